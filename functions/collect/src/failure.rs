@@ -1,0 +1,106 @@
+//! Why a message could not be worked off, and what happens to it then.
+
+use std::time::Duration;
+
+use shared::{
+    belvo::{Advice, BelvoError},
+    domain::RowError,
+    queue::DeliveryError,
+    store::StoreError,
+};
+use thiserror::Error;
+
+/// The first wait of the exponential back-off that Belvo recommends ("base interval of three seconds with a factor of
+/// two", Belvo's OpenAPI), and the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(3);
+const LONGEST_WAIT: Duration = Duration::from_mins(15);
+
+/// Why a message has to come back.
+#[derive(Debug, Error)]
+pub enum CollectError {
+    /// Belvo did not deliver.
+    #[error("the rows could not be fetched")]
+    Belvo(#[from] BelvoError),
+    /// The store did not take or give.
+    #[error("the store could not be used")]
+    Store(#[from] StoreError),
+    /// Belvo sent a row that cannot be stored.
+    #[error("a fetched row cannot be stored")]
+    Row(#[from] RowError),
+    /// The message is not one of ours.
+    #[error("the message cannot be read")]
+    Message(#[from] DeliveryError),
+    /// The invocation ended before the work; what was stored stays, and the next one goes on from there.
+    #[error("the time of the invocation is over")]
+    OutOfTime,
+    /// A defect of this program. The panic's own message is in the log before this.
+    #[error("the work panicked")]
+    Panicked,
+}
+
+/// What happens to a message that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It comes back after at least this wait.
+    Retry(Duration),
+    /// It would fail again for ever: it comes back at once, so that it soon ends in the dead-letter queue and does not
+    /// hold its link up.
+    GiveUp,
+    /// It comes back late, and somebody is called.
+    Alarm,
+}
+
+impl CollectError {
+    /// What happens to the message.
+    pub(crate) fn next(&self) -> Next {
+        match self {
+            Self::Belvo(error) => match error.advice() {
+                Advice::Retry(after) => Next::Retry(after),
+                // The request has been recorded as failed; an error that still comes here has no request to record.
+                Advice::Stop => Next::GiveUp,
+                Advice::Alarm => Next::Alarm,
+            },
+            Self::Store(StoreError::Corrupt(_)) | Self::Row(_) | Self::Panicked => Next::Alarm,
+            Self::Store(_) => Next::Retry(FIRST_WAIT),
+            Self::Message(_) => Next::GiveUp,
+            Self::OutOfTime => Next::Retry(Duration::ZERO),
+        }
+    }
+}
+
+/// How long the message stays hidden: the wait it was told, or the back-off of its `receives`-th failure if that is
+/// longer, up to half as long again at random, so that links which failed together do not return together.
+pub(crate) fn wait_before_retry(next: Next, receives: u32) -> Duration {
+    let backoff = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1))).min(LONGEST_WAIT);
+    let wait = match next {
+        Next::GiveUp | Next::Retry(Duration::ZERO) => return Duration::ZERO,
+        Next::Retry(after) => after.max(backoff),
+        Next::Alarm => LONGEST_WAIT,
+    };
+    let jitter = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+    wait.mul_f64(1.0 + jitter / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_with_each_failure_up_to_a_limit() {
+        let wait = |receives| wait_before_retry(Next::Retry(Duration::from_secs(3)), receives).as_secs_f64();
+        for (receives, base) in [(1, 3.0), (2, 6.0), (5, 48.0), (50, 900.0)] {
+            assert!((base..=base * 1.5).contains(&wait(receives)), "{receives}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_belvo_asks_for_is_kept() {
+        let wait = wait_before_retry(Next::Retry(Duration::from_mins(2)), 1);
+        assert!(wait >= Duration::from_mins(2));
+    }
+
+    #[test]
+    fn what_can_never_succeed_does_not_hold_its_link_up() {
+        assert_eq!(wait_before_retry(Next::GiveUp, 3), Duration::ZERO);
+    }
+}

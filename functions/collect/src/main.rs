@@ -1,0 +1,32 @@
+//! The collect function.
+
+use collect::{Collect, handle};
+use lambda_runtime::{Error, LambdaEvent, service_fn, tracing};
+use shared::{
+    aws::{CallBudget, sdk_config},
+    belvo::Client,
+    config::CollectConfig,
+    queue::Queue,
+    secret::CachedSecret,
+    store::{Requests, Transactions},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = CollectConfig::from_env()?;
+    let aws = sdk_config(CallBudget::PATIENT).await;
+    let collect = Collect {
+        belvo: Client::new(config.belvo_base_url, CachedSecret::new(&aws, config.belvo_secret_arn))?,
+        requests: Requests::new(&aws, config.requests_table),
+        transactions: Transactions::new(&aws, config.transactions_table),
+        queue: Queue::new(&aws, config.queue_url),
+    };
+    // During INIT, so that the first message finds open connections and known keys.
+    tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up());
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
+        let time_left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        Ok::<_, Error>(handle(&collect, event.payload, time_left).await)
+    }))
+    .await
+}

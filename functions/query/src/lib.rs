@@ -1,0 +1,99 @@
+//! Reads back what the pipeline stored: requests, accounts, transactions.
+
+mod parameters;
+
+use lambda_http::{Body, Request, Response, tracing};
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    cause::chain,
+    domain::{AccountId, RequestRecord, Status},
+    http,
+    problem::Problem,
+    store::{Requests, StoreError, Transactions},
+};
+
+/// What the function needs to do its work.
+pub struct Query {
+    /// The Requests table.
+    pub requests: Requests,
+    /// The Transactions table.
+    pub transactions: Transactions,
+}
+
+/// A request as it is shown: its facts, and what follows from them.
+#[derive(Serialize)]
+struct RequestView<'a> {
+    #[serde(flatten)]
+    record: &'a RequestRecord,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<String>,
+}
+
+/// Answers the read routes of the API.
+pub async fn handle(query: &Query, request: Request) -> Response<Body> {
+    let gateway_request_id = http::gateway_request_id(&request);
+    let outcome = match http::route_key(&request).as_deref() {
+        Some("GET /requests/{id}") => show_request(query, &request).await,
+        Some("GET /links/{link}/requests") => list_requests(query, &request).await,
+        Some("GET /links/{link}/accounts") => list_accounts(query, &request).await,
+        Some("GET /links/{link}/transactions") => list_transactions(query, &request).await,
+        _ => Err(Problem::not_found("no such route")),
+    };
+    outcome.unwrap_or_else(|problem| problem.at_gateway(&gateway_request_id).into_response())
+}
+
+async fn show_request(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let id = parameters::request_id(request)?;
+    let record = query.requests.get(&id).await.map_err(unavailable)?;
+    let record = record.ok_or_else(|| Problem::not_found("no request with this id").for_request(Some(id)))?;
+    Ok(http::json(200, &view(&record)))
+}
+
+async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    let (records, next) = query.requests.of_link(&link, after.as_ref(), limit).await.map_err(unavailable)?;
+    let requests: Vec<_> = records.iter().map(view).collect();
+    Ok(http::json(200, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
+async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let accounts = query.transactions.accounts(&link).await.map_err(unavailable)?;
+    let accounts: Vec<_> = accounts.iter().map(shared::domain::Account::document).collect();
+    Ok(http::json(200, &json!({ "accounts": accounts })))
+}
+
+async fn list_transactions(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let filter = parameters::filter(request)?;
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let (rows, accounts) = tokio::join!(
+        query.transactions.list(&link, &filter, after.as_ref(), limit),
+        query.transactions.accounts(&link)
+    );
+    let ((rows, next), accounts) = (rows.map_err(unavailable)?, accounts.map_err(unavailable)?);
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|row| {
+            let account = row.account_id().and_then(|id| AccountId::parse(id).ok());
+            let account = account.and_then(|id| accounts.iter().find(|account| *account.id() == id));
+            row.into_row(account)
+        })
+        .collect();
+    Ok(http::json(200, &json!({ "transactions": rows, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
+fn view(record: &RequestRecord) -> RequestView<'_> {
+    let verdict = record.collection.as_ref().map(|collection| collection.verdict().to_string());
+    RequestView { record, status: record.status(), verdict }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]
+fn unavailable(error: StoreError) -> Problem {
+    tracing::error!(cause = %chain(&error), "store not read");
+    Problem::unavailable("the store cannot be read now; try again").retry_after(1)
+}

@@ -1,0 +1,28 @@
+//! The request function.
+
+use lambda_http::{Error, Request, service_fn, tracing};
+use request::{Requesting, handle};
+use shared::{
+    aws::{CallBudget, sdk_config},
+    belvo::Client,
+    config::RequestConfig,
+    queue::Queue,
+    secret::CachedSecret,
+    store::Requests,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = RequestConfig::from_env()?;
+    let aws = sdk_config(CallBudget::PATIENT).await;
+    let keys = CachedSecret::new(&aws, config.belvo_secret_arn);
+    let requesting = Requesting {
+        belvo: Client::new(config.belvo_base_url, keys)?,
+        requests: Requests::new(&aws, config.requests_table),
+        queue: Queue::new(&aws, config.queue_url),
+    };
+    // During INIT, so that the first request finds open connections and known keys.
+    tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up());
+    lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&requesting, request).await))).await
+}

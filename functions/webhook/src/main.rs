@@ -1,0 +1,26 @@
+//! The webhook function.
+
+use lambda_http::{Error, Request, service_fn, tracing};
+use shared::{
+    aws::{CallBudget, sdk_config},
+    config::WebhookConfig,
+    queue::Queue,
+    secret::CachedSecret,
+};
+use webhook::{Webhook, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    let config = WebhookConfig::from_env()?;
+    let aws = sdk_config(CallBudget::WEBHOOK).await;
+    let webhook = Webhook {
+        queue: Queue::new(&aws, config.queue_url),
+        secret: CachedSecret::new(&aws, config.webhook_secret_arn),
+        ack_status: config.ack_status,
+        allowed_source_ips: config.allowed_source_ips,
+    };
+    // During INIT, so that the first webhook finds an open connection and a known secret.
+    let _ = tokio::join!(webhook.queue.warm_up(), webhook.secret.get());
+    lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&webhook, request).await))).await
+}

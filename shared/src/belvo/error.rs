@@ -1,0 +1,246 @@
+//! What went wrong at Belvo, named after what the caller does next. This file is the only place that knows Belvo's
+//! statuses and codes; the table is `RULES`.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use thiserror::Error;
+
+use super::wire::ErrorEntry;
+use crate::secret::SecretError;
+
+/// A call to Belvo that brought no data.
+#[derive(Debug, Error)]
+pub enum BelvoError {
+    /// Belvo cannot answer now, and says or is known to say when to come back.
+    #[error("Belvo asks to come back later (HTTP {status}, {code})")]
+    Later {
+        /// HTTP status of the answer.
+        status: u16,
+        /// Belvo's code, or `html_403` and `none` where the answer has none.
+        code: String,
+        /// The least wait.
+        after: Duration,
+    },
+    /// Belvo refused this request and would refuse it again.
+    #[error("Belvo refused the request (HTTP {status}, {code})")]
+    Rejected {
+        /// HTTP status of the answer.
+        status: u16,
+        /// Belvo's code, such as `invalid_link`.
+        code: String,
+        /// Belvo's explanation.
+        message: String,
+        /// The field of the request that Belvo names, if any.
+        field: Option<String>,
+        /// Belvo's id for this answer, which its support asks for.
+        belvo_request_id: Option<String>,
+    },
+    /// Belvo does not accept our keys: every call will fail until somebody mends them.
+    #[error("Belvo does not accept the API keys (HTTP {status}, {code})")]
+    KeysRefused {
+        /// HTTP status of the answer.
+        status: u16,
+        /// Belvo's code, such as `authentication_failed`.
+        code: String,
+    },
+    /// No connection was made, so Belvo knows nothing of the request.
+    #[error("Belvo could not be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// The request was sent and no whole answer came back: Belvo may or may not have acted on it.
+    #[error("Belvo did not answer")]
+    Unanswered(#[source] reqwest::Error),
+    /// Belvo answered something that this version does not understand.
+    #[error("Belvo's answer is not of the documented shape: {0}")]
+    Unreadable(&'static str),
+    /// A page names a next page that is not on the configured host; our keys were not sent there.
+    #[error("the next page is on another host, {0}")]
+    ForeignPage(String),
+    /// Our keys could not be read.
+    #[error("the Belvo API keys could not be read")]
+    Keys(#[from] SecretError),
+}
+
+/// What the caller does about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Try again, not before this wait.
+    Retry(Duration),
+    /// This request has ended; others may go on.
+    Stop,
+    /// Nothing will work until somebody acts: keep the work and raise the alarm.
+    Alarm,
+}
+
+use Advice::{Alarm, Retry, Stop};
+
+/// One line of the classification. The first line that matches an answer counts; `code: ""` matches any.
+struct Rule {
+    statuses: std::ops::RangeInclusive<u16>,
+    code: &'static str,
+    advice: Advice,
+}
+
+const fn rule(statuses: std::ops::RangeInclusive<u16>, code: &'static str, advice: Advice) -> Rule {
+    Rule { statuses, code, advice }
+}
+
+const fn seconds(seconds: u64) -> Advice {
+    Retry(Duration::from_secs(seconds))
+}
+
+/// Belvo's answers and what follows from them. Sources: Belvo's OpenAPI ("50x: exponential back-off, base three
+/// seconds"), its error pages (120 s after `too_many_sessions`; "retry later" for institutions; ten minutes between
+/// refreshes) and its checklist (an HTML 403 means over 80 requests in 30 seconds from one address).
+const RULES: &[Rule] = &[
+    rule(400..=400, "too_many_sessions", seconds(120)),
+    rule(400..=400, "institution_down", seconds(900)),
+    rule(400..=400, "institution_unavailable", seconds(900)),
+    rule(400..=400, "unavailable_data", seconds(900)),
+    rule(401..=401, "consent_without_accounts", Stop),
+    rule(401..=401, "", Alarm),
+    rule(403..=403, "html_403", seconds(30)),
+    rule(403..=403, "access_to_production_denied", Alarm),
+    rule(403..=403, "access_to_resource_denied", Alarm),
+    rule(408..=408, "", seconds(60)),
+    rule(409..=409, "link_refreshed", seconds(600)),
+    rule(429..=429, "", seconds(30)),
+    rule(500..=599, "", seconds(3)),
+    // Whatever else Belvo calls our mistake or the user's: login_error, invalid_link, token_required,
+    // operational_limits_reached, validation errors, unknown ids and codes yet to come.
+    rule(400..=499, "", Stop),
+];
+
+impl BelvoError {
+    /// What the caller does about it.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Later { after, .. } => Retry(*after),
+            Self::Rejected { .. } => Stop,
+            Self::KeysRefused { .. } | Self::ForeignPage(_) | Self::Keys(_) => Alarm,
+            Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => seconds(3),
+        }
+    }
+
+    /// Whether Belvo may have acted on the request although it did not say so. Such a POST must not be repeated: it may
+    /// already have cost a retrieval.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Unanswered(_) | Self::Unreadable(_) => true,
+            Self::Later { status, .. } => *status == 408 || *status >= 500,
+            _ => false,
+        }
+    }
+
+    /// Reads an answer that is not 2xx.
+    pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, html: bool, body: &[u8]) -> Self {
+        let status = status.as_u16();
+        let entry = first_entry(body);
+        let code = match (html, entry.code.as_str()) {
+            (true, _) => format!("html_{status}"),
+            (false, "") => "none".to_owned(),
+            (false, code) => code.to_owned(),
+        };
+        let advice = RULES
+            .iter()
+            .find(|rule| rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code))
+            .map_or(Stop, |rule| rule.advice);
+        match advice {
+            Retry(after) => Self::Later { status, code, after: retry_after.unwrap_or(after) },
+            Alarm => Self::KeysRefused { status, code },
+            Stop => Self::Rejected {
+                status,
+                code,
+                message: entry.message,
+                field: entry.field,
+                belvo_request_id: entry.request_id,
+            },
+        }
+    }
+}
+
+impl From<reqwest::Error> for BelvoError {
+    fn from(error: reqwest::Error) -> Self {
+        // The address is ours, but its query names a link.
+        let error = error.without_url();
+        if error.is_connect() { Self::Unreachable(error) } else { Self::Unanswered(error) }
+    }
+}
+
+/// Belvo's error body is an array of entries; gateways in front of it send an object or no JSON at all.
+fn first_entry(body: &[u8]) -> ErrorEntry {
+    let array = serde_json::from_slice::<Vec<ErrorEntry>>(body).ok().and_then(|entries| entries.into_iter().next());
+    array.or_else(|| serde_json::from_slice(body).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, code: &str) -> BelvoError {
+        let body = format!(r#"[{{"code": "{code}", "message": "m", "request_id": "r", "field": "link"}}]"#);
+        BelvoError::from_answer(StatusCode::from_u16(status).unwrap(), None, false, body.as_bytes())
+    }
+
+    #[test]
+    fn every_documented_answer_has_its_advice() {
+        let cases = [
+            (400, "required", Stop),
+            (400, "invalid_link", Stop),
+            (400, "login_error", Stop),
+            (400, "operational_limits_reached", Stop),
+            (400, "too_many_sessions", seconds(120)),
+            (400, "institution_down", seconds(900)),
+            (401, "authentication_failed", Alarm),
+            (401, "consent_without_accounts", Stop),
+            (403, "access_to_resource_denied", Alarm),
+            (403, "permission_denied", Stop),
+            (404, "not_found", Stop),
+            (408, "request_timeout", seconds(60)),
+            (409, "link_refreshed", seconds(600)),
+            (418, "a_code_yet_to_come", Stop),
+            (428, "token_required", Stop),
+            (429, "", seconds(30)),
+            (500, "unexpected_error", seconds(3)),
+            (503, "", seconds(3)),
+        ];
+        for (status, code, advice) in cases {
+            assert_eq!(answer(status, code).advice(), advice, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn the_wall_in_front_of_belvo_is_told_from_belvo() {
+        let html = b"<html><head><title>403 Forbidden</title></head></html>";
+        let error = BelvoError::from_answer(StatusCode::FORBIDDEN, None, true, html);
+        assert_eq!(error.advice(), seconds(30));
+        assert!(!error.is_ambiguous());
+    }
+
+    #[test]
+    fn a_wait_that_belvo_names_counts() {
+        let error = BelvoError::from_answer(StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), false, b"");
+        assert_eq!(error.advice(), seconds(7));
+    }
+
+    #[test]
+    fn only_what_may_have_been_acted_on_is_ambiguous() {
+        assert!(answer(500, "unexpected_error").is_ambiguous());
+        assert!(answer(408, "request_timeout").is_ambiguous());
+        assert!(!answer(429, "").is_ambiguous());
+        assert!(!answer(400, "too_many_sessions").is_ambiguous());
+    }
+
+    #[test]
+    fn a_refusal_keeps_what_helps_to_mend_it() {
+        let BelvoError::Rejected { code, field, belvo_request_id, .. } = answer(400, "does_not_exist") else {
+            panic!("a 400 is a refusal")
+        };
+        assert_eq!(
+            (code.as_str(), field.as_deref(), belvo_request_id.as_deref()),
+            ("does_not_exist", Some("link"), Some("r"))
+        );
+    }
+}

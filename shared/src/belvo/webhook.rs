@@ -1,0 +1,227 @@
+//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the design): only who
+//! it is about, what happened, and what it declares are read.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::domain::{Declared, Failure, LinkId, RequestId, Resource};
+
+/// A webhook that says what happened and to which link.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notification {
+    /// What kind of data it is about.
+    pub subject: Subject,
+    /// What happened, such as `historical_update`. An open vocabulary.
+    pub code: String,
+    /// Which link it happened to.
+    pub link: LinkId,
+    /// The retrieval it answers. Absent in CONSENT webhooks and in the oldest documented ones.
+    pub request_id: Option<RequestId>,
+    data: Map<String, Value>,
+}
+
+/// What a webhook is about. An open vocabulary: Belvo adds types without notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Rows that this pipeline fetches.
+    Rows(Resource),
+    /// Anything else, such as `LINK`, `CONSENT` or `OWNERS`: acknowledged and recorded.
+    Other(String),
+}
+
+/// What keeps a body from being a notification; each reason names the field to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NotificationError {
+    /// The body is no JSON object.
+    #[error("the body must be a JSON object: {0}")]
+    NotJson(String),
+    /// A field is missing or not text.
+    #[error("{0} must be present and must be text")]
+    Missing(&'static str),
+    /// A field has a value that no webhook of Belvo's has.
+    #[error("{0} {1}")]
+    Invalid(&'static str, String),
+}
+
+impl NotificationError {
+    /// The field that has to change, where it is one.
+    #[must_use]
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::NotJson(_) => None,
+            Self::Missing(field) | Self::Invalid(field, _) => Some(field),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    webhook_type: Option<Value>,
+    webhook_code: Option<Value>,
+    link_id: Option<Value>,
+    request_id: Option<Value>,
+    data: Option<Value>,
+}
+
+impl Notification {
+    /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented examples leave out
+    /// each of the other fields somewhere.
+    pub fn parse(body: &[u8]) -> Result<Self, NotificationError> {
+        let body: Body = serde_json::from_slice(body).map_err(|error| NotificationError::NotJson(syntax(&error)))?;
+        let webhook_type = required(body.webhook_type, "webhook_type")?;
+        let code = required(body.webhook_code, "webhook_code")?;
+        let link = LinkId::parse(&required(body.link_id, "link_id")?)
+            .map_err(|error| NotificationError::Invalid("link_id", error.to_string()))?;
+        let request_id = match body.request_id {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(
+                RequestId::parse(&required(Some(value), "request_id")?)
+                    .map_err(|error| NotificationError::Invalid("request_id", error.to_string()))?,
+            ),
+        };
+        let data = match body.data {
+            Some(Value::Object(data)) => data,
+            _ => Map::new(),
+        };
+        let subject = Resource::by_webhook_type(&webhook_type).map_or(Subject::Other(webhook_type), Subject::Rows);
+        Ok(Self { subject, code, link, request_id, data })
+    }
+
+    /// The totals that the webhook declares, as far as it does.
+    #[must_use]
+    pub fn declared(&self) -> Option<Declared> {
+        let number = |field| self.data.get(field).and_then(Value::as_u64);
+        let text = |field| self.data.get(field).and_then(Value::as_str).map(str::to_owned);
+        let declared = Declared {
+            total_transactions: number("total_transactions"),
+            total_inflow_transactions: number("total_inflow_transactions"),
+            total_outflow_transactions: number("total_outflow_transactions"),
+            first_transaction_date: text("first_transaction_date"),
+            last_transaction_date: text("last_transaction_date"),
+        };
+        (declared != Declared::default()).then_some(declared)
+    }
+
+    /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented); public code also models
+    /// `data.errors[]` inside TRANSACTIONS webhooks (undocumented), so both are read.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(code) = self.data.get("error_code").and_then(Value::as_str) {
+            return Some(Failure { code: code.to_owned(), message: text(self.data.get("error_message")) });
+        }
+        let first = self.data.get("errors")?.as_array()?.first()?;
+        Some(Failure { code: text(first.get("code")), message: text(first.get("message")) })
+    }
+}
+
+/// The request id that a body mentions, even if the body is no JSON: a 400 answer repeats it, as Belvo asks.
+#[must_use]
+pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
+    const KEY: &str = "\"request_id\"";
+    let text = String::from_utf8_lossy(body);
+    let after_key = text.split_once(KEY)?.1.trim_start().strip_prefix(':')?.trim_start();
+    let value = after_key.strip_prefix('"')?;
+    let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(value.len());
+    RequestId::parse(&value[..end]).ok()
+}
+
+fn required(value: Option<Value>, field: &'static str) -> Result<String, NotificationError> {
+    match value {
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        _ => Err(NotificationError::Missing(field)),
+    }
+}
+
+/// Where the JSON broke, without a word of what it said.
+fn syntax(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Syntax => "syntax error",
+        _ => "not an object of the documented shape",
+    };
+    format!("{kind} at line {} column {}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
+
+    fn parse(body: &Value) -> Result<Notification, NotificationError> {
+        Notification::parse(body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn the_documented_transactions_webhook_is_read() {
+        let notification = parse(&json!({
+            "webhook_id": "aadf41a1fc8e4f79a49f7f04027ac999",
+            "webhook_type": "TRANSACTIONS", "process_type": "historical_update", "webhook_code": "historical_update",
+            "link_id": LINK, "request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "external_id": "your_external_id",
+            "data": {"total_transactions": 19, "total_inflow_transactions": 10, "total_outflow_transactions": 9,
+                     "first_transaction_date": "2023-01-03", "last_transaction_date": "2024-01-03"}
+        }))
+        .unwrap();
+        assert_eq!(notification.subject, Subject::Rows(Resource::TRANSACTIONS));
+        assert_eq!(notification.request_id.as_ref().unwrap().as_str(), "4363b08b51eb43509c745df5ac92a7f6");
+        assert_eq!(notification.declared().unwrap().total_transactions, Some(19));
+        assert_eq!(notification.failure(), None);
+    }
+
+    #[test]
+    fn type_code_and_link_are_enough() {
+        let notification =
+            parse(&json!({"webhook_type": "PAYROLL", "webhook_code": "made_up", "link_id": LINK, "data": null}))
+                .unwrap();
+        assert_eq!(notification.subject, Subject::Other("PAYROLL".to_owned()));
+        assert_eq!((notification.request_id.clone(), notification.declared()), (None, None));
+    }
+
+    #[test]
+    fn a_missing_or_wrong_field_is_named() {
+        let field = |body| parse(&body).unwrap_err().field();
+        assert_eq!(field(json!({"webhook_code": "c", "link_id": LINK})), Some("webhook_type"));
+        assert_eq!(field(json!({"webhook_type": "T", "webhook_code": 7, "link_id": LINK})), Some("webhook_code"));
+        assert_eq!(field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": "1"})), Some("link_id"));
+        assert_eq!(
+            field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": LINK, "request_id": "a b"})),
+            Some("request_id")
+        );
+        assert_eq!(Notification::parse(b"{\"link_id\": \"secret").unwrap_err().field(), None);
+    }
+
+    #[test]
+    fn an_error_says_where_the_json_broke_but_not_what_it_said() {
+        let error = Notification::parse(b"{\"link_id\": secret-value}").unwrap_err().to_string();
+        assert!(error.contains("line 1"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn both_shapes_of_a_failed_retrieval_are_understood() {
+        let failure = |data| {
+            let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data});
+            parse(&body).unwrap().failure()
+        };
+        let login_error = Some(Failure { code: "login_error".to_owned(), message: "Invalid".to_owned() });
+        assert_eq!(
+            failure(json!({"error_code": "login_error", "error_message": "Invalid", "status": 400})),
+            login_error
+        );
+        assert_eq!(failure(json!({"errors": [{"code": "login_error", "message": "Invalid"}]})), login_error);
+        assert_eq!(failure(json!({"errors": []})), None);
+    }
+
+    #[test]
+    fn a_request_id_is_found_in_a_broken_body() {
+        let found = |body: &str| mentioned_request_id(body.as_bytes()).map(|id| id.to_string());
+        assert_eq!(found(r#"{"request_id" : "4363B08B-51eb", "data": {"#), Some("4363b08b51eb".to_owned()));
+        assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cuto".to_owned()));
+        assert_eq!(found(r#"{"request_id": 5}"#), None);
+        assert_eq!(found("{"), None);
+    }
+}

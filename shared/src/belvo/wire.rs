@@ -1,0 +1,55 @@
+//! The JSON that Belvo sends, before it means anything.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The 202 body of an asynchronous POST.
+#[derive(Debug, Deserialize)]
+pub(super) struct Accepted {
+    pub(super) request_id: String,
+}
+
+/// The body of `POST /api/transactions/`. `save_data` is left at its default, true: without it there would be nothing
+/// to GET.
+#[derive(Debug, Serialize)]
+pub(super) struct RetrievalBody<'a> {
+    pub(super) link: &'a str,
+    pub(super) date_from: String,
+    pub(super) date_to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<&'a str>,
+}
+
+/// One page of a listing, rows unread.
+#[derive(Debug, Deserialize)]
+pub(super) struct PageBody {
+    pub(super) count: u64,
+    pub(super) next: Option<String>,
+    pub(super) results: Vec<Value>,
+}
+
+/// One entry of the array that is Belvo's error body.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ErrorEntry {
+    #[serde(default)]
+    pub(super) code: String,
+    #[serde(default)]
+    pub(super) message: String,
+    pub(super) field: Option<String>,
+    pub(super) request_id: Option<String>,
+}
+
+/// One page of rows.
+#[derive(Debug)]
+pub struct Page {
+    /// How many rows the whole listing holds, by Belvo's count.
+    pub count: u64,
+    /// The rows of this page.
+    pub rows: Vec<Value>,
+    /// Where the next page is; absent on the last.
+    pub next: Option<NextPage>,
+}
+
+/// The address of a further page, proven to be on the configured host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextPage(pub(super) url::Url);

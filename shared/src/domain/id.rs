@@ -1,0 +1,150 @@
+//! Identifiers. Each is parsed once, where it enters, into the one spelling that keys and comparisons use.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// An identifier that Belvo would not have written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct IdError(&'static str);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The canonical spelling.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+    };
+}
+
+id! {
+    /// A Belvo link: one user's connection to one institution. A UUID, in lower case with dashes.
+    LinkId
+}
+
+id! {
+    /// One retrieval at Belvo. Lower case without dashes: the 202 answer prints 32 hexadecimal digits, the webhook
+    /// prints the same id as a dashed UUID.
+    RequestId
+}
+
+id! {
+    /// A Belvo transaction, unique within Belvo. Kept as Belvo writes it.
+    TransactionId
+}
+
+id! {
+    /// A Belvo account, unique within Belvo. Kept as Belvo writes it.
+    AccountId
+}
+
+impl LinkId {
+    /// Accepts a UUID in any case, with or without dashes.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        Uuid::parse_str(text)
+            .map(|uuid| Self(uuid.hyphenated().to_string()))
+            .map_err(|_| IdError("must be a UUID such as bcca0da9-a4c6-4830-9676-1d54682851d9"))
+    }
+}
+
+impl RequestId {
+    /// Accepts 1 to 64 letters, digits and dashes. Not only UUIDs: Belvo documents the id as a string.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let id: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
+        let plain = id.chars().all(|c| c.is_ascii_alphanumeric());
+        if plain && (1..=64).contains(&id.len()) {
+            Ok(Self(id))
+        } else {
+            Err(IdError("must be 1 to 64 letters, digits or dashes"))
+        }
+    }
+
+    /// An id for a retrieval to which Belvo gave none, because it answered with the data at once.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
+    }
+}
+
+impl TransactionId {
+    /// Accepts what fits into a sort key beside its prefix and date.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        key_text(text).map(Self)
+    }
+}
+
+impl AccountId {
+    /// Accepts what fits into a sort key beside its prefix.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        key_text(text).map(Self)
+    }
+}
+
+fn key_text(text: &str) -> Result<String, IdError> {
+    let plain = text.chars().all(|c| c.is_ascii_graphic());
+    if plain && (1..=128).contains(&text.len()) {
+        Ok(text.to_owned())
+    } else {
+        Err(IdError("must be 1 to 128 printable ASCII characters without spaces"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_spellings_of_a_request_id_are_one_id() {
+        let accepted = RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap();
+        let notified = RequestId::parse("4363B08B-51EB-4350-9C74-5DF5AC92A7F6").unwrap();
+        assert_eq!(accepted, notified);
+    }
+
+    #[test]
+    fn a_link_id_is_spelled_one_way() {
+        let link = LinkId::parse("BCCA0DA9A4C6483096761D54682851D9").unwrap();
+        assert_eq!(link.as_str(), "bcca0da9-a4c6-4830-9676-1d54682851d9");
+    }
+
+    #[test]
+    fn ids_that_could_not_be_keys_are_refused() {
+        assert!(LinkId::parse("../../admin").is_err());
+        assert!(RequestId::parse("").is_err());
+        assert!(RequestId::parse("-").is_err());
+        assert!(RequestId::parse("a#b").is_err());
+        assert!(TransactionId::parse("").is_err());
+        assert!(TransactionId::parse(&"x".repeat(129)).is_err());
+        assert!(AccountId::parse("two words").is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! The pipeline's own terms, free of I/O: what a link, a window, a transaction and a request are, and how two states
+//! of the same window differ.
+
+mod digest;
+mod id;
+mod reconcile;
+mod request;
+mod resource;
+mod timestamp;
+mod transaction;
+mod window;
+
+pub use digest::Digest;
+pub use id::{AccountId, IdError, LinkId, RequestId, TransactionId};
+pub use reconcile::{Plan, Stored};
+pub use request::{Collection, Declared, Failure, RequestRecord, Status, Verdict};
+pub use resource::{RESOURCES, Resource};
+pub use timestamp::Timestamp;
+pub use transaction::{Account, RowError, Transaction};
+pub use window::{Window, WindowError, parse_date};

@@ -1,0 +1,118 @@
+//! How fetched rows differ from stored ones: the decision what to write, made without I/O.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Digest, Timestamp, Transaction, TransactionId};
+
+/// What the store knows of a row without reading it whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The fingerprint of the stored document.
+    pub digest: Digest,
+    /// When Belvo read the stored document from the institution.
+    pub collected_at: Option<Timestamp>,
+}
+
+/// The stored rows of a window, against which one fetch of the same window is compared row by row.
+#[derive(Debug, Default)]
+pub struct Plan {
+    stored: HashMap<TransactionId, Stored>,
+    seen: HashSet<TransactionId>,
+    /// Rows to write that the store does not hold.
+    pub new: u64,
+    /// Rows to write that differ from the stored ones.
+    pub changed: u64,
+    /// Rows that equal the stored ones.
+    pub unchanged: u64,
+    /// Rows that Belvo collected before the stored ones: an older answer never overwrites a newer one.
+    pub older: u64,
+}
+
+impl Plan {
+    /// A plan against what the store holds of the window.
+    #[must_use]
+    pub fn new(stored: HashMap<TransactionId, Stored>) -> Self {
+        Self { stored, ..Self::default() }
+    }
+
+    /// Keeps the rows of a page that have to be written. A row that an earlier page already brought (pages shift when
+    /// rows are inserted while they are read) is kept if it differs from what was planned before.
+    #[must_use]
+    pub fn rows_to_write(&mut self, page: Vec<Transaction>) -> Vec<Transaction> {
+        page.into_iter().filter(|row| self.admit(row)).collect()
+    }
+
+    /// How many different rows the fetch has brought.
+    #[must_use]
+    pub fn distinct(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
+    fn admit(&mut self, row: &Transaction) -> bool {
+        let first_time = self.seen.insert(row.id().clone());
+        let fetched = Stored { digest: row.digest(), collected_at: row.collected_at() };
+        let counter = match self.stored.get(row.id()) {
+            None => &mut self.new,
+            Some(stored) if stored.digest == fetched.digest => {
+                self.unchanged += u64::from(first_time);
+                return false;
+            }
+            Some(stored) if stored.collected_at > fetched.collected_at && fetched.collected_at.is_some() => {
+                self.older += u64::from(first_time);
+                return false;
+            }
+            Some(_) => &mut self.changed,
+        };
+        *counter += u64::from(first_time);
+        self.stored.insert(row.id().clone(), fetched);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn rows(rows: &[Value]) -> Vec<Transaction> {
+        rows.iter().map(|row| Transaction::parse(row.clone()).unwrap().0).collect()
+    }
+
+    fn stored(held: &[Value]) -> HashMap<TransactionId, Stored> {
+        let known =
+            |row: Transaction| (row.id().clone(), Stored { digest: row.digest(), collected_at: row.collected_at() });
+        rows(held).into_iter().map(known).collect()
+    }
+
+    fn row(id: &str, amount: u32, collected_at: &str) -> Value {
+        json!({"id": id, "amount": amount, "collected_at": collected_at})
+    }
+
+    const EARLY: &str = "2026-01-01T00:00:00Z";
+    const LATE: &str = "2026-01-02T00:00:00Z";
+
+    #[test]
+    fn only_new_and_changed_rows_are_written() {
+        let mut plan = Plan::new(stored(&[row("same", 1, EARLY), row("amended", 1, EARLY)]));
+        let fetched = rows(&[row("same", 1, EARLY), row("amended", 2, LATE), row("new", 3, LATE)]);
+        let written: Vec<_> = plan.rows_to_write(fetched).iter().map(|row| row.id().as_str().to_owned()).collect();
+        assert_eq!(written, ["amended", "new"]);
+        assert_eq!((plan.new, plan.changed, plan.unchanged, plan.distinct()), (1, 1, 1, 3));
+    }
+
+    #[test]
+    fn an_older_answer_does_not_overwrite_a_newer_one() {
+        let mut plan = Plan::new(stored(&[row("t", 2, LATE)]));
+        assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
+        assert_eq!(plan.older, 1);
+    }
+
+    #[test]
+    fn a_row_that_two_pages_repeat_counts_once_and_is_written_once() {
+        let mut plan = Plan::new(HashMap::new());
+        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).len(), 1);
+        assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
+        assert_eq!((plan.new, plan.unchanged, plan.distinct()), (1, 0, 1));
+    }
+}

@@ -1,0 +1,104 @@
+//! Instants, in the one spelling that sorts as text.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::{Date, Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+
+/// An instant in UTC with milliseconds, written `2026-03-01T12:34:56.789Z`: fixed width, so that text order is time
+/// order in a sort key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(OffsetDateTime);
+
+impl Timestamp {
+    /// The present, to the millisecond.
+    #[must_use]
+    pub fn now() -> Self {
+        Self::from_utc(OffsetDateTime::now_utc())
+    }
+
+    /// Reads RFC 3339 with any number of fraction digits and any offset: Belvo writes three to six digits, and `Z` as
+    /// well as `+00:00` ("Non-breaking changes" in its integration checklist).
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        OffsetDateTime::parse(text, &Rfc3339).ok().map(|instant| Self::from_utc(instant.to_offset(UtcOffset::UTC)))
+    }
+
+    /// The calendar day in UTC.
+    #[must_use]
+    pub fn day(self) -> Date {
+        self.0.date()
+    }
+
+    /// This instant moved by `seconds`.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self(self.0.saturating_add(Duration::seconds(seconds)))
+    }
+
+    /// Whole seconds since 1970, the unit of a DynamoDB time-to-live attribute.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+
+    /// Milliseconds from `earlier` to this instant; zero if the clock went backwards.
+    #[must_use]
+    pub fn millis_since(self, earlier: Self) -> u64 {
+        u64::try_from((self.0 - earlier.0).whole_milliseconds()).unwrap_or(0)
+    }
+
+    fn from_utc(instant: OffsetDateTime) -> Self {
+        Self(instant.replace_millisecond(instant.millisecond()).unwrap_or(instant))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let t = self.0;
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            t.year(),
+            u8::from(t.month()),
+            t.day(),
+            t.hour(),
+            t.minute(),
+            t.second(),
+            t.millisecond()
+        )
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not an RFC 3339 timestamp")
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ways_belvo_writes_an_instant_are_one_instant() {
+        let dashed = Timestamp::parse("2022-02-09T08:45:50.406032Z").unwrap();
+        let offset = Timestamp::parse("2022-02-09T05:45:50.406-03:00").unwrap();
+        assert_eq!(dashed, offset);
+        assert_eq!(dashed.to_string(), "2022-02-09T08:45:50.406Z");
+    }
+
+    #[test]
+    fn the_text_has_a_fixed_width() {
+        assert_eq!(Timestamp::parse("2022-02-09T08:45:50Z").unwrap().to_string(), "2022-02-09T08:45:50.000Z");
+    }
+}

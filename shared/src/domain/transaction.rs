@@ -1,0 +1,201 @@
+//! One row as Belvo sends it, split into what is stored per transaction and what is stored once per account.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::{AccountId, Digest, Timestamp, TransactionId, window::parse_date};
+
+/// The day under which a row without any date is listed: before all others.
+const NO_DATE: &str = "0000-00-00";
+
+/// A transaction with its account taken out: `document["account"]` holds the account's id where Belvo sent the whole
+/// account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transaction {
+    id: TransactionId,
+    document: Map<String, Value>,
+}
+
+/// An account as Belvo sends it within its transactions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    id: AccountId,
+    document: Map<String, Value>,
+}
+
+/// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's OpenAPI, "required and
+/// nullable fields").
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RowError {
+    /// The row is not a JSON object.
+    #[error("a row is not an object")]
+    NotAnObject,
+    /// The row has no usable `id`.
+    #[error("a row has no usable id")]
+    NoId,
+}
+
+impl Transaction {
+    /// Takes a row apart.
+    pub fn parse(row: Value) -> Result<(Self, Option<Account>), RowError> {
+        let Value::Object(mut document) = row else { return Err(RowError::NotAnObject) };
+        let id = text(&document, "id").and_then(|id| TransactionId::parse(id).ok()).ok_or(RowError::NoId)?;
+        let account = take_account(&mut document);
+        Ok((Self { id, document }, account))
+    }
+
+    /// A transaction from its stored parts.
+    #[must_use]
+    pub fn from_parts(id: TransactionId, document: Map<String, Value>) -> Self {
+        Self { id, document }
+    }
+
+    /// Belvo's id of this transaction.
+    #[must_use]
+    pub fn id(&self) -> &TransactionId {
+        &self.id
+    }
+
+    /// The row without its account.
+    #[must_use]
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
+    /// What an unchanged row is known by. It covers everything of the row but the account's own fields.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&Value::Object(self.document.clone()))
+    }
+
+    /// The day this row is listed under, `YYYY-MM-DD`: its value date, else the nearest date it carries. Dates may be
+    /// timestamps (Belvo's fixtures of 2021), of which the day counts.
+    #[must_use]
+    pub fn day(&self) -> &str {
+        ["value_date", "accounting_date", "transacted_at", "collected_at", "created_at"]
+            .into_iter()
+            .find_map(|field| text(&self.document, field)?.get(..10).filter(|day| parse_date(day).is_some()))
+            .unwrap_or(NO_DATE)
+    }
+
+    /// When Belvo read this row from the institution, if it says.
+    #[must_use]
+    pub fn collected_at(&self) -> Option<Timestamp> {
+        text(&self.document, "collected_at").and_then(Timestamp::parse)
+    }
+
+    /// The row as Belvo sent it, given its account.
+    #[must_use]
+    pub fn into_row(mut self, account: Option<&Account>) -> Value {
+        if let Some(account) = account {
+            self.document.insert("account".to_owned(), Value::Object(account.document.clone()));
+        }
+        Value::Object(self.document)
+    }
+
+    /// The id of the account this row belongs to, where Belvo sent one.
+    #[must_use]
+    pub fn account_id(&self) -> Option<&str> {
+        text(&self.document, "account")
+    }
+}
+
+impl Account {
+    /// An account from its stored parts.
+    #[must_use]
+    pub fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
+        Self { id, document }
+    }
+
+    /// Belvo's id of this account.
+    #[must_use]
+    pub fn id(&self) -> &AccountId {
+        &self.id
+    }
+
+    /// The account as Belvo sent it.
+    #[must_use]
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
+    /// When Belvo read this account from the institution, if it says.
+    #[must_use]
+    pub fn collected_at(&self) -> Option<Timestamp> {
+        text(&self.document, "collected_at").and_then(Timestamp::parse)
+    }
+}
+
+/// Replaces a whole account by its id. An account without a usable id stays where it is.
+fn take_account(document: &mut Map<String, Value>) -> Option<Account> {
+    let id = AccountId::parse(document.get("account")?.get("id")?.as_str()?).ok()?;
+    let account = document.insert("account".to_owned(), Value::String(id.to_string()))?;
+    match account {
+        Value::Object(document) => Some(Account { id, document }),
+        _ => None,
+    }
+}
+
+fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    document.get(field)?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row() -> Value {
+        json!({
+            "id": "t1",
+            "account": {"id": "a1", "balance": {"current": 1.50}},
+            "value_date": "2026-01-02",
+            "amount": 10.00,
+            "merchant": null
+        })
+    }
+
+    #[test]
+    fn a_row_taken_apart_and_put_together_is_the_row() {
+        let (transaction, account) = Transaction::parse(row()).unwrap();
+        assert_eq!(transaction.account_id(), Some("a1"));
+        assert_eq!(transaction.into_row(account.as_ref()), row());
+    }
+
+    #[test]
+    fn rows_without_a_whole_account_keep_what_belvo_sent() {
+        for account in [json!(null), json!({"name": "no id"}), json!({"id": 7})] {
+            let mut sent = row();
+            sent["account"] = account;
+            let (transaction, taken) = Transaction::parse(sent.clone()).unwrap();
+            assert_eq!(taken, None);
+            assert_eq!(transaction.into_row(None), sent);
+        }
+    }
+
+    #[test]
+    fn only_the_id_is_needed() {
+        let (transaction, account) = Transaction::parse(json!({"id": "t1"})).unwrap();
+        assert_eq!((transaction.day(), account), (NO_DATE, None));
+        assert_eq!(Transaction::parse(json!({"id": null})), Err(RowError::NoId));
+        assert_eq!(Transaction::parse(json!([])), Err(RowError::NotAnObject));
+    }
+
+    #[test]
+    fn a_row_is_listed_under_its_value_date_or_the_nearest_it_has() {
+        let day = |row| Transaction::parse(row).unwrap().0.day().to_owned();
+        assert_eq!(day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})), "2026-01-02");
+        assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
+        assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), "2026-01-03");
+        assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
+    }
+
+    #[test]
+    fn the_accounts_balance_does_not_change_the_rows_digest() {
+        let mut later = row();
+        later["account"]["balance"]["current"] = json!(99);
+        let digest = |row| Transaction::parse(row).unwrap().0.digest();
+        assert_eq!(digest(row()), digest(later));
+    }
+}

@@ -1,0 +1,134 @@
+//! The span of days a retrieval asks for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use time::{Date, macros::format_description};
+
+/// A closed span of days, `from ≤ to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    #[serde(rename = "date_from", with = "iso_date")]
+    from: Date,
+    #[serde(rename = "date_to", with = "iso_date")]
+    to: Date,
+}
+
+/// Why two dates are no window; each reason names the field to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WindowError {
+    /// The named field is no calendar day.
+    #[error("{0} must be a calendar day written YYYY-MM-DD")]
+    NotADate(&'static str),
+    /// The window ends before it starts.
+    #[error("date_from must not be after date_to")]
+    Reversed,
+    /// Belvo refuses a window that ends in the future.
+    #[error("date_to must not be in the future (today is {0}, UTC)")]
+    InTheFuture(Date),
+}
+
+impl WindowError {
+    /// The request field that has to change.
+    #[must_use]
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NotADate(field) => field,
+            Self::Reversed => "date_from",
+            Self::InTheFuture(_) => "date_to",
+        }
+    }
+}
+
+impl Window {
+    /// A window that Belvo accepts on `today`: both dates valid, in order, and not in the future
+    /// (`POST /api/transactions/` in Belvo's OpenAPI).
+    pub fn parse(from: &str, to: &str, today: Date) -> Result<Self, WindowError> {
+        let from = parse_date(from).ok_or(WindowError::NotADate("date_from"))?;
+        let to = parse_date(to).ok_or(WindowError::NotADate("date_to"))?;
+        if from > to {
+            return Err(WindowError::Reversed);
+        }
+        if to > today {
+            return Err(WindowError::InTheFuture(today));
+        }
+        Ok(Self { from, to })
+    }
+
+    /// The first day.
+    #[must_use]
+    pub fn from(&self) -> String {
+        iso_date::format(self.from)
+    }
+
+    /// The last day.
+    #[must_use]
+    pub fn to(&self) -> String {
+        iso_date::format(self.to)
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.from(), self.to())
+    }
+}
+
+/// Reads `YYYY-MM-DD`, and nothing else.
+#[must_use]
+pub fn parse_date(text: &str) -> Option<Date> {
+    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
+}
+
+/// Dates as `YYYY-MM-DD` in JSON and in the store.
+mod iso_date {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use time::Date;
+
+    pub(super) fn format(date: Date) -> String {
+        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` calls it so")]
+    pub(super) fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format(*date))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        super::parse_date(&text).ok_or_else(|| D::Error::custom("not a YYYY-MM-DD date"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    const TODAY: Date = date!(2026 - 03 - 01);
+
+    #[test]
+    fn a_window_may_end_today_and_span_one_day() {
+        let window = Window::parse("2026-03-01", "2026-03-01", TODAY).unwrap();
+        assert_eq!(window.to_string(), "2026-03-01..2026-03-01");
+    }
+
+    #[test]
+    fn what_belvo_would_refuse_is_refused_naming_the_field() {
+        let field = |from, to| Window::parse(from, to, TODAY).unwrap_err().field();
+        assert_eq!(field("2026-02-30", "2026-03-01"), "date_from");
+        assert_eq!(field("2026-02-01", "01/03/2026"), "date_to");
+        assert_eq!(field("2026-02-02", "2026-02-01"), "date_from");
+        assert_eq!(field("2026-02-01", "2026-03-02"), "date_to");
+    }
+
+    #[test]
+    fn a_window_survives_json() {
+        let window = Window::parse("2025-03-01", "2026-03-01", TODAY).unwrap();
+        let json = serde_json::to_string(&window).unwrap();
+        assert_eq!(json, r#"{"date_from":"2025-03-01","date_to":"2026-03-01"}"#);
+        assert_eq!(serde_json::from_str::<Window>(&json).unwrap(), window);
+    }
+}

@@ -1,0 +1,65 @@
+//! What the HTTP functions need of API Gateway: the ids of an invocation, path parameters, and JSON answers.
+
+use std::net::IpAddr;
+
+use lambda_http::{
+    Body, Request, RequestExt, Response,
+    aws_lambda_events::apigw::ApiGatewayV2httpRequestContext,
+    http::{HeaderValue, header::CONTENT_TYPE},
+    request::RequestContext,
+};
+use serde::Serialize;
+
+/// API Gateway's id of the invocation, which its access log and our log lines share. `none` where there is no gateway.
+#[must_use]
+pub fn gateway_request_id(request: &Request) -> String {
+    context(request).and_then(|context| context.request_id).unwrap_or_else(|| "none".to_owned())
+}
+
+/// The address that API Gateway saw the request come from.
+#[must_use]
+pub fn source_ip(request: &Request) -> Option<IpAddr> {
+    context(request)?.http.source_ip?.parse().ok()
+}
+
+/// The route that API Gateway chose, such as `GET /requests/{id}`.
+#[must_use]
+pub fn route_key(request: &Request) -> Option<String> {
+    context(request)?.route_key
+}
+
+/// A path parameter of the route, or the empty text.
+#[must_use]
+pub fn path_parameter(request: &Request, name: &str) -> String {
+    request.path_parameters().first(name).unwrap_or_default().to_owned()
+}
+
+/// A query parameter, if it is there and not empty.
+#[must_use]
+pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
+    request.query_string_parameters().first(name).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// An answer in JSON.
+#[must_use]
+pub fn json(status: u16, body: &impl Serialize) -> Response<Body> {
+    response(status, "application/json", body)
+}
+
+/// An answer of the given JSON media type.
+#[must_use]
+pub fn response(status: u16, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
+    // Serialising our own plain structs cannot fail; an empty body with the right status is the honest rest.
+    let body = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status.try_into().unwrap_or_default();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+fn context(request: &Request) -> Option<ApiGatewayV2httpRequestContext> {
+    match request.request_context() {
+        RequestContext::ApiGatewayV2(context) => Some(context),
+        _ => None,
+    }
+}

@@ -1,0 +1,12 @@
+//! DynamoDB: one module per table, the only ones that know its attribute names.
+
+mod cursor;
+mod error;
+mod item;
+mod requests;
+mod transactions;
+
+pub use cursor::{Cursor, CursorError};
+pub use error::StoreError;
+pub use requests::{Event, Issued, Notified, Requests};
+pub use transactions::{Filter, Transactions};

@@ -1,0 +1,243 @@
+//! The Requests table. An item is one of
+//!
+//! | `pk` | item |
+//! |---|---|
+//! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link` |
+//! | `event#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
+//!
+//! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
+//! repeated.
+
+use aws_sdk_dynamodb::{
+    Client,
+    types::{AttributeValue, ReturnValue},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    Cursor, StoreError,
+    item::{Item, attribute, document, text},
+};
+use crate::{
+    aws::SdkConfig,
+    domain::{AccountId, Collection, Declared, Failure, LinkId, RequestId, RequestRecord, Resource, Timestamp, Window},
+};
+
+const TABLE: &str = "Requests";
+const BY_LINK: &str = "by_link";
+/// How long recorded webhooks are kept.
+const EVENT_DAYS: i64 = 90;
+
+/// Facts of a retrieval that Belvo accepted.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// Belvo's id of it.
+    pub id: RequestId,
+    /// Whose data.
+    pub link: LinkId,
+    /// What it brings.
+    pub resource: Resource,
+    /// Which days.
+    pub window: Window,
+    /// One account, or all.
+    pub account: Option<AccountId>,
+    /// When Belvo accepted it.
+    pub at: Timestamp,
+}
+
+/// Facts of a retrieval that a webhook announced.
+#[derive(Debug, Clone)]
+pub struct Notified {
+    /// Belvo's id of it.
+    pub id: RequestId,
+    /// Whose data.
+    pub link: LinkId,
+    /// What it brings.
+    pub resource: Resource,
+    /// The webhook's code.
+    pub code: String,
+    /// What the webhook said there would be.
+    pub declared: Option<Declared>,
+    /// When the webhook came in.
+    pub at: Timestamp,
+}
+
+/// A webhook that asked for no collection.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// SHA-256 of its bytes.
+    pub delivery_id: String,
+    /// Which link it is about.
+    pub link: LinkId,
+    /// Belvo's `webhook_type`.
+    pub webhook_type: String,
+    /// Belvo's `webhook_code`.
+    pub webhook_code: String,
+    /// The retrieval it names.
+    pub request_id: Option<RequestId>,
+    /// When it came in.
+    pub received_at: Timestamp,
+    /// Its JSON text.
+    pub body: String,
+}
+
+/// The Requests table.
+pub struct Requests {
+    client: Client,
+    table: String,
+}
+
+/// When a fact is written.
+enum Fact {
+    /// By the first who knows it; later writers leave it alone.
+    Once(&'static str, Value),
+    /// By everybody; the last word counts.
+    Latest(&'static str, Value),
+}
+
+use Fact::{Latest, Once};
+
+impl Requests {
+    /// The table called `table`.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+
+    /// Opens the connection that the first call will use. A failure shows again, with its reason, on that call.
+    pub async fn warm_up(&self) {
+        let nobody = self.client.get_item().table_name(&self.table).key("pk", text("warm-up"));
+        let _ = nobody.send().await;
+    }
+
+    /// Records that Belvo accepted a retrieval. The webhook may have come first: then this adds what only we know.
+    pub async fn issued(&self, issued: &Issued) -> Result<(), StoreError> {
+        let mut facts = identity(&issued.id, &issued.link, issued.resource, issued.at);
+        facts.push(Once("date_from", json!(issued.window.from())));
+        facts.push(Once("date_to", json!(issued.window.to())));
+        if let Some(account) = &issued.account {
+            facts.push(Once("account", json!(account)));
+        }
+        facts.push(Once("issued_at", json!(issued.at)));
+        self.write(&issued.id, facts).await.map(|_| ())
+    }
+
+    /// Records that a webhook announced a retrieval, and returns all that is known of it. A retrieval that nobody here
+    /// issued (Belvo refreshes recurrent links by itself) gets a record without a window.
+    pub async fn notified(&self, notified: &Notified) -> Result<RequestRecord, StoreError> {
+        let mut facts = identity(&notified.id, &notified.link, notified.resource, notified.at);
+        facts.push(Once("notified_at", json!(notified.at)));
+        facts.push(Once("webhook_code", json!(notified.code)));
+        if let Some(declared) = &notified.declared {
+            facts.push(Latest("declared", json!(declared)));
+        }
+        let item = self.write(&notified.id, facts).await?;
+        record(item)
+    }
+
+    /// Records that the rows of a retrieval are stored, and what the collection found.
+    pub async fn collected(&self, id: &RequestId, collection: &Collection) -> Result<(), StoreError> {
+        let facts = vec![Once("collected_at", json!(collection.finished_at)), Latest("collection", json!(collection))];
+        self.write(id, facts).await.map(|_| ())
+    }
+
+    /// Records that a retrieval ended without rows.
+    pub async fn failed(&self, id: &RequestId, failure: &Failure, at: Timestamp) -> Result<(), StoreError> {
+        self.write(id, vec![Once("failed_at", json!(at)), Once("failure", json!(failure))]).await.map(|_| ())
+    }
+
+    /// Keeps a webhook that asked for no collection. Writing it again changes nothing.
+    pub async fn event(&self, event: &Event) -> Result<(), StoreError> {
+        let expires_at = event.received_at.plus_seconds(EVENT_DAYS * 24 * 60 * 60).unix_seconds();
+        let Some(AttributeValue::M(mut item)) = attribute(&json!(event)) else {
+            return Err(StoreError::Corrupt(TABLE));
+        };
+        item.insert("pk".to_owned(), text(format!("event#{}", event.delivery_id)));
+        item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
+        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+        Ok(())
+    }
+
+    /// The record of a retrieval.
+    pub async fn get(&self, id: &RequestId) -> Result<Option<RequestRecord>, StoreError> {
+        let answer =
+            self.client.get_item().table_name(&self.table).key("pk", key(id)).consistent_read(true).send().await?;
+        answer.item.map(record).transpose()
+    }
+
+    /// A link's retrievals, newest first, at most `limit`, and where the listing goes on. Read from an index that may
+    /// lag behind the table by a moment.
+    pub async fn of_link(
+        &self,
+        link: &LinkId,
+        after: Option<&Cursor>,
+        limit: i32,
+    ) -> Result<(Vec<RequestRecord>, Option<Cursor>), StoreError> {
+        let start = after.map(|cursor| {
+            let (listed_at, id) = cursor.parts();
+            let pk = text(format!("request#{id}"));
+            Item::from([
+                ("pk".to_owned(), pk),
+                ("link".to_owned(), text(link.as_str())),
+                ("listed_at".to_owned(), text(listed_at)),
+            ])
+        });
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_LINK)
+            .key_condition_expression("#link = :link")
+            .expression_attribute_names("#link", "link")
+            .expression_attribute_values(":link", text(link.as_str()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send()
+            .await?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| {
+            let id = key.get("pk")?.as_s().ok()?.strip_prefix("request#")?;
+            Some(Cursor::at(key.get("listed_at")?.as_s().ok()?, id))
+        });
+        let records = answer.items.unwrap_or_default().into_iter().map(record).collect::<Result<_, _>>()?;
+        Ok((records, next))
+    }
+
+    async fn write(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Item, StoreError> {
+        let mut update =
+            self.client.update_item().table_name(&self.table).key("pk", key(id)).return_values(ReturnValue::AllNew);
+        let mut assignments = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let (name, value, assignment) = match fact {
+                Once(name, value) => (name, value, format!("#{name} = if_not_exists(#{name}, :{name})")),
+                Latest(name, value) => (name, value, format!("#{name} = :{name}")),
+            };
+            let value = attribute(&value).ok_or(StoreError::Corrupt(TABLE))?;
+            assignments.push(assignment);
+            update = update
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), value);
+        }
+        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        Ok(update.send().await?.attributes.unwrap_or_default())
+    }
+}
+
+fn identity(id: &RequestId, link: &LinkId, resource: Resource, at: Timestamp) -> Vec<Fact> {
+    vec![
+        Once("id", json!(id)),
+        Once("link", json!(link)),
+        Once("resource", json!(resource)),
+        Once("listed_at", json!(at)),
+    ]
+}
+
+fn key(id: &RequestId) -> AttributeValue {
+    text(format!("request#{id}"))
+}
+
+fn record(item: Item) -> Result<RequestRecord, StoreError> {
+    let document = document(item).ok_or(StoreError::Corrupt(TABLE))?;
+    serde_json::from_value(Value::Object(document)).map_err(|_| StoreError::Corrupt(TABLE))
+}
