@@ -1,0 +1,51 @@
+//! The API itself: its routes, and Belvo's answers to what has no route.
+
+mod accounts;
+pub(crate) mod errors;
+mod gate;
+mod links;
+mod pages;
+mod retrievals;
+mod token;
+mod transactions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use serde_json::json;
+
+use self::errors::ApiError;
+pub(crate) use self::links::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
+pub(crate) use self::pages::json as json_text;
+use crate::rules::Effect;
+use crate::state::App;
+
+/// What the rules do to the call, for the handler to carry out.
+#[derive(Clone, Default)]
+pub(crate) struct Effects(Arc<Vec<Effect>>);
+
+/// The request id that a call issued, for the journal.
+#[derive(Clone)]
+pub(crate) struct Issued(String);
+
+/// Every route of the Belvo API that this server has.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let api = Router::new()
+        .route("/api/", get(|| async { axum::Json(json!({ "api": "belvo-sandbox" })) }))
+        .route("/api/token/", post(token::create))
+        .route("/api/links/", get(links::list).post(links::create))
+        .route("/api/links/{id}/", get(links::show))
+        .route("/api/accounts/", get(accounts::list))
+        .route("/api/accounts/{id}/", get(accounts::show))
+        .route("/api/transactions/", get(transactions::list).post(retrievals::create))
+        .route("/api/transactions/{id}/", get(transactions::show))
+        .method_not_allowed_fallback(|| async { ApiError::new("method_not_allowed") })
+        .layer(from_fn_with_state(Arc::clone(app), gate::pass));
+    Router::new()
+        .route("/_health", get(|| async { axum::Json(json!({ "status": "ok" })) }))
+        .merge(api)
+        .fallback(|| async { ApiError::new("not_found") })
+        .with_state(Arc::clone(app))
+}

@@ -1,0 +1,118 @@
+//! `POST /api/transactions/`: asks the bank for fresh data. Asynchronously it is answered with a request id and
+//! ends in a webhook; otherwise the answer holds the rows.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+use time::{Date, OffsetDateTime};
+use uuid::Uuid;
+
+use super::errors::ApiError;
+use super::pages::{json as json_text, uuid};
+use super::transactions::date;
+use super::{Effects, Issued};
+use crate::link::Link;
+use crate::row::{Filter, array};
+use crate::rules::Action;
+use crate::state::{App, State as Sandbox};
+use crate::webhooks::{envelope, plan, sender};
+
+/// What is asked for, once it is known to make sense.
+struct Retrieval {
+    link: String,
+    window: Filter,
+    save_data: bool,
+}
+
+/// Counts one retrieval for the link, and answers in the mode that was asked for.
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Extension(effects): Extension<Effects>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
+    let wants_async = headers.get("x-belvo-request-mode").is_some_and(|mode| mode == "async");
+    let ignored = effects.has(|action| matches!(action, Action::IgnoreAsync(_)));
+    let (request, planned) = {
+        let mut state = app.state();
+        let retrieval = check(&state, &body)?;
+        state.journal.retrieved(&retrieval.link);
+        let link = state.link(&retrieval.link).ok_or_else(|| ApiError::field("does_not_exist", "link"))?;
+        if !wants_async || ignored {
+            let status = if retrieval.save_data { StatusCode::CREATED } else { StatusCode::OK };
+            let rows = array(link.rows(&retrieval.window), &link.accounts);
+            return Ok((status, json_text(rows)).into_response());
+        }
+        let request = Uuid::new_v4();
+        let webhook = envelope::retrieved(link, request, &retrieval.window);
+        (request, plan(&app, &mut state, &retrieval.link, webhook))
+    };
+    if let Some(planned) = planned {
+        let early = planned.early;
+        let answered = sender::submit(&app, planned);
+        if early {
+            // Fails only if the webhook is held, and then there is nothing to wait for.
+            let _ = answered.await;
+        }
+    }
+    let request = request.simple().to_string();
+    let body = Json(json!({ "request_id": request }));
+    Ok((StatusCode::ACCEPTED, Extension(Issued(request)), body).into_response())
+}
+
+/// Everything Belvo refuses without asking the bank.
+fn check(state: &Sandbox, body: &Value) -> Result<Retrieval, ApiError> {
+    let required = ["link", "date_from", "date_to"];
+    let mut errors: Vec<ApiError> = Vec::new();
+    for field in required {
+        match &body[field] {
+            Value::Null if body.get(field).is_some() => errors.push(ApiError::field("null", field)),
+            Value::Null => errors.push(ApiError::field("required", field)),
+            Value::String(text) if text.is_empty() => errors.push(ApiError::field("blank", field)),
+            Value::String(_) => {}
+            _ => errors.push(ApiError::field("invalid", field)),
+        }
+    }
+    if let Some(error) = ApiError::all(errors) {
+        return Err(error);
+    }
+    let text = |field: &str| body[field].as_str().unwrap_or_default();
+    let id = uuid("link", text("link"))?;
+    let (from, to) = (date("date_from", text("date_from"))?, date("date_to", text("date_to"))?);
+    let link = state.link(&id).ok_or_else(|| does_not_exist("link", &id))?;
+    let account = account(link, &body["account"])?;
+    if from > to || to > latest_day(link) {
+        return Err(ApiError::new("invalid_period"));
+    }
+    match link.status() {
+        "invalid" => return Err(ApiError::new("invalid_link")),
+        "unconfirmed" => return Err(ApiError::new("unconfirmed_link")),
+        "token_required" => return Err(ApiError::new("token_required").with("link", &id)),
+        _ => {}
+    }
+    let window = Filter::window(&from.to_string(), &to.to_string(), account.as_deref());
+    Ok(Retrieval { link: id, window, save_data: body["save_data"] != false })
+}
+
+fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
+    let Some(account) = value.as_str() else {
+        return if value.is_null() { Ok(None) } else { Err(ApiError::field("invalid", "account")) };
+    };
+    let account = uuid("account", account)?;
+    if link.has_account(&account) { Ok(Some(account)) } else { Err(does_not_exist("account", &account)) }
+}
+
+fn does_not_exist(field: &str, id: &str) -> ApiError {
+    ApiError::field("does_not_exist", field).with("message", &format!("Object with id={id} does not exist."))
+}
+
+/// Today, by the calendar or by the link's own, whichever is later: a link may be made for any day.
+fn latest_day(link: &Link) -> Date {
+    link.today().max(OffsetDateTime::now_utc().date())
+}

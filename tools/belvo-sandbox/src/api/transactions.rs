@@ -1,0 +1,158 @@
+//! `GET /api/transactions/`: what a collector reads, page by page, and the ways a walk over pages goes wrong.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use time::Date;
+use time::macros::format_description;
+
+use super::Effects;
+use super::errors::ApiError;
+use super::pages::{Page, Query, address, json};
+use crate::link::Link;
+use crate::row::{Filter, Row, array};
+use crate::rules::Action;
+use crate::state::App;
+
+const PATH: &str = "/api/transactions/";
+const PARAMETERS: [&str; 13] = [
+    "link",
+    "account",
+    "account__in",
+    "status",
+    "status__in",
+    "type",
+    "type__in",
+    "value_date",
+    "value_date__gt",
+    "value_date__gte",
+    "value_date__lt",
+    "value_date__lte",
+    "value_date__range",
+];
+
+/// One page of a link's rows.
+pub(crate) async fn list(
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    Extension(effects): Extension<Effects>,
+) -> Result<Response, ApiError> {
+    let query = Query::parse(query.as_deref(), &PARAMETERS)?;
+    let link = query.uuid("link")?.ok_or_else(|| ApiError::field("required", "link"))?;
+    let filter = filter(&query)?;
+    let mut state = app.state();
+    // A link that is not there has no rows: Belvo filters, it does not look the link up.
+    let known = state.link(&link).filter(|_| !effects.has(|action| matches!(action, Action::Empty(_))));
+    let rows: Vec<&Row> = known.iter().flat_map(|link| link.rows(&filter)).collect();
+    let mut page = Page::new(&app, &headers, PATH, &query, rows.len())?;
+    let mut results: Vec<&Row> = rows.iter().skip(page.offset()).take(page.size).copied().collect();
+    if effects.has(|action| matches!(action, Action::DuplicateRows(_))) && page.number > 1 {
+        results.insert(0, rows[page.offset() - 1]);
+    }
+    let newest = results.first().map(|row| row.value_date.clone());
+    for effect in effects.0.iter() {
+        match &effect.action {
+            Action::DropPage(_) => {
+                let beyond = page.number + 2;
+                let exists = (beyond - 1) * page.size < page.count;
+                page.next = exists.then(|| address(&app, &headers, PATH, &query, beyond));
+            }
+            Action::ForeignNext(origin) => page.next = page.next.map(|next| moved(&next, origin)),
+            _ => {}
+        }
+    }
+    let mut body = page.envelope(&array(results, known.map_or(&[], |link| &link.accounts)));
+    if effects.has(|action| matches!(action, Action::TornPage(_))) {
+        tear(&mut body);
+    }
+    drift(&effects, state.link_mut(&link), newest.as_deref());
+    Ok(json(body))
+}
+
+/// One row.
+pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let state = app.state();
+    let found = state.links.iter().find_map(|link| Some((link, link.row(&id)?)));
+    let (link, row) = found.ok_or_else(|| ApiError::new("not_found"))?;
+    let mut text = String::new();
+    row.write(&link.accounts, &mut text);
+    Ok(json(text))
+}
+
+fn filter(query: &Query) -> Result<Filter, ApiError> {
+    let accounts = match query.uuid("account")? {
+        Some(account) => Some(vec![account]),
+        None => query.uuids("account__in")?,
+    };
+    let (from, to) = days(query)?;
+    let either = |one: &str, several: &str| query.list(one).or_else(|| query.list(several));
+    Ok(Filter { from, to, accounts, statuses: either("status", "status__in"), flows: either("type", "type__in") })
+}
+
+/// The first and last day that the `value_date` parameters together allow.
+fn days(query: &Query) -> Result<(Option<String>, Option<String>), ApiError> {
+    let (mut from, mut to): (Option<Date>, Option<Date>) = (None, None);
+    let mut bound = |first: Option<Date>, last: Option<Date>| {
+        from = from.max(first);
+        to = [to, last].into_iter().flatten().min();
+    };
+    for name in PARAMETERS.iter().filter(|name| name.starts_with("value_date")) {
+        let Some(values) = query.list(name) else { continue };
+        let dates: Vec<Date> = values.iter().map(|value| date(name, value)).collect::<Result<_, _>>()?;
+        match (*name, dates.as_slice()) {
+            ("value_date", [day]) => bound(Some(*day), Some(*day)),
+            ("value_date__gte", [day]) => bound(Some(*day), None),
+            ("value_date__gt", [day]) => bound(day.next_day(), None),
+            ("value_date__lte", [day]) => bound(None, Some(*day)),
+            ("value_date__lt", [day]) => bound(None, day.previous_day()),
+            ("value_date__range", [first, last]) => bound(Some(*first), Some(*last)),
+            _ => return Err(ApiError::field("invalid", name)),
+        }
+    }
+    Ok((from.map(|day| day.to_string()), to.map(|day| day.to_string())))
+}
+
+/// `value` as a day, or Belvo's complaint about `field`.
+pub(crate) fn date(field: &str, value: &str) -> Result<Date, ApiError> {
+    Date::parse(value, format_description!("[year]-[month]-[day]")).map_err(|_| {
+        let message = "Date has wrong format. Use one of these formats instead: YYYY-MM-DD.";
+        ApiError::field("invalid", field).with("message", message)
+    })
+}
+
+/// `next` at another origin.
+fn moved(next: &str, origin: &str) -> String {
+    let path = next.find("/api/").map_or("", |at| &next[at..]);
+    format!("{}{path}", origin.trim_end_matches('/'))
+}
+
+/// Cuts a body in the middle of its rows.
+fn tear(body: &mut String) {
+    let mut middle = body.len() / 2;
+    while !body.is_char_boundary(middle) {
+        middle -= 1;
+    }
+    body.truncate(middle);
+}
+
+/// New rows on the newest day of the page just made, so that what follows shifts.
+fn drift(effects: &Effects, link: Option<&mut Link>, newest: Option<&str>) {
+    let insert = effects.0.iter().find_map(|effect| match effect.action {
+        Action::Drift { insert } => Some(insert),
+        _ => None,
+    });
+    if let (Some(insert), Some(link)) = (insert, link) {
+        let day = newest.and_then(|day| date("value_date", day).ok()).unwrap_or(link.today());
+        link.add(insert, Some(day));
+    }
+}
+
+impl Effects {
+    pub(crate) fn has(&self, is: impl Fn(&Action) -> bool) -> bool {
+        self.0.iter().any(|effect| is(&effect.action))
+    }
+}

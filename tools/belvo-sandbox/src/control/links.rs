@@ -1,0 +1,163 @@
+//! Control of links and of the truth about them: what the bank has, whatever the API is made to answer.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
+
+use super::{ControlError, parse};
+use crate::api::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS, json_text};
+use crate::row::{Filter, array};
+use crate::state::{App, NewLink};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkRequest {
+    #[serde(default)]
+    access_mode: AccessMode,
+    transactions: Option<usize>,
+    external_id: Option<String>,
+    institution: Option<String>,
+    seed: Option<u64>,
+    today: Option<String>,
+    days: Option<u32>,
+    /// A fourth account: a loan.
+    #[serde(default)]
+    loan_account: bool,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AccessMode {
+    Single,
+    #[default]
+    Recurrent,
+}
+
+/// Makes a link with accounts and rows.
+pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, ControlError> {
+    let request: LinkRequest = parse(&body)?;
+    let today = request.today.as_deref().map(day).transpose()?;
+    let new = NewLink {
+        recurrent: matches!(request.access_mode, AccessMode::Recurrent),
+        external_id: request.external_id,
+        institution: request.institution,
+        seed: request.seed.unwrap_or(app.config.seed),
+        today: today.unwrap_or_else(|| OffsetDateTime::now_utc().date()),
+        days: request.days.unwrap_or(DEFAULT_DAYS),
+        with_loan: request.loan_account,
+        transactions: request.transactions.unwrap_or(DEFAULT_TRANSACTIONS),
+    };
+    Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
+}
+
+/// Merges fields into the link object, `status` above all.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let changes: Map<String, Value> = parse(&body)?;
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    for (key, value) in changes {
+        if key == "id" || link.object.get(&key).is_none() {
+            return Err(ControlError::bad(&format!("a link has no `{key}` that can be changed")));
+        }
+        link.object[key] = value;
+    }
+    Ok(Json(link.object.clone()))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Window {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// All rows, unpaged, in the order of the pages.
+pub(crate) async fn truth(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Query(window): Query<Window>,
+) -> Result<Response, ControlError> {
+    let state = app.state();
+    let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let filter = Filter { from: window.from, to: window.to, ..Filter::default() };
+    Ok(json_text(array(link.rows(&filter), &link.accounts)))
+}
+
+/// All accounts of a link.
+pub(crate) async fn accounts(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Vec<Value>>, ControlError> {
+    let state = app.state();
+    let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    Ok(Json(link.accounts.iter().map(|account| account.value.clone()).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewRows {
+    count: usize,
+    date: Option<String>,
+}
+
+/// Adds rows, all on `date` or spread over the window; answers with their ids.
+pub(crate) async fn add(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, ControlError> {
+    let new: NewRows = parse(&body)?;
+    let date = new.date.as_deref().map(day).transpose()?;
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    Ok((StatusCode::CREATED, Json(json!({ "ids": link.add(new.count, date) }))).into_response())
+}
+
+/// Merges fields into a row, whose collection time moves on; answers with the row without its account.
+pub(crate) async fn patch(
+    State(app): State<Arc<App>>,
+    Path((id, transaction)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let changes: Map<String, Value> = parse(&body)?;
+    if changes.contains_key("id") || changes.contains_key("account") {
+        return Err(ControlError::bad(&"a row keeps its id and its account"));
+    }
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let row = link.patch(&transaction, &Value::Object(changes));
+    row.map(Json).ok_or_else(|| ControlError::unknown("transaction"))
+}
+
+/// Takes a row away.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path((id, transaction)): Path<(String, String)>,
+) -> Result<StatusCode, ControlError> {
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    if link.delete(&transaction) { Ok(StatusCode::NO_CONTENT) } else { Err(ControlError::unknown("transaction")) }
+}
+
+/// Books all pending rows.
+pub(crate) async fn settle(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, ControlError> {
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    Ok(Json(json!({ "settled": link.settle() })))
+}
+
+fn day(text: &str) -> Result<Date, ControlError> {
+    let parsed = Date::parse(text, format_description!("[year]-[month]-[day]"));
+    parsed.map_err(|_| ControlError::bad(&format!("`{text}` is not a date like 2025-06-30")))
+}

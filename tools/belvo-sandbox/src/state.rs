@@ -1,0 +1,94 @@
+//! Everything a running sandbox knows, behind one lock that is never held across an `await`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use time::Date;
+use tokio::sync::watch;
+
+use crate::config::{Config, Webhook};
+use crate::data::LinkSpec;
+use crate::journal::Journal;
+use crate::link::Link;
+use crate::rules::Rules;
+use crate::webhooks::Planned;
+
+/// What handlers and webhook deliveries share.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    /// This server's own origin.
+    pub(crate) url: String,
+    pub(crate) http: reqwest::Client,
+    /// Its sender is dropped when the sandbox ends; whatever waits, waits for this too.
+    pub(crate) closing: watch::Receiver<()>,
+    state: Mutex<State>,
+}
+
+/// The part that changes.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) links: Vec<Link>,
+    pub(crate) rules: Rules,
+    pub(crate) webhook: Option<Webhook>,
+    pub(crate) journal: Journal,
+    /// Webhooks that wait for the next one of their link to overtake them.
+    pub(crate) held: Vec<Planned>,
+    made_by_seed: BTreeMap<u64, u64>,
+}
+
+/// What one asks for when one makes a link.
+pub(crate) struct NewLink {
+    pub(crate) recurrent: bool,
+    pub(crate) external_id: Option<String>,
+    pub(crate) institution: Option<String>,
+    pub(crate) seed: u64,
+    pub(crate) today: Date,
+    pub(crate) days: u32,
+    pub(crate) with_loan: bool,
+    pub(crate) transactions: usize,
+}
+
+impl App {
+    pub(crate) fn new(config: Config, url: String, http: reqwest::Client, closing: watch::Receiver<()>) -> Self {
+        let state = State { webhook: config.webhook.clone(), ..State::default() };
+        Self { config, url, http, closing, state: Mutex::new(state) }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns when the sandbox ends.
+    pub(crate) async fn closed(&self) {
+        // Nothing is ever sent: the only change is that the sender is gone.
+        let _ = self.closing.clone().changed().await;
+    }
+}
+
+impl State {
+    pub(crate) fn link(&self, id: &str) -> Option<&Link> {
+        self.links.iter().find(|link| link.id == id)
+    }
+
+    pub(crate) fn link_mut(&mut self, id: &str) -> Option<&mut Link> {
+        self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    /// Makes a link whose id and data follow from its seed and the number of links made from that seed before.
+    pub(crate) fn create(&mut self, new: NewLink) -> &Link {
+        let made = self.made_by_seed.entry(new.seed).or_default();
+        let spec = LinkSpec {
+            seed: new.seed,
+            sequence: *made,
+            recurrent: new.recurrent,
+            external_id: new.external_id,
+            institution: new.institution.unwrap_or_else(|| "ofmockbank_br_retail".to_owned()),
+            today: new.today,
+            days: new.days,
+            with_loan: new.with_loan,
+        };
+        *made += 1;
+        self.links.push(Link::new(&spec, new.transactions));
+        &self.links[self.links.len() - 1]
+    }
+}

@@ -1,0 +1,80 @@
+//! Webhooks: what they say ([`envelope`]), what the rules make of them ([`plan`]), and sending them ([`sender`]).
+
+pub(crate) mod envelope;
+pub(crate) mod sender;
+
+use serde_json::{Map, Value, json};
+
+use crate::rules::{Action, Effect, On};
+use crate::state::{App, State};
+
+/// A webhook that is ready to be sent.
+pub(crate) struct Planned {
+    pub(crate) link: String,
+    pub(crate) text: String,
+    pub(crate) delay_ms: u64,
+    /// Deliveries of these bytes, normally one.
+    pub(crate) copies: u32,
+    pub(crate) wrong_authorization: bool,
+    /// The sender of the 202 waits for the first attempt.
+    pub(crate) early: bool,
+    /// Waits for the next webhook of the link.
+    pub(crate) hold: bool,
+}
+
+/// Applies the rules to a webhook; `None` if it is dropped.
+pub(crate) fn plan(app: &App, state: &mut State, link: &str, mut body: Map<String, Value>) -> Option<Planned> {
+    let effects = state.rules.fire(On::Webhook, Some(link), 0);
+    for effect in &effects {
+        change_body(&mut body, &effect.action);
+    }
+    let mut planned = Planned {
+        link: link.to_owned(),
+        text: Value::Object(body).to_string(),
+        delay_ms: app.config.webhook_delay_ms,
+        copies: 1,
+        wrong_authorization: false,
+        early: false,
+        hold: false,
+    };
+    for effect in &effects {
+        change_sending(&mut planned, effect)?;
+    }
+    Some(planned)
+}
+
+fn change_body(body: &mut Map<String, Value>, action: &Action) {
+    match action {
+        Action::Code(code) => {
+            body.insert("webhook_code".to_owned(), json!(code));
+        }
+        Action::DataErrors { code, message } => {
+            body.insert("data".to_owned(), json!({ "errors": [{ "code": code, "message": message }] }));
+        }
+        Action::ExtraBytes(count) => {
+            body.insert("padding".to_owned(), json!("x".repeat(*count)));
+        }
+        Action::WithoutRequestId(_) => {
+            body.remove("request_id");
+        }
+        _ => {}
+    }
+}
+
+fn change_sending(planned: &mut Planned, effect: &Effect) -> Option<()> {
+    match &effect.action {
+        Action::Drop(_) => return None,
+        Action::DelayMs(more) => planned.delay_ms += more,
+        Action::Duplicate(more) => planned.copies += more,
+        Action::WrongAuthorization(_) => planned.wrong_authorization = true,
+        Action::HoldUntilNext(_) => planned.hold = true,
+        Action::Early(_) => {
+            planned.early = true;
+            planned.delay_ms = 0;
+        }
+        // The closing brace: what is left is no JSON and still says everything.
+        Action::Malformed(_) => drop(planned.text.pop()),
+        _ => {}
+    }
+    Some(())
+}

@@ -1,0 +1,13 @@
+//! The sandbox from outside, over HTTP: its answers against Belvo's specification, its data, its misbehaviour.
+
+mod contract;
+mod control;
+mod data;
+mod harness;
+mod pages;
+mod receiver;
+mod retrievals;
+mod rules;
+mod rules_on_webhooks;
+mod specification;
+mod webhooks;
