@@ -1,0 +1,85 @@
+# `make help` lists what there is. Everything installs into and builds inside this directory.
+
+PYTHON ?= python3
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+export SAM_CLI_TELEMETRY := 0
+
+# cargo-lambda, and the Python through which it finds its zig, have to be on the PATH of what builds functions.
+WITH_TOOLS := PATH="$(CURDIR)/.venv/build/bin:$$PATH"
+SAM := .venv/sam/bin/sam
+RUFF := .venv/build/bin/ruff
+LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
+CARGO_DENY := .venv/cargo/bin/cargo-deny
+CARGO_DENY_VERSION := 0.20.2
+
+# The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.
+LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+LOCAL_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+
+.DEFAULT_GOAL := help
+.PHONY: help tools build up down logs watch sandbox test lint fmt deny audit validate package clean
+
+help: ## This list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+tools: ## Install the pinned tools into .venv
+	@$(PYTHON) tools/install.py
+
+build: tools ## Build the functions for this machine, and the fake Belvo
+	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
+	$(LOCAL_BUILD) cargo lambda build --release --locked
+	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+	cargo build --locked --package belvo-sandbox --target-dir target
+
+up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
+	@$(LOCAL) up
+
+down: ## End what `make up` started
+	@$(LOCAL) down
+
+watch: build ## As `up`, with the functions rebuilt and reloaded whenever a source file changes
+	cargo build --locked --target-dir target
+	@$(LOCAL) watch
+
+logs: ## Follow what the functions log
+	@$(LOCAL) logs --follow
+
+sandbox: ## Run the fake Belvo alone
+	cargo run --locked --package belvo-sandbox --target-dir target
+
+test: lint validate build ## Everything that must hold before a commit
+	PYTHONPATH=tools .venv/local/bin/python -m unittest discover --start-directory tools/tests
+	@$(LOCAL) exec -- .venv/local/bin/python tools/cargo_test.py
+
+lint: tools deny ## Check format, lints and dependencies
+	$(RUFF) format --check tools
+	$(RUFF) check tools
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
+
+fmt: tools ## Format everything
+	$(RUFF) format tools
+	$(RUFF) check --fix tools
+	cargo fmt --all
+
+deny: $(CARGO_DENY) ## Check licences and sources of the dependencies
+	$(CARGO_DENY) --locked check bans licenses sources
+
+audit: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network)
+	$(CARGO_DENY) --locked check advisories
+
+$(CARGO_DENY):
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root .venv/cargo
+
+validate: tools ## Check template.yaml
+	$(SAM) validate --lint
+
+package: tools ## Build what `sam deploy` ships (arm64, takes minutes)
+	$(WITH_TOOLS) $(SAM) build
+
+clean: down ## Remove everything built; the tools in .venv stay
+	rm -rf target .local .aws-sam

@@ -1,0 +1,80 @@
+"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py`.
+
+Three environments, because the SAM CLI and MiniStack pin different versions of botocore. What is there already, from
+the same pins and the same Python, is left alone.
+"""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "tools" / "requirements"
+ENVIRONMENTS = {
+    "build": "cargo-lambda (with zig) and ruff",
+    "sam": "the AWS SAM CLI",
+    "local": "MiniStack, the local AWS",
+}
+# The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
+PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+MACHINES = ("x86_64", "aarch64")
+
+
+def main() -> None:
+    """Checks the machine, then installs what is missing."""
+    _check_machine()
+    for name, content in ENVIRONMENTS.items():
+        _install(name, content)
+
+
+def _check_machine() -> None:
+    if sys.version_info < (3, 11):
+        _fail(
+            f"Python 3.11 or later is needed, and this is {platform.python_version()}.",
+            "Install one and name it: make tools PYTHON=python3.12",
+        )
+    if platform.system() != "Linux" or platform.machine() not in MACHINES:
+        _fail(
+            f"Linux on {' or '.join(MACHINES)} is needed, and this is {platform.system()} on {platform.machine()}:"
+            " the local AWS runs the Lambda functions, which are Linux programs, as plain processes.",
+            "Use a Linux virtual machine or container.",
+        )
+    if not shutil.which("cargo"):
+        _fail("cargo is not on the PATH.", "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version).")
+
+
+def _install(name: str, content: str) -> None:
+    environment = ROOT / ".venv" / name
+    requirements = REQUIREMENTS / f"{name}.txt"
+    pins = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    # An environment has its own path and its interpreter's written into it: neither survives a move.
+    wanted = f"{pins} {platform.python_version()} {PYTHON} {environment}\n"
+    stamp = environment / "installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Installing {content} into .venv/{name}", flush=True)
+    shutil.rmtree(environment, ignore_errors=True)
+    _run([str(PYTHON), "-m", "venv", str(environment)], "Debian and Ubuntu: apt install python3-venv")
+    pip = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+    # The file lists everything, so there is nothing to resolve.
+    _run(
+        [*pip, "install", "--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={requirements}"],
+        "Check the connection to the package index and run `make tools` again.",
+    )
+    stamp.write_text(wanted)
+
+
+def _run(command: list[str], remedy: str) -> None:
+    if subprocess.run(command, check=False).returncode != 0:
+        _fail(f"This command failed: {' '.join(command)}", remedy)
+
+
+def _fail(reason: str, remedy: str) -> None:
+    sys.exit(f"error: {reason}\n       {remedy}")
+
+
+if __name__ == "__main__":
+    main()

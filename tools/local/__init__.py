@@ -1,0 +1,1 @@
+"""The whole pipeline on this machine: template.yaml in a local AWS, with a fake Belvo beside it."""

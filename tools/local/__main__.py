@@ -1,0 +1,97 @@
+"""The command line: `python -m local up|down|watch|exec|logs`."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from local import logs, paths, record, stack, watch
+from local.errors import LocalError
+
+FUNCTIONS = ("request", "webhook", "collect", "query")
+
+
+def main() -> int:
+    """Runs one command; a failure that the user can do something about is one line and exit code 1."""
+    arguments = _parser().parse_args()
+    # So that `finally` runs, and nothing stays behind, however the run is ended.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return arguments.run(arguments)
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    stack.up(arguments.state, print)
+    print(f"\nVariables for scripts: {arguments.state / 'env'}. Function logs: `make logs`. End it with `make down`.")
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    stack.down(arguments.state, print)
+    return 0
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    running = stack.up(arguments.state, print)
+    print(
+        "\nServing the functions with hot reload. Ctrl-C gives the stack back to the built ones; `make down` ends it."
+    )
+    return watch.run(running)
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    return stack.run_with(arguments.command, lambda line: print(line, file=sys.stderr))
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    running = record.load(arguments.state)
+    if not running:
+        raise LocalError(f"no stack is recorded in {arguments.state}: run `make up`")
+    endpoint = running.variables["AWS_ENDPOINT_URL"]
+    source = logs.follow if arguments.follow else logs.lines
+    for line in source(endpoint, arguments.function):
+        print(line, flush=True)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="local", description=__doc__)
+    parser.add_argument("--state", type=_absolute, default=paths.DEFAULT_STATE, help="directory of the stack's files")
+    commands = parser.add_subparsers(required=True)
+
+    up = commands.add_parser("up", help="start a stack and leave it running; deploy again if one runs")
+    up.set_defaults(run=_up)
+
+    down = commands.add_parser("down", help="end the stack")
+    down.set_defaults(run=_down)
+
+    reload = commands.add_parser("watch", help="as up, with the functions served by `cargo lambda watch`")
+    reload.set_defaults(run=_watch)
+
+    run = commands.add_parser("exec", help="run a command against a stack of its own")
+    run.add_argument("command", nargs="+")
+    run.set_defaults(run=_exec)
+
+    show = commands.add_parser("logs", help="print what the functions logged")
+    show.add_argument("function", nargs="?", choices=FUNCTIONS)
+    show.add_argument("--follow", "-f", action="store_true", help="go on printing")
+    show.set_defaults(run=_logs)
+    return parser
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).resolve()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
