@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use lambda_http::tracing::subscriber::filter::LevelFilter;
 use thiserror::Error;
 use url::Url;
 
@@ -147,6 +148,12 @@ impl QueryConfig {
     fn read(env: Environment<'_>) -> Result<Self, ConfigError> {
         Ok(Self { requests_table: text(env, "REQUESTS_TABLE")?, transactions_table: text(env, "TRANSACTIONS_TABLE")? })
     }
+}
+
+/// The least severe level to log: `LOG_LEVEL`, or `INFO`.
+#[must_use]
+pub fn log_level() -> LevelFilter {
+    process_environment("LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO)
 }
 
 type Environment<'a> = &'a dyn Fn(&'static str) -> Option<String>;

@@ -11,3 +11,4 @@ pub mod problem;
 pub mod queue;
 pub mod secret;
 pub mod store;
+pub mod telemetry;

@@ -67,6 +67,7 @@ pub enum SecretError {
 pub struct CachedSecret<T> {
     client: aws_sdk_secretsmanager::Client,
     arn: String,
+    least_age: Duration,
     cache: Mutex<Option<(Instant, T)>>,
 }
 
@@ -74,7 +75,13 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// A secret that is read when it is first needed.
     #[must_use]
     pub fn new(aws: &SdkConfig, arn: String) -> Self {
-        Self { client: aws_sdk_secretsmanager::Client::new(aws), arn, cache: Mutex::new(None) }
+        Self { client: aws_sdk_secretsmanager::Client::new(aws), arn, least_age: LEAST_AGE, cache: Mutex::new(None) }
+    }
+
+    /// The same secret, read again after a suspicion if the known value is this old; 30 seconds unless said.
+    #[must_use]
+    pub fn with_least_age(self, least_age: Duration) -> Self {
+        Self { least_age, ..self }
     }
 
     /// The value, read at most once per execution environment.
@@ -90,7 +97,7 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// was read a moment ago.
     pub async fn reread(&self) -> Result<Option<T>, SecretError> {
         let mut cache = self.cache.lock().await;
-        if cache.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < LEAST_AGE) {
+        if cache.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < self.least_age) {
             return Ok(None);
         }
         self.read_into(&mut cache).await.map(Some)

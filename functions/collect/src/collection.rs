@@ -6,7 +6,8 @@ use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Notification, Page, Scope, Subject},
     domain::{
-        Account, AccountId, Collection, Failure, LinkId, Plan, RequestRecord, Resource, Timestamp, Transaction, Verdict,
+        Account, AccountId, Collection, Failure, LinkId, Plan, RequestRecord, Resource, Stored, Timestamp, Transaction,
+        Verdict,
     },
     queue::Delivery,
     store::{Event, Notified},
@@ -192,39 +193,33 @@ async fn fetch_once(collect: &Collect, scope: &Scope, started_at: Timestamp) -> 
 
 /// A link's accounts: what is stored of them, and what the rows of a fetch say.
 struct Accounts {
-    known: HashMap<AccountId, Account>,
+    known: HashMap<AccountId, Stored>,
     seen: HashSet<AccountId>,
-    changed: Vec<AccountId>,
+    changed: HashMap<AccountId, Account>,
 }
 
 impl Accounts {
     async fn stored(collect: &Collect, link: &LinkId) -> Result<Self, CollectError> {
-        let known = collect.transactions.accounts(link).await?;
-        let known = known.into_iter().map(|account| (account.id().clone(), account)).collect();
-        Ok(Self { known, seen: HashSet::new(), changed: Vec::new() })
+        let known = collect.transactions.stored_accounts(link).await?;
+        Ok(Self { known, seen: HashSet::new(), changed: HashMap::new() })
     }
 
     /// Takes note of the account a row carries. Rows of one account carry it equal; of two versions the one that Belvo
     /// collected later counts.
     fn note(&mut self, account: Option<Account>) {
         let Some(account) = account else { return };
+        let version = Stored { digest: account.digest(), collected_at: account.collected_at() };
+        let news = self.known.get(account.id()).is_none_or(|known| version.replaces(known));
         self.seen.insert(account.id().clone());
-        let news = self
-            .known
-            .get(account.id())
-            .is_none_or(|known| *known != account && known.collected_at() <= account.collected_at());
         if news {
-            if !self.changed.contains(account.id()) {
-                self.changed.push(account.id().clone());
-            }
-            self.known.insert(account.id().clone(), account);
+            self.known.insert(account.id().clone(), version);
+            self.changed.insert(account.id().clone(), account);
         }
     }
 
     /// The accounts to write since the last call.
     fn take_changed(&mut self) -> Vec<Account> {
-        let changed = std::mem::take(&mut self.changed);
-        changed.iter().filter_map(|id| self.known.get(id)).cloned().collect()
+        std::mem::take(&mut self.changed).into_values().collect()
     }
 }
 

@@ -60,11 +60,15 @@ async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, time: Duration) 
     Vec::new()
 }
 
-/// Works one message off, within the time and whatever panics.
+/// Works one message off.
 async fn work(collect: &Collect, message: &SqsMessage, time: Duration) -> Result<(), CollectError> {
     let (delivery, notification) = Delivery::parse(message.body.as_deref().unwrap_or_default())?;
-    let work = AssertUnwindSafe(collection::run(collect, &delivery, &notification)).catch_unwind();
-    match tokio::time::timeout(time, work).await {
+    contained(collection::run(collect, &delivery, &notification), time).await
+}
+
+/// Ends work that takes longer than the invocation has, and turns a panic into an error of this one message.
+async fn contained(work: impl Future<Output = Result<(), CollectError>>, time: Duration) -> Result<(), CollectError> {
+    match tokio::time::timeout(time, AssertUnwindSafe(work).catch_unwind()).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_panic)) => Err(CollectError::Panicked),
         Err(_elapsed) => Err(CollectError::OutOfTime),
@@ -121,6 +125,18 @@ mod tests {
         message.message_id = Some(id.to_owned());
         message.attributes.insert("MessageGroupId".to_owned(), group.to_owned());
         message
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_message() {
+        let outcome = contained(async { panic!("on purpose") }, Duration::from_secs(1)).await;
+        assert!(matches!(outcome, Err(CollectError::Panicked)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_end_ends_with_the_invocation() {
+        let outcome = contained(std::future::pending(), Duration::from_mins(5)).await;
+        assert!(matches!(outcome, Err(CollectError::OutOfTime)));
     }
 
     #[test]

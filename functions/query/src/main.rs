@@ -1,16 +1,17 @@
 //! The query function.
 
-use lambda_http::{Error, Request, service_fn, tracing};
+use lambda_http::{Error, Request, service_fn};
 use query::{Query, handle};
 use shared::{
     aws::{CallBudget, sdk_config},
-    config::QueryConfig,
+    config::{self, QueryConfig},
     store::{Requests, Transactions},
+    telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init(config::log_level());
     let config = QueryConfig::from_env()?;
     let aws = sdk_config(CallBudget::PATIENT).await;
     let query = Query {

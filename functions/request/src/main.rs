@@ -1,19 +1,20 @@
 //! The request function.
 
-use lambda_http::{Error, Request, service_fn, tracing};
+use lambda_http::{Error, Request, service_fn};
 use request::{Requesting, handle};
 use shared::{
     aws::{CallBudget, sdk_config},
     belvo::Client,
-    config::RequestConfig,
+    config::{self, RequestConfig},
     queue::Queue,
     secret::CachedSecret,
     store::Requests,
+    telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init(config::log_level());
     let config = RequestConfig::from_env()?;
     let aws = sdk_config(CallBudget::PATIENT).await;
     let keys = CachedSecret::new(&aws, config.belvo_secret_arn);

@@ -1,17 +1,18 @@
 //! The webhook function.
 
-use lambda_http::{Error, Request, service_fn, tracing};
+use lambda_http::{Error, Request, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config},
-    config::WebhookConfig,
+    config::{self, WebhookConfig},
     queue::Queue,
     secret::CachedSecret,
+    telemetry,
 };
 use webhook::{Webhook, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    tracing::init_default_subscriber();
+    telemetry::init(config::log_level());
     let config = WebhookConfig::from_env()?;
     let aws = sdk_config(CallBudget::WEBHOOK).await;
     let webhook = Webhook {

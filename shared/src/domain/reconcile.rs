@@ -4,13 +4,26 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Digest, Timestamp, Transaction, TransactionId};
 
-/// What the store knows of a row without reading it whole.
+/// What the store knows of a document without reading it whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// The fingerprint of the stored document.
     pub digest: Digest,
     /// When Belvo read the stored document from the institution.
     pub collected_at: Option<Timestamp>,
+}
+
+impl Stored {
+    /// Whether this version is another one than `known` and not older: an older answer never overwrites a newer one.
+    #[must_use]
+    pub fn replaces(&self, known: &Self) -> bool {
+        self.digest != known.digest && !self.is_older_than(known)
+    }
+
+    /// Whether Belvo read this version from the institution before the other. Unknown is not older.
+    fn is_older_than(&self, known: &Self) -> bool {
+        self.collected_at.is_some() && self.collected_at < known.collected_at
+    }
 }
 
 /// The stored rows of a window, against which one fetch of the same window is compared row by row.
@@ -57,7 +70,7 @@ impl Plan {
                 self.unchanged += u64::from(first_time);
                 return false;
             }
-            Some(stored) if stored.collected_at > fetched.collected_at && fetched.collected_at.is_some() => {
+            Some(stored) if fetched.is_older_than(stored) => {
                 self.older += u64::from(first_time);
                 return false;
             }

@@ -65,7 +65,7 @@ impl Transaction {
     /// What an unchanged row is known by. It covers everything of the row but the account's own fields.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&Value::Object(self.document.clone()))
+        Digest::of_object(&self.document)
     }
 
     /// The day this row is listed under, `YYYY-MM-DD`: its value date, else the nearest date it carries. Dates may be
@@ -111,6 +111,12 @@ impl Account {
     #[must_use]
     pub fn id(&self) -> &AccountId {
         &self.id
+    }
+
+    /// What an unchanged account is known by.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_object(&self.document)
     }
 
     /// The account as Belvo sent it.

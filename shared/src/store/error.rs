@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::{
     error::SdkError,
     operation::{
-        batch_write_item::BatchWriteItemError, get_item::GetItemError, put_item::PutItemError, query::QueryError,
-        update_item::UpdateItemError,
+        batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError, get_item::GetItemError,
+        put_item::PutItemError, query::QueryError, update_item::UpdateItemError,
     },
 };
 use thiserror::Error;
@@ -15,8 +15,8 @@ pub enum StoreError {
     /// The call failed; a repetition may succeed.
     #[error("DynamoDB did not answer {0}")]
     Unavailable(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// DynamoDB kept leaving rows of a batch unwritten, as it does under throttling.
-    #[error("DynamoDB left {0} rows unwritten")]
+    /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
+    #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
     /// An item is not what this version writes. A repetition fails too.
     #[error("a stored item of {0} cannot be read")]
@@ -34,6 +34,7 @@ macro_rules! unavailable {
 }
 
 unavailable! {
+    BatchGetItemError => "BatchGetItem",
     BatchWriteItemError => "BatchWriteItem",
     GetItemError => "GetItem",
     PutItemError => "PutItem",

@@ -13,17 +13,19 @@
 //! |---|---|
 //! | `_link`, `_item` | the key: link id, and the kind and id of the item |
 //! | `_by_date` | `<day>#<transaction id>`, the sort key of the local index `by_date`; transactions only |
-//! | `_digest` | fingerprint of the document, by which an unchanged row is known without reading it |
+//! | `_digest` | fingerprint of the document, by which an unchanged one is known without comparing it |
 //! | `_stored_at` | when this version of the document was written |
 //!
-//! The index is local so that it can be read consistently, and holds only what a comparison and a filter need.
+//! The index is local so that it can be read consistently, and holds only what a comparison and a filter need; rows are
+//! then read by key.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::query::QueryOutput,
     primitives::Blob,
-    types::{AttributeValue, PutRequest, WriteRequest},
+    types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Map, Value};
@@ -42,9 +44,11 @@ const TABLE: &str = "Transactions";
 const BY_DATE: &str = "by_date";
 /// `BatchWriteItem` takes 25 rows.
 const BATCH: usize = 25;
+/// `BatchGetItem` takes 100 keys.
+const READ_BATCH: usize = 100;
 /// Batches under way at once.
 const BATCHES_AT_ONCE: usize = 8;
-/// How often the rows that a batch left unwritten are sent again, and the first wait before it; it doubles each time.
+/// How often what a batch left undone is tried, and the first wait before it; it doubles each time.
 const BATCH_TRIES: u32 = 8;
 const BATCH_WAIT: Duration = Duration::from_millis(50);
 /// Rows that a filtered listing reads per call, and how many calls one listing makes before it hands out a cursor.
@@ -123,6 +127,17 @@ impl Transactions {
 
     /// A link's accounts.
     pub async fn accounts(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {
+        let items = self.account_items(link).await?;
+        items.into_iter().map(|item| account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+    }
+
+    /// What is stored of a link's accounts: ids and fingerprints only.
+    pub async fn stored_accounts(&self, link: &LinkId) -> Result<HashMap<AccountId, Stored>, StoreError> {
+        let items = self.account_items(link).await?;
+        items.iter().map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+    }
+
+    async fn account_items(&self, link: &LinkId) -> Result<Vec<Item>, StoreError> {
         let items = self
             .client
             .query()
@@ -138,7 +153,7 @@ impl Transactions {
             .send()
             .collect::<Result<Vec<_>, _>>()
             .await?;
-        items.into_iter().map(|item| account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        Ok(items)
     }
 
     /// Writes accounts whole, over earlier versions if there are any.
@@ -159,36 +174,37 @@ impl Transactions {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<(Vec<Transaction>, Option<Cursor>), StoreError> {
-        let mut rows = Vec::new();
+        let mut places = Vec::new();
         let mut start = after.map(|cursor| start_key(link, cursor));
         for _ in 0..READS_PER_LISTING {
-            let answer = self.list_page(link, filter, start.take(), limit - rows.len()).await?;
-            for item in answer.items.unwrap_or_default() {
-                if rows.len() == limit {
-                    break;
-                }
-                rows.push(transaction(item).ok_or(StoreError::Corrupt(TABLE))?);
+            let answer = self.list_index(link, filter, start.take(), limit - places.len()).await?;
+            for entry in answer.items.unwrap_or_default() {
+                places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
             }
             start = answer.last_evaluated_key;
-            if rows.len() == limit || start.is_none() {
+            if places.len() >= limit || start.is_none() {
                 break;
             }
         }
-        let next = match (rows.last(), start) {
-            (Some(last), _) if rows.len() == limit => Some(Cursor::at(last.day(), last.id().as_str())),
-            (_, Some(key)) => Some(cursor_at(&key).ok_or(StoreError::Corrupt(TABLE))?),
-            (_, None) => None,
+        let more = places.len() > limit || start.is_some();
+        places.truncate(limit);
+        let next = match (more, places.len() == limit, &start) {
+            (true, true, _) => places.last().cloned(),
+            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(TABLE))?),
+            _ => None,
         };
-        Ok((rows, next))
+        let rows = self.read_rows(link, &places).await?;
+        Ok((rows, next.map(|(day, id)| Cursor::at(&day, &id))))
     }
 
-    async fn list_page(
+    /// One read of the index: the keys of matching rows, newest first.
+    async fn list_index(
         &self,
         link: &LinkId,
         filter: &Filter,
         start: Option<Item>,
         wanted: usize,
-    ) -> Result<aws_sdk_dynamodb::operation::query::QueryOutput, StoreError> {
+    ) -> Result<QueryOutput, StoreError> {
         let mut values = date_range(link, filter.date_from.as_deref(), filter.date_to.as_deref());
         let mut query = self
             .client
@@ -198,7 +214,7 @@ impl Transactions {
             .key_condition_expression("#link = :link AND #by_date BETWEEN :from AND :to")
             .expression_attribute_names("#link", "_link")
             .expression_attribute_names("#by_date", "_by_date")
-            .select(aws_sdk_dynamodb::types::Select::AllAttributes)
+            .projection_expression("#by_date")
             .scan_index_forward(false)
             .set_exclusive_start_key(start);
         let mut conditions = Vec::new();
@@ -217,12 +233,40 @@ impl Transactions {
         Ok(query.set_expression_attribute_values(Some(values)).send().await?)
     }
 
+    /// The rows at these places, in the same order. A row that moved in between is left out.
+    async fn read_rows(&self, link: &LinkId, places: &[(String, String)]) -> Result<Vec<Transaction>, StoreError> {
+        let mut rows = HashMap::with_capacity(places.len());
+        for places in places.chunks(READ_BATCH) {
+            for item in self.read_batch(places.iter().map(|(_, id)| item_key(link, id)).collect()).await? {
+                let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
+                rows.insert(row.id().as_str().to_owned(), row);
+            }
+        }
+        Ok(places.iter().filter_map(|(_, id)| rows.remove(id)).collect())
+    }
+
+    /// Reads one batch, asking again for what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
+    async fn read_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::with_capacity(keys.len());
+        for attempt in 0..BATCH_TRIES {
+            pause_before(attempt).await;
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let wanted = wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
+            let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;
+            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
+            let unread = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            keys = unread.map(|unread| unread.keys).unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(StoreError::Throttled(keys.len()))
+    }
+
     /// Writes one batch, sending again what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes).
     async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         for attempt in 0..BATCH_TRIES {
-            if attempt > 0 {
-                sleep(BATCH_WAIT * 2_u32.pow(attempt - 1)).await;
-            }
+            pause_before(attempt).await;
             let answer = self.client.batch_write_item().request_items(&self.table, writes).send().await?;
             writes = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
             if writes.is_empty() {
@@ -242,18 +286,28 @@ fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) -> HashMap<St
     ])
 }
 
-fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
-    let (day, id) = cursor.parts();
-    Item::from([
-        ("_link".to_owned(), text(link.as_str())),
-        ("_item".to_owned(), text(format!("T#{id}"))),
-        ("_by_date".to_owned(), text(format!("{day}#{id}"))),
-    ])
+fn item_key(link: &LinkId, id: &str) -> Item {
+    Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(format!("T#{id}")))])
 }
 
-fn cursor_at(key: &Item) -> Option<Cursor> {
-    let (day, id) = key.get("_by_date")?.as_s().ok()?.split_once('#')?;
-    Some(Cursor::at(day, id))
+fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
+    let (day, id) = cursor.parts();
+    let mut key = item_key(link, id);
+    key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
+    key
+}
+
+/// The day and the id of an index entry.
+fn place(entry: &Item) -> Option<(String, String)> {
+    let (day, id) = entry.get("_by_date")?.as_s().ok()?.split_once('#')?;
+    Some((day.to_owned(), id.to_owned()))
+}
+
+/// Waits before a batch is tried again, longer each time.
+async fn pause_before(attempt: u32) {
+    if attempt > 0 {
+        sleep(BATCH_WAIT * 2_u32.pow(attempt - 1)).await;
+    }
 }
 
 fn transaction_item(link: &LinkId, row: &Transaction, at: Timestamp) -> Item {
@@ -268,9 +322,10 @@ fn transaction_item(link: &LinkId, row: &Transaction, at: Timestamp) -> Item {
 }
 
 fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> Item {
-    let mut item = document_item(account.document(), &[]);
+    let mut item = document_item(account.document(), &["collected_at"]);
     item.insert("_link".to_owned(), text(link.as_str()));
     item.insert("_item".to_owned(), text(format!("A#{}", account.id())));
+    item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
 }
@@ -327,9 +382,18 @@ fn account(item: Item) -> Option<Account> {
 
 fn stored_row(item: &Item) -> Option<(TransactionId, Stored)> {
     let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
+    Some((TransactionId::parse(id).ok()?, stored_version(item)?))
+}
+
+fn stored_account(item: &Item) -> Option<(AccountId, Stored)> {
+    let id = item.get("_item")?.as_s().ok()?.strip_prefix("A#")?;
+    Some((AccountId::parse(id).ok()?, stored_version(item)?))
+}
+
+fn stored_version(item: &Item) -> Option<Stored> {
     let digest = Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?;
     let collected_at = item.get("collected_at").and_then(|at| at.as_s().ok()).and_then(|at| Timestamp::parse(at));
-    Some((TransactionId::parse(id).ok()?, Stored { digest, collected_at }))
+    Some(Stored { digest, collected_at })
 }
 
 fn put_request(item: Item) -> WriteRequest {

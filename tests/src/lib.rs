@@ -1,0 +1,21 @@
+//! The harness of the tests that need a whole pipeline: the stack that `make test` deploys into a local AWS, with
+//! `tools/belvo-sandbox` as Belvo. Every test makes a link of its own, so that tests run side by side in one stack.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a harness of tests fails by panicking"
+)]
+
+mod json;
+mod link;
+mod signing;
+mod stack;
+mod wait;
+
+pub use json::{canonical, difference};
+pub use link::Link;
+pub use stack::{Answer, Stack};
+pub use wait::eventually;

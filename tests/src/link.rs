@@ -1,0 +1,130 @@
+//! One link at the sandbox, and what a test does with it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::{Stack, difference};
+
+/// A link that belongs to one test.
+pub struct Link<'a> {
+    /// Belvo's id of the link.
+    pub id: String,
+    stack: &'a Stack,
+}
+
+impl<'a> Link<'a> {
+    pub(crate) fn new(stack: &'a Stack, id: &str) -> Self {
+        Self { id: id.to_owned(), stack }
+    }
+
+    /// Makes the sandbox misbehave for this link. `rule` is a rule of its control API without `link`.
+    pub async fn misbehave(&self, mut rule: Value) {
+        rule["link"] = json!(self.id);
+        self.stack.sandbox(Method::POST, "rules", Some(rule)).await;
+    }
+
+    /// `POST /requests` for the last year.
+    pub async fn request(&self) -> crate::Answer {
+        let today = time::OffsetDateTime::now_utc().date();
+        let body = json!({
+            "link": self.id,
+            "date_from": (today - time::Duration::days(364)).to_string(),
+            "date_to": today.to_string(),
+        });
+        self.stack.request(&body).await
+    }
+
+    /// Asks for a retrieval of the last year, which must be accepted, and returns its id.
+    pub async fn retrieve(&self) -> String {
+        let answer = self.request().await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        answer.body["request_id"].as_str().expect("a request id").to_owned()
+    }
+
+    /// Asks for a retrieval and waits until it is collected; returns its record.
+    pub async fn collect(&self) -> Value {
+        let id = self.retrieve().await;
+        self.stack.request_with_status(&id, "collected").await
+    }
+
+    /// The sandbox's rows, by id.
+    pub async fn truth(&self) -> BTreeMap<String, Value> {
+        let rows = self.stack.sandbox(Method::GET, &format!("links/{}/transactions", self.id), None).await;
+        by_id(rows.as_array().expect("an array of rows"))
+    }
+
+    /// Our rows, by id, read through every page of the API.
+    pub async fn stored(&self) -> BTreeMap<String, Value> {
+        by_id(&self.stored_pages("limit=500").await.concat())
+    }
+
+    /// The pages of `GET /links/{link}/transactions` with these parameters.
+    pub async fn stored_pages(&self, parameters: &str) -> Vec<Vec<Value>> {
+        let path = format!("/links/{}/transactions?{parameters}", self.id);
+        let mut pages = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let answer = self.stack.get(&format!("{path}{cursor}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            pages.push(answer.body["transactions"].as_array().expect("rows").clone());
+            match &answer.body["next_cursor"] {
+                Value::String(next) => cursor = format!("&cursor={next}"),
+                _ => return pages,
+            }
+        }
+    }
+
+    /// Asserts that our rows are the sandbox's rows, field by field.
+    pub async fn assert_equals_the_sandbox(&self) {
+        let (truth, stored) = (self.truth().await, self.stored().await);
+        let missing: Vec<_> = truth.keys().filter(|id| !stored.contains_key(*id)).collect();
+        let extra: Vec<_> = stored.keys().filter(|id| !truth.contains_key(*id)).collect();
+        assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}, extra {extra:?}");
+        for (id, row) in &truth {
+            assert_eq!(difference(row, &stored[id]), None, "row {id}");
+        }
+    }
+
+    /// When each item of this link was last written, by sort key.
+    pub async fn written_at(&self) -> BTreeMap<String, String> {
+        let items = aws_sdk_dynamodb::Client::new(&self.stack.aws)
+            .query()
+            .table_name(&self.stack.transactions_table)
+            .key_condition_expression("#link = :link")
+            .expression_attribute_names("#link", "_link")
+            .expression_attribute_values(":link", AttributeValue::S(self.id.clone()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await
+            .expect("DynamoDB answers");
+        let text = |value: &AttributeValue| value.as_s().expect("text").clone();
+        items.into_iter().map(|item| (text(&item["_item"]), text(&item["_stored_at"]))).collect()
+    }
+
+    /// How many retrievals this link has cost at the sandbox.
+    pub async fn retrievals(&self) -> u64 {
+        self.stack.sandbox(Method::GET, "log", None).await["retrievals"][&self.id].as_u64().unwrap_or_default()
+    }
+
+    /// A webhook body about this link.
+    #[must_use]
+    pub fn webhook(&self, webhook_type: &str, code: &str, request_id: Option<&str>) -> Value {
+        let mut body = json!({"webhook_id": "w", "webhook_type": webhook_type, "webhook_code": code, "link_id": self.id, "data": {}});
+        if let Some(id) = request_id {
+            body["request_id"] = json!(id);
+        }
+        body
+    }
+}
+
+fn by_id(rows: &[Value]) -> BTreeMap<String, Value> {
+    let map: BTreeMap<_, _> =
+        rows.iter().map(|row| (row["id"].as_str().expect("an id").to_owned(), row.clone())).collect();
+    assert_eq!(map.len(), rows.len(), "an id occurs twice");
+    map
+}

@@ -1,0 +1,173 @@
+//! The deployed stack, as `tools/local` describes it in the environment.
+
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::{Value, json};
+use shared::aws::{CallBudget, SdkConfig, sdk_config};
+
+use crate::{Link, eventually, signing::signed};
+
+/// Everything a test needs to reach the stack.
+pub struct Stack {
+    /// Configuration of AWS clients for the local AWS.
+    pub aws: SdkConfig,
+    /// The table of requests.
+    pub requests_table: String,
+    /// The table of transactions and accounts.
+    pub transactions_table: String,
+    /// The FIFO queue.
+    pub queue_url: String,
+    /// Its dead-letter queue.
+    pub dead_letter_queue_url: String,
+    /// The `Authorization` value that webhooks must carry.
+    pub authorization: String,
+    /// The secret of the webhook's authorization.
+    pub webhook_secret_arn: String,
+    /// The secret of Belvo's API keys.
+    pub belvo_secret_arn: String,
+    /// Root of the fake Belvo.
+    pub sandbox_url: String,
+    api_url: String,
+    aws_url: String,
+    http: reqwest::Client,
+}
+
+/// An HTTP answer, read.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Header fields.
+    pub headers: HeaderMap,
+    /// The body, `null` where it is no JSON.
+    pub body: Value,
+}
+
+impl Stack {
+    /// The stack of this run, which `make test` has deployed.
+    pub async fn of_this_run() -> Self {
+        Self {
+            aws: sdk_config(CallBudget::PATIENT).await,
+            requests_table: variable("REQUESTS_TABLE"),
+            transactions_table: variable("TRANSACTIONS_TABLE"),
+            queue_url: variable("QUEUE_URL"),
+            dead_letter_queue_url: variable("DLQ_URL"),
+            authorization: variable("WEBHOOK_AUTHORIZATION"),
+            webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
+            belvo_secret_arn: variable("BELVO_SECRET_ARN"),
+            sandbox_url: variable("SANDBOX_URL"),
+            api_url: variable("API_URL"),
+            aws_url: variable("AWS_ENDPOINT_URL"),
+            http: plain_http(),
+        }
+    }
+
+    /// Connects a user of the sandbox with so many transactions.
+    pub async fn recurrent_link(&self, transactions: u64) -> Link<'_> {
+        self.link(json!({"access_mode": "recurrent", "transactions": transactions})).await
+    }
+
+    /// Connects a user of the sandbox as described.
+    pub async fn link(&self, spec: Value) -> Link<'_> {
+        let link = self.sandbox(Method::POST, "links", Some(spec)).await;
+        Link::new(self, link["id"].as_str().expect("the sandbox names its links"))
+    }
+
+    /// `POST /requests` with this body.
+    pub async fn request(&self, body: &Value) -> Answer {
+        self.signed(self.http.post(format!("{}/requests", self.api_url)).json(body)).await
+    }
+
+    /// `GET` of the pipeline's own API.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.signed(self.http.get(format!("{}{path}", self.api_url))).await
+    }
+
+    /// `POST /webhooks/belvo` with these bytes and this `Authorization`.
+    pub async fn deliver(&self, body: impl Into<String>, authorization: Option<&str>) -> Answer {
+        let request = self.http.post(format!("{}/webhooks/belvo", self.api_url)).body(body.into());
+        answer(match authorization {
+            Some(value) => request.header("authorization", value),
+            None => request,
+        })
+        .await
+    }
+
+    /// A call of the sandbox's control API, which must succeed.
+    pub async fn sandbox(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let request = self.http.request(method, format!("{}/_control/{path}", self.sandbox_url));
+        let answer = answer(match body {
+            Some(body) => request.json(&body),
+            None => request,
+        })
+        .await;
+        assert!(answer.status.is_success(), "{path}: {answer:?}");
+        answer.body
+    }
+
+    /// The record of a retrieval, once it has this status.
+    pub async fn request_with_status(&self, request_id: &str, status: &str) -> Value {
+        eventually(&format!("request {request_id} to be {status}"), || async {
+            let answer = self.get(&format!("/requests/{request_id}")).await;
+            (answer.body["status"] == status).then_some(answer.body)
+        })
+        .await
+    }
+
+    /// Everything the functions have logged so far.
+    pub async fn function_logs(&self) -> String {
+        let groups = self.logs("DescribeLogGroups", json!({})).await;
+        let mut lines = String::new();
+        for group in groups["logGroups"].as_array().into_iter().flatten() {
+            let mut page = json!({"logGroupName": group["logGroupName"]});
+            loop {
+                let events = self.logs("FilterLogEvents", page.clone()).await;
+                for event in events["events"].as_array().into_iter().flatten() {
+                    lines.push_str(event["message"].as_str().unwrap_or_default());
+                    lines.push('\n');
+                }
+                match &events["nextToken"] {
+                    Value::String(token) => page["nextToken"] = json!(token),
+                    _ => break,
+                }
+            }
+        }
+        lines
+    }
+
+    async fn signed(&self, request: RequestBuilder) -> Answer {
+        let request = signed(&self.aws, "execute-api", request.build().expect("a request")).await;
+        read(self.http.execute(request).await.expect("the stack answers")).await
+    }
+
+    async fn logs(&self, operation: &str, body: Value) -> Value {
+        self.local_aws("logs", &format!("Logs_20140328.{operation}"), &body).await
+    }
+
+    /// A call of the local AWS in its JSON protocol, for answers that the SDK does not read.
+    pub async fn local_aws(&self, service: &str, target: &str, body: &Value) -> Value {
+        let request = self.http.post(&self.aws_url).header("x-amz-target", target).json(body);
+        let request = signed(&self.aws, service, request.build().expect("a request")).await;
+        read(self.http.execute(request).await.expect("the local AWS answers")).await.body
+    }
+}
+
+/// A client without TLS: everything the tests talk to is on this machine.
+fn plain_http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().expect("a plain client")
+}
+
+async fn answer(request: RequestBuilder) -> Answer {
+    read(request.send().await.expect("the stack answers")).await
+}
+
+async fn read(response: reqwest::Response) -> Answer {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.expect("the answer is whole");
+    Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the stack is described in the environment")]
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
+}

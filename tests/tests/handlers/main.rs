@@ -1,0 +1,10 @@
+//! The handlers in process, fed with the events of `events/`, which `cargo lambda invoke` sends too. What they reach is
+//! real: the local AWS and a sandbox of their own as Belvo.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod collect;
+mod query;
+mod request;
+mod surroundings;
+mod webhook;

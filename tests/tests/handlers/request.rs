@@ -1,0 +1,56 @@
+//! The request's handler.
+
+use request::{Requesting, handle};
+use serde_json::json;
+
+use crate::surroundings::{Surroundings, good_keys, http_event, read};
+
+async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
+    Requesting { belvo: here.belvo(keys).await, requests: here.requests(), queue: here.queue() }
+}
+
+#[tokio::test]
+async fn every_request_event_gets_its_answer() {
+    let here = Surroundings::new().await;
+    let requesting = requesting(&here, good_keys()).await;
+    let cases = [
+        ("request-one-month", 202, None),
+        ("request-one-account", 422, None),
+        ("request-reversed-dates", 400, Some("date_from")),
+        ("request-unknown-field", 400, Some("acount")),
+        ("request-bad-json", 400, None),
+    ];
+    for (name, status, field) in cases {
+        let (answered, body) = read(&handle(&requesting, http_event(name)).await);
+        assert_eq!((answered, body["field"].as_str().filter(|_| status == 400)), (status, field), "{name}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_belvo_refuses_are_our_problem_and_not_the_callers() {
+    let here = Surroundings::new().await;
+    let requesting = requesting(&here, json!({"secret_id": "wrong", "secret_password": "planted-password"})).await;
+
+    let (status, problem) = read(&handle(&requesting, http_event("request-one-month")).await);
+
+    assert_eq!(status, 503);
+    let text = problem.to_string();
+    assert!(!text.contains("planted") && !text.contains("authentication"), "{text}");
+}
+
+#[tokio::test]
+async fn rotated_keys_are_noticed_without_a_second_retrieval() {
+    let here = Surroundings::new().await;
+    let arn = here.secret(json!({"secret_id": "old", "secret_password": "old"})).await;
+    let keys = shared::secret::CachedSecret::new(&here.stack.aws, arn.clone());
+    let keys = keys.with_least_age(std::time::Duration::ZERO);
+    let belvo = shared::belvo::Client::new(here.sandbox.url().parse().unwrap(), keys).unwrap();
+    belvo.warm_up().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
+    secrets.put_secret_value().secret_id(&arn).secret_string(good_keys().to_string()).send().await.unwrap();
+
+    let requesting = Requesting { belvo, requests: here.requests(), queue: here.queue() };
+    let answer = handle(&requesting, http_event("request-one-month")).await;
+
+    assert_eq!(answer.status(), 202);
+}

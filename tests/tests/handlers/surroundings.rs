@@ -1,0 +1,92 @@
+//! What the handlers run against, and the events they are fed with.
+
+use belvo_sandbox::{Config, Sandbox};
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+use shared::{
+    belvo::Client,
+    queue::Queue,
+    secret::CachedSecret,
+    store::{Requests, Transactions},
+};
+use tests::Stack;
+
+/// The link that the events are about: the first of this seed at any sandbox.
+pub(crate) const LINK: &str = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
+/// The retrieval that the events are about, in the spelling of our records.
+pub(crate) const REQUEST: &str = "b5d0106ac9cc43d5b36199fe831f6bbe";
+/// The authorization that the webhook events carry; `make up` and `make watch` expect the same.
+pub(crate) const AUTHORIZATION: &str = "Bearer local-webhook-authorization";
+
+/// A sandbox that knows [`LINK`], and clients for it and for the local AWS.
+pub(crate) struct Surroundings {
+    pub(crate) stack: Stack,
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Surroundings {
+    pub(crate) async fn new() -> Self {
+        let stack = Stack::of_this_run().await;
+        let sandbox = belvo_sandbox::start(Config::default()).await.unwrap();
+        let here = Self { stack, sandbox };
+        let link = here.control("links", json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"})).await;
+        assert_eq!(link["id"], LINK);
+        here
+    }
+
+    /// A call of the sandbox's control API.
+    pub(crate) async fn control(&self, path: &str, body: Value) -> Value {
+        let url = format!("{}/_control/{path}", self.sandbox.url());
+        let answer = reqwest::Client::builder().no_proxy().build().unwrap().post(url).json(&body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.json().await.unwrap()
+    }
+
+    /// A client of this sandbox, with the keys of a secret made for it.
+    pub(crate) async fn belvo(&self, keys: Value) -> Client {
+        let keys = CachedSecret::new(&self.stack.aws, self.secret(keys).await);
+        Client::new(self.sandbox.url().parse().unwrap(), keys.with_least_age(std::time::Duration::ZERO)).unwrap()
+    }
+
+    /// A new secret with this value.
+    pub(crate) async fn secret(&self, value: Value) -> String {
+        let name = format!("test-{}", uuid::Uuid::new_v4());
+        let secrets = aws_sdk_secretsmanager::Client::new(&self.stack.aws);
+        let made = secrets.create_secret().name(name).secret_string(value.to_string()).send().await.unwrap();
+        made.arn.unwrap()
+    }
+
+    pub(crate) fn queue(&self) -> Queue {
+        Queue::new(&self.stack.aws, self.stack.queue_url.clone())
+    }
+
+    pub(crate) fn requests(&self) -> Requests {
+        Requests::new(&self.stack.aws, self.stack.requests_table.clone())
+    }
+
+    pub(crate) fn transactions(&self) -> Transactions {
+        Transactions::new(&self.stack.aws, self.stack.transactions_table.clone())
+    }
+}
+
+/// The keys that the sandbox accepts.
+pub(crate) fn good_keys() -> Value {
+    let Config { secret_id, secret_password, .. } = Config::default();
+    json!({"secret_id": secret_id, "secret_password": secret_password})
+}
+
+/// The text of an event file.
+pub(crate) fn event(name: &str) -> String {
+    let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// An event file of the HTTP API, as the runtime hands it to the handler.
+pub(crate) fn http_event(name: &str) -> Request {
+    lambda_http::request::from_str(&event(name)).unwrap()
+}
+
+/// Status and JSON body of an answer.
+pub(crate) fn read(answer: &Response<Body>) -> (u16, Value) {
+    (answer.status().as_u16(), serde_json::from_slice(answer.body().as_ref()).unwrap())
+}

@@ -1,0 +1,133 @@
+//! The webhook's handler.
+
+use std::{net::IpAddr, time::Duration};
+
+use serde_json::{Value, json};
+use shared::{queue::Queue, secret::CachedSecret};
+use tokio::net::TcpListener;
+use webhook::{Webhook, handle};
+
+use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
+
+async fn webhook(here: &Surroundings, secret: Value) -> Webhook {
+    let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
+    Webhook {
+        queue: here.queue(),
+        secret: secret.with_least_age(Duration::ZERO),
+        ack_status: 202,
+        allowed_source_ips: Vec::new(),
+    }
+}
+
+async fn status(webhook: &Webhook, name: &str) -> u16 {
+    handle(webhook, http_event(name)).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn every_webhook_event_gets_its_answer() {
+    let here = Surroundings::new().await;
+    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let cases = [
+        ("webhook-historical-update", 202),
+        ("webhook-new-transactions-updated", 202),
+        ("webhook-without-request-id", 202),
+        ("webhook-link-token-required", 202),
+        ("webhook-unknown-type", 202),
+        ("webhook-wrong-authorization", 401),
+        ("webhook-no-authorization", 401),
+        ("webhook-bad-json", 400),
+        ("webhook-missing-link", 400),
+    ];
+    for (name, expected) in cases {
+        assert_eq!(status(&webhook, name).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_body_is_answered_with_both_request_ids() {
+    let here = Surroundings::new().await;
+    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+
+    let (_, problem) = read(&handle(&webhook, http_event("webhook-bad-json")).await);
+
+    assert_eq!(problem["request_id"], crate::surroundings::REQUEST);
+    assert!(problem["gateway_request_id"].as_str().unwrap().starts_with("events-"));
+}
+
+#[tokio::test]
+async fn the_acknowledgement_can_be_200() {
+    let here = Surroundings::new().await;
+    let webhook = Webhook { ack_status: 200, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 200);
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
+    let here = Surroundings::new().await;
+    let arn = here.secret(json!({"current": "Bearer first"})).await;
+    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_least_age(Duration::ZERO);
+    let webhook = Webhook { queue: here.queue(), secret, ack_status: 202, allowed_source_ips: Vec::new() };
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
+
+    let rotate = async |value: Value| {
+        let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
+        secrets.put_secret_value().secret_id(&arn).secret_string(value.to_string()).send().await.unwrap();
+    };
+    rotate(json!({"current": AUTHORIZATION, "previous": "Bearer first"})).await;
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
+    rotate(json!({"current": "Bearer third", "previous": AUTHORIZATION})).await;
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
+    rotate(json!({"current": "Bearer fourth", "previous": "Bearer third"})).await;
+    let mut other = http_event("webhook-historical-update");
+    other.headers_mut().insert("authorization", "Bearer fourth".parse().unwrap());
+    assert_eq!(handle(&webhook, other).await.status(), 202);
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
+}
+
+#[tokio::test]
+async fn a_secret_without_a_value_admits_nobody() {
+    let here = Surroundings::new().await;
+    let secret = CachedSecret::new(&here.stack.aws, "no-such-secret".to_owned());
+    let webhook = Webhook { secret, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
+}
+
+#[tokio::test]
+async fn only_listed_addresses_may_send_if_any_is_listed() {
+    let here = Surroundings::new().await;
+    let listed = |ips: &[&str]| ips.iter().map(|ip| ip.parse::<IpAddr>().unwrap()).collect::<Vec<_>>();
+    let mut webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    webhook.allowed_source_ips = listed(&["3.130.254.46"]);
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 403);
+    webhook.allowed_source_ips = listed(&["3.130.254.46", "127.0.0.1"]);
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
+}
+
+/// The clock is tokio's and stands still but for what is waited for, so that the measured time is exact.
+#[tokio::test]
+async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
+    let here = Surroundings::new().await;
+    let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", deaf.local_addr().unwrap());
+    let aws = shared::aws::sdk_config(shared::aws::CallBudget::WEBHOOK).await;
+    let aws = aws.into_builder().endpoint_url(&endpoint).build();
+    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    webhook.secret.get().await.unwrap();
+    let webhook = Webhook { queue: Queue::new(&aws, format!("{endpoint}/000000000000/webhooks.fifo")), ..webhook };
+
+    tokio::time::pause();
+    let start = tokio::time::Instant::now();
+    let (status, problem) = read(&handle(&webhook, http_event("webhook-historical-update")).await);
+
+    assert_eq!(status, 503, "{problem}");
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_queue_that_is_gone_is_a_503() {
+    let here = Surroundings::new().await;
+    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let gone = format!("{}-gone.fifo", here.stack.queue_url.trim_end_matches(".fifo"));
+    let webhook = Webhook { queue: Queue::new(&here.stack.aws, gone), ..webhook };
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
+}

@@ -1,0 +1,10 @@
+//! The deployed stack, from outside: what goes in through the API and Belvo's webhooks comes out complete.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod collecting;
+mod misbehaviour;
+mod reading;
+mod requesting;
+mod secrecy;
+mod webhooks;

@@ -1,0 +1,136 @@
+//! Belvo at its worst: the rows end up whole, or the record says what is missing.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use serde_json::{Value, json};
+use tests::{Stack, eventually};
+
+#[tokio::test]
+async fn a_second_page_that_fails_once_is_fetched_again() {
+    let stack = Stack::of_this_run().await;
+    for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true}), json!({"torn_page": 2})]
+    {
+        let link = stack.recurrent_link(1_100).await;
+        link.misbehave(json!({"on": "get", "page": 2, "times": 1, "action": action})).await;
+
+        let record = link.collect().await;
+
+        assert_eq!(record["verdict"], "complete", "{action}");
+        link.assert_equals_the_sandbox().await;
+    }
+}
+
+#[tokio::test]
+async fn a_limit_hit_is_never_nothing_new() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(10).await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"status": 429, "retry_after": 1}})).await;
+
+    assert_eq!(link.collect().await["collection"]["rows"], 10);
+}
+
+#[tokio::test]
+async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(1_100).await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"drift": {"insert": 7}}})).await;
+
+    let record = link.collect().await;
+
+    assert_eq!((&record["verdict"], &record["collection"]["rows"]), (&json!("complete"), &json!(1_107)));
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_page_that_stays_lost_is_counted_as_missing() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(1_100).await;
+    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}})).await;
+
+    let record = link.collect().await;
+
+    assert_eq!(record["verdict"], "short by 100");
+    assert_eq!(link.stored().await.len(), 1_000);
+}
+
+#[tokio::test]
+async fn keys_are_not_sent_to_another_host() {
+    let stack = Stack::of_this_run().await;
+    let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", elsewhere.local_addr().unwrap());
+    for action in [json!({"foreign_next": origin}), json!({"redirect": format!("{origin}/api/transactions/")})] {
+        let link = stack.recurrent_link(1_100).await;
+        link.misbehave(json!({"on": "get", "action": action})).await;
+        let id = link.retrieve().await;
+
+        let gets = eventually("a page of the link", || async {
+            let log = stack.sandbox(reqwest::Method::GET, "log", None).await;
+            log["gets"].as_array()?.iter().any(|get| get["link"] == json!(link.id)).then_some(log)
+        })
+        .await;
+
+        assert!(gets["gets"].is_array());
+        let visitor = tokio::time::timeout(Duration::from_millis(300), elsewhere.accept()).await;
+        assert!(visitor.is_err(), "somebody came to {origin}");
+        assert_ne!(stack.get(&format!("/requests/{id}")).await.body["status"], "collected");
+    }
+}
+
+#[tokio::test]
+async fn what_belvo_refuses_for_good_ends_the_request_with_its_reason() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(10).await;
+    link.misbehave(json!({"on": "get", "action": {"error": {"code": "invalid_link"}}})).await;
+
+    let id = link.retrieve().await;
+
+    assert_eq!(stack.request_with_status(&id, "failed").await["failure"]["code"], "invalid_link");
+}
+
+#[tokio::test]
+async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
+    let stack = Stack::of_this_run().await;
+    let sqs = aws_sdk_sqs::Client::new(&stack.aws);
+    let poison = format!("poison {}", uuid::Uuid::new_v4());
+    sqs.send_message()
+        .queue_url(&stack.queue_url)
+        .message_body(&poison)
+        .message_group_id("poison")
+        .message_deduplication_id(&poison)
+        .send()
+        .await
+        .unwrap();
+
+    let link = stack.recurrent_link(10).await;
+    link.collect().await;
+
+    eventually("the poison in the dead-letter queue", || async {
+        let received = sqs
+            .receive_message()
+            .queue_url(&stack.dead_letter_queue_url)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .visibility_timeout(0)
+            .max_number_of_messages(10)
+            .send()
+            .await
+            .unwrap();
+        received.messages().iter().any(|message| message.body() == Some(&poison)).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn webhooks_out_of_order_end_in_the_same_rows() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"hold_until_next": true}})).await;
+
+    let (first, second) = (link.retrieve().await, link.retrieve().await);
+
+    for id in [first, second] {
+        let record: Value = stack.request_with_status(&id, "collected").await;
+        assert_eq!(record["verdict"], "complete");
+    }
+    link.assert_equals_the_sandbox().await;
+}

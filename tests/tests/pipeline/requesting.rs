@@ -1,0 +1,85 @@
+//! `POST /requests`.
+
+use serde_json::json;
+use tests::Stack;
+
+const FROM_TO: [&str; 2] = ["2026-01-01", "2026-01-31"];
+
+#[tokio::test]
+async fn a_request_is_answered_with_its_id_and_where_to_look() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+
+    let answer = link.request().await;
+
+    assert_eq!(answer.status, 202);
+    let id = answer.body["request_id"].as_str().unwrap();
+    assert_eq!(answer.headers["location"], format!("/requests/{id}"));
+    assert_eq!(answer.body["status_url"], format!("/requests/{id}"));
+    assert_eq!(stack.get(&format!("/requests/{id}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_bad_request_names_the_field_and_spends_nothing() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+
+    let answer = stack.request(&json!({"link": link.id, "date_from": "2026-02-01", "date_to": "2026-01-01"})).await;
+
+    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("date_from")));
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert!(answer.body["gateway_request_id"].is_string());
+    assert_eq!(link.retrievals().await, 0);
+}
+
+#[tokio::test]
+async fn what_belvo_refuses_is_refused_with_belvos_code() {
+    let stack = Stack::of_this_run().await;
+    let nobody = uuid::Uuid::new_v4().to_string();
+
+    let answer = stack.request(&json!({"link": nobody, "date_from": FROM_TO[0], "date_to": FROM_TO[1]})).await;
+
+    assert_eq!((answer.status.as_u16(), &answer.body["belvo_code"]), (422, &json!("does_not_exist")));
+    assert!(answer.body["belvo_request_id"].is_string());
+}
+
+#[tokio::test]
+async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
+    let stack = Stack::of_this_run().await;
+    for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true, "after": true})] {
+        let link = stack.recurrent_link(3).await;
+        link.misbehave(json!({"on": "post", "action": action})).await;
+
+        let answer = link.request().await;
+
+        assert_eq!(answer.status, 502, "{answer:?}");
+        assert!(answer.body["type"].as_str().unwrap().ends_with(":unconfirmed"));
+        let posts = stack.sandbox(reqwest::Method::GET, "log", None).await["posts"].clone();
+        let posts = posts.as_array().unwrap().iter().filter(|post| post["link"] == json!(link.id)).count();
+        assert_eq!(posts, 1, "one POST for {action}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    link.misbehave(json!({"on": "post", "action": {"html_403": true}})).await;
+
+    let answer = link.request().await;
+
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.headers["retry-after"], "30");
+}
+
+#[tokio::test]
+async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.misbehave(json!({"on": "post", "action": {"ignore_async": true}})).await;
+
+    let record = link.collect().await;
+
+    assert_eq!((&record["verdict"], &record["webhook_code"]), (&json!("complete"), &json!("answered_at_once")));
+    link.assert_equals_the_sandbox().await;
+}

@@ -1,0 +1,65 @@
+//! What must not be seen is not seen.
+
+use serde_json::Value;
+use tests::Stack;
+
+#[tokio::test]
+async fn no_secret_and_no_personal_data_is_logged() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(40).await;
+    link.collect().await;
+    stack.deliver("{\"link_id\": \"planted-in-a-bad-body", Some(&stack.authorization)).await;
+    stack.deliver("{}", Some("Bearer planted-as-authorization")).await;
+
+    let logs = stack.function_logs().await;
+
+    assert!(logs.contains(&link.id), "the logs of this run are read");
+    let keys = shared_secret_values(&stack).await;
+    let rows = link.truth().await;
+    let personal = rows.values().flat_map(personal_data);
+    let planted = ["planted-in-a-bad-body", "planted-as-authorization"].map(str::to_owned);
+    for secret in keys.into_iter().chain(planted).chain(personal) {
+        assert!(!logs.contains(&secret), "the logs contain {secret}");
+    }
+}
+
+#[tokio::test]
+async fn a_correlation_id_leads_from_the_request_to_the_rows() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(4).await;
+    let id = link.retrieve().await;
+    stack.request_with_status(&id, "collected").await;
+
+    let logs = tests::eventually("the log lines of the collection", || async {
+        let logs = stack.function_logs().await;
+        (logs.lines().filter(|line| line.contains(&id)).count() >= 3).then_some(logs)
+    })
+    .await;
+
+    let steps: Vec<_> = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+    for step in ["retrieval issued", "webhook queued", "rows collected"] {
+        let found = steps.iter().any(|line| {
+            line["fields"]["message"] == step && line["fields"]["correlation.id"] == Value::String(id.clone())
+        });
+        assert!(found, "{step} for {id}");
+    }
+}
+
+async fn shared_secret_values(stack: &Stack) -> Vec<String> {
+    let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
+    let keys = secrets.get_secret_value().secret_id(&stack.belvo_secret_arn).send().await.unwrap();
+    let keys: Value = serde_json::from_str(keys.secret_string().unwrap()).unwrap();
+    vec![keys["secret_password"].as_str().unwrap().to_owned(), stack.authorization.clone()]
+}
+
+/// Account numbers, document numbers and descriptions long enough to be told from chance.
+fn personal_data(row: &Value) -> Vec<String> {
+    let places = [
+        &row["description"],
+        &row["account"]["number"],
+        &row["account"]["public_identification_value"],
+        &row["counterparty"]["document_number"],
+        &row["counterparty"]["number"],
+    ];
+    places.into_iter().filter_map(Value::as_str).filter(|text| text.len() >= 6).map(str::to_owned).collect()
+}

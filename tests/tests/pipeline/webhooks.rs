@@ -1,0 +1,200 @@
+//! `POST /webhooks/belvo`: what is acknowledged, and what becomes of it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use tests::{Stack, eventually};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn a_redelivered_webhook_changes_no_row() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(50).await;
+    let record = link.collect().await;
+    let before = link.written_at().await;
+    let id = record["id"].as_str().unwrap();
+
+    // Other bytes, so that SQS does not drop it: the store itself must not change.
+    let again = link.webhook("TRANSACTIONS", "historical_update", Some(id));
+    assert_eq!(stack.deliver(again.to_string(), Some(&stack.authorization)).await.status, 202);
+    eventually("the second collection", || async {
+        let now = stack.get(&format!("/requests/{id}")).await.body;
+        (now["collection"]["finished_at"] != record["collection"]["finished_at"]).then_some(())
+    })
+    .await;
+
+    assert_eq!(link.written_at().await, before);
+    assert_eq!(stack.get(&format!("/requests/{id}")).await.body["collected_at"], record["collected_at"]);
+}
+
+#[tokio::test]
+async fn belvos_own_duplicates_change_no_row() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(50).await;
+    link.misbehave(json!({"on": "webhook", "action": {"duplicate": 3}})).await;
+
+    link.collect().await;
+
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(50).await;
+    link.misbehave(json!({"on": "webhook", "action": {"early": true}})).await;
+
+    let record = link.collect().await;
+
+    let requests = stack.get(&format!("/links/{}/requests", link.id)).await.body;
+    assert_eq!(requests["requests"].as_array().unwrap().len(), 1, "one record: {requests}");
+    let issued = eventually("the record to know its window", || async {
+        let now = stack.get(&format!("/requests/{}", record["id"].as_str().unwrap())).await.body;
+        now["issued_at"].is_string().then_some(now)
+    })
+    .await;
+    assert!(issued["date_from"].is_string() && issued["notified_at"].is_string());
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(5).await;
+    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&Uuid::new_v4().to_string())).to_string();
+
+    let nearly = stack.authorization.to_uppercase();
+    for authorization in [None, Some("Bearer wrong"), Some(nearly.as_str()), Some("")] {
+        let answer = stack.deliver(body.clone(), authorization).await;
+        assert_eq!(answer.status, 401, "{authorization:?}");
+        assert!(!answer.body.to_string().contains(&stack.authorization));
+    }
+
+    // A later, good webhook of the same link has been worked off; the refused ones have left no trace by then.
+    link.collect().await;
+    let requests = stack.get(&format!("/links/{}/requests", link.id)).await.body;
+    assert_eq!(requests["requests"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_authorization_is_checked_before_the_body() {
+    let stack = Stack::of_this_run().await;
+    assert_eq!(stack.deliver("{", Some("Bearer wrong")).await.status, 401);
+    assert_eq!(stack.deliver("x".repeat(100_000), Some("Bearer wrong")).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_malformed_body_is_answered_with_the_request_id() {
+    let stack = Stack::of_this_run().await;
+    let broken = r#"{"request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "webhook_type": "TRANSAC"#;
+
+    let answer = stack.deliver(broken, Some(&stack.authorization)).await;
+
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.body["request_id"], "4363b08b51eb43509c745df5ac92a7f6");
+    assert!(answer.body["gateway_request_id"].is_string());
+}
+
+#[tokio::test]
+async fn a_missing_field_is_named() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(0).await;
+    let mut body = link.webhook("TRANSACTIONS", "historical_update", Some("4363b08b"));
+    body.as_object_mut().unwrap().remove("webhook_code");
+
+    let answer = stack.deliver(body.to_string(), Some(&stack.authorization)).await;
+
+    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("webhook_code")));
+    assert_eq!(answer.body["request_id"], "4363b08b");
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(0).await;
+    let mut body = link.webhook("TRANSACTIONS", "historical_update", None);
+    body["padding"] = json!("x".repeat(70_000));
+
+    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 413);
+}
+
+#[tokio::test]
+async fn webhooks_of_unknown_types_are_acknowledged_and_recorded() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(0).await;
+    for (webhook_type, code) in [("LINK", "token_required"), ("CONSENT", "consent_expired"), ("NEWS", "made_up")] {
+        let body = link.webhook(webhook_type, code, None);
+
+        let answer = stack.deliver(body.to_string(), Some(&stack.authorization)).await;
+
+        assert_eq!(answer.status, 202);
+        let event = recorded_event(&stack, answer.body["delivery_id"].as_str().unwrap()).await;
+        assert_eq!((event["webhook_type"].as_str(), event["webhook_code"].as_str()), (Some(webhook_type), Some(code)));
+        assert_eq!(serde_json::from_str::<Value>(event["body"].as_str().unwrap()).unwrap(), body);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(20).await;
+
+    let body = link.webhook("TRANSACTIONS", "a_code_yet_to_come", None);
+    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+
+    eventually("the link's rows", || async { (link.stored().await.len() == 20).then_some(()) }).await;
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(20).await;
+    let id = Uuid::new_v4();
+
+    let body = link.webhook("TRANSACTIONS", "new_transactions_available", Some(&id.to_string()));
+    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+
+    let record = stack.request_with_status(&id.to_string(), "collected").await;
+    assert_eq!((&record["issued_at"], &record["collection"]["rows"]), (&Value::Null, &json!(20)));
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn news_that_repeat_their_bytes_are_looked_at_again() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(10).await;
+    let body = link.webhook("TRANSACTIONS", "transactions_updated", None).to_string();
+    stack.deliver(body.clone(), Some(&stack.authorization)).await;
+    eventually("the first rows", || async { (link.stored().await.len() == 10).then_some(()) }).await;
+
+    stack.sandbox(reqwest::Method::POST, &format!("links/{}/transactions", link.id), Some(json!({"count": 5}))).await;
+    stack.deliver(body, Some(&stack.authorization)).await;
+
+    eventually("the new rows", || async { (link.stored().await.len() == 15).then_some(()) }).await;
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_failed_retrieval_is_recorded_with_its_reason() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(10).await;
+    let errors = json!({"data_errors": {"code": "login_error", "message": "Invalid credentials"}});
+    link.misbehave(json!({"on": "webhook", "action": errors})).await;
+
+    let id = link.retrieve().await;
+
+    let record = stack.request_with_status(&id, "failed").await;
+    assert_eq!(record["failure"], json!({"code": "login_error", "message": "Invalid credentials"}));
+    assert!(link.stored().await.is_empty());
+}
+
+async fn recorded_event(stack: &Stack, delivery_id: &str) -> Value {
+    let dynamodb = aws_sdk_dynamodb::Client::new(&stack.aws);
+    eventually(&format!("the event {delivery_id}"), || async {
+        let key = AttributeValue::S(format!("event#{delivery_id}"));
+        let answer = dynamodb.get_item().table_name(&stack.requests_table).key("pk", key).send().await.unwrap();
+        let text = |(name, value): (String, AttributeValue)| Some((name, json!(value.as_s().ok()?)));
+        Some(answer.item?.into_iter().filter_map(text).collect())
+    })
+    .await
+}

@@ -1,0 +1,201 @@
+//! The Transactions table.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
+use serde_json::{Value, json};
+use shared::{
+    domain::{Account, Timestamp, Transaction, Window},
+    store::{Cursor, Filter},
+};
+use tests::difference;
+use time::macros::date;
+
+use crate::databases::{Tables, both};
+
+fn row(id: usize, day: &str, amount: &str) -> Value {
+    let amount: Value = serde_json::from_str(amount).unwrap();
+    json!({
+        "id": format!("row-{id:04}"), "account": {"id": "a1"}, "value_date": day, "amount": amount,
+        "status": "PROCESSED", "type": "INFLOW", "collected_at": "2026-01-31T00:00:00.123456Z", "merchant": null,
+        "description": "", "nested": {"list": [1, {"empty": {}}], "deep": [[[]]]}
+    })
+}
+
+fn parse(row: &Value) -> Transaction {
+    Transaction::parse(row.clone()).unwrap().0
+}
+
+async fn put(tables: &Tables, rows: &[Value]) {
+    let rows: Vec<_> = rows.iter().map(parse).collect();
+    tables.transactions.put(&tables.link, &rows, Timestamp::now()).await.unwrap();
+}
+
+async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction> {
+    let (mut rows, mut after) = (Vec::new(), None::<Cursor>);
+    loop {
+        let (page, next) = tables.transactions.list(&tables.link, filter, after.as_ref(), limit).await.unwrap();
+        assert!(page.len() <= limit);
+        rows.extend(page);
+        if next.is_none() {
+            return rows;
+        }
+        after = next;
+    }
+}
+
+#[tokio::test]
+async fn a_row_comes_back_as_it_was_sent() {
+    for tables in both().await {
+        let odd = [
+            row(1, "2026-01-01", "123456789012345.1234"),
+            json!({"id": "row-0002", "account": null, "value_date": "2026-01-02"}),
+            json!({"id": "row-0003", "value_date": "2026-01-03", "_hidden": 1}),
+            json!({"id": "row-0004", "value_date": "2026-01-04", "many_digits": 1}),
+            (0..40).fold(json!({"id": "row-0005", "value_date": "2026-01-05"}), |mut row, _| {
+                let deeper = json!([row["deep"].take()]);
+                row["deep"] = deeper;
+                row
+            }),
+        ];
+        let mut odd = odd.to_vec();
+        odd[3]["many_digits"] = serde_json::from_str("1234567890123456789012345678901234567890.5").unwrap();
+        put(&tables, &odd).await;
+
+        let stored = all(&tables, &Filter::default(), 100).await;
+
+        let stored: BTreeMap<_, _> =
+            stored.into_iter().map(|row| (row.id().as_str().to_owned(), row.into_row(None))).collect();
+        for mut sent in odd {
+            if sent["account"].is_object() {
+                sent["account"] = sent["account"]["id"].take();
+            }
+            assert_eq!(difference(&sent, &stored[sent["id"].as_str().unwrap()]), None, "{}", tables.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
+    for tables in both().await {
+        let rows: Vec<_> = (1..=28).map(|day| row(day, &format!("2026-02-{day:02}"), "1.5")).collect();
+        put(&tables, &rows).await;
+
+        let window = Window::parse("2026-02-10", "2026-02-19", date!(2026 - 03 - 01)).unwrap();
+        let stored = tables.transactions.stored(&tables.link, Some(&window)).await.unwrap();
+
+        assert_eq!(stored.len(), 10, "{}", tables.name);
+        for day in 10..=19 {
+            let sent = parse(&rows[day - 1]);
+            let known = &stored[sent.id()];
+            assert_eq!((known.digest, known.collected_at), (sent.digest(), sent.collected_at()));
+        }
+        assert_eq!(tables.transactions.stored(&tables.link, None).await.unwrap().len(), 28);
+    }
+}
+
+#[tokio::test]
+async fn a_rewritten_row_is_one_row_even_under_another_date() {
+    for tables in both().await {
+        put(&tables, &[row(1, "2026-01-01", "1.5")]).await;
+        put(&tables, &[row(1, "2026-01-09", "2.5")]).await;
+
+        let stored = all(&tables, &Filter::default(), 10).await;
+
+        assert_eq!(stored.len(), 1, "{}", tables.name);
+        assert_eq!(stored[0].day(), "2026-01-09");
+    }
+}
+
+#[tokio::test]
+async fn listings_are_newest_first_whatever_the_page_size() {
+    for tables in both().await {
+        let rows: Vec<_> = (0..90).map(|i| row(i, &format!("2026-01-{:02}", 1 + i % 7), "1")).collect();
+        put(&tables, &rows).await;
+        let mut expected: Vec<_> = rows
+            .iter()
+            .map(|row| (row["value_date"].as_str().unwrap().to_owned(), row["id"].as_str().unwrap().to_owned()))
+            .collect();
+        expected.sort_unstable_by(|one, other| other.cmp(one));
+
+        for limit in [1, 7, 45, 90, 500] {
+            let listed = all(&tables, &Filter::default(), limit).await;
+            let listed: Vec<_> =
+                listed.iter().map(|row| (row.day().to_owned(), row.id().as_str().to_owned())).collect();
+            assert_eq!(listed, expected, "{} by {limit}", tables.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_link_sees_only_its_own_rows() {
+    let [one, other] = [both().await, both().await];
+    for (one, other) in one.into_iter().zip(other) {
+        put(&one, &[row(1, "2026-01-01", "1")]).await;
+        assert!(all(&other, &Filter::default(), 10).await.is_empty());
+        assert!(other.transactions.accounts(&other.link).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
+    for tables in both().await {
+        let sent = json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
+        let (_, account) = Transaction::parse(json!({"id": "t", "account": sent})).unwrap();
+        let account = account.unwrap();
+        tables.transactions.put_accounts(&tables.link, std::slice::from_ref(&account), Timestamp::now()).await.unwrap();
+        put(&tables, &[row(1, "2026-01-01", "1")]).await;
+
+        let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
+        assert_eq!(accounts.iter().map(Account::document).collect::<Vec<_>>(), [account.document()]);
+        assert_eq!(all(&tables, &Filter::default(), 10).await.len(), 1);
+    }
+}
+
+/// The documented page of ordinary rows (`tests/data/page-of-ordinary-rows.json`, Belvo's shape) costs one write unit a row in the
+/// table; the index is what the second unit pays.
+#[tokio::test]
+async fn the_median_transaction_costs_one_write_unit() {
+    for tables in both().await {
+        let page: Value = serde_json::from_str(include_str!("../../data/page-of-ordinary-rows.json")).unwrap();
+        let rows = page["results"].as_array().unwrap();
+        put(&tables, rows).await;
+
+        let mut units = Vec::new();
+        for row in rows {
+            units.push(table_write_units(&tables, row["id"].as_str().unwrap()).await);
+        }
+
+        units.sort_by(f64::total_cmp);
+        assert!((units[units.len() / 2] - 1.0).abs() < f64::EPSILON, "{}: {units:?}", tables.name);
+    }
+}
+
+/// What it costs to write a stored item once more, without the indexes.
+async fn table_write_units(tables: &Tables, id: &str) -> f64 {
+    let key = |sort: &str| {
+        std::collections::HashMap::from([
+            ("_link".to_owned(), AttributeValue::S(tables.link.to_string())),
+            ("_item".to_owned(), AttributeValue::S(sort.to_owned())),
+        ])
+    };
+    let stored = tables
+        .client
+        .get_item()
+        .table_name(&tables.transactions_table)
+        .set_key(Some(key(&format!("T#{id}"))))
+        .send()
+        .await
+        .unwrap();
+    let put = PutRequest::builder().set_item(stored.item).build().unwrap();
+    let written = tables
+        .client
+        .batch_write_item()
+        .request_items(&tables.transactions_table, vec![WriteRequest::builder().put_request(put).build()])
+        .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+        .send()
+        .await
+        .unwrap();
+    let consumed = &written.consumed_capacity()[0];
+    consumed.table().and_then(aws_sdk_dynamodb::types::Capacity::capacity_units).unwrap_or(f64::NAN)
+}
