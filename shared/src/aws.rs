@@ -17,7 +17,7 @@ pub struct CallBudget {
 
 impl CallBudget {
     /// For functions that nobody waits for by the second.
-    pub const PATIENT: Self = Self { call: Duration::from_secs(20), attempt: Duration::from_secs(5) };
+    pub const PATIENT: Self = Self { call: Duration::from_secs(8), attempt: Duration::from_secs(3) };
     /// For the webhook: Belvo gives up after five seconds.
     pub const WEBHOOK: Self = Self { call: Duration::from_millis(3_200), attempt: Duration::from_secs(1) };
 }

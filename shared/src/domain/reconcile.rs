@@ -48,11 +48,23 @@ impl Plan {
         Self { stored, ..Self::default() }
     }
 
-    /// Keeps the rows of a page that have to be written. A row that an earlier page already brought (pages shift when
-    /// rows are inserted while they are read) is kept if it differs from what was planned before.
+    /// Keeps the rows of a page that have to be written, each id once, the last word of the page counting. A row that an
+    /// earlier page already brought (pages shift when rows are inserted while they are read) is kept if it differs from
+    /// what was planned before.
     #[must_use]
     pub fn rows_to_write(&mut self, page: Vec<Transaction>) -> Vec<Transaction> {
-        page.into_iter().filter(|row| self.admit(row)).collect()
+        let mut kept: Vec<Transaction> = Vec::with_capacity(page.len());
+        let mut places = HashMap::new();
+        for row in page.into_iter().filter(|row| self.admit(row)) {
+            match places.get(row.id()) {
+                Some(&place) => kept[place] = row,
+                None => {
+                    places.insert(row.id().clone(), kept.len());
+                    kept.push(row);
+                }
+            }
+        }
+        kept
     }
 
     /// How many different rows the fetch has brought.
@@ -119,6 +131,17 @@ mod tests {
         let mut plan = Plan::new(stored(&[row("t", 2, LATE)]));
         assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
         assert_eq!(plan.older, 1);
+    }
+
+    #[test]
+    fn a_page_that_repeats_an_id_writes_it_once_with_its_last_word() {
+        let mut plan = Plan::new(HashMap::new());
+        let page = rows(&[row("t", 1, EARLY), row("other", 5, EARLY), row("t", 2, LATE)]);
+        let written = plan.rows_to_write(page);
+        let ids: Vec<_> = written.iter().map(|row| row.id().as_str()).collect();
+        assert_eq!(ids, ["t", "other"]);
+        assert_eq!(written[0].collected_at(), Timestamp::parse(LATE));
+        assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
     }
 
     #[test]
