@@ -18,8 +18,19 @@ pub struct CallBudget {
 impl CallBudget {
     /// For functions that nobody waits for by the second.
     pub const PATIENT: Self = Self { call: Duration::from_secs(8), attempt: Duration::from_secs(3) };
+    /// For functions whose caller waits.
+    pub const PROMPT: Self = Self { call: Duration::from_secs(3), attempt: Duration::from_secs(1) };
     /// For the webhook: Belvo gives up after five seconds.
     pub const WEBHOOK: Self = Self { call: Duration::from_millis(3_200), attempt: Duration::from_secs(1) };
+}
+
+/// The longest a warm-up takes. INIT has ten seconds, and a webhook that waits for it five, all told.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// Runs what opens connections and reads secrets during INIT. What fails or takes too long here shows again, with its
+/// reason, when it is needed.
+pub async fn warm_up(opening: impl Future) {
+    let _ = tokio::time::timeout(WARM_UP, opening).await;
 }
 
 /// The configuration of every AWS client: credentials, region and endpoint from the environment as the SDK documents

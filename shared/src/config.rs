@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use lambda_http::tracing::subscriber::filter::LevelFilter;
+use lambda_http::{http::StatusCode, tracing::subscriber::filter::LevelFilter};
 use thiserror::Error;
 use url::Url;
 
@@ -44,7 +44,7 @@ pub struct WebhookConfig {
     /// FIFO queue of webhooks.
     pub queue_url: String,
     /// Status of an acknowledgement: 200 or 202. Belvo's pages disagree on whether only 200 stops its retries.
-    pub ack_status: u16,
+    pub ack_status: StatusCode,
     /// Addresses that may send webhooks; none listed means any.
     pub allowed_source_ips: Vec<IpAddr>,
 }
@@ -97,8 +97,8 @@ impl WebhookConfig {
 
     fn read(env: Environment<'_>) -> Result<Self, ConfigError> {
         let ack_status = match text(env, "ACK_STATUS")?.as_str() {
-            "200" => 200,
-            "202" => 202,
+            "200" => StatusCode::OK,
+            "202" => StatusCode::ACCEPTED,
             _ => return Err(ConfigError::Invalid { name: "ACK_STATUS", reason: "must be 200 or 202" }),
         };
         let invalid_ips = ConfigError::Invalid {

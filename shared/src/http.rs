@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpRequestContext,
-    http::{HeaderValue, header::CONTENT_TYPE},
+    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     request::RequestContext,
 };
 use serde::Serialize;
@@ -42,17 +42,17 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
 
 /// An answer in JSON.
 #[must_use]
-pub fn json(status: u16, body: &impl Serialize) -> Response<Body> {
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     response(status, "application/json", body)
 }
 
 /// An answer of the given JSON media type.
 #[must_use]
-pub fn response(status: u16, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
+pub fn response(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
     // Serialising our own plain structs cannot fail; an empty body with the right status is the honest rest.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
-    *response.status_mut() = status.try_into().unwrap_or_default();
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }

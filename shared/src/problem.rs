@@ -1,7 +1,7 @@
 //! What the outside sees of an error: a problem document (RFC 9457). The inside, the cause, goes to the log.
 
 use lambda_http::{Body, Response, http::StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{domain::RequestId, http};
 
@@ -11,7 +11,8 @@ pub struct Problem {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
-    status: u16,
+    #[serde(serialize_with = "as_number")]
+    status: StatusCode,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
@@ -34,7 +35,7 @@ impl Problem {
         Self {
             kind: format!("urn:belvo-ingest:problem:{kind}"),
             title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
+            status,
             detail: detail.into(),
             field: None,
             belvo_code: None,
@@ -102,7 +103,7 @@ impl Problem {
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.status
+        self.status.as_u16()
     }
 
     /// The answer to send.
@@ -114,6 +115,11 @@ impl Problem {
         }
         response
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use aws_sdk_sqs::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
     aws::SdkConfig,
-    belvo::{Notification, NotificationError},
+    belvo::{Notification, NotificationError, json_fault},
     domain::{LinkId, RequestId, Resource, Timestamp},
 };
 
@@ -22,26 +22,45 @@ use crate::{
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
 
 /// One webhook on its way to the collection.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes: the same for every redelivery of them.
-    pub delivery_id: String,
+    pub id: String,
     /// What the log lines of this work share, from the webhook on: Belvo's request id, else API Gateway's.
     pub correlation_id: String,
     /// When the webhook came in.
     pub received_at: Timestamp,
-    /// The webhook as Belvo sent it.
+    /// What the webhook says.
+    pub notification: Notification,
+    /// The webhook's JSON as Belvo sent it.
     pub webhook: Box<RawValue>,
+}
+
+/// A message of the queue.
+#[derive(Serialize, Deserialize)]
+struct Message {
+    /// What kind of message it is; there is one kind.
+    kind: Kind,
+    delivery_id: String,
+    correlation_id: String,
+    received_at: Timestamp,
+    webhook: Box<RawValue>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Webhook,
 }
 
 /// A message that is no delivery.
 #[derive(Debug, Error)]
 pub enum DeliveryError {
     /// The message was not written by this pipeline.
-    #[error("the message is not a delivery")]
-    NotADelivery(#[source] serde_json::Error),
+    #[error("the message is not a delivery: {0}")]
+    NotADelivery(String),
     /// The webhook in it is not one of Belvo's.
-    #[error("the webhook in the message is not a notification")]
+    #[error("the webhook is not a notification")]
     NotANotification(#[from] NotificationError),
 }
 
@@ -60,36 +79,57 @@ pub enum QueueError {
 }
 
 impl Delivery {
-    /// A delivery of the webhook in `body`, which must be JSON.
-    pub fn of_webhook(body: &[u8], correlation_id: String) -> Result<Self, DeliveryError> {
-        let webhook = serde_json::from_slice(body).map_err(DeliveryError::NotADelivery)?;
-        let delivery_id = hex::encode(Sha256::digest(body));
-        Ok(Self { delivery_id, correlation_id, received_at: Timestamp::now(), webhook })
+    /// A delivery of a webhook's body that came in now. `gateway_request_id` correlates it if it names no request.
+    pub fn of_webhook(body: &str, gateway_request_id: &str) -> Result<Self, NotificationError> {
+        let notification = Notification::parse(body)?;
+        let webhook = RawValue::from_string(body.trim().to_owned())
+            .map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
+        let correlation_id =
+            notification.request_id.as_ref().map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
+        let id = hex::encode(Sha256::digest(body));
+        Ok(Self { id, correlation_id, received_at: Timestamp::now(), notification, webhook })
     }
 
     /// Stands in for the webhook when Belvo answered a request with its data at once.
-    pub fn of_ready_request(resource: Resource, link: &LinkId, id: &RequestId) -> Result<Self, DeliveryError> {
+    pub fn of_ready_request(resource: Resource, link: &LinkId, id: &RequestId) -> Result<Self, NotificationError> {
         let webhook = json!({
             "webhook_type": resource.webhook_type(), "webhook_code": "answered_at_once",
             "link_id": link, "request_id": id
         });
-        Self::of_webhook(webhook.to_string().as_bytes(), id.to_string())
+        Self::of_webhook(&webhook.to_string(), id.as_str())
     }
 
     /// Reads a message of the queue.
-    pub fn parse(message: &str) -> Result<(Self, Notification), DeliveryError> {
-        let delivery: Self = serde_json::from_str(message).map_err(DeliveryError::NotADelivery)?;
-        let notification = Notification::parse(delivery.webhook.get().as_bytes())?;
-        Ok((delivery, notification))
+    pub fn parse(message: &str) -> Result<Self, DeliveryError> {
+        let message: Message =
+            serde_json::from_str(message).map_err(|error| DeliveryError::NotADelivery(json_fault(&error)))?;
+        Ok(Self {
+            id: message.delivery_id,
+            correlation_id: message.correlation_id,
+            received_at: message.received_at,
+            notification: Notification::parse(message.webhook.get())?,
+            webhook: message.webhook,
+        })
+    }
+
+    fn message(&self) -> Result<String, QueueError> {
+        let message = Message {
+            kind: Kind::Webhook,
+            delivery_id: self.id.clone(),
+            correlation_id: self.correlation_id.clone(),
+            received_at: self.received_at,
+            webhook: self.webhook.clone(),
+        };
+        serde_json::to_string(&message).map_err(QueueError::Encoding)
     }
 
     /// What SQS drops repetitions by, for five minutes. A webhook with a request id says the same thing each time it is
     /// sent. One without may say "there is news" twice with the same bytes, and the second must not be dropped after
     /// the first was collected, so each is its own (docs/decisions/0003).
-    fn deduplication_id(&self, notification: &Notification) -> String {
-        match notification.request_id {
-            Some(_) => self.delivery_id.clone(),
-            None => format!("{}-{}", &self.delivery_id[..32], uuid::Uuid::new_v4().simple()),
+    fn deduplication_id(&self) -> String {
+        match self.notification.request_id {
+            Some(_) => self.id.clone(),
+            None => format!("{}-{}", &self.id[..32], uuid::Uuid::new_v4().simple()),
         }
     }
 }
@@ -113,14 +153,13 @@ impl Queue {
     }
 
     /// Puts a delivery into the group of its link. When this returns `Ok`, SQS holds the message durably.
-    pub async fn send(&self, delivery: &Delivery, notification: &Notification) -> Result<(), QueueError> {
-        let body = serde_json::to_string(delivery).map_err(QueueError::Encoding)?;
+    pub async fn send(&self, delivery: &Delivery) -> Result<(), QueueError> {
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_body(body)
-            .message_group_id(notification.link.as_str())
-            .message_deduplication_id(delivery.deduplication_id(notification))
+            .message_body(delivery.message()?)
+            .message_group_id(delivery.notification.link.as_str())
+            .message_deduplication_id(delivery.deduplication_id())
             .send()
             .await
             .map_err(|error| QueueError::Send(Box::new(error)))?;
@@ -151,38 +190,47 @@ mod tests {
     const WITHOUT_ID: &str = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_updated",
         "link_id":"16f68516-bcbc-4cf7-b815-c500d4204e28"}"#;
 
-    fn deduplication_id(body: &str) -> String {
-        let delivery = Delivery::of_webhook(body.as_bytes(), "c".to_owned()).unwrap();
-        let notification = Notification::parse(body.as_bytes()).unwrap();
-        delivery.deduplication_id(&notification)
+    fn delivery(body: &str) -> Delivery {
+        Delivery::of_webhook(body, "gateway").unwrap()
     }
 
     #[test]
     fn a_redelivered_webhook_is_the_same_message() {
-        assert_eq!(deduplication_id(WITH_ID), deduplication_id(WITH_ID));
-        assert_ne!(deduplication_id(WITH_ID), deduplication_id(&WITH_ID.replace("4363", "4364")));
+        let id = |body: &str| delivery(body).deduplication_id();
+        assert_eq!(id(WITH_ID), id(WITH_ID));
+        assert_ne!(id(WITH_ID), id(&WITH_ID.replace("4363", "4364")));
     }
 
     #[test]
     fn news_without_a_request_id_are_never_dropped() {
-        let (one, other) = (deduplication_id(WITHOUT_ID), deduplication_id(WITHOUT_ID));
+        let (one, other) = (delivery(WITHOUT_ID).deduplication_id(), delivery(WITHOUT_ID).deduplication_id());
         assert_ne!(one, other);
         assert!(one.len() <= 128, "SQS takes 128 characters");
     }
 
     #[test]
-    fn a_delivery_survives_the_queue() {
-        let sent = Delivery::of_webhook(WITH_ID.as_bytes(), "c".to_owned()).unwrap();
-        let (read, notification) = Delivery::parse(&serde_json::to_string(&sent).unwrap()).unwrap();
-        assert_eq!((read.delivery_id, read.correlation_id), (sent.delivery_id, sent.correlation_id));
-        assert_eq!(read.webhook.get(), WITH_ID);
-        assert_eq!(notification.code, "historical_update");
+    fn a_delivery_is_correlated_by_its_request_or_else_by_its_invocation() {
+        assert_eq!(delivery(WITH_ID).correlation_id, "4363b08b51eb43509c745df5ac92a7f6");
+        assert_eq!(delivery(WITHOUT_ID).correlation_id, "gateway");
     }
 
     #[test]
-    fn what_is_no_delivery_is_refused() {
-        assert!(matches!(Delivery::parse("{}"), Err(DeliveryError::NotADelivery(_))));
-        let stray = r#"{"delivery_id":"d","correlation_id":"c","received_at":"2026-03-01T00:00:00Z","webhook":{}}"#;
+    fn a_delivery_survives_the_queue() {
+        let sent = delivery(WITH_ID);
+        let read = Delivery::parse(&sent.message().unwrap()).unwrap();
+        assert_eq!(
+            (&read.id, &read.correlation_id, read.received_at),
+            (&sent.id, &sent.correlation_id, sent.received_at)
+        );
+        assert_eq!((read.webhook.get(), read.notification), (WITH_ID, sent.notification));
+    }
+
+    #[test]
+    fn what_is_no_delivery_is_refused_without_repeating_it() {
+        let error = Delivery::parse("\"secret\"").unwrap_err();
+        assert!(matches!(error, DeliveryError::NotADelivery(_)) && !error.to_string().contains("secret"), "{error}");
+        let stray = r#"{"kind":"webhook","delivery_id":"d","correlation_id":"c",
+            "received_at":"2026-03-01T00:00:00Z","webhook":{}}"#;
         assert!(matches!(Delivery::parse(stray), Err(DeliveryError::NotANotification(_))));
     }
 }

@@ -13,6 +13,8 @@ use tokio::sync::Mutex;
 
 use crate::aws::SdkConfig;
 
+/// A value is read again after this time, so that one that was withdrawn is not believed for longer.
+const GREATEST_AGE: Duration = Duration::from_mins(5);
 /// At most one extra read per this span, however often callers suspect a rotation: a stranger who keeps sending wrong
 /// webhooks must not turn them into calls to Secrets Manager.
 const LEAST_AGE: Duration = Duration::from_secs(30);
@@ -67,43 +69,66 @@ pub enum SecretError {
 pub struct CachedSecret<T> {
     client: aws_sdk_secretsmanager::Client,
     arn: String,
-    least_age: Duration,
-    cache: Mutex<Option<(Instant, T)>>,
+    ages: Ages,
+    cache: Mutex<Option<(Instant, Version<T>)>>,
+}
+
+/// One version of a secret.
+#[derive(Clone)]
+pub struct Version<T> {
+    /// What it holds.
+    pub value: T,
+    id: String,
+}
+
+/// Between which ages a known value is read again when it is asked for or suspected.
+#[derive(Debug, Clone, Copy)]
+pub struct Ages {
+    /// Not before this, however it is suspected.
+    pub least: Duration,
+    /// After this in any case.
+    pub greatest: Duration,
 }
 
 impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// A secret that is read when it is first needed.
     #[must_use]
     pub fn new(aws: &SdkConfig, arn: String) -> Self {
-        Self { client: aws_sdk_secretsmanager::Client::new(aws), arn, least_age: LEAST_AGE, cache: Mutex::new(None) }
+        let ages = Ages { least: LEAST_AGE, greatest: GREATEST_AGE };
+        Self { client: aws_sdk_secretsmanager::Client::new(aws), arn, ages, cache: Mutex::new(None) }
     }
 
-    /// The same secret, read again after a suspicion if the known value is this old; 30 seconds unless said.
+    /// The same secret, read again at other ages.
     #[must_use]
-    pub fn with_least_age(self, least_age: Duration) -> Self {
-        Self { least_age, ..self }
+    pub fn with_ages(self, ages: Ages) -> Self {
+        Self { ages, ..self }
     }
 
-    /// The value, read at most once per execution environment.
-    pub async fn get(&self) -> Result<T, SecretError> {
+    /// The value as it was a few minutes ago at most; an older one only while Secrets Manager does not answer.
+    pub async fn get(&self) -> Result<Version<T>, SecretError> {
         let mut cache = self.cache.lock().await;
-        if let Some((_, value)) = &*cache {
-            return Ok(value.clone());
+        match cache.as_ref() {
+            Some((read_at, known)) if read_at.elapsed() < self.ages.greatest => Ok(known.clone()),
+            Some((_, known)) => {
+                let known = known.clone();
+                Ok(self.read_into(&mut cache).await.unwrap_or(known))
+            }
+            None => self.read_into(&mut cache).await,
         }
-        self.read_into(&mut cache).await
     }
 
-    /// The value as it is now, for a caller whom the known value failed: a rotation may have replaced it. `None` if it
-    /// was read a moment ago.
-    pub async fn reread(&self) -> Result<Option<T>, SecretError> {
+    /// Another version than `failed`, for a caller whom that one failed: a rotation may have replaced it. `None` if there
+    /// is none, or if it was looked for a moment ago.
+    pub async fn newer_than(&self, failed: &Version<T>) -> Result<Option<Version<T>>, SecretError> {
         let mut cache = self.cache.lock().await;
-        if cache.as_ref().is_some_and(|(read_at, _)| read_at.elapsed() < self.least_age) {
-            return Ok(None);
-        }
-        self.read_into(&mut cache).await.map(Some)
+        let known = match cache.as_ref() {
+            Some((read_at, known)) if known.id != failed.id || read_at.elapsed() < self.ages.least => known.clone(),
+            _ => self.read_into(&mut cache).await?,
+        };
+        Ok((known.id != failed.id).then_some(known))
     }
 
-    async fn read_into(&self, cache: &mut Option<(Instant, T)>) -> Result<T, SecretError> {
+    async fn read_into(&self, cache: &mut Option<(Instant, Version<T>)>) -> Result<Version<T>, SecretError> {
         let answer = self.client.get_secret_value().secret_id(&self.arn).send().await.map_err(|error| {
             match error.as_service_error() {
                 Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::Empty(self.arn.clone()),
@@ -112,8 +137,9 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         })?;
         let text = answer.secret_string().ok_or_else(|| SecretError::Empty(self.arn.clone()))?;
         let value: T = serde_json::from_str(text).map_err(|_| SecretError::Malformed(self.arn.clone()))?;
-        *cache = Some((Instant::now(), value.clone()));
-        Ok(value)
+        let version = Version { value, id: answer.version_id.unwrap_or_default() };
+        *cache = Some((Instant::now(), version.clone()));
+        Ok(version)
     }
 }
 

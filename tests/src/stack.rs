@@ -113,6 +113,19 @@ impl Stack {
         .await
     }
 
+    /// Waits until the sandbox has failed to deliver a webhook about this link.
+    pub async fn failed_deliveries(&self, link: &str) {
+        eventually("a failed delivery", || async {
+            let log = self.sandbox(Method::GET, "log", None).await;
+            let about = |delivery: &&Value| delivery["link"] == link;
+            let failed = |attempt: &Value| attempt["status"] == 503;
+            let deliveries = log["deliveries"].as_array()?;
+            let attempts = deliveries.iter().find(about)?["attempts"].as_array()?.clone();
+            attempts.iter().any(failed).then_some(())
+        })
+        .await;
+    }
+
     /// Everything the functions have logged so far.
     pub async fn function_logs(&self) -> String {
         let groups = self.logs("DescribeLogGroups", json!({})).await;

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use lambda_runtime::tracing;
+use serde_json::Value;
 use shared::{
-    belvo::{BelvoError, Notification, Page, Scope, Subject},
+    belvo::{BelvoError, Scope, Subject},
     domain::{
         Account, AccountId, Collection, Failure, LinkId, Plan, RequestRecord, Resource, Stored, Timestamp, Transaction,
-        Verdict,
     },
     queue::Delivery,
     store::{Event, Notified},
@@ -21,105 +21,77 @@ const FETCHES: usize = 3;
 
 /// Does what a webhook asks for. May be repeated at any point: facts are recorded once, and rows that are stored already
 /// are not written again.
-pub(crate) async fn run(
-    collect: &Collect,
-    delivery: &Delivery,
-    notification: &Notification,
-) -> Result<(), CollectError> {
-    let record = match (&notification.subject, &notification.request_id) {
-        (Subject::Rows(resource), Some(id)) => {
-            let notified = Notified {
-                id: id.clone(),
-                link: notification.link.clone(),
-                resource: *resource,
-                code: notification.code.clone(),
-                declared: notification.declared(),
-                at: delivery.received_at,
-            };
-            Some(collect.requests.notified(&notified).await?)
-        }
-        _ => None,
+pub(crate) async fn run(collect: &Collect, delivery: &Delivery) -> Result<(), CollectError> {
+    let resource = match &delivery.notification.subject {
+        Subject::Rows(resource) => *resource,
+        Subject::Other(webhook_type) => return keep(collect, delivery, webhook_type).await,
     };
-    match (&notification.subject, notification.failure()) {
-        (Subject::Rows(resource), None) => {
-            let outcome = fetch(collect, scope(*resource, &notification.link, record.as_ref())).await;
-            conclude(collect, delivery, notification, record.as_ref(), outcome).await
-        }
-        (Subject::Rows(_), Some(failure)) => fail(collect, delivery, notification, record.as_ref(), &failure).await,
-        (Subject::Other(webhook_type), _) => keep(collect, delivery, notification, webhook_type).await,
-    }
+    let record = notified(collect, delivery, resource).await?;
+    let outcome = match delivery.notification.failure() {
+        Some(failure) => Err(failure),
+        None => match fetch(collect, &scope(resource, delivery, record.as_ref())).await {
+            Ok(collection) => Ok(collection),
+            // A refusal ends the request; every other error lets the message come back.
+            Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => Err(Failure { code, message }),
+            Err(error) => return Err(error),
+        },
+    };
+    conclude(collect, delivery, resource, record.as_ref(), outcome).await
 }
 
-/// Which rows a notification is about: those its request asked for, or, when the request is not one of ours, all of the
+/// Records that the webhook came, if it names a request.
+async fn notified(
+    collect: &Collect,
+    delivery: &Delivery,
+    resource: Resource,
+) -> Result<Option<RequestRecord>, CollectError> {
+    let Some(id) = delivery.notification.request_id.clone() else { return Ok(None) };
+    let notified = Notified {
+        id,
+        link: delivery.notification.link.clone(),
+        resource,
+        code: delivery.notification.code.clone(),
+        declared: delivery.notification.declared(),
+        at: delivery.received_at,
+    };
+    Ok(Some(collect.requests.notified(&notified).await?))
+}
+
+/// Which rows a webhook is about: those its request asked for, or, when the request is not one of ours, all of the
 /// link's.
-fn scope(resource: Resource, link: &LinkId, record: Option<&RequestRecord>) -> Scope {
+fn scope(resource: Resource, delivery: &Delivery, record: Option<&RequestRecord>) -> Scope {
     Scope {
         resource,
-        link: link.clone(),
+        link: delivery.notification.link.clone(),
         window: record.and_then(|record| record.window),
         account: record.and_then(|record| record.account.clone()),
     }
 }
 
-/// Records how a fetch ended. A refusal by Belvo ends the request; every other error lets the message come back.
+/// Records how a retrieval ended. A failure that names no request is kept as an event.
 async fn conclude(
     collect: &Collect,
     delivery: &Delivery,
-    notification: &Notification,
+    resource: Resource,
     record: Option<&RequestRecord>,
-    outcome: Result<Collection, CollectError>,
+    outcome: Result<Collection, Failure>,
 ) -> Result<(), CollectError> {
-    match outcome {
-        Ok(collection) => {
-            if let Some(record) = record {
-                collect.requests.collected(&record.id, &collection).await?;
-            }
-            log_collected(delivery, notification, &collection);
-            Ok(())
-        }
-        Err(CollectError::Belvo(BelvoError::Rejected { code, message, status, .. })) => {
-            tracing::warn!(
-                correlation.id = delivery.correlation_id,
-                http.status = status,
-                belvo.code = code,
-                "refused"
-            );
-            fail(collect, delivery, notification, record, &Failure { code, message }).await
-        }
-        Err(error) => Err(error),
+    match (&outcome, record) {
+        (Ok(collection), Some(record)) => collect.requests.collected(&record.id, collection).await?,
+        (Ok(_), None) => {}
+        (Err(failure), Some(record)) => collect.requests.failed(&record.id, failure, Timestamp::now()).await?,
+        (Err(_), None) => keep(collect, delivery, resource.webhook_type()).await?,
     }
-}
-
-/// Records that a retrieval brought nothing.
-async fn fail(
-    collect: &Collect,
-    delivery: &Delivery,
-    notification: &Notification,
-    record: Option<&RequestRecord>,
-    failure: &Failure,
-) -> Result<(), CollectError> {
-    tracing::warn!(
-        correlation.id = delivery.correlation_id,
-        link.id = notification.link.as_str(),
-        failure.code = failure.code,
-        "retrieval failed"
-    );
-    match record {
-        Some(record) => Ok(collect.requests.failed(&record.id, failure, Timestamp::now()).await?),
-        None => keep(collect, delivery, notification, Resource::TRANSACTIONS.webhook_type()).await,
-    }
+    log_outcome(delivery, &outcome);
+    Ok(())
 }
 
 /// Keeps a webhook that asks for no collection: an unknown type, an event of a link or a consent, a failure that names
 /// no request.
-async fn keep(
-    collect: &Collect,
-    delivery: &Delivery,
-    notification: &Notification,
-    webhook_type: &str,
-) -> Result<(), CollectError> {
+async fn keep(collect: &Collect, delivery: &Delivery, webhook_type: &str) -> Result<(), CollectError> {
+    let notification = &delivery.notification;
     let event = Event {
-        delivery_id: delivery.delivery_id.clone(),
+        delivery_id: delivery.id.clone(),
         link: notification.link.clone(),
         webhook_type: webhook_type.to_owned(),
         webhook_code: notification.code.clone(),
@@ -139,55 +111,91 @@ async fn keep(
 }
 
 /// Fetches a scope and stores what is new or changed, page by page, until a fetch brings what Belvo counts.
-async fn fetch(collect: &Collect, scope: Scope) -> Result<Collection, CollectError> {
-    let started_at = Timestamp::now();
-    let mut total = fetch_once(collect, &scope, started_at).await?;
-    for _ in 1..FETCHES {
-        if total.verdict() == Verdict::Complete {
+async fn fetch(collect: &Collect, scope: &Scope) -> Result<Collection, CollectError> {
+    let mut walk = Walk::begin(collect, scope).await?;
+    for _ in 0..FETCHES {
+        walk.once(collect, scope).await?;
+        if walk.is_whole() {
             break;
         }
-        let again = fetch_once(collect, &scope, started_at).await?;
-        total = Collection {
-            pages: total.pages + again.pages,
-            new: total.new + again.new,
-            changed: total.changed + again.changed,
-            ..again
-        };
     }
-    Ok(total)
+    Ok(walk.collection())
 }
 
-async fn fetch_once(collect: &Collect, scope: &Scope, started_at: Timestamp) -> Result<Collection, CollectError> {
-    let mut plan = Plan::new(collect.transactions.stored(&scope.link, scope.window.as_ref()).await?);
-    let mut accounts = Accounts::stored(collect, &scope.link).await?;
-    let mut pages = 0;
-    let mut page = collect.belvo.first_page(scope).await?;
-    loop {
-        pages += 1;
-        let Page { count, rows, next } = page;
+/// The fetches of one scope: what is known of the store, and what they have brought.
+struct Walk {
+    started_at: Timestamp,
+    plan: Plan,
+    accounts: Accounts,
+    pages: u64,
+    /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows came or went meanwhile.
+    counts: (u64, u64),
+}
+
+impl Walk {
+    async fn begin(collect: &Collect, scope: &Scope) -> Result<Self, CollectError> {
+        let started_at = Timestamp::now();
+        let stored = collect.transactions.stored(&scope.link, scope.window.as_ref()).await?;
+        let accounts = Accounts::stored(collect, &scope.link).await?;
+        Ok(Self { started_at, plan: Plan::new(stored), accounts, pages: 0, counts: (0, 0) })
+    }
+
+    /// Fetches every page once.
+    async fn once(&mut self, collect: &Collect, scope: &Scope) -> Result<(), CollectError> {
+        self.plan.start_over();
+        let mut page = collect.belvo.first_page(scope).await?;
+        self.counts.0 = page.count;
+        loop {
+            self.pages += 1;
+            self.counts.1 = page.count;
+            let known = self.plan.distinct();
+            self.store(collect, scope, page.rows).await?;
+            let Some(next) = page.next else { return Ok(()) };
+            if self.plan.distinct() == known {
+                // Such pages could go on for ever.
+                return Err(BelvoError::Unreadable("next, after a page without a new row").into());
+            }
+            page = collect.belvo.next_page(&next).await?;
+        }
+    }
+
+    /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
+    /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
+    async fn store(&mut self, collect: &Collect, scope: &Scope, rows: Vec<Value>) -> Result<(), CollectError> {
         let mut transactions = Vec::with_capacity(rows.len());
         for row in rows {
-            let (transaction, account) = Transaction::parse(row)?;
-            accounts.note(account);
-            transactions.push(transaction);
+            match Transaction::parse(row) {
+                Ok((transaction, account)) => {
+                    self.accounts.note(account);
+                    transactions.push(transaction);
+                }
+                Err(error) => tracing::error!(link.id = scope.link.as_str(), cause = %error, "row left out"),
+            }
         }
         let at = Timestamp::now();
-        collect.transactions.put_accounts(&scope.link, &accounts.take_changed(), at).await?;
-        collect.transactions.put(&scope.link, &plan.rows_to_write(transactions), at).await?;
-        let Some(next) = next else {
-            return Ok(Collection {
-                started_at,
-                finished_at: Timestamp::now(),
-                pages,
-                rows: plan.distinct(),
-                counted: count,
-                new: plan.new,
-                changed: plan.changed,
-                unchanged: plan.unchanged,
-                accounts: accounts.seen.len() as u64,
-            });
-        };
-        page = collect.belvo.next_page(&next).await?;
+        collect.transactions.put_accounts(&scope.link, &self.accounts.take_changed(), at).await?;
+        collect.transactions.put(&scope.link, &self.plan.rows_to_write(transactions), at).await?;
+        Ok(())
+    }
+
+    /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood still meanwhile.
+    fn is_whole(&self) -> bool {
+        self.counts.0 == self.counts.1 && self.plan.distinct() == self.counts.1
+    }
+
+    fn collection(&self) -> Collection {
+        Collection {
+            started_at: self.started_at,
+            finished_at: Timestamp::now(),
+            pages: self.pages,
+            rows: self.plan.distinct(),
+            // Of two counts the larger: what may be missing counts as missing.
+            counted: self.counts.0.max(self.counts.1),
+            new: self.plan.new,
+            changed: self.plan.changed,
+            unchanged: self.plan.unchanged,
+            accounts: self.accounts.seen.len() as u64,
+        }
     }
 }
 
@@ -223,20 +231,28 @@ impl Accounts {
     }
 }
 
-fn log_collected(delivery: &Delivery, notification: &Notification, collection: &Collection) {
-    let verdict = collection.verdict();
-    tracing::info!(
-        correlation.id = delivery.correlation_id,
-        link.id = notification.link.as_str(),
-        pages = collection.pages,
-        rows = collection.rows,
-        counted = collection.counted,
-        new = collection.new,
-        changed = collection.changed,
-        unchanged = collection.unchanged,
-        duration_ms = collection.finished_at.millis_since(collection.started_at),
-        since_webhook_ms = collection.finished_at.millis_since(delivery.received_at),
-        verdict = %verdict,
-        "rows collected"
-    );
+fn log_outcome(delivery: &Delivery, outcome: &Result<Collection, Failure>) {
+    let (correlation_id, link) = (&delivery.correlation_id, delivery.notification.link.as_str());
+    match outcome {
+        Ok(collection) => tracing::info!(
+            correlation.id = correlation_id,
+            link.id = link,
+            pages = collection.pages,
+            rows = collection.rows,
+            counted = collection.counted,
+            new = collection.new,
+            changed = collection.changed,
+            unchanged = collection.unchanged,
+            duration_ms = collection.finished_at.millis_since(collection.started_at),
+            since_webhook_ms = collection.finished_at.millis_since(delivery.received_at),
+            verdict = %collection.verdict(),
+            "rows collected"
+        ),
+        Err(failure) => tracing::warn!(
+            correlation.id = correlation_id,
+            link.id = link,
+            belvo.code = failure.code,
+            "retrieval failed"
+        ),
+    }
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use shared::{
     belvo::{Advice, BelvoError},
-    domain::RowError,
     queue::DeliveryError,
     store::StoreError,
 };
@@ -24,13 +23,10 @@ pub enum CollectError {
     /// The store did not take or give.
     #[error("the store could not be used")]
     Store(#[from] StoreError),
-    /// Belvo sent a row that cannot be stored.
-    #[error("a fetched row cannot be stored")]
-    Row(#[from] RowError),
     /// The message is not one of ours.
     #[error("the message cannot be read")]
     Message(#[from] DeliveryError),
-    /// The invocation ended before the work; what was stored stays, and the next one goes on from there.
+    /// The invocation ended before the work. What was stored stays; the next one fetches again and writes the rest.
     #[error("the time of the invocation is over")]
     OutOfTime,
     /// A defect of this program. The panic's own message is in the log before this.
@@ -46,7 +42,7 @@ pub(crate) enum Next {
     /// It would fail again for ever: it comes back at once, so that it soon ends in the dead-letter queue and does not
     /// hold its link up.
     GiveUp,
-    /// It comes back late, and somebody is called.
+    /// It comes back late, and an error is logged, at which an alarm goes off.
     Alarm,
 }
 
@@ -60,7 +56,7 @@ impl CollectError {
                 Advice::Stop => Next::GiveUp,
                 Advice::Alarm => Next::Alarm,
             },
-            Self::Store(StoreError::Corrupt(_)) | Self::Row(_) | Self::Panicked => Next::Alarm,
+            Self::Store(StoreError::Corrupt(_) | StoreError::Refused(..)) | Self::Panicked => Next::Alarm,
             Self::Store(_) => Next::Retry(FIRST_WAIT),
             Self::Message(_) => Next::GiveUp,
             Self::OutOfTime => Next::Retry(Duration::ZERO),

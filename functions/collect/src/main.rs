@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use collect::{Collect, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
-    aws::{CallBudget, sdk_config},
+    aws::{CallBudget, sdk_config, warm_up},
     belvo::Client,
     config::{self, CollectConfig},
     queue::Queue,
@@ -13,6 +13,9 @@ use shared::{
     store::{Requests, Transactions},
     telemetry,
 };
+
+/// What template.yaml gives the function.
+const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -26,10 +29,10 @@ async fn main() -> Result<(), Error> {
         queue: Queue::new(&aws, config.queue_url),
     };
     // During INIT, so that the first message finds open connections and known keys.
-    tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up());
+    warm_up(async { tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up()) }).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        // `cargo lambda watch` names a deadline in the past, which is none.
-        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(Duration::MAX);
+        // `cargo lambda watch` names a deadline in the past, which is none: then the function's own timeout holds.
+        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(TIMEOUT);
         Ok::<_, Error>(handle(&collect, event.payload, time_left).await)
     }))
     .await

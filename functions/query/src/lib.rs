@@ -2,7 +2,9 @@
 
 mod parameters;
 
-use lambda_http::{Body, Request, Response, tracing};
+use std::time::Duration;
+
+use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde::Serialize;
 use serde_json::json;
 use shared::{
@@ -12,6 +14,10 @@ use shared::{
     problem::Problem,
     store::{Requests, StoreError, Transactions},
 };
+use tokio::time::timeout;
+
+/// Kept below the ten seconds that template.yaml gives the function.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(9);
 
 /// What the function needs to do its work.
 pub struct Query {
@@ -34,21 +40,26 @@ struct RequestView<'a> {
 /// Answers the read routes of the API.
 pub async fn handle(query: &Query, request: Request) -> Response<Body> {
     let gateway_request_id = http::gateway_request_id(&request);
-    let outcome = match http::route_key(&request).as_deref() {
-        Some("GET /requests/{id}") => show_request(query, &request).await,
-        Some("GET /links/{link}/requests") => list_requests(query, &request).await,
-        Some("GET /links/{link}/accounts") => list_accounts(query, &request).await,
-        Some("GET /links/{link}/transactions") => list_transactions(query, &request).await,
-        _ => Err(Problem::not_found("no such route")),
-    };
+    let late = || Err(Problem::unavailable("the store did not answer in time; try again").retry_after(1));
+    let outcome = timeout(TIME_TO_ANSWER, answer(query, &request)).await.unwrap_or_else(|_| late());
     outcome.unwrap_or_else(|problem| problem.at_gateway(&gateway_request_id).into_response())
+}
+
+async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    match http::route_key(request).as_deref() {
+        Some("GET /requests/{id}") => show_request(query, request).await,
+        Some("GET /links/{link}/requests") => list_requests(query, request).await,
+        Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
+        Some("GET /links/{link}/transactions") => list_transactions(query, request).await,
+        _ => Err(Problem::not_found("no such route")),
+    }
 }
 
 async fn show_request(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let id = parameters::request_id(request)?;
     let record = query.requests.get(&id).await.map_err(unavailable)?;
     let record = record.ok_or_else(|| Problem::not_found("no request with this id").for_request(Some(id)))?;
-    Ok(http::json(200, &view(&record)))
+    Ok(http::json(StatusCode::OK, &view(&record)))
 }
 
 async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
@@ -57,20 +68,19 @@ async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body
     let limit = i32::try_from(limit).unwrap_or(i32::MAX);
     let (records, next) = query.requests.of_link(&link, after.as_ref(), limit).await.map_err(unavailable)?;
     let requests: Vec<_> = records.iter().map(view).collect();
-    Ok(http::json(200, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
+    Ok(http::json(StatusCode::OK, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
 }
 
 async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let accounts = query.transactions.accounts(&link).await.map_err(unavailable)?;
     let accounts: Vec<_> = accounts.iter().map(shared::domain::Account::document).collect();
-    Ok(http::json(200, &json!({ "accounts": accounts })))
+    Ok(http::json(StatusCode::OK, &json!({ "accounts": accounts })))
 }
 
 async fn list_transactions(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let filter = parameters::filter(request)?;
-    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
     let (rows, accounts) = tokio::join!(
         query.transactions.list(&link, &filter, after.as_ref(), limit),
         query.transactions.accounts(&link)
@@ -84,7 +94,7 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
             row.into_row(account)
         })
         .collect();
-    Ok(http::json(200, &json!({ "transactions": rows, "next_cursor": next.map(|cursor| cursor.encode()) })))
+    Ok(http::json(StatusCode::OK, &json!({ "transactions": rows, "next_cursor": next.map(|cursor| cursor.encode()) })))
 }
 
 fn view(record: &RequestRecord) -> RequestView<'_> {

@@ -35,14 +35,24 @@ pub(crate) fn limit(request: &Request) -> Result<usize, Problem> {
     }
 }
 
-pub(crate) fn filter(request: &Request) -> Result<Filter, Problem> {
-    Ok(Filter {
-        date_from: date(request, "date_from")?,
-        date_to: date(request, "date_to")?,
+/// The filter, and the cursor that has to belong to it.
+pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Problem> {
+    let (date_from, date_to) = (date(request, "date_from")?, date(request, "date_to")?);
+    if date_from.is_some() && date_to.is_some() && date_from > date_to {
+        return Err(Problem::field("date_from", "date_from must not be after date_to"));
+    }
+    let cursor = cursor(request)?;
+    if cursor.as_ref().is_some_and(|cursor| !cursor.is_within(date_from.as_deref(), date_to.as_deref())) {
+        return Err(Problem::field("cursor", "cursor belongs to a listing with other dates"));
+    }
+    let filter = Filter {
+        date_from,
+        date_to,
         account: query_parameter(request, "account"),
         status: query_parameter(request, "status"),
         kind: query_parameter(request, "type"),
-    })
+    };
+    Ok((filter, cursor))
 }
 
 fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {

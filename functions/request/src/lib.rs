@@ -3,6 +3,8 @@
 
 mod body;
 
+use std::time::Duration;
+
 use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header::LOCATION},
@@ -10,7 +12,7 @@ use lambda_http::{
 };
 use serde_json::json;
 use shared::{
-    belvo::{Advice, BelvoError, Client, Notification, Retrieval, RetrievalOutcome},
+    belvo::{Advice, BelvoError, Client, Retrieval, RetrievalOutcome},
     cause::chain,
     domain::{RequestId, Timestamp},
     http,
@@ -18,6 +20,7 @@ use shared::{
     queue::{Delivery, Queue},
     store::{Issued, Requests},
 };
+use tokio::time::timeout;
 
 /// What the function needs to do its work.
 pub struct Requesting {
@@ -29,11 +32,16 @@ pub struct Requesting {
     pub queue: Queue,
 }
 
+/// Kept below the 29 seconds that template.yaml gives the function.
+const TIME_TO_ANSWER: Duration = Duration::from_secs(27);
+
 /// Answers `POST /requests`: 202 with the id of the retrieval, or a problem that says whether Belvo may have acted.
 pub async fn handle(requesting: &Requesting, request: Request) -> Response<Body> {
     let gateway_request_id = http::gateway_request_id(&request);
     let outcome = match body::parse(request.body().as_ref(), Timestamp::now().day()) {
-        Ok(retrieval) => issue(requesting, retrieval, &gateway_request_id).await,
+        Ok(retrieval) => timeout(TIME_TO_ANSWER, issue(requesting, &retrieval, &gateway_request_id))
+            .await
+            .unwrap_or_else(|_| Err(unconfirmed())),
         Err(problem) => Err(problem),
     };
     match outcome {
@@ -44,17 +52,19 @@ pub async fn handle(requesting: &Requesting, request: Request) -> Response<Body>
 
 fn accepted(id: &RequestId) -> Response<Body> {
     let path = format!("/requests/{id}");
-    let mut response = http::json(202, &json!({ "request_id": id, "status": "issued", "status_url": path }));
+    let body = json!({ "request_id": id, "status": "issued", "status_url": path });
+    let mut response = http::json(StatusCode::ACCEPTED, &body);
     if let Ok(location) = HeaderValue::from_str(&path) {
         response.headers_mut().insert(LOCATION, location);
     }
     response
 }
 
-/// Issues the retrieval and records it.
-async fn issue(requesting: &Requesting, retrieval: Retrieval, gateway_request_id: &str) -> Result<RequestId, Problem> {
-    let outcome = requesting.belvo.retrieve(&retrieval).await.map_err(|error| {
-        log_refusal(&error, &retrieval, gateway_request_id);
+/// Issues the retrieval and records it. Once Belvo has accepted it the answer is 202, recorded or not: a caller who saw
+/// an error would ask again and spend a second retrieval, while the webhook makes the record in any case.
+async fn issue(requesting: &Requesting, retrieval: &Retrieval, gateway_request_id: &str) -> Result<RequestId, Problem> {
+    let outcome = requesting.belvo.retrieve(retrieval).await.map_err(|error| {
+        log_refusal(&error, retrieval, gateway_request_id);
         problem(&error)
     })?;
     let (id, ready) = match outcome {
@@ -69,37 +79,35 @@ async fn issue(requesting: &Requesting, retrieval: Retrieval, gateway_request_id
         answered_at_once = ready,
         "retrieval issued"
     );
-    record(requesting, &retrieval, &id, ready).await.map_err(|error| {
-        tracing::error!(correlation.id = id.as_str(), cause = %chain(&*error), "retrieval issued but not recorded");
-        let detail = "Belvo accepted the retrieval, but it could not be recorded here; do not send it again: \
-                      its webhook will bring the data";
-        Problem::unavailable(detail).for_request(Some(id.clone()))
-    })?;
+    if ready {
+        announce(requesting, retrieval, &id).await?;
+    }
+    if let Err(error) = requesting.requests.issued(&facts(retrieval, &id)).await {
+        tracing::error!(correlation.id = id.as_str(), cause = %chain(&error), "retrieval issued but not recorded");
+    }
     Ok(id)
 }
 
-/// Records the retrieval; if its data is ready, also starts the collection that a webhook would start.
-async fn record(
-    requesting: &Requesting,
-    retrieval: &Retrieval,
-    id: &RequestId,
-    ready: bool,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let issued = Issued {
+/// Starts the collection that a webhook would start.
+async fn announce(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId) -> Result<(), Problem> {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        tracing::error!(correlation.id = id.as_str(), cause = %chain(error), "data ready but collection not started");
+        unconfirmed().for_request(Some(id.clone()))
+    };
+    let delivery = Delivery::of_ready_request(retrieval.resource, &retrieval.link, id);
+    let delivery = delivery.map_err(|error| failed(&error))?;
+    requesting.queue.send(&delivery).await.map_err(|error| failed(&error))
+}
+
+fn facts(retrieval: &Retrieval, id: &RequestId) -> Issued {
+    Issued {
         id: id.clone(),
         link: retrieval.link.clone(),
         resource: retrieval.resource,
         window: retrieval.window,
         account: retrieval.account.clone(),
         at: Timestamp::now(),
-    };
-    requesting.requests.issued(&issued).await?;
-    if ready {
-        let delivery = Delivery::of_ready_request(retrieval.resource, &retrieval.link, id)?;
-        let notification = Notification::parse(delivery.webhook.get().as_bytes())?;
-        requesting.queue.send(&delivery, &notification).await?;
     }
-    Ok(())
 }
 
 fn log_refusal(error: &BelvoError, retrieval: &Retrieval, gateway_request_id: &str) {
@@ -115,9 +123,7 @@ fn log_refusal(error: &BelvoError, retrieval: &Retrieval, gateway_request_id: &s
 /// What the caller is told, and above all whether asking again may cost a second retrieval.
 fn problem(error: &BelvoError) -> Problem {
     if error.is_ambiguous() {
-        let detail = "Belvo did not confirm the retrieval but may have started it; look at GET /links/{link}/requests \
-                      for the next minutes before sending it again";
-        return Problem::new(StatusCode::BAD_GATEWAY, "unconfirmed", detail);
+        return unconfirmed();
     }
     match error {
         BelvoError::Rejected { code, message, field, belvo_request_id, .. } => {
@@ -127,11 +133,17 @@ fn problem(error: &BelvoError) -> Problem {
                 .from_belvo(code, belvo_request_id.as_deref())
         }
         BelvoError::Later { code, after, .. } => {
-            Problem::unavailable("Belvo cannot take the retrieval now; nothing was sent to the institution")
-                .from_belvo(code, None)
-                .retry_after(after.as_secs())
+            Problem::unavailable("Belvo cannot bring the data now").from_belvo(code, None).retry_after(after.as_secs())
         }
-        BelvoError::Unreachable(_) => Problem::unavailable("Belvo cannot be reached; nothing was sent").retry_after(3),
-        _ => Problem::unavailable("Belvo cannot be used until its operator acts; nothing was sent to the institution"),
+        BelvoError::Unreachable(_) => {
+            Problem::unavailable("Belvo cannot be reached; no retrieval was spent").retry_after(3)
+        }
+        _ => Problem::unavailable("Belvo cannot be used until an operator acts; no retrieval was spent"),
     }
+}
+
+fn unconfirmed() -> Problem {
+    let detail = "Belvo did not confirm the retrieval but may have started it; look at GET /links/{link}/requests for \
+                  the next minutes before sending it again";
+    Problem::new(StatusCode::BAD_GATEWAY, "unconfirmed", detail)
 }

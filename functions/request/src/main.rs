@@ -3,7 +3,7 @@
 use lambda_http::{Error, Request, service_fn};
 use request::{Requesting, handle};
 use shared::{
-    aws::{CallBudget, sdk_config},
+    aws::{CallBudget, sdk_config, warm_up},
     belvo::Client,
     config::{self, RequestConfig},
     queue::Queue,
@@ -16,7 +16,7 @@ use shared::{
 async fn main() -> Result<(), Error> {
     telemetry::init(config::log_level());
     let config = RequestConfig::from_env()?;
-    let aws = sdk_config(CallBudget::PATIENT).await;
+    let aws = sdk_config(CallBudget::PROMPT).await;
     let keys = CachedSecret::new(&aws, config.belvo_secret_arn);
     let requesting = Requesting {
         belvo: Client::new(config.belvo_base_url, keys)?,
@@ -24,6 +24,6 @@ async fn main() -> Result<(), Error> {
         queue: Queue::new(&aws, config.queue_url),
     };
     // During INIT, so that the first request finds open connections and known keys.
-    tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up());
+    warm_up(async { tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up()) }).await;
     lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&requesting, request).await))).await
 }

@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response, http::StatusCode, http::header::AUTHO
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    belvo::{Notification, Subject, mentioned_request_id},
+    belvo::{Subject, mentioned_request_id},
     cause::chain,
     http,
     problem::Problem,
@@ -35,7 +35,7 @@ pub struct Webhook {
     /// What Belvo authenticates with.
     pub secret: CachedSecret<WebhookSecret>,
     /// Status of an acknowledgement.
-    pub ack_status: u16,
+    pub ack_status: StatusCode,
     /// Addresses that may send webhooks; none listed means any.
     pub allowed_source_ips: Vec<IpAddr>,
 }
@@ -68,45 +68,39 @@ async fn receive(webhook: &Webhook, request: &Request, gateway_request_id: &str)
         let detail = format!("a webhook may have {MAX_BODY_BYTES} bytes; this one has {}", body.len());
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail));
     }
-    let notification = Notification::parse(body).map_err(|error| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid-webhook", error.to_string())
-            .about(error.field())
+    let invalid = |detail: String, field| {
+        Problem::new(StatusCode::BAD_REQUEST, "invalid-webhook", detail)
+            .about(field)
             .for_request(mentioned_request_id(body))
-    })?;
-    let correlation_id =
-        notification.request_id.as_ref().map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
-    enqueue(webhook, &notification, body, correlation_id, gateway_request_id).await
+    };
+    let text = std::str::from_utf8(body).map_err(|_| invalid("the body must be UTF-8".to_owned(), None))?;
+    let delivery =
+        Delivery::of_webhook(text, gateway_request_id).map_err(|error| invalid(error.to_string(), error.field()))?;
+    enqueue(webhook, delivery, gateway_request_id).await
 }
 
-async fn enqueue(
-    webhook: &Webhook,
-    notification: &Notification,
-    body: &[u8],
-    correlation_id: String,
-    gateway_request_id: &str,
-) -> Result<String, Problem> {
-    let unavailable = |error: &(dyn std::error::Error + 'static)| {
-        tracing::error!(correlation.id = correlation_id, cause = %chain(error), "webhook not queued");
+async fn enqueue(webhook: &Webhook, delivery: Delivery, gateway_request_id: &str) -> Result<String, Problem> {
+    let notification = &delivery.notification;
+    webhook.queue.send(&delivery).await.map_err(|error| {
+        tracing::error!(correlation.id = delivery.correlation_id, cause = %chain(&error), "webhook not queued");
         Problem::unavailable("the webhook was not queued; deliver it again")
             .for_request(notification.request_id.clone())
-    };
-    let delivery = Delivery::of_webhook(body, correlation_id.clone()).map_err(|error| unavailable(&error))?;
-    webhook.queue.send(&delivery, notification).await.map_err(|error| unavailable(&error))?;
+    })?;
     let webhook_type = match &notification.subject {
         Subject::Rows(resource) => resource.webhook_type(),
         Subject::Other(webhook_type) => webhook_type,
     };
     tracing::info!(
-        correlation.id = correlation_id,
+        correlation.id = delivery.correlation_id,
         gateway.request_id = gateway_request_id,
-        delivery.id = delivery.delivery_id,
+        delivery.id = delivery.id,
         link.id = notification.link.as_str(),
         webhook.r#type = webhook_type,
         webhook.code = notification.code,
-        body.bytes = body.len(),
+        body.bytes = delivery.webhook.get().len(),
         "webhook queued"
     );
-    Ok(delivery.delivery_id)
+    Ok(delivery.id)
 }
 
 /// Admits requests from the listed addresses that carry a valid `Authorization`, compared in constant time.
@@ -121,12 +115,13 @@ async fn authenticate(webhook: &Webhook, request: &Request) -> Result<(), Proble
         tracing::error!(cause = %chain(&error), "webhook secret not read");
         Problem::unavailable("webhooks cannot be authenticated now; deliver it again")
     };
-    if webhook.secret.get().await.map_err(unavailable)?.admits(sent) {
+    let known = webhook.secret.get().await.map_err(unavailable)?;
+    if known.value.admits(sent) {
         return Ok(());
     }
     // The secret may have been rotated since it was read.
-    match webhook.secret.reread().await.map_err(unavailable)? {
-        Some(secret) if secret.admits(sent) => Ok(()),
+    match webhook.secret.newer_than(&known).await.map_err(unavailable)? {
+        Some(newer) if newer.value.admits(sent) => Ok(()),
         _ => {
             let detail = "the Authorization header must be the value registered at Belvo for this webhook";
             Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail))

@@ -2,7 +2,7 @@
 
 use lambda_http::{Error, Request, service_fn};
 use shared::{
-    aws::{CallBudget, sdk_config},
+    aws::{CallBudget, sdk_config, warm_up},
     config::{self, WebhookConfig},
     queue::Queue,
     secret::CachedSecret,
@@ -22,6 +22,6 @@ async fn main() -> Result<(), Error> {
         allowed_source_ips: config.allowed_source_ips,
     };
     // During INIT, so that the first webhook finds an open connection and a known secret.
-    let _ = tokio::join!(webhook.queue.warm_up(), webhook.secret.get());
+    warm_up(async { tokio::join!(webhook.queue.warm_up(), webhook.secret.get()) }).await;
     lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&webhook, request).await))).await
 }

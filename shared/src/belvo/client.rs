@@ -25,6 +25,9 @@ const RETRIEVAL_TIMEOUT: Duration = Duration::from_secs(18);
 /// Time for a whole page. Belvo's own clients found 5 s too little for large listings.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long an unused connection is kept.
+const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+
 /// The document in the secret of the API keys.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ApiKeys {
@@ -87,6 +90,8 @@ impl Client {
             .retry(retry::never())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
+            // Below what servers keep idle connections for: a POST on one that Belvo has just closed would be ambiguous.
+            .pool_idle_timeout(IDLE_CONNECTION)
             .timeout(PAGE_TIMEOUT)
             .user_agent(concat!("belvo-ingest/", env!("CARGO_PKG_VERSION")))
             .build()?;
@@ -161,9 +166,9 @@ impl Client {
     /// Sends a request with the keys; after a 401 once more if the keys have changed since they were read.
     async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
-        match answer(request(), &keys).await {
-            Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.reread().await? {
-                Some(keys) => answer(request(), &keys).await,
+        match answer(request(), &keys.value).await {
+            Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.newer_than(&keys).await? {
+                Some(keys) => answer(request(), &keys.value).await,
                 None => Err(BelvoError::KeysRefused { status: 401, code }),
             },
             outcome => outcome,

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
 use thiserror::Error;
 
 use super::wire::ErrorEntry;
@@ -17,7 +18,7 @@ pub enum BelvoError {
     Later {
         /// HTTP status of the answer.
         status: u16,
-        /// Belvo's code, or `html_403` and `none` where the answer has none.
+        /// Belvo's code; `html` for an answer of the wall in front of Belvo, `none` where there is no code.
         code: String,
         /// The least wait.
         after: Duration,
@@ -81,6 +82,9 @@ struct Rule {
     advice: Advice,
 }
 
+/// Stands for the code of an answer in HTML, which comes from the wall in front of Belvo and has none.
+const HTML: &str = "html";
+
 const fn rule(statuses: std::ops::RangeInclusive<u16>, code: &'static str, advice: Advice) -> Rule {
     Rule { statuses, code, advice }
 }
@@ -90,8 +94,8 @@ const fn seconds(seconds: u64) -> Advice {
 }
 
 /// Belvo's answers and what follows from them. Sources: Belvo's OpenAPI ("50x: exponential back-off, base three
-/// seconds"), its error pages (120 s after `too_many_sessions`; "retry later" for institutions; ten minutes between
-/// refreshes) and its checklist (an HTML 403 means over 80 requests in 30 seconds from one address).
+/// seconds"), its error pages (120 s after `too_many_sessions`; "retry later" for institutions and for exceeded request
+/// limits; ten minutes between refreshes) and its checklist (an HTML 403 means over 80 requests in 30 seconds from one address).
 const RULES: &[Rule] = &[
     rule(400..=400, "too_many_sessions", seconds(120)),
     rule(400..=400, "institution_down", seconds(900)),
@@ -99,9 +103,11 @@ const RULES: &[Rule] = &[
     rule(400..=400, "unavailable_data", seconds(900)),
     rule(401..=401, "consent_without_accounts", Stop),
     rule(401..=401, "", Alarm),
-    rule(403..=403, "html_403", seconds(30)),
+    rule(400..=499, HTML, seconds(30)),
     rule(403..=403, "access_to_production_denied", Alarm),
     rule(403..=403, "access_to_resource_denied", Alarm),
+    rule(403..=403, "permission_denied", seconds(900)),
+    rule(403..=403, "quota_limit_reached", seconds(900)),
     rule(408..=408, "", seconds(60)),
     rule(409..=409, "link_refreshed", seconds(600)),
     rule(429..=429, "", seconds(30)),
@@ -138,11 +144,9 @@ impl BelvoError {
     pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, html: bool, body: &[u8]) -> Self {
         let status = status.as_u16();
         let entry = first_entry(body);
-        let code = match (html, entry.code.as_str()) {
-            (true, _) => format!("html_{status}"),
-            (false, "") => "none".to_owned(),
-            (false, code) => code.to_owned(),
-        };
+        let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
+        let code = if html { Some(HTML.to_owned()) } else { text(entry.code) };
+        let code = code.unwrap_or_else(|| "none".to_owned());
         let advice = RULES
             .iter()
             .find(|rule| rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code))
@@ -153,9 +157,9 @@ impl BelvoError {
             Stop => Self::Rejected {
                 status,
                 code,
-                message: entry.message,
-                field: entry.field,
-                belvo_request_id: entry.request_id,
+                message: text(entry.message).unwrap_or_default(),
+                field: text(entry.field),
+                belvo_request_id: text(entry.request_id),
             },
         }
     }
@@ -196,7 +200,8 @@ mod tests {
             (401, "authentication_failed", Alarm),
             (401, "consent_without_accounts", Stop),
             (403, "access_to_resource_denied", Alarm),
-            (403, "permission_denied", Stop),
+            (403, "permission_denied", seconds(900)),
+            (403, "quota_limit_reached", seconds(900)),
             (404, "not_found", Stop),
             (408, "request_timeout", seconds(60)),
             (409, "link_refreshed", seconds(600)),
@@ -217,6 +222,13 @@ mod tests {
         let error = BelvoError::from_answer(StatusCode::FORBIDDEN, None, true, html);
         assert_eq!(error.advice(), seconds(30));
         assert!(!error.is_ambiguous());
+    }
+
+    #[test]
+    fn a_null_beside_the_code_does_not_hide_the_code() {
+        let body = br#"[{"code": "too_many_sessions", "message": null, "request_id": 7}]"#;
+        let error = BelvoError::from_answer(StatusCode::BAD_REQUEST, None, false, body);
+        assert_eq!(error.advice(), seconds(120));
     }
 
     #[test]

@@ -8,5 +8,6 @@ mod wire;
 
 pub use client::{ApiKeys, Client, Retrieval, RetrievalOutcome, Scope};
 pub use error::{Advice, BelvoError};
+pub(crate) use webhook::json_fault;
 pub use webhook::{Notification, NotificationError, Subject, mentioned_request_id};
 pub use wire::{NextPage, Page};

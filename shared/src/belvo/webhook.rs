@@ -1,7 +1,6 @@
 //! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the design): only who
 //! it is about, what happened, and what it declares are read.
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -55,32 +54,18 @@ impl NotificationError {
     }
 }
 
-#[derive(Deserialize)]
-struct Body {
-    webhook_type: Option<Value>,
-    webhook_code: Option<Value>,
-    link_id: Option<Value>,
-    request_id: Option<Value>,
-    data: Option<Value>,
-}
-
 impl Notification {
     /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented examples leave out
-    /// each of the other fields somewhere.
-    pub fn parse(body: &[u8]) -> Result<Self, NotificationError> {
-        let body: Body = serde_json::from_slice(body).map_err(|error| NotificationError::NotJson(syntax(&error)))?;
-        let webhook_type = required(body.webhook_type, "webhook_type")?;
-        let code = required(body.webhook_code, "webhook_code")?;
-        let link = LinkId::parse(&required(body.link_id, "link_id")?)
+    /// each of the other fields somewhere. A request id that could not be a key counts as absent: the link says enough.
+    pub fn parse(body: &str) -> Result<Self, NotificationError> {
+        let mut body: Map<String, Value> =
+            serde_json::from_str(body).map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
+        let webhook_type = required(&body, "webhook_type")?.to_owned();
+        let code = required(&body, "webhook_code")?.to_owned();
+        let link = LinkId::parse(required(&body, "link_id")?)
             .map_err(|error| NotificationError::Invalid("link_id", error.to_string()))?;
-        let request_id = match body.request_id {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(
-                RequestId::parse(&required(Some(value), "request_id")?)
-                    .map_err(|error| NotificationError::Invalid("request_id", error.to_string()))?,
-            ),
-        };
-        let data = match body.data {
+        let request_id = body.get("request_id").and_then(Value::as_str).and_then(|id| RequestId::parse(id).ok());
+        let data = match body.remove("data") {
             Some(Value::Object(data)) => data,
             _ => Map::new(),
         };
@@ -123,19 +108,17 @@ pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
     let text = String::from_utf8_lossy(body);
     let after_key = text.split_once(KEY)?.1.trim_start().strip_prefix(':')?.trim_start();
     let value = after_key.strip_prefix('"')?;
-    let end = value.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(value.len());
+    let end = value.find('"').unwrap_or(value.len());
     RequestId::parse(&value[..end]).ok()
 }
 
-fn required(value: Option<Value>, field: &'static str) -> Result<String, NotificationError> {
-    match value {
-        Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        _ => Err(NotificationError::Missing(field)),
-    }
+fn required<'a>(body: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, NotificationError> {
+    let text = body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.ok_or(NotificationError::Missing(field))
 }
 
-/// Where the JSON broke, without a word of what it said.
-fn syntax(error: &serde_json::Error) -> String {
+/// Where JSON broke, without a word of what it said: serde's own message quotes it.
+pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
         serde_json::error::Category::Syntax => "syntax error",
@@ -153,7 +136,7 @@ mod tests {
     const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
 
     fn parse(body: &Value) -> Result<Notification, NotificationError> {
-        Notification::parse(body.to_string().as_bytes())
+        Notification::parse(&body.to_string())
     }
 
     #[test]
@@ -187,18 +170,21 @@ mod tests {
         assert_eq!(field(json!({"webhook_code": "c", "link_id": LINK})), Some("webhook_type"));
         assert_eq!(field(json!({"webhook_type": "T", "webhook_code": 7, "link_id": LINK})), Some("webhook_code"));
         assert_eq!(field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": "1"})), Some("link_id"));
-        assert_eq!(
-            field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": LINK, "request_id": "a b"})),
-            Some("request_id")
-        );
-        assert_eq!(Notification::parse(b"{\"link_id\": \"secret").unwrap_err().field(), None);
+        assert_eq!(Notification::parse("{\"link_id\": \"secret").unwrap_err().field(), None);
+        assert_eq!(Notification::parse("[\"T\", \"c\"]").unwrap_err().field(), None);
     }
 
     #[test]
     fn an_error_says_where_the_json_broke_but_not_what_it_said() {
-        let error = Notification::parse(b"{\"link_id\": secret-value}").unwrap_err().to_string();
+        let error = Notification::parse("{\"link_id\": secret-value}").unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn an_unusable_request_id_does_not_lose_the_webhook() {
+        let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "request_id": "a b"});
+        assert_eq!(parse(&body).unwrap().request_id, None);
     }
 
     #[test]
@@ -219,8 +205,9 @@ mod tests {
     #[test]
     fn a_request_id_is_found_in_a_broken_body() {
         let found = |body: &str| mentioned_request_id(body.as_bytes()).map(|id| id.to_string());
-        assert_eq!(found(r#"{"request_id" : "4363B08B-51eb", "data": {"#), Some("4363b08b51eb".to_owned()));
-        assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cuto".to_owned()));
+        let whole = r#"{"request_id" : "4363B08B-51EB-4350-9C74-5DF5AC92A7F6", "data": {"#;
+        assert_eq!(found(whole), Some("4363b08b51eb43509c745df5ac92a7f6".to_owned()));
+        assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cut-o".to_owned()));
         assert_eq!(found(r#"{"request_id": 5}"#), None);
         assert_eq!(found("{"), None);
     }

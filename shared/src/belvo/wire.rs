@@ -28,15 +28,13 @@ pub(super) struct PageBody {
     pub(super) results: Vec<Value>,
 }
 
-/// One entry of the array that is Belvo's error body.
+/// One entry of the array that is Belvo's error body. Any field may be missing, null or no text.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct ErrorEntry {
-    #[serde(default)]
-    pub(super) code: String,
-    #[serde(default)]
-    pub(super) message: String,
-    pub(super) field: Option<String>,
-    pub(super) request_id: Option<String>,
+    pub(super) code: Option<Value>,
+    pub(super) message: Option<Value>,
+    pub(super) field: Option<Value>,
+    pub(super) request_id: Option<Value>,
 }
 
 /// One page of rows.

@@ -54,8 +54,8 @@ id! {
 }
 
 id! {
-    /// One retrieval at Belvo. Lower case without dashes: the 202 answer prints 32 hexadecimal digits, the webhook
-    /// prints the same id as a dashed UUID.
+    /// One retrieval at Belvo. A UUID is kept in lower case without dashes: the 202 answer prints 32 hexadecimal digits,
+    /// the webhook prints the same id with dashes. Any other text is kept as Belvo writes it.
     RequestId
 }
 
@@ -79,14 +79,17 @@ impl LinkId {
 }
 
 impl RequestId {
-    /// Accepts 1 to 64 letters, digits and dashes. Not only UUIDs: Belvo documents the id as a string.
+    /// Accepts up to 128 characters that a URL path carries unchanged (RFC 3986, "unreserved"). Not only UUIDs: Belvo
+    /// documents the id as a string.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        let id: String = text.chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();
-        let plain = id.chars().all(|c| c.is_ascii_alphanumeric());
-        if plain && (1..=64).contains(&id.len()) {
-            Ok(Self(id))
+        if let Ok(uuid) = Uuid::parse_str(text) {
+            return Ok(Self(uuid.simple().to_string()));
+        }
+        let unreserved = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
+        if unreserved && (1..=128).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
         } else {
-            Err(IdError("must be 1 to 64 letters, digits or dashes"))
+            Err(IdError("must be 1 to 128 letters, digits, or any of - . _ ~"))
         }
     }
 
@@ -129,6 +132,7 @@ mod tests {
         let accepted = RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap();
         let notified = RequestId::parse("4363B08B-51EB-4350-9C74-5DF5AC92A7F6").unwrap();
         assert_eq!(accepted, notified);
+        assert_eq!(RequestId::parse("Not_a-UUID").unwrap().as_str(), "Not_a-UUID");
     }
 
     #[test]
@@ -141,7 +145,7 @@ mod tests {
     fn ids_that_could_not_be_keys_are_refused() {
         assert!(LinkId::parse("../../admin").is_err());
         assert!(RequestId::parse("").is_err());
-        assert!(RequestId::parse("-").is_err());
+        assert!(RequestId::parse("../requests").is_err());
         assert!(RequestId::parse("a#b").is_err());
         assert!(TransactionId::parse("").is_err());
         assert!(TransactionId::parse(&"x".repeat(129)).is_err());

@@ -31,14 +31,13 @@ impl Stored {
 pub struct Plan {
     stored: HashMap<TransactionId, Stored>,
     seen: HashSet<TransactionId>,
+    counted: HashSet<TransactionId>,
     /// Rows to write that the store does not hold.
     pub new: u64,
     /// Rows to write that differ from the stored ones.
     pub changed: u64,
-    /// Rows that equal the stored ones.
+    /// Rows that equal the stored ones, or that Belvo collected before them.
     pub unchanged: u64,
-    /// Rows that Belvo collected before the stored ones: an older answer never overwrites a newer one.
-    pub older: u64,
 }
 
 impl Plan {
@@ -56,15 +55,19 @@ impl Plan {
         let mut kept: Vec<Transaction> = Vec::with_capacity(page.len());
         let mut places = HashMap::new();
         for row in page.into_iter().filter(|row| self.admit(row)) {
-            match places.get(row.id()) {
-                Some(&place) => kept[place] = row,
-                None => {
-                    places.insert(row.id().clone(), kept.len());
-                    kept.push(row);
-                }
+            if let Some(&place) = places.get(row.id()) {
+                kept[place] = row;
+            } else {
+                places.insert(row.id().clone(), kept.len());
+                kept.push(row);
             }
         }
         kept
+    }
+
+    /// Begins another fetch of the same window. What the last one wrote is known by now and not written again.
+    pub fn start_over(&mut self) {
+        self.seen.clear();
     }
 
     /// How many different rows the fetch has brought.
@@ -73,24 +76,23 @@ impl Plan {
         self.seen.len() as u64
     }
 
+    /// Whether the row has to be written. Each id is counted once, by what it was when it was first seen.
     fn admit(&mut self, row: &Transaction) -> bool {
-        let first_time = self.seen.insert(row.id().clone());
+        self.seen.insert(row.id().clone());
+        let first_time = self.counted.insert(row.id().clone());
         let fetched = Stored { digest: row.digest(), collected_at: row.collected_at() };
-        let counter = match self.stored.get(row.id()) {
+        let stored = self.stored.get(row.id());
+        let write = stored.is_none_or(|stored| fetched.replaces(stored));
+        let counter = match stored {
             None => &mut self.new,
-            Some(stored) if stored.digest == fetched.digest => {
-                self.unchanged += u64::from(first_time);
-                return false;
-            }
-            Some(stored) if fetched.is_older_than(stored) => {
-                self.older += u64::from(first_time);
-                return false;
-            }
-            Some(_) => &mut self.changed,
+            Some(_) if write => &mut self.changed,
+            Some(_) => &mut self.unchanged,
         };
         *counter += u64::from(first_time);
-        self.stored.insert(row.id().clone(), fetched);
-        true
+        if write {
+            self.stored.insert(row.id().clone(), fetched);
+        }
+        write
     }
 }
 
@@ -130,7 +132,7 @@ mod tests {
     fn an_older_answer_does_not_overwrite_a_newer_one() {
         let mut plan = Plan::new(stored(&[row("t", 2, LATE)]));
         assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
-        assert_eq!(plan.older, 1);
+        assert_eq!((plan.changed, plan.unchanged), (0, 1));
     }
 
     #[test]
@@ -150,5 +152,15 @@ mod tests {
         assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).len(), 1);
         assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
         assert_eq!((plan.new, plan.unchanged, plan.distinct()), (1, 0, 1));
+    }
+
+    #[test]
+    fn a_second_fetch_of_the_window_counts_its_rows_anew_but_writes_and_reports_them_once() {
+        let mut plan = Plan::new(HashMap::new());
+        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).len(), 1);
+        plan.start_over();
+        assert_eq!(plan.distinct(), 0);
+        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)])).len(), 1);
+        assert_eq!((plan.new, plan.unchanged, plan.distinct()), (2, 0, 2));
     }
 }

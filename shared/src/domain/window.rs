@@ -78,7 +78,9 @@ impl fmt::Display for Window {
 /// Reads `YYYY-MM-DD`, and nothing else.
 #[must_use]
 pub fn parse_date(text: &str) -> Option<Date> {
-    Date::parse(text, format_description!("[year]-[month]-[day]")).ok()
+    // The format would also take a signed year.
+    let plain = text.len() == "YYYY-MM-DD".len();
+    Date::parse(text, format_description!("[year]-[month]-[day]")).ok().filter(|_| plain)
 }
 
 /// Dates as `YYYY-MM-DD` in JSON and in the store.
@@ -122,6 +124,8 @@ mod tests {
         assert_eq!(field("2026-02-01", "01/03/2026"), "date_to");
         assert_eq!(field("2026-02-02", "2026-02-01"), "date_from");
         assert_eq!(field("2026-02-01", "2026-03-02"), "date_to");
+        assert_eq!(field("-2026-02-01", "2026-03-01"), "date_from");
+        assert_eq!(field("+2026-02-01", "2026-03-01"), "date_from");
     }
 
     #[test]

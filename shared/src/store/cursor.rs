@@ -33,6 +33,14 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(&self.0)
     }
 
+    /// Whether the place lies between two days, as far as they are given: DynamoDB goes on only from a place that the
+    /// listing could have reached.
+    #[must_use]
+    pub fn is_within(&self, from: Option<&str>, to: Option<&str>) -> bool {
+        let (day, _) = self.parts();
+        from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to)
+    }
+
     /// What the listing is ordered by, and the id within it.
     pub(super) fn parts(&self) -> (&str, &str) {
         self.0.split_once('#').unwrap_or((&self.0, ""))
@@ -48,6 +56,13 @@ mod tests {
         let cursor = Cursor::at("2026-03-01", "0d3ffb69");
         assert_eq!(Cursor::parse(&cursor.encode()), Ok(cursor.clone()));
         assert_eq!(cursor.parts(), ("2026-03-01", "0d3ffb69"));
+    }
+
+    #[test]
+    fn a_cursor_belongs_to_listings_that_reach_its_place() {
+        let cursor = Cursor::at("2026-03-01", "id");
+        assert!(cursor.is_within(None, None) && cursor.is_within(Some("2026-03-01"), Some("2026-03-01")));
+        assert!(!cursor.is_within(Some("2026-03-02"), None) && !cursor.is_within(None, Some("2026-02-28")));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What can go wrong with the store.
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
+    error::{ProvideErrorMetadata, SdkError},
     operation::{
         batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError, get_item::GetItemError,
         put_item::PutItemError, query::QueryError, update_item::UpdateItemError,
@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The call failed; a repetition may succeed.
     #[error("DynamoDB did not answer {0}")]
     Unavailable(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
+    /// DynamoDB refused the call: a permission, a table or the call itself is wrong. A repetition fails too.
+    #[error("DynamoDB refused {0}")]
+    Refused(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
     /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
@@ -27,7 +30,11 @@ macro_rules! unavailable {
     ($($error:ident => $operation:literal),* $(,)?) => {$(
         impl From<SdkError<$error>> for StoreError {
             fn from(error: SdkError<$error>) -> Self {
-                Self::Unavailable($operation, Box::new(error))
+                if is_refusal(&error) {
+                    Self::Refused($operation, Box::new(error))
+                } else {
+                    Self::Unavailable($operation, Box::new(error))
+                }
             }
         }
     )*};
@@ -40,4 +47,18 @@ unavailable! {
     PutItemError => "PutItem",
     QueryError => "Query",
     UpdateItemError => "UpdateItem",
+}
+
+/// Whether the answer is one of the 4xx that DynamoDB does not mean to pass ("Error handling with DynamoDB", developer
+/// guide: throttling is a 400 too).
+fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    const PASSING: [&str; 5] = [
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    ];
+    let client_error = error.raw_response().is_some_and(|response| response.status().is_client_error());
+    client_error && !error.code().is_some_and(|code| PASSING.contains(&code))
 }

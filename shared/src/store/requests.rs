@@ -3,7 +3,7 @@
 //! | `pk` | item |
 //! |---|---|
 //! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link` |
-//! | `event#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
+//! | `event#<when it came in>#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
 //!
 //! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
 //! repeated.
@@ -153,7 +153,7 @@ impl Requests {
         let Some(AttributeValue::M(mut item)) = attribute(&json!(event)) else {
             return Err(StoreError::Corrupt(TABLE));
         };
-        item.insert("pk".to_owned(), text(format!("event#{}", event.delivery_id)));
+        item.insert("pk".to_owned(), text(format!("event#{}#{}", event.received_at, event.delivery_id)));
         item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())

@@ -216,6 +216,7 @@ impl Transactions {
             .expression_attribute_names("#by_date", "_by_date")
             .projection_expression("#by_date")
             .scan_index_forward(false)
+            .consistent_read(true)
             .set_exclusive_start_key(start);
         let mut conditions = Vec::new();
         for (name, value) in [("account", &filter.account), ("status", &filter.status), ("type", &filter.kind)] {
@@ -250,7 +251,7 @@ impl Transactions {
         let mut items = Vec::with_capacity(keys.len());
         for attempt in 0..BATCH_TRIES {
             pause_before(attempt).await;
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
             let wanted = wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
             let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;
             items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());

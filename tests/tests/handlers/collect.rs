@@ -19,7 +19,7 @@ async fn collect(here: &Surroundings) -> Collect {
         belvo: here.belvo(good_keys()).await,
         requests: here.requests(),
         transactions: here.transactions(),
-        queue: here.queue(),
+        queue: here.queue().await,
     }
 }
 

@@ -2,13 +2,29 @@
 
 use query::{Query, handle};
 
-use crate::surroundings::{Surroundings, http_event, read};
+use shared::{
+    domain::{LinkId, RequestId, Resource, Timestamp, Window},
+    store::Issued,
+};
+use time::macros::date;
+
+use crate::surroundings::{LINK, REQUEST, Surroundings, http_event, read};
 
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
     let here = Surroundings::new().await;
     let query = Query { requests: here.requests(), transactions: here.transactions() };
+    let issued = Issued {
+        id: RequestId::parse(REQUEST).unwrap(),
+        link: LinkId::parse(LINK).unwrap(),
+        resource: Resource::TRANSACTIONS,
+        window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
+        account: None,
+        at: Timestamp::now(),
+    };
+    here.requests().issued(&issued).await.unwrap();
     let cases = [
+        ("query-request", 200),
         ("query-requests-of-link", 200),
         ("query-accounts", 200),
         ("query-transactions", 200),

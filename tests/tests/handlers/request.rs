@@ -1,12 +1,18 @@
 //! The request's handler.
 
 use request::{Requesting, handle};
+use std::time::Duration;
+
 use serde_json::json;
+use shared::{
+    belvo::Client,
+    secret::{Ages, CachedSecret},
+};
 
 use crate::surroundings::{Surroundings, good_keys, http_event, read};
 
 async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
-    Requesting { belvo: here.belvo(keys).await, requests: here.requests(), queue: here.queue() }
+    Requesting { belvo: here.belvo(keys).await, requests: here.requests(), queue: here.queue().await }
 }
 
 #[tokio::test]
@@ -34,6 +40,7 @@ async fn keys_that_belvo_refuses_are_our_problem_and_not_the_callers() {
     let (status, problem) = read(&handle(&requesting, http_event("request-one-month")).await);
 
     assert_eq!(status, 503);
+    assert_eq!(here.counters().await["posts"], 1, "the same keys are not tried twice");
     let text = problem.to_string();
     assert!(!text.contains("planted") && !text.contains("authentication"), "{text}");
 }
@@ -42,15 +49,16 @@ async fn keys_that_belvo_refuses_are_our_problem_and_not_the_callers() {
 async fn rotated_keys_are_noticed_without_a_second_retrieval() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"secret_id": "old", "secret_password": "old"})).await;
-    let keys = shared::secret::CachedSecret::new(&here.stack.aws, arn.clone());
-    let keys = keys.with_least_age(std::time::Duration::ZERO);
-    let belvo = shared::belvo::Client::new(here.sandbox.url().parse().unwrap(), keys).unwrap();
+    let ages = Ages { least: Duration::ZERO, greatest: Duration::MAX };
+    let keys = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
+    let belvo = Client::new(here.sandbox.url().parse().unwrap(), keys).unwrap();
     belvo.warm_up().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
     secrets.put_secret_value().secret_id(&arn).secret_string(good_keys().to_string()).send().await.unwrap();
 
-    let requesting = Requesting { belvo, requests: here.requests(), queue: here.queue() };
+    let requesting = Requesting { belvo, requests: here.requests(), queue: here.queue().await };
     let answer = handle(&requesting, http_event("request-one-month")).await;
 
     assert_eq!(answer.status(), 202);
+    assert_eq!(here.counters().await["retrievals"], 1);
 }

@@ -1,5 +1,6 @@
 //! What the handlers run against, and the events they are fed with.
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use belvo_sandbox::{Config, Sandbox};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
@@ -45,7 +46,14 @@ impl Surroundings {
     /// A client of this sandbox, with the keys of a secret made for it.
     pub(crate) async fn belvo(&self, keys: Value) -> Client {
         let keys = CachedSecret::new(&self.stack.aws, self.secret(keys).await);
-        Client::new(self.sandbox.url().parse().unwrap(), keys.with_least_age(std::time::Duration::ZERO)).unwrap()
+        Client::new(self.sandbox.url().parse().unwrap(), keys).unwrap()
+    }
+
+    /// What this sandbox has counted.
+    pub(crate) async fn counters(&self) -> Value {
+        let url = format!("{}/_control/counters", self.sandbox.url());
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        client.get(url).send().await.unwrap().json().await.unwrap()
     }
 
     /// A new secret with this value.
@@ -56,8 +64,17 @@ impl Surroundings {
         made.arn.unwrap()
     }
 
-    pub(crate) fn queue(&self) -> Queue {
-        Queue::new(&self.stack.aws, self.stack.queue_url.clone())
+    /// A queue of this test's own, which no function reads.
+    pub(crate) async fn queue(&self) -> Queue {
+        let name = format!("test-{}.fifo", uuid::Uuid::new_v4());
+        let made = aws_sdk_sqs::Client::new(&self.stack.aws)
+            .create_queue()
+            .queue_name(name)
+            .attributes(QueueAttributeName::FifoQueue, "true")
+            .send()
+            .await
+            .unwrap();
+        Queue::new(&self.stack.aws, made.queue_url.unwrap())
     }
 
     pub(crate) fn requests(&self) -> Requests {

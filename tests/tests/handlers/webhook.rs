@@ -2,19 +2,26 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
-use shared::{queue::Queue, secret::CachedSecret};
+use shared::{
+    queue::Queue,
+    secret::{Ages, CachedSecret},
+};
 use tokio::net::TcpListener;
 use webhook::{Webhook, handle};
 
 use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
 
+/// Reads the secret again whenever it is suspected.
+const SUSPICIOUS: Ages = Ages { least: Duration::ZERO, greatest: Duration::MAX };
+
 async fn webhook(here: &Surroundings, secret: Value) -> Webhook {
     let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
     Webhook {
-        queue: here.queue(),
-        secret: secret.with_least_age(Duration::ZERO),
-        ack_status: 202,
+        queue: here.queue().await,
+        secret: secret.with_ages(SUSPICIOUS),
+        ack_status: StatusCode::ACCEPTED,
         allowed_source_ips: Vec::new(),
     }
 }
@@ -57,7 +64,7 @@ async fn a_bad_body_is_answered_with_both_request_ids() {
 #[tokio::test]
 async fn the_acknowledgement_can_be_200() {
     let here = Surroundings::new().await;
-    let webhook = Webhook { ack_status: 200, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
+    let webhook = Webhook { ack_status: StatusCode::OK, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 200);
 }
 
@@ -65,8 +72,8 @@ async fn the_acknowledgement_can_be_200() {
 async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": "Bearer first"})).await;
-    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_least_age(Duration::ZERO);
-    let webhook = Webhook { queue: here.queue(), secret, ack_status: 202, allowed_source_ips: Vec::new() };
+    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(SUSPICIOUS);
+    let webhook = Webhook { secret, ..webhook(&here, json!({"current": "unused"})).await };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 
     let rotate = async |value: Value| {
@@ -81,6 +88,22 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let mut other = http_event("webhook-historical-update");
     other.headers_mut().insert("authorization", "Bearer fourth".parse().unwrap());
     assert_eq!(handle(&webhook, other).await.status(), 202);
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
+}
+
+#[tokio::test]
+async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
+    let here = Surroundings::new().await;
+    let arn = here.secret(json!({"current": AUTHORIZATION})).await;
+    let ages = Ages { least: Duration::ZERO, greatest: Duration::ZERO };
+    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
+    let webhook = Webhook { secret, ..webhook(&here, json!({"current": "unused"})).await };
+    assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
+
+    let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
+    let withdrawn = json!({"current": "Bearer other"}).to_string();
+    secrets.put_secret_value().secret_id(&arn).secret_string(withdrawn).send().await.unwrap();
+
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 }
 

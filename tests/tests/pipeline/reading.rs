@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 use tests::Stack;
 
+/// `2026-03-01#id`, as a cursor is written.
+const CURSOR_IN_MARCH: &str = "MjAyNi0wMy0wMSNpZA";
+
 /// Which rows a filter has to choose.
 type Chosen<'a> = &'a dyn Fn(&Value) -> bool;
 
@@ -91,10 +94,12 @@ async fn a_bad_parameter_is_named() {
         ("/links/1/transactions".to_owned(), "link"),
         (format!("/links/{link}/transactions?date_from=today"), "date_from"),
         (format!("/links/{link}/transactions?date_to=2026-02-30"), "date_to"),
+        (format!("/links/{link}/transactions?date_from=2026-02-01&date_to=2026-01-01"), "date_from"),
+        (format!("/links/{link}/transactions?date_to=2026-01-01&cursor={CURSOR_IN_MARCH}"), "cursor"),
         (format!("/links/{link}/transactions?limit=0"), "limit"),
         (format!("/links/{link}/transactions?limit=501"), "limit"),
         (format!("/links/{link}/transactions?cursor=x"), "cursor"),
-        ("/requests/a_b".to_owned(), "id"),
+        ("/requests/a%20b".to_owned(), "id"),
     ] {
         let answer = stack.get(&path).await;
         assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!(field)), "{path}");

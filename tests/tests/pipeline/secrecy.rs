@@ -1,19 +1,25 @@
 //! What must not be seen is not seen.
 
-use serde_json::Value;
-use tests::Stack;
+use serde_json::{Value, json};
+use tests::{Stack, eventually};
 
 #[tokio::test]
 async fn no_secret_and_no_personal_data_is_logged() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(40).await;
-    link.collect().await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"torn_page": 1}})).await;
+    let record = link.collect().await;
     stack.deliver("{\"link_id\": \"planted-in-a-bad-body", Some(&stack.authorization)).await;
     stack.deliver("{}", Some("Bearer planted-as-authorization")).await;
 
-    let logs = stack.function_logs().await;
+    let id = record["id"].as_str().unwrap();
+    let logs = eventually("the log lines of a failure and of the collection", || async {
+        let logs = stack.function_logs().await;
+        let has = |step: &str| logs.lines().any(|line| line.contains(id) && line.contains(step));
+        (has("message comes back") && has("rows collected")).then_some(logs)
+    })
+    .await;
 
-    assert!(logs.contains(&link.id), "the logs of this run are read");
     let keys = shared_secret_values(&stack).await;
     let rows = link.truth().await;
     let personal = rows.values().flat_map(personal_data);
@@ -30,7 +36,7 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
     let id = link.retrieve().await;
     stack.request_with_status(&id, "collected").await;
 
-    let logs = tests::eventually("the log lines of the collection", || async {
+    let logs = eventually("the log lines of the collection", || async {
         let logs = stack.function_logs().await;
         (logs.lines().filter(|line| line.contains(&id)).count() >= 3).then_some(logs)
     })
