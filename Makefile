@@ -21,7 +21,7 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 LOCAL_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools build demo up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -34,6 +34,9 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 	$(LOCAL_BUILD) cargo lambda build --release --locked
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 	cargo build --locked --package belvo-sandbox --target-dir target
+
+demo: build ## Take two links through the whole pipeline and compare; DROP_PAGE=2 shows how a loss is found
+	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(DROP_PAGE),--drop-page=$(DROP_PAGE))
 
 up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
 	@$(LOCAL) up

@@ -1,6 +1,7 @@
 """The command line: `python -m local up|down|watch|exec|logs`."""
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import FrameType
 
 from local import logs, paths, record, stack, watch
 from local.errors import LocalError
+from local.record import Record
 
 FUNCTIONS = ("request", "webhook", "collect", "query")
 
@@ -16,7 +18,8 @@ def main() -> int:
     """Runs one command; a failure that the user can do something about is one line and exit code 1."""
     arguments = _parser().parse_args()
     # So that `finally` runs, and nothing stays behind, however the run is ended.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         return arguments.run(arguments)
     except LocalError as error:
@@ -27,7 +30,8 @@ def main() -> int:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    stack.up(arguments.state, print)
+    running = stack.up(arguments.state, print)
+    _tell_link(running)
     print(f"\nVariables for scripts: {arguments.state / 'env'}. Function logs: `make logs`. End it with `make down`.")
     return 0
 
@@ -39,10 +43,13 @@ def _down(arguments: argparse.Namespace) -> int:
 
 def _watch(arguments: argparse.Namespace) -> int:
     running = stack.up(arguments.state, print)
-    print(
-        "\nServing the functions with hot reload. Ctrl-C gives the stack back to the built ones; `make down` ends it."
-    )
-    return watch.run(running)
+    _tell_link(running)
+    return watch.run(running, print)
+
+
+def _tell_link(running: Record) -> None:
+    if link := running.variables.get("LINK"):
+        print(f"Link        {link} (which events/*.json are about)")
 
 
 def _exec(arguments: argparse.Namespace) -> int:
@@ -55,8 +62,10 @@ def _logs(arguments: argparse.Namespace) -> int:
         raise LocalError(f"no stack is recorded in {arguments.state}: run `make up`")
     endpoint = running.variables["AWS_ENDPOINT_URL"]
     source = logs.follow if arguments.follow else logs.lines
-    for line in source(endpoint, arguments.function):
-        print(line, flush=True)
+    # Following has no other end than Ctrl-C.
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in source(endpoint, arguments.function):
+            print(line, flush=True)
     return 0
 
 

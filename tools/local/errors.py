@@ -2,4 +2,4 @@
 
 
 class LocalError(Exception):
-    """Something that keeps the local stack from running; the message says what, and what to do about it."""
+    """Something that keeps the local stack, or the demo on it, from working; the message says what."""

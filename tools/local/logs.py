@@ -10,6 +10,8 @@ from local import aws
 from local.deployment import STACK
 
 FOLLOW_SECONDS = 1.0
+# The groups are read one after the other, so a line of one may be seen before an older line of another.
+OVERLAP_MS = 5_000
 PLATFORM_LINES = ("START RequestId", "END RequestId")
 
 
@@ -20,11 +22,13 @@ def lines(endpoint: str, function: str | None = None, since_ms: int = 0) -> Iter
 
 def follow(endpoint: str, function: str | None = None) -> Iterator[str]:
     """The lines so far, then new ones as they come. MiniStack hands them over when an invocation ends."""
-    seen_until = 0
+    since_ms, told = 0, set[tuple[int, str]]()
     while True:
-        for timestamp, text in _events(endpoint, function, seen_until):
-            seen_until = max(seen_until, timestamp + 1)
-            yield text
+        for event in _events(endpoint, function, since_ms):
+            if event not in told:
+                told.add(event)
+                since_ms = max(since_ms, event[0] - OVERLAP_MS)
+                yield event[1]
         time.sleep(FOLLOW_SECONDS)
 
 

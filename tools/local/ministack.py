@@ -1,11 +1,9 @@
 """The local AWS: one MiniStack process on a free port of the loopback address."""
 
-import json
 import socket
-import urllib.request
 from pathlib import Path
 
-from local import aws, paths, processes
+from local import aws, loopback, paths, processes
 from local.errors import LocalError
 from local.waiting import wait_for
 
@@ -37,6 +35,19 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def is_free(host: str, port: int) -> bool:
+    """Whether one can listen on this port of this address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            # A port that was in use a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError:
+        return False
+    return True
+
+
 def _environment(state: Path, port: int, endpoint: str) -> dict[str, str]:
     scratch = state / "tmp"
     scratch.mkdir(exist_ok=True)
@@ -66,9 +77,7 @@ def _wait_until_healthy(pid: int, endpoint: str, state: Path) -> None:
 
 
 def _answers(endpoint: str) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{endpoint}/_ministack/health", timeout=2) as answer:
-            return bool(json.load(answer))
+        return loopback.call("GET", f"{endpoint}/_ministack/health", timeout=2).ok
     except OSError:
         return False

@@ -16,6 +16,7 @@ from local.waiting import wait_for
 
 MARK = "BELVO_INGEST_STATE"
 GRACE_SECONDS = 10
+START_SECONDS = 10
 
 
 def start(argv: list[str], env: dict[str, str], state: Path, out: Path, err: Path | None = None) -> int:
@@ -31,6 +32,8 @@ def start(argv: list[str], env: dict[str, str], state: Path, out: Path, err: Pat
             # Ctrl-C in the terminal is for the command in front, not for the stack behind it.
             start_new_session=True,
         )
+    # For a moment after it has started, a program's environment, and with it our mark, cannot be read yet.
+    wait_for(f"{argv[0]} to start", lambda: alive(process.pid, state) or process.poll() is not None, START_SECONDS)
     return process.pid
 
 

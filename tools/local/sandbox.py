@@ -1,22 +1,32 @@
 """The fake Belvo: `tools/belvo-sandbox`, as a process beside the local AWS."""
 
 import json
-import urllib.request
 from pathlib import Path
+from typing import Any
 
-from local import paths, processes
+from local import loopback, paths, processes
 from local.deployment import Secrets
+from local.errors import LocalError
 from local.waiting import wait_for
 
 START_SECONDS = 20
+# The link that events/*.json are about: the first that a sandbox makes from this seed has this id.
+EVENTS_LINK = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec"
+EVENTS_LINK_SPEC = {"seed": 2026, "transactions": 120, "today": "2026-03-01"}
 
 
-def start(state: Path, secrets: Secrets) -> tuple[int, str]:
+def start(state: Path, secrets: Secrets, webhook_retry_ms: int) -> tuple[int, str]:
     """Starts the sandbox and returns its process id and URL, once it listens."""
     program = paths.require(paths.SANDBOX, "make build")
     out, log = state / "sandbox.out", state / "sandbox.log"
     out.unlink(missing_ok=True)
-    argv = [str(program), "--port=0", f"--secret-id={secrets.belvo_id}", f"--secret-password={secrets.belvo_password}"]
+    argv = [
+        str(program),
+        "--port=0",
+        f"--secret-id={secrets.belvo_id}",
+        f"--secret-password={secrets.belvo_password}",
+        f"--webhook-retry-ms={webhook_retry_ms}",
+    ]
     pid = processes.start(argv, {}, state, out, log)
 
     def announced() -> str | None:
@@ -27,12 +37,22 @@ def start(state: Path, secrets: Secrets) -> tuple[int, str]:
     return pid, wait_for("belvo-sandbox to print its URL", announced, START_SECONDS)
 
 
+def control(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """A call of the sandbox's control API, which must succeed; returns the JSON of its answer."""
+    data = None if body is None else json.dumps(body).encode()
+    answer = loopback.call(method, f"{url}/_control/{path}", data, {"Content-Type": "application/json"})
+    if not answer.ok:
+        raise LocalError(f"the sandbox answered {answer.status} to {method} {path}: {answer.body}")
+    return answer.body
+
+
 def register_webhook(url: str, webhook_url: str, authorization: str) -> None:
     """Does what one does in Belvo's dashboard: names the receiver of webhooks and its Authorization value."""
-    body = json.dumps({"url": webhook_url, "authorization": authorization}).encode()
-    request = urllib.request.Request(
-        f"{url}/_control/webhook", data=body, method="PUT", headers={"Content-Type": "application/json"}
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=5):
-        pass
+    control(url, "PUT", "webhook", {"url": webhook_url, "authorization": authorization})
+
+
+def make_events_link(url: str) -> None:
+    """Connects the user that events/*.json are about."""
+    made = control(url, "POST", "links", EVENTS_LINK_SPEC)["id"]
+    if made != EVENTS_LINK:
+        raise LocalError(f"the sandbox made link {made}, and events/*.json are about {EVENTS_LINK}")

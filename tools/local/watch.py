@@ -5,6 +5,7 @@ Forwarded functions run with the account's credentials, not with their roles: pe
 
 import os
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 from local import aws, ministack, paths
@@ -13,6 +14,9 @@ from local.record import Record
 
 # MiniStack posts a function's invocations to the address in this variable of the function.
 FORWARD = "MINISTACK_LAMBDA_PROXY_URL"
+# Where `cargo lambda invoke` looks unless it is told.
+INVOKE_HOST, INVOKE_PORT = "::1", 9000
+EXAMPLE = "events/webhook-historical-update.json"
 BINARIES = {
     "request": "REQUEST_FUNCTION",
     "webhook": "WEBHOOK_FUNCTION",
@@ -21,34 +25,57 @@ BINARIES = {
 }
 
 
-def run(running: Record) -> int:
+def run(running: Record, say: Callable[[str], None]) -> int:
     """Serves the functions until interrupted, then gives the stack back to the built ones."""
     endpoint = running.variables["AWS_ENDPOINT_URL"]
     functions = aws.client("lambda", endpoint)
     names = {binary: running.variables[variable] for binary, variable in BINARIES.items()}
-    port = ministack.free_port()
+    host, port = _address()
     for binary, name in names.items():
-        url = f"http://127.0.0.1:{port}/2015-03-31/functions/{binary}/invocations"
+        url = f"http://{_bracketed(host)}:{port}/2015-03-31/functions/{binary}/invocations"
         _configure(functions, name, {**_variables(functions, name), FORWARD: url})
+    say("\nServing the functions with hot reload. Ctrl-C gives the stack back to the built ones. To send an event:")
+    say(f"  PATH=.venv/build/bin:$PATH cargo lambda invoke webhook{_options(host, port)} --data-file {EXAMPLE}\n")
     try:
-        return _serve(endpoint, port, _merged(functions, names))
+        return _serve(endpoint, host, port, _merged(functions, names))
     finally:
         for name in names.values():
             _configure(functions, name, _variables(functions, name))
 
 
-def _serve(endpoint: str, port: int, variables: dict[str, str]) -> int:
+def _address() -> tuple[str, int]:
+    """Where `cargo lambda invoke` looks unless it is told, if that is free; else any port of this machine."""
+    for host in (INVOKE_HOST, "127.0.0.1"):
+        if ministack.is_free(host, INVOKE_PORT):
+            return host, INVOKE_PORT
+    return "127.0.0.1", ministack.free_port()
+
+
+def _options(host: str, port: int) -> str:
+    """What `cargo lambda invoke` has to be told."""
+    address = "" if host == INVOKE_HOST else f" --invoke-address {host}"
+    return address + ("" if port == INVOKE_PORT else f" --invoke-port {port}")
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _serve(endpoint: str, host: str, port: int, variables: dict[str, str]) -> int:
     path = f"{paths.CARGO_LAMBDA_BIN}{os.pathsep}{os.environ['PATH']}"
     argv = [
         str(paths.require(paths.CARGO_LAMBDA_BIN / "cargo-lambda", "make tools")),
         "lambda",
         "watch",
-        "--invoke-address=127.0.0.1",
+        f"--invoke-address={host}",
         f"--invoke-port={port}",
     ]
     target = {"CARGO_TARGET_DIR": str(paths.ROOT / "target")}
     env = {**os.environ, **aws.environment(endpoint), **variables, **target, "PATH": path}
-    return subprocess.run(argv, cwd=paths.ROOT, env=env, check=False).returncode
+    try:
+        return subprocess.run(argv, cwd=paths.ROOT, env=env, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
 
 
 def _merged(functions: Any, names: dict[str, str]) -> dict[str, str]:

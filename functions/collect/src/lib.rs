@@ -1,6 +1,9 @@
 //! Collects what webhooks announce: one SQS message, one link, one fetch. Messages of one link are worked off in order;
 //! links do not wait for each other, and no message's failure, not even a panic, touches another link's.
 
+#[cfg(panic = "abort")]
+compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
+
 mod collection;
 mod failure;
 

@@ -1,5 +1,6 @@
 //! What can be retrieved asynchronously. Belvo takes the same header on more POSTs than transactions
-//! (`X-Belvo-Request-Mode` in Belvo's OpenAPI); adding one is a line in [`RESOURCES`].
+//! (`X-Belvo-Request-Mode` in Belvo's OpenAPI). Issuing, recording and announcing another one is a line in [`RESOURCES`];
+//! its rows are stored as they are if they look like transactions to a reader: an `id`, a `value_date`, an `account`.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 

@@ -1,0 +1,59 @@
+"""The pipeline's own API, called as a client in AWS would: signed with credentials."""
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local import loopback
+from local.errors import LocalError
+
+# The most that the API gives at once.
+PAGE_ROWS = 500
+
+
+class Pipeline:
+    """A client of the API of a local stack."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        """Reads what `local exec` put into the environment."""
+        self._url = variables["API_URL"]
+        credentials = Credentials(variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"])
+        self._signer = SigV4Auth(credentials, "execute-api", variables["AWS_REGION"])
+
+    def request(self, link: str, date_from: date, date_to: date) -> str:
+        """Asks for a retrieval and returns its id."""
+        body = {"link": link, "date_from": str(date_from), "date_to": str(date_to)}
+        return self._call("POST", "/requests", expected=202, body=body)["request_id"]
+
+    def record(self, request_id: str) -> dict[str, Any]:
+        """What is known of a retrieval."""
+        return self._call("GET", f"/requests/{request_id}")
+
+    def accounts(self, link: str) -> list[dict[str, Any]]:
+        """The stored accounts of a link."""
+        return self._call("GET", f"/links/{link}/accounts")["accounts"]
+
+    def transactions(self, link: str) -> Iterator[dict[str, Any]]:
+        """The stored transactions of a link, page after page."""
+        parameters = {"limit": str(PAGE_ROWS)}
+        while True:
+            page = self._call("GET", f"/links/{link}/transactions?{urlencode(parameters)}")
+            yield from page["transactions"]
+            if not page["next_cursor"]:
+                return
+            parameters["cursor"] = page["next_cursor"]
+
+    def _call(self, method: str, path: str, expected: int = 200, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = None if body is None else json.dumps(body).encode()
+        request = AWSRequest(method, f"{self._url}{path}", {"Content-Type": "application/json"}, data)
+        self._signer.add_auth(request)
+        answer = loopback.call(method, request.url, data, dict(request.headers))
+        if answer.status != expected:
+            raise LocalError(f"{method} {path} was answered {answer.status}: {answer.body}")
+        return answer.body
