@@ -26,15 +26,20 @@ impl<'a> Link<'a> {
         self.stack.sandbox(Method::POST, "rules", Some(rule)).await;
     }
 
-    /// `POST /requests` for the last year.
-    pub async fn request(&self) -> crate::Answer {
+    /// The body of `POST /requests` for the last year.
+    #[must_use]
+    pub fn last_year(&self) -> Value {
         let today = time::OffsetDateTime::now_utc().date();
-        let body = json!({
+        json!({
             "link": self.id,
             "date_from": (today - time::Duration::days(364)).to_string(),
             "date_to": today.to_string(),
-        });
-        self.stack.request(&body).await
+        })
+    }
+
+    /// `POST /requests` for the last year.
+    pub async fn request(&self) -> crate::Answer {
+        self.stack.request(&self.last_year()).await
     }
 
     /// Asks for a retrieval of the last year, which must be accepted, and returns its id.
@@ -48,6 +53,19 @@ impl<'a> Link<'a> {
     pub async fn collect(&self) -> Value {
         let id = self.retrieve().await;
         self.stack.request_with_status(&id, "collected").await
+    }
+
+    /// Changes fields of a row at the sandbox.
+    pub async fn amend(&self, id: &str, fields: Value) {
+        let path = format!("links/{}/transactions/{id}", self.id);
+        self.stack.sandbox(Method::PATCH, &path, Some(fields)).await;
+    }
+
+    /// Makes a row of the sandbox pending, and returns its id.
+    pub async fn make_one_pending(&self) -> String {
+        let id = self.truth().await.into_keys().next().expect("a row");
+        self.amend(&id, json!({"status": "PENDING", "accounting_date": null})).await;
+        id
     }
 
     /// The sandbox's rows, by id.

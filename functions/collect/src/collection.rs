@@ -7,10 +7,11 @@ use serde_json::Value;
 use shared::{
     belvo::{BelvoError, Scope, Subject},
     domain::{
-        Account, AccountId, Collection, Failure, LinkId, Plan, RequestRecord, Resource, Stored, Timestamp, Transaction,
+        Account, AccountId, Collection, Failure, LinkId, Plan, RequestId, RequestRecord, Resource, Stored, Timestamp,
+        Transaction,
     },
     queue::Delivery,
-    store::{Event, Notified},
+    store::{Event, Notified, Observation},
 };
 
 use crate::{Collect, CollectError};
@@ -29,12 +30,16 @@ pub(crate) async fn run(collect: &Collect, delivery: &Delivery) -> Result<(), Co
     let record = notified(collect, delivery, resource).await?;
     let outcome = match delivery.notification.failure() {
         Some(failure) => Err(failure),
-        None => match fetch(collect, &scope(resource, delivery, record.as_ref())).await {
-            Ok(collection) => Ok(collection),
-            // A refusal ends the request; every other error lets the message come back.
-            Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => Err(Failure { code, message }),
-            Err(error) => return Err(error),
-        },
+        None => {
+            match fetch(collect, &scope(resource, delivery, record.as_ref()), delivery.notification.request_id.clone())
+                .await
+            {
+                Ok(collection) => Ok(collection),
+                // A refusal ends the request; every other error lets the message come back.
+                Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => Err(Failure { code, message }),
+                Err(error) => return Err(error),
+            }
+        }
     };
     conclude(collect, delivery, resource, record.as_ref(), outcome).await
 }
@@ -110,12 +115,14 @@ async fn keep(collect: &Collect, delivery: &Delivery, webhook_type: &str) -> Res
     Ok(())
 }
 
-/// Fetches a scope and stores what is new or changed, page by page, until a fetch brings what Belvo counts.
-async fn fetch(collect: &Collect, scope: &Scope) -> Result<Collection, CollectError> {
-    let mut walk = Walk::begin(collect, scope).await?;
+/// Fetches a scope and stores what is new or changed, page by page, until a fetch brings what Belvo counts. Only such a
+/// fetch proves that a row is gone.
+async fn fetch(collect: &Collect, scope: &Scope, request: Option<RequestId>) -> Result<Collection, CollectError> {
+    let mut walk = Walk::begin(collect, scope, request).await?;
     for _ in 0..FETCHES {
         walk.once(collect, scope).await?;
         if walk.is_whole() {
+            walk.bury(collect, scope).await?;
             break;
         }
     }
@@ -125,7 +132,9 @@ async fn fetch(collect: &Collect, scope: &Scope) -> Result<Collection, CollectEr
 /// The fetches of one scope: what is known of the store, and what they have brought.
 struct Walk {
     started_at: Timestamp,
+    request: Option<RequestId>,
     plan: Plan,
+    deleted: u64,
     accounts: Accounts,
     pages: u64,
     /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows came or went meanwhile.
@@ -133,11 +142,11 @@ struct Walk {
 }
 
 impl Walk {
-    async fn begin(collect: &Collect, scope: &Scope) -> Result<Self, CollectError> {
+    async fn begin(collect: &Collect, scope: &Scope, request: Option<RequestId>) -> Result<Self, CollectError> {
         let started_at = Timestamp::now();
-        let stored = collect.transactions.stored(&scope.link, scope.window.as_ref()).await?;
+        let stored = collect.transactions.stored(&scope.link, scope.window.as_ref(), scope.account.as_ref()).await?;
         let accounts = Accounts::stored(collect, &scope.link).await?;
-        Ok(Self { started_at, plan: Plan::new(stored), accounts, pages: 0, counts: (0, 0) })
+        Ok(Self { started_at, request, plan: Plan::new(stored), deleted: 0, accounts, pages: 0, counts: (0, 0) })
     }
 
     /// Fetches every page once.
@@ -172,10 +181,23 @@ impl Walk {
                 Err(error) => tracing::error!(link.id = scope.link.as_str(), cause = %error, "row left out"),
             }
         }
-        let at = Timestamp::now();
-        collect.transactions.put_accounts(&scope.link, &self.accounts.take_changed(), at).await?;
-        collect.transactions.put(&scope.link, &self.plan.rows_to_write(transactions), at).await?;
+        let seen = self.observation();
+        collect.transactions.put_accounts(&scope.link, &self.accounts.take_changed(), seen.at).await?;
+        collect.transactions.put(&scope.link, &self.plan.changes(transactions), &seen).await?;
         Ok(())
+    }
+
+    /// Marks what a whole fetch did not bring. An empty listing proves nothing: Belvo answers so before its data is ready
+    /// ("will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
+    async fn bury(&mut self, collect: &Collect, scope: &Scope) -> Result<(), CollectError> {
+        let vanished = if self.plan.distinct() > 0 { self.plan.vanished() } else { Vec::new() };
+        collect.transactions.bury(&scope.link, &vanished, &self.observation()).await?;
+        self.deleted = vanished.len() as u64;
+        Ok(())
+    }
+
+    fn observation(&self) -> Observation {
+        Observation { at: Timestamp::now(), request: self.request.clone() }
     }
 
     /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood still meanwhile.
@@ -194,6 +216,8 @@ impl Walk {
             new: self.plan.new,
             changed: self.plan.changed,
             unchanged: self.plan.unchanged,
+            revived: self.plan.revived,
+            deleted: self.deleted,
             accounts: self.accounts.seen.len() as u64,
         }
     }
@@ -216,7 +240,7 @@ impl Accounts {
     /// collected later counts.
     fn note(&mut self, account: Option<Account>) {
         let Some(account) = account else { return };
-        let version = Stored { digest: account.digest(), collected_at: account.collected_at() };
+        let version = Stored { digest: account.digest(), collected_at: account.collected_at(), deleted: false };
         let news = self.known.get(account.id()).is_none_or(|known| version.replaces(known));
         self.seen.insert(account.id().clone());
         if news {
@@ -243,6 +267,8 @@ fn log_outcome(delivery: &Delivery, outcome: &Result<Collection, Failure>) {
             new = collection.new,
             changed = collection.changed,
             unchanged = collection.unchanged,
+            revived = collection.revived,
+            deleted = collection.deleted,
             duration_ms = collection.finished_at.millis_since(collection.started_at),
             since_webhook_ms = collection.finished_at.millis_since(delivery.received_at),
             verdict = %collection.verdict(),

@@ -1,5 +1,6 @@
 //! Reads back what the pipeline stored: requests, accounts, transactions.
 
+mod history;
 mod parameters;
 
 use std::time::Duration;
@@ -51,6 +52,7 @@ async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Prob
         Some("GET /links/{link}/requests") => list_requests(query, request).await,
         Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
         Some("GET /links/{link}/transactions") => list_transactions(query, request).await,
+        Some("GET /links/{link}/transactions/{id}/history") => show_history(query, request).await,
         _ => Err(Problem::not_found("no such route")),
     }
 }
@@ -95,6 +97,16 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
         })
         .collect();
     Ok(http::json(StatusCode::OK, &json!({ "transactions": rows, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
+async fn show_history(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let (link, id) = (parameters::link(request)?, parameters::transaction_id(request)?);
+    let versions = query.transactions.history(&link, &id).await.map_err(unavailable)?;
+    if versions.is_empty() {
+        return Err(Problem::not_found("no transaction with this id was ever stored for this link"));
+    }
+    let versions = history::view(&versions);
+    Ok(http::json(StatusCode::OK, &json!({ "id": id, "versions": versions })))
 }
 
 fn view(record: &RequestRecord) -> RequestView<'_> {

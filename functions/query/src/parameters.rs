@@ -2,7 +2,7 @@
 
 use lambda_http::Request;
 use shared::{
-    domain::{LinkId, RequestId, parse_date},
+    domain::{LinkId, RequestId, TransactionId, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
     store::{Cursor, Filter},
@@ -14,6 +14,10 @@ const MAX_LIMIT: usize = 500;
 
 pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
     RequestId::parse(&path_parameter(request, "id")).map_err(|error| Problem::field("id", format!("id {error}")))
+}
+
+pub(crate) fn transaction_id(request: &Request) -> Result<TransactionId, Problem> {
+    TransactionId::parse(&path_parameter(request, "id")).map_err(|error| Problem::field("id", format!("id {error}")))
 }
 
 pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {

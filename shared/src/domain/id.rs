@@ -115,11 +115,11 @@ impl AccountId {
 }
 
 fn key_text(text: &str) -> Result<String, IdError> {
-    let plain = text.chars().all(|c| c.is_ascii_graphic());
+    let plain = text.chars().all(|c| c.is_ascii_graphic() && c != '#');
     if plain && (1..=128).contains(&text.len()) {
         Ok(text.to_owned())
     } else {
-        Err(IdError("must be 1 to 128 printable ASCII characters without spaces"))
+        Err(IdError("must be 1 to 128 printable ASCII characters without spaces and without #"))
     }
 }
 
@@ -150,5 +150,6 @@ mod tests {
         assert!(TransactionId::parse("").is_err());
         assert!(TransactionId::parse(&"x".repeat(129)).is_err());
         assert!(AccountId::parse("two words").is_err());
+        assert!(AccountId::parse("a#b").is_err());
     }
 }

@@ -12,7 +12,7 @@ mod window;
 
 pub use digest::Digest;
 pub use id::{AccountId, IdError, LinkId, RequestId, TransactionId};
-pub use reconcile::{Plan, Stored};
+pub use reconcile::{Changes, Plan, Stored};
 pub use request::{Collection, Declared, Failure, RequestRecord, Status, Verdict};
 pub use resource::{RESOURCES, Resource};
 pub use timestamp::Timestamp;

@@ -11,13 +11,16 @@ pub struct Stored {
     pub digest: Digest,
     /// When Belvo read the stored document from the institution.
     pub collected_at: Option<Timestamp>,
+    /// Whether Belvo no longer returned it when it was last looked for.
+    pub deleted: bool,
 }
 
 impl Stored {
-    /// Whether this version is another one than `known` and not older: an older answer never overwrites a newer one.
+    /// Whether this version is another one than `known` and not older: an older answer never overwrites a newer one. What
+    /// was gone and is returned again replaces in any case.
     #[must_use]
     pub fn replaces(&self, known: &Self) -> bool {
-        self.digest != known.digest && !self.is_older_than(known)
+        known.deleted || (self.digest != known.digest && !self.is_older_than(known))
     }
 
     /// Whether Belvo read this version from the institution before the other. Unknown is not older.
@@ -26,7 +29,16 @@ impl Stored {
     }
 }
 
-/// The stored rows of a window, against which one fetch of the same window is compared row by row.
+/// The rows of a page that have to be written, each id once.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Rows that the store does not hold.
+    pub new: Vec<Transaction>,
+    /// Rows that replace what the store holds.
+    pub changed: Vec<Transaction>,
+}
+
+/// The stored rows of a window, against which fetches of the same window are compared row by row.
 #[derive(Debug, Default)]
 pub struct Plan {
     stored: HashMap<TransactionId, Stored>,
@@ -38,6 +50,17 @@ pub struct Plan {
     pub changed: u64,
     /// Rows that equal the stored ones, or that Belvo collected before them.
     pub unchanged: u64,
+    /// Rows to write that were deleted and are returned again.
+    pub revived: u64,
+}
+
+/// What is to be done with a row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Add,
+    Replace,
+    Revive,
+    Keep,
 }
 
 impl Plan {
@@ -47,22 +70,25 @@ impl Plan {
         Self { stored, ..Self::default() }
     }
 
-    /// Keeps the rows of a page that have to be written, each id once, the last word of the page counting. A row that an
+    /// Keeps the rows of a page that have to be written, the last word of the page on an id counting. A row that an
     /// earlier page already brought (pages shift when rows are inserted while they are read) is kept if it differs from
     /// what was planned before.
     #[must_use]
-    pub fn rows_to_write(&mut self, page: Vec<Transaction>) -> Vec<Transaction> {
-        let mut kept: Vec<Transaction> = Vec::with_capacity(page.len());
-        let mut places = HashMap::new();
-        for row in page.into_iter().filter(|row| self.admit(row)) {
-            if let Some(&place) = places.get(row.id()) {
-                kept[place] = row;
-            } else {
-                places.insert(row.id().clone(), kept.len());
-                kept.push(row);
+    pub fn changes(&mut self, page: Vec<Transaction>) -> Changes {
+        let mut last_words: HashMap<TransactionId, (Step, Transaction)> = HashMap::new();
+        for row in page {
+            let step = self.step(&row);
+            if step != Step::Keep {
+                // A row that this page has already added is still new.
+                let step = last_words.get(row.id()).map_or(step, |(first, _)| *first);
+                last_words.insert(row.id().clone(), (step, row));
             }
         }
-        kept
+        let mut changes = Changes::default();
+        for (step, row) in last_words.into_values() {
+            if step == Step::Add { changes.new.push(row) } else { changes.changed.push(row) }
+        }
+        changes
     }
 
     /// Begins another fetch of the same window. What the last one wrote is known by now and not written again.
@@ -76,23 +102,32 @@ impl Plan {
         self.seen.len() as u64
     }
 
-    /// Whether the row has to be written. Each id is counted once, by what it was when it was first seen.
-    fn admit(&mut self, row: &Transaction) -> bool {
+    /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch was complete.
+    #[must_use]
+    pub fn vanished(&self) -> Vec<TransactionId> {
+        let gone = |(id, stored): (&TransactionId, &Stored)| {
+            let gone = !stored.deleted && !self.seen.contains(id);
+            gone.then(|| id.clone())
+        };
+        self.stored.iter().filter_map(gone).collect()
+    }
+
+    /// Decides about a row and takes note of it. Each id is counted once, by what it was when it was first seen.
+    fn step(&mut self, row: &Transaction) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
-        let fetched = Stored { digest: row.digest(), collected_at: row.collected_at() };
-        let stored = self.stored.get(row.id());
-        let write = stored.is_none_or(|stored| fetched.replaces(stored));
-        let counter = match stored {
-            None => &mut self.new,
-            Some(_) if write => &mut self.changed,
-            Some(_) => &mut self.unchanged,
+        let fetched = Stored { digest: row.digest(), collected_at: row.collected_at(), deleted: false };
+        let (step, counter) = match self.stored.get(row.id()) {
+            None => (Step::Add, &mut self.new),
+            Some(stored) if stored.deleted => (Step::Revive, &mut self.revived),
+            Some(stored) if fetched.replaces(stored) => (Step::Replace, &mut self.changed),
+            Some(_) => (Step::Keep, &mut self.unchanged),
         };
         *counter += u64::from(first_time);
-        if write {
+        if step != Step::Keep {
             self.stored.insert(row.id().clone(), fetched);
         }
-        write
+        step
     }
 }
 
@@ -107,8 +142,9 @@ mod tests {
     }
 
     fn stored(held: &[Value]) -> HashMap<TransactionId, Stored> {
-        let known =
-            |row: Transaction| (row.id().clone(), Stored { digest: row.digest(), collected_at: row.collected_at() });
+        let known = |row: Transaction| {
+            (row.id().clone(), Stored { digest: row.digest(), collected_at: row.collected_at(), deleted: false })
+        };
         rows(held).into_iter().map(known).collect()
     }
 
@@ -119,48 +155,69 @@ mod tests {
     const EARLY: &str = "2026-01-01T00:00:00Z";
     const LATE: &str = "2026-01-02T00:00:00Z";
 
+    fn ids(rows: &[Transaction]) -> Vec<&str> {
+        rows.iter().map(|row| row.id().as_str()).collect()
+    }
+
     #[test]
     fn only_new_and_changed_rows_are_written() {
         let mut plan = Plan::new(stored(&[row("same", 1, EARLY), row("amended", 1, EARLY)]));
-        let fetched = rows(&[row("same", 1, EARLY), row("amended", 2, LATE), row("new", 3, LATE)]);
-        let written: Vec<_> = plan.rows_to_write(fetched).iter().map(|row| row.id().as_str().to_owned()).collect();
-        assert_eq!(written, ["amended", "new"]);
+        let changes = plan.changes(rows(&[row("same", 1, EARLY), row("amended", 2, LATE), row("new", 3, LATE)]));
+        assert_eq!((ids(&changes.new), ids(&changes.changed)), (vec!["new"], vec!["amended"]));
         assert_eq!((plan.new, plan.changed, plan.unchanged, plan.distinct()), (1, 1, 1, 3));
     }
 
     #[test]
     fn an_older_answer_does_not_overwrite_a_newer_one() {
         let mut plan = Plan::new(stored(&[row("t", 2, LATE)]));
-        assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
+        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
         assert_eq!((plan.changed, plan.unchanged), (0, 1));
     }
 
     #[test]
     fn a_page_that_repeats_an_id_writes_it_once_with_its_last_word() {
         let mut plan = Plan::new(HashMap::new());
-        let page = rows(&[row("t", 1, EARLY), row("other", 5, EARLY), row("t", 2, LATE)]);
-        let written = plan.rows_to_write(page);
-        let ids: Vec<_> = written.iter().map(|row| row.id().as_str()).collect();
-        assert_eq!(ids, ["t", "other"]);
-        assert_eq!(written[0].collected_at(), Timestamp::parse(LATE));
+        let changes = plan.changes(rows(&[row("t", 1, EARLY), row("other", 5, EARLY), row("t", 2, LATE)]));
+        assert_eq!((changes.new.len(), changes.changed.len()), (2, 0));
+        let last_word = changes.new.iter().find(|row| row.id().as_str() == "t").unwrap();
+        assert_eq!(last_word.collected_at(), Timestamp::parse(LATE));
         assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
     }
 
     #[test]
     fn a_row_that_two_pages_repeat_counts_once_and_is_written_once() {
         let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).len(), 1);
-        assert!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).is_empty());
+        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
+        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).new.is_empty());
         assert_eq!((plan.new, plan.unchanged, plan.distinct()), (1, 0, 1));
     }
 
     #[test]
     fn a_second_fetch_of_the_window_counts_its_rows_anew_but_writes_and_reports_them_once() {
         let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY)])).len(), 1);
+        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
         plan.start_over();
         assert_eq!(plan.distinct(), 0);
-        assert_eq!(plan.rows_to_write(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)])).len(), 1);
+        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)])).new.len(), 1);
         assert_eq!((plan.new, plan.unchanged, plan.distinct()), (2, 0, 2));
+    }
+
+    #[test]
+    fn what_a_fetch_does_not_bring_has_vanished_and_what_is_gone_stays_gone() {
+        let mut held = stored(&[row("here", 1, EARLY), row("vanished", 1, EARLY), row("gone", 1, EARLY)]);
+        held.get_mut(&TransactionId::parse("gone").unwrap()).unwrap().deleted = true;
+        let mut plan = Plan::new(held);
+        let _ = plan.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
+        assert_eq!(plan.vanished(), [TransactionId::parse("vanished").unwrap()]);
+    }
+
+    #[test]
+    fn what_was_gone_and_returns_is_revived_even_unchanged() {
+        let mut held = stored(&[row("t", 1, LATE)]);
+        held.get_mut(&TransactionId::parse("t").unwrap()).unwrap().deleted = true;
+        let mut plan = Plan::new(held);
+        assert_eq!(ids(&plan.changes(rows(&[row("t", 1, LATE)])).changed), ["t"]);
+        assert_eq!((plan.revived, plan.changed, plan.unchanged), (1, 0, 0));
+        assert!(plan.vanished().is_empty());
     }
 }

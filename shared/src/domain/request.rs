@@ -110,6 +110,10 @@ pub struct Collection {
     pub changed: u64,
     /// Rows that were stored already.
     pub unchanged: u64,
+    /// Rows that Belvo returned again after they had been gone.
+    pub revived: u64,
+    /// Rows that Belvo no longer returned, marked as deleted.
+    pub deleted: u64,
     /// Different accounts that the rows belong to.
     pub accounts: u64,
 }
@@ -204,7 +208,7 @@ mod tests {
     fn a_record_survives_json() {
         let collection = json!({
             "started_at": AT, "finished_at": AT, "pages": 3, "rows": 9, "counted": 11, "new": 5, "changed": 1,
-            "unchanged": 3, "accounts": 2
+            "unchanged": 3, "revived": 0, "deleted": 0, "accounts": 2
         });
         let whole = record(json!({
             "date_from": "2026-01-01", "date_to": "2026-01-31", "account": "a1", "issued_at": AT,
@@ -229,6 +233,8 @@ mod tests {
                 new: 0,
                 changed: 0,
                 unchanged: 0,
+                revived: 0,
+                deleted: 0,
                 accounts: 0,
             };
             nothing.verdict().to_string()

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{AccountId, Digest, Timestamp, TransactionId, window::parse_date};
 
-/// The day under which a row without any date is listed: before all others.
+/// The day under which a row without a value date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
 
 /// A transaction with its account taken out: `document["account"]` holds the account's id where Belvo sent the whole
@@ -68,14 +68,13 @@ impl Transaction {
         Digest::of_object(&self.document)
     }
 
-    /// The day this row is listed under, `YYYY-MM-DD`: its value date, else the nearest date it carries. Dates may be
-    /// timestamps (Belvo's fixtures of 2021), of which the day counts.
+    /// The day this row is listed under, `YYYY-MM-DD`: its value date, by which Belvo's GET chooses rows too, so that a
+    /// window here holds the rows that a fetch of that window brings. A timestamp (Belvo's fixtures of 2021) counts as
+    /// its day.
     #[must_use]
     pub fn day(&self) -> &str {
-        ["value_date", "accounting_date", "transacted_at", "collected_at", "created_at"]
-            .into_iter()
-            .find_map(|field| text(&self.document, field)?.get(..10).filter(|day| parse_date(day).is_some()))
-            .unwrap_or(NO_DATE)
+        let value_date = text(&self.document, "value_date").and_then(|date| date.get(..10));
+        value_date.filter(|day| parse_date(day).is_some()).unwrap_or(NO_DATE)
     }
 
     /// When Belvo read this row from the institution, if it says.
@@ -189,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_listed_under_its_value_date_or_the_nearest_it_has() {
+    fn a_row_is_listed_under_its_value_date_or_before_all_others() {
         let day = |row| Transaction::parse(row).unwrap().0.day().to_owned();
         assert_eq!(day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})), "2026-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
-        assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), "2026-01-03");
+        assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), NO_DATE);
         assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
     }
 

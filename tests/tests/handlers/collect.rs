@@ -39,7 +39,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
 
     let record = here.requests().get(&RequestId::parse(REQUEST).unwrap()).await.unwrap().unwrap();
     assert_eq!((record.status(), record.collection.unwrap().rows), (Status::Collected, 120));
-    let stored = here.transactions().stored(&LinkId::parse(LINK).unwrap(), None).await.unwrap();
+    let stored = here.transactions().stored(&LinkId::parse(LINK).unwrap(), None, None).await.unwrap();
     assert_eq!(stored.len(), 120);
 }
 

@@ -52,9 +52,8 @@ async fn a_second_collection_writes_only_what_changed() {
     assert_eq!(unchanged["collection"]["unchanged"], 60);
     assert_eq!(link.written_at().await, before, "an unchanged window writes nothing");
 
-    let amended = link.truth().await.keys().next().unwrap().clone();
-    let path = format!("links/{}/transactions/{amended}", link.id);
-    stack.sandbox(reqwest::Method::PATCH, &path, Some(json!({"description": "Amended"}))).await;
+    let amended = link.truth().await.into_keys().next().unwrap();
+    link.amend(&amended, json!({"description": "Amended"})).await;
     let changed = link.collect().await;
     assert_eq!((&changed["collection"]["changed"], &changed["collection"]["unchanged"]), (&json!(1), &json!(59)));
     link.assert_equals_the_sandbox().await;
@@ -64,8 +63,9 @@ async fn a_second_collection_writes_only_what_changed() {
 async fn rows_that_settle_are_stored_settled() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(200).await;
+    let pending = link.make_one_pending().await;
     link.collect().await;
-    assert!(link.stored().await.values().any(|row| row["status"] == "PENDING"), "the sandbox has pending rows");
+    assert_eq!(link.stored().await[&pending]["status"], "PENDING");
 
     stack.sandbox(reqwest::Method::POST, &format!("links/{}/settle", link.id), None).await;
     link.collect().await;

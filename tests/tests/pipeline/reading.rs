@@ -26,6 +26,7 @@ async fn transactions_come_newest_first_and_page_by_page() {
 async fn filters_choose_the_rows_that_the_sandbox_would_choose() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(400).await;
+    link.make_one_pending().await;
     link.collect().await;
     let truth = link.truth().await;
     let account = truth.values().next().unwrap()["account"]["id"].as_str().unwrap();

@@ -45,6 +45,8 @@ fn collection(second: u32) -> Collection {
         new: 9,
         changed: 0,
         unchanged: 0,
+        revived: 0,
+        deleted: 0,
         accounts: 1,
     }
 }

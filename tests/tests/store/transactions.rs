@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Account, Timestamp, Transaction, Window},
-    store::{Cursor, Filter},
+    domain::{Account, Changes, RequestId, Timestamp, Transaction, Window},
+    store::{Cursor, Filter, Observation},
 };
 use tests::difference;
 use time::macros::date;
@@ -27,8 +27,14 @@ fn parse(row: &Value) -> Transaction {
 }
 
 async fn put(tables: &Tables, rows: &[Value]) {
-    let rows: Vec<_> = rows.iter().map(parse).collect();
-    tables.transactions.put(&tables.link, &rows, Timestamp::now()).await.unwrap();
+    let new = rows.iter().map(parse).collect();
+    let changes = Changes { new, changed: Vec::new() };
+    tables.transactions.put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+}
+
+fn seen(at: &str) -> Observation {
+    let request = Some(RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap());
+    Observation { at: Timestamp::parse(at).unwrap(), request }
 }
 
 async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction> {
@@ -82,7 +88,7 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
         put(&tables, &rows).await;
 
         let window = Window::parse("2026-02-10", "2026-02-19", date!(2026 - 03 - 01)).unwrap();
-        let stored = tables.transactions.stored(&tables.link, Some(&window)).await.unwrap();
+        let stored = tables.transactions.stored(&tables.link, Some(&window), None).await.unwrap();
 
         assert_eq!(stored.len(), 10, "{}", tables.name);
         for day in 10..=19 {
@@ -90,7 +96,7 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
             let known = &stored[sent.id()];
             assert_eq!((known.digest, known.collected_at), (sent.digest(), sent.collected_at()));
         }
-        assert_eq!(tables.transactions.stored(&tables.link, None).await.unwrap().len(), 28);
+        assert_eq!(tables.transactions.stored(&tables.link, None, None).await.unwrap().len(), 28);
     }
 }
 

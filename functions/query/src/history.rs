@@ -1,0 +1,57 @@
+//! The versions of a transaction as they are shown: each with what distinguishes it from the one before.
+
+use serde::Serialize;
+use serde_json::Value;
+use shared::{
+    domain::{RequestId, Timestamp},
+    store::Version,
+};
+
+/// One version.
+#[derive(Serialize)]
+pub(crate) struct VersionView<'a> {
+    observed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_by: Option<&'a RequestId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    /// Whether Belvo stopped returning it then, instead of returning another version.
+    deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<&'a RequestId>,
+    /// The fields in which it differs from the version before.
+    differs_in: Vec<String>,
+    /// The row as Belvo returned it, with its account's id in place of the account.
+    transaction: Value,
+}
+
+/// The versions, oldest first.
+pub(crate) fn view(versions: &[Version]) -> Vec<VersionView<'_>> {
+    let before = std::iter::once(None).chain(versions.iter().map(Some));
+    let shown = |(before, version): (Option<&Version>, &'_ Version)| differences(before, version);
+    let differs_in: Vec<_> = before.zip(versions).map(shown).collect();
+    versions
+        .iter()
+        .zip(differs_in)
+        .map(|(version, differs_in)| VersionView {
+            observed_at: version.from,
+            observed_by: version.request.as_ref(),
+            until: version.until,
+            deleted: version.deleted,
+            deleted_by: version.deleted_by.as_ref(),
+            differs_in,
+            transaction: version.row.clone().into_row(None),
+        })
+        .collect()
+}
+
+/// The names of the fields that were added, removed or changed, sorted; none for a first version.
+fn differences(before: Option<&Version>, version: &Version) -> Vec<String> {
+    let Some(before) = before else { return Vec::new() };
+    let (before, after) = (before.row.document(), version.row.document());
+    let mut names: Vec<_> =
+        before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().cloned().collect()
+}

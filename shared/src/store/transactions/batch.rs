@@ -1,0 +1,77 @@
+//! Batches, and what DynamoDB leaves of them undone.
+
+use aws_sdk_dynamodb::types::{KeysAndAttributes, WriteRequest};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::time::{Duration, sleep};
+
+use super::Transactions;
+use crate::store::{StoreError, item::Item};
+
+/// `BatchWriteItem` takes 25 rows.
+const WRITE_BATCH: usize = 25;
+/// `BatchGetItem` takes 100 keys.
+const READ_BATCH: usize = 100;
+/// Batches under way at once.
+const AT_ONCE: usize = 8;
+/// How often what a batch left undone is tried, and the first wait before it; it doubles each time.
+const TRIES: u32 = 8;
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+impl Transactions {
+    /// Writes all of them, several batches at a time. `Ok` means that every one is written. No two may have one key.
+    pub(super) async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let batches: Vec<_> = writes.chunks(WRITE_BATCH).map(<[_]>::to_vec).collect();
+        stream::iter(batches.into_iter().map(|batch| self.write_batch(batch)))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Reads the items with these keys, several batches at a time, in no order. Keys without an item are left out.
+    pub(super) async fn read_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let batches: Vec<_> = keys.chunks(READ_BATCH).map(<[_]>::to_vec).collect();
+        let items: Vec<Vec<Item>> = stream::iter(batches.into_iter().map(|batch| self.read_batch(batch)))
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(items.into_iter().flatten().collect())
+    }
+
+    /// Sends again what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes).
+    async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
+        for attempt in 0..TRIES {
+            pause_before(attempt).await;
+            let answer = self.client.batch_write_item().request_items(&self.table, writes).send().await?;
+            writes = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+            if writes.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Throttled(writes.len()))
+    }
+
+    /// Asks again for what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
+    async fn read_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut items = Vec::with_capacity(keys.len());
+        for attempt in 0..TRIES {
+            pause_before(attempt).await;
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let wanted = wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
+            let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;
+            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
+            let unread = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            keys = unread.map(|unread| unread.keys).unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(items);
+            }
+        }
+        Err(StoreError::Throttled(keys.len()))
+    }
+}
+
+/// Waits before a batch is tried again, longer each time.
+async fn pause_before(attempt: u32) {
+    if attempt > 0 {
+        sleep(FIRST_WAIT * 2_u32.pow(attempt - 1)).await;
+    }
+}

@@ -1,0 +1,119 @@
+//! Items of the table, and what they mean.
+
+use aws_sdk_dynamodb::{
+    primitives::Blob,
+    types::{AttributeValue, PutRequest, WriteRequest},
+};
+use serde_json::{Map, Value};
+
+use super::Observation;
+use crate::{
+    domain::{Account, AccountId, Digest, LinkId, Stored, Timestamp, Transaction, TransactionId},
+    store::item::{Item, attribute, document, text},
+};
+
+pub(super) fn transaction_key(link: &LinkId, id: &str) -> Item {
+    Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(format!("T#{id}")))])
+}
+
+pub(super) fn transaction_item(link: &LinkId, row: &Transaction, seen: &Observation) -> Item {
+    let id = row.id().as_str();
+    let mut item = document_item(row.document(), &["account", "status", "type", "collected_at"]);
+    item.extend(transaction_key(link, id));
+    item.insert("_by_date".to_owned(), text(format!("{}#{id}", row.day())));
+    item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(row.digest().as_bytes())));
+    item.insert("_stored_at".to_owned(), text(seen.at.to_string()));
+    if let Some(request) = &seen.request {
+        item.insert("_request".to_owned(), text(request.as_str()));
+    }
+    item
+}
+
+pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> Item {
+    let mut item = document_item(account.document(), &["collected_at"]);
+    item.insert("_link".to_owned(), text(link.as_str()));
+    item.insert("_item".to_owned(), text(format!("A#{}", account.id())));
+    item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
+    item.insert("_stored_at".to_owned(), text(at.to_string()));
+    item
+}
+
+/// The item of a superseded version, made of the item that is being replaced: the same document under another key, out of
+/// the index. Its key names the version, so that making it again makes the same item.
+pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
+    let id = replaced.get("_item")?.as_s().ok()?.strip_prefix("T#")?.to_owned();
+    let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
+    let by_date = replaced.remove("_by_date")?;
+    replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
+    replaced.insert("_was_by_date".to_owned(), by_date);
+    // A version that was deleted before it was replaced ceased to be known as true at its deletion.
+    let until = replaced.get("_deleted_at").cloned().unwrap_or_else(|| text(until.to_string()));
+    replaced.insert("_until".to_owned(), until);
+    Some(replaced)
+}
+
+/// A document's fields as attributes, without `id`, which the key holds; or as JSON text with the fields that the index
+/// needs beside it.
+fn document_item(document: &Map<String, Value>, indexed: &[&str]) -> Item {
+    let field = |(name, value): (&String, &Value)| {
+        let ours = name.is_empty() || name.starts_with('_');
+        if ours { None } else { Some((name.clone(), attribute(value)?)) }
+    };
+    let exact: Option<Item> = document.iter().filter(|(name, _)| *name != "id").map(field).collect();
+    exact.unwrap_or_else(|| {
+        let text_of = |name: &&str| Some(((*name).to_owned(), text(document.get(*name)?.as_str()?)));
+        let mut item: Item = indexed.iter().filter_map(text_of).collect();
+        item.insert("_json".to_owned(), text(Value::Object(document.clone()).to_string()));
+        item
+    })
+}
+
+/// The id in the item's key and its document.
+fn stored_document(mut item: Item, prefix: &str) -> Option<(String, Map<String, Value>)> {
+    let id = item.get("_item")?.as_s().ok()?.strip_prefix(prefix)?.split('#').next()?.to_owned();
+    let document = if let Some(json) = item.remove("_json") {
+        serde_json::from_str(json.as_s().ok()?).ok()?
+    } else {
+        item.retain(|name, _| !name.starts_with('_'));
+        item.insert("id".to_owned(), text(&id));
+        document(item)?
+    };
+    Some((id, document))
+}
+
+pub(super) fn transaction(item: Item) -> Option<Transaction> {
+    let prefix = if item.contains_key("_until") { "V#" } else { "T#" };
+    let (id, document) = stored_document(item, prefix)?;
+    Some(Transaction::from_parts(TransactionId::parse(&id).ok()?, document))
+}
+
+pub(super) fn account(item: Item) -> Option<Account> {
+    let (id, document) = stored_document(item, "A#")?;
+    Some(Account::from_parts(AccountId::parse(&id).ok()?, document))
+}
+
+pub(super) fn stored_transaction(item: &Item) -> Option<(TransactionId, Stored)> {
+    let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
+    Some((TransactionId::parse(id).ok()?, stored_version(item)?))
+}
+
+pub(super) fn stored_account(item: &Item) -> Option<(AccountId, Stored)> {
+    let id = item.get("_item")?.as_s().ok()?.strip_prefix("A#")?;
+    Some((AccountId::parse(id).ok()?, stored_version(item)?))
+}
+
+fn stored_version(item: &Item) -> Option<Stored> {
+    let digest = Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?;
+    let deleted = item.contains_key("_deleted_at");
+    Some(Stored { digest, collected_at: timestamp(item, "collected_at"), deleted })
+}
+
+pub(super) fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(item.get(name)?.as_s().ok()?)
+}
+
+pub(super) fn put_request(item: Item) -> WriteRequest {
+    #[expect(clippy::expect_used, reason = "PutRequest has one required field, the item, which is given here")]
+    let put = PutRequest::builder().set_item(Some(item)).build().expect("an item was given");
+    WriteRequest::builder().put_request(put).build()
+}

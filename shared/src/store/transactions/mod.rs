@@ -1,0 +1,54 @@
+//! The Transactions table: a link's transactions, what they were before, and accounts. An item is one of
+//!
+//! | `_item` | item |
+//! |---|---|
+//! | `T#<transaction id>` | a transaction as Belvo last returned it, its account replaced by the account's id |
+//! | `V#<transaction id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
+//! | `A#<account id>` | an account |
+//!
+//! Attributes whose names start with `_` are ours; every other attribute is a field of Belvo's under Belvo's name, so
+//! that the table reads like Belvo's documentation. A document that DynamoDB cannot hold exactly, or with a field that
+//! starts with `_`, is kept whole as JSON text in `_json` instead.
+//!
+//! | ours | what |
+//! |---|---|
+//! | `_link`, `_item` | the key: link id, and the kind and id of the item |
+//! | `_by_date` | `<day>#<transaction id>`, the sort key of the local index `by_date`; transactions only |
+//! | `_digest` | fingerprint of the document, by which an unchanged one is known without comparing it |
+//! | `_stored_at`, `_request` | when this version was first seen, and the retrieval that brought it |
+//! | `_deleted_at`, `_deleted_by` | since when Belvo no longer returns it, and the retrieval that showed it |
+//! | `_until` | versions only: when it ceased to be what Belvo returns |
+//!
+//! The index is local so that it can be read consistently, and holds only what a comparison and a filter need; rows are
+//! then read by key.
+
+mod batch;
+mod history;
+mod items;
+mod read;
+mod write;
+
+pub use history::Version;
+pub use read::Filter;
+pub use write::Observation;
+
+use aws_sdk_dynamodb::Client;
+
+use crate::aws::SdkConfig;
+
+const TABLE: &str = "Transactions";
+const BY_DATE: &str = "by_date";
+
+/// The Transactions table.
+pub struct Transactions {
+    client: Client,
+    table: String,
+}
+
+impl Transactions {
+    /// The table called `table`.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, table: String) -> Self {
+        Self { client: Client::new(aws), table }
+    }
+}

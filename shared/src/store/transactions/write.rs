@@ -1,0 +1,85 @@
+//! Writing: rows, what they were before, tombstones, accounts.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{error::SdkError, types::AttributeValue};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    TABLE, Transactions,
+    items::{account_item, put_request, transaction_item, transaction_key, version_item},
+};
+use crate::{
+    domain::{Account, Changes, LinkId, RequestId, Timestamp, TransactionId},
+    store::{
+        StoreError,
+        item::{Item, text},
+    },
+};
+
+/// Tombstones under way at once.
+const TOMBSTONES_AT_ONCE: usize = 8;
+
+/// When something was seen at Belvo, and by which retrieval.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The time of the fetch.
+    pub at: Timestamp,
+    /// The retrieval it belongs to; absent where Belvo names none.
+    pub request: Option<RequestId>,
+}
+
+impl Transactions {
+    /// Writes rows, and keeps what the changed ones were before. `Ok` means that every row is written. After a failure it
+    /// may be repeated: an earlier version is kept under its own time, so it is kept once.
+    pub async fn put(&self, link: &LinkId, changes: &Changes, seen: &Observation) -> Result<(), StoreError> {
+        // The versions first: a failure in between leaves a version too many, which the repetition writes again, and
+        // never one too few.
+        let keys = changes.changed.iter().map(|row| transaction_key(link, row.id().as_str())).collect();
+        let replaced = self.read_all(keys).await?;
+        let versions = replaced.into_iter().map(|item| version_item(item, seen.at).ok_or(StoreError::Corrupt(TABLE)));
+        let versions = versions.map(|item| item.map(put_request)).collect::<Result<_, _>>()?;
+        self.write_all(versions).await?;
+        let rows = changes.new.iter().chain(&changes.changed);
+        self.write_all(rows.map(|row| put_request(transaction_item(link, row, seen))).collect()).await
+    }
+
+    /// Marks rows that Belvo no longer returns. They stay, and come back if Belvo returns them again. May be repeated: the
+    /// first time counts.
+    pub async fn bury(&self, link: &LinkId, ids: &[TransactionId], seen: &Observation) -> Result<(), StoreError> {
+        let tombstones = ids.iter().map(|id| self.bury_one(link, id, seen));
+        stream::iter(tombstones).buffer_unordered(TOMBSTONES_AT_ONCE).try_collect().await
+    }
+
+    /// Writes accounts whole, over earlier versions if there are any.
+    pub async fn put_accounts(&self, link: &LinkId, accounts: &[Account], at: Timestamp) -> Result<(), StoreError> {
+        self.write_all(accounts.iter().map(|account| put_request(account_item(link, account, at))).collect()).await
+    }
+
+    async fn bury_one(&self, link: &LinkId, id: &TransactionId, seen: &Observation) -> Result<(), StoreError> {
+        let by = seen.request.as_ref().map_or("none", RequestId::as_str);
+        let names = [("#at", "_deleted_at"), ("#by", "_deleted_by"), ("#item", "_item")];
+        let values = [(":at", text(seen.at.to_string())), (":by", text(by))];
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(transaction_key(link, id.as_str())))
+            .update_expression("SET #at = if_not_exists(#at, :at), #by = if_not_exists(#by, :by)")
+            // A tombstone belongs to a row; without one, this would make an item of its own.
+            .condition_expression("attribute_exists(#item)")
+            .set_expression_attribute_names(Some(names.map(|(name, is)| (name.to_owned(), is.to_owned())).into()))
+            .set_expression_attribute_values(Some(owned(values)))
+            .send()
+            .await;
+        match outcome {
+            Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+fn owned<const N: usize>(values: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {
+    Item::from(values.map(|(name, value)| (name.to_owned(), value)))
+}

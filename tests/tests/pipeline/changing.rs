@@ -1,0 +1,125 @@
+//! Rows that change, vanish and return, and what is remembered of them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Link, Stack};
+
+#[tokio::test]
+async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.collect().await;
+    let vanished = link.truth().await.keys().next().unwrap().clone();
+    stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{vanished}", link.id), None).await;
+
+    let record = link.collect().await;
+
+    assert_eq!((&record["collection"]["deleted"], &record["collection"]["rows"]), (&json!(1), &json!(29)));
+    link.assert_equals_the_sandbox().await;
+    let last = history(&stack, &link, &vanished).await.pop().unwrap();
+    assert_eq!((&last["deleted"], &last["deleted_by"]), (&json!(true), &record["id"]));
+
+    assert_eq!(link.collect().await["collection"]["deleted"], 0, "what is gone is not gone again");
+}
+
+#[tokio::test]
+async fn a_row_that_returns_is_listed_again() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.collect().await;
+    let (id, row) = link.truth().await.pop_first().unwrap();
+    // Outside of the window that is asked for, and back.
+    link.amend(&id, json!({"value_date": "2001-01-01"})).await;
+    assert_eq!(link.collect().await["collection"]["deleted"], 1);
+    assert!(!link.stored().await.contains_key(&id));
+
+    link.amend(&id, json!({"value_date": row["value_date"]})).await;
+    let record = link.collect().await;
+
+    assert_eq!((&record["collection"]["revived"], &record["collection"]["changed"]), (&json!(1), &json!(0)));
+    link.assert_equals_the_sandbox().await;
+    let deleted: Vec<_> = history(&stack, &link, &id).await.iter().map(|version| version["deleted"].clone()).collect();
+    assert_eq!(deleted, [json!(true), json!(false)]);
+}
+
+#[tokio::test]
+async fn an_incomplete_fetch_deletes_nothing() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(1_100).await;
+    link.collect().await;
+    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}})).await;
+
+    let record = link.collect().await;
+
+    assert_eq!((&record["verdict"], &record["collection"]["deleted"]), (&json!("short by 100"), &json!(0)));
+    assert_eq!(link.stored().await.len(), 1_100);
+}
+
+#[tokio::test]
+async fn an_empty_answer_deletes_nothing() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.collect().await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"empty": true}})).await;
+
+    assert_eq!(link.collect().await["collection"]["rows"], 0);
+
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn a_fetch_of_one_account_deletes_nothing_of_another() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(60).await;
+    link.collect().await;
+    let account = link.truth().await.values().find_map(|row| row["account"]["id"].as_str().map(str::to_owned)).unwrap();
+
+    let mut body = link.last_year();
+    body["account"] = json!(account);
+    let id = stack.request(&body).await.body["request_id"].as_str().unwrap().to_owned();
+    let record = stack.request_with_status(&id, "collected").await;
+
+    assert!(record["collection"]["rows"].as_u64() < Some(60), "{record}");
+    assert_eq!(record["collection"]["deleted"], 0);
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn every_change_is_kept_with_the_request_that_showed_it_and_what_differed() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(20).await;
+    let first = link.collect().await;
+    let id = link.truth().await.keys().next().unwrap().clone();
+    let mut requests = vec![first["id"].clone()];
+    for description in ["second", "third"] {
+        link.amend(&id, json!({"description": description, "observations": description})).await;
+        requests.push(link.collect().await["id"].clone());
+    }
+
+    let versions = history(&stack, &link, &id).await;
+
+    let observed_by: Vec<_> = versions.iter().map(|version| version["observed_by"].clone()).collect();
+    assert_eq!(observed_by, requests);
+    assert_eq!(versions[0]["differs_in"], json!([]));
+    assert_eq!(versions[2]["differs_in"], json!(["collected_at", "description", "observations"]));
+    assert_eq!(versions[1]["transaction"]["description"], "second");
+    assert_eq!(
+        (&versions[0]["until"], &versions[1]["until"]),
+        (&versions[1]["observed_at"], &versions[2]["observed_at"])
+    );
+    assert_eq!(versions[2]["until"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_history_of_a_row_that_was_never_stored_is_not_found() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(0).await;
+    let path = format!("/links/{}/transactions/{}/history", link.id, uuid::Uuid::new_v4());
+    assert_eq!(stack.get(&path).await.status, 404);
+}
+
+async fn history(stack: &Stack, link: &Link<'_>, id: &str) -> Vec<Value> {
+    let answer = stack.get(&format!("/links/{}/transactions/{id}/history", link.id)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["versions"].as_array().unwrap().clone()
+}
