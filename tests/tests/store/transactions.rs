@@ -114,6 +114,47 @@ async fn a_rewritten_row_is_one_row_even_under_another_date() {
 }
 
 #[tokio::test]
+async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_again() {
+    for tables in both().await {
+        let version = |amount: &str| parse(&row(1, "2026-01-01", amount));
+        put(&tables, &[row(1, "2026-01-01", "1")]).await;
+        // Twice, as after a crash between the version and the row.
+        for (amount, at) in
+            [("2", "2026-03-02T00:00:00Z"), ("2", "2026-03-02T00:00:00Z"), ("3", "2026-03-03T00:00:00Z")]
+        {
+            let changes = Changes { new: Vec::new(), changed: vec![version(amount)] };
+            tables.transactions.put(&tables.link, &changes, &seen(at)).await.unwrap();
+        }
+
+        let history = tables.transactions.history(&tables.link, version("1").id()).await.unwrap();
+
+        let rows: Vec<_> = history.iter().map(|version| version.row.digest()).collect();
+        assert_eq!(rows.first(), Some(&version("1").digest()), "{}", tables.name);
+        assert_eq!(rows.last(), Some(&version("3").digest()));
+        assert_eq!(history.last().unwrap().until, None);
+        assert!(history.windows(2).all(|pair| pair[0].until == Some(pair[1].from)), "{history:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_buried_row_is_not_listed_but_remembered() {
+    for tables in both().await {
+        put(&tables, &[row(1, "2026-01-01", "1"), row(2, "2026-01-01", "1")]).await;
+        let buried = parse(&row(1, "2026-01-01", "1")).id().clone();
+        let never_stored = parse(&row(9, "2026-01-01", "1")).id().clone();
+
+        let ids = [buried.clone(), never_stored.clone()];
+        tables.transactions.bury(&tables.link, &ids, &seen("2026-03-02T00:00:00Z")).await.unwrap();
+
+        let listed = all(&tables, &Filter::default(), 10).await;
+        assert_eq!(listed.len(), 1, "{}", tables.name);
+        assert!(tables.transactions.stored(&tables.link, None, None).await.unwrap()[&buried].deleted);
+        assert!(tables.transactions.history(&tables.link, &buried).await.unwrap()[0].deleted);
+        assert!(tables.transactions.history(&tables.link, &never_stored).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn listings_are_newest_first_whatever_the_page_size() {
     for tables in both().await {
         let rows: Vec<_> = (0..90).map(|i| row(i, &format!("2026-01-{:02}", 1 + i % 7), "1")).collect();
