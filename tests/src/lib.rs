@@ -16,6 +16,6 @@ mod stack;
 mod wait;
 
 pub use json::{canonical, difference};
-pub use link::Link;
+pub use link::{Link, by_id};
 pub use stack::{Answer, Stack};
 pub use wait::eventually;

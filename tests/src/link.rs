@@ -140,7 +140,9 @@ impl<'a> Link<'a> {
     }
 }
 
-fn by_id(rows: &[Value]) -> BTreeMap<String, Value> {
+/// Rows by their ids, each of which must occur once.
+#[must_use]
+pub fn by_id(rows: &[Value]) -> BTreeMap<String, Value> {
     let map: BTreeMap<_, _> =
         rows.iter().map(|row| (row["id"].as_str().expect("an id").to_owned(), row.clone())).collect();
     assert_eq!(map.len(), rows.len(), "an id occurs twice");

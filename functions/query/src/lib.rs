@@ -83,10 +83,14 @@ async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body
 async fn list_transactions(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
-    let (rows, accounts) = tokio::join!(
-        query.transactions.list(&link, &filter, after.as_ref(), limit),
-        query.transactions.accounts(&link)
-    );
+    let as_of = parameters::as_of(request)?;
+    let rows = async {
+        match as_of {
+            Some(instant) => query.transactions.list_as_of(&link, &filter, instant, after.as_ref(), limit).await,
+            None => query.transactions.list(&link, &filter, after.as_ref(), limit).await,
+        }
+    };
+    let (rows, accounts) = tokio::join!(rows, query.transactions.accounts(&link));
     let ((rows, next), accounts) = (rows.map_err(unavailable)?, accounts.map_err(unavailable)?);
     let rows: Vec<_> = rows
         .into_iter()

@@ -2,7 +2,7 @@
 
 use lambda_http::Request;
 use shared::{
-    domain::{LinkId, RequestId, TransactionId, parse_date},
+    domain::{LinkId, RequestId, Timestamp, TransactionId, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
     store::{Cursor, Filter},
@@ -57,6 +57,14 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
         kind: query_parameter(request, "type"),
     };
     Ok((filter, cursor))
+}
+
+/// The instant of `as_of`: an RFC 3339 timestamp, or a day, which stands for its end.
+pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = query_parameter(request, "as_of") else { return Ok(None) };
+    let instant = Timestamp::parse(&text).or_else(|| Timestamp::parse(&format!("{text}T23:59:59.999Z")));
+    let detail = "as_of must be a timestamp such as 2026-03-01T12:00:00Z, or a calendar day written YYYY-MM-DD";
+    instant.map(Some).ok_or_else(|| Problem::field("as_of", detail))
 }
 
 fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {

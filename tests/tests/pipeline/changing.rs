@@ -111,6 +111,42 @@ async fn every_change_is_kept_with_the_request_that_showed_it_and_what_differed(
 }
 
 #[tokio::test]
+async fn what_was_known_at_an_instant_can_be_asked_for() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(40).await;
+    let mut known = Vec::new();
+    for round in 0..4 {
+        let ids: Vec<_> = link.truth().await.into_keys().collect();
+        match round {
+            1 => link.amend(&ids[0], json!({"description": "amended", "value_date": "2026-01-15"})).await,
+            2 => {
+                stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{}", link.id, ids[1]), None).await;
+                link.amend(&ids[0], json!({"description": "amended again"})).await;
+            }
+            3 => {
+                stack
+                    .sandbox(Method::POST, &format!("links/{}/transactions", link.id), Some(json!({"count": 3})))
+                    .await;
+            }
+            _ => {}
+        }
+        let record = link.collect().await;
+        known.push((record["collected_at"].as_str().unwrap().to_owned(), link.truth().await));
+    }
+
+    for (instant, rows) in known {
+        let pages = link.stored_pages(&format!("limit=7&as_of={instant}")).await;
+        assert!(pages.iter().all(|page| page.len() <= 7));
+        let stored = tests::by_id(&pages.concat());
+        assert_eq!(stored.keys().collect::<Vec<_>>(), rows.keys().collect::<Vec<_>>(), "{instant}");
+        for (id, row) in &rows {
+            assert_eq!(tests::difference(row, &stored[id]), None, "{id} as of {instant}");
+        }
+    }
+    assert!(link.stored_pages("as_of=2001-01-01").await.concat().is_empty());
+}
+
+#[tokio::test]
 async fn the_history_of_a_row_that_was_never_stored_is_not_found() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(0).await;

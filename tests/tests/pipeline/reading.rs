@@ -97,6 +97,7 @@ async fn a_bad_parameter_is_named() {
         (format!("/links/{link}/transactions?date_to=2026-02-30"), "date_to"),
         (format!("/links/{link}/transactions?date_from=2026-02-01&date_to=2026-01-01"), "date_from"),
         (format!("/links/{link}/transactions?date_to=2026-01-01&cursor={CURSOR_IN_MARCH}"), "cursor"),
+        (format!("/links/{link}/transactions?as_of=yesterday"), "as_of"),
         (format!("/links/{link}/transactions?limit=0"), "limit"),
         (format!("/links/{link}/transactions?limit=501"), "limit"),
         (format!("/links/{link}/transactions?cursor=x"), "cursor"),

@@ -1,12 +1,13 @@
 //! What was known when: a transaction's versions.
 
 use super::{
-    TABLE, Transactions,
+    Filter, TABLE, Transactions,
     items::{timestamp, transaction, transaction_key},
+    read::{Place, date_range, place, start_key},
 };
 use crate::{
     domain::{LinkId, RequestId, Timestamp, Transaction, TransactionId},
-    store::{StoreError, item::Item},
+    store::{Cursor, StoreError, item::Item},
 };
 
 /// One version of a transaction.
@@ -32,6 +33,78 @@ impl Transactions {
         let mut items = self.items_from(link, &format!("V#{id}#")).await?;
         items.extend(self.read_all(vec![transaction_key(link, id.as_str())]).await?);
         items.into_iter().map(|item| version(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+    }
+
+    /// What a link's transactions were at an instant, as far as was known then: newest first, at most `limit`, and where
+    /// the listing goes on. Reads every earlier version of the link's rows, besides the rows of the page.
+    pub async fn list_as_of(
+        &self,
+        link: &LinkId,
+        filter: &Filter,
+        instant: Timestamp,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Transaction>, Option<Cursor>), StoreError> {
+        let (places, next) = self.places(link, filter, after, limit).await?;
+        let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
+        let latest = self.read_all(keys).await?.into_iter();
+        let earlier = self.items_from(link, "V#").await?.into_iter();
+        let mut versions = latest
+            .chain(earlier)
+            .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect::<Result<Vec<_>, _>>()?;
+        // Earlier versions stand under days of their own: those of this page are the ones between its two ends.
+        let page_end = next.as_ref().map(Cursor::parts);
+        let before_page = after.map(Cursor::parts);
+        versions.retain(|version| {
+            let place = (version.row.day(), version.row.id().as_str());
+            let on_page = before_page.is_none_or(|start| place < start) && page_end.is_none_or(|end| end <= place);
+            on_page && version.was_valid_at(instant) && filter.chooses(&version.row)
+        });
+        versions.sort_by(|one, other| {
+            let place = |version: &Version| (version.row.day().to_owned(), version.row.id().clone());
+            place(other).cmp(&place(one))
+        });
+        let next = match versions.get(limit) {
+            Some(_) => versions.get(limit - 1).map(|last| Cursor::at(last.row.day(), last.row.id().as_str())),
+            None => next,
+        };
+        versions.truncate(limit);
+        Ok((versions.into_iter().map(|version| version.row).collect(), next))
+    }
+
+    /// The places of a page of rows in a range of days, deleted ones included, and where the next page starts.
+    async fn places(
+        &self,
+        link: &LinkId,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Place>, Option<Cursor>), StoreError> {
+        let answer = self
+            .by_date()
+            .projection_expression("#by_date")
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_expression_attribute_values(Some(date_range(
+                link,
+                filter.date_from.as_deref(),
+                filter.date_to.as_deref(),
+            )))
+            .set_exclusive_start_key(after.map(|cursor| start_key(link, cursor)))
+            .send()
+            .await?;
+        let entries = answer.items.unwrap_or_default();
+        let places = entries.iter().map(place).collect::<Option<Vec<_>>>().ok_or(StoreError::Corrupt(TABLE))?;
+        let next = answer.last_evaluated_key.as_ref().and_then(place);
+        Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
+    }
+}
+
+impl Version {
+    /// Whether this was what was known at an instant.
+    fn was_valid_at(&self, instant: Timestamp) -> bool {
+        self.from <= instant && self.until.is_none_or(|until| instant < until)
     }
 }
 

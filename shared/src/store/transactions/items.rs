@@ -43,9 +43,8 @@ pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> I
 pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
     let id = replaced.get("_item")?.as_s().ok()?.strip_prefix("T#")?.to_owned();
     let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
-    let by_date = replaced.remove("_by_date")?;
+    replaced.remove("_by_date");
     replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
-    replaced.insert("_was_by_date".to_owned(), by_date);
     // A version that was deleted before it was replaced ceased to be known as true at its deletion.
     let until = replaced.get("_deleted_at").cloned().unwrap_or_else(|| text(until.to_string()));
     replaced.insert("_until".to_owned(), until);

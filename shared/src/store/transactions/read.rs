@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
+use serde_json::Value;
+
 use super::{
     BY_DATE, TABLE, Transactions,
     items::{account, stored_account, stored_transaction, transaction, transaction_key},
@@ -38,6 +40,21 @@ pub struct Filter {
     pub kind: Option<String>,
 }
 
+impl Filter {
+    /// Whether the filter chooses a row, by the document alone.
+    pub(super) fn chooses(&self, row: &Transaction) -> bool {
+        let day = row.day();
+        let is = |wanted: &Option<String>, field: &str| {
+            wanted.as_deref().is_none_or(|wanted| row.document().get(field).and_then(Value::as_str) == Some(wanted))
+        };
+        self.date_from.as_deref().is_none_or(|from| from <= day)
+            && self.date_to.as_deref().is_none_or(|to| day <= to)
+            && is(&self.account, "account")
+            && is(&self.status, "status")
+            && is(&self.kind, "type")
+    }
+}
+
 /// A day and a transaction id: the order of listings.
 pub(super) type Place = (String, String);
 
@@ -60,6 +77,7 @@ impl Transactions {
             .set_filter_expression(account.map(|_| "account = :account".to_owned()))
             .expression_attribute_names("#item", "_item")
             .expression_attribute_names("#digest", "_digest")
+            .expression_attribute_names("#deleted_at", "_deleted_at")
             .set_expression_attribute_values(Some(values))
             .projection_expression("#item, #digest, #deleted_at, collected_at")
             .into_paginator()
@@ -127,8 +145,12 @@ impl Transactions {
     ) -> Result<QueryOutput, StoreError> {
         let mut values = date_range(link, filter.date_from.as_deref(), filter.date_to.as_deref());
         let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
-        let mut query =
-            self.by_date().projection_expression("#by_date").scan_index_forward(false).set_exclusive_start_key(start);
+        let mut query = self
+            .by_date()
+            .expression_attribute_names("#deleted_at", "_deleted_at")
+            .projection_expression("#by_date")
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start);
         for (name, value) in [("account", &filter.account), ("status", &filter.status), ("type", &filter.kind)] {
             if let Some(value) = value {
                 conditions.push(format!("#{name} = :{name}"));
@@ -143,7 +165,7 @@ impl Transactions {
     }
 
     /// A consistent query of the index over a range of days, which [`date_range`] gives the values for.
-    fn by_date(&self) -> QueryFluentBuilder {
+    pub(super) fn by_date(&self) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
@@ -151,7 +173,6 @@ impl Transactions {
             .key_condition_expression("#link = :link AND #by_date BETWEEN :from AND :to")
             .expression_attribute_names("#link", "_link")
             .expression_attribute_names("#by_date", "_by_date")
-            .expression_attribute_names("#deleted_at", "_deleted_at")
             .consistent_read(true)
     }
 
@@ -188,7 +209,7 @@ impl Transactions {
 }
 
 /// The values of a key condition over `by_date`. `$` follows `#`, so the upper bound includes the whole last day.
-fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) -> HashMap<String, AttributeValue> {
+pub(super) fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) -> HashMap<String, AttributeValue> {
     HashMap::from([
         (":link".to_owned(), text(link.as_str())),
         (":from".to_owned(), text(from.unwrap_or("0"))),
@@ -196,7 +217,7 @@ fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) -> HashMap<St
     ])
 }
 
-fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
+pub(super) fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
     let (day, id) = cursor.parts();
     let mut key = transaction_key(link, id);
     key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
@@ -204,7 +225,7 @@ fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
 }
 
 /// The place of an index entry.
-fn place(entry: &Item) -> Option<Place> {
+pub(super) fn place(entry: &Item) -> Option<Place> {
     let (day, id) = entry.get("_by_date")?.as_s().ok()?.split_once('#')?;
     Some((day.to_owned(), id.to_owned()))
 }
