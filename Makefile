@@ -12,13 +12,14 @@ WITH_TOOLS := PATH="$(CURDIR)/.venv/build/bin:$$PATH"
 SAM := .venv/sam/bin/sam
 RUFF := .venv/build/bin/ruff
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
-CARGO_DENY := .venv/cargo/bin/cargo-deny
 CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
+CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
 # The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.
 LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
-LOCAL_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
 .DEFAULT_GOAL := help
 .PHONY: help tools build demo up down logs watch sandbox test lint fmt deny audit validate package clean
@@ -41,22 +42,21 @@ demo: build ## Take two links through the whole pipeline and compare; DROP_PAGE=
 up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
 	@$(LOCAL) up
 
-down: ## End what `make up` started
+down: tools ## End what `make up` started
 	@$(LOCAL) down
 
 watch: build ## As `up`, with the functions rebuilt and reloaded whenever a source file changes
 	cargo build --locked --target-dir target
 	@$(LOCAL) watch
 
-logs: ## Follow what the functions log
-	@$(LOCAL) logs --follow
+logs: tools ## Follow what the functions log; FUNCTION=collect shows one
+	@$(LOCAL) logs --follow $(FUNCTION)
 
 sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
 test: lint validate build ## Everything that must hold before a commit
-	PYTHONPATH=tools .venv/local/bin/python -m unittest discover --start-directory tools/tests
-	@$(LOCAL) exec -- .venv/local/bin/python tools/cargo_test.py
+	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
 
 lint: tools deny ## Check format, lints and dependencies
 	$(RUFF) format --check tools
@@ -76,7 +76,7 @@ audit: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs 
 	$(CARGO_DENY) --locked check advisories
 
 $(CARGO_DENY):
-	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root .venv/cargo
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
 validate: tools ## Check template.yaml
 	$(SAM) validate --lint
@@ -84,5 +84,6 @@ validate: tools ## Check template.yaml
 package: tools ## Build what `sam deploy` ships (arm64, takes minutes)
 	$(WITH_TOOLS) $(SAM) build
 
-clean: down ## Remove everything built; the tools in .venv stay
+clean: ## Remove everything built; the tools in .venv stay
+	@if [ -e .local/stack/stack.json ]; then $(MAKE) down; fi
 	rm -rf target .local .aws-sam

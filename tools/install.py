@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from local.paths import ARCHITECTURES, ROOT, VENVS
+
 REQUIREMENTS = ROOT / "tools" / "requirements"
 ENVIRONMENTS = {
     "build": "cargo-lambda (with zig) and ruff",
@@ -20,7 +21,12 @@ ENVIRONMENTS = {
 }
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-MACHINES = ("x86_64", "aarch64")
+RUSTUP = "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version)."
+PROGRAMS = {
+    "rustup": RUSTUP,
+    "cargo": RUSTUP,
+    "cc": "Install a C compiler, with which Rust links. Debian and Ubuntu: apt install build-essential",
+}
 
 
 def main() -> None:
@@ -36,18 +42,19 @@ def _check_machine() -> None:
             f"Python 3.11 or later is needed, and this is {platform.python_version()}.",
             "Install one and name it: make tools PYTHON=python3.12",
         )
-    if platform.system() != "Linux" or platform.machine() not in MACHINES:
+    if platform.system() != "Linux" or platform.machine() not in ARCHITECTURES:
         _fail(
-            f"Linux on {' or '.join(MACHINES)} is needed, and this is {platform.system()} on {platform.machine()}:"
+            f"Linux on {' or '.join(ARCHITECTURES)} is needed, and this is {platform.system()} on {platform.machine()}:"
             " the local AWS runs the Lambda functions, which are Linux programs, as plain processes.",
             "Use a Linux virtual machine or container.",
         )
-    if not shutil.which("cargo"):
-        _fail("cargo is not on the PATH.", "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version).")
+    for program, remedy in PROGRAMS.items():
+        if not shutil.which(program):
+            _fail(f"{program} is not on the PATH.", remedy)
 
 
 def _install(name: str, content: str) -> None:
-    environment = ROOT / ".venv" / name
+    environment = VENVS / name
     requirements = REQUIREMENTS / f"{name}.txt"
     pins = hashlib.sha256(requirements.read_bytes()).hexdigest()
     # An environment has its own path and its interpreter's written into it: neither survives a move.

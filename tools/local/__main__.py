@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from local import logs, paths, record, stack, watch
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local import logs, paths, processes, record, stack, watch
+from local.deployment import FUNCTIONS
 from local.errors import LocalError
 from local.record import Record
-
-FUNCTIONS = ("request", "webhook", "collect", "query")
 
 
 def main() -> int:
@@ -24,6 +25,9 @@ def main() -> int:
         return arguments.run(arguments)
     except LocalError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (BotoCoreError, ClientError) as error:
+        print(f"error: the local AWS failed: {error}\n       Run `make down`, then the same again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -58,8 +62,8 @@ def _exec(arguments: argparse.Namespace) -> int:
 
 def _logs(arguments: argparse.Namespace) -> int:
     running = record.load(arguments.state)
-    if not running:
-        raise LocalError(f"no stack is recorded in {arguments.state}: run `make up`")
+    if not running or not processes.alive(running.processes["ministack"], arguments.state):
+        raise LocalError(f"no stack runs in {arguments.state}: run `make up`")
     endpoint = running.variables["AWS_ENDPOINT_URL"]
     source = logs.follow if arguments.follow else logs.lines
     # Following has no other end than Ctrl-C.
@@ -71,23 +75,26 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="local", description=__doc__)
-    parser.add_argument("--state", type=_absolute, default=paths.DEFAULT_STATE, help="directory of the stack's files")
+    state = argparse.ArgumentParser(add_help=False)
+    state.add_argument("--state", type=_absolute, default=paths.DEFAULT_STATE, help="directory of the stack's files")
     commands = parser.add_subparsers(required=True)
 
-    up = commands.add_parser("up", help="start a stack and leave it running; deploy again if one runs")
+    up = commands.add_parser("up", parents=[state], help="start a stack and leave it running; deploy again if one runs")
     up.set_defaults(run=_up)
 
-    down = commands.add_parser("down", help="end the stack")
+    down = commands.add_parser("down", parents=[state], help="end the stack")
     down.set_defaults(run=_down)
 
-    reload = commands.add_parser("watch", help="as up, with the functions served by `cargo lambda watch`")
+    reload = commands.add_parser(
+        "watch", parents=[state], help="as up, with the functions served by `cargo lambda watch`"
+    )
     reload.set_defaults(run=_watch)
 
     run = commands.add_parser("exec", help="run a command against a stack of its own")
     run.add_argument("command", nargs="+")
     run.set_defaults(run=_exec)
 
-    show = commands.add_parser("logs", help="print what the functions logged")
+    show = commands.add_parser("logs", parents=[state], help="print what the functions logged")
     show.add_argument("function", nargs="?", choices=FUNCTIONS)
     show.add_argument("--follow", "-f", action="store_true", help="go on printing")
     show.set_defaults(run=_logs)

@@ -1,10 +1,12 @@
 """How everything local reaches the local AWS, and nothing reaches the real one."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from local.errors import LocalError
@@ -32,6 +34,11 @@ def environment(endpoint: str) -> dict[str, str]:
     }
 
 
+def command_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a user's command: the user's own, with `variables` in place of everything AWS."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | dict(variables)
+
+
 def require_loopback(url: str) -> str:
     """Returns `url` if it stays on this machine, else refuses."""
     if urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}:
@@ -41,7 +48,7 @@ def require_loopback(url: str) -> str:
 
 def client(service: str, endpoint: str) -> Any:
     """A client of one service of the local AWS."""
-    return boto3.client(
+    return _session().client(
         service,
         endpoint_url=require_loopback(endpoint),
         region_name=REGION,
@@ -49,3 +56,14 @@ def client(service: str, endpoint: str) -> Any:
         aws_secret_access_key=ACCOUNT_KEY,
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
+
+
+def _session() -> boto3.Session:
+    """A session that reads neither a profile nor a configuration file of the user."""
+    # Each is (name in the file, environment variable, value, conversion).
+    settings = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.Session(botocore_session=botocore.session.Session(session_vars=settings))

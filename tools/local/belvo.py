@@ -38,6 +38,8 @@ def named(running: Record) -> Belvo | None:
 
 def own_sandbox(state: Path, running: Record, webhook_retry_ms: int) -> Belvo:
     """The sandbox that runs already, else a new one, which then knows the link of the events."""
+    if running.variables and "sandbox" not in running.processes:
+        raise LocalError("this stack works against a named Belvo: name it again, or end the stack with `make down`")
     authorization = os.environ.get("WEBHOOK_AUTHORIZATION") or WEBHOOK_AUTHORIZATION
     known = running.variables
     if "sandbox" in running.processes and processes.alive(running.processes["sandbox"], state):

@@ -1,15 +1,20 @@
 """`sam deploy` of what `sam build` built, into the local AWS."""
 
+import io
 import json
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import aws, paths, processes
+from local import aws, loopback, paths, processes
 from local.errors import LocalError
 
 STACK = "belvo-ingest"
 BUCKET = "belvo-ingest-artifacts"
+FUNCTIONS = ("request", "webhook", "collect", "query")
+# A dozen is usual.
+DEPLOY_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Secrets:
 
 
 def deploy(endpoint: str, belvo_url: str, state: Path) -> dict[str, str]:
-    """Deploys the built template and returns the stack's outputs."""
+    """Deploys the built template, proves that its functions are the built ones, and returns the stack's outputs."""
     template = paths.require(paths.BUILT_TEMPLATE, "make build")
     sam = paths.require(paths.SAM, "make tools")
     # A bucket of our own is several seconds quicker than `--resolve-s3`, which deploys a stack for it.
@@ -51,7 +56,9 @@ def deploy(endpoint: str, belvo_url: str, state: Path) -> dict[str, str]:
         endpoint,
         state,
     )
-    return outputs(endpoint)
+    stack = outputs(endpoint)
+    _require_built_functions(endpoint, stack)
+    return stack
 
 
 def outputs(endpoint: str) -> dict[str, str]:
@@ -70,13 +77,53 @@ def put_secrets(endpoint: str, stack: dict[str, str], secrets: Secrets) -> None:
     )
 
 
+def require_same_program(package: bytes, program: Path) -> None:
+    """Fails unless a function's deployed package holds exactly this built program."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(package)) as archive:
+            same = archive.read(program.name) == program.read_bytes()
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise LocalError(f"the deployed package of {program.parent.name} cannot be read: {error}") from error
+    if not same:
+        raise LocalError(
+            f"the deployed {program.parent.name} is not {program}: a build while it was deployed, or a deployment that"
+            " changed nothing. Run `make down`, then the same again"
+        )
+
+
+def _require_built_functions(endpoint: str, stack: dict[str, str]) -> None:
+    # MiniStack runs a function from the very bytes that it gives out here.
+    functions = aws.client("lambda", endpoint)
+    for function in FUNCTIONS:
+        resource = f"{function.capitalize()}Function"
+        location = functions.get_function(FunctionName=stack[f"{resource}Name"])["Code"]["Location"]
+        program = paths.require(paths.BUILD / resource / "bootstrap", "make build")
+        try:
+            package = loopback.download(aws.require_loopback(location))
+        except OSError as error:
+            raise LocalError(f"the deployed package of {resource} cannot be downloaded: {error}") from error
+        require_same_program(package, program)
+
+
 def _run_sam(argv: list[str], endpoint: str, state: Path) -> None:
     log = state / "deploy.log"
     # SAM writes into its home directory and would read samconfig.toml from the current one.
     env = {**aws.environment(endpoint), "HOME": str(state / "tmp"), "SAM_CLI_TELEMETRY": "0"}
-    with log.open("wb") as output:
-        done = subprocess.run(
-            argv, env=env, cwd=state, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
-        )
-    if done.returncode != 0:
-        raise LocalError(f"sam deploy failed. The end of {log}:\n{processes.tail(log)}")
+    try:
+        with log.open("wb") as output:
+            subprocess.run(
+                argv,
+                env=env,
+                cwd=state,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=DEPLOY_SECONDS,
+                check=True,
+            )
+    except subprocess.CalledProcessError as error:
+        raise LocalError(f"sam deploy failed. The end of {log}:\n{processes.tail(log)}") from error
+    except subprocess.TimeoutExpired as error:
+        raise LocalError(
+            f"sam deploy was not done after {DEPLOY_SECONDS} s. The end of {log}:\n{processes.tail(log)}"
+        ) from error

@@ -27,13 +27,22 @@ def call(
 ) -> Answer:
     """One HTTP call; raises `OSError` only when nothing answers."""
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(request, timeout=timeout) as answer:
+        with _opener().open(request, timeout=timeout) as answer:
             return Answer(answer.status, _json(answer.read()))
     except urllib.error.HTTPError as error:
         with error:
             return Answer(error.code, _json(error.read()))
+
+
+def download(url: str, timeout: float = 30) -> bytes:
+    """The body of a GET; raises `OSError` unless it succeeds."""
+    with _opener().open(url, timeout=timeout) as answer:
+        return answer.read()
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def _json(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""Where things are in the checkout."""
+"""Where things are in the checkout. Needs nothing installed: `install.py` and the Makefile read it, too."""
 
 import platform
 from pathlib import Path
@@ -10,18 +10,20 @@ VENVS = ROOT / ".venv"
 SAM = VENVS / "sam" / "bin" / "sam"
 MINISTACK = VENVS / "local" / "bin" / "ministack"
 CARGO_LAMBDA_BIN = VENVS / "build" / "bin"
-BUILT_TEMPLATE = ROOT / ".local" / "build" / "template.yaml"
+BUILD = ROOT / ".local" / "build"
+BUILT_TEMPLATE = BUILD / "template.yaml"
 DEFAULT_STATE = ROOT / ".local" / "stack"
 SANDBOX = ROOT / "target" / "debug" / "belvo-sandbox"
+# The processors that functions can run on, as the machine and as Lambda names them.
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 
 
 def architecture() -> str:
     """This machine's processor, as Lambda names it: functions run here as plain processes."""
-    names = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    machine = platform.machine().lower()
-    if machine not in names:
-        raise LocalError(f"the functions are built for x86_64 or arm64, and this machine is {machine}")
-    return names[machine]
+    machine = platform.machine()
+    if machine not in ARCHITECTURES:
+        raise LocalError(f"the functions are built for {' or '.join(ARCHITECTURES)}, and this machine is {machine}")
+    return ARCHITECTURES[machine]
 
 
 def require(path: Path, remedy: str) -> Path:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from local.errors import LocalError
@@ -62,6 +63,18 @@ def stop_all(state: Path) -> None:
         return
     _signal_all(state, signal.SIGKILL)
     wait_for("processes to end when killed", lambda: not any(_members(state)), GRACE_SECONDS)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Holds off Ctrl-C: a second one, from an impatient user, must not leave half of the processes behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def tail(log: Path, lines: int = 30) -> str:

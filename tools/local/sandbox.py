@@ -24,10 +24,11 @@ def start(state: Path, secrets: Secrets, webhook_retry_ms: int) -> tuple[int, st
         str(program),
         "--port=0",
         f"--secret-id={secrets.belvo_id}",
-        f"--secret-password={secrets.belvo_password}",
         f"--webhook-retry-ms={webhook_retry_ms}",
     ]
-    pid = processes.start(argv, {}, state, out, log)
+    # Anyone on this machine may read a command line.
+    env = {"BELVO_SANDBOX_SECRET_PASSWORD": secrets.belvo_password}
+    pid = processes.start(argv, env, state, out, log)
 
     def announced() -> str | None:
         processes.require_alive("belvo-sandbox", pid, state, log)

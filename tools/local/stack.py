@@ -1,13 +1,10 @@
 """Up, down, exec: the life of one local stack in one state directory."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from local import aws, belvo, deployment, logs, ministack, processes, record, routes, sandbox
@@ -17,6 +14,7 @@ from local.record import Record
 # Belvo's own spacing of its attempts to deliver a webhook, and one for a command that waits for the next attempt.
 WEBHOOK_RETRY_MS = 60_000
 QUICK_WEBHOOK_RETRY_MS = 500
+WEBHOOK_PATH = "/webhooks/belvo"
 
 
 def up(state: Path, say: Callable[[str], None]) -> Record:
@@ -40,7 +38,9 @@ def run_with(command: list[str], say: Callable[[str], None]) -> int:
     code = 1
     try:
         running = _up(state, say, lambda running: belvo.own_sandbox(state, running, QUICK_WEBHOOK_RETRY_MS))
-        code = subprocess.run(command, env={**os.environ, **running.variables}, check=False).returncode
+        # Marked as a part of the stack, the command ends with it, and so does whatever it started.
+        env = aws.command_environment({**running.variables, processes.MARK: str(state)})
+        code = subprocess.run(command, env=env, check=False).returncode
         return code
     finally:
         try:
@@ -87,13 +87,13 @@ def _bring_up(
     stack = deployment.deploy(endpoint, chosen.url, state)
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
-    webhook_url = f"{api_url}/webhooks/belvo"
+    variables = _variables(endpoint, api_url, stack, chosen)
     if chosen.is_sandbox:
-        sandbox.register_webhook(chosen.url, webhook_url, chosen.secrets.webhook_authorization)
+        sandbox.register_webhook(chosen.url, variables["WEBHOOK_URL"], chosen.secrets.webhook_authorization)
     say(f"API         {api_url}")
-    say(f"Webhooks    {webhook_url}")
+    say(f"Webhooks    {variables['WEBHOOK_URL']}")
 
-    running.variables = _variables(endpoint, api_url, stack, chosen)
+    running.variables = variables
     record.save(state, running)
     return running
 
@@ -105,7 +105,7 @@ def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo
     return {
         **settings,
         "API_URL": api_url,
-        "WEBHOOK_URL": f"{api_url}/webhooks/belvo",
+        "WEBHOOK_URL": f"{api_url}{WEBHOOK_PATH}",
         **(sandboxed if chosen.is_sandbox else {}),
         "BELVO_SECRET_ID": chosen.secrets.belvo_id,
         "BELVO_SECRET_PASSWORD": chosen.secrets.belvo_password,
@@ -116,10 +116,7 @@ def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo
         "TRANSACTIONS_TABLE": stack["TransactionsTableName"],
         "QUEUE_URL": stack["QueueUrl"],
         "DLQ_URL": stack["DeadLetterQueueUrl"],
-        "REQUEST_FUNCTION": stack["RequestFunctionName"],
-        "WEBHOOK_FUNCTION": stack["WebhookFunctionName"],
-        "COLLECT_FUNCTION": stack["CollectFunctionName"],
-        "QUERY_FUNCTION": stack["QueryFunctionName"],
+        **{f"{name.upper()}_FUNCTION": stack[f"{name.capitalize()}FunctionName"] for name in deployment.FUNCTIONS},
     }
 
 
@@ -130,19 +127,7 @@ def _keep_function_logs(state: Path, running: Record) -> None:
 
 
 def _stop(state: Path) -> None:
-    with _undisturbed():
+    with processes.undisturbed():
         processes.stop_all(state)
         record.forget(state)
         shutil.rmtree(state / "tmp", ignore_errors=True)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Holds off Ctrl-C: a second one, from an impatient user, must not leave half of the processes behind."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

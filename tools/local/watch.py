@@ -5,10 +5,12 @@ Forwarded functions run with the account's credentials, not with their roles: pe
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from local import aws, ministack, paths
+from local import aws, ministack, paths, processes
+from local.deployment import FUNCTIONS
 from local.errors import LocalError
 from local.record import Record
 
@@ -17,30 +19,33 @@ FORWARD = "MINISTACK_LAMBDA_PROXY_URL"
 # Where `cargo lambda invoke` looks unless it is told.
 INVOKE_HOST, INVOKE_PORT = "::1", 9000
 EXAMPLE = "events/webhook-historical-update.json"
-BINARIES = {
-    "request": "REQUEST_FUNCTION",
-    "webhook": "WEBHOOK_FUNCTION",
-    "collect": "COLLECT_FUNCTION",
-    "query": "QUERY_FUNCTION",
-}
+GRACE_SECONDS = 10
 
 
 def run(running: Record, say: Callable[[str], None]) -> int:
     """Serves the functions until interrupted, then gives the stack back to the built ones."""
     endpoint = running.variables["AWS_ENDPOINT_URL"]
     functions = aws.client("lambda", endpoint)
-    names = {binary: running.variables[variable] for binary, variable in BINARIES.items()}
+    names = {binary: running.variables[f"{binary.upper()}_FUNCTION"] for binary in FUNCTIONS}
     host, port = _address()
-    for binary, name in names.items():
-        url = f"http://{_bracketed(host)}:{port}/2015-03-31/functions/{binary}/invocations"
-        _configure(functions, name, {**_variables(functions, name), FORWARD: url})
-    say("\nServing the functions with hot reload. Ctrl-C gives the stack back to the built ones. To send an event:")
-    say(f"  PATH=.venv/build/bin:$PATH cargo lambda invoke webhook{_options(host, port)} --data-file {EXAMPLE}\n")
-    try:
+    with _forwarded(functions, names, f"http://{_bracketed(host)}:{port}"):
+        say("\nServing the functions with hot reload. Ctrl-C gives the stack back to the built ones. To send an event:")
+        say(f"  PATH=.venv/build/bin:$PATH cargo lambda invoke webhook{_options(host, port)} --data-file {EXAMPLE}\n")
         return _serve(endpoint, host, port, _merged(functions, names))
+
+
+@contextmanager
+def _forwarded(functions: Any, names: dict[str, str], url: str) -> Iterator[None]:
+    """Lets the stack forward the functions' invocations to `url`, and run the built functions again at the end."""
+    try:
+        for binary, name in names.items():
+            address = f"{url}/2015-03-31/functions/{binary}/invocations"
+            _configure(functions, name, {**_variables(functions, name), FORWARD: address})
+        yield
     finally:
-        for name in names.values():
-            _configure(functions, name, _variables(functions, name))
+        with processes.undisturbed():
+            for name in names.values():
+                _configure(functions, name, _variables(functions, name))
 
 
 def _address() -> tuple[str, int]:
@@ -71,11 +76,25 @@ def _serve(endpoint: str, host: str, port: int, variables: dict[str, str]) -> in
         f"--invoke-port={port}",
     ]
     target = {"CARGO_TARGET_DIR": str(paths.ROOT / "target")}
-    env = {**os.environ, **aws.environment(endpoint), **variables, **target, "PATH": path}
+    env = aws.command_environment({**aws.environment(endpoint), **variables, **target, "PATH": path})
+    server = subprocess.Popen(argv, cwd=paths.ROOT, env=env)
     try:
-        return subprocess.run(argv, cwd=paths.ROOT, env=env, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        with processes.undisturbed():
+            end(server)
+
+
+def end(server: subprocess.Popen[bytes], seconds: float = GRACE_SECONDS) -> None:
+    """Ends a child: politely, then by force after `seconds`."""
+    server.terminate()
+    try:
+        server.wait(seconds)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def _merged(functions: Any, names: dict[str, str]) -> dict[str, str]:
