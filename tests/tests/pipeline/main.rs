@@ -4,6 +4,7 @@
 
 mod changing;
 mod collecting;
+mod errors;
 mod misbehaviour;
 mod reading;
 mod requesting;
