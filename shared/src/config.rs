@@ -62,6 +62,8 @@ pub struct CollectConfig {
     pub transactions_table: String,
     /// FIFO queue of webhooks.
     pub queue_url: String,
+    /// Pages that one environment reads from Belvo in any 30 seconds.
+    pub pages_per_30_s: u32,
 }
 
 /// Environment of `query`.
@@ -135,6 +137,9 @@ impl CollectConfig {
             requests_table: text(env, "REQUESTS_TABLE")?,
             transactions_table: text(env, "TRANSACTIONS_TABLE")?,
             queue_url: text(env, "QUEUE_URL")?,
+            pages_per_30_s: text(env, "PAGES_PER_30_S")?
+                .parse()
+                .map_err(|_| ConfigError::Invalid { name: "PAGES_PER_30_S", reason: "must be a number" })?,
         })
     }
 }
@@ -193,6 +198,7 @@ mod tests {
         let value = match name {
             "BELVO_BASE_URL" => "https://sandbox.belvo.com",
             "ACK_STATUS" => "202",
+            "PAGES_PER_30_S" => "36",
             "ALLOWED_SOURCE_IPS" => "3.130.254.46, 18.220.61.186",
             _ => name,
         };

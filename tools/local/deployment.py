@@ -37,6 +37,8 @@ def deploy(endpoint: str, belvo_url: str, state: Path) -> dict[str, str]:
         "Architecture": paths.architecture(),
         "DeletionProtection": "false",
         "QueuesRequireTls": "false",
+        # The sandbox has no limit, and the tests read hundreds of pages.
+        "PagesPer30Seconds": "100000",
     }
     _run_sam(
         [

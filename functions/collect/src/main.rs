@@ -23,7 +23,8 @@ async fn main() -> Result<(), Error> {
     let config = CollectConfig::from_env()?;
     let aws = sdk_config(CallBudget::PATIENT).await;
     let collect = Collect {
-        belvo: Client::new(config.belvo_base_url, CachedSecret::new(&aws, config.belvo_secret_arn))?,
+        belvo: Client::new(config.belvo_base_url, CachedSecret::new(&aws, config.belvo_secret_arn))?
+            .with_pages_per_30_s(config.pages_per_30_s),
         requests: Requests::new(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::{
     BelvoError,
+    pace::Pace,
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
@@ -77,6 +78,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     keys: CachedSecret<ApiKeys>,
+    pace: Option<Pace>,
 }
 
 impl Client {
@@ -95,7 +97,13 @@ impl Client {
             .timeout(PAGE_TIMEOUT)
             .user_agent(concat!("belvo-ingest/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base, keys })
+        Ok(Self { http, base, keys, pace: None })
+    }
+
+    /// The same client, reading at most so many pages in any 30 seconds.
+    #[must_use]
+    pub fn with_pages_per_30_s(self, pages: u32) -> Self {
+        Self { pace: Some(Pace::new(pages)), ..self }
     }
 
     /// Reads the keys and opens a connection, so that the first invocation finds both. What fails here fails again, with
@@ -157,6 +165,9 @@ impl Client {
     }
 
     async fn page(&self, url: Url) -> Result<Page, BelvoError> {
+        if let Some(pace) = &self.pace {
+            pace.admit().await;
+        }
         let answer = self.send(|| self.http.request(Method::GET, url.clone())).await?;
         let body: PageBody = read(answer).await?;
         let next = body.next.map(|next| own_page(&self.base, &next)).transpose()?;

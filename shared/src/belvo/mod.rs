@@ -3,6 +3,7 @@
 
 mod client;
 mod error;
+mod pace;
 mod webhook;
 mod wire;
 
