@@ -25,7 +25,7 @@ pub use failure::CollectError;
 
 /// Kept back from the time of an invocation, to hand unfinished messages back in order.
 const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
-/// Links worked on at the same time in one invocation: Belvo allows 80 requests per 30 seconds and address.
+/// Links worked on at the same time in one invocation. They share the pace at which pages are read.
 const LINKS_AT_ONCE: usize = 2;
 
 /// What the function needs to do its work.

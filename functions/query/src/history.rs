@@ -19,7 +19,7 @@ pub(crate) struct VersionView<'a> {
     deleted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_by: Option<&'a RequestId>,
-    /// The fields in which it differs from the version before.
+    /// The fields in which it differs from the version before; none for a first version.
     differs_in: Vec<String>,
     /// The row as Belvo returned it, with its account's id in place of the account.
     transaction: Value,
@@ -28,26 +28,23 @@ pub(crate) struct VersionView<'a> {
 /// The versions, oldest first.
 pub(crate) fn view(versions: &[Version]) -> Vec<VersionView<'_>> {
     let before = std::iter::once(None).chain(versions.iter().map(Some));
-    let shown = |(before, version): (Option<&Version>, &'_ Version)| differences(before, version);
-    let differs_in: Vec<_> = before.zip(versions).map(shown).collect();
     versions
         .iter()
-        .zip(differs_in)
-        .map(|(version, differs_in)| VersionView {
+        .zip(before)
+        .map(|(version, before)| VersionView {
             observed_at: version.from,
             observed_by: version.request.as_ref(),
             until: version.until,
             deleted: version.deleted,
             deleted_by: version.deleted_by.as_ref(),
-            differs_in,
+            differs_in: before.map_or_else(Vec::new, |before| differences(before, version)),
             transaction: version.row.clone().into_row(None),
         })
         .collect()
 }
 
-/// The names of the fields that were added, removed or changed, sorted; none for a first version.
-fn differences(before: Option<&Version>, version: &Version) -> Vec<String> {
-    let Some(before) = before else { return Vec::new() };
+/// The names of the fields that were added, removed or changed, sorted.
+fn differences(before: &Version, version: &Version) -> Vec<String> {
     let (before, after) = (before.row.document(), version.row.document());
     let mut names: Vec<_> =
         before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).collect();
