@@ -1,6 +1,8 @@
 //! A link with its accounts and rows, and the ways a bank changes them: new rows, corrected rows, rows that
 //! vanish, pending rows that are booked.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, OffsetDateTime};
@@ -33,6 +35,45 @@ impl Link {
 
     pub(crate) fn status(&self) -> &str {
         self.object["status"].as_str().unwrap_or_default()
+    }
+
+    /// Every row, with the id of its account.
+    pub(crate) fn values(&self) -> Vec<Value> {
+        let value = |row: &Row| {
+            let mut value = row.value();
+            value["account"] = json!({ "id": row.account });
+            value
+        };
+        self.rows.iter().map(value).collect()
+    }
+
+    /// Takes over the accounts and rows of another link, under ids of its own.
+    pub(crate) fn adopt(&mut self, accounts: Vec<Account>, rows: Vec<Value>) {
+        let mut ids = BTreeMap::new();
+        self.accounts = accounts
+            .into_iter()
+            .map(|account| {
+                let own = self.generator.id();
+                ids.insert(account.id.clone(), own.clone());
+                account.with(&json!({ "id": own, "link": self.id }))
+            })
+            .collect();
+        for mut row in rows {
+            row["id"] = json!(self.generator.id());
+            row["account"]["id"] = json!(row["account"]["id"].as_str().and_then(|id| ids.get(id)));
+            self.rows.push(Row::new(row));
+        }
+        self.sort();
+    }
+
+    /// Merges `patch` into one account; says what it is now. The collection time moves on by an hour unless the patch sets
+    /// it.
+    pub(crate) fn patch_account(&mut self, id: &str, patch: &Value) -> Option<Value> {
+        let account = self.accounts.iter_mut().find(|account| account.id == id)?;
+        let mut changes = json!({ "collected_at": an_hour_after(&account.value["collected_at"]) });
+        merge(&mut changes, patch);
+        *account = account.clone().with(&changes);
+        Some(account.value.clone())
     }
 
     pub(crate) fn has_account(&self, id: &str) -> bool {
@@ -115,7 +156,7 @@ impl Link {
 
 /// Objects merge field by field, everything else replaces. Unlike RFC 7396 `null` is stored, not taken as "remove":
 /// Belvo keeps every key and sends null.
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {
             for (key, change) in patch {

@@ -125,6 +125,8 @@ struct Rule {
     on: On,
     link: Option<String>,
     page: Option<u64>,
+    /// So many calls that it would concern still go unharmed.
+    skip: u64,
     /// How often it may still happen; absent is for ever.
     times: Option<u64>,
     effect: Effect,
@@ -138,6 +140,8 @@ struct RuleSpec {
     on: On,
     link: Option<String>,
     page: Option<u64>,
+    #[serde(default)]
+    skip: u64,
     times: Option<u64>,
     action: Map<String, Value>,
 }
@@ -157,6 +161,7 @@ impl Rules {
             on: spec.on,
             link,
             page: spec.page,
+            skip: spec.skip,
             times: spec.times,
             effect,
             source,
@@ -186,7 +191,9 @@ impl Rules {
                 && rule.page.is_none_or(|only| only == page)
                 && rule.effect.action.concerns_page(page)
                 && !effects.iter().any(|earlier| earlier.action.excludes(&rule.effect.action));
-            if matches {
+            if matches && rule.skip > 0 {
+                rule.skip -= 1;
+            } else if matches {
                 rule.times = rule.times.map(|times| times - 1);
                 effects.push(rule.effect.clone());
             }

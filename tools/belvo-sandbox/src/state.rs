@@ -91,4 +91,27 @@ impl State {
         self.links.push(Link::new(&spec, new.transactions));
         &self.links[self.links.len() - 1]
     }
+
+    /// Makes a link as when the user of another one connects the same bank again: what the institution names stays, and
+    /// every id of Belvo's is new.
+    pub(crate) fn reconnect(&mut self, id: &str, seed: u64) -> Option<&Link> {
+        let link = self.link(id)?;
+        let new = NewLink {
+            recurrent: link.object["access_mode"] == "recurrent",
+            external_id: link.object["external_id"].as_str().map(str::to_owned),
+            institution: link.object["institution"].as_str().map(str::to_owned),
+            seed,
+            today: link.today(),
+            days: 1,
+            with_loan: false,
+            transactions: 0,
+        };
+        let made = self.create(new).id.clone();
+        let (accounts, rows) = {
+            let elder = self.link(id)?;
+            (elder.accounts.clone(), elder.values())
+        };
+        self.link_mut(&made)?.adopt(accounts, rows);
+        self.link(&made)
+    }
 }

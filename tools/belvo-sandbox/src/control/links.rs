@@ -58,6 +58,13 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
     Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
 }
 
+/// Makes a link as when the same user connects the same bank again.
+pub(crate) async fn reconnect(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ControlError> {
+    let mut state = app.state();
+    let link = state.reconnect(&id, app.config.seed).ok_or_else(|| ControlError::unknown("link"))?;
+    Ok((StatusCode::CREATED, Json(link.object.clone())).into_response())
+}
+
 /// Merges fields into the link object, `status` above all.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
@@ -102,6 +109,22 @@ pub(crate) async fn accounts(
     let state = app.state();
     let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
     Ok(Json(link.accounts.iter().map(|account| account.value.clone()).collect()))
+}
+
+/// Merges fields into an account, whose collection time moves on; answers with the account.
+pub(crate) async fn patch_account(
+    State(app): State<Arc<App>>,
+    Path((id, account)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
+    let changes: Map<String, Value> = parse(&body)?;
+    if changes.contains_key("id") || changes.contains_key("link") {
+        return Err(ControlError::bad(&"an account keeps its id and its link"));
+    }
+    let mut state = app.state();
+    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let account = link.patch_account(&account, &Value::Object(changes));
+    account.map(Json).ok_or_else(|| ControlError::unknown("account"))
 }
 
 #[derive(Deserialize)]

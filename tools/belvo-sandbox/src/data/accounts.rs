@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use time::Date;
 
 use super::dice::{Dice, days_after, decimal};
+use crate::link::merge;
 
 /// One account, and what the rows of it need to know.
+#[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) category: &'static str,
@@ -16,6 +18,15 @@ pub(crate) struct Account {
     pub(crate) value: Value,
     /// The whole object as the text that is spliced into rows.
     pub(crate) json: String,
+}
+
+impl Account {
+    /// The account with other fields.
+    pub(crate) fn with(self, changes: &Value) -> Self {
+        let mut value = self.value;
+        merge(&mut value, changes);
+        finish(self.category, self.card_number, value)
+    }
 }
 
 /// Which link the accounts belong to.

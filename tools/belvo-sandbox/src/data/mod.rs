@@ -61,6 +61,11 @@ impl Generator {
         (link, accounts, Self { dice, today: spec.today, days: spec.days.max(1) })
     }
 
+    /// A new id of Belvo's.
+    pub(crate) fn id(&mut self) -> String {
+        self.dice.uuid()
+    }
+
     /// A row on `date`, or on any day of the window.
     pub(crate) fn row(&mut self, accounts: &[Account], date: Option<Date>) -> Value {
         let date = date.unwrap_or_else(|| days_after(self.today, -i64::from(self.dice.below(self.days))));

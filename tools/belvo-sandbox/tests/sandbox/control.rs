@@ -140,3 +140,43 @@ async fn a_sandbox_is_healthy_until_it_is_stopped() {
     harness.stop().await;
     assert!(other.try_get(&health).await.is_err());
 }
+
+#[tokio::test]
+async fn an_account_changes_in_all_of_its_rows() {
+    let harness = Harness::start().await;
+    let link = harness.link(40).await;
+    let before = harness.truth(&link).await[0]["account"].clone();
+    let path = format!("/links/{link}/accounts/{}", before["id"].as_str().unwrap());
+
+    let changed = harness.control(Method::PATCH, &path, json!({ "balance": { "current": 1.5 } })).await.json();
+
+    assert_eq!((&changed["balance"]["current"], &changed["number"]), (&json!(1.5), &before["number"]));
+    assert_ne!(changed["collected_at"], before["collected_at"]);
+    assert_eq!(changed["balance"]["available"], before["balance"]["available"]);
+    assert!(harness.truth(&link).await.iter().any(|row| row["account"] == changed));
+    assert!(!harness.truth(&link).await.iter().any(|row| row["account"] == before));
+    assert_eq!(harness.control(Method::PATCH, &path, json!({ "id": "x" })).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_user_who_connects_again_has_the_same_rows_under_other_ids() {
+    let harness = Harness::start().await;
+    let link = harness.link(40).await;
+    let answer = harness.control(Method::POST, &format!("/links/{link}/reconnect"), Value::Null).await;
+    let again = answer.json()["id"].as_str().unwrap().to_owned();
+
+    let (elder, younger) = (harness.truth(&link).await, harness.truth(&again).await);
+    assert_ne!(link, again);
+    assert!(ids(&elder).iter().all(|id| !ids(&younger).contains(id)));
+    let named = |rows: &[Value]| {
+        let mut names: Vec<_> = rows
+            .iter()
+            .map(|row| (row["internal_identification"].clone(), row["account"]["internal_identification"].clone()))
+            .map(|names| json!(names).to_string())
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(named(&elder), named(&younger));
+    assert!(younger.iter().filter(|row| !row["account"].is_null()).all(|row| row["account"]["link"] == json!(again)));
+}

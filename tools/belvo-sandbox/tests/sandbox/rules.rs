@@ -37,6 +37,18 @@ async fn answers_are_replaced_as_often_as_the_rule_says_in_the_order_of_the_rule
 }
 
 #[tokio::test]
+async fn a_rule_lets_calls_pass_before_it_takes_effect() {
+    let harness = Harness::start().await;
+    let link = harness.link(5).await;
+    harness.rule(json!({ "on": "get", "link": link, "skip": 2, "times": 1, "action": { "status": 429 } })).await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(harness.get(&page(&link, 1)).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 200]);
+}
+
+#[tokio::test]
 async fn a_rule_concerns_its_link_its_page_and_its_kind_of_call() {
     let harness = Harness::start().await;
     let (one, other) = (harness.link(25).await, harness.link(25).await);
