@@ -62,8 +62,16 @@ pub struct CollectConfig {
     pub transactions_table: String,
     /// FIFO queue of webhooks.
     pub queue_url: String,
+    /// Where messages go that are given up.
+    pub dead_letter_queue_url: String,
+    /// Receives after which a message is given up.
+    pub attempts: u32,
+    /// The longest time a message waits before it is tried again, in seconds.
+    pub longest_retry_s: u32,
     /// Pages that one environment reads from Belvo in any 30 seconds.
     pub pages_per_30_s: u32,
+    /// A listing of more rows is fetched in parts.
+    pub rows_per_part: u32,
 }
 
 /// Environment of `query`.
@@ -137,9 +145,11 @@ impl CollectConfig {
             requests_table: text(env, "REQUESTS_TABLE")?,
             transactions_table: text(env, "TRANSACTIONS_TABLE")?,
             queue_url: text(env, "QUEUE_URL")?,
-            pages_per_30_s: text(env, "PAGES_PER_30_S")?
-                .parse()
-                .map_err(|_| ConfigError::Invalid { name: "PAGES_PER_30_S", reason: "must be a number" })?,
+            dead_letter_queue_url: text(env, "DEAD_LETTER_QUEUE_URL")?,
+            attempts: number(env, "ATTEMPTS")?,
+            longest_retry_s: number(env, "LONGEST_RETRY_S")?,
+            pages_per_30_s: number(env, "PAGES_PER_30_S")?,
+            rows_per_part: number(env, "ROWS_PER_PART")?,
         })
     }
 }
@@ -172,6 +182,10 @@ fn text(env: Environment<'_>, name: &'static str) -> Result<String, ConfigError>
     env(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
 }
 
+fn number(env: Environment<'_>, name: &'static str) -> Result<u32, ConfigError> {
+    text(env, name)?.parse().map_err(|_| ConfigError::Invalid { name, reason: "must be a number" })
+}
+
 /// Belvo is spoken to over TLS; plain HTTP is for a sandbox on this machine.
 fn belvo_base_url(env: Environment<'_>) -> Result<Url, ConfigError> {
     const NAME: &str = "BELVO_BASE_URL";
@@ -199,6 +213,9 @@ mod tests {
             "BELVO_BASE_URL" => "https://sandbox.belvo.com",
             "ACK_STATUS" => "202",
             "PAGES_PER_30_S" => "36",
+            "ROWS_PER_PART" => "10000",
+            "ATTEMPTS" => "30",
+            "LONGEST_RETRY_S" => "900",
             "ALLOWED_SOURCE_IPS" => "3.130.254.46, 18.220.61.186",
             _ => name,
         };

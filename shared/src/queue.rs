@@ -1,11 +1,13 @@
 //! The FIFO queue between the webhook and the collection: one message per delivery, one group per link, so that the
-//! work of a link is serial and links do not wait for each other (decision 3 of the design).
+//! work of a link is serial and links do not wait for each other (decision 3 of the design). What an invocation leaves
+//! undone comes back through it as a continuation; what is given up goes to its dead-letter queue with the reason.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::{
     error::SdkError,
     operation::{change_message_visibility::ChangeMessageVisibilityError, send_message::SendMessageError},
+    types::MessageAttributeValue,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{json, value::RawValue};
@@ -15,7 +17,7 @@ use thiserror::Error;
 use crate::{
     aws::SdkConfig,
     belvo::{Notification, NotificationError, json_fault},
-    domain::{LinkId, RequestId, Resource, Timestamp},
+    domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp},
 };
 
 /// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API reference).
@@ -34,23 +36,43 @@ pub struct Delivery {
     pub notification: Notification,
     /// The webhook's JSON as Belvo sent it.
     pub webhook: Box<RawValue>,
+    /// What is left of a collection that this webhook, perhaps with others, has begun.
+    pub unfinished: Option<Unfinished>,
+}
+
+/// A collection that outlasted an invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// The retrievals it ends.
+    pub requests: Vec<RequestId>,
+    /// One account, or all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// Whether the link's rows are to be counted afterwards.
+    pub counts_after: bool,
+    /// How far it has come.
+    pub progress: Progress,
 }
 
 /// A message of the queue.
 #[derive(Serialize, Deserialize)]
 struct Message {
-    /// What kind of message it is; there is one kind.
     kind: Kind,
     delivery_id: String,
     correlation_id: String,
     received_at: Timestamp,
     webhook: Box<RawValue>,
+    /// Continuations only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unfinished: Option<Unfinished>,
 }
 
+/// What a message says.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Webhook,
+    Continuation,
 }
 
 /// A message that is no delivery.
@@ -87,7 +109,7 @@ impl Delivery {
         let correlation_id =
             notification.request_id.as_ref().map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
         let id = hex::encode(Sha256::digest(body));
-        Ok(Self { id, correlation_id, received_at: Timestamp::now(), notification, webhook })
+        Ok(Self { id, correlation_id, received_at: Timestamp::now(), notification, webhook, unfinished: None })
     }
 
     /// Stands in for the webhook when Belvo answered a request with its data at once.
@@ -109,24 +131,29 @@ impl Delivery {
             received_at: message.received_at,
             notification: Notification::parse(message.webhook.get())?,
             webhook: message.webhook,
+            unfinished: message.unfinished,
         })
     }
 
     fn message(&self) -> Result<String, QueueError> {
         let message = Message {
-            kind: Kind::Webhook,
+            kind: if self.unfinished.is_some() { Kind::Continuation } else { Kind::Webhook },
             delivery_id: self.id.clone(),
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at,
             webhook: self.webhook.clone(),
+            unfinished: self.unfinished.clone(),
         };
         serde_json::to_string(&message).map_err(QueueError::Encoding)
     }
 
     /// What SQS drops repetitions by, for five minutes. A webhook with a request id says the same thing each time it is
     /// sent. One without may say "there is news" twice with the same bytes, and the second must not be dropped after
-    /// the first was collected, so each is its own (docs/decisions/0003).
+    /// the first was collected, so each is its own (docs/decisions/0003). A continuation is one step of one collection.
     fn deduplication_id(&self) -> String {
+        if let Some(Unfinished { progress, .. }) = &self.unfinished {
+            return format!("{}-{}-{}", &self.id[..32], progress.started_at.unix_millis(), progress.parts);
+        }
         match self.notification.request_id {
             Some(_) => self.id.clone(),
             None => format!("{}-{}", &self.id[..32], uuid::Uuid::new_v4().simple()),
@@ -181,9 +208,47 @@ impl Queue {
     }
 }
 
+/// The dead-letter queue of [`Queue`].
+pub struct DeadLetters {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl DeadLetters {
+    /// The dead-letter queue at `url`.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, url: String) -> Self {
+        Self { client: aws_sdk_sqs::Client::new(aws), url }
+    }
+
+    /// Puts a message that is given up, as it is, beside the reason (attributes `reason` and `receives`), so that moving it
+    /// back to the queue tries it again. May be repeated: a second copy is as harmless as a second delivery.
+    pub async fn put(&self, body: &str, group: &str, reason: &str, receives: u32) -> Result<(), QueueError> {
+        // SQS takes attributes of 256 KB; the reason is for a person.
+        let reason: String = reason.chars().take(1_000).collect();
+        let attribute = |kind: &str, value: String| {
+            let value = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
+            value.map_err(|error| QueueError::Send(Box::new(SdkError::construction_failure(error))))
+        };
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_group_id(group)
+            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+            .message_attributes("reason", attribute("String", reason)?)
+            .message_attributes("receives", attribute("Number", receives.to_string())?)
+            .send()
+            .await
+            .map_err(|error| QueueError::Send(Box::new(error)))?;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Days;
 
     const WITH_ID: &str = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update",
         "link_id":"16f68516-bcbc-4cf7-b815-c500d4204e28","request_id":"4363b08b51eb43509c745df5ac92a7f6"}"#;
@@ -223,6 +288,22 @@ mod tests {
             (&sent.id, &sent.correlation_id, sent.received_at)
         );
         assert_eq!((read.webhook.get(), read.notification), (WITH_ID, sent.notification));
+    }
+
+    #[test]
+    fn a_continuation_survives_the_queue_and_is_one_message_however_often_it_is_sent() {
+        let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        let unfinished = |started_at| Unfinished {
+            requests: vec![RequestId::parse("r").unwrap()],
+            account: None,
+            counts_after: false,
+            progress: Progress::new(Days::ALL, true, started_at),
+        };
+        let continuation = |started_at| Delivery { unfinished: Some(unfinished(started_at)), ..delivery(WITHOUT_ID) };
+        let read = Delivery::parse(&continuation(at).message().unwrap()).unwrap();
+        assert_eq!(read.unfinished, Some(unfinished(at)));
+        assert_eq!(continuation(at).deduplication_id(), continuation(at).deduplication_id());
+        assert_ne!(continuation(at).deduplication_id(), continuation(at.plus_seconds(1)).deduplication_id());
     }
 
     #[test]

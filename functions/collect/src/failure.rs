@@ -4,15 +4,23 @@ use std::time::Duration;
 
 use shared::{
     belvo::{Advice, BelvoError},
-    queue::DeliveryError,
+    queue::{DeliveryError, QueueError},
     store::StoreError,
 };
 use thiserror::Error;
 
 /// The first wait of the exponential back-off that Belvo recommends ("base interval of three seconds with a factor of
-/// two", Belvo's OpenAPI), and the longest.
+/// two", Belvo's OpenAPI).
 const FIRST_WAIT: Duration = Duration::from_secs(3);
-const LONGEST_WAIT: Duration = Duration::from_mins(15);
+
+/// How long a message is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Receives after which it is given up.
+    pub attempts: u32,
+    /// The longest wait before it is tried again.
+    pub longest_wait: Duration,
+}
 
 /// Why a message has to come back.
 #[derive(Debug, Error)]
@@ -23,6 +31,9 @@ pub enum CollectError {
     /// The store did not take or give.
     #[error("the store could not be used")]
     Store(#[from] StoreError),
+    /// The queue did not take a continuation.
+    #[error("the rest of the collection could not be handed on")]
+    Queue(#[from] QueueError),
     /// The message is not one of ours.
     #[error("the message cannot be read")]
     Message(#[from] DeliveryError),
@@ -39,8 +50,7 @@ pub enum CollectError {
 pub(crate) enum Next {
     /// It comes back after at least this wait.
     Retry(Duration),
-    /// It would fail again for ever: it comes back at once, so that it soon ends in the dead-letter queue and does not
-    /// hold its link up.
+    /// It would fail again for ever: it goes to the dead-letter queue at once and does not hold its link up.
     GiveUp,
     /// It comes back late, and an error is logged, at which an alarm goes off.
     Alarm,
@@ -57,33 +67,37 @@ impl CollectError {
                 Advice::Alarm => Next::Alarm,
             },
             Self::Store(StoreError::Corrupt(_) | StoreError::Refused(..)) | Self::Panicked => Next::Alarm,
-            Self::Store(_) => Next::Retry(FIRST_WAIT),
+            Self::Store(_) | Self::Queue(_) => Next::Retry(FIRST_WAIT),
             Self::Message(_) => Next::GiveUp,
             Self::OutOfTime => Next::Retry(Duration::ZERO),
         }
     }
 }
 
-/// How long the message stays hidden: the wait it was told, or the back-off of its `receives`-th failure if that is
-/// longer, up to half as long again at random, so that links which failed together do not return together.
-pub(crate) fn wait_before_retry(next: Next, receives: u32) -> Duration {
-    let backoff = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1))).min(LONGEST_WAIT);
-    let wait = match next {
-        Next::GiveUp | Next::Retry(Duration::ZERO) => return Duration::ZERO,
-        Next::Retry(after) => after.max(backoff),
-        Next::Alarm => LONGEST_WAIT,
-    };
-    let jitter = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
-    wait.mul_f64(1.0 + jitter / 2.0)
+impl Patience {
+    /// How long a message stays hidden: the wait it was told, or the back-off of its `receives`-th failure if that is
+    /// longer, up to half as long again at random, so that links which failed together do not return together.
+    pub(crate) fn wait(&self, next: Next, receives: u32) -> Duration {
+        let backoff = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1)));
+        let wait = match next {
+            Next::GiveUp | Next::Retry(Duration::ZERO) => return Duration::ZERO,
+            Next::Retry(after) => after.max(backoff).min(self.longest_wait),
+            Next::Alarm => self.longest_wait,
+        };
+        let jitter = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+        wait.mul_f64(1.0 + jitter / 2.0)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PATIENCE: Patience = Patience { attempts: 30, longest_wait: Duration::from_mins(15) };
+
     #[test]
     fn waits_grow_with_each_failure_up_to_a_limit() {
-        let wait = |receives| wait_before_retry(Next::Retry(Duration::from_secs(3)), receives).as_secs_f64();
+        let wait = |receives| PATIENCE.wait(Next::Retry(Duration::from_secs(3)), receives).as_secs_f64();
         for (receives, base) in [(1, 3.0), (2, 6.0), (5, 48.0), (50, 900.0)] {
             assert!((base..=base * 1.5).contains(&wait(receives)), "{receives}");
         }
@@ -91,12 +105,11 @@ mod tests {
 
     #[test]
     fn a_wait_that_belvo_asks_for_is_kept() {
-        let wait = wait_before_retry(Next::Retry(Duration::from_mins(2)), 1);
-        assert!(wait >= Duration::from_mins(2));
+        assert!(PATIENCE.wait(Next::Retry(Duration::from_mins(2)), 1) >= Duration::from_mins(2));
     }
 
     #[test]
     fn what_can_never_succeed_does_not_hold_its_link_up() {
-        assert_eq!(wait_before_retry(Next::GiveUp, 3), Duration::ZERO);
+        assert_eq!(PATIENCE.wait(Next::GiveUp, 3), Duration::ZERO);
     }
 }

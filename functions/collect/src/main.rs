@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{Collect, handle};
+use collect::{Collect, Patience, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
     belvo::Client,
     config::{self, CollectConfig},
-    queue::Queue,
+    queue::{DeadLetters, Queue},
     secret::CachedSecret,
     store::{Requests, Transactions},
     telemetry,
@@ -28,6 +28,12 @@ async fn main() -> Result<(), Error> {
         requests: Requests::new(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
+        dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
+        rows_per_part: config.rows_per_part.into(),
+        patience: Patience {
+            attempts: config.attempts,
+            longest_wait: Duration::from_secs(config.longest_retry_s.into()),
+        },
     };
     // During INIT, so that the first message finds open connections and known keys.
     warm_up(async { tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up()) }).await;

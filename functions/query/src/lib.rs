@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use shared::{
     cause::chain,
-    domain::{AccountId, RequestRecord, Status},
+    domain::{AccountId, Check, RequestId, RequestRecord, Status, Timestamp, Verdict},
     http,
     problem::Problem,
-    store::{Requests, StoreError, Transactions},
+    store::{Balance, Listed, Requests, StoreError, Transactions},
 };
 use tokio::time::timeout;
 
@@ -35,7 +35,10 @@ struct RequestView<'a> {
     record: &'a RequestRecord,
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verdict: Option<String>,
+    verdict: Option<Verdict>,
+    /// What the verdict rests on; the worst of it is the verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compared: Vec<Check>,
 }
 
 /// Answers the read routes of the API.
@@ -51,6 +54,7 @@ async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Prob
         Some("GET /requests/{id}") => show_request(query, request).await,
         Some("GET /links/{link}/requests") => list_requests(query, request).await,
         Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
+        Some("GET /links/{link}/accounts/{account}/balances") => list_balances(query, request).await,
         Some("GET /links/{link}/transactions") => list_transactions(query, request).await,
         Some("GET /links/{link}/transactions/{id}/history") => show_history(query, request).await,
         _ => Err(Problem::not_found("no such route")),
@@ -80,6 +84,15 @@ async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body
     Ok(http::json(StatusCode::OK, &json!({ "accounts": accounts })))
 }
 
+async fn list_balances(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let (link, account) = (parameters::link(request)?, parameters::account_id(request)?);
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let balances = query.transactions.balances(&link, &account, after.as_ref(), limit).await;
+    let (balances, next) = balances.map_err(unavailable)?;
+    let balances: Vec<_> = balances.iter().map(balance_view).collect();
+    Ok(http::json(StatusCode::OK, &json!({ "balances": balances, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
 async fn list_transactions(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
@@ -92,15 +105,20 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
     };
     let (rows, accounts) = tokio::join!(rows, query.transactions.accounts(&link));
     let ((rows, next), accounts) = (rows.map_err(unavailable)?, accounts.map_err(unavailable)?);
+    // Beside the rows and not in them: a row is what Belvo sent.
+    let same_as: Map<String, Value> =
+        rows.iter().filter_map(|listed| Some((listed.row.id().to_string(), json!(listed.same_as.as_ref()?)))).collect();
     let rows: Vec<_> = rows
         .into_iter()
-        .map(|row| {
+        .map(|Listed { row, .. }| {
             let account = row.account_id().and_then(|id| AccountId::parse(id).ok());
             let account = account.and_then(|id| accounts.iter().find(|account| *account.id() == id));
             row.into_row(account)
         })
         .collect();
-    Ok(http::json(StatusCode::OK, &json!({ "transactions": rows, "next_cursor": next.map(|cursor| cursor.encode()) })))
+    let next_cursor = next.map(|cursor| cursor.encode());
+    let listing = json!({ "transactions": rows, "same_as": same_as, "next_cursor": next_cursor });
+    Ok(http::json(StatusCode::OK, &listing))
 }
 
 async fn show_history(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
@@ -109,13 +127,34 @@ async fn show_history(query: &Query, request: &Request) -> Result<Response<Body>
     if versions.is_empty() {
         return Err(Problem::not_found("no transaction with this id was ever stored for this link"));
     }
-    let versions = history::view(&versions);
-    Ok(http::json(StatusCode::OK, &json!({ "id": id, "versions": versions })))
+    let same_as = versions.last().and_then(|latest| latest.same_as.as_ref());
+    let history = json!({ "id": id, "same_as": same_as, "versions": history::view(&versions) });
+    Ok(http::json(StatusCode::OK, &history))
+}
+
+/// A balance as it is shown; fields that are not known are left out.
+#[derive(Serialize)]
+struct BalanceView<'a> {
+    /// When Belvo read it from the institution, in Belvo's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collected_at: Option<&'a str>,
+    observed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_by: Option<&'a RequestId>,
+    balance: &'a Value,
+}
+
+fn balance_view(balance: &Balance) -> BalanceView<'_> {
+    BalanceView {
+        collected_at: balance.collected_at.as_deref(),
+        observed_at: balance.observed_at,
+        observed_by: balance.request.as_ref(),
+        balance: &balance.balance,
+    }
 }
 
 fn view(record: &RequestRecord) -> RequestView<'_> {
-    let verdict = record.collection.as_ref().map(|collection| collection.verdict().to_string());
-    RequestView { record, status: record.status(), verdict }
+    RequestView { record, status: record.status(), verdict: record.verdict(), compared: record.checks() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]

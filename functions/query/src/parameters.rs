@@ -2,7 +2,7 @@
 
 use lambda_http::Request;
 use shared::{
-    domain::{LinkId, RequestId, Timestamp, TransactionId, parse_date},
+    domain::{AccountId, LinkId, RequestId, Timestamp, TransactionId, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
     store::{Cursor, Filter},
@@ -18,6 +18,11 @@ pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
 
 pub(crate) fn transaction_id(request: &Request) -> Result<TransactionId, Problem> {
     TransactionId::parse(&path_parameter(request, "id")).map_err(|error| Problem::field("id", format!("id {error}")))
+}
+
+pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {
+    let account = AccountId::parse(&path_parameter(request, "account"));
+    account.map_err(|error| Problem::field("account", format!("account {error}")))
 }
 
 pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {

@@ -13,7 +13,7 @@ use super::{
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
-    domain::{AccountId, LinkId, RequestId, Resource, Window},
+    domain::{AccountId, Days, LinkId, RequestId, Resource, Window},
     secret::{CachedSecret, SecretText},
 };
 
@@ -67,8 +67,8 @@ pub struct Scope {
     pub resource: Resource,
     /// Whose rows.
     pub link: LinkId,
-    /// Which days, or all.
-    pub window: Option<Window>,
+    /// Which days.
+    pub days: Days,
     /// One account, or all.
     pub account: Option<AccountId>,
 }
@@ -145,18 +145,12 @@ impl Client {
 
     /// Reads the first page of a listing. Safe to repeat.
     pub async fn first_page(&self, scope: &Scope) -> Result<Page, BelvoError> {
-        let mut url = self.resource_url(scope.resource)?;
-        {
-            let mut query = url.query_pairs_mut();
-            query.append_pair("link", scope.link.as_str()).append_pair("page_size", PAGE_SIZE);
-            if let Some(window) = &scope.window {
-                query.append_pair("value_date__range", &format!("{},{}", window.from(), window.to()));
-            }
-            if let Some(account) = &scope.account {
-                query.append_pair("account", account.as_str());
-            }
-        }
-        self.page(url).await
+        self.page(self.listing(scope, PAGE_SIZE)?).await
+    }
+
+    /// How many rows a listing has, by Belvo's count. Safe to repeat.
+    pub async fn count(&self, scope: &Scope) -> Result<u64, BelvoError> {
+        Ok(self.page(self.listing(scope, "1")?).await?.count)
     }
 
     /// Reads a further page of a listing. Safe to repeat.
@@ -184,6 +178,23 @@ impl Client {
             },
             outcome => outcome,
         }
+    }
+
+    /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's OpenAPI.
+    fn listing(&self, scope: &Scope, page_size: &str) -> Result<Url, BelvoError> {
+        let mut url = self.resource_url(scope.resource)?;
+        let days = match (scope.days.first(), scope.days.last()) {
+            (Some(first), Some(last)) => Some(("value_date__range", format!("{first},{last}"))),
+            (Some(first), None) => Some(("value_date__gte", first)),
+            (None, Some(last)) => Some(("value_date__lte", last)),
+            (None, None) => None,
+        };
+        url.query_pairs_mut()
+            .append_pair("link", scope.link.as_str())
+            .append_pair("page_size", page_size)
+            .extend_pairs(days)
+            .extend_pairs(scope.account.as_ref().map(|account| ("account", account.as_str())));
+        Ok(url)
     }
 
     fn resource_url(&self, resource: Resource) -> Result<Url, BelvoError> {

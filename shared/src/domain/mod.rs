@@ -1,8 +1,11 @@
 //! The pipeline's own terms, free of I/O: what a link, a window, a transaction and a request are, and how two states
 //! of the same window differ.
 
+mod collection;
+mod days;
 mod digest;
 mod id;
+mod progress;
 mod reconcile;
 mod request;
 mod resource;
@@ -10,10 +13,13 @@ mod timestamp;
 mod transaction;
 mod window;
 
+pub use collection::{Check, Collection, Declared, Measure, Stock, Verdict};
+pub use days::Days;
 pub use digest::Digest;
 pub use id::{AccountId, IdError, LinkId, RequestId, TransactionId};
+pub use progress::{Part, Progress};
 pub use reconcile::{Changes, Plan, Stored};
-pub use request::{Collection, Declared, Failure, RequestRecord, Status, Verdict};
+pub use request::{Failure, RequestRecord, Status};
 pub use resource::{RESOURCES, Resource};
 pub use timestamp::Timestamp;
 pub use transaction::{Account, RowError, Transaction};

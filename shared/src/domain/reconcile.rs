@@ -42,6 +42,8 @@ pub struct Changes {
 #[derive(Debug, Default)]
 pub struct Plan {
     stored: HashMap<TransactionId, Stored>,
+    /// Rows that were stored under days of another window.
+    elsewhere: HashSet<TransactionId>,
     seen: HashSet<TransactionId>,
     counted: HashSet<TransactionId>,
     /// Rows to write that the store does not hold.
@@ -68,6 +70,19 @@ impl Plan {
     #[must_use]
     pub fn new(stored: HashMap<TransactionId, Stored>) -> Self {
         Self { stored, ..Self::default() }
+    }
+
+    /// The rows of a page that are not among the stored ones of the window: new ones, or such as were stored under another
+    /// day.
+    #[must_use]
+    pub fn unknown(&self, page: &[Transaction]) -> Vec<TransactionId> {
+        page.iter().map(Transaction::id).filter(|id| !self.stored.contains_key(id)).cloned().collect()
+    }
+
+    /// Takes note of rows that are stored under days of another window. They are not missed if they stay away.
+    pub fn learn(&mut self, elsewhere: HashMap<TransactionId, Stored>) {
+        self.elsewhere.extend(elsewhere.keys().cloned());
+        self.stored.extend(elsewhere);
     }
 
     /// Keeps the rows of a page that have to be written, the last word of the page on an id counting. A row that an
@@ -102,11 +117,17 @@ impl Plan {
         self.seen.len() as u64
     }
 
+    /// Whether the fetch has brought this row.
+    #[must_use]
+    pub fn has_seen(&self, id: &TransactionId) -> bool {
+        self.seen.contains(id)
+    }
+
     /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch was complete.
     #[must_use]
     pub fn vanished(&self) -> Vec<TransactionId> {
         let gone = |(id, stored): (&TransactionId, &Stored)| {
-            let gone = !stored.deleted && !self.seen.contains(id);
+            let gone = !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains(id);
             gone.then(|| id.clone())
         };
         self.stored.iter().filter_map(gone).collect()
@@ -209,6 +230,18 @@ mod tests {
         let mut plan = Plan::new(held);
         let _ = plan.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
         assert_eq!(plan.vanished(), [TransactionId::parse("vanished").unwrap()]);
+    }
+
+    #[test]
+    fn a_row_that_was_stored_under_another_day_is_changed_and_not_new() {
+        let page = rows(&[row("moved", 2, LATE), row("new", 1, LATE)]);
+        let mut plan = Plan::new(HashMap::new());
+        assert_eq!(plan.unknown(&page).len(), 2);
+        plan.learn(stored(&[row("moved", 1, EARLY)]));
+        let changes = plan.changes(page);
+        assert_eq!((ids(&changes.new), ids(&changes.changed)), (vec!["new"], vec!["moved"]));
+        plan.start_over();
+        assert!(!plan.vanished().contains(&TransactionId::parse("moved").unwrap()));
     }
 
     #[test]

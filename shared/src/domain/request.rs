@@ -1,11 +1,9 @@
 //! The record of one retrieval: facts that are each written once, and the status that follows from them. Because no
 //! fact takes another back, a webhook before the 202, a duplicate or a reordered message all end in the same record.
 
-use std::{cmp::Ordering, fmt};
-
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, LinkId, RequestId, Resource, Timestamp, Window};
+use super::{AccountId, Check, Collection, Declared, LinkId, RequestId, Resource, Timestamp, Verdict, Window};
 
 /// Everything known of one retrieval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,87 +69,19 @@ pub struct Failure {
     pub message: String,
 }
 
-/// The totals a webhook declares. Belvo documents them for `historical_update`; any may be missing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Declared {
-    /// Number of transactions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_transactions: Option<u64>,
-    /// Number of transactions into the accounts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_inflow_transactions: Option<u64>,
-    /// Number of transactions out of the accounts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total_outflow_transactions: Option<u64>,
-    /// Day of the oldest transaction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_transaction_date: Option<String>,
-    /// Day of the newest transaction.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_transaction_date: Option<String>,
-}
-
-/// What one collection did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Collection {
-    /// When the first page was asked for.
-    pub started_at: Timestamp,
-    /// When the last row was stored.
-    pub finished_at: Timestamp,
-    /// Pages fetched, those of repeated fetches included.
-    pub pages: u64,
-    /// Different rows that the fetch brought.
-    pub rows: u64,
-    /// Rows that Belvo's pages counted.
-    pub counted: u64,
-    /// Rows stored for the first time.
-    pub new: u64,
-    /// Rows stored over an earlier version.
-    pub changed: u64,
-    /// Rows that were stored already.
-    pub unchanged: u64,
-    /// Rows that Belvo returned again after they had been gone.
-    pub revived: u64,
-    /// Rows that Belvo no longer returned, marked as deleted.
-    pub deleted: u64,
-    /// Different accounts that the rows belong to.
-    pub accounts: u64,
-}
-
-/// The number of different rows fetched, against the `count` of Belvo's pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// As many as counted.
-    Complete,
-    /// So many fewer than counted.
-    Short(u64),
-    /// So many more than counted.
-    Over(u64),
-}
-
-impl Collection {
-    /// Whether the fetch brought what Belvo counted.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match self.rows.cmp(&self.counted) {
-            Ordering::Equal => Verdict::Complete,
-            Ordering::Less => Verdict::Short(self.counted - self.rows),
-            Ordering::Greater => Verdict::Over(self.rows - self.counted),
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Complete => f.write_str("complete"),
-            Self::Short(by) => write!(f, "short by {by}"),
-            Self::Over(by) => write!(f, "over by {by}"),
-        }
-    }
-}
-
 impl RequestRecord {
+    /// Whether everything is stored that Belvo said there would be, once it is collected.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        Some(self.collection.as_ref()?.verdict(self.declared.as_ref()))
+    }
+
+    /// What the verdict rests on.
+    #[must_use]
+    pub fn checks(&self) -> Vec<Check> {
+        self.collection.as_ref().map(|collection| collection.checks(self.declared.as_ref())).unwrap_or_default()
+    }
+
     /// The status that follows from the facts. Stored rows outrank a failure: a retrieval that failed once and was
     /// announced again has its data.
     #[must_use]
@@ -215,32 +145,8 @@ mod tests {
             "failure": {"code": "login_error", "message": "no"}, "declared": {"total_transactions": 11},
             "collection": collection
         }));
-        assert_eq!(whole.collection.as_ref().unwrap().verdict(), Verdict::Short(2));
+        assert_eq!(whole.verdict(), Some(Verdict::Short(2)));
         let json = serde_json::to_value(&whole).unwrap();
         assert_eq!(serde_json::from_value::<RequestRecord>(json).unwrap(), whole);
-    }
-
-    #[test]
-    fn a_verdict_says_how_many_rows_are_missing() {
-        let verdict = |rows, counted| {
-            let at = Timestamp::parse(AT).unwrap();
-            let nothing = Collection {
-                started_at: at,
-                finished_at: at,
-                pages: 1,
-                rows,
-                counted,
-                new: 0,
-                changed: 0,
-                unchanged: 0,
-                revived: 0,
-                deleted: 0,
-                accounts: 0,
-            };
-            nothing.verdict().to_string()
-        };
-        assert_eq!(verdict(10, 10), "complete");
-        assert_eq!(verdict(9, 10), "short by 1");
-        assert_eq!(verdict(11, 10), "over by 1");
     }
 }

@@ -43,6 +43,12 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub fn unix_millis(self) -> i128 {
+        self.0.unix_timestamp_nanos() / 1_000_000
+    }
+
     /// Milliseconds from `earlier` to this instant; zero if the clock went backwards.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> u64 {

@@ -92,6 +92,13 @@ impl Transaction {
         Value::Object(self.document)
     }
 
+    /// The institution's own id of this movement, by which it is known when another link brings it under another id of
+    /// Belvo's.
+    #[must_use]
+    pub fn internal_identification(&self) -> Option<&str> {
+        text(&self.document, "internal_identification").filter(|id| !id.is_empty())
+    }
+
     /// The id of the account this row belongs to, where Belvo sent one.
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
@@ -116,6 +123,18 @@ impl Account {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of_object(&self.document)
+    }
+
+    /// What this account is known by at its institution, whichever link brings it: a fingerprint of the institution's name
+    /// and its own id of the account. None where Belvo sent either not.
+    #[must_use]
+    pub fn identity(&self) -> Option<String> {
+        let institution = self.document.get("institution")?.get("name")?.as_str().filter(|name| !name.is_empty())?;
+        let id = text(&self.document, "internal_identification").filter(|id| !id.is_empty())?;
+        let mut names = Map::new();
+        names.insert("institution".to_owned(), Value::from(institution));
+        names.insert("account".to_owned(), Value::from(id));
+        Some(hex::encode(Digest::of_object(&names).as_bytes()))
     }
 
     /// The account as Belvo sent it.
@@ -194,6 +213,21 @@ mod tests {
         assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), NO_DATE);
         assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
+    }
+
+    #[test]
+    fn an_account_is_known_by_its_institution_and_its_id_there() {
+        let identity = |institution: Value, id: Value| {
+            let account = json!({"id": "a", "institution": institution, "internal_identification": id});
+            Transaction::parse(json!({"id": "t", "account": account})).unwrap().1.unwrap().identity()
+        };
+        let bank = json!({"name": "bank", "type": "bank"});
+        assert!(identity(bank.clone(), json!("1")).is_some());
+        assert_eq!(identity(bank.clone(), json!("1")), identity(json!({"name": "bank"}), json!("1")));
+        assert_ne!(identity(bank.clone(), json!("1")), identity(bank.clone(), json!("2")));
+        assert_ne!(identity(bank.clone(), json!("1")), identity(json!({"name": "other"}), json!("1")));
+        assert_eq!(identity(json!(null), json!("1")), None);
+        assert_eq!((identity(bank.clone(), json!("")), identity(bank, json!(null))), (None, None));
     }
 
     #[test]

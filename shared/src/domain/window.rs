@@ -67,6 +67,14 @@ impl Window {
     pub fn to(&self) -> String {
         iso_date::format(self.to)
     }
+
+    pub(super) fn first_day(self) -> Date {
+        self.from
+    }
+
+    pub(super) fn last_day(self) -> Date {
+        self.to
+    }
 }
 
 impl fmt::Display for Window {
@@ -84,11 +92,11 @@ pub fn parse_date(text: &str) -> Option<Date> {
 }
 
 /// Dates as `YYYY-MM-DD` in JSON and in the store.
-mod iso_date {
+pub(super) mod iso_date {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use time::Date;
 
-    pub(super) fn format(date: Date) -> String {
+    pub(crate) fn format(date: Date) -> String {
         format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
     }
 
@@ -100,6 +108,23 @@ mod iso_date {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
         let text = String::deserialize(deserializer)?;
         super::parse_date(&text).ok_or_else(|| D::Error::custom("not a YYYY-MM-DD date"))
+    }
+
+    /// The same for a date that may be absent.
+    pub(crate) mod option {
+        use super::{Date, Deserializer, Serializer, deserialize as date, serialize as text};
+
+        #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's `with` calls it so")]
+        pub(crate) fn serialize<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+            match date {
+                Some(date) => text(date, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+            date(deserializer).map(Some)
+        }
     }
 }
 

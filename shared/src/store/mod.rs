@@ -9,4 +9,4 @@ mod transactions;
 pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
 pub use requests::{Event, Issued, Notified, Requests};
-pub use transactions::{Filter, Observation, Transactions, Version};
+pub use transactions::{Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version};

@@ -1,60 +1,51 @@
-//! The collect's handler.
-
-use std::time::Duration;
+//! The collect's handler, fed with the events of `events/`.
 
 use aws_lambda_events::sqs::SqsEvent;
 use collect::{Collect, handle};
 use serde_json::json;
 use shared::{
-    domain::{LinkId, RequestId, Status},
+    domain::{Days, LinkId, RequestId, Status},
     store::Transactions,
 };
 
-use crate::surroundings::{LINK, REQUEST, Surroundings, event, good_keys};
-
-const TIME: Duration = Duration::from_mins(1);
-
-async fn collect(here: &Surroundings) -> Collect {
-    Collect {
-        belvo: here.belvo(good_keys()).await,
-        requests: here.requests(),
-        transactions: here.transactions(),
-        queue: here.queue().await,
-    }
-}
+use crate::{
+    surroundings::{LINK, REQUEST, event},
+    worker::{AMPLE, Worker},
+};
 
 async fn failed(collect: &Collect, name: &str) -> Vec<String> {
     let batch: SqsEvent = serde_json::from_str(&event(name)).unwrap();
-    let response = handle(collect, batch, TIME).await;
+    let response = handle(collect, batch, AMPLE).await;
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
 #[tokio::test]
 async fn an_event_of_a_retrieval_stores_its_rows() {
-    let here = Surroundings::new().await;
-    let collect = collect(&here).await;
+    let Worker { here, collect, .. } = Worker::new().await;
 
     assert!(failed(&collect, "collect-historical-update").await.is_empty());
     assert!(failed(&collect, "collect-two-messages-of-a-link").await.is_empty());
 
     let record = here.requests().get(&RequestId::parse(REQUEST).unwrap()).await.unwrap().unwrap();
     assert_eq!((record.status(), record.collection.unwrap().rows), (Status::Collected, 120));
-    let stored = here.transactions().stored(&LinkId::parse(LINK).unwrap(), None, None).await.unwrap();
+    let stored = here.transactions().stored(&LinkId::parse(LINK).unwrap(), Days::ALL, None).await.unwrap();
     assert_eq!(stored.len(), 120);
 }
 
 #[tokio::test]
-async fn a_poison_message_comes_back_and_its_neighbour_does_not() {
-    let here = Surroundings::new().await;
-    let collect = collect(&here).await;
-    let failed = failed(&collect, "collect-poison-beside-a-good-message").await;
-    assert_eq!(failed, ["00000000-0000-4000-8000-000000000000"]);
+async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
+    let worker = Worker::new().await;
+    assert!(failed(&worker.collect, "collect-poison-beside-a-good-message").await.is_empty());
+    let given_up = worker.given_up().await;
+    assert_eq!(given_up.len(), 1);
+    let reason = given_up[0].message_attributes["reason"].string_value.clone().unwrap();
+    assert!(reason.starts_with("the message cannot be read"), "{reason}");
+    assert_eq!(worker.record(REQUEST).await.status(), Status::Collected);
 }
 
 #[tokio::test]
 async fn after_a_failure_the_links_later_messages_come_back_too() {
-    let here = Surroundings::new().await;
-    let collect = collect(&here).await;
+    let Worker { here, collect, .. } = Worker::new().await;
     here.control("rules", json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}})).await;
     let failed = failed(&collect, "collect-two-messages-of-a-link").await;
     assert_eq!(failed, ["00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"]);
@@ -62,8 +53,7 @@ async fn after_a_failure_the_links_later_messages_come_back_too() {
 
 #[tokio::test]
 async fn events_that_ask_for_no_collection_fetch_nothing() {
-    let here = Surroundings::new().await;
-    let collect = collect(&here).await;
+    let Worker { here, collect, .. } = Worker::new().await;
     here.control("rules", json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}})).await;
     assert!(failed(&collect, "collect-link-event").await.is_empty());
     assert!(failed(&collect, "collect-failed-retrieval").await.is_empty());
@@ -75,8 +65,8 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
 
 #[tokio::test]
 async fn a_store_that_is_gone_loses_no_message() {
-    let here = Surroundings::new().await;
+    let Worker { here, collect, .. } = Worker::new().await;
     let transactions = Transactions::new(&here.stack.aws, "no-such-table".to_owned());
-    let collect = Collect { transactions, ..collect(&here).await };
+    let collect = Collect { transactions, ..collect };
     assert_eq!(failed(&collect, "collect-historical-update").await.len(), 1);
 }

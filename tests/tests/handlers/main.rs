@@ -8,3 +8,5 @@ mod query;
 mod request;
 mod surroundings;
 mod webhook;
+mod worker;
+mod working;

@@ -6,9 +6,10 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::{
     belvo::Client,
+    domain::{LinkId, RequestId, Resource, Timestamp, Window},
     queue::Queue,
     secret::CachedSecret,
-    store::{Requests, Transactions},
+    store::{Issued, Requests, Transactions},
 };
 use tests::Stack;
 
@@ -38,9 +39,42 @@ impl Surroundings {
     /// A call of the sandbox's control API.
     pub(crate) async fn control(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/_control/{path}", self.sandbox.url());
-        let answer = reqwest::Client::builder().no_proxy().build().unwrap().post(url).json(&body).send().await.unwrap();
+        let answer = plain_http().post(url).json(&body).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
         answer.json().await.unwrap()
+    }
+
+    /// All rows of a link, newest first.
+    pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
+        let url = format!("{}/_control/links/{link}/transactions", self.sandbox.url());
+        plain_http().get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Changes fields of a row.
+    pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
+        let url = format!("{}/_control/links/{link}/transactions/{id}", self.sandbox.url());
+        assert!(plain_http().patch(url).json(&fields).send().await.unwrap().status().is_success());
+    }
+
+    /// The queries of every page that was asked for.
+    pub(crate) async fn get_queries(&self) -> Vec<String> {
+        let url = format!("{}/_control/log", self.sandbox.url());
+        let log: Value = plain_http().get(url).send().await.unwrap().json().await.unwrap();
+        log["gets"].as_array().unwrap().iter().map(|get| get["query"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Records a retrieval as the request function does.
+    pub(crate) async fn issue(&self, link: &str, id: &str, from: &str, to: &str) {
+        let at = Timestamp::now();
+        let issued = Issued {
+            id: RequestId::parse(id).unwrap(),
+            link: LinkId::parse(link).unwrap(),
+            resource: Resource::TRANSACTIONS,
+            window: Window::parse(from, to, at.day()).unwrap(),
+            account: None,
+            at,
+        };
+        self.requests().issued(&issued).await.unwrap();
     }
 
     /// A client of this sandbox, with the keys of a secret made for it.
@@ -52,8 +86,7 @@ impl Surroundings {
     /// What this sandbox has counted.
     pub(crate) async fn counters(&self) -> Value {
         let url = format!("{}/_control/counters", self.sandbox.url());
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        client.get(url).send().await.unwrap().json().await.unwrap()
+        plain_http().get(url).send().await.unwrap().json().await.unwrap()
     }
 
     /// A new secret with this value.
@@ -84,6 +117,10 @@ impl Surroundings {
     pub(crate) fn transactions(&self) -> Transactions {
         Transactions::new(&self.stack.aws, self.stack.transactions_table.clone())
     }
+}
+
+fn plain_http() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 /// The keys that the sandbox accepts.

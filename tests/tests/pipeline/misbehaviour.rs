@@ -38,7 +38,8 @@ async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
 
     let record = link.collect().await;
 
-    assert_eq!((&record["verdict"], &record["collection"]["rows"]), (&json!("complete"), &json!(1_107)));
+    assert_eq!((&record["verdict"], &record["collection"]["rows"]), (&json!("over by 7"), &json!(1_107)));
+    assert_eq!(record["compared"][0]["verdict"], "complete", "as many as Belvo's pages count in the end");
     link.assert_equals_the_sandbox().await;
 }
 

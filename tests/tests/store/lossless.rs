@@ -94,6 +94,6 @@ async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value
     tables.transactions.put(&tables.link, &Changes { new, changed: Vec::new() }, &seen).await.unwrap();
     let filter = Filter { date_from: Some(day(case)), date_to: Some(day(case)), ..Filter::default() };
     let (mut stored, _) = tables.transactions.list(&tables.link, &filter, None, 100).await.unwrap();
-    stored.sort_by(|one, other| one.id().cmp(other.id()));
-    stored.into_iter().zip(&accounts).map(|(row, account)| row.into_row(account.as_ref())).collect()
+    stored.sort_by(|one, other| one.row.id().cmp(other.row.id()));
+    stored.into_iter().zip(&accounts).map(|(listed, account)| listed.row.into_row(account.as_ref())).collect()
 }

@@ -48,6 +48,7 @@ fn collection(second: u32) -> Collection {
         revived: 0,
         deleted: 0,
         accounts: 1,
+        stored: None,
     }
 }
 
@@ -84,7 +85,7 @@ async fn facts_are_written_once() {
         let facts = [record.issued_at, record.notified_at, record.collected_at];
         assert_eq!(facts, [Some(at(3)); 3], "{}", tables.name);
         let latest = record.collection.unwrap();
-        assert_eq!((latest.finished_at, latest.verdict()), (at(4), Verdict::Complete));
+        assert_eq!((latest.finished_at, latest.verdict(None)), (at(4), Verdict::Complete));
     }
 }
 

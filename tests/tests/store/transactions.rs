@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Account, Changes, RequestId, Timestamp, Transaction, Window},
+    domain::{Account, Changes, Days, RequestId, Timestamp, Transaction},
     store::{Cursor, Filter, Observation},
 };
 use tests::difference;
@@ -42,7 +42,7 @@ async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction>
     loop {
         let (page, next) = tables.transactions.list(&tables.link, filter, after.as_ref(), limit).await.unwrap();
         assert!(page.len() <= limit);
-        rows.extend(page);
+        rows.extend(page.into_iter().map(|listed| listed.row));
         if next.is_none() {
             return rows;
         }
@@ -87,8 +87,8 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
         let rows: Vec<_> = (1..=28).map(|day| row(day, &format!("2026-02-{day:02}"), "1.5")).collect();
         put(&tables, &rows).await;
 
-        let window = Window::parse("2026-02-10", "2026-02-19", date!(2026 - 03 - 01)).unwrap();
-        let stored = tables.transactions.stored(&tables.link, Some(&window), None).await.unwrap();
+        let window = Days::between(date!(2026 - 02 - 10), date!(2026 - 02 - 19));
+        let stored = tables.transactions.stored(&tables.link, window, None).await.unwrap();
 
         assert_eq!(stored.len(), 10, "{}", tables.name);
         for day in 10..=19 {
@@ -96,7 +96,7 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
             let known = &stored[sent.id()];
             assert_eq!((known.digest, known.collected_at), (sent.digest(), sent.collected_at()));
         }
-        assert_eq!(tables.transactions.stored(&tables.link, None, None).await.unwrap().len(), 28);
+        assert_eq!(tables.transactions.stored(&tables.link, Days::ALL, None).await.unwrap().len(), 28);
     }
 }
 
@@ -148,7 +148,7 @@ async fn a_buried_row_is_not_listed_but_remembered() {
 
         let listed = all(&tables, &Filter::default(), 10).await;
         assert_eq!(listed.len(), 1, "{}", tables.name);
-        assert!(tables.transactions.stored(&tables.link, None, None).await.unwrap()[&buried].deleted);
+        assert!(tables.transactions.stored(&tables.link, Days::ALL, None).await.unwrap()[&buried].deleted);
         assert!(tables.transactions.history(&tables.link, &buried).await.unwrap()[0].deleted);
         assert!(tables.transactions.history(&tables.link, &never_stored).await.unwrap().is_empty());
     }
@@ -190,7 +190,11 @@ async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
         let sent = json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
         let (_, account) = Transaction::parse(json!({"id": "t", "account": sent})).unwrap();
         let account = account.unwrap();
-        tables.transactions.put_accounts(&tables.link, std::slice::from_ref(&account), Timestamp::now()).await.unwrap();
+        tables
+            .transactions
+            .put_accounts(&tables.link, std::slice::from_ref(&account), &seen("2026-03-01T00:00:00Z"))
+            .await
+            .unwrap();
         put(&tables, &[row(1, "2026-01-01", "1")]).await;
 
         let accounts = tables.transactions.accounts(&tables.link).await.unwrap();

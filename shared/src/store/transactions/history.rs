@@ -1,8 +1,8 @@
 //! What was known when: a transaction's versions.
 
 use super::{
-    Filter, TABLE, Transactions,
-    items::{timestamp, transaction, transaction_key},
+    Filter, Listed, TABLE, Transactions, Twin,
+    items::{same_as, timestamp, transaction, transaction_key},
     read::{Place, date_range, place, start_key},
 };
 use crate::{
@@ -25,6 +25,8 @@ pub struct Version {
     pub deleted: bool,
     /// The retrieval that showed it was gone.
     pub deleted_by: Option<RequestId>,
+    /// The transaction of an older link that is the same movement.
+    pub same_as: Option<Twin>,
 }
 
 impl Transactions {
@@ -44,7 +46,7 @@ impl Transactions {
         instant: Timestamp,
         after: Option<&Cursor>,
         limit: usize,
-    ) -> Result<(Vec<Transaction>, Option<Cursor>), StoreError> {
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let (places, next) = self.places(link, filter, after, limit).await?;
         let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
         let latest = self.read_all(keys).await?.into_iter();
@@ -70,7 +72,8 @@ impl Transactions {
             None => next,
         };
         versions.truncate(limit);
-        Ok((versions.into_iter().map(|version| version.row).collect(), next))
+        let listed = |version: Version| Listed { row: version.row, same_as: version.same_as };
+        Ok((versions.into_iter().map(listed).collect(), next))
     }
 
     /// The places of a page of rows in a range of days, deleted ones included, and where the next page starts.
@@ -117,6 +120,7 @@ fn version(item: Item) -> Option<Version> {
         until: timestamp(&item, "_until").or(deleted_at),
         deleted: deleted_at.is_some(),
         deleted_by: request("_deleted_by"),
+        same_as: same_as(&item),
         row: transaction(item)?,
     })
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::{Map, Value};
 
-use super::Observation;
+use super::{Observation, Twin};
 use crate::{
     domain::{Account, AccountId, Digest, LinkId, Stored, Timestamp, Transaction, TransactionId},
     store::item::{Item, attribute, document, text},
@@ -22,10 +22,7 @@ pub(super) fn transaction_item(link: &LinkId, row: &Transaction, seen: &Observat
     item.extend(transaction_key(link, id));
     item.insert("_by_date".to_owned(), text(format!("{}#{id}", row.day())));
     item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(row.digest().as_bytes())));
-    item.insert("_stored_at".to_owned(), text(seen.at.to_string()));
-    if let Some(request) = &seen.request {
-        item.insert("_request".to_owned(), text(request.as_str()));
-    }
+    item.extend(observation(seen));
     item
 }
 
@@ -36,6 +33,27 @@ pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> I
     item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
+}
+
+/// The item of an account's balance, if Belvo sent one: under the time at which Belvo read it, so that a balance that is
+/// seen again is the same item.
+pub(super) fn balance_item(link: &LinkId, account: &Account, seen: &Observation) -> Option<Item> {
+    let balance = account.document().get("balance").filter(|balance| !balance.is_null())?;
+    let mut document = Map::from_iter([("balance".to_owned(), balance.clone())]);
+    document.extend(account.document().get_key_value("collected_at").map(|(name, at)| (name.clone(), at.clone())));
+    let mut item = document_item(&document, &[]);
+    let at = account.collected_at().unwrap_or(seen.at);
+    item.insert("_link".to_owned(), text(link.as_str()));
+    item.insert("_item".to_owned(), text(format!("B#{}#{at}", account.id())));
+    item.extend(observation(seen));
+    Some(item)
+}
+
+/// When something was seen, and by which retrieval.
+fn observation(seen: &Observation) -> Item {
+    let request = seen.request.as_ref().map(|request| ("_request".to_owned(), text(request.as_str())));
+    let at = ("_stored_at".to_owned(), text(seen.at.to_string()));
+    std::iter::once(at).chain(request).collect()
 }
 
 /// The item of a superseded version, made of the item that is being replaced: the same document under another key, out of
@@ -68,7 +86,7 @@ fn document_item(document: &Map<String, Value>, indexed: &[&str]) -> Item {
 }
 
 /// The id in the item's key and its document.
-fn stored_document(mut item: Item, prefix: &str) -> Option<(String, Map<String, Value>)> {
+pub(super) fn stored_document(mut item: Item, prefix: &str) -> Option<(String, Map<String, Value>)> {
     let id = item.get("_item")?.as_s().ok()?.strip_prefix(prefix)?.split('#').next()?.to_owned();
     let document = if let Some(json) = item.remove("_json") {
         serde_json::from_str(json.as_s().ok()?).ok()?
@@ -89,6 +107,12 @@ pub(super) fn transaction(item: Item) -> Option<Transaction> {
 pub(super) fn account(item: Item) -> Option<Account> {
     let (id, document) = stored_document(item, "A#")?;
     Some(Account::from_parts(AccountId::parse(&id).ok()?, document))
+}
+
+/// The transaction of an older link that an item is the same as.
+pub(super) fn same_as(item: &Item) -> Option<Twin> {
+    let (link, id) = item.get("_same_as")?.as_s().ok()?.split_once('#')?;
+    Some(Twin { link: LinkId::parse(link).ok()?, id: TransactionId::parse(id).ok()? })
 }
 
 pub(super) fn stored_transaction(item: &Item) -> Option<(TransactionId, Stored)> {

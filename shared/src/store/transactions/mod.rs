@@ -1,10 +1,14 @@
-//! The Transactions table: a link's transactions, what they were before, and accounts. An item is one of
+//! The Transactions table: a link's transactions, what they were before, accounts and their balances. An item is one of
 //!
 //! | `_item` | item |
 //! |---|---|
 //! | `T#<transaction id>` | a transaction as Belvo last returned it, its account replaced by the account's id |
 //! | `V#<transaction id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
 //! | `A#<account id>` | an account |
+//! | `B#<account id>#<at>` | a balance of it, as of `<at>` |
+//!
+//! or, where `_link` is `account#<identity>`, the note that a link holds the account of that identity (`<link>#<account
+//! id>`), by which a movement is known when a user connects the same bank again.
 //!
 //! Attributes whose names start with `_` are ours; every other attribute is a field of Belvo's under Belvo's name, so
 //! that the table reads like Belvo's documentation. A document that DynamoDB cannot hold exactly, or with a field that
@@ -18,18 +22,23 @@
 //! | `_stored_at`, `_request` | when this version was first seen, and the retrieval that brought it |
 //! | `_deleted_at`, `_deleted_by` | since when Belvo no longer returns it, and the retrieval that showed it |
 //! | `_until` | versions only: when it ceased to be what Belvo returns |
+//! | `_same_as` | `<link id>#<transaction id>` of the same movement under an older link |
 //!
 //! The index is local so that it can be read consistently, and holds only what a comparison and a filter need; rows are
 //! then read by key.
 
+mod balances;
 mod batch;
 mod history;
 mod items;
 mod read;
+mod same_as;
 mod write;
 
+pub use balances::Balance;
 pub use history::Version;
-pub use read::Filter;
+pub use read::{Filter, Listed};
+pub use same_as::{Holder, Movement, Twin};
 pub use write::Observation;
 
 use aws_sdk_dynamodb::Client;

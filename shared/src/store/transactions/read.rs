@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
-    operation::query::{QueryOutput, builders::QueryFluentBuilder},
+    operation::query::{QueryOutput, builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
     types::AttributeValue,
 };
-
 use serde_json::Value;
 
 use super::{
-    BY_DATE, TABLE, Transactions,
-    items::{account, stored_account, stored_transaction, transaction, transaction_key},
+    BY_DATE, TABLE, Transactions, Twin,
+    items::{account, same_as, stored_account, stored_transaction, transaction, transaction_key},
 };
 use crate::{
-    domain::{Account, AccountId, LinkId, Stored, Transaction, TransactionId, Window},
+    domain::{Account, AccountId, Days, LinkId, Stock, Stored, Transaction, TransactionId, parse_date},
     store::{
         Cursor, StoreError,
         item::{Item, text},
@@ -55,33 +54,35 @@ impl Filter {
     }
 }
 
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The transaction as Belvo sent it.
+    pub row: Transaction,
+    /// The transaction of an older link that is the same movement.
+    pub same_as: Option<Twin>,
+}
+
 /// A day and a transaction id: the order of listings.
 pub(super) type Place = (String, String);
 
 impl Transactions {
-    /// What is stored of a link's transactions in a window (or ever), of one account or all: ids and fingerprints only,
-    /// those of deleted rows included.
+    /// What is stored of a link's transactions of some days, of one account or all: ids and fingerprints only, those of
+    /// deleted rows included.
     pub async fn stored(
         &self,
         link: &LinkId,
-        window: Option<&Window>,
+        days: Days,
         account: Option<&AccountId>,
     ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
-        let (from, to) = window.map_or((None, None), |window| (Some(window.from()), Some(window.to())));
-        let mut values = date_range(link, from.as_deref(), to.as_deref());
-        if let Some(account) = account {
-            values.insert(":account".to_owned(), text(account.as_str()));
-        }
         let mut entries = self
-            .by_date()
-            .set_filter_expression(account.map(|_| "account = :account".to_owned()))
-            .expression_attribute_names("#item", "_item")
-            .expression_attribute_names("#digest", "_digest")
-            .expression_attribute_names("#deleted_at", "_deleted_at")
-            .set_expression_attribute_values(Some(values))
-            .projection_expression("#item, #digest, #deleted_at, collected_at")
-            .into_paginator()
-            .items()
+            .entries(
+                link,
+                days,
+                account,
+                "#item, #digest, #deleted_at, collected_at",
+                &[("#item", "_item"), ("#digest", "_digest"), ("#deleted_at", "_deleted_at")],
+            )
             .send();
         let mut stored = HashMap::new();
         while let Some(entry) = entries.next().await {
@@ -89,6 +90,86 @@ impl Transactions {
             stored.insert(id, known);
         }
         Ok(stored)
+    }
+
+    /// What is stored of transactions that may stand under any day: ids and fingerprints only. Those that are not stored
+    /// are left out.
+    pub async fn look_up(
+        &self,
+        link: &LinkId,
+        ids: &[TransactionId],
+    ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
+        let keys = ids.iter().map(|id| transaction_key(link, id.as_str())).collect();
+        let items = self.read_all(keys).await?;
+        items.iter().map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+    }
+
+    /// What the store holds of a link's transactions of some days, counted row by row.
+    pub async fn stock(&self, link: &LinkId, days: Days, account: Option<&AccountId>) -> Result<Stock, StoreError> {
+        let mut entries = self
+            .entries(
+                link,
+                days,
+                account,
+                "#by_date, #deleted_at, #type",
+                &[("#deleted_at", "_deleted_at"), ("#type", "type")],
+            )
+            .send();
+        let mut stock = Stock { days, transactions: 0, inflow: 0, outflow: 0, first_date: None, last_date: None };
+        while let Some(entry) = entries.next().await {
+            let entry = entry?;
+            if entry.contains_key("_deleted_at") {
+                continue;
+            }
+            let flow = entry.get("type").and_then(|flow| flow.as_s().ok()).map(String::as_str);
+            stock.transactions += 1;
+            stock.inflow += u64::from(flow == Some("INFLOW"));
+            stock.outflow += u64::from(flow == Some("OUTFLOW"));
+            let (day, _) = place(&entry).ok_or(StoreError::Corrupt(TABLE))?;
+            if parse_date(&day).is_some() {
+                // The index is in the order of days.
+                stock.first_date.get_or_insert_with(|| day.clone());
+                stock.last_date = Some(day);
+            }
+        }
+        Ok(stock)
+    }
+
+    /// The day of a link's newest transaction, deleted ones included; none if nothing is stored.
+    pub async fn newest_day(&self, link: &LinkId) -> Result<Option<String>, StoreError> {
+        let values = date_range(link, None, None);
+        let newest = self.by_date().scan_index_forward(false).limit(1).projection_expression("#by_date");
+        let answer = newest.set_expression_attribute_values(Some(values)).send().await?;
+        let newest =
+            answer.items.unwrap_or_default().first().map(|entry| place(entry).ok_or(StoreError::Corrupt(TABLE)));
+        Ok(newest.transpose()?.map(|(day, _)| day))
+    }
+
+    /// Index entries of some days, in their order.
+    pub(super) fn entries(
+        &self,
+        link: &LinkId,
+        days: Days,
+        account: Option<&AccountId>,
+        projection: &str,
+        names: &[(&str, &str)],
+    ) -> QueryPaginatorItems {
+        // Belvo's date filters leave out rows without a date, and so does a bounded span here.
+        let open = if days == Days::ALL { None } else { Some("0000-00-01".to_owned()) };
+        let mut values = date_range(link, days.first().or(open).as_deref(), days.last().as_deref());
+        if let Some(account) = account {
+            values.insert(":account".to_owned(), text(account.as_str()));
+        }
+        let mut query = self.by_date();
+        for (name, attribute) in names {
+            query = query.expression_attribute_names(*name, *attribute);
+        }
+        query
+            .set_filter_expression(account.map(|_| "account = :account".to_owned()))
+            .set_expression_attribute_values(Some(values))
+            .projection_expression(projection)
+            .into_paginator()
+            .items()
     }
 
     /// A link's accounts.
@@ -111,7 +192,7 @@ impl Transactions {
         filter: &Filter,
         after: Option<&Cursor>,
         limit: usize,
-    ) -> Result<(Vec<Transaction>, Option<Cursor>), StoreError> {
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let mut places = Vec::new();
         let mut start = after.map(|cursor| start_key(link, cursor));
         for _ in 0..READS_PER_LISTING {
@@ -177,20 +258,26 @@ impl Transactions {
     }
 
     /// The rows at these places, in the same order. A row that moved in between is left out.
-    async fn read_rows(&self, link: &LinkId, places: &[Place]) -> Result<Vec<Transaction>, StoreError> {
+    async fn read_rows(&self, link: &LinkId, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
         let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
         let mut rows = HashMap::with_capacity(places.len());
         for item in self.read_all(keys).await? {
+            let same_as = same_as(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
-            rows.insert(row.id().as_str().to_owned(), row);
+            rows.insert(row.id().as_str().to_owned(), Listed { row, same_as });
         }
         Ok(places.iter().filter_map(|(_, id)| rows.remove(id)).collect())
     }
 
     /// A link's items whose sort key starts with `prefix`, in its order.
     pub(super) async fn items_from(&self, link: &LinkId, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let items = self
-            .client
+        let items = self.items_with(link, prefix).into_paginator().items().send();
+        Ok(items.collect::<Result<Vec<_>, _>>().await?)
+    }
+
+    /// A consistent query of a link's items whose sort key starts with `prefix`.
+    pub(super) fn items_with(&self, link: &LinkId, prefix: &str) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#link = :link AND begins_with(#item, :prefix)")
@@ -199,12 +286,6 @@ impl Transactions {
             .expression_attribute_values(":link", text(link.as_str()))
             .expression_attribute_values(":prefix", text(prefix))
             .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await?;
-        Ok(items)
     }
 }
 

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     TABLE, Transactions,
-    items::{account_item, put_request, transaction_item, transaction_key, version_item},
+    items::{account_item, balance_item, put_request, transaction_item, transaction_key, version_item},
 };
 use crate::{
     domain::{Account, Changes, LinkId, RequestId, Timestamp, TransactionId},
@@ -37,11 +37,20 @@ impl Transactions {
         // never one too few.
         let keys = changes.changed.iter().map(|row| transaction_key(link, row.id().as_str())).collect();
         let replaced = self.read_all(keys).await?;
+        let twins: HashMap<_, _> = replaced
+            .iter()
+            .filter_map(|item| Some((item.get("_item")?.as_s().ok()?.clone(), item.get("_same_as")?.clone())))
+            .collect();
         let versions = replaced.into_iter().map(|item| version_item(item, seen.at).ok_or(StoreError::Corrupt(TABLE)));
         let versions = versions.map(|item| item.map(put_request)).collect::<Result<_, _>>()?;
         self.write_all(versions).await?;
-        let rows = changes.new.iter().chain(&changes.changed);
-        self.write_all(rows.map(|row| put_request(transaction_item(link, row, seen))).collect()).await
+        let rows = changes.new.iter().chain(&changes.changed).map(|row| {
+            let mut item = transaction_item(link, row, seen);
+            let twin = item["_item"].as_s().ok().and_then(|key| twins.get(key));
+            item.extend(twin.map(|twin| ("_same_as".to_owned(), twin.clone())));
+            put_request(item)
+        });
+        self.write_all(rows.collect()).await
     }
 
     /// Marks rows that Belvo no longer returns. They stay, and come back if Belvo returns them again. May be repeated: the
@@ -51,9 +60,18 @@ impl Transactions {
         stream::iter(tombstones).buffer_unordered(TOMBSTONES_AT_ONCE).try_collect().await
     }
 
-    /// Writes accounts whole, over earlier versions if there are any.
-    pub async fn put_accounts(&self, link: &LinkId, accounts: &[Account], at: Timestamp) -> Result<(), StoreError> {
-        self.write_all(accounts.iter().map(|account| put_request(account_item(link, account, at))).collect()).await
+    /// Writes accounts whole, over earlier versions if there are any, and adds their balances to the history of balances.
+    pub async fn put_accounts(
+        &self,
+        link: &LinkId,
+        accounts: &[Account],
+        seen: &Observation,
+    ) -> Result<(), StoreError> {
+        // The balances first: an account that is written is known, and would not be written again after a failure.
+        let balances = accounts.iter().filter_map(|account| balance_item(link, account, seen));
+        self.write_all(balances.map(put_request).collect()).await?;
+        let accounts = accounts.iter().map(|account| account_item(link, account, seen.at));
+        self.write_all(accounts.map(put_request).collect()).await
     }
 
     async fn bury_one(&self, link: &LinkId, id: &TransactionId, seen: &Observation) -> Result<(), StoreError> {

@@ -1,0 +1,213 @@
+//! One listing from Belvo into the store: part by part, page by page, until it is as many rows as Belvo counts.
+
+use std::collections::BTreeSet;
+
+use lambda_runtime::tracing;
+use serde_json::Value;
+use shared::{
+    belvo::{BelvoError, Page, Scope},
+    domain::{AccountId, Collection, Part, Plan, Progress, RequestId, Timestamp, Transaction, TransactionId},
+    store::Observation,
+};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{Collect, CollectError, accounts::Accounts, failure::Next, same_as};
+
+/// How often a part is fetched in all when a fetch does not bring what Belvo counted: rows that appear while pages are
+/// read shift the later pages, and the next fetch then finds them in place.
+const FETCHES: usize = 3;
+
+/// What became of a fetch.
+pub(crate) enum Fetched {
+    /// It is done.
+    Whole(Collection),
+    /// Parts are left for another invocation.
+    Unfinished(Progress),
+}
+
+/// Fetches a scope and stores what is new or changed. Only a fetch that brings what Belvo counts proves that a row is
+/// gone. If time runs out, or Belvo or the store fails, after a part was done, the rest is left to a continuation, so that
+/// no part is fetched again for another one's sake.
+pub(crate) async fn fetch(
+    collect: &Collect,
+    scope: &Scope,
+    request: Option<RequestId>,
+    progress: Option<Progress>,
+    deadline: Instant,
+) -> Result<Fetched, CollectError> {
+    let mut fetch = Fetch::begin(collect, scope, request, progress).await?;
+    let parts_before = fetch.progress.parts;
+    loop {
+        let started = Instant::now();
+        let step = timeout_at(deadline, fetch.step()).await.unwrap_or(Err(CollectError::OutOfTime));
+        let advanced = fetch.progress.parts > parts_before;
+        match step {
+            Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress.collection(Timestamp::now()))),
+            // The next part would probably not be done in time.
+            Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
+                return Ok(Fetched::Unfinished(fetch.progress));
+            }
+            Ok(Step::Part | Step::Other) => {}
+            Err(error) if advanced && matches!(error.next(), Next::Retry(_)) => {
+                return Ok(Fetched::Unfinished(fetch.progress));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A listing that is being fetched.
+struct Fetch<'a> {
+    collect: &'a Collect,
+    scope: &'a Scope,
+    request: Option<RequestId>,
+    accounts: Accounts,
+    progress: Progress,
+}
+
+/// What was done last.
+enum Step {
+    /// A part was fetched and stored.
+    Part,
+    /// A part was divided, or another pass begun.
+    Other,
+    /// Nothing is left to do.
+    Done,
+}
+
+impl<'a> Fetch<'a> {
+    async fn begin(
+        collect: &'a Collect,
+        scope: &'a Scope,
+        request: Option<RequestId>,
+        progress: Option<Progress>,
+    ) -> Result<Self, CollectError> {
+        let started_at = Timestamp::now();
+        let accounts = Accounts::stored(collect, &scope.link).await?;
+        let progress = if let Some(progress) = progress {
+            progress
+        } else {
+            let first_ever = collect.transactions.newest_day(&scope.link).await?.is_none();
+            Progress::new(scope.days, first_ever, started_at)
+        };
+        Ok(Self { collect, scope, request, accounts, progress })
+    }
+
+    /// Does the next thing there is to do. What it has done is in the progress only once it is stored.
+    async fn step(&mut self) -> Result<Step, CollectError> {
+        let Some(days) = self.progress.next() else { return self.end_pass().await };
+        let scope = Scope { days, ..self.scope.clone() };
+        let first = self.collect.belvo.first_page(&scope).await?;
+        let largest = self.collect.rows_per_part;
+        if first.count > largest && self.progress.may_divide() {
+            // Rows are not spread evenly over the days: parts that are meant to be smaller seldom have to be divided again.
+            let parts = days.parts(first.count, largest * 4 / 5, Timestamp::now().day());
+            if !parts.is_empty() {
+                self.progress.divide(parts, first.count);
+                return Ok(Step::Other);
+            }
+        }
+        let part = self.part(&scope, first).await?;
+        let mut progress = self.progress.clone();
+        let surplus = progress.fetched(&part);
+        self.bury(&surplus).await?;
+        self.progress = progress;
+        Ok(Step::Part)
+    }
+
+    /// Compares the parts with the whole, and marks what is gone from it.
+    async fn end_pass(&mut self) -> Result<Step, CollectError> {
+        let whole_count =
+            if self.progress.is_in_parts() { Some(self.collect.belvo.count(self.scope).await?) } else { None };
+        let mut progress = self.progress.clone();
+        let gone = progress.end_pass(whole_count);
+        self.bury(gone.as_deref().unwrap_or_default()).await?;
+        self.progress = progress;
+        Ok(if gone.is_some() { Step::Done } else { Step::Other })
+    }
+
+    /// Fetches a part until a fetch brings what Belvo counts, given its first page.
+    async fn part(&mut self, scope: &Scope, first: Page) -> Result<Part, CollectError> {
+        let store = &self.collect.transactions;
+        let stored = store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
+        let mut part = Part { plan: Plan::new(stored), ..Part::default() };
+        let mut with_new_rows = BTreeSet::new();
+        let mut first = Some(first);
+        for _ in 0..FETCHES {
+            let first = match first.take() {
+                Some(page) => page,
+                None => self.collect.belvo.first_page(scope).await?,
+            };
+            self.pages(&mut part, &mut with_new_rows, first).await?;
+            if part.is_complete() {
+                break;
+            }
+        }
+        same_as::mark(self.collect, &scope.link, scope.days, &self.accounts, &with_new_rows).await?;
+        Ok(part)
+    }
+
+    /// Fetches and stores every page of a part once.
+    async fn pages(
+        &mut self,
+        part: &mut Part,
+        with_new_rows: &mut BTreeSet<AccountId>,
+        first: Page,
+    ) -> Result<(), CollectError> {
+        part.plan.start_over();
+        part.counts.0 = first.count;
+        let mut page = first;
+        loop {
+            part.pages += 1;
+            part.counts.1 = page.count;
+            let known = part.plan.distinct();
+            self.store(part, with_new_rows, page.rows).await?;
+            let Some(next) = page.next else { return Ok(()) };
+            if part.plan.distinct() == known {
+                // Such pages could go on for ever.
+                return Err(BelvoError::Unreadable("next, after a page without a new row").into());
+            }
+            page = self.collect.belvo.next_page(&next).await?;
+        }
+    }
+
+    /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
+    /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
+    async fn store(
+        &mut self,
+        part: &mut Part,
+        with_new_rows: &mut BTreeSet<AccountId>,
+        rows: Vec<Value>,
+    ) -> Result<(), CollectError> {
+        let (link, store) = (&self.scope.link, &self.collect.transactions);
+        let mut transactions = Vec::with_capacity(rows.len());
+        for row in rows {
+            match Transaction::parse(row) {
+                Ok((transaction, account)) => {
+                    part.accounts.extend(account.map(|account| self.accounts.note(account)));
+                    transactions.push(transaction);
+                }
+                Err(error) => tracing::error!(link.id = link.as_str(), cause = %error, "row left out"),
+            }
+        }
+        if !self.progress.first_ever {
+            let elsewhere = store.look_up(link, &part.plan.unknown(&transactions)).await?;
+            part.plan.learn(elsewhere);
+        }
+        let seen = self.observation();
+        let changes = part.plan.changes(transactions);
+        self.accounts.write_changed(self.collect, link, &seen).await?;
+        store.put(link, &changes, &seen).await?;
+        with_new_rows.extend(changes.new.iter().filter_map(|row| AccountId::parse(row.account_id()?).ok()));
+        Ok(())
+    }
+
+    /// Marks rows that are gone.
+    async fn bury(&self, gone: &[TransactionId]) -> Result<(), CollectError> {
+        Ok(self.collect.transactions.bury(&self.scope.link, gone, &self.observation()).await?)
+    }
+
+    fn observation(&self) -> Observation {
+        Observation { at: Timestamp::now(), request: self.request.clone() }
+    }
+}

@@ -1,0 +1,296 @@
+//! What one collection found, and how that compares with what Belvo said there would be.
+
+use std::{cmp::Ordering, fmt};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Days, Timestamp, Window, parse_date};
+
+/// The totals a webhook declares. Belvo documents them for `historical_update`; any may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Declared {
+    /// Number of transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_transactions: Option<u64>,
+    /// Number of transactions into the accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_inflow_transactions: Option<u64>,
+    /// Number of transactions out of the accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_outflow_transactions: Option<u64>,
+    /// Day of the oldest transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_transaction_date: Option<String>,
+    /// Day of the newest transaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_transaction_date: Option<String>,
+}
+
+impl Declared {
+    /// The days whose stored rows these totals can be compared with: those that were asked for, or, where Belvo chose
+    /// them, those it names. None if Belvo names days that were not asked for: its totals then are about something else,
+    /// such as the link's whole year.
+    #[must_use]
+    pub fn comparable_days(&self, asked: Option<&Window>, fetched: Days) -> Option<Days> {
+        let day = |text: &Option<String>| parse_date(text.as_deref()?);
+        let named = day(&self.first_transaction_date).zip(day(&self.last_transaction_date));
+        let named = named.map(|(first, last)| Days::between(first, last));
+        match (asked.map(|window| Days::from(*window)), named) {
+            (Some(asked), Some(named)) => asked.covers(&named).then_some(asked),
+            (Some(asked), None) => Some(asked),
+            (None, named) => Some(named.unwrap_or(fetched)),
+        }
+    }
+}
+
+/// What the store holds of a span of days.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// Which days.
+    pub days: Days,
+    /// Rows that are not deleted.
+    pub transactions: u64,
+    /// Of them, those of type `INFLOW`.
+    pub inflow: u64,
+    /// Of them, those of type `OUTFLOW`.
+    pub outflow: u64,
+    /// Day of the oldest row that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_date: Option<String>,
+    /// Day of the newest row that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_date: Option<String>,
+}
+
+/// What one collection did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collection {
+    /// When the first page was asked for.
+    pub started_at: Timestamp,
+    /// When the last row was stored.
+    pub finished_at: Timestamp,
+    /// Pages fetched, those of repeated fetches included.
+    pub pages: u64,
+    /// Different rows that the fetch brought.
+    pub rows: u64,
+    /// Rows that Belvo's pages counted.
+    pub counted: u64,
+    /// Rows stored for the first time.
+    pub new: u64,
+    /// Rows stored over an earlier version.
+    pub changed: u64,
+    /// Rows that were stored already.
+    pub unchanged: u64,
+    /// Rows that Belvo returned again after they had been gone.
+    pub revived: u64,
+    /// Rows that Belvo no longer returned, marked as deleted.
+    pub deleted: u64,
+    /// Different accounts that the rows belong to.
+    pub accounts: u64,
+    /// What the store held afterwards, read back to be compared with what the webhook declared; absent where it declared
+    /// nothing that could be compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Stock>,
+}
+
+impl Collection {
+    /// Everything that can be compared: the rows fetched with those that Belvo's pages count, and the rows stored with
+    /// what the webhook declared.
+    #[must_use]
+    pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
+        let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
+        let (Some(declared), Some(stored)) = (declared, &self.stored) else { return checks };
+        let counts = [
+            ("total_transactions", declared.total_transactions, stored.transactions),
+            ("total_inflow_transactions", declared.total_inflow_transactions, stored.inflow),
+            ("total_outflow_transactions", declared.total_outflow_transactions, stored.outflow),
+        ];
+        checks.extend(counts.into_iter().filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours))));
+        let first = (&declared.first_transaction_date, &stored.first_date);
+        let last = (&declared.last_transaction_date, &stored.last_date);
+        let days =
+            [("first_transaction_date", first, Ordering::Greater), ("last_transaction_date", last, Ordering::Less)];
+        checks.extend(days.into_iter().filter_map(|(what, (belvo, ours), missing)| {
+            let belvo = belvo.clone()?;
+            let order = ours.as_deref().map_or(missing, |ours| ours.cmp(&belvo));
+            let verdict = match order {
+                Ordering::Equal => Verdict::Complete,
+                order if order == missing => Verdict::Short(1),
+                _ => Verdict::Over(1),
+            };
+            Some(Check { what, belvo: Measure::Day(Some(belvo)), ours: Measure::Day(ours.clone()), verdict })
+        }));
+        checks
+    }
+
+    /// Whether everything is there that Belvo said there would be.
+    #[must_use]
+    pub fn verdict(&self, declared: Option<&Declared>) -> Verdict {
+        self.checks(declared).into_iter().map(|check| check.verdict).max().unwrap_or(Verdict::Complete)
+    }
+}
+
+/// One number or day that Belvo names, beside ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What is compared: `rows_of_pages`, or a field of the webhook.
+    pub what: &'static str,
+    /// What Belvo says.
+    pub belvo: Measure,
+    /// What was fetched, or is stored.
+    pub ours: Measure,
+    /// What follows. A day that differs stands for at least one row.
+    pub verdict: Verdict,
+}
+
+impl Check {
+    fn counts(what: &'static str, belvo: u64, ours: u64) -> Self {
+        let verdict = match ours.cmp(&belvo) {
+            Ordering::Equal => Verdict::Complete,
+            Ordering::Less => Verdict::Short(belvo - ours),
+            Ordering::Greater => Verdict::Over(ours - belvo),
+        };
+        Self { what, belvo: Measure::Count(belvo), ours: Measure::Count(ours), verdict }
+    }
+}
+
+/// What a check compares.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Measure {
+    /// A number of rows.
+    Count(u64),
+    /// A day, `YYYY-MM-DD`, if there is one.
+    Day(Option<String>),
+}
+
+/// How what we have compares with what Belvo says, from good to bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Equal.
+    Complete,
+    /// So many rows more, as when rows appeared after the webhook was sent.
+    Over(u64),
+    /// So many rows fewer.
+    Short(u64),
+}
+
+impl Verdict {
+    /// Rows that are missing.
+    #[must_use]
+    pub fn missing(self) -> u64 {
+        if let Self::Short(rows) = self { rows } else { 0 }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Short(by) => write!(f, "short by {by}"),
+            Self::Over(by) => write!(f, "over by {by}"),
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    fn collection(rows: u64, counted: u64, stored: Option<Stock>) -> Collection {
+        let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        Collection {
+            started_at: at,
+            finished_at: at,
+            pages: 1,
+            rows,
+            counted,
+            new: 0,
+            changed: 0,
+            unchanged: 0,
+            revived: 0,
+            deleted: 0,
+            accounts: 0,
+            stored,
+        }
+    }
+
+    fn stock(transactions: u64, inflow: u64, first: Option<&str>) -> Stock {
+        Stock {
+            days: Days::ALL,
+            transactions,
+            inflow,
+            outflow: transactions - inflow,
+            first_date: first.map(str::to_owned),
+            last_date: Some("2026-02-28".to_owned()),
+        }
+    }
+
+    fn declared() -> Declared {
+        Declared {
+            total_transactions: Some(10),
+            total_inflow_transactions: Some(4),
+            total_outflow_transactions: None,
+            first_transaction_date: Some("2026-01-05".to_owned()),
+            last_transaction_date: Some("2026-02-28".to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_verdict_says_how_many_rows_are_missing() {
+        let verdict = |rows, counted| collection(rows, counted, None).verdict(None).to_string();
+        assert_eq!(verdict(10, 10), "complete");
+        assert_eq!(verdict(9, 10), "short by 1");
+        assert_eq!(verdict(11, 10), "over by 1");
+    }
+
+    #[test]
+    fn what_the_webhook_declared_is_compared_with_what_is_stored() {
+        let verdict = |stock| collection(10, 10, Some(stock)).verdict(Some(&declared())).to_string();
+        assert_eq!(verdict(stock(10, 4, Some("2026-01-05"))), "complete");
+        assert_eq!(verdict(stock(7, 4, Some("2026-01-05"))), "short by 3");
+        assert_eq!(verdict(stock(12, 4, Some("2026-01-05"))), "over by 2");
+        assert_eq!(verdict(stock(10, 2, Some("2026-01-05"))), "short by 2", "by type");
+        assert_eq!(verdict(stock(10, 4, Some("2026-01-06"))), "short by 1", "the first day is missing");
+        assert_eq!(verdict(stock(10, 4, Some("2026-01-04"))), "over by 1", "a day before the first");
+        assert_eq!(verdict(stock(10, 4, None)), "short by 1");
+    }
+
+    #[test]
+    fn what_is_missing_outweighs_what_is_too_much() {
+        let found = collection(9, 10, Some(stock(12, 4, Some("2026-01-05"))));
+        assert_eq!(found.verdict(Some(&declared())), Verdict::Short(1));
+        assert_eq!(found.checks(Some(&declared())).len(), 5, "whatever was declared is compared");
+    }
+
+    #[test]
+    fn a_check_shows_both_sides() {
+        let checks = collection(9, 10, Some(stock(10, 4, None))).checks(Some(&declared()));
+        let shown = serde_json::to_value(&checks).unwrap();
+        let pages = serde_json::json!({"what": "rows_of_pages", "belvo": 10, "ours": 9, "verdict": "short by 1"});
+        assert_eq!(shown[0], pages);
+        assert_eq!((&shown[3]["belvo"], &shown[3]["ours"]), (&"2026-01-05".into(), &serde_json::Value::Null));
+    }
+
+    #[test]
+    fn totals_are_compared_over_the_days_that_they_are_about() {
+        let today = date!(2026 - 03 - 01);
+        let wide = Window::parse("2026-01-01", "2026-02-28", today).unwrap();
+        let narrow = Window::parse("2026-02-01", "2026-02-28", today).unwrap();
+        let named = Days::between(date!(2026 - 01 - 05), date!(2026 - 02 - 28));
+        let without_days = Declared { total_transactions: Some(0), ..Declared::default() };
+        assert_eq!(declared().comparable_days(Some(&wide), Days::ALL), Some(wide.into()));
+        assert_eq!(declared().comparable_days(Some(&narrow), Days::ALL), None, "Belvo speaks of other days");
+        assert_eq!(declared().comparable_days(None, Days::ALL), Some(named));
+        assert_eq!(without_days.comparable_days(Some(&narrow), Days::ALL), Some(narrow.into()));
+        assert_eq!(without_days.comparable_days(None, Days::since(today)), Some(Days::since(today)));
+    }
+}

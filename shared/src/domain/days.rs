@@ -1,0 +1,191 @@
+//! A span of value dates, open at either end: what a fetch covers, and how a large one is taken in parts.
+
+use serde::{Deserialize, Serialize};
+use time::{Date, Duration};
+
+use super::{Window, window::iso_date};
+
+/// A year and a day: the step by which an open end is cut off. Belvo's history of a link is twelve months.
+const YEAR: Duration = Duration::days(366);
+/// Rows dated outside of these years are not looked for in parts.
+const YEARS: std::ops::Range<i32> = 1990..2100;
+
+/// A span of days by value date. A bounded end leaves out rows without a value date, as Belvo's filters do; only
+/// [`Days::ALL`] holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Days {
+    #[serde(default, with = "iso_date::option", skip_serializing_if = "Option::is_none")]
+    from: Option<Date>,
+    #[serde(default, with = "iso_date::option", skip_serializing_if = "Option::is_none")]
+    to: Option<Date>,
+}
+
+impl Days {
+    /// Every day, and rows without one.
+    pub const ALL: Self = Self { from: None, to: None };
+
+    /// This day and all later ones.
+    #[must_use]
+    pub fn since(day: Date) -> Self {
+        Self { from: Some(day), to: None }
+    }
+
+    /// From one day to another, both included.
+    #[must_use]
+    pub fn between(from: Date, to: Date) -> Self {
+        Self { from: Some(from), to: Some(to) }
+    }
+
+    /// The first day, `YYYY-MM-DD`, if it is bounded.
+    #[must_use]
+    pub fn first(&self) -> Option<String> {
+        self.from.map(iso_date::format)
+    }
+
+    /// The last day, `YYYY-MM-DD`, if it is bounded.
+    #[must_use]
+    pub fn last(&self) -> Option<String> {
+        self.to.map(iso_date::format)
+    }
+
+    /// Whether every row of the other span is one of this.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let starts = self.from.is_none_or(|from| other.from.is_some_and(|day| from <= day));
+        let ends = self.to.is_none_or(|to| other.to.is_some_and(|day| day <= to));
+        starts && ends
+    }
+
+    /// The one span that holds just the days of both, if they overlap or touch.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Option<Self> {
+        let apart = |one: &Self, other: &Self| matches!((one.to, other.from), (Some(end), Some(start)) if end.next_day().is_some_and(|next| next < start));
+        if apart(self, other) || apart(other, self) {
+            return None;
+        }
+        let from = self.from.zip(other.from).map(|(one, other)| one.min(other));
+        let to = self.to.zip(other.to).map(|(one, other)| one.max(other));
+        Some(Self { from, to })
+    }
+
+    /// Parts of this span, oldest first, that together hold its days once, if `rows` of them are to be taken about `most`
+    /// at a time. None if it cannot be divided: one day, or an open end far from the present.
+    #[must_use]
+    pub fn parts(&self, rows: u64, most: u64, today: Date) -> Vec<Self> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => even_parts(from, to, rows.div_ceil(most.max(1)).max(2)),
+            (None, Some(to)) if YEARS.contains(&to.year()) => cut(*self, to - YEAR),
+            (Some(from), None) if YEARS.contains(&from.year()) => cut(*self, from + YEAR),
+            (None, None) => {
+                let [before, rest] = halves(*self, today - YEAR);
+                let [year, after] = halves(rest, today);
+                vec![before, year, after]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<Window> for Days {
+    fn from(window: Window) -> Self {
+        Self::between(window.first_day(), window.last_day())
+    }
+}
+
+fn halves(days: Days, last_of_first: Date) -> [Days; 2] {
+    [Days { to: Some(last_of_first), ..days }, Days { from: last_of_first.next_day(), ..days }]
+}
+
+fn cut(days: Days, last_of_first: Date) -> Vec<Days> {
+    halves(days, last_of_first).to_vec()
+}
+
+/// So many parts of about as many days each, or as many as there are days; none if there is but one day.
+fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
+    let days = (to - from).whole_days() + 1;
+    let parts = i64::try_from(parts).unwrap_or(i64::MAX).min(days);
+    if parts < 2 {
+        return Vec::new();
+    }
+    let start = |part: i64| from + Duration::days(part * days / parts);
+    (0..parts).map(|part| Days::between(start(part), start(part + 1) - Duration::DAY)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    const TODAY: Date = date!(2026 - 03 - 01);
+
+    fn year() -> Days {
+        Days::between(date!(2025 - 03 - 01), date!(2026 - 02 - 28))
+    }
+
+    #[test]
+    fn the_parts_of_a_span_hold_each_of_its_days_once() {
+        for rows in [1, 10_001, 25_000, 100_000, 10_000_000] {
+            let parts = year().parts(rows, 8_000, TODAY);
+            assert_eq!((parts[0].from, parts[parts.len() - 1].to), (year().from, year().to));
+            for pair in parts.windows(2) {
+                assert_eq!(pair[0].to.unwrap().next_day(), pair[1].from, "{rows}");
+            }
+            assert!(parts.iter().all(|part| part.from <= part.to));
+        }
+        assert_eq!(year().parts(100_000, 8_000, TODAY).len(), 13);
+        assert_eq!(year().parts(u64::MAX, 1, TODAY).len(), 365);
+    }
+
+    #[test]
+    fn one_day_is_not_divided() {
+        assert!(Days::between(TODAY, TODAY).parts(1_000_000, 8_000, TODAY).is_empty());
+    }
+
+    #[test]
+    fn open_ends_are_cut_off_year_by_year_and_not_for_ever() {
+        let mut pending = vec![Days::ALL];
+        let mut parts = Vec::new();
+        while let Some(days) = pending.pop() {
+            let divided = if days.from.is_some() && days.to.is_some() { Vec::new() } else { days.parts(9, 1, TODAY) };
+            if divided.is_empty() { parts.push(days) } else { pending.extend(divided.into_iter().rev()) }
+        }
+        assert_eq!((parts[0].from, parts[parts.len() - 1].to), (None, None));
+        for pair in parts.windows(2) {
+            assert_eq!(pair[0].to.unwrap().next_day(), pair[1].from);
+        }
+    }
+
+    #[test]
+    fn spans_that_overlap_or_touch_are_one() {
+        let (january, february) = (
+            Days::between(date!(2026 - 01 - 01), date!(2026 - 01 - 31)),
+            Days::between(date!(2026 - 02 - 01), date!(2026 - 02 - 28)),
+        );
+        let both = Days::between(date!(2026 - 01 - 01), date!(2026 - 02 - 28));
+        assert_eq!(january.joined(&february), Some(both));
+        assert_eq!(february.joined(&january), Some(both));
+        assert_eq!(january.joined(&Days::ALL), Some(Days::ALL));
+        assert_eq!(january.joined(&Days::since(date!(2026 - 01 - 20))), Some(Days::since(date!(2026 - 01 - 01))));
+        assert_eq!(january.joined(&Days::since(date!(2026 - 02 - 02))), None);
+    }
+
+    #[test]
+    fn an_open_span_covers_bounded_ones_and_not_the_other_way_round() {
+        assert!(Days::ALL.covers(&year()) && Days::ALL.covers(&Days::ALL));
+        assert!(!year().covers(&Days::ALL) && !year().covers(&Days::since(TODAY)));
+        assert!(Days::since(date!(2025 - 01 - 01)).covers(&year()));
+    }
+
+    #[test]
+    fn a_span_survives_json() {
+        for (days, json) in [
+            (Days::ALL, "{}"),
+            (Days::since(TODAY), r#"{"from":"2026-03-01"}"#),
+            (year(), r#"{"from":"2025-03-01","to":"2026-02-28"}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&days).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Days>(json).unwrap(), days);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! How far a collection has come. A large listing is fetched in parts; what is not done when an invocation ends goes on in
+//! another one, which gets this.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Collection, Days, Plan, Timestamp, TransactionId};
+
+/// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts of the whole, as when
+/// a row was given another date meanwhile.
+const PASSES: u32 = 3;
+/// Vanished rows that a continuation carries, to be marked when the whole listing is proven complete. More of them are
+/// marked when their part is.
+const CARRIED: usize = 1_000;
+
+/// The state of a collection between two parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// All of it.
+    days: Days,
+    /// Parts that are not fetched yet, the next one last.
+    remaining: Vec<Days>,
+    /// Whether nothing of the link was stored when it began: then no row can be stored under another day.
+    pub first_ever: bool,
+    /// The how-manieth time the listing is fetched, from 1.
+    pass: u32,
+    /// Belvo's count of the whole listing, if it is fetched in parts.
+    whole_count: Option<u64>,
+    /// Parts fetched so far.
+    pub parts: u64,
+    pages: u64,
+    rows: u64,
+    counted: u64,
+    complete: bool,
+    new: u64,
+    changed: u64,
+    revived: u64,
+    deleted: u64,
+    accounts: BTreeSet<AccountId>,
+    vanished: BTreeSet<TransactionId>,
+}
+
+/// What the fetch of one part brought.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The rows against what was stored.
+    pub plan: Plan,
+    /// Pages read, those of repeated fetches included.
+    pub pages: u64,
+    /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows came or went meanwhile.
+    pub counts: (u64, u64),
+    /// The accounts of the rows.
+    pub accounts: BTreeSet<AccountId>,
+}
+
+impl Part {
+    /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood still meanwhile.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.counts.0 == self.counts.1 && self.plan.distinct() == self.counts.1
+    }
+}
+
+impl Progress {
+    /// A collection that has yet to begin.
+    #[must_use]
+    pub fn new(days: Days, first_ever: bool, started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            days,
+            remaining: vec![days],
+            first_ever,
+            pass: 1,
+            whole_count: None,
+            parts: 0,
+            pages: 0,
+            rows: 0,
+            counted: 0,
+            complete: true,
+            new: 0,
+            changed: 0,
+            revived: 0,
+            deleted: 0,
+            accounts: BTreeSet::new(),
+            vanished: BTreeSet::new(),
+        }
+    }
+
+    /// All the days of the collection.
+    #[must_use]
+    pub fn days(&self) -> Days {
+        self.days
+    }
+
+    /// The part to fetch next; none at the end of a pass.
+    #[must_use]
+    pub fn next(&self) -> Option<Days> {
+        self.remaining.last().copied()
+    }
+
+    /// Whether a part may be divided. Rows without a value date are in no part: if the parts of a listing without bounds
+    /// did not add up, it is fetched in one piece.
+    #[must_use]
+    pub fn may_divide(&self) -> bool {
+        self.pass == 1 || self.days != Days::ALL
+    }
+
+    /// Puts parts in the place of the next one, which has `count` rows and was not fetched.
+    pub fn divide(&mut self, parts: Vec<Days>, count: u64) {
+        self.pages += 1;
+        if self.next() == Some(self.days) {
+            self.whole_count = Some(count);
+        }
+        self.remaining.pop();
+        self.remaining.extend(parts.into_iter().rev());
+    }
+
+    /// Takes the next part as fetched. Returns vanished rows that cannot wait for the end of the collection.
+    pub fn fetched(&mut self, part: &Part) -> Vec<TransactionId> {
+        self.remaining.pop();
+        self.parts += 1;
+        self.pages += part.pages;
+        self.rows += part.plan.distinct();
+        // Of two counts the larger: what may be missing counts as missing.
+        self.counted += part.counts.0.max(part.counts.1);
+        self.complete &= part.is_complete();
+        self.new += part.plan.new;
+        self.changed += part.plan.changed;
+        self.revived += part.plan.revived;
+        self.vanished.retain(|id| !part.plan.has_seen(id));
+        self.accounts.extend(part.accounts.iter().cloned());
+        if !part.is_complete() {
+            return Vec::new();
+        }
+        let mut surplus = Vec::new();
+        for id in part.plan.vanished() {
+            if self.vanished.len() < CARRIED {
+                self.vanished.insert(id);
+            } else {
+                surplus.push(id);
+            }
+        }
+        self.deleted += surplus.len() as u64;
+        surplus
+    }
+
+    /// Whether the pass that has ended was in parts, whose counts are to be compared with that of the whole.
+    #[must_use]
+    pub fn is_in_parts(&self) -> bool {
+        self.whole_count.is_some()
+    }
+
+    /// Ends a pass, given Belvo's count of the whole listing if it was in parts. Returns the rows that are gone, or begins
+    /// another pass and returns `None`. Only a complete fetch proves that a row is gone, and not an empty one: Belvo
+    /// answers so before its data is ready ("will return empty or incomplete results", `fetch_resources` in Belvo's
+    /// OpenAPI).
+    pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<TransactionId>> {
+        let vanished = std::mem::take(&mut self.vanished);
+        let adds_up = whole_count.is_none_or(|count| count == self.counted);
+        if self.complete && !adds_up && self.pass < PASSES {
+            self.pass += 1;
+            self.remaining = vec![self.days];
+            (self.whole_count, self.rows, self.counted) = (None, 0, 0);
+            return None;
+        }
+        self.counted = self.counted.max(whole_count.unwrap_or(0));
+        let proven = self.complete && adds_up && self.rows > 0;
+        let gone: Vec<_> = if proven { vanished.into_iter().collect() } else { Vec::new() };
+        self.deleted += gone.len() as u64;
+        Some(gone)
+    }
+
+    /// What the collection found.
+    #[must_use]
+    pub fn collection(&self, finished_at: Timestamp) -> Collection {
+        Collection {
+            started_at: self.started_at,
+            finished_at,
+            pages: self.pages,
+            rows: self.rows,
+            counted: self.counted,
+            new: self.new,
+            changed: self.changed,
+            unchanged: self.rows.saturating_sub(self.new + self.changed + self.revived),
+            revived: self.revived,
+            deleted: self.deleted,
+            accounts: self.accounts.len() as u64,
+            stored: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json;
+    use time::macros::date;
+
+    use super::*;
+    use crate::domain::{Stored, Transaction};
+
+    fn row(id: &str) -> Transaction {
+        Transaction::parse(json!({"id": id})).unwrap().0
+    }
+
+    fn id(id: &str) -> TransactionId {
+        TransactionId::parse(id).unwrap()
+    }
+
+    /// A part that was stored with `stored` and fetched with `fetched`, of which Belvo counted `count`.
+    fn part(stored: &[&str], fetched: &[&str], count: u64) -> Part {
+        let known = |id: &&str| {
+            let row = row(id);
+            (row.id().clone(), Stored { digest: row.digest(), collected_at: None, deleted: false })
+        };
+        let mut plan = Plan::new(stored.iter().map(known).collect::<HashMap<_, _>>());
+        let _ = plan.changes(fetched.iter().map(|id| row(id)).collect());
+        Part { plan, pages: 1, counts: (count, count), accounts: BTreeSet::new() }
+    }
+
+    fn year() -> Days {
+        Days::between(date!(2025 - 03 - 01), date!(2026 - 02 - 28))
+    }
+
+    fn begun() -> Progress {
+        Progress::new(year(), false, Timestamp::parse("2026-03-01T00:00:00Z").unwrap())
+    }
+
+    /// Begun, and divided into two parts of a whole of `count` rows.
+    fn in_two(count: u64) -> Progress {
+        let mut progress = begun();
+        progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), count);
+        progress
+    }
+
+    #[test]
+    fn a_listing_in_one_part_ends_with_what_it_brought() {
+        let mut progress = begun();
+        assert_eq!(progress.next(), Some(year()));
+        assert!(progress.fetched(&part(&["a", "gone"], &["a", "b"], 2)).is_empty());
+        assert_eq!(progress.next(), None);
+        assert_eq!(progress.end_pass(None), Some(vec![id("gone")]));
+        let found = progress.collection(progress.started_at);
+        assert_eq!((found.rows, found.counted, found.new, found.unchanged, found.deleted), (2, 2, 1, 1, 1));
+    }
+
+    #[test]
+    fn parts_come_oldest_first_and_are_added_up() {
+        let mut progress = in_two(3);
+        let first = progress.next().unwrap();
+        progress.fetched(&part(&[], &["a"], 1));
+        assert!(first.last() < progress.next().unwrap().first());
+        progress.fetched(&part(&["c"], &["b", "c"], 2));
+        assert_eq!(progress.end_pass(Some(3)), Some(Vec::new()));
+        let found = progress.collection(progress.started_at);
+        assert_eq!((found.rows, found.counted, found.new, found.unchanged, found.pages), (3, 3, 2, 1, 3));
+    }
+
+    #[test]
+    fn a_row_that_moved_to_a_later_part_is_not_gone() {
+        let mut progress = in_two(2);
+        progress.fetched(&part(&["moved", "gone"], &["a"], 1));
+        progress.fetched(&part(&[], &["moved"], 1));
+        assert_eq!(progress.end_pass(Some(2)), Some(vec![id("gone")]));
+    }
+
+    #[test]
+    fn parts_that_do_not_add_up_are_fetched_again_three_times_in_all_and_prove_nothing() {
+        let mut progress = in_two(9);
+        for pass in 1..=3 {
+            progress.fetched(&part(&["gone"], &["a"], 1));
+            progress.fetched(&part(&[], &["b"], 1));
+            let ended = progress.end_pass(Some(9));
+            assert_eq!(ended, (pass == 3).then(Vec::new), "pass {pass}");
+            if pass < 3 {
+                assert_eq!(progress.next(), Some(year()));
+                progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), 9);
+            }
+        }
+        let found = progress.collection(progress.started_at);
+        assert_eq!((found.rows, found.counted, found.deleted), (2, 9, 0));
+    }
+
+    #[test]
+    fn an_incomplete_part_deletes_nothing_anywhere() {
+        let mut progress = in_two(4);
+        progress.fetched(&part(&["gone"], &["a"], 1));
+        progress.fetched(&part(&["here"], &["b"], 3));
+        assert_eq!(progress.end_pass(Some(4)), Some(Vec::new()));
+        assert_eq!(progress.collection(progress.started_at).verdict(None).to_string(), "short by 2");
+    }
+
+    #[test]
+    fn an_empty_listing_deletes_nothing() {
+        let mut progress = begun();
+        progress.fetched(&part(&["a"], &[], 0));
+        assert_eq!(progress.end_pass(None), Some(Vec::new()));
+    }
+
+    #[test]
+    fn rows_without_a_day_are_looked_for_in_one_piece_when_the_parts_of_all_days_do_not_add_up() {
+        let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
+        assert!(progress.may_divide());
+        progress.divide(Days::ALL.parts(2, 1, date!(2026 - 03 - 01)), 5);
+        while progress.next().is_some() {
+            progress.fetched(&part(&[], &[], 0));
+        }
+        assert_eq!(progress.end_pass(Some(5)), None);
+        assert!(!progress.may_divide());
+    }
+
+    #[test]
+    fn more_vanished_rows_than_a_message_carries_are_given_up_with_their_part() {
+        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
+        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
+        let mut progress = in_two(1);
+        assert_eq!(progress.fetched(&part(&stored, &["a"], 1)).len(), 200);
+        progress.fetched(&part(&[], &[], 0));
+        assert_eq!(progress.end_pass(Some(1)).unwrap().len(), 1_000);
+        assert_eq!(progress.collection(progress.started_at).deleted, 1_200);
+    }
+
+    #[test]
+    fn progress_survives_a_message() {
+        let mut progress = in_two(3);
+        progress.fetched(&part(&["gone"], &["a"], 1));
+        let json = serde_json::to_string(&progress).unwrap();
+        assert_eq!(serde_json::from_str::<Progress>(&json).unwrap(), progress);
+    }
+}

@@ -1,0 +1,67 @@
+//! What an account's balance was, collection by collection.
+
+use serde_json::Value;
+
+use super::{
+    TABLE, Transactions,
+    items::{stored_document, timestamp},
+};
+use crate::{
+    domain::{AccountId, LinkId, RequestId, Timestamp},
+    store::{
+        Cursor, StoreError,
+        item::{Item, text},
+    },
+};
+
+/// A balance as Belvo reported it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Balance {
+    /// When Belvo read it from the institution, in Belvo's words.
+    pub collected_at: Option<String>,
+    /// When it was first seen here.
+    pub observed_at: Timestamp,
+    /// The retrieval that brought it.
+    pub request: Option<RequestId>,
+    /// Belvo's `balance` object.
+    pub balance: Value,
+}
+
+impl Transactions {
+    /// An account's balances, newest first, at most `limit`, and where the listing goes on.
+    pub async fn balances(
+        &self,
+        link: &LinkId,
+        account: &AccountId,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Balance>, Option<Cursor>), StoreError> {
+        let prefix = format!("B#{account}#");
+        let start = after.map(|cursor| {
+            let at = cursor.parts().0;
+            Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(format!("{prefix}{at}")))])
+        });
+        let answer = self
+            .items_with(link, &prefix)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .send()
+            .await?;
+        let next = answer.last_evaluated_key.as_ref().and_then(|key| {
+            let at = key.get("_item")?.as_s().ok()?.strip_prefix(&prefix)?;
+            Some(Cursor::at(at, account.as_str()))
+        });
+        let balances =
+            answer.items.unwrap_or_default().into_iter().map(|item| balance(item).ok_or(StoreError::Corrupt(TABLE)));
+        Ok((balances.collect::<Result<_, _>>()?, next))
+    }
+}
+
+fn balance(item: Item) -> Option<Balance> {
+    let observed_at = timestamp(&item, "_stored_at")?;
+    let request = item.get("_request").and_then(|id| RequestId::parse(id.as_s().ok()?).ok());
+    let (_, mut document) = stored_document(item, "B#")?;
+    let collected_at = document.get("collected_at").and_then(Value::as_str).map(str::to_owned);
+    Some(Balance { collected_at, observed_at, request, balance: document.remove("balance")? })
+}

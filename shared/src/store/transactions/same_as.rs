@@ -1,0 +1,147 @@
+//! The same movement under another link. A user who connects a bank again gets a new link, and every account and
+//! transaction gets a new id of Belvo's; what stays are the institution's own ids. An account that several links hold is
+//! known by its identity ([`Account::identity`]), a movement of it by its `internal_identification`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use serde::Serialize;
+
+use super::{
+    TABLE, Transactions,
+    items::{same_as, timestamp, transaction, transaction_key},
+    read::place,
+};
+use crate::{
+    domain::{Account, AccountId, Days, LinkId, Timestamp, TransactionId},
+    store::{
+        StoreError,
+        item::{Item, text},
+    },
+};
+
+/// A transaction of another link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Twin {
+    /// The link that holds it.
+    pub link: LinkId,
+    /// Belvo's id of it.
+    pub id: TransactionId,
+}
+
+/// A link that holds an account. The first one of an account is the elder of all others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    /// Since when.
+    pub since: Timestamp,
+    /// The link.
+    pub link: LinkId,
+    /// The account's id under this link.
+    pub account: AccountId,
+}
+
+/// A stored movement, found by the institution's id of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// Belvo's id of it.
+    pub id: TransactionId,
+    /// What it is marked to be the same as.
+    pub same_as: Option<Twin>,
+}
+
+impl Transactions {
+    /// Remembers that a link holds an account. May be repeated: the first time counts.
+    pub async fn hold(&self, link: &LinkId, account: &Account, at: Timestamp) -> Result<(), StoreError> {
+        let Some(identity) = account.identity() else { return Ok(()) };
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("_link", text(held(&identity)))
+            .key("_item", text(format!("{link}#{}", account.id())))
+            .update_expression("SET #at = if_not_exists(#at, :at)")
+            .expression_attribute_names("#at", "_stored_at")
+            .expression_attribute_values(":at", text(at.to_string()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The links that hold an account, the eldest first.
+    pub async fn holders(&self, account: &Account) -> Result<Vec<Holder>, StoreError> {
+        let Some(identity) = account.identity() else { return Ok(Vec::new()) };
+        let items = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#link = :held")
+            .expression_attribute_names("#link", "_link")
+            .expression_attribute_values(":held", text(held(&identity)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await?;
+        let holder = |item: &Item| {
+            let (link, account) = item.get("_item")?.as_s().ok()?.split_once('#')?;
+            let (link, account) = (LinkId::parse(link).ok()?, AccountId::parse(account).ok()?);
+            Some(Holder { since: timestamp(item, "_stored_at")?, link, account })
+        };
+        let mut holders =
+            items.iter().map(|item| holder(item).ok_or(StoreError::Corrupt(TABLE))).collect::<Result<Vec<_>, _>>()?;
+        holders.sort_unstable();
+        Ok(holders)
+    }
+
+    /// The stored movements of an account on some days, by the institution's ids of them. Ids that the account has twice
+    /// say nothing and are left out, as are deleted rows. Reads the rows whole.
+    pub async fn movements(
+        &self,
+        link: &LinkId,
+        account: &AccountId,
+        days: Days,
+    ) -> Result<HashMap<String, Movement>, StoreError> {
+        let mut entries = self.entries(link, days, Some(account), "#by_date", &[]).send();
+        let mut keys = Vec::new();
+        while let Some(entry) = entries.next().await {
+            let (_, id) = place(&entry?).ok_or(StoreError::Corrupt(TABLE))?;
+            keys.push(transaction_key(link, &id));
+        }
+        let mut movements: HashMap<String, Option<Movement>> = HashMap::new();
+        for item in self.read_all(keys).await?.into_iter().filter(|item| !item.contains_key("_deleted_at")) {
+            let twin = same_as(&item);
+            let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
+            let Some(identification) = row.internal_identification() else { continue };
+            let movement = Movement { id: row.id().clone(), same_as: twin };
+            movements.entry(identification.to_owned()).and_modify(|known| *known = None).or_insert(Some(movement));
+        }
+        Ok(movements.into_iter().filter_map(|(identification, movement)| Some((identification, movement?))).collect())
+    }
+
+    /// Marks a row as the same movement as another link's. May be repeated.
+    pub async fn mark(&self, link: &LinkId, id: &TransactionId, same_as: &Twin) -> Result<(), StoreError> {
+        let outcome = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(transaction_key(link, id.as_str())))
+            .update_expression("SET #same_as = :same_as")
+            // Without a row, this would make an item of its own.
+            .condition_expression("attribute_exists(#item)")
+            .expression_attribute_names("#same_as", "_same_as")
+            .expression_attribute_names("#item", "_item")
+            .expression_attribute_values(":same_as", text(format!("{}#{}", same_as.link, same_as.id)))
+            .send()
+            .await;
+        match outcome {
+            Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+/// The partition of an account that links hold.
+fn held(identity: &str) -> String {
+    format!("account#{identity}")
+}

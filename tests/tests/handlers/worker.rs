@@ -1,0 +1,149 @@
+//! A collect function in process, with queues of its own, so that a test decides what it is fed with and when.
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use collect::{Collect, Patience, handle};
+use serde_json::{Value, json};
+use shared::{
+    domain::{RequestId, RequestRecord},
+    queue::{DeadLetters, Delivery, Queue},
+};
+
+use crate::surroundings::{Surroundings, good_keys};
+
+/// What an invocation keeps back to hand work on and messages back, and some seconds to work.
+pub(crate) const AMPLE: Duration = Duration::from_mins(1);
+
+/// The function, its surroundings, and its queues.
+pub(crate) struct Worker {
+    pub(crate) here: Surroundings,
+    pub(crate) collect: Collect,
+    sqs: aws_sdk_sqs::Client,
+    queue_url: String,
+    dead_letter_queue_url: String,
+}
+
+impl Worker {
+    pub(crate) async fn new() -> Self {
+        let here = Surroundings::new().await;
+        let sqs = aws_sdk_sqs::Client::new(&here.stack.aws);
+        let (queue_url, dead_letter_queue_url) = (fifo_queue(&sqs).await, fifo_queue(&sqs).await);
+        let collect = Collect {
+            belvo: here.belvo(good_keys()).await,
+            requests: here.requests(),
+            transactions: here.transactions(),
+            queue: Queue::new(&here.stack.aws, queue_url.clone()),
+            dead_letters: DeadLetters::new(&here.stack.aws, dead_letter_queue_url.clone()),
+            rows_per_part: 10_000,
+            patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
+        };
+        Self { here, collect, sqs, queue_url, dead_letter_queue_url }
+    }
+
+    /// Connects a user with so many transactions, and returns the link's id, which no other test has.
+    pub(crate) async fn link(&self, transactions: u64) -> String {
+        let seed = uuid::Uuid::new_v4().as_fields().0;
+        let link = self.here.control("links", json!({"transactions": transactions, "seed": seed})).await;
+        link["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts a webhook into the queue, as the webhook function does.
+    pub(crate) async fn enqueue(&self, webhook: &Value) {
+        self.collect.queue.send(&Delivery::of_webhook(&webhook.to_string(), "gateway").unwrap()).await.unwrap();
+    }
+
+    /// What waits in the queue, taken out of it.
+    pub(crate) async fn waiting(&self) -> Vec<SqsMessage> {
+        self.take(&self.queue_url).await
+    }
+
+    /// What waits in the dead-letter queue, taken out of it.
+    pub(crate) async fn given_up(&self) -> Vec<SqsMessage> {
+        self.take(&self.dead_letter_queue_url).await
+    }
+
+    /// Gives messages to the function and returns those that it wants back.
+    pub(crate) async fn work(&self, messages: Vec<SqsMessage>, time_left: Duration) -> Vec<SqsMessage> {
+        let mut batch = SqsEvent::default();
+        batch.records.clone_from(&messages);
+        let failures = handle(&self.collect, batch, time_left).await.batch_item_failures;
+        let failed = |message: &SqsMessage| {
+            failures.iter().any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
+        };
+        messages.into_iter().filter(failed).collect()
+    }
+
+    /// Works until the queue is empty; nothing may come back. Returns how many invocations that took.
+    pub(crate) async fn work_everything_off(&self) -> usize {
+        for invocations in 0.. {
+            let messages = self.waiting().await;
+            if messages.is_empty() {
+                return invocations;
+            }
+            let failed = self.work(messages, AMPLE).await;
+            assert!(failed.is_empty(), "{failed:?}");
+        }
+        unreachable!()
+    }
+
+    /// The record of a retrieval.
+    pub(crate) async fn record(&self, id: &str) -> RequestRecord {
+        self.here.requests().get(&RequestId::parse(id).unwrap()).await.unwrap().expect("a record")
+    }
+
+    async fn take(&self, url: &str) -> Vec<SqsMessage> {
+        let mut messages = Vec::new();
+        loop {
+            let answer = self
+                .sqs
+                .receive_message()
+                .queue_url(url)
+                .max_number_of_messages(10)
+                .message_system_attribute_names(MessageSystemAttributeName::All)
+                .message_attribute_names("All")
+                .send()
+                .await
+                .unwrap();
+            let received = answer.messages.unwrap_or_default();
+            if received.is_empty() {
+                return messages;
+            }
+            for message in received {
+                let receipt = message.receipt_handle.clone().unwrap();
+                self.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
+                messages.push(event_of(message));
+            }
+        }
+    }
+}
+
+/// A webhook about a link's transactions.
+pub(crate) fn webhook(link: &str, code: &str, request_id: Option<&str>) -> Value {
+    let mut body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": code, "link_id": link, "data": {}});
+    if let Some(id) = request_id {
+        body["request_id"] = json!(id);
+    }
+    body
+}
+
+/// The message as the trigger hands it to the function.
+fn event_of(message: aws_sdk_sqs::types::Message) -> SqsMessage {
+    let mut event = SqsMessage::default();
+    let attributes = message.attributes.unwrap_or_default();
+    event.attributes = attributes.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+    let attributes = message.message_attributes.unwrap_or_default().into_iter().map(|(name, value)| {
+        let value = json!({"stringValue": value.string_value, "dataType": value.data_type});
+        (name, serde_json::from_value(value).unwrap())
+    });
+    event.message_attributes = attributes.collect();
+    (event.message_id, event.receipt_handle, event.body) = (message.message_id, message.receipt_handle, message.body);
+    event
+}
+
+async fn fifo_queue(sqs: &aws_sdk_sqs::Client) -> String {
+    let name = format!("test-{}.fifo", uuid::Uuid::new_v4());
+    let made = sqs.create_queue().queue_name(name).attributes(QueueAttributeName::FifoQueue, "true").send().await;
+    made.unwrap().queue_url.unwrap()
+}

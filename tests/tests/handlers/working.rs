@@ -1,0 +1,225 @@
+//! What the collect function does with the messages of a batch: one fetch for several, parts and continuations, giving up,
+//! and that links do not wait for each other.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::domain::{Days, LinkId, Status, Timestamp, Verdict};
+use uuid::Uuid;
+
+use crate::worker::{AMPLE, Worker, webhook};
+
+fn id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+/// What an invocation keeps back, and so many seconds.
+fn seconds_to_work(seconds: u64) -> Duration {
+    Duration::from_secs(10 + seconds)
+}
+
+#[tokio::test]
+async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
+    let worker = Worker::new().await;
+    let link = worker.link(30).await;
+    let ids = [id(), id(), id()];
+    for id in &ids {
+        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+    }
+    worker.enqueue(&webhook(&link, "transactions_updated", None)).await;
+
+    let messages = worker.waiting().await;
+    assert_eq!(messages.len(), 4);
+    assert!(worker.work(messages, AMPLE).await.is_empty());
+
+    assert_eq!(worker.here.counters().await["gets"], 1);
+    for id in &ids {
+        assert_eq!(worker.record(id).await.collection.unwrap().rows, 30);
+    }
+}
+
+#[tokio::test]
+async fn windows_far_apart_are_fetched_apart() {
+    let worker = Worker::new().await;
+    let link = worker.link(30).await;
+    let [early, late] = [("2025-01-01", "2025-01-31"), ("2026-01-01", "2026-01-31")];
+    for (from, to) in [early, late, early] {
+        let id = id();
+        worker.here.issue(&link, &id, from, to).await;
+        worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    }
+
+    assert_eq!(worker.work_everything_off().await, 1);
+
+    assert_eq!(worker.here.counters().await["gets"], 2, "one for each window");
+}
+
+#[tokio::test]
+async fn a_large_window_is_fetched_in_parts_and_is_complete() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(1_050).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+
+    worker.work_everything_off().await;
+
+    let record = worker.record(&id).await;
+    assert_eq!(record.verdict(), Some(Verdict::Complete));
+    assert_eq!(record.collection.unwrap().new, 1_050);
+    let gets = worker.here.get_queries().await;
+    assert!(gets.len() > 10, "{gets:?}");
+    let stored = worker.here.transactions().stored(&LinkId::parse(&link).unwrap(), Days::ALL, None).await.unwrap();
+    assert_eq!(stored.len(), 1_050);
+}
+
+#[tokio::test]
+async fn what_outlasts_an_invocation_goes_on_where_it_was() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(400).await;
+    let ids = [id(), id()];
+    for id in &ids {
+        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+    }
+    // The probe of all days, of the last year, and the first part go well; then Belvo does not answer in time.
+    worker.here.control("rules", json!({"on": "get", "skip": 5, "times": 1, "action": {"hang": true}})).await;
+
+    assert!(worker.work(worker.waiting().await, seconds_to_work(4)).await.is_empty());
+
+    let before = worker.here.get_queries().await.len();
+    assert_eq!(worker.record(&ids[0]).await.status(), Status::Notified);
+    let continuation = worker.waiting().await;
+    assert_eq!(continuation.len(), 1, "one message goes on for both");
+    assert_eq!(continuation[0].attributes["MessageGroupId"], link, "in the group of its link");
+    assert!(continuation[0].body.as_ref().unwrap().contains(r#""kind":"continuation""#));
+
+    assert!(worker.work(continuation, AMPLE).await.is_empty());
+    for id in &ids {
+        let record = worker.record(id).await;
+        assert_eq!((record.verdict(), record.collection.unwrap().new), (Some(Verdict::Complete), 400));
+    }
+    let after = worker.here.get_queries().await;
+    let divided = |query: &&String| !query.contains("value_date");
+    assert_eq!(after[before..].iter().filter(divided).count(), 1, "only the whole is counted again: {after:?}");
+}
+
+#[tokio::test]
+async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(400).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+
+    assert_eq!(worker.work_everything_off().await, 2, "the batch, and its continuation");
+
+    let record = worker.record(&id).await;
+    let collection = record.collection.clone().unwrap();
+    assert_eq!((record.verdict(), collection.new, collection.unchanged), (Some(Verdict::Complete), 400, 0));
+}
+
+#[tokio::test]
+async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
+    let worker = Worker::new().await;
+    let link = worker.link(10).await;
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker.here.control("rules", json!({"on": "get", "times": 1, "action": {"hang": true}})).await;
+    let messages = worker.waiting().await;
+
+    assert_eq!(worker.work(messages.clone(), seconds_to_work(1)).await.len(), 1);
+
+    assert!(worker.waiting().await.is_empty(), "no continuation");
+    assert!(worker.work(messages, AMPLE).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
+    let mut worker = Worker::new().await;
+    let link = worker.link(400).await;
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker.work_everything_off().await;
+    let rows = worker.here.truth(&link).await;
+    let (newest, oldest) = (&rows[0], &rows[rows.len() - 1]);
+    for (row, day) in [(newest, &oldest["value_date"]), (oldest, &newest["value_date"])] {
+        worker.here.patch_row(&link, row["id"].as_str().unwrap(), json!({"value_date": day})).await;
+    }
+
+    worker.collect.rows_per_part = 100;
+    let id = id();
+    worker.enqueue(&webhook(&link, "transactions_updated", Some(&id))).await;
+    worker.work_everything_off().await;
+
+    let collection = worker.record(&id).await.collection.unwrap();
+    assert_eq!((collection.changed, collection.deleted, collection.new), (2, 0, 0));
+    let link = LinkId::parse(&link).unwrap();
+    for row in [newest, oldest] {
+        let row = shared::domain::TransactionId::parse(row["id"].as_str().unwrap()).unwrap();
+        assert_eq!(worker.here.transactions().history(&link, &row).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_when_it_is_moved_back() {
+    let mut worker = Worker::new().await;
+    worker.collect.patience.attempts = 1;
+    let link = worker.link(10).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+
+    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty(), "the queue can forget it");
+
+    let given_up = worker.given_up().await;
+    assert_eq!(given_up.len(), 1);
+    let reason = given_up[0].message_attributes["reason"].string_value.clone().unwrap();
+    assert!(reason.contains("HTTP 500, unexpected_error"), "{reason}");
+    let record = worker.record(&id).await;
+    assert_eq!((record.status(), record.failure.clone().unwrap().code.as_str()), (Status::Failed, "gave_up"));
+    assert_eq!(record.failure.unwrap().message, reason);
+
+    assert!(worker.work(given_up, AMPLE).await.is_empty());
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+}
+
+#[tokio::test]
+async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    worker.collect.patience.attempts = 1;
+    let link = worker.link(400).await;
+    let ids = [id(), id()];
+    for id in &ids {
+        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+    }
+    let failure = json!({"on": "get", "skip": 5, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+
+    assert_eq!(worker.work_everything_off().await, 2, "the batch, and a continuation that does nothing");
+
+    assert_eq!(worker.given_up().await.len(), 1);
+    for id in &ids {
+        assert_eq!(worker.record(id).await.failure.unwrap().code, "gave_up");
+    }
+}
+
+#[tokio::test]
+async fn links_that_hang_delay_no_other_link() {
+    let worker = Worker::new().await;
+    let (hanging, good) = ([worker.link(5).await, worker.link(5).await], worker.link(5).await);
+    for link in &hanging {
+        worker.enqueue(&webhook(link, "historical_update", Some(&id()))).await;
+        worker.here.control("rules", json!({"on": "get", "link": link, "action": {"hang": true}})).await;
+    }
+    let id = id();
+    worker.enqueue(&webhook(&good, "historical_update", Some(&id))).await;
+
+    let failed = worker.work(worker.waiting().await, seconds_to_work(4)).await;
+
+    assert_eq!(failed.len(), 2);
+    let stored_at = worker.record(&id).await.collection.unwrap().finished_at;
+    assert!(stored_at.plus_seconds(1) < Timestamp::now(), "the good link did not wait for the others' end");
+}
