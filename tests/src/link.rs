@@ -61,6 +61,39 @@ impl<'a> Link<'a> {
         self.stack.sandbox(Method::PATCH, &path, Some(fields)).await;
     }
 
+    /// Takes a row away at the sandbox.
+    pub async fn delete(&self, id: &str) {
+        self.stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{id}", self.id), None).await;
+    }
+
+    /// Adds rows at the sandbox, all on one day, `YYYY-MM-DD`.
+    pub async fn add(&self, count: u64, day: &str) {
+        let body = json!({"count": count, "date": day});
+        self.stack.sandbox(Method::POST, &format!("links/{}/transactions", self.id), Some(body)).await;
+    }
+
+    /// The same user connects the same bank again.
+    pub async fn reconnect(&self) -> Link<'a> {
+        let link = self.stack.sandbox(Method::POST, &format!("links/{}/reconnect", self.id), None).await;
+        Link::new(self.stack, link["id"].as_str().expect("an id"))
+    }
+
+    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual ones and a request id that
+    /// nobody here has issued; waits until it is collected, and returns its record.
+    pub async fn announce(&self, mut fields: Value) -> Value {
+        let id = uuid::Uuid::new_v4().to_string();
+        fields["request_id"] = json!(id);
+        self.stack.sandbox(Method::POST, &format!("links/{}/notify", self.id), Some(fields)).await;
+        self.stack.request_with_status(&id, "collected").await
+    }
+
+    /// The queries of the pages that were read of this link so far.
+    pub async fn page_queries(&self) -> Vec<String> {
+        let log = self.stack.sandbox(Method::GET, "log", None).await;
+        let gets = log["gets"].as_array().expect("an array").iter().filter(|get| get["link"] == json!(self.id));
+        gets.map(|get| get["query"].as_str().expect("a query").to_owned()).collect()
+    }
+
     /// Makes a row of the sandbox pending, and returns its id.
     pub async fn make_one_pending(&self) -> String {
         let id = self.truth().await.into_keys().next().expect("a row");

@@ -43,6 +43,28 @@ async fn a_row_that_returns_is_listed_again() {
 }
 
 #[tokio::test]
+async fn a_row_that_moves_into_another_window_is_changed_and_keeps_its_history() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(30).await;
+    link.collect().await;
+    let rows = link.truth().await;
+    let (id, row) = rows.iter().min_by_key(|(_, row)| row["value_date"].to_string()).unwrap();
+    let today = time::OffsetDateTime::now_utc().date().to_string();
+    link.amend(id, json!({"value_date": today})).await;
+
+    // A window that the store knew nothing of that row in.
+    let day = json!({"link": link.id, "date_from": today, "date_to": today});
+    let request = stack.request(&day).await.body["request_id"].as_str().unwrap().to_owned();
+    let record = stack.request_with_status(&request, "collected").await;
+
+    assert_eq!(record["collection"]["changed"], 1);
+    let versions = history(&stack, &link, id).await;
+    let days: Vec<_> = versions.iter().map(|version| &version["transaction"]["value_date"]).collect();
+    assert_eq!(days, [&row["value_date"], &json!(today)]);
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
 async fn an_incomplete_fetch_deletes_nothing() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(1_100).await;

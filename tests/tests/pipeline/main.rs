@@ -2,11 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod changing;
 mod collecting;
+mod comparing;
 mod errors;
 mod misbehaviour;
+mod news;
 mod reading;
+mod reconnecting;
 mod requesting;
 mod secrecy;
 mod webhooks;

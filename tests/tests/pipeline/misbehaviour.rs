@@ -111,12 +111,15 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
             .receive_message()
             .queue_url(&stack.dead_letter_queue_url)
             .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names("All")
             .visibility_timeout(0)
             .max_number_of_messages(10)
             .send()
             .await
             .unwrap();
-        received.messages().iter().any(|message| message.body() == Some(&poison)).then_some(())
+        let poisonous = received.messages().iter().find(|message| message.body() == Some(&poison))?;
+        let reason = poisonous.message_attributes()?.get("reason")?.string_value()?;
+        reason.starts_with("the message cannot be read").then_some(())
     })
     .await;
 }

@@ -1,0 +1,98 @@
+//! The verdict: what was fetched against what Belvo's pages count, and what is stored against what the webhook declared.
+
+use serde_json::{Value, json};
+use tests::{Stack, eventually};
+
+fn check<'a>(record: &'a Value, what: &str) -> &'a Value {
+    let checks = record["compared"].as_array().expect("checks");
+    checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what} in {record}"))
+}
+
+#[tokio::test]
+async fn everything_the_webhook_declares_is_compared_with_the_store() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(200).await;
+
+    let record = link.collect().await;
+
+    assert_eq!(record["verdict"], "complete");
+    for what in [
+        "rows_of_pages",
+        "total_transactions",
+        "total_inflow_transactions",
+        "total_outflow_transactions",
+        "first_transaction_date",
+        "last_transaction_date",
+    ] {
+        let check = check(&record, what);
+        assert_eq!((&check["verdict"], &check["belvo"]), (&json!("complete"), &check["ours"]), "{what}");
+        assert!(!check["belvo"].is_null());
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_and_the_metric() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(40).await;
+
+    let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
+
+    assert_eq!(
+        (&record["verdict"], &check(&record, "rows_of_pages")["verdict"]),
+        (&json!("short by 12"), &json!("complete"))
+    );
+    let declared = check(&record, "total_transactions");
+    assert_eq!((&declared["belvo"], &declared["ours"]), (&json!(52), &json!(40)));
+
+    let id = record["id"].as_str().unwrap();
+    let logged = eventually("the log line of the collection", || async {
+        let logs = stack.function_logs().await;
+        let collected = logs.lines().find(|text| text.contains(id) && text.contains("rows collected"))?;
+        serde_json::from_str::<Value>(collected).ok()
+    })
+    .await;
+    assert_eq!(logged["fields"]["verdict"], "short by 12");
+    assert_eq!(metric_value(&stack, "MissingRows", &logged).await, 12);
+}
+
+#[tokio::test]
+async fn more_rows_than_declared_are_no_loss() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(40).await;
+    let record = link.announce(json!({"data": {"total_transactions": 30}})).await;
+    assert_eq!(record["verdict"], "over by 10");
+}
+
+#[tokio::test]
+async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(60).await;
+    // The webhook of this request speaks of the whole year.
+    let today = time::OffsetDateTime::now_utc().date();
+    let week = json!({"link": link.id, "date_from": (today - time::Duration::days(6)).to_string(), "date_to": today.to_string()});
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
+    let id = stack.request(&week).await.body["request_id"].as_str().unwrap().to_owned();
+    stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
+
+    let mut body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
+    let whole_year = json!({"total_transactions": 60, "first_transaction_date": (today - time::Duration::days(360)).to_string(), "last_transaction_date": today.to_string()});
+    body["data"] = whole_year;
+    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+
+    let record = stack.request_with_status(&id, "collected").await;
+    assert_eq!(record["verdict"], "complete");
+    assert_eq!(record["compared"].as_array().unwrap().len(), 1, "the pages: {record}");
+}
+
+/// What a metric filter of template.yaml makes of a log line.
+async fn metric_value(stack: &Stack, metric: &str, line: &Value) -> u64 {
+    let filters = stack.local_aws("logs", "Logs_20140328.DescribeMetricFilters", &json!({})).await;
+    let filters = filters["metricFilters"].as_array().expect("filters").clone();
+    let filter = filters.iter().find(|filter| filter["metricTransformations"][0]["metricName"] == metric);
+    let filter = filter.unwrap_or_else(|| panic!("no filter for {metric}"));
+    let pattern = format!("{{ $.fields.message = \"{}\" }}", line["fields"]["message"].as_str().unwrap());
+    assert_eq!(filter["filterPattern"], pattern, "the line is one that the filter takes");
+    let path = filter["metricTransformations"][0]["metricValue"].as_str().unwrap().strip_prefix("$.").unwrap();
+    let value = path.split('.').fold(line, |value, name| &value[name]);
+    value.as_u64().unwrap_or_else(|| panic!("{path} in {line}"))
+}

@@ -1,0 +1,90 @@
+//! Webhooks that answer no request of ours: the narrowest fetch that surely brings what they are about, whatever they carry.
+
+use serde_json::{Value, json};
+use tests::{Link, Stack};
+use time::{Duration, OffsetDateTime};
+
+fn days_ago(days: i64) -> String {
+    (OffsetDateTime::now_utc().date() - Duration::days(days)).to_string()
+}
+
+/// Lets Belvo announce something, and returns the queries that followed.
+async fn queries_after(link: &Link<'_>, fields: Value) -> Vec<String> {
+    let before = link.page_queries().await.len();
+    assert_eq!(link.announce(fields).await["compared"][0]["verdict"], "complete");
+    link.page_queries().await.split_off(before)
+}
+
+#[tokio::test]
+async fn new_rows_are_looked_for_among_the_latest_days() {
+    let stack = Stack::of_this_run().await;
+    for code in ["new_transactions_available", "new_transactions_updated"] {
+        let link = stack.recurrent_link(300).await;
+        link.announce(json!({})).await;
+        link.add(3, &days_ago(1)).await;
+
+        let queries = queries_after(&link, json!({"webhook_code": code, "data": null})).await;
+
+        link.assert_equals_the_sandbox().await;
+        let [latest, count] = queries.as_slice() else { panic!("{queries:?}") };
+        assert!(latest.contains("value_date__gte="), "{latest}");
+        assert!(count.contains("page_size=1&") || count.ends_with("page_size=1"), "one row, for the count: {count}");
+    }
+}
+
+#[tokio::test]
+async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(300).await;
+    link.announce(json!({})).await;
+    link.add(2, &days_ago(200)).await;
+
+    let queries = queries_after(&link, json!({"webhook_code": "new_transactions_available"})).await;
+
+    link.assert_equals_the_sandbox().await;
+    assert_eq!(queries.len(), 3, "the latest days, the count, all days: {queries:?}");
+}
+
+#[tokio::test]
+async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
+    let stack = Stack::of_this_run().await;
+    for code in ["historical_update", "new_transactions_available", "transactions_updated"] {
+        let link = stack.recurrent_link(300).await;
+        let queries = queries_after(&link, json!({"webhook_code": code})).await;
+        assert!(queries.len() == 1 && !queries[0].contains("value_date"), "{queries:?}");
+        link.assert_equals_the_sandbox().await;
+    }
+}
+
+#[tokio::test]
+async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(300).await;
+    link.announce(json!({})).await;
+    let misleading = json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});
+    for (code, data) in [
+        ("transactions_updated", json!({})),
+        ("transactions_deleted", json!({"transactions": ["not-an-id"]})),
+        ("historical_update", misleading),
+        ("a_code_yet_to_come", json!(null)),
+    ] {
+        let rows: Vec<_> = link.truth().await.into_keys().collect();
+        link.delete(&rows[0]).await;
+        link.amend(&rows[1], json!({"description": code})).await;
+        link.add(1, &days_ago(100)).await;
+
+        link.announce(json!({"webhook_code": code, "data": data})).await;
+
+        link.assert_equals_the_sandbox().await;
+    }
+}
+
+#[tokio::test]
+async fn an_announcement_without_a_request_id_is_collected() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(20).await;
+    let body = link.webhook("TRANSACTIONS", "historical_update", None).to_string();
+    assert_eq!(stack.deliver(body, Some(&stack.authorization)).await.status, 202);
+    tests::eventually("the link's rows", || async { (link.stored().await.len() == 20).then_some(()) }).await;
+    link.assert_equals_the_sandbox().await;
+}
