@@ -22,7 +22,7 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build demo up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools build demo costs torture up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -38,6 +38,19 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 
 demo: build ## Take two links through the whole pipeline and compare; DROP_PAGE=2 shows how a loss is found
 	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(DROP_PAGE),--drop-page=$(DROP_PAGE))
+
+costs: build ## Measure what collections of several sizes cost: requests, units, memory, time
+	@# With the settings of the shipping build, for this machine; one function of the four, so minutes and not ten.
+	cargo build --locked --release --package collect --target-dir .local/bench
+	cargo build --locked --profile harness --package bench --target-dir target
+	@$(LOCAL) exec -- target/harness/bench --function .local/bench/release/collect --results bench/results
+
+torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
+	cargo build --locked --package tests --bin torture --target-dir target
+	@# Short waits; small parts, so that there are continuations; few attempts, so that some messages are given up.
+	@$(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter RowsPerPart=50 --parameter Attempts=8 \
+		-- target/debug/torture --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
+		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
 	@$(LOCAL) up

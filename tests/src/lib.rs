@@ -9,12 +9,14 @@
     reason = "a harness of tests fails by panicking"
 )]
 
+mod dynoxide;
 mod json;
 mod link;
 mod signing;
 mod stack;
 mod wait;
 
+pub use dynoxide::dynoxide_with_tables_of;
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
 pub use stack::{Answer, Stack};

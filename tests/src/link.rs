@@ -72,6 +72,23 @@ impl<'a> Link<'a> {
         self.stack.sandbox(Method::POST, &format!("links/{}/transactions", self.id), Some(body)).await;
     }
 
+    /// Books every pending row at the sandbox.
+    pub async fn settle(&self) {
+        self.stack.sandbox(Method::POST, &format!("links/{}/settle", self.id), None).await;
+    }
+
+    /// Changes the balance of one of the sandbox's accounts.
+    pub async fn change_a_balance(&self, current: u64) {
+        let accounts = self.stack.sandbox(Method::GET, &format!("links/{}/accounts", self.id), None).await;
+        let path = format!("links/{}/accounts/{}", self.id, accounts[0]["id"].as_str().expect("an id"));
+        self.stack.sandbox(Method::PATCH, &path, Some(json!({"balance": {"current": current}}))).await;
+    }
+
+    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual ones.
+    pub async fn notify(&self, fields: Value) {
+        self.stack.sandbox(Method::POST, &format!("links/{}/notify", self.id), Some(fields)).await;
+    }
+
     /// The same user connects the same bank again.
     pub async fn reconnect(&self) -> Link<'a> {
         let link = self.stack.sandbox(Method::POST, &format!("links/{}/reconnect", self.id), None).await;
@@ -83,7 +100,7 @@ impl<'a> Link<'a> {
     pub async fn announce(&self, mut fields: Value) -> Value {
         let id = uuid::Uuid::new_v4().to_string();
         fields["request_id"] = json!(id);
-        self.stack.sandbox(Method::POST, &format!("links/{}/notify", self.id), Some(fields)).await;
+        self.notify(fields).await;
         self.stack.request_with_status(&id, "collected").await
     }
 

@@ -57,7 +57,7 @@ def _tell_link(running: Record) -> None:
 
 
 def _exec(arguments: argparse.Namespace) -> int:
-    return stack.run_with(arguments.command, lambda line: print(line, file=sys.stderr))
+    return stack.run_with(arguments.command, dict(arguments.parameter), lambda line: print(line, file=sys.stderr))
 
 
 def _logs(arguments: argparse.Namespace) -> int:
@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     reload.set_defaults(run=_watch)
 
     run = commands.add_parser("exec", help="run a command against a stack of its own")
+    run.add_argument(
+        "--parameter", type=_parameter, action="append", default=[], help="NAME=VALUE of template.yaml, for this stack"
+    )
     run.add_argument("command", nargs="+")
     run.set_defaults(run=_exec)
 
@@ -99,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--follow", "-f", action="store_true", help="go on printing")
     show.set_defaults(run=_logs)
     return parser
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return name, value
 
 
 def _absolute(path: str) -> Path:

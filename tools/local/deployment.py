@@ -26,8 +26,11 @@ class Secrets:
     webhook_authorization: str
 
 
-def deploy(endpoint: str, belvo_url: str, state: Path) -> dict[str, str]:
-    """Deploys the built template, proves that its functions are the built ones, and returns the stack's outputs."""
+def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) -> dict[str, str]:
+    """Deploys the built template, proves that its functions are the built ones, and returns the stack's outputs.
+
+    `further` are parameters of the template in addition to, or in place of, those of every local run.
+    """
     template = paths.require(paths.BUILT_TEMPLATE, "make build")
     sam = paths.require(paths.SAM, "make tools")
     # A bucket of our own is several seconds quicker than `--resolve-s3`, which deploys a stack for it.
@@ -39,6 +42,7 @@ def deploy(endpoint: str, belvo_url: str, state: Path) -> dict[str, str]:
         "QueuesRequireTls": "false",
         # The sandbox has no limit, and the tests read hundreds of pages.
         "PagesPer30Seconds": "100000",
+        **further,
     }
     _run_sam(
         [

@@ -29,15 +29,16 @@ def down(state: Path, say: Callable[[str], None]) -> None:
     say("The stack is down." if known else f"No stack is recorded in {state}.")
 
 
-def run_with(command: list[str], say: Callable[[str], None]) -> int:
+def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str], None]) -> int:
     """Runs a command against a stack of its own, sandbox included, whatever Belvo the environment names.
 
-    Returns the command's exit code. Logs are kept when it fails.
+    `parameters` of the template are set in addition to those of every local run. Returns the command's exit code. Logs
+    are kept when it fails.
     """
     state = Path(tempfile.mkdtemp(prefix="belvo-ingest-"))
     code = 1
     try:
-        running = _up(state, say, lambda running: belvo.own_sandbox(state, running, QUICK_WEBHOOK_RETRY_MS))
+        running = _up(state, say, lambda running: belvo.own_sandbox(state, running, QUICK_WEBHOOK_RETRY_MS), parameters)
         # Marked as a part of the stack, the command ends with it, and so does whatever it started.
         env = aws.command_environment({**running.variables, processes.MARK: str(state)})
         code = subprocess.run(command, env=env, check=False).returncode
@@ -54,7 +55,12 @@ def run_with(command: list[str], say: Callable[[str], None]) -> int:
             print(f"Logs are kept in {state}", file=sys.stderr)
 
 
-def _up(state: Path, say: Callable[[str], None], choose_belvo: Callable[[Record], Belvo]) -> Record:
+def _up(
+    state: Path,
+    say: Callable[[str], None],
+    choose_belvo: Callable[[Record], Belvo],
+    parameters: dict[str, str] | None = None,
+) -> Record:
     state.mkdir(parents=True, exist_ok=True)
     running = record.load(state)
     if running and processes.alive(running.processes["ministack"], state):
@@ -63,7 +69,7 @@ def _up(state: Path, say: Callable[[str], None], choose_belvo: Callable[[Record]
         running = Record(processes={}, variables={})
         _stop(state)
     try:
-        return _bring_up(state, running, say, choose_belvo)
+        return _bring_up(state, running, say, choose_belvo, parameters or {})
     except BaseException:
         # A stack that has worked stays; one that never came up leaves nothing behind but its logs.
         if not running.variables:
@@ -72,7 +78,11 @@ def _up(state: Path, say: Callable[[str], None], choose_belvo: Callable[[Record]
 
 
 def _bring_up(
-    state: Path, running: Record, say: Callable[[str], None], choose_belvo: Callable[[Record], Belvo]
+    state: Path,
+    running: Record,
+    say: Callable[[str], None],
+    choose_belvo: Callable[[Record], Belvo],
+    parameters: dict[str, str],
 ) -> Record:
     if "ministack" not in running.processes:
         pid, endpoint = ministack.start(state)
@@ -84,7 +94,7 @@ def _bring_up(
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
     say("Deploying   template.yaml, in about ten seconds")
-    stack = deployment.deploy(endpoint, chosen.url, state)
+    stack = deployment.deploy(endpoint, chosen.url, state, parameters)
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
     variables = _variables(endpoint, api_url, stack, chosen)

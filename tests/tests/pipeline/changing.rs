@@ -10,7 +10,7 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
     let link = stack.recurrent_link(30).await;
     link.collect().await;
     let vanished = link.truth().await.keys().next().unwrap().clone();
-    stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{vanished}", link.id), None).await;
+    link.delete(&vanished).await;
 
     let record = link.collect().await;
 
@@ -142,7 +142,7 @@ async fn what_was_known_at_an_instant_can_be_asked_for() {
         match round {
             1 => link.amend(&ids[0], json!({"description": "amended", "value_date": "2026-01-15"})).await,
             2 => {
-                stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{}", link.id, ids[1]), None).await;
+                link.delete(&ids[1]).await;
                 link.amend(&ids[0], json!({"description": "amended again"})).await;
             }
             3 => {

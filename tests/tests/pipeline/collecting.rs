@@ -67,7 +67,7 @@ async fn rows_that_settle_are_stored_settled() {
     link.collect().await;
     assert_eq!(link.stored().await[&pending]["status"], "PENDING");
 
-    stack.sandbox(reqwest::Method::POST, &format!("links/{}/settle", link.id), None).await;
+    link.settle().await;
     link.collect().await;
 
     assert!(link.stored().await.values().all(|row| row["status"] != "PENDING"));

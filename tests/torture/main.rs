@@ -1,0 +1,132 @@
+//! Many links at a Belvo that does everything wrong at once, while the functions are killed in the middle of their work;
+//! and in the end the store equals Belvo row by row, and what must hold holds.
+//!
+//! Runs against a stack of its own, deployed with short waits (`make torture`). What happens to a link follows from the
+//! seed; when it happens does not, so a seed repeats the kinds of trouble and not every interleaving.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test, run as a command because it needs a stack of its own"
+)]
+
+mod audit;
+mod kills;
+mod trouble;
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use clap::Parser;
+use futures::{StreamExt, stream};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+use tests::{Link, Stack};
+use tokio::time::timeout;
+
+/// How long a message that a killed function held stays hidden, in seconds.
+const VISIBILITY_S: u32 = 20;
+/// Links that are troubled at the same time.
+const AT_ONCE: usize = 16;
+
+/// What to do, and for how long at most.
+#[derive(Parser)]
+struct Arguments {
+    /// Decides what happens to each link.
+    #[arg(long)]
+    seed: u64,
+    #[arg(long, default_value_t = 200)]
+    links: u64,
+    /// How often each link is troubled.
+    #[arg(long, default_value_t = 4)]
+    rounds: u64,
+    /// The run fails if it is not done by then.
+    #[arg(long, default_value_t = 1200)]
+    seconds: u64,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments = Arguments::parse();
+    let seed = arguments.seed;
+    println!("torture: seed {seed}, {} links, {} rounds each", arguments.links, arguments.rounds);
+    // Printed last, after whatever failed has said so.
+    let hint = Hint(seed);
+    let limit = Duration::from_secs(arguments.seconds);
+    timeout(limit, run(&arguments)).await.unwrap_or_else(|_| panic!("not done after {limit:?}"));
+    std::mem::forget(hint);
+}
+
+/// Says how to repeat a run that failed.
+struct Hint(u64);
+
+impl Drop for Hint {
+    fn drop(&mut self) {
+        println!("torture: FAILED with seed {}; repeat it with `make torture SEED={}`", self.0, self.0);
+    }
+}
+
+async fn run(arguments: &Arguments) {
+    let started = Instant::now();
+    let stack = Stack::of_this_run().await;
+    shorten_visibility(&stack).await;
+    let links = connect(&stack, arguments).await;
+
+    let killer = kills::start(arguments.seed);
+    let scripts = links.iter().enumerate().map(|(index, link)| trouble(&stack, link, arguments, index));
+    stream::iter(scripts).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    let deaths = killer.stop().await;
+    println!("torture: troubled after {:?}, {deaths} functions killed", started.elapsed());
+
+    stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
+    let redriven = audit::settle(&stack, &links).await;
+    println!(
+        "torture: settled after {:?}, {redriven} messages moved back from the dead-letter queue",
+        started.elapsed()
+    );
+    audit::check(&stack, &links).await;
+    println!("torture: everything holds after {:?}", started.elapsed());
+}
+
+/// Links of all sizes, some of which are one user's second connection.
+async fn connect<'a>(stack: &'a Stack, arguments: &Arguments) -> Vec<Link<'a>> {
+    let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
+    let mut links: Vec<Link<'a>> = Vec::new();
+    for _ in 0..arguments.links {
+        let link = match links.choose(&mut dice) {
+            Some(elder) if dice.random_ratio(1, 10) => elder.reconnect().await,
+            _ => {
+                let rows = [0, 1, 7, 30, 90, 150].choose(&mut dice).copied().expect("sizes");
+                stack.link(json!({"access_mode": "recurrent", "transactions": rows})).await
+            }
+        };
+        links.push(link);
+    }
+    links
+}
+
+/// A few rounds of trouble for one link.
+async fn trouble(stack: &Stack, link: &Link<'_>, arguments: &Arguments, index: usize) {
+    let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
+    dice.set_stream(1 + index as u64);
+    for _ in 0..arguments.rounds {
+        trouble::at_the_bank(link, &mut dice).await;
+        trouble::on_the_way(link, &mut dice).await;
+        trouble::announce(stack, link, &mut dice).await;
+        tokio::time::sleep(Duration::from_millis(dice.random_range(0..1_000))).await;
+    }
+}
+
+/// Lets the messages of a killed function come back soon.
+async fn shorten_visibility(stack: &Stack) {
+    aws_sdk_sqs::Client::new(&stack.aws)
+        .set_queue_attributes()
+        .queue_url(&stack.queue_url)
+        .attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_S.to_string())
+        .send()
+        .await
+        .unwrap();
+}
