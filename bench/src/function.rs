@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -120,8 +121,9 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
 async fn outcome(
     State(api): State<Arc<RuntimeApi>>,
     Path((_, outcome)): Path<(String, String)>,
-    Json(answer): Json<Value>,
+    answer: Bytes,
 ) -> StatusCode {
+    let answer = serde_json::from_slice(&answer).unwrap_or_default();
     let answer = if outcome == "response" { Ok(answer) } else { Err(answer) };
     let _ = api.answers.send(answer).await;
     StatusCode::ACCEPTED

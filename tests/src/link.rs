@@ -145,8 +145,8 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Asserts that our rows are the sandbox's rows, field by field.
-    pub async fn assert_equals_the_sandbox(&self) {
+    /// Asserts that our rows are the sandbox's rows, field by field, and returns them.
+    pub async fn assert_equals_the_sandbox(&self) -> BTreeMap<String, Value> {
         let (truth, stored) = (self.truth().await, self.stored().await);
         let missing: Vec<_> = truth.keys().filter(|id| !stored.contains_key(*id)).collect();
         let extra: Vec<_> = stored.keys().filter(|id| !truth.contains_key(*id)).collect();
@@ -154,6 +154,7 @@ impl<'a> Link<'a> {
         for (id, row) in &truth {
             assert_eq!(difference(row, &stored[id]), None, "row {id}");
         }
+        stored
     }
 
     /// When each item of this link was last written, by sort key.

@@ -23,7 +23,7 @@ impl Killer {
     }
 }
 
-/// Starts killing one function of this stack at a time, at random intervals of some hundred milliseconds to seconds.
+/// Starts killing one function of this stack at a time, at random intervals of up to one and a half seconds.
 pub(crate) fn start(seed: u64) -> Killer {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let (stop, mut stopped) = oneshot::channel();
@@ -32,7 +32,7 @@ pub(crate) fn start(seed: u64) -> Killer {
         loop {
             tokio::select! {
                 _ = &mut stopped => return killed,
-                () = sleep(Duration::from_millis(dice.random_range(300..4_000))) => {}
+                () = sleep(Duration::from_millis(dice.random_range(100..1_500))) => {}
             }
             if let Some(pid) = functions().choose(&mut dice) {
                 // It may have ended by itself meanwhile.

@@ -32,10 +32,11 @@ pub(crate) async fn fetch(
     collect: &Collect,
     scope: &Scope,
     request: Option<RequestId>,
-    progress: Option<Progress>,
+    progress: Progress,
     deadline: Instant,
 ) -> Result<Fetched, CollectError> {
-    let mut fetch = Fetch::begin(collect, scope, request, progress).await?;
+    let accounts = Accounts::stored(collect, &scope.link).await?;
+    let mut fetch = Fetch { collect, scope, request, accounts, progress };
     let parts_before = fetch.progress.parts;
     loop {
         let started = Instant::now();
@@ -49,6 +50,7 @@ pub(crate) async fn fetch(
             }
             Ok(Step::Part | Step::Other) => {}
             Err(error) if advanced && matches!(error.next(), Next::Retry(_)) => {
+                fetch.progress.resumed = true;
                 return Ok(Fetched::Unfinished(fetch.progress));
             }
             Err(error) => return Err(error),
@@ -75,24 +77,14 @@ enum Step {
     Done,
 }
 
-impl<'a> Fetch<'a> {
-    async fn begin(
-        collect: &'a Collect,
-        scope: &'a Scope,
-        request: Option<RequestId>,
-        progress: Option<Progress>,
-    ) -> Result<Self, CollectError> {
-        let started_at = Timestamp::now();
-        let accounts = Accounts::stored(collect, &scope.link).await?;
-        let progress = if let Some(progress) = progress {
-            progress
-        } else {
-            let first_ever = collect.transactions.newest_day(&scope.link).await?.is_none();
-            Progress::new(scope.days, first_ever, started_at)
-        };
-        Ok(Self { collect, scope, request, accounts, progress })
-    }
+/// The start of a collection of a scope.
+pub(crate) async fn begin(collect: &Collect, scope: &Scope) -> Result<Progress, CollectError> {
+    let started_at = Timestamp::now();
+    let first_ever = collect.transactions.newest_day(&scope.link).await?.is_none();
+    Ok(Progress::new(scope.days, first_ever, started_at))
+}
 
+impl Fetch<'_> {
     /// Does the next thing there is to do. What it has done is in the progress only once it is stored.
     async fn step(&mut self) -> Result<Step, CollectError> {
         let Some(days) = self.progress.next() else { return self.end_pass().await };
@@ -131,27 +123,28 @@ impl<'a> Fetch<'a> {
         let store = &self.collect.transactions;
         let stored = store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
         let mut part = Part { plan: Plan::new(stored), ..Part::default() };
-        let mut with_new_rows = BTreeSet::new();
+        let mut written = BTreeSet::new();
         let mut first = Some(first);
         for _ in 0..FETCHES {
             let first = match first.take() {
                 Some(page) => page,
                 None => self.collect.belvo.first_page(scope).await?,
             };
-            self.pages(&mut part, &mut with_new_rows, first).await?;
+            self.pages(&mut part, &mut written, first).await?;
             if part.is_complete() {
                 break;
             }
         }
-        same_as::mark(self.collect, &scope.link, scope.days, &self.accounts, &with_new_rows).await?;
+        let may_be_new = if self.progress.resumed { &part.accounts } else { &written };
+        same_as::mark(self.collect, &scope.link, scope.days, &self.accounts, may_be_new).await?;
         Ok(part)
     }
 
-    /// Fetches and stores every page of a part once.
+    /// Fetches and stores every page of a part once. Adds the accounts of rows that were new to `written`.
     async fn pages(
         &mut self,
         part: &mut Part,
-        with_new_rows: &mut BTreeSet<AccountId>,
+        written: &mut BTreeSet<AccountId>,
         first: Page,
     ) -> Result<(), CollectError> {
         part.plan.start_over();
@@ -161,7 +154,7 @@ impl<'a> Fetch<'a> {
             part.pages += 1;
             part.counts.1 = page.count;
             let known = part.plan.distinct();
-            self.store(part, with_new_rows, page.rows).await?;
+            self.store(part, written, page.rows).await?;
             let Some(next) = page.next else { return Ok(()) };
             if part.plan.distinct() == known {
                 // Such pages could go on for ever.
@@ -176,7 +169,7 @@ impl<'a> Fetch<'a> {
     async fn store(
         &mut self,
         part: &mut Part,
-        with_new_rows: &mut BTreeSet<AccountId>,
+        written: &mut BTreeSet<AccountId>,
         rows: Vec<Value>,
     ) -> Result<(), CollectError> {
         let (link, store) = (&self.scope.link, &self.collect.transactions);
@@ -198,7 +191,7 @@ impl<'a> Fetch<'a> {
         let changes = part.plan.changes(transactions);
         self.accounts.write_changed(self.collect, link, &seen).await?;
         store.put(link, &changes, &seen).await?;
-        with_new_rows.extend(changes.new.iter().filter_map(|row| AccountId::parse(row.account_id()?).ok()));
+        written.extend(changes.new.iter().filter_map(|row| AccountId::parse(row.account_id()?).ok()));
         Ok(())
     }
 

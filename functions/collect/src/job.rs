@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::{
     Collect, CollectError,
-    fetch::{Fetched, fetch},
+    fetch::{Fetched, begin, fetch},
 };
 
 /// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the last six days again ("OFDA
@@ -31,7 +31,10 @@ pub(crate) struct Job {
     scope: Scope,
     /// Whether afterwards the link's rows are counted here and at Belvo, and all of them fetched if the numbers differ.
     counts_after: bool,
+    /// How far it has come, if this is the rest of one.
     progress: Option<Progress>,
+    /// Whether the message was received before.
+    again: bool,
     claims: Vec<Claim>,
 }
 
@@ -45,7 +48,7 @@ struct Claim {
 
 /// Finds out what a message asks for. What asks for no rows is recorded here and done. May be repeated: facts are recorded
 /// once.
-pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Option<Job>, CollectError> {
+pub(crate) async fn prepare(collect: &Collect, delivery: Delivery, again: bool) -> Result<Option<Job>, CollectError> {
     let resource = match &delivery.notification.subject {
         Subject::Rows(resource) => *resource,
         Subject::Other(webhook_type) => {
@@ -54,7 +57,9 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         }
     };
     if let Some(unfinished) = delivery.unfinished.clone() {
-        return Ok(Some(continued(collect, delivery, resource, unfinished).await?));
+        let mut job = continued(collect, delivery, resource, unfinished).await?;
+        job.again = again;
+        return Ok(Some(job));
     }
     let record = notified(collect, &delivery, resource).await?;
     if let Some(failure) = delivery.notification.failure() {
@@ -70,7 +75,7 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         record,
     };
     let scope = Scope { resource, link: delivery.notification.link.clone(), days, account };
-    Ok(Some(Job { delivery, scope, counts_after, progress: None, claims: vec![claim] }))
+    Ok(Some(Job { delivery, scope, counts_after, progress: None, again, claims: vec![claim] }))
 }
 
 /// The requests that a message is to end.
@@ -105,7 +110,7 @@ async fn continued(
     }
     let Unfinished { account, counts_after, progress, .. } = unfinished;
     let scope = Scope { resource, link: delivery.notification.link.clone(), days: progress.days(), account };
-    Ok(Job { delivery, scope, counts_after, progress: Some(progress), claims })
+    Ok(Job { delivery, scope, counts_after, progress: Some(progress), again: false, claims })
 }
 
 /// Records that the webhook came, if it names a request.
@@ -163,6 +168,7 @@ impl Job {
     pub(crate) fn absorb(&mut self, other: Self) {
         self.scope.days = self.scope.days.joined(&other.scope.days).unwrap_or(Days::ALL);
         self.counts_after |= other.counts_after;
+        self.again |= other.again;
         self.claims.extend(other.claims);
     }
 
@@ -171,7 +177,12 @@ impl Job {
     pub(crate) async fn run(mut self, collect: &Collect, deadline: Instant) -> Result<(), CollectError> {
         loop {
             let request = self.requests().into_iter().next();
-            match fetch(collect, &self.scope, request, self.progress.take(), deadline).await {
+            let mut progress = match self.progress.take() {
+                Some(progress) => progress,
+                None => begin(collect, &self.scope).await?,
+            };
+            progress.resumed |= self.again;
+            match fetch(collect, &self.scope, request, progress, deadline).await {
                 Ok(Fetched::Unfinished(progress)) => return self.hand_on(collect, progress).await,
                 Ok(Fetched::Whole(_)) if self.counts_after && self.misses_rows(collect).await? => {
                     self.counts_after = false;

@@ -63,7 +63,8 @@ pub(crate) async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, deadl
 }
 
 async fn prepare(collect: &Collect, message: &SqsMessage) -> Result<Option<Job>, CollectError> {
-    job::prepare(collect, Delivery::parse(message.body.as_deref().unwrap_or_default())?).await
+    let delivery = Delivery::parse(message.body.as_deref().unwrap_or_default())?;
+    job::prepare(collect, delivery, receives(message) > 1).await
 }
 
 /// Lets a job share the fetch of an earlier one, if one fetch serves both.

@@ -10,17 +10,17 @@ use shared::{
 
 use crate::{Collect, CollectError, accounts::Accounts};
 
-/// Marks, among the stored rows of some days, those of accounts that several links hold. Called after new rows were
-/// written, so that of two links which are collected at the same time at least one sees the other's rows; it then marks
+/// Marks, among the stored rows of some days, those of accounts that several links hold. Called for accounts of which new
+/// rows were written, or may have been by an attempt that was broken off, after the writing, so that of two links which are collected at the same time at least one sees the other's rows; it then marks
 /// those of the younger link, whichever that is. May be repeated.
 pub(crate) async fn mark(
     collect: &Collect,
     link: &LinkId,
     days: Days,
     accounts: &Accounts,
-    with_new_rows: &BTreeSet<AccountId>,
+    may_be_new: &BTreeSet<AccountId>,
 ) -> Result<(), CollectError> {
-    for account in with_new_rows.iter().filter_map(|id| accounts.get(id)) {
+    for account in may_be_new.iter().filter_map(|id| accounts.get(id)) {
         mark_account(collect, link, days, account).await?;
     }
     Ok(())

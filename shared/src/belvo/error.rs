@@ -75,7 +75,8 @@ pub enum Advice {
 
 use Advice::{Alarm, Retry, Stop};
 
-/// One line of the classification. The first line that matches an answer counts; `code: ""` matches any.
+/// One line of the classification. The first line that matches an answer counts; `code: ""` matches any. docs/ERRORS.md has
+/// the same table.
 struct Rule {
     statuses: std::ops::RangeInclusive<u16>,
     code: &'static str,
@@ -214,6 +215,32 @@ mod tests {
         for (status, code, advice) in cases {
             assert_eq!(answer(status, code).advice(), advice, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn the_documented_table_is_this_table() {
+        let documented: Vec<_> = include_str!("../../../docs/ERRORS.md")
+            .lines()
+            .filter(|line| line.starts_with("| 4") || line.starts_with("| 5"))
+            .collect();
+        let statuses = |range: &std::ops::RangeInclusive<u16>| match (range.start(), range.end()) {
+            (one, other) if one == other => one.to_string(),
+            (class, _) => format!("{}xx", class / 100),
+        };
+        let shown = RULES.iter().map(|rule| {
+            let code = match rule.code {
+                "" => "any other".to_owned(),
+                HTML => "HTML instead of JSON".to_owned(),
+                code => format!("`{code}`"),
+            };
+            let advice = match rule.advice {
+                Retry(after) => format!("again after {} s", after.as_secs()),
+                Stop => "ends the request".to_owned(),
+                Alarm => "alarm".to_owned(),
+            };
+            format!("| {} | {code} | {advice} |", statuses(&rule.statuses))
+        });
+        assert_eq!(documented, shown.collect::<Vec<_>>());
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Collection {
     pub started_at: Timestamp,
     /// When the last row was stored.
     pub finished_at: Timestamp,
+    /// The days that were fetched: those that were asked for, or more where one fetch answered several webhooks.
+    pub days: Days,
     /// Pages fetched, those of repeated fetches included.
     pub pages: u64,
     /// Different rows that the fetch brought.
@@ -210,6 +212,7 @@ mod tests {
         Collection {
             started_at: at,
             finished_at: at,
+            days: Days::ALL,
             pages: 1,
             rows,
             counted,

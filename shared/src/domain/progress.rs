@@ -25,6 +25,9 @@ pub struct Progress {
     remaining: Vec<Days>,
     /// Whether nothing of the link was stored when it began: then no row can be stored under another day.
     pub first_ever: bool,
+    /// Whether an attempt that was broken off may have written rows of what is left: they then look unchanged, although what
+    /// follows from their being new has yet to be done.
+    pub resumed: bool,
     /// The how-manieth time the listing is fetched, from 1.
     pass: u32,
     /// Belvo's count of the whole listing, if it is fetched in parts.
@@ -73,6 +76,7 @@ impl Progress {
             days,
             remaining: vec![days],
             first_ever,
+            resumed: false,
             pass: 1,
             whole_count: None,
             parts: 0,
@@ -179,6 +183,7 @@ impl Progress {
         Collection {
             started_at: self.started_at,
             finished_at,
+            days: self.days,
             pages: self.pages,
             rows: self.rows,
             counted: self.counted,

@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_record_survives_json() {
         let collection = json!({
-            "started_at": AT, "finished_at": AT, "pages": 3, "rows": 9, "counted": 11, "new": 5, "changed": 1,
+            "started_at": AT, "finished_at": AT, "days": {"from": "2026-01-01"}, "pages": 3, "rows": 9, "counted": 11, "new": 5, "changed": 1,
             "unchanged": 3, "revived": 0, "deleted": 0, "accounts": 2
         });
         let whole = record(json!({

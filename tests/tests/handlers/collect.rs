@@ -25,6 +25,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
 
     assert!(failed(&collect, "collect-historical-update").await.is_empty());
     assert!(failed(&collect, "collect-two-messages-of-a-link").await.is_empty());
+    assert!(failed(&collect, "collect-continuation").await.is_empty());
 
     let record = here.requests().get(&RequestId::parse(REQUEST).unwrap()).await.unwrap().unwrap();
     assert_eq!((record.status(), record.collection.unwrap().rows), (Status::Collected, 120));

@@ -27,6 +27,8 @@ async fn every_query_event_gets_its_answer() {
         ("query-request", 200),
         ("query-requests-of-link", 200),
         ("query-accounts", 200),
+        ("query-balances", 200),
+        ("query-history-of-an-unknown-transaction", 404),
         ("query-transactions", 200),
         ("query-transactions-filtered", 200),
         ("query-bad-cursor", 400),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::{
-    domain::{Collection, Declared, Failure, RequestId, Resource, Status, Timestamp, Verdict, Window},
+    domain::{Collection, Days, Declared, Failure, RequestId, Resource, Status, Timestamp, Verdict, Window},
     store::{Event, Issued, Notified},
 };
 use time::macros::date;
@@ -39,6 +39,7 @@ fn collection(second: u32) -> Collection {
     Collection {
         started_at: at(1),
         finished_at: at(second),
+        days: Days::ALL,
         pages: 1,
         rows: 9,
         counted: 9,
