@@ -21,11 +21,11 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
-# A stack with short waits; with small parts, so that there are continuations; with few attempts, so that some messages
-# are given up.
-define torture
+# A stack with short waits; with small pages and parts, so that there are many of them; with few attempts, so that some
+# messages are given up.
+define run_torture
 	cargo build --locked --package tests --bin torture --target-dir target
-	@$(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter RowsPerPart=50 --parameter Attempts=3 \
+	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter RowsPerPart=50 --parameter Attempts=3 \
 		-- target/debug/torture $(1)
 endef
 
@@ -54,7 +54,7 @@ costs: build ## Measure what collections of several sizes cost: requests, units,
 	@$(LOCAL) exec -- target/harness/bench --function .local/bench/release/collect --results bench/results
 
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
-	$(call torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
+	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
 
 up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
@@ -74,7 +74,7 @@ sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
 test: lint validate build ## Everything that must hold before a commit
-	$(call torture,--seed 1 --links 24 --rounds 3)
+	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
 
 lint: tools deny ## Check format, lints and dependencies

@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long)]
     function: PathBuf,
     /// Rows of the windows.
-    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000")]
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000,200000")]
     rows: Vec<usize>,
     /// Directory for the results, as JSON and as a table.
     #[arg(long)]
@@ -54,7 +54,8 @@ async fn main() -> anyhow::Result<()> {
             rows.push(row);
         }
     }
-    table::write(&arguments.results, &rows)
+    table::write(&arguments.results, &rows)?;
+    table::prove(&rows)
 }
 
 /// One collection by a process that has just been started.

@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path};
 
+use anyhow::ensure;
 use serde::Serialize;
 use serde_json::json;
 
@@ -65,6 +66,24 @@ impl Row {
             "cpu_ms": self.cpu_ms,
         })
     }
+}
+
+/// The rows of the smallest window with a full page: what is beyond must not need more memory.
+const A_FULL_PAGE: usize = 1_000;
+
+/// Fails if an unchanged window writes a row, or if memory grows with the window.
+pub(crate) fn prove(rows: &[Row]) -> anyhow::Result<()> {
+    for row in rows.iter().filter(|row| row.step == Step::Unchanged) {
+        ensure!(row.units.written("Transactions") == 0.0, "an unchanged window writes: {}", row.line());
+    }
+    let peak = |rows: &mut dyn Iterator<Item = &Row>| rows.map(|row| row.peak_memory_kb).max();
+    let page = peak(&mut rows.iter().filter(|row| row.rows == A_FULL_PAGE));
+    let largest = peak(&mut rows.iter().filter(|row| row.rows > A_FULL_PAGE));
+    if let Some((page, largest)) = page.zip(largest) {
+        // A page, and the fingerprints of a part: the most that is held at once.
+        ensure!(largest * 2 < page * 3, "memory grows with the window: {page} KB for a page, {largest} KB for more");
+    }
+    Ok(())
 }
 
 /// Writes `collect-costs.md` and `collect-costs.json`.

@@ -1,5 +1,5 @@
 //! The FIFO queue between the webhook and the collection: one message per delivery, one group per link, so that the
-//! work of a link is serial and links do not wait for each other (decision 3 of the design). What an invocation leaves
+//! work of a link is serial and links do not wait for each other (docs/decisions/0003). What an invocation leaves
 //! undone comes back through it as a continuation; what is given up goes to its dead-letter queue with the reason.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::{
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
 
 /// One webhook on its way to the collection.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes: the same for every redelivery of them.
     pub id: String,
@@ -50,6 +50,9 @@ pub struct Unfinished {
     pub account: Option<AccountId>,
     /// Whether the link's rows are to be counted afterwards.
     pub counts_after: bool,
+    /// When it may go on: Belvo, or the back-off after a failure, asks for a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// How far it has come.
     pub progress: Progress,
 }
@@ -57,22 +60,28 @@ pub struct Unfinished {
 /// A message of the queue.
 #[derive(Serialize, Deserialize)]
 struct Message {
-    kind: Kind,
     delivery_id: String,
     correlation_id: String,
     received_at: Timestamp,
     webhook: Box<RawValue>,
+    kind: Kind,
     /// Continuations only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfinished: Option<Unfinished>,
 }
 
-/// What a message says.
-#[derive(Serialize, Deserialize)]
+/// What a message says, for whoever reads the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Webhook,
     Continuation,
+}
+
+impl Kind {
+    fn of(unfinished: Option<&Unfinished>) -> Self {
+        if unfinished.is_some() { Self::Continuation } else { Self::Webhook }
+    }
 }
 
 /// A message that is no delivery.
@@ -125,6 +134,11 @@ impl Delivery {
     pub fn parse(message: &str) -> Result<Self, DeliveryError> {
         let message: Message =
             serde_json::from_str(message).map_err(|error| DeliveryError::NotADelivery(json_fault(&error)))?;
+        let sha256 =
+            message.delivery_id.len() == 64 && message.delivery_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !sha256 || message.kind != Kind::of(message.unfinished.as_ref()) {
+            return Err(DeliveryError::NotADelivery("its parts do not fit together".to_owned()));
+        }
         Ok(Self {
             id: message.delivery_id,
             correlation_id: message.correlation_id,
@@ -137,7 +151,7 @@ impl Delivery {
 
     fn message(&self) -> Result<String, QueueError> {
         let message = Message {
-            kind: if self.unfinished.is_some() { Kind::Continuation } else { Kind::Webhook },
+            kind: Kind::of(self.unfinished.as_ref()),
             delivery_id: self.id.clone(),
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at,
@@ -297,6 +311,7 @@ mod tests {
             requests: vec![RequestId::parse("r").unwrap()],
             account: None,
             counts_after: false,
+            not_before: None,
             progress: Progress::new(Days::ALL, true, started_at),
         };
         let continuation = |started_at| Delivery { unfinished: Some(unfinished(started_at)), ..delivery(WITHOUT_ID) };
@@ -310,8 +325,16 @@ mod tests {
     fn what_is_no_delivery_is_refused_without_repeating_it() {
         let error = Delivery::parse("\"secret\"").unwrap_err();
         assert!(matches!(error, DeliveryError::NotADelivery(_)) && !error.to_string().contains("secret"), "{error}");
-        let stray = r#"{"kind":"webhook","delivery_id":"d","correlation_id":"c",
-            "received_at":"2026-03-01T00:00:00Z","webhook":{}}"#;
-        assert!(matches!(Delivery::parse(stray), Err(DeliveryError::NotANotification(_))));
+        let id = "0".repeat(64);
+        let stray = |kind: &str, id: &str| {
+            format!(
+                r#"{{"kind":"{kind}","delivery_id":"{id}","correlation_id":"c",
+                "received_at":"2026-03-01T00:00:00Z","webhook":{{}}}}"#
+            )
+        };
+        assert!(matches!(Delivery::parse(&stray("webhook", &id)), Err(DeliveryError::NotANotification(_))));
+        for message in [stray("webhook", "d"), stray("continuation", &id), stray("other", &id)] {
+            assert!(matches!(Delivery::parse(&message), Err(DeliveryError::NotADelivery(_))), "{message}");
+        }
     }
 }

@@ -9,6 +9,7 @@
     reason = "a harness of tests fails by panicking"
 )]
 
+mod days;
 mod dynoxide;
 mod json;
 mod link;
@@ -16,6 +17,7 @@ mod signing;
 mod stack;
 mod wait;
 
+pub use days::days_ago;
 pub use dynoxide::dynoxide_with_tables_of;
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::{Stack, difference};
+use crate::{Stack, days_ago, difference};
 
 /// A link that belongs to one test.
 pub struct Link<'a> {
@@ -29,12 +29,13 @@ impl<'a> Link<'a> {
     /// The body of `POST /requests` for the last year.
     #[must_use]
     pub fn last_year(&self) -> Value {
-        let today = time::OffsetDateTime::now_utc().date();
-        json!({
-            "link": self.id,
-            "date_from": (today - time::Duration::days(364)).to_string(),
-            "date_to": today.to_string(),
-        })
+        self.days(364, 0)
+    }
+
+    /// The body of `POST /requests` from so many days ago to so many days ago.
+    #[must_use]
+    pub fn days(&self, from: i64, to: i64) -> Value {
+        json!({"link": self.id, "date_from": days_ago(from), "date_to": days_ago(to)})
     }
 
     /// `POST /requests` for the last year.

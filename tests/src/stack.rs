@@ -1,5 +1,6 @@
 //! The deployed stack, as `tools/local` describes it in the environment.
 
+use aws_config::BehaviorVersion;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::aws::{CallBudget, SdkConfig, sdk_config};
@@ -59,6 +60,13 @@ impl Stack {
             aws_url: variable("AWS_ENDPOINT_URL"),
             http: plain_http(),
         }
+    }
+
+    /// Configuration of AWS clients for another endpoint, whatever endpoint the environment names.
+    pub async fn aws_at(&self, endpoint: &str) -> SdkConfig {
+        // An endpoint that is put into a loaded configuration yields to the environment's; one given to the loader does not.
+        let http = self.aws.http_client().expect("an HTTP client");
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http).endpoint_url(endpoint).load().await
     }
 
     /// Connects a user of the sandbox with so many transactions.

@@ -25,7 +25,9 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use tests::{Link, Stack};
-use tokio::time::timeout;
+use tokio::{net::TcpListener, time::timeout};
+
+use crate::trouble::Trouble;
 
 /// How long a message that a killed function held stays hidden, in seconds.
 const VISIBILITY_S: u32 = 20;
@@ -51,21 +53,22 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
-    let seed = arguments.seed;
-    println!("torture: seed {seed}, {} links, {} rounds each", arguments.links, arguments.rounds);
-    // Printed last, after whatever failed has said so.
-    let hint = Hint(seed);
+    let Arguments { seed, links, rounds, .. } = arguments;
+    println!("torture: seed {seed}, {links} links, {rounds} rounds each");
+    // Says how to repeat the run, after whatever failed has said so.
+    let _hint = Hint(format!("make torture SEED={seed} LINKS={links} ROUNDS={rounds}"));
     let limit = Duration::from_secs(arguments.seconds);
     timeout(limit, run(&arguments)).await.unwrap_or_else(|_| panic!("not done after {limit:?}"));
-    std::mem::forget(hint);
 }
 
-/// Says how to repeat a run that failed.
-struct Hint(u64);
+/// Names the command that repeats a run that failed.
+struct Hint(String);
 
 impl Drop for Hint {
     fn drop(&mut self) {
-        println!("torture: FAILED with seed {}; repeat it with `make torture SEED={}`", self.0, self.0);
+        if std::thread::panicking() {
+            println!("torture: FAILED; repeat it with `{}`", self.0);
+        }
     }
 }
 
@@ -73,10 +76,14 @@ async fn run(arguments: &Arguments) {
     let started = Instant::now();
     let stack = Stack::of_this_run().await;
     shorten_visibility(&stack).await;
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let links = connect(&stack, arguments).await;
 
     let killer = kills::start(arguments.seed);
-    let scripts = links.iter().enumerate().map(|(index, link)| trouble(&stack, link, arguments, index));
+    let scripts = links.iter().enumerate().map(|(index, link)| {
+        let trouble = Trouble { stack: &stack, stranger: stranger.local_addr().unwrap() };
+        troubled(trouble, link, arguments, index)
+    });
     stream::iter(scripts).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
     let deaths = killer.stop().await;
     println!("torture: troubled after {:?}, {deaths} functions killed", started.elapsed());
@@ -88,6 +95,9 @@ async fn run(arguments: &Arguments) {
         started.elapsed()
     );
     audit::check(&stack, &links).await;
+    // I8: pages and redirects led there all the time.
+    assert!(timeout(Duration::from_millis(100), stranger.accept()).await.is_err(), "our keys went to another host");
+    assert!(deaths > 0, "nobody was killed");
     println!("torture: everything holds after {:?}", started.elapsed());
 }
 
@@ -109,13 +119,13 @@ async fn connect<'a>(stack: &'a Stack, arguments: &Arguments) -> Vec<Link<'a>> {
 }
 
 /// A few rounds of trouble for one link.
-async fn trouble(stack: &Stack, link: &Link<'_>, arguments: &Arguments, index: usize) {
+async fn troubled(trouble: Trouble<'_>, link: &Link<'_>, arguments: &Arguments, index: usize) {
     let mut dice = ChaCha8Rng::seed_from_u64(arguments.seed);
     dice.set_stream(1 + index as u64);
     for _ in 0..arguments.rounds {
         trouble::at_the_bank(link, &mut dice).await;
-        trouble::on_the_way(link, &mut dice).await;
-        trouble::announce(stack, link, &mut dice).await;
+        trouble.on_the_way(link, &mut dice).await;
+        trouble.announce(link, &mut dice).await;
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..1_000))).await;
     }
 }

@@ -1,14 +1,22 @@
 //! Everything that can go wrong with a link.
 
+use std::net::SocketAddr;
+
 use rand::{
     Rng,
     seq::{IndexedRandom, SliceRandom},
 };
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use tests::{Link, Stack};
-use time::{Duration, OffsetDateTime};
+use tests::{Link, Stack, days_ago};
 use uuid::Uuid;
+
+/// Who causes trouble.
+pub(crate) struct Trouble<'a> {
+    pub(crate) stack: &'a Stack,
+    /// Another host, to which nobody may send our keys.
+    pub(crate) stranger: SocketAddr,
+}
 
 /// The bank changes what it has.
 pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
@@ -28,75 +36,85 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     }
 }
 
-/// Belvo misbehaves, once or twice, in one or two ways.
-pub(crate) async fn on_the_way(link: &Link<'_>, dice: &mut ChaCha8Rng) {
-    for _ in 0..dice.random_range(0..3) {
-        let (on, action) = misbehaviour(dice);
-        let mut rule = json!({"on": on, "times": dice.random_range(1..3), "action": action});
-        if on == "get" {
-            rule["skip"] = json!(dice.random_range(0..4));
-        }
-        link.misbehave(rule).await;
-    }
-}
-
-/// What may go wrong on the way, with where.
-fn misbehaviour(dice: &mut ChaCha8Rng) -> (&'static str, Value) {
-    let code = |dice: &mut ChaCha8Rng, codes: &[&str]| json!({"error": {"code": codes.choose(dice)}});
-    match dice.random_range(0..26) {
-        0 | 1 => {
-            let codes =
-                ["unexpected_error", "too_many_sessions", "institution_down", "request_timeout", "permission_denied"];
-            ("get", code(dice, &codes))
-        }
-        2 => ("get", code(dice, &["invalid_link", "login_error", "operational_limits_reached", "token_required"])),
-        3 => ("get", code(dice, &["authentication_failed", "access_to_resource_denied"])),
-        4 => ("get", json!({"html_403": true})),
-        5 => ("get", json!({"status": 429, "retry_after": 1})),
-        6 => ("get", json!({"status": 503})),
-        7 => ("get", json!({"disconnect": true})),
-        8 => ("get", json!({"torn_page": 1})),
-        9 => ("get", json!({"drift": {"insert": dice.random_range(1..5)}})),
-        10 => ("get", json!({"duplicate_rows": true})),
-        11 => ("get", json!({"empty": true})),
-        12 => ("get", json!({"drop_page": 2})),
-        13 => ("get", json!({"foreign_next": "http://127.0.0.1:9"})),
-        14 => ("get", json!({"delay_ms": dice.random_range(1..1_500)})),
-        15 => ("get", json!({"redirect": "http://127.0.0.1:9/"})),
-        16 => ("webhook", json!({"duplicate": dice.random_range(1..4)})),
-        17 => ("webhook", json!({"drop": true})),
-        18 => ("webhook", json!({"early": true})),
-        19 => ("webhook", json!({"hold_until_next": true})),
-        20 => ("webhook", json!({"wrong_authorization": true})),
-        21 => ("webhook", json!({"malformed": true})),
-        22 => ("webhook", json!({"data_errors": {"code": "login_error", "message": "no"}})),
-        23 => ("webhook", json!({"without_request_id": true})),
-        24 => ("webhook", json!({"extra_bytes": dice.random_range(1..100_000)})),
-        _ => {
-            let lost = json!({"disconnect": true, "after": true});
-            let actions = [json!({"status": 429}), json!({"html_403": true}), json!({"ignore_async": true}), lost];
-            ("post", actions.choose(dice).cloned().unwrap_or_default())
-        }
-    }
-}
-
-/// Something makes the pipeline look at the link.
-pub(crate) async fn announce(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
-    for _ in 0..dice.random_range(1..4) {
-        match dice.random_range(0..6) {
-            // It may be refused, or its function killed.
-            0..=2 => drop(stack.request(&window(link, dice)).await),
-            3 | 4 => {
-                let codes = [
-                    "historical_update",
-                    "new_transactions_available",
-                    "transactions_updated",
-                    "transactions_deleted",
-                    "to_come",
-                ];
-                link.notify(json!({"webhook_code": codes.choose(dice)})).await;
+impl Trouble<'_> {
+    /// Belvo misbehaves, once or twice, in one or two ways.
+    pub(crate) async fn on_the_way(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        for _ in 0..dice.random_range(0..3) {
+            let (on, action) = self.misbehaviour(dice);
+            let mut rule = json!({"on": on, "times": dice.random_range(1..3), "action": action});
+            if on == "get" {
+                rule["skip"] = json!(dice.random_range(0..4));
             }
-            _ => poison(stack, link, dice).await,
+            link.misbehave(rule).await;
+        }
+    }
+
+    /// What may go wrong on the way, with where.
+    fn misbehaviour(&self, dice: &mut ChaCha8Rng) -> (&'static str, Value) {
+        let code = |dice: &mut ChaCha8Rng, codes: &[&str]| json!({"error": {"code": codes.choose(dice)}});
+        match dice.random_range(0..28) {
+            0 | 1 => {
+                let codes = [
+                    "unexpected_error",
+                    "too_many_sessions",
+                    "institution_down",
+                    "request_timeout",
+                    "permission_denied",
+                ];
+                ("get", code(dice, &codes))
+            }
+            2 => ("get", code(dice, &["invalid_link", "login_error", "operational_limits_reached", "token_required"])),
+            3 => ("get", code(dice, &["authentication_failed", "access_to_resource_denied"])),
+            4 => ("get", json!({"html_403": true})),
+            5 => ("get", json!({"status": 429, "retry_after": 1})),
+            6 => ("get", json!({"status": 503})),
+            7 => ("get", json!({"disconnect": true})),
+            8 => ("get", json!({"torn_page": 1})),
+            9 => ("get", json!({"drift": {"insert": dice.random_range(1..5)}})),
+            10 => ("get", json!({"duplicate_rows": true})),
+            11 => ("get", json!({"empty": true})),
+            12 => ("get", json!({"drop_page": 2})),
+            13 => ("get", json!({"foreign_next": format!("http://{}", self.stranger)})),
+            14 => ("get", json!({"delay_ms": dice.random_range(1..1_500)})),
+            15 => ("get", json!({"redirect": format!("http://{}/", self.stranger)})),
+            // Rarely, because each one holds a function up for thirty seconds.
+            26 if dice.random_ratio(1, 4) => ("get", json!({"hang": true})),
+            26 | 27 => ("get", json!({"repeat_rows": true})),
+            16 => ("webhook", json!({"duplicate": dice.random_range(1..4)})),
+            17 => ("webhook", json!({"drop": true})),
+            18 => ("webhook", json!({"early": true})),
+            19 => ("webhook", json!({"hold_until_next": true})),
+            20 => ("webhook", json!({"wrong_authorization": true})),
+            21 => ("webhook", json!({"malformed": true})),
+            22 => ("webhook", json!({"data_errors": {"code": "login_error", "message": "no"}})),
+            23 => ("webhook", json!({"without_request_id": true})),
+            24 => ("webhook", json!({"extra_bytes": dice.random_range(1..100_000)})),
+            _ => {
+                let lost = json!({"disconnect": true, "after": true});
+                let actions = [json!({"status": 429}), json!({"html_403": true}), json!({"ignore_async": true}), lost];
+                ("post", actions.choose(dice).cloned().unwrap_or_default())
+            }
+        }
+    }
+
+    /// Something makes the pipeline look at the link.
+    pub(crate) async fn announce(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        for _ in 0..dice.random_range(1..4) {
+            match dice.random_range(0..6) {
+                // It may be refused, or its function killed.
+                0..=2 => drop(self.stack.request(&window(link, dice)).await),
+                3 | 4 => {
+                    let codes = [
+                        "historical_update",
+                        "new_transactions_available",
+                        "transactions_updated",
+                        "transactions_deleted",
+                        "to_come",
+                    ];
+                    link.notify(json!({"webhook_code": codes.choose(dice)})).await;
+                }
+                _ => poison(self.stack, link, dice).await,
+            }
         }
     }
 }
@@ -120,10 +138,10 @@ fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
     if dice.random_ratio(1, 2) {
         return link.last_year();
     }
-    let (one, other) = (day(dice), day(dice));
-    json!({"link": link.id, "date_from": one.clone().min(other.clone()), "date_to": one.max(other)})
+    let (one, other) = (dice.random_range(0..365), dice.random_range(0..365));
+    link.days(one.max(other), one.min(other))
 }
 
 fn day(dice: &mut ChaCha8Rng) -> String {
-    (OffsetDateTime::now_utc().date() - Duration::days(dice.random_range(0..365))).to_string()
+    days_ago(dice.random_range(0..365))
 }

@@ -1,6 +1,7 @@
 """The fake Belvo: `tools/belvo-sandbox`, as a process beside the local AWS."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from local.errors import LocalError
 from local.waiting import wait_for
 
 START_SECONDS = 20
+OPTION = "BELVO_SANDBOX_"
 # The link that events/*.json are about: the first that a sandbox makes from this seed has this id.
 EVENTS_LINK = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec"
 EVENTS_LINK_SPEC = {"seed": 2026, "transactions": 120, "today": "2026-03-01"}
@@ -26,8 +28,9 @@ def start(state: Path, secrets: Secrets, webhook_retry_ms: int) -> tuple[int, st
         f"--secret-id={secrets.belvo_id}",
         f"--webhook-retry-ms={webhook_retry_ms}",
     ]
-    # Anyone on this machine may read a command line.
-    env = {"BELVO_SANDBOX_SECRET_PASSWORD": secrets.belvo_password}
+    # Options that the caller's environment gives the sandbox; the password, because anyone may read a command line.
+    options = {name: value for name, value in os.environ.items() if name.startswith(OPTION)}
+    env = {**options, f"{OPTION}SECRET_PASSWORD": secrets.belvo_password}
     pid = processes.start(argv, env, state, out, log)
 
     def announced() -> str | None:

@@ -40,6 +40,9 @@ pub enum CollectError {
     /// The invocation ended before the work. What was stored stays; the next one fetches again and writes the rest.
     #[error("the time of the invocation is over")]
     OutOfTime,
+    /// The rest of a collection is not to go on before this wait is over.
+    #[error("the collection goes on later")]
+    TooEarly(Duration),
     /// A defect of this program. The panic's own message is in the log before this.
     #[error("the work panicked")]
     Panicked,
@@ -57,6 +60,11 @@ pub(crate) enum Next {
 }
 
 impl CollectError {
+    /// Whether trying again may succeed without anybody's help.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self.next(), Next::Retry(_))
+    }
+
     /// What happens to the message.
     pub(crate) fn next(&self) -> Next {
         match self {
@@ -67,9 +75,9 @@ impl CollectError {
                 Advice::Alarm => Next::Alarm,
             },
             Self::Store(StoreError::Corrupt(_) | StoreError::Refused(..)) | Self::Panicked => Next::Alarm,
-            Self::Store(_) | Self::Queue(_) => Next::Retry(FIRST_WAIT),
+            Self::Store(_) | Self::Queue(_) | Self::OutOfTime => Next::Retry(FIRST_WAIT),
             Self::Message(_) => Next::GiveUp,
-            Self::OutOfTime => Next::Retry(Duration::ZERO),
+            Self::TooEarly(wait) => Next::Retry(*wait),
         }
     }
 }
@@ -80,7 +88,7 @@ impl Patience {
     pub(crate) fn wait(&self, next: Next, receives: u32) -> Duration {
         let backoff = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1)));
         let wait = match next {
-            Next::GiveUp | Next::Retry(Duration::ZERO) => return Duration::ZERO,
+            Next::GiveUp => return Duration::ZERO,
             Next::Retry(after) => after.max(backoff).min(self.longest_wait),
             Next::Alarm => self.longest_wait,
         };
@@ -106,6 +114,11 @@ mod tests {
     #[test]
     fn a_wait_that_belvo_asks_for_is_kept() {
         assert!(PATIENCE.wait(Next::Retry(Duration::from_mins(2)), 1) >= Duration::from_mins(2));
+    }
+
+    #[test]
+    fn a_wait_of_nothing_does_not_switch_the_back_off_off() {
+        assert!(PATIENCE.wait(Next::Retry(Duration::ZERO), 4) >= Duration::from_secs(24));
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! One listing from Belvo into the store: part by part, page by page, until it is as many rows as Belvo counts.
 
-use std::collections::BTreeSet;
-
 use lambda_runtime::tracing;
 use serde_json::Value;
 use shared::{
     belvo::{BelvoError, Page, Scope},
-    domain::{AccountId, Collection, Part, Plan, Progress, RequestId, Timestamp, Transaction, TransactionId},
+    domain::{Part, Plan, Progress, RequestId, Timestamp, Transaction, TransactionId},
     store::Observation,
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{Collect, CollectError, accounts::Accounts, failure::Next, same_as};
+use crate::{Collect, CollectError, accounts::Accounts, same_as};
 
 /// How often a part is fetched in all when a fetch does not bring what Belvo counted: rows that appear while pages are
 /// read shift the later pages, and the next fetch then finds them in place.
@@ -20,9 +18,9 @@ const FETCHES: usize = 3;
 /// What became of a fetch.
 pub(crate) enum Fetched {
     /// It is done.
-    Whole(Collection),
-    /// Parts are left for another invocation.
-    Unfinished(Progress),
+    Whole(Progress),
+    /// Parts are left for another invocation, because of an error or because time is over.
+    Unfinished(Progress, CollectError),
 }
 
 /// Fetches a scope and stores what is new or changed. Only a fetch that brings what Belvo counts proves that a row is
@@ -43,15 +41,14 @@ pub(crate) async fn fetch(
         let step = timeout_at(deadline, fetch.step()).await.unwrap_or(Err(CollectError::OutOfTime));
         let advanced = fetch.progress.parts > parts_before;
         match step {
-            Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress.collection(Timestamp::now()))),
+            Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress)),
             // The next part would probably not be done in time.
             Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
-                return Ok(Fetched::Unfinished(fetch.progress));
+                return Ok(Fetched::Unfinished(fetch.progress, CollectError::OutOfTime));
             }
-            Ok(Step::Part | Step::Other) => {}
-            Err(error) if advanced && matches!(error.next(), Next::Retry(_)) => {
-                fetch.progress.resumed = true;
-                return Ok(Fetched::Unfinished(fetch.progress));
+            Ok(Step::Part | Step::Prepared) => {}
+            Err(error) if advanced && error.may_pass() => {
+                return Ok(Fetched::Unfinished(fetch.progress, error));
             }
             Err(error) => return Err(error),
         }
@@ -71,8 +68,8 @@ struct Fetch<'a> {
 enum Step {
     /// A part was fetched and stored.
     Part,
-    /// A part was divided, or another pass begun.
-    Other,
+    /// There is more to do: a part was divided, or another pass begun.
+    Prepared,
     /// Nothing is left to do.
     Done,
 }
@@ -91,15 +88,15 @@ impl Fetch<'_> {
         let scope = Scope { days, ..self.scope.clone() };
         let first = self.collect.belvo.first_page(&scope).await?;
         let largest = self.collect.rows_per_part;
-        if first.count > largest && self.progress.may_divide() {
+        if self.progress.divides(first.count, largest) {
             // Rows are not spread evenly over the days: parts that are meant to be smaller seldom have to be divided again.
             let parts = days.parts(first.count, largest * 4 / 5, Timestamp::now().day());
             if !parts.is_empty() {
                 self.progress.divide(parts, first.count);
-                return Ok(Step::Other);
+                return Ok(Step::Prepared);
             }
         }
-        let part = self.part(&scope, first).await?;
+        let part = self.fetch_part(&scope, first).await?;
         let mut progress = self.progress.clone();
         let surplus = progress.fetched(&part);
         self.bury(&surplus).await?;
@@ -115,38 +112,32 @@ impl Fetch<'_> {
         let gone = progress.end_pass(whole_count);
         self.bury(gone.as_deref().unwrap_or_default()).await?;
         self.progress = progress;
-        Ok(if gone.is_some() { Step::Done } else { Step::Other })
+        Ok(if gone.is_some() { Step::Done } else { Step::Prepared })
     }
 
     /// Fetches a part until a fetch brings what Belvo counts, given its first page.
-    async fn part(&mut self, scope: &Scope, first: Page) -> Result<Part, CollectError> {
+    async fn fetch_part(&mut self, scope: &Scope, first: Page) -> Result<Part, CollectError> {
         let store = &self.collect.transactions;
         let stored = store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
         let mut part = Part { plan: Plan::new(stored), ..Part::default() };
-        let mut written = BTreeSet::new();
         let mut first = Some(first);
         for _ in 0..FETCHES {
             let first = match first.take() {
                 Some(page) => page,
                 None => self.collect.belvo.first_page(scope).await?,
             };
-            self.pages(&mut part, &mut written, first).await?;
+            self.read_pages(&mut part, first).await?;
             if part.is_complete() {
                 break;
             }
         }
-        let may_be_new = if self.progress.resumed { &part.accounts } else { &written };
-        same_as::mark(self.collect, &scope.link, scope.days, &self.accounts, may_be_new).await?;
+        let accounts = part.accounts.iter().filter_map(|id| self.accounts.get(id));
+        same_as::mark(self.collect, &scope.link, scope.days, accounts).await?;
         Ok(part)
     }
 
-    /// Fetches and stores every page of a part once. Adds the accounts of rows that were new to `written`.
-    async fn pages(
-        &mut self,
-        part: &mut Part,
-        written: &mut BTreeSet<AccountId>,
-        first: Page,
-    ) -> Result<(), CollectError> {
+    /// Fetches and stores every page of a part once.
+    async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
         part.plan.start_over();
         part.counts.0 = first.count;
         let mut page = first;
@@ -154,7 +145,7 @@ impl Fetch<'_> {
             part.pages += 1;
             part.counts.1 = page.count;
             let known = part.plan.distinct();
-            self.store(part, written, page.rows).await?;
+            self.store(part, page.rows).await?;
             let Some(next) = page.next else { return Ok(()) };
             if part.plan.distinct() == known {
                 // Such pages could go on for ever.
@@ -166,12 +157,7 @@ impl Fetch<'_> {
 
     /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
     /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
-    async fn store(
-        &mut self,
-        part: &mut Part,
-        written: &mut BTreeSet<AccountId>,
-        rows: Vec<Value>,
-    ) -> Result<(), CollectError> {
+    async fn store(&mut self, part: &mut Part, rows: Vec<Value>) -> Result<(), CollectError> {
         let (link, store) = (&self.scope.link, &self.collect.transactions);
         let mut transactions = Vec::with_capacity(rows.len());
         for row in rows {
@@ -184,14 +170,13 @@ impl Fetch<'_> {
             }
         }
         if !self.progress.first_ever {
-            let elsewhere = store.look_up(link, &part.plan.unknown(&transactions)).await?;
+            let elsewhere = store.look_up(link, part.plan.unknown(&transactions)).await?;
             part.plan.learn(elsewhere);
         }
         let seen = self.observation();
         let changes = part.plan.changes(transactions);
         self.accounts.write_changed(self.collect, link, &seen).await?;
         store.put(link, &changes, &seen).await?;
-        written.extend(changes.new.iter().filter_map(|row| AccountId::parse(row.account_id()?).ok()));
         Ok(())
     }
 

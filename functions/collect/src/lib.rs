@@ -5,6 +5,7 @@
 compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
 
 mod accounts;
+mod announcement;
 mod failure;
 mod fetch;
 mod job;
@@ -25,9 +26,9 @@ use tokio::time::Instant;
 pub use failure::{CollectError, Patience};
 
 /// Kept back from the time of an invocation, to hand unfinished work on and messages back.
-const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
-/// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds one
-/// page in memory.
+pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
+/// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds a page
+/// and the fingerprints of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.

@@ -3,23 +3,23 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use aws_lambda_events::sqs::SqsMessage;
-use futures::{FutureExt, StreamExt, future::join_all, stream};
+use futures::{FutureExt, future::join_all};
 use lambda_runtime::tracing;
-use shared::{
-    cause::chain,
-    domain::{Failure, Timestamp},
-    queue::Delivery,
-};
-use tokio::time::{Instant, timeout_at};
+use shared::{cause::chain, domain::Failure, queue::Delivery};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     Collect, CollectError,
+    announcement::{self, requests_of},
     failure::Next,
-    job::{self, Job},
+    job::Job,
 };
 
 /// Between the time at which a fetch hands its rest on and the time at which the work is broken off.
 const TIME_TO_HAND_ON: Duration = Duration::from_secs(5);
+/// The longest that giving a message up, or hiding it, may take: together they fit into what is kept back of the invocation.
+const TIME_TO_GIVE_UP: Duration = Duration::from_secs(2);
+const TIME_TO_HIDE: Duration = Duration::from_secs(2);
 /// The failure that a request ends with when its message is given up.
 const GAVE_UP: &str = "gave_up";
 
@@ -31,40 +31,41 @@ struct Work {
 
 /// Works the messages of one link off and returns those that have to come back. After one that has to be tried again, the
 /// later ones come back with it: a FIFO queue keeps their order only so ("Implementing partial batch responses", AWS
-/// Lambda developer guide), and hands out nothing of the link while one of them is still hidden. One that can never
-/// succeed holds nobody up.
+/// Lambda developer guide), and hands out nothing of the link while one of them is still hidden. One that is given up holds
+/// nobody up.
 pub(crate) async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, deadline: Instant) -> Vec<SqsMessage> {
-    let mut come_back = Vec::new();
     let mut works: Vec<Work> = Vec::new();
     let mut messages = messages.into_iter();
-    while let Some(message) = messages.next() {
+    let mut failed = None;
+    for message in messages.by_ref() {
         match contained(prepare(collect, &message), deadline).await {
             Ok(None) => {}
             Ok(Some(job)) => add(&mut works, job, message),
-            Err(error) if error.next() == Next::GiveUp => {
-                come_back.extend(hand_back(collect, vec![message], &error).await);
-            }
+            Err(error) if give_up_if_last(collect, &message, &error).await => {}
             Err(error) => {
-                let begun = works.into_iter().flat_map(|work| work.messages);
-                let all = begun.chain([message]).chain(messages).collect();
-                come_back.extend(hand_back(collect, all, &error).await);
-                return come_back;
+                failed = Some((message, error));
+                break;
             }
         }
     }
     let mut works = works.into_iter();
-    while let Some(Work { job, messages }) = works.next() {
-        if let Err(error) = contained(job.run(collect, deadline), deadline + TIME_TO_HAND_ON).await {
-            let all = messages.into_iter().chain(works.by_ref().flat_map(|work| work.messages)).collect();
-            come_back.extend(hand_back(collect, all, &error).await);
+    for Work { job, messages: asked } in works.by_ref() {
+        let Err(error) = contained(job.run(collect, deadline), deadline + TIME_TO_HAND_ON).await else { continue };
+        let kept = give_up_last(collect, asked, &error).await;
+        if !kept.is_empty() {
+            let later = works.flat_map(|work| work.messages).chain(failed.map(|(message, _)| message)).chain(messages);
+            return hand_back(collect, kept.into_iter().chain(later).collect(), &error).await;
         }
     }
-    come_back
+    match failed {
+        Some((message, error)) => hand_back(collect, std::iter::once(message).chain(messages).collect(), &error).await,
+        None => Vec::new(),
+    }
 }
 
 async fn prepare(collect: &Collect, message: &SqsMessage) -> Result<Option<Job>, CollectError> {
     let delivery = Delivery::parse(message.body.as_deref().unwrap_or_default())?;
-    job::prepare(collect, delivery, receives(message) > 1).await
+    announcement::prepare(collect, delivery).await
 }
 
 /// Lets a job share the fetch of an earlier one, if one fetch serves both.
@@ -91,25 +92,28 @@ async fn contained<T>(
     }
 }
 
-/// Lets messages come back, all at the same time; those whose last attempt this was are given up. Returns the ones that
-/// the queue has to keep.
+/// Gives those of these messages up whose last attempt this was, and returns the others.
+async fn give_up_last(collect: &Collect, messages: Vec<SqsMessage>, error: &CollectError) -> Vec<SqsMessage> {
+    let outcomes = messages.into_iter().map(async |message| {
+        let gone = give_up_if_last(collect, &message, error).await;
+        (!gone).then_some(message)
+    });
+    join_all(outcomes).await.into_iter().flatten().collect()
+}
+
+/// Gives a message up if it can never succeed or this was its last attempt, and says whether the queue can forget it.
+async fn give_up_if_last(collect: &Collect, message: &SqsMessage, error: &CollectError) -> bool {
+    let last = error.next() == Next::GiveUp || receives(message) >= collect.patience.attempts;
+    last && timeout(TIME_TO_GIVE_UP, give_up(collect, message, error)).await.unwrap_or(false)
+}
+
+/// Lets messages come back, all at the same time, and returns them.
 async fn hand_back(collect: &Collect, messages: Vec<SqsMessage>, error: &CollectError) -> Vec<SqsMessage> {
-    let Some(first) = messages.first() else { return Vec::new() };
+    let Some(first) = messages.first() else { return messages };
     let wait = collect.patience.wait(error.next(), receives(first));
-    let handed: Vec<Option<SqsMessage>> = stream::iter(messages)
-        .then(async |message| {
-            let last = error.next() == Next::GiveUp || receives(&message) >= collect.patience.attempts;
-            let gone = last && give_up(collect, &message, error).await;
-            (!gone).then_some(message)
-        })
-        .collect()
-        .await;
-    let kept: Vec<_> = handed.into_iter().flatten().collect();
-    if let Some(first) = kept.first() {
-        log_failure(first, kept.len(), error, wait);
-    }
-    join_all(kept.iter().map(|message| hide(collect, message, wait))).await;
-    kept
+    log_failure(first, messages.len(), error, wait);
+    join_all(messages.iter().map(|message| hide(collect, message, wait))).await;
+    messages
 }
 
 /// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. A request that is collected
@@ -133,9 +137,10 @@ async fn give_up(collect: &Collect, message: &SqsMessage, error: &CollectError) 
         cause = reason,
         "message given up"
     );
+    let Some(delivery) = delivery else { return true };
     let failure = Failure { code: GAVE_UP.to_owned(), message: reason };
-    for request in delivery.into_iter().flat_map(job::requests_of) {
-        if let Err(error) = collect.requests.failed(&request, &failure, Timestamp::now()).await {
+    for request in requests_of(&delivery) {
+        if let Err(error) = announcement::end(collect, &delivery, Some(&request), &failure).await {
             tracing::error!(correlation.id = request.as_str(), cause = %chain(&error), "request not ended");
         }
     }
@@ -148,7 +153,7 @@ fn log_failure(message: &SqsMessage, messages: usize, error: &CollectError, wait
     let correlation_id = delivery.map_or_else(|| "none".to_owned(), |delivery| delivery.correlation_id);
     let (id, receives, wait_s) = (message.message_id.as_deref(), receives(message), wait.as_secs());
     let (link, cause) = (group(message), chain(error));
-    if matches!(error.next(), Next::Retry(_)) {
+    if error.may_pass() {
         tracing::warn!(
             correlation.id = correlation_id, link.id = link, message.id = id, message.receives = receives, messages,
             wait_s, cause = %cause, "message comes back"
@@ -164,9 +169,13 @@ fn log_failure(message: &SqsMessage, messages: usize, error: &CollectError, wait
 /// Sets when a message comes back. If that fails, it comes back by the queue's visibility timeout.
 async fn hide(collect: &Collect, message: &SqsMessage, wait: Duration) {
     let receipt = message.receipt_handle.as_deref().unwrap_or_default();
-    if let Err(error) = collect.queue.retry_after(receipt, wait).await {
-        let id = message.message_id.as_deref();
-        tracing::warn!(message.id = id, cause = %chain(&error), "message waits for its visibility timeout");
+    let id = message.message_id.as_deref();
+    match timeout(TIME_TO_HIDE, collect.queue.retry_after(receipt, wait)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(message.id = id, cause = %chain(&error), "message waits for its visibility timeout");
+        }
+        Err(_elapsed) => tracing::warn!(message.id = id, "message waits for its visibility timeout"),
     }
 }
 

@@ -1,26 +1,26 @@
 //! Marks movements that an older link has brought already, under other ids of Belvo's.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use lambda_runtime::tracing;
 use shared::{
-    domain::{Account, AccountId, Days, LinkId},
+    domain::{Account, Days, LinkId},
     store::{Holder, Movement, Twin},
 };
 
-use crate::{Collect, CollectError, accounts::Accounts};
+use crate::{Collect, CollectError};
 
-/// Marks, among the stored rows of some days, those of accounts that several links hold. Called for accounts of which new
-/// rows were written, or may have been by an attempt that was broken off, after the writing, so that of two links which are collected at the same time at least one sees the other's rows; it then marks
-/// those of the younger link, whichever that is. May be repeated.
+/// Marks, among the stored rows of some days, those of accounts that several links hold. Called after rows were written, so
+/// that of two links which are collected at the same time at least one sees the other's rows; it then marks those of the
+/// younger link, whichever that is. Not only for accounts with new rows: an attempt that was broken off between writing and
+/// marking has left none.
 pub(crate) async fn mark(
     collect: &Collect,
     link: &LinkId,
     days: Days,
-    accounts: &Accounts,
-    may_be_new: &BTreeSet<AccountId>,
+    accounts: impl Iterator<Item = &Account>,
 ) -> Result<(), CollectError> {
-    for account in may_be_new.iter().filter_map(|id| accounts.get(id)) {
+    for account in accounts {
         mark_account(collect, link, days, account).await?;
     }
     Ok(())
@@ -65,7 +65,7 @@ fn marks(held: &[(Holder, HashMap<String, Movement>)]) -> Vec<(&Holder, &Movemen
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{Timestamp, TransactionId};
+    use shared::domain::{AccountId, Timestamp, TransactionId};
 
     use super::*;
 

@@ -105,9 +105,14 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
     };
     let (rows, accounts) = tokio::join!(rows, query.transactions.accounts(&link));
     let ((rows, next), accounts) = (rows.map_err(unavailable)?, accounts.map_err(unavailable)?);
-    // Beside the rows and not in them: a row is what Belvo sent.
-    let same_as: Map<String, Value> =
-        rows.iter().filter_map(|listed| Some((listed.row.id().to_string(), json!(listed.same_as.as_ref()?)))).collect();
+    // Beside the rows and not in them: a row is what Belvo sent. A mark counts only as long as the other row is there.
+    let live = query.transactions.live(rows.iter().filter_map(|listed| listed.same_as.clone()).collect()).await;
+    let live = live.map_err(unavailable)?;
+    let marked = |listed: &Listed| {
+        let twin = listed.same_as.as_ref().filter(|twin| live.contains(twin))?;
+        Some((listed.row.id().to_string(), json!(twin)))
+    };
+    let same_as: Map<String, Value> = rows.iter().filter_map(marked).collect();
     let rows: Vec<_> = rows
         .into_iter()
         .map(|Listed { row, .. }| {

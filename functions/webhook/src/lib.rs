@@ -1,5 +1,5 @@
 //! Takes Belvo's webhooks in: authenticate, validate, put into the queue, acknowledge. Nothing is acknowledged before the
-//! queue holds it, and nothing of the body is believed beyond which link to look at (decisions 1 to 3 of the design).
+//! queue holds it, and nothing of the body is believed beyond which link to look at.
 
 use std::{net::IpAddr, time::Duration};
 

@@ -32,8 +32,11 @@ impl Declared {
     /// such as the link's whole year.
     #[must_use]
     pub fn comparable_days(&self, asked: Option<&Window>, fetched: Days) -> Option<Days> {
-        let day = |text: &Option<String>| parse_date(text.as_deref()?);
+        let day = |text: &Option<String>| parse_date(day_of(text.as_deref()?)?);
         let named = day(&self.first_transaction_date).zip(day(&self.last_transaction_date));
+        if named.is_some_and(|(first, last)| first > last) {
+            return None;
+        }
         let named = named.map(|(first, last)| Days::between(first, last));
         match (asked.map(|window| Days::from(*window)), named) {
             (Some(asked), Some(named)) => asked.covers(&named).then_some(asked),
@@ -41,6 +44,11 @@ impl Declared {
             (None, named) => Some(named.unwrap_or(fetched)),
         }
     }
+}
+
+/// The day of a date or a timestamp: Belvo has sent both.
+fn day_of(text: &str) -> Option<&str> {
+    text.get(..10).filter(|day| parse_date(day).is_some())
 }
 
 /// What the store holds of a span of days.
@@ -70,6 +78,7 @@ pub struct Collection {
     /// When the last row was stored.
     pub finished_at: Timestamp,
     /// The days that were fetched: those that were asked for, or more where one fetch answered several webhooks.
+    #[serde(default)]
     pub days: Days,
     /// Pages fetched, those of repeated fetches included.
     pub pages: u64,
@@ -113,7 +122,7 @@ impl Collection {
         let days =
             [("first_transaction_date", first, Ordering::Greater), ("last_transaction_date", last, Ordering::Less)];
         checks.extend(days.into_iter().filter_map(|(what, (belvo, ours), missing)| {
-            let belvo = belvo.clone()?;
+            let belvo = day_of(belvo.as_deref()?)?.to_owned();
             let order = ours.as_deref().map_or(missing, |ours| ours.cmp(&belvo));
             let verdict = match order {
                 Ordering::Equal => Verdict::Complete,
@@ -265,6 +274,18 @@ mod tests {
         assert_eq!(verdict(stock(10, 4, Some("2026-01-06"))), "short by 1", "the first day is missing");
         assert_eq!(verdict(stock(10, 4, Some("2026-01-04"))), "over by 1", "a day before the first");
         assert_eq!(verdict(stock(10, 4, None)), "short by 1");
+    }
+
+    #[test]
+    fn days_may_be_timestamps_and_what_is_no_day_is_not_compared() {
+        let found = collection(10, 10, Some(stock(10, 4, Some("2026-01-05"))));
+        let mut said = declared();
+        said.first_transaction_date = Some("2026-01-05T00:00:00Z".to_owned());
+        assert_eq!(found.verdict(Some(&said)), Verdict::Complete);
+        said.first_transaction_date = Some(String::new());
+        assert_eq!((found.verdict(Some(&said)), found.checks(Some(&said)).len()), (Verdict::Complete, 4));
+        said.first_transaction_date = Some("2026-12-31".to_owned());
+        assert_eq!(said.comparable_days(None, Days::ALL), None, "the first is after the last");
     }
 
     #[test]

@@ -12,7 +12,7 @@ const YEARS: std::ops::Range<i32> = 1990..2100;
 
 /// A span of days by value date. A bounded end leaves out rows without a value date, as Belvo's filters do; only
 /// [`Days::ALL`] holds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Days {
     #[serde(default, with = "iso_date::option", skip_serializing_if = "Option::is_none")]
     from: Option<Date>,

@@ -10,6 +10,9 @@ use super::{AccountId, Collection, Days, Plan, Timestamp, TransactionId};
 /// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts of the whole, as when
 /// a row was given another date meanwhile.
 const PASSES: u32 = 3;
+/// A listing of all days whose parts did not add up is fetched in one piece if it has at most so many times the rows of a
+/// part.
+const LARGEST_PIECE: u64 = 5;
 /// Vanished rows that a continuation carries, to be marked when the whole listing is proven complete. More of them are
 /// marked when their part is.
 const CARRIED: usize = 1_000;
@@ -25,10 +28,7 @@ pub struct Progress {
     remaining: Vec<Days>,
     /// Whether nothing of the link was stored when it began: then no row can be stored under another day.
     pub first_ever: bool,
-    /// Whether an attempt that was broken off may have written rows of what is left: they then look unchanged, although what
-    /// follows from their being new has yet to be done.
-    pub resumed: bool,
-    /// The how-manieth time the listing is fetched, from 1.
+    /// Which fetch of the whole listing this is, from 1.
     pass: u32,
     /// Belvo's count of the whole listing, if it is fetched in parts.
     whole_count: Option<u64>,
@@ -44,6 +44,8 @@ pub struct Progress {
     deleted: u64,
     accounts: BTreeSet<AccountId>,
     vanished: BTreeSet<TransactionId>,
+    /// Rows that a part has brought and that are stored under the days of another one.
+    elsewhere: BTreeSet<TransactionId>,
 }
 
 /// What the fetch of one part brought.
@@ -76,7 +78,6 @@ impl Progress {
             days,
             remaining: vec![days],
             first_ever,
-            resumed: false,
             pass: 1,
             whole_count: None,
             parts: 0,
@@ -90,6 +91,7 @@ impl Progress {
             deleted: 0,
             accounts: BTreeSet::new(),
             vanished: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
         }
     }
 
@@ -105,11 +107,19 @@ impl Progress {
         self.remaining.last().copied()
     }
 
-    /// Whether a part may be divided. Rows without a value date are in no part: if the parts of a listing without bounds
-    /// did not add up, it is fetched in one piece.
+    /// Whether a part of `count` rows is to be divided, if parts are to have at most `largest`. Rows without a value date are
+    /// in no part: if the parts of all days did not add up, these are fetched in one piece, unless that would be too large a
+    /// piece for memory and time.
     #[must_use]
-    pub fn may_divide(&self) -> bool {
-        self.pass == 1 || self.days != Days::ALL
+    pub fn divides(&self, count: u64, largest: u64) -> bool {
+        let in_one_piece = self.pass > 1 && self.days == Days::ALL && count <= largest * LARGEST_PIECE;
+        count > largest && !in_one_piece
+    }
+
+    /// Leaves the rest to another invocation: by then, rows that this one wrote may have been given other days.
+    #[must_use]
+    pub fn handed_on(self) -> Self {
+        Self { first_ever: false, ..self }
     }
 
     /// Puts parts in the place of the next one, which has `count` rows and was not fetched.
@@ -136,19 +146,28 @@ impl Progress {
         self.revived += part.plan.revived;
         self.vanished.retain(|id| !part.plan.has_seen(id));
         self.accounts.extend(part.accounts.iter().cloned());
+        self.elsewhere.extend(part.plan.kept_elsewhere().cloned());
         if !part.is_complete() {
             return Vec::new();
         }
         let mut surplus = Vec::new();
-        for id in part.plan.vanished() {
-            if self.vanished.len() < CARRIED {
+        for id in part.plan.vanished().into_iter().filter(|id| !self.elsewhere.contains(id)).collect::<Vec<_>>() {
+            if !self.is_in_parts() || self.vanished.len() < CARRIED {
                 self.vanished.insert(id);
-            } else {
+            } else if part.plan.distinct() > 0 {
                 surplus.push(id);
             }
+            // What an empty part leaves over is left to the next collection.
         }
         self.deleted += surplus.len() as u64;
         surplus
+    }
+
+    /// Begins a fetch of more days in the same collection: what it found so far counts.
+    pub fn widen(&mut self, days: Days) {
+        self.days = days;
+        self.remaining = vec![days];
+        (self.pass, self.whole_count, self.rows, self.counted, self.complete) = (1, None, 0, 0, true);
     }
 
     /// Whether the pass that has ended was in parts, whose counts are to be compared with that of the whole.
@@ -167,10 +186,13 @@ impl Progress {
         if self.complete && !adds_up && self.pass < PASSES {
             self.pass += 1;
             self.remaining = vec![self.days];
-            (self.whole_count, self.rows, self.counted) = (None, 0, 0);
+            (self.whole_count, self.rows, self.counted, self.first_ever) = (None, 0, 0, false);
             return None;
         }
-        self.counted = self.counted.max(whole_count.unwrap_or(0));
+        self.counted = match whole_count {
+            Some(count) if self.complete => count,
+            count => self.counted.max(count.unwrap_or(0)),
+        };
         let proven = self.complete && adds_up && self.rows > 0;
         let gone: Vec<_> = if proven { vanished.into_iter().collect() } else { Vec::new() };
         self.deleted += gone.len() as u64;
@@ -300,26 +322,72 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_listing_deletes_nothing() {
+    fn an_empty_listing_deletes_nothing_however_much_is_stored() {
+        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
+        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
         let mut progress = begun();
-        progress.fetched(&part(&["a"], &[], 0));
+        assert!(progress.fetched(&part(&stored, &[], 0)).is_empty());
         assert_eq!(progress.end_pass(None), Some(Vec::new()));
+        let mut in_parts = in_two(9);
+        assert!(in_parts.fetched(&part(&stored, &[], 0)).is_empty());
+    }
+
+    #[test]
+    fn a_listing_in_one_part_buries_everything_that_vanished() {
+        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
+        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
+        let mut progress = begun();
+        assert!(progress.fetched(&part(&stored, &["a"], 1)).is_empty());
+        assert_eq!(progress.end_pass(None).unwrap().len(), 1_200);
+    }
+
+    #[test]
+    fn a_wider_fetch_adds_to_what_was_found() {
+        let mut progress = begun();
+        progress.fetched(&part(&[], &["a"], 1));
+        assert_eq!(progress.end_pass(None), Some(Vec::new()));
+        progress.widen(Days::ALL);
+        assert_eq!(progress.next(), Some(Days::ALL));
+        progress.fetched(&part(&["a"], &["a", "b"], 2));
+        assert_eq!(progress.end_pass(None), Some(Vec::new()));
+        let found = progress.collection(progress.started_at);
+        assert_eq!((found.rows, found.new, found.unchanged, found.pages), (2, 2, 0, 2));
     }
 
     #[test]
     fn rows_without_a_day_are_looked_for_in_one_piece_when_the_parts_of_all_days_do_not_add_up() {
         let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
-        assert!(progress.may_divide());
+        assert!(progress.divides(11, 10));
         progress.divide(Days::ALL.parts(2, 1, date!(2026 - 03 - 01)), 5);
         while progress.next().is_some() {
             progress.fetched(&part(&[], &[], 0));
         }
         assert_eq!(progress.end_pass(Some(5)), None);
-        assert!(!progress.may_divide());
+        assert!(!progress.divides(50, 10));
+        assert!(progress.divides(51, 10), "too large a piece");
     }
 
     #[test]
-    fn more_vanished_rows_than_a_message_carries_are_given_up_with_their_part() {
+    fn parts_that_stay_more_than_the_whole_are_over() {
+        let mut progress = in_two(1);
+        for _ in 0..3 {
+            progress.fetched(&part(&[], &["a"], 1));
+            progress.fetched(&part(&[], &["b"], 1));
+            if progress.end_pass(Some(1)).is_none() {
+                progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), 1);
+            }
+        }
+        assert_eq!(progress.collection(progress.started_at).verdict(None).to_string(), "over by 1");
+    }
+
+    #[test]
+    fn what_goes_on_later_no_longer_takes_the_link_for_empty() {
+        let progress = Progress::new(year(), true, Timestamp::now());
+        assert!(progress.first_ever && !progress.handed_on().first_ever);
+    }
+
+    #[test]
+    fn more_vanished_rows_than_a_message_carries_are_buried_with_their_part() {
         let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
         let stored: Vec<_> = ids.iter().map(String::as_str).collect();
         let mut progress = in_two(1);

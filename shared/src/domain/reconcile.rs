@@ -42,8 +42,8 @@ pub struct Changes {
 #[derive(Debug, Default)]
 pub struct Plan {
     stored: HashMap<TransactionId, Stored>,
-    /// Rows that were stored under days of another window.
-    elsewhere: HashSet<TransactionId>,
+    /// Rows that were stored under days of another window, and whether they were written under this one's.
+    elsewhere: HashMap<TransactionId, bool>,
     seen: HashSet<TransactionId>,
     counted: HashSet<TransactionId>,
     /// Rows to write that the store does not hold.
@@ -75,13 +75,13 @@ impl Plan {
     /// The rows of a page that are not among the stored ones of the window: new ones, or such as were stored under another
     /// day.
     #[must_use]
-    pub fn unknown(&self, page: &[Transaction]) -> Vec<TransactionId> {
+    pub fn unknown(&self, page: &[Transaction]) -> HashSet<TransactionId> {
         page.iter().map(Transaction::id).filter(|id| !self.stored.contains_key(id)).cloned().collect()
     }
 
     /// Takes note of rows that are stored under days of another window. They are not missed if they stay away.
     pub fn learn(&mut self, elsewhere: HashMap<TransactionId, Stored>) {
-        self.elsewhere.extend(elsewhere.keys().cloned());
+        self.elsewhere.extend(elsewhere.keys().map(|id| (id.clone(), false)));
         self.stored.extend(elsewhere);
     }
 
@@ -117,6 +117,12 @@ impl Plan {
         self.seen.len() as u64
     }
 
+    /// Rows that the fetch brought in an older version than the one that is stored under a day of another window, and that
+    /// so stay there.
+    pub fn kept_elsewhere(&self) -> impl Iterator<Item = &TransactionId> {
+        self.elsewhere.iter().filter(|(_, written)| !**written).map(|(id, _)| id)
+    }
+
     /// Whether the fetch has brought this row.
     #[must_use]
     pub fn has_seen(&self, id: &TransactionId) -> bool {
@@ -127,7 +133,7 @@ impl Plan {
     #[must_use]
     pub fn vanished(&self) -> Vec<TransactionId> {
         let gone = |(id, stored): (&TransactionId, &Stored)| {
-            let gone = !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains(id);
+            let gone = !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);
             gone.then(|| id.clone())
         };
         self.stored.iter().filter_map(gone).collect()
@@ -147,6 +153,7 @@ impl Plan {
         *counter += u64::from(first_time);
         if step != Step::Keep {
             self.stored.insert(row.id().clone(), fetched);
+            self.elsewhere.entry(row.id().clone()).and_modify(|written| *written = true);
         }
         step
     }
@@ -236,12 +243,21 @@ mod tests {
     fn a_row_that_was_stored_under_another_day_is_changed_and_not_new() {
         let page = rows(&[row("moved", 2, LATE), row("new", 1, LATE)]);
         let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.unknown(&page).len(), 2);
+        assert_eq!(plan.unknown(&[page.clone(), page.clone()].concat()).len(), 2, "each id once");
         plan.learn(stored(&[row("moved", 1, EARLY)]));
         let changes = plan.changes(page);
         assert_eq!((ids(&changes.new), ids(&changes.changed)), (vec!["new"], vec!["moved"]));
         plan.start_over();
         assert!(!plan.vanished().contains(&TransactionId::parse("moved").unwrap()));
+        assert_eq!(plan.kept_elsewhere().count(), 0);
+    }
+
+    #[test]
+    fn an_older_version_of_a_row_leaves_it_under_its_day() {
+        let mut plan = Plan::new(HashMap::new());
+        plan.learn(stored(&[row("t", 2, LATE)]));
+        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
+        assert_eq!(plan.kept_elsewhere().map(TransactionId::as_str).collect::<Vec<_>>(), ["t"]);
     }
 
     #[test]

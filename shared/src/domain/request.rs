@@ -60,12 +60,12 @@ pub enum Status {
     Failed,
 }
 
-/// Why a retrieval brought nothing, in Belvo's words.
+/// Why a retrieval brought nothing: in Belvo's words, or `gave_up` and the last reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// Belvo's error code, such as `login_error`.
+    /// Belvo's error code, such as `login_error`, or `gave_up`.
     pub code: String,
-    /// Belvo's explanation.
+    /// The explanation.
     pub message: String,
 }
 

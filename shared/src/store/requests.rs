@@ -142,9 +142,18 @@ impl Requests {
         self.write(id, facts).await.map(|_| ())
     }
 
-    /// Records that a retrieval ended without rows.
-    pub async fn failed(&self, id: &RequestId, failure: &Failure, at: Timestamp) -> Result<(), StoreError> {
-        self.write(id, vec![Once("failed_at", json!(at)), Once("failure", json!(failure))]).await.map(|_| ())
+    /// Records that a retrieval ended without rows. It may be the first that is known of it.
+    pub async fn failed(
+        &self,
+        id: &RequestId,
+        link: &LinkId,
+        resource: Resource,
+        failure: &Failure,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut facts = identity(id, link, resource, at);
+        facts.extend([Once("failed_at", json!(at)), Once("failure", json!(failure))]);
+        self.write(id, facts).await.map(|_| ())
     }
 
     /// Keeps a webhook that asked for no collection. Writing it again changes nothing.

@@ -21,11 +21,15 @@ async fn failed(collect: &Collect, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn an_event_of_a_retrieval_stores_its_rows() {
-    let Worker { here, collect, .. } = Worker::new().await;
+    let worker = Worker::new().await;
+    let here = &worker.here;
 
-    assert!(failed(&collect, "collect-historical-update").await.is_empty());
-    assert!(failed(&collect, "collect-two-messages-of-a-link").await.is_empty());
-    assert!(failed(&collect, "collect-continuation").await.is_empty());
+    for event in ["collect-historical-update", "collect-two-messages-of-a-link", "collect-continuation"] {
+        let gets_before = here.get_queries().await.len();
+        assert!(failed(&worker.collect, event).await.is_empty(), "{event}");
+        assert!(here.get_queries().await.len() > gets_before, "{event} fetches");
+    }
+    assert!(worker.given_up().await.is_empty());
 
     let record = here.requests().get(&RequestId::parse(REQUEST).unwrap()).await.unwrap().unwrap();
     assert_eq!((record.status(), record.collection.unwrap().rows), (Status::Collected, 120));

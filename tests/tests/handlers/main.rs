@@ -3,10 +3,10 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod batches;
 mod collect;
 mod query;
 mod request;
 mod surroundings;
 mod webhook;
 mod worker;
-mod working;

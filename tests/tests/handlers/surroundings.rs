@@ -44,6 +44,12 @@ impl Surroundings {
         answer.json().await.unwrap()
     }
 
+    /// Ends the sandbox's misbehaviour.
+    pub(crate) async fn forget_rules(&self) {
+        let url = format!("{}/_control/rules", self.sandbox.url());
+        assert!(plain_http().delete(url).send().await.unwrap().status().is_success());
+    }
+
     /// All rows of a link, newest first.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
         let url = format!("{}/_control/links/{link}/transactions", self.sandbox.url());
@@ -99,6 +105,11 @@ impl Surroundings {
 
     /// A queue of this test's own, which no function reads.
     pub(crate) async fn queue(&self) -> Queue {
+        Queue::new(&self.stack.aws, self.queue_url().await)
+    }
+
+    /// The address of a new FIFO queue, which no function reads.
+    pub(crate) async fn queue_url(&self) -> String {
         let name = format!("test-{}.fifo", uuid::Uuid::new_v4());
         let made = aws_sdk_sqs::Client::new(&self.stack.aws)
             .create_queue()
@@ -107,7 +118,7 @@ impl Surroundings {
             .send()
             .await
             .unwrap();
-        Queue::new(&self.stack.aws, made.queue_url.unwrap())
+        made.queue_url.unwrap()
     }
 
     pub(crate) fn requests(&self) -> Requests {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{Collect, Patience, handle};
 use serde_json::{Value, json};
 use shared::{
@@ -13,7 +13,7 @@ use shared::{
 
 use crate::surroundings::{Surroundings, good_keys};
 
-/// What an invocation keeps back to hand work on and messages back, and some seconds to work.
+/// More than enough time for an invocation.
 pub(crate) const AMPLE: Duration = Duration::from_mins(1);
 
 /// The function, its surroundings, and its queues.
@@ -29,7 +29,7 @@ impl Worker {
     pub(crate) async fn new() -> Self {
         let here = Surroundings::new().await;
         let sqs = aws_sdk_sqs::Client::new(&here.stack.aws);
-        let (queue_url, dead_letter_queue_url) = (fifo_queue(&sqs).await, fifo_queue(&sqs).await);
+        let (queue_url, dead_letter_queue_url) = (here.queue_url().await, here.queue_url().await);
         let collect = Collect {
             belvo: here.belvo(good_keys()).await,
             requests: here.requests(),
@@ -140,10 +140,4 @@ fn event_of(message: aws_sdk_sqs::types::Message) -> SqsMessage {
     event.message_attributes = attributes.collect();
     (event.message_id, event.receipt_handle, event.body) = (message.message_id, message.receipt_handle, message.body);
     event
-}
-
-async fn fifo_queue(sqs: &aws_sdk_sqs::Client) -> String {
-    let name = format!("test-{}.fifo", uuid::Uuid::new_v4());
-    let made = sqs.create_queue().queue_name(name).attributes(QueueAttributeName::FifoQueue, "true").send().await;
-    made.unwrap().queue_url.unwrap()
 }

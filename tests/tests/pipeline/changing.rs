@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack};
+use tests::{Link, Stack, days_ago};
 
 #[tokio::test]
 async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
@@ -49,12 +49,11 @@ async fn a_row_that_moves_into_another_window_is_changed_and_keeps_its_history()
     link.collect().await;
     let rows = link.truth().await;
     let (id, row) = rows.iter().min_by_key(|(_, row)| row["value_date"].to_string()).unwrap();
-    let today = time::OffsetDateTime::now_utc().date().to_string();
+    let today = days_ago(0);
     link.amend(id, json!({"value_date": today})).await;
 
     // A window that the store knew nothing of that row in.
-    let day = json!({"link": link.id, "date_from": today, "date_to": today});
-    let request = stack.request(&day).await.body["request_id"].as_str().unwrap().to_owned();
+    let request = stack.request(&link.days(0, 0)).await.body["request_id"].as_str().unwrap().to_owned();
     let record = stack.request_with_status(&request, "collected").await;
 
     assert_eq!(record["collection"]["changed"], 1);
@@ -140,7 +139,7 @@ async fn what_was_known_at_an_instant_can_be_asked_for() {
     for round in 0..4 {
         let ids: Vec<_> = link.truth().await.into_keys().collect();
         match round {
-            1 => link.amend(&ids[0], json!({"description": "amended", "value_date": "2026-01-15"})).await,
+            1 => link.amend(&ids[0], json!({"description": "amended", "value_date": days_ago(300)})).await,
             2 => {
                 link.delete(&ids[1]).await;
                 link.amend(&ids[0], json!({"description": "amended again"})).await;

@@ -1,7 +1,7 @@
 //! The verdict: what was fetched against what Belvo's pages count, and what is stored against what the webhook declared.
 
 use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use tests::{Stack, days_ago, eventually};
 
 fn check<'a>(record: &'a Value, what: &str) -> &'a Value {
     let checks = record["compared"].as_array().expect("checks");
@@ -67,21 +67,37 @@ async fn more_rows_than_declared_are_no_loss() {
 async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(60).await;
-    // The webhook of this request speaks of the whole year.
-    let today = time::OffsetDateTime::now_utc().date();
-    let week = json!({"link": link.id, "date_from": (today - time::Duration::days(6)).to_string(), "date_to": today.to_string()});
-    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
-    let id = stack.request(&week).await.body["request_id"].as_str().unwrap().to_owned();
-    stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
+    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"drop": true}})).await;
+    let id = stack.request(&link.days(6, 0)).await.body["request_id"].as_str().unwrap().to_owned();
 
+    // A webhook that speaks of the whole year.
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
-    let whole_year = json!({"total_transactions": 60, "first_transaction_date": (today - time::Duration::days(360)).to_string(), "last_transaction_date": today.to_string()});
-    body["data"] = whole_year;
+    body["data"] = json!({
+        "total_transactions": 60, "first_transaction_date": days_ago(360), "last_transaction_date": days_ago(0)
+    });
     assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
 
     let record = stack.request_with_status(&id, "collected").await;
     assert_eq!(record["verdict"], "complete");
     assert_eq!(record["compared"].as_array().unwrap().len(), 1, "the pages: {record}");
+}
+
+#[tokio::test]
+async fn a_later_webhook_without_totals_does_not_take_a_verdict_back() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(40).await;
+    let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
+    let id = record["id"].as_str().unwrap();
+
+    let again = link.webhook("TRANSACTIONS", "historical_update", Some(id)).to_string();
+    assert_eq!(stack.deliver(again, Some(&stack.authorization)).await.status, 202);
+
+    eventually("the second collection", || async {
+        let now = stack.get(&format!("/requests/{id}")).await.body;
+        let collected_again = now["collection"]["finished_at"] != record["collection"]["finished_at"];
+        collected_again.then(|| assert_eq!(now["verdict"], "short by 12"))
+    })
+    .await;
 }
 
 /// What a metric filter of template.yaml makes of a log line.

@@ -1,5 +1,5 @@
 //! Every answer that Belvo documents, through the sandbox: what it does to the message and to the request. The table is
-//! that of `shared/src/belvo/error.rs`.
+//! that of docs/ERRORS.md, which is that of `shared/src/belvo/error.rs`.
 
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
@@ -17,36 +17,53 @@ enum Outcome {
 
 use Outcome::{Alarms, ComesBack, Fails};
 
+/// A line of the table in docs/ERRORS.md (status and code as written there), an answer of Belvo's that it is about, and
+/// what follows.
+fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
+    let error = |code: &str| json!({"error": {"code": code}});
+    vec![
+        ("400", "`too_many_sessions`", error("too_many_sessions"), ComesBack(120)),
+        ("400", "`institution_down`", error("institution_down"), ComesBack(900)),
+        ("400", "`institution_unavailable`", error("institution_unavailable"), ComesBack(900)),
+        ("400", "`unavailable_data`", error("unavailable_data"), ComesBack(900)),
+        ("401", "`consent_without_accounts`", error("consent_without_accounts"), Fails),
+        ("401", "any other", error("authentication_failed"), Alarms),
+        ("4xx", "HTML instead of JSON", json!({"html_403": true}), ComesBack(30)),
+        ("403", "`access_to_production_denied`", error("access_to_production_denied"), Alarms),
+        ("403", "`access_to_resource_denied`", error("access_to_resource_denied"), Alarms),
+        ("403", "`permission_denied`", error("permission_denied"), ComesBack(900)),
+        ("403", "`quota_limit_reached`", error("quota_limit_reached"), ComesBack(900)),
+        ("408", "any other", error("request_timeout"), ComesBack(60)),
+        ("409", "`link_refreshed`", error("link_refreshed"), ComesBack(600)),
+        ("429", "any other", json!({"status": 429}), ComesBack(30)),
+        ("429", "any other", json!({"status": 429, "retry_after": 77}), ComesBack(77)),
+        ("5xx", "any other", error("unexpected_error"), ComesBack(3)),
+        ("5xx", "any other", json!({"status": 503}), ComesBack(3)),
+        ("4xx", "any other", error("login_error"), Fails),
+        ("4xx", "any other", error("invalid_link"), Fails),
+        ("4xx", "any other", error("operational_limits_reached"), Fails),
+        ("4xx", "any other", error("not_found"), Fails),
+        ("4xx", "any other", error("expired_credentials"), Fails),
+        ("4xx", "any other", error("token_required"), Fails),
+    ]
+}
+
+#[test]
+fn every_line_of_the_documented_table_has_a_case() {
+    let documented = include_str!("../../../docs/ERRORS.md").lines();
+    let lines: Vec<_> = documented.filter(|line| line.starts_with("| 4") || line.starts_with("| 5")).collect();
+    assert!(lines.len() > 10);
+    for line in lines {
+        let tested = cases().iter().any(|(status, code, ..)| line.starts_with(&format!("| {status} | {code} |")));
+        assert!(tested, "{line}");
+    }
+}
+
 #[tokio::test]
 async fn every_documented_answer_has_its_consequence() {
     let stack = Stack::of_this_run().await;
-    let error = |code: &str| json!({"error": {"code": code}});
-    let cases = [
-        (error("unexpected_error"), ComesBack(3)),
-        (error("too_many_sessions"), ComesBack(120)),
-        (error("institution_down"), ComesBack(900)),
-        (error("institution_unavailable"), ComesBack(900)),
-        (error("unavailable_data"), ComesBack(900)),
-        (error("request_timeout"), ComesBack(60)),
-        (error("link_refreshed"), ComesBack(600)),
-        (error("permission_denied"), ComesBack(900)),
-        (error("quota_limit_reached"), ComesBack(900)),
-        (json!({"html_403": true}), ComesBack(30)),
-        (json!({"status": 429}), ComesBack(30)),
-        (json!({"status": 429, "retry_after": 77}), ComesBack(77)),
-        (error("authentication_failed"), Alarms),
-        (error("access_to_resource_denied"), Alarms),
-        (error("login_error"), Fails),
-        (error("invalid_link"), Fails),
-        (error("operational_limits_reached"), Fails),
-        (error("consent_without_accounts"), Fails),
-        (error("not_found"), Fails),
-        (error("expired_credentials"), Fails),
-        (error("token_required"), Fails),
-    ];
-
     let mut issued = Vec::new();
-    for (answer, outcome) in cases {
+    for (.., answer, outcome) in cases() {
         let link = stack.recurrent_link(1).await;
         link.misbehave(json!({"on": "get", "action": answer})).await;
         issued.push((link.retrieve().await, answer, outcome));

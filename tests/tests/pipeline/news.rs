@@ -1,12 +1,7 @@
 //! Webhooks that answer no request of ours: the narrowest fetch that surely brings what they are about, whatever they carry.
 
 use serde_json::{Value, json};
-use tests::{Link, Stack};
-use time::{Duration, OffsetDateTime};
-
-fn days_ago(days: i64) -> String {
-    (OffsetDateTime::now_utc().date() - Duration::days(days)).to_string()
-}
+use tests::{Link, Stack, days_ago};
 
 /// Lets Belvo announce something, and returns the queries that followed.
 async fn queries_after(link: &Link<'_>, fields: Value) -> Vec<String> {
@@ -38,11 +33,16 @@ async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
     let link = stack.recurrent_link(300).await;
     link.announce(json!({})).await;
     link.add(2, &days_ago(200)).await;
+    link.add(1, &days_ago(0)).await;
 
-    let queries = queries_after(&link, json!({"webhook_code": "new_transactions_available"})).await;
+    let before = link.page_queries().await.len();
+    let record = link.announce(json!({"webhook_code": "new_transactions_available"})).await;
 
     link.assert_equals_the_sandbox().await;
+    let queries = link.page_queries().await.split_off(before);
     assert_eq!(queries.len(), 3, "the latest days, the count, all days: {queries:?}");
+    let collection = &record["collection"];
+    assert_eq!((&collection["new"], &collection["rows"], &collection["pages"]), (&json!(3), &json!(303), &json!(2)));
 }
 
 #[tokio::test]
@@ -77,14 +77,4 @@ async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
 
         link.assert_equals_the_sandbox().await;
     }
-}
-
-#[tokio::test]
-async fn an_announcement_without_a_request_id_is_collected() {
-    let stack = Stack::of_this_run().await;
-    let link = stack.recurrent_link(20).await;
-    let body = link.webhook("TRANSACTIONS", "historical_update", None).to_string();
-    assert_eq!(stack.deliver(body, Some(&stack.authorization)).await.status, 202);
-    tests::eventually("the link's rows", || async { (link.stored().await.len() == 20).then_some(()) }).await;
-    link.assert_equals_the_sandbox().await;
 }

@@ -35,6 +35,6 @@ impl Tables {
 pub(crate) async fn both() -> [Tables; 2] {
     let stack = Stack::of_this_run().await;
     let endpoint = tests::dynoxide_with_tables_of(&stack).await;
-    let dynoxide = stack.aws.clone().into_builder().endpoint_url(endpoint).build();
+    let dynoxide = stack.aws_at(&endpoint).await;
     [Tables::new("local AWS", &stack.aws, &stack), Tables::new("dynoxide", &dynoxide, &stack)]
 }

@@ -12,7 +12,7 @@ use proptest::{
 use serde_json::{Map, Number, Value};
 use shared::{
     domain::{Changes, Timestamp, Transaction},
-    store::{Filter, Observation},
+    store::{Filter, Listed, Observation},
 };
 use tests::difference;
 use tokio::runtime::Runtime;
@@ -55,7 +55,15 @@ fn whatever_belvo_sends_comes_back_equal() {
     }
 }
 
+/// A row's fields, in every second one a whole account among them.
 fn document() -> impl Strategy<Value = Map<String, Value>> {
+    (fields(), prop::option::of(fields())).prop_map(|(mut document, account)| {
+        document.extend(account.map(|account| ("account".to_owned(), Value::Object(account))));
+        document
+    })
+}
+
+fn fields() -> impl Strategy<Value = Map<String, Value>> {
     let name =
         prop_oneof![8 => prop::sample::select(&FIELDS[..]).prop_map(str::to_owned), 1 => ".{0,12}", 1 => "_[a-z]{0,6}"];
     btree_map(name, json(), 0..14).prop_map(|fields| fields.into_iter().collect())
@@ -81,6 +89,9 @@ fn json() -> impl Strategy<Value = Value> {
 fn row(case: u32, place: usize, mut document: Map<String, Value>) -> Value {
     document.insert("id".to_owned(), format!("row-{case:04}-{place}").into());
     document.insert("value_date".to_owned(), day(case).into());
+    if let Some(Value::Object(account)) = document.get_mut("account") {
+        account.insert("id".to_owned(), format!("account-{case:04}-{place}").into());
+    }
     Value::Object(document)
 }
 
@@ -91,9 +102,16 @@ fn day(case: u32) -> String {
 async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value> {
     let seen = Observation { at: Timestamp::now(), request: None };
     let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(|row| Transaction::parse(row.clone()).unwrap()).unzip();
+    let accounts: Vec<_> = accounts.into_iter().flatten().collect();
+    tables.transactions.put_accounts(&tables.link, &accounts, &seen).await.unwrap();
     tables.transactions.put(&tables.link, &Changes { new, changed: Vec::new() }, &seen).await.unwrap();
     let filter = Filter { date_from: Some(day(case)), date_to: Some(day(case)), ..Filter::default() };
     let (mut stored, _) = tables.transactions.list(&tables.link, &filter, None, 100).await.unwrap();
     stored.sort_by(|one, other| one.row.id().cmp(other.row.id()));
-    stored.into_iter().zip(&accounts).map(|(listed, account)| listed.row.into_row(account.as_ref())).collect()
+    let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
+    let whole = |listed: Listed| {
+        let account = accounts.iter().find(|account| listed.row.account_id() == Some(account.id().as_str()));
+        listed.row.into_row(account)
+    };
+    stored.into_iter().map(whole).collect()
 }

@@ -6,4 +6,5 @@
 mod databases;
 mod lossless;
 mod requests;
+mod throttling;
 mod transactions;

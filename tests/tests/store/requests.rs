@@ -96,7 +96,7 @@ async fn rows_outrank_an_earlier_failure() {
         let id = RequestId::random();
         tables.requests.notified(&notified(&tables, &id, 1)).await.unwrap();
         let failure = Failure { code: "institution_down".to_owned(), message: String::new() };
-        tables.requests.failed(&id, &failure, at(2)).await.unwrap();
+        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2)).await.unwrap();
         let record = tables.requests.get(&id).await.unwrap().unwrap();
         assert_eq!((record.status(), record.failure), (Status::Failed, Some(failure)));
 
@@ -135,6 +135,23 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
 
         listed.reverse();
         assert_eq!(listed, ids, "{}", tables.name);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
+    for tables in both().await {
+        let id = RequestId::random();
+        let failure = Failure { code: "gave_up".to_owned(), message: "the store could not be used".to_owned() };
+        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2)).await.unwrap();
+
+        let record = tables.requests.get(&id).await.unwrap().unwrap();
+        assert_eq!(
+            (record.status(), record.link, record.failure),
+            (Status::Failed, tables.link.clone(), Some(failure))
+        );
+        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        assert_eq!(listed.len(), 1, "{}", tables.name);
     }
 }
 

@@ -51,6 +51,14 @@ async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction>
 }
 
 #[tokio::test]
+async fn the_two_databases_are_two() {
+    let [one, other] = both().await;
+    put(&one, &[row(1, "2026-01-01", "1")]).await;
+    let (rows, _) = other.transactions.list(&one.link, &Filter::default(), None, 10).await.unwrap();
+    assert!(rows.is_empty(), "{} and {} are the same", one.name, other.name);
+}
+
+#[tokio::test]
 async fn a_row_comes_back_as_it_was_sent() {
     for tables in both().await {
         let odd = [

@@ -75,7 +75,10 @@ impl Filter {
         let among = |allowed: &Option<Vec<String>>, value: &Option<String>| {
             allowed.as_ref().is_none_or(|allowed| value.as_ref().is_some_and(|value| allowed.contains(value)))
         };
-        self.from.as_ref().is_none_or(|from| *from <= row.value_date)
+        // A row without a date is on no day.
+        let dated = !row.value_date.is_empty() || (self.from.is_none() && self.to.is_none());
+        dated
+            && self.from.as_ref().is_none_or(|from| *from <= row.value_date)
             && self.to.as_ref().is_none_or(|to| *to >= row.value_date)
             && among(&self.accounts, &row.account)
             && among(&self.statuses, &row.status)

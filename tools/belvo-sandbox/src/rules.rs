@@ -58,6 +58,8 @@ pub(crate) enum Action {
     Drift { insert: usize },
     /// A page after the first begins with the last row of the one before.
     DuplicateRows(Yes),
+    /// A page has its first row twice.
+    RepeatRows(Yes),
     /// No rows: the data is not there yet.
     Empty(Yes),
     /// So many further deliveries of the same bytes.
@@ -225,14 +227,18 @@ impl Action {
     }
 
     fn fits(&self, on: On) -> bool {
-        use Action::{DelayMs, DropPage, DuplicateRows, Empty, ForeignNext, TornPage};
+        use Action::{DelayMs, DropPage, DuplicateRows, Empty, ForeignNext, RepeatRows, TornPage};
         match self {
             DelayMs(_) => true,
             _ if self.replaces_answer() => on != On::Webhook,
             Self::IgnoreAsync(_) => on == On::Post,
-            DropPage(_) | TornPage(_) | ForeignNext(_) | Self::Drift { .. } | DuplicateRows(_) | Empty(_) => {
-                on == On::Get
-            }
+            DropPage(_)
+            | TornPage(_)
+            | ForeignNext(_)
+            | Self::Drift { .. }
+            | DuplicateRows(_)
+            | RepeatRows(_)
+            | Empty(_) => on == On::Get,
             _ => on == On::Webhook,
         }
     }

@@ -27,10 +27,16 @@ impl Transactions {
             .await
     }
 
-    /// Reads the items with these keys, several batches at a time, in no order. Keys without an item are left out.
+    /// Reads the items with these keys, several batches at a time, in no order. Keys without an item are left out. No two
+    /// keys may be equal.
     pub(super) async fn read_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        self.read_parts(keys, &[]).await
+    }
+
+    /// Reads some attributes of the items with these keys; all of them if none is named.
+    pub(super) async fn read_parts(&self, keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
         let batches: Vec<_> = keys.chunks(READ_BATCH).map(<[_]>::to_vec).collect();
-        let items: Vec<Vec<Item>> = stream::iter(batches.into_iter().map(|batch| self.read_batch(batch)))
+        let items: Vec<Vec<Item>> = stream::iter(batches.into_iter().map(|batch| self.read_batch(batch, attributes)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
@@ -51,11 +57,19 @@ impl Transactions {
     }
 
     /// Asks again for what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
-    async fn read_batch(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    async fn read_batch(&self, mut keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
+        let names: Vec<_> = (0..attributes.len()).map(|place| format!("#{place}")).collect();
         let mut items = Vec::with_capacity(keys.len());
         for attempt in 0..TRIES {
             pause_before(attempt).await;
-            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+            let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            if !names.is_empty() {
+                wanted = wanted.projection_expression(names.join(", "));
+            }
+            for (name, attribute) in names.iter().zip(attributes) {
+                wanted = wanted.expression_attribute_names(name, *attribute);
+            }
+            let wanted = wanted.build();
             let wanted = wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
             let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;
             items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());

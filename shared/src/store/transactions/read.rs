@@ -1,6 +1,6 @@
 //! Reading: what a comparison needs, and listings.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::{
     operation::query::{QueryOutput, builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
@@ -92,15 +92,15 @@ impl Transactions {
         Ok(stored)
     }
 
-    /// What is stored of transactions that may stand under any day: ids and fingerprints only. Those that are not stored
-    /// are left out.
+    /// What is stored of transactions that may stand under any day: ids and fingerprints only (DynamoDB charges for the whole
+    /// items). Those that are not stored are left out.
     pub async fn look_up(
         &self,
         link: &LinkId,
-        ids: &[TransactionId],
+        ids: HashSet<TransactionId>,
     ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
         let keys = ids.iter().map(|id| transaction_key(link, id.as_str())).collect();
-        let items = self.read_all(keys).await?;
+        let items = self.read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"]).await?;
         items.iter().map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 

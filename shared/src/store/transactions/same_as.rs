@@ -2,7 +2,7 @@
 //! transaction gets a new id of Belvo's; what stays are the institution's own ids. An account that several links hold is
 //! known by its identity ([`Account::identity`]), a movement of it by its `internal_identification`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::error::SdkError;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A transaction of another link.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Twin {
     /// The link that holds it.
     pub link: LinkId,
@@ -108,7 +108,10 @@ impl Transactions {
             keys.push(transaction_key(link, &id));
         }
         let mut movements: HashMap<String, Option<Movement>> = HashMap::new();
-        for item in self.read_all(keys).await?.into_iter().filter(|item| !item.contains_key("_deleted_at")) {
+        let attributes = ["_item", "_json", "_same_as", "_deleted_at", "internal_identification"];
+        for item in
+            self.read_parts(keys, &attributes).await?.into_iter().filter(|item| !item.contains_key("_deleted_at"))
+        {
             let twin = same_as(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
             let Some(identification) = row.internal_identification() else { continue };
@@ -116,6 +119,19 @@ impl Transactions {
             movements.entry(identification.to_owned()).and_modify(|known| *known = None).or_insert(Some(movement));
         }
         Ok(movements.into_iter().filter_map(|(identification, movement)| Some((identification, movement?))).collect())
+    }
+
+    /// Which of these transactions of other links are stored and not deleted.
+    pub async fn live(&self, twins: HashSet<Twin>) -> Result<HashSet<Twin>, StoreError> {
+        let keys = twins.iter().map(|twin| transaction_key(&twin.link, twin.id.as_str())).collect();
+        let items = self.read_parts(keys, &["_link", "_item", "_deleted_at"]).await?;
+        let live = |item: &Item| {
+            let link = LinkId::parse(item.get("_link")?.as_s().ok()?).ok()?;
+            let id = TransactionId::parse(item.get("_item")?.as_s().ok()?.strip_prefix("T#")?).ok()?;
+            Some(Twin { link, id })
+        };
+        let items = items.iter().filter(|item| !item.contains_key("_deleted_at"));
+        items.map(|item| live(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 
     /// Marks a row as the same movement as another link's. May be repeated.

@@ -53,6 +53,9 @@ pub(crate) async fn list(
     if effects.has(|action| matches!(action, Action::DuplicateRows(_))) && page.number > 1 {
         results.insert(0, rows[page.offset() - 1]);
     }
+    if effects.has(|action| matches!(action, Action::RepeatRows(_))) {
+        results.extend(results.first().copied());
+    }
     let newest = results.first().map(|row| row.value_date.clone());
     for effect in effects.0.iter() {
         match &effect.action {

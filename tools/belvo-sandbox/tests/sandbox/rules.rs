@@ -37,6 +37,16 @@ async fn answers_are_replaced_as_often_as_the_rule_says_in_the_order_of_the_rule
 }
 
 #[tokio::test]
+async fn a_page_may_have_a_row_twice() {
+    let harness = Harness::start().await;
+    let link = harness.link(5).await;
+    harness.rule(json!({ "on": "get", "link": link, "action": { "repeat_rows": true } })).await;
+    let page = harness.get(&page(&link, 1)).await.json();
+    let rows = page["results"].as_array().unwrap();
+    assert_eq!((rows.len(), &rows[0], &page["count"]), (6, &rows[5], &json!(5)));
+}
+
+#[tokio::test]
 async fn a_rule_lets_calls_pass_before_it_takes_effect() {
     let harness = Harness::start().await;
     let link = harness.link(5).await;

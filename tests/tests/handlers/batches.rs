@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
+use collect::TIME_TO_HAND_BACK;
 use serde_json::json;
-use shared::domain::{Days, LinkId, Status, Timestamp, Verdict};
+use shared::{
+    domain::{Days, LinkId, RequestId, Status, TransactionId, Verdict},
+    queue::Queue,
+};
 use uuid::Uuid;
 
 use crate::worker::{AMPLE, Worker, webhook};
@@ -13,9 +17,8 @@ fn id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// What an invocation keeps back, and so many seconds.
 fn seconds_to_work(seconds: u64) -> Duration {
-    Duration::from_secs(10 + seconds)
+    TIME_TO_HAND_BACK + Duration::from_secs(seconds)
 }
 
 #[tokio::test]
@@ -82,11 +85,12 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
     for id in &ids {
         worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
     }
-    // The probe of all days, of the last year, and the first part go well; then Belvo does not answer in time.
-    worker.here.control("rules", json!({"on": "get", "skip": 5, "times": 1, "action": {"hang": true}})).await;
+    // All days, the years before, the year and two of its parts go well; then Belvo does not answer.
+    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
 
-    assert!(worker.work(worker.waiting().await, seconds_to_work(4)).await.is_empty());
+    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
 
+    worker.here.forget_rules().await;
     let before = worker.here.get_queries().await.len();
     assert_eq!(worker.record(&ids[0]).await.status(), Status::Notified);
     let continuation = worker.waiting().await;
@@ -114,7 +118,12 @@ async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
     let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.control("rules", failure).await;
 
-    assert_eq!(worker.work_everything_off().await, 2, "the batch, and its continuation");
+    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    let continuation = worker.waiting().await;
+    let too_early = worker.work(continuation, AMPLE).await;
+    assert_eq!(too_early.len(), 1, "it goes on after the wait that a failure asks for");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(worker.work(too_early, AMPLE).await.is_empty());
 
     let record = worker.record(&id).await;
     let collection = record.collection.clone().unwrap();
@@ -126,11 +135,12 @@ async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
     let worker = Worker::new().await;
     let link = worker.link(10).await;
     worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
-    worker.here.control("rules", json!({"on": "get", "times": 1, "action": {"hang": true}})).await;
+    worker.here.control("rules", json!({"on": "get", "action": {"hang": true}})).await;
     let messages = worker.waiting().await;
 
-    assert_eq!(worker.work(messages.clone(), seconds_to_work(1)).await.len(), 1);
+    assert_eq!(worker.work(messages.clone(), seconds_to_work(2)).await.len(), 1);
 
+    worker.here.forget_rules().await;
     assert!(worker.waiting().await.is_empty(), "no continuation");
     assert!(worker.work(messages, AMPLE).await.is_empty());
 }
@@ -156,7 +166,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     assert_eq!((collection.changed, collection.deleted, collection.new), (2, 0, 0));
     let link = LinkId::parse(&link).unwrap();
     for row in [newest, oldest] {
-        let row = shared::domain::TransactionId::parse(row["id"].as_str().unwrap()).unwrap();
+        let row = TransactionId::parse(row["id"].as_str().unwrap()).unwrap();
         assert_eq!(worker.here.transactions().history(&link, &row).await.unwrap().len(), 2);
     }
 }
@@ -195,10 +205,11 @@ async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
     for id in &ids {
         worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
     }
-    let failure = json!({"on": "get", "skip": 5, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
+    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
 
-    assert_eq!(worker.work_everything_off().await, 2, "the batch, and a continuation that does nothing");
+    let continuation = worker.waiting().await;
+    assert!(worker.work(continuation, seconds_to_work(1)).await.is_empty(), "given up");
 
     assert_eq!(worker.given_up().await.len(), 1);
     for id in &ids {
@@ -207,19 +218,93 @@ async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(400).await;
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
+    let messages = worker.waiting().await;
+    let nowhere = Queue::new(&worker.here.stack.aws, "http://127.0.0.1:9/no-such-queue.fifo".to_owned());
+    worker.collect.queue = nowhere;
+
+    assert_eq!(worker.work(messages, seconds_to_work(8)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
+    let mut worker = Worker::new().await;
+    worker.collect.patience.attempts = 1;
+    let link = worker.link(5).await;
+    let (refused, good) = (id(), id());
+    worker.here.issue(&link, &refused, "2025-01-01", "2025-01-02").await;
+    worker.here.issue(&link, &good, "2026-01-01", "2026-01-02").await;
+    for id in [&refused, &good] {
+        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+    }
+    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+
+    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+
+    assert_eq!(worker.record(&refused).await.failure.unwrap().code, "gave_up");
+    assert_eq!(worker.record(&good).await.status(), Status::Collected);
+}
+
+#[tokio::test]
+async fn a_page_that_repeats_a_row_is_no_obstacle() {
+    let worker = Worker::new().await;
+    let link = worker.link(5).await;
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker.work_everything_off().await;
+    let rows = worker.here.truth(&link).await;
+    worker.here.patch_row(&link, rows[0]["id"].as_str().unwrap(), json!({"value_date": "2020-01-01"})).await;
+
+    // Unknown on that day, and twice on the page.
+    let id = id();
+    worker.here.issue(&link, &id, "2020-01-01", "2020-01-01").await;
+    worker.here.control("rules", json!({"on": "get", "action": {"repeat_rows": true}})).await;
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+
+    let collection = worker.record(&id).await.collection.unwrap();
+    assert_eq!((collection.changed, collection.new, collection.rows), (1, 0, 1));
+}
+
+#[tokio::test]
+async fn rows_without_a_day_are_found_although_no_part_holds_them() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(250).await;
+    let rows = worker.here.truth(&link).await;
+    worker.here.patch_row(&link, rows[0]["id"].as_str().unwrap(), json!({"value_date": null})).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+
+    worker.work_everything_off().await;
+
+    let record = worker.record(&id).await;
+    assert_eq!((record.verdict(), record.collection.unwrap().rows), (Some(Verdict::Complete), 250));
+}
+
+#[tokio::test]
 async fn links_that_hang_delay_no_other_link() {
     let worker = Worker::new().await;
-    let (hanging, good) = ([worker.link(5).await, worker.link(5).await], worker.link(5).await);
+    let hanging = [worker.link(5).await, worker.link(5).await, worker.link(5).await];
     for link in &hanging {
         worker.enqueue(&webhook(link, "historical_update", Some(&id()))).await;
         worker.here.control("rules", json!({"on": "get", "link": link, "action": {"hang": true}})).await;
     }
+    let good = worker.link(5).await;
     let id = id();
     worker.enqueue(&webhook(&good, "historical_update", Some(&id))).await;
+    let messages = worker.waiting().await;
 
-    let failed = worker.work(worker.waiting().await, seconds_to_work(4)).await;
-
-    assert_eq!(failed.len(), 2);
-    let stored_at = worker.record(&id).await.collection.unwrap().finished_at;
-    assert!(stored_at.plus_seconds(1) < Timestamp::now(), "the good link did not wait for the others' end");
+    tokio::select! {
+        failed = worker.work(messages, AMPLE) => panic!("it waited for the links that hang: {failed:?}"),
+        () = tests::eventually("the good link to be collected", async || {
+            let record = worker.here.requests().get(&RequestId::parse(&id).unwrap()).await.unwrap()?;
+            (record.status() == Status::Collected).then_some(())
+        }) => {}
+    }
 }
