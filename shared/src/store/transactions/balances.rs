@@ -4,14 +4,11 @@ use serde_json::Value;
 
 use super::{
     TABLE, Transactions,
-    items::{stored_document, timestamp},
+    items::{key, stored_document, timestamp},
 };
 use crate::{
     domain::{AccountId, LinkId, RequestId, Timestamp},
-    store::{
-        Cursor, StoreError,
-        item::{Item, text},
-    },
+    store::{Cursor, StoreError, item::Item},
 };
 
 /// A balance as Belvo reported it.
@@ -37,10 +34,7 @@ impl Transactions {
         limit: usize,
     ) -> Result<(Vec<Balance>, Option<Cursor>), StoreError> {
         let prefix = format!("B#{account}#");
-        let start = after.map(|cursor| {
-            let at = cursor.parts().0;
-            Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(format!("{prefix}{at}")))])
-        });
+        let start = after.map(|cursor| key(link, format!("{prefix}{}", cursor.parts().0)));
         let answer = self
             .items_with(link, &prefix)
             .scan_index_forward(false)

@@ -3,7 +3,8 @@
 use super::{
     Filter, Listed, TABLE, Transactions, Twin,
     items::{same_as, timestamp, transaction, transaction_key},
-    read::{Place, date_range, place, start_key},
+    list::start_key,
+    read::{Place, date_range, place},
 };
 use crate::{
     domain::{LinkId, RequestId, Timestamp, Transaction, TransactionId},

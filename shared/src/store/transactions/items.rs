@@ -13,7 +13,12 @@ use crate::{
 };
 
 pub(super) fn transaction_key(link: &LinkId, id: &str) -> Item {
-    Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(format!("T#{id}")))])
+    key(link, format!("T#{id}"))
+}
+
+/// The key of an item.
+pub(super) fn key(link: &LinkId, item: String) -> Item {
+    Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(item))])
 }
 
 pub(super) fn transaction_item(link: &LinkId, row: &Transaction, seen: &Observation) -> Item {
@@ -28,8 +33,7 @@ pub(super) fn transaction_item(link: &LinkId, row: &Transaction, seen: &Observat
 
 pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> Item {
     let mut item = document_item(account.document(), &["collected_at"]);
-    item.insert("_link".to_owned(), text(link.as_str()));
-    item.insert("_item".to_owned(), text(format!("A#{}", account.id())));
+    item.extend(key(link, format!("A#{}", account.id())));
     item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
@@ -43,8 +47,7 @@ pub(super) fn balance_item(link: &LinkId, account: &Account, seen: &Observation)
     document.extend(account.document().get_key_value("collected_at").map(|(name, at)| (name.clone(), at.clone())));
     let mut item = document_item(&document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
-    item.insert("_link".to_owned(), text(link.as_str()));
-    item.insert("_item".to_owned(), text(format!("B#{}#{at}", account.id())));
+    item.extend(key(link, format!("B#{}#{at}", account.id())));
     item.extend(observation(seen));
     Some(item)
 }

@@ -31,13 +31,14 @@ mod balances;
 mod batch;
 mod history;
 mod items;
+mod list;
 mod read;
 mod same_as;
 mod write;
 
 pub use balances::Balance;
 pub use history::Version;
-pub use read::{Filter, Listed};
+pub use list::{Filter, Listed};
 pub use same_as::{Holder, Movement, Twin};
 pub use write::Observation;
 

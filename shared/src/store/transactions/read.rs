@@ -1,67 +1,23 @@
-//! Reading: what a comparison needs, and listings.
+//! Reading what a comparison needs: ids, fingerprints, counts, accounts.
 
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::{
-    operation::query::{QueryOutput, builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
+    operation::query::{builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
     types::AttributeValue,
 };
-use serde_json::Value;
 
 use super::{
-    BY_DATE, TABLE, Transactions, Twin,
-    items::{account, same_as, stored_account, stored_transaction, transaction, transaction_key},
+    BY_DATE, TABLE, Transactions,
+    items::{account, stored_account, stored_transaction, transaction_key},
 };
 use crate::{
-    domain::{Account, AccountId, Days, LinkId, Stock, Stored, Transaction, TransactionId, parse_date},
+    domain::{Account, AccountId, Days, LinkId, Stock, Stored, TransactionId, parse_date},
     store::{
-        Cursor, StoreError,
+        StoreError,
         item::{Item, text},
     },
 };
-
-/// Entries that a filtered listing reads per call, and how many calls one listing makes before it hands out a cursor.
-const FILTERED_READ: i32 = 500;
-const READS_PER_LISTING: usize = 10;
-
-/// Which transactions to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// First day, `YYYY-MM-DD`.
-    pub date_from: Option<String>,
-    /// Last day, `YYYY-MM-DD`.
-    pub date_to: Option<String>,
-    /// Belvo's account id.
-    pub account: Option<String>,
-    /// Belvo's status, such as `PENDING`.
-    pub status: Option<String>,
-    /// Belvo's type, such as `OUTFLOW`.
-    pub kind: Option<String>,
-}
-
-impl Filter {
-    /// Whether the filter chooses a row, by the document alone.
-    pub(super) fn chooses(&self, row: &Transaction) -> bool {
-        let day = row.day();
-        let is = |wanted: &Option<String>, field: &str| {
-            wanted.as_deref().is_none_or(|wanted| row.document().get(field).and_then(Value::as_str) == Some(wanted))
-        };
-        self.date_from.as_deref().is_none_or(|from| from <= day)
-            && self.date_to.as_deref().is_none_or(|to| day <= to)
-            && is(&self.account, "account")
-            && is(&self.status, "status")
-            && is(&self.kind, "type")
-    }
-}
-
-/// A row of a listing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
-    /// The transaction as Belvo sent it.
-    pub row: Transaction,
-    /// The transaction of an older link that is the same movement.
-    pub same_as: Option<Twin>,
-}
 
 /// A day and a transaction id: the order of listings.
 pub(super) type Place = (String, String);
@@ -184,67 +140,6 @@ impl Transactions {
         items.iter().map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 
-    /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A filter that matches little
-    /// may return fewer rows, or none, with a cursor: the listing ends where there is no cursor.
-    pub async fn list(
-        &self,
-        link: &LinkId,
-        filter: &Filter,
-        after: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
-        let mut places = Vec::new();
-        let mut start = after.map(|cursor| start_key(link, cursor));
-        for _ in 0..READS_PER_LISTING {
-            let answer = self.list_index(link, filter, start.take(), limit - places.len()).await?;
-            for entry in answer.items.unwrap_or_default() {
-                places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
-            }
-            start = answer.last_evaluated_key;
-            if places.len() >= limit || start.is_none() {
-                break;
-            }
-        }
-        let more = places.len() > limit || start.is_some();
-        places.truncate(limit);
-        let next = match (more, places.len() == limit, &start) {
-            (true, true, _) => places.last().cloned(),
-            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(TABLE))?),
-            _ => None,
-        };
-        let rows = self.read_rows(link, &places).await?;
-        Ok((rows, next.map(|(day, id)| Cursor::at(&day, &id))))
-    }
-
-    /// One read of the index: the places of matching rows that are not deleted, newest first.
-    async fn list_index(
-        &self,
-        link: &LinkId,
-        filter: &Filter,
-        start: Option<Item>,
-        wanted: usize,
-    ) -> Result<QueryOutput, StoreError> {
-        let mut values = date_range(link, filter.date_from.as_deref(), filter.date_to.as_deref());
-        let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
-        let mut query = self
-            .by_date()
-            .expression_attribute_names("#deleted_at", "_deleted_at")
-            .projection_expression("#by_date")
-            .scan_index_forward(false)
-            .set_exclusive_start_key(start);
-        for (name, value) in [("account", &filter.account), ("status", &filter.status), ("type", &filter.kind)] {
-            if let Some(value) = value {
-                conditions.push(format!("#{name} = :{name}"));
-                query = query.expression_attribute_names(format!("#{name}"), name);
-                values.insert(format!(":{name}"), text(value));
-            }
-        }
-        // Deleted rows are rare; the other filters may choose little.
-        let read = if conditions.len() == 1 { i32::try_from(wanted).unwrap_or(FILTERED_READ) } else { FILTERED_READ };
-        let query = query.limit(read).filter_expression(conditions.join(" AND "));
-        Ok(query.set_expression_attribute_values(Some(values)).send().await?)
-    }
-
     /// A consistent query of the index over a range of days, which [`date_range`] gives the values for.
     pub(super) fn by_date(&self) -> QueryFluentBuilder {
         self.client
@@ -255,18 +150,6 @@ impl Transactions {
             .expression_attribute_names("#link", "_link")
             .expression_attribute_names("#by_date", "_by_date")
             .consistent_read(true)
-    }
-
-    /// The rows at these places, in the same order. A row that moved in between is left out.
-    async fn read_rows(&self, link: &LinkId, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
-        let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
-        let mut rows = HashMap::with_capacity(places.len());
-        for item in self.read_all(keys).await? {
-            let same_as = same_as(&item);
-            let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
-            rows.insert(row.id().as_str().to_owned(), Listed { row, same_as });
-        }
-        Ok(places.iter().filter_map(|(_, id)| rows.remove(id)).collect())
     }
 
     /// A link's items whose sort key starts with `prefix`, in its order.
@@ -296,13 +179,6 @@ pub(super) fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) ->
         (":from".to_owned(), text(from.unwrap_or("0"))),
         (":to".to_owned(), text(format!("{}$", to.unwrap_or("9999-12-31")))),
     ])
-}
-
-pub(super) fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
-    let (day, id) = cursor.parts();
-    let mut key = transaction_key(link, id);
-    key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
-    key
 }
 
 /// The place of an index entry.

@@ -4,13 +4,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::error::SdkError;
 use serde::Serialize;
 
 use super::{
     TABLE, Transactions,
     items::{same_as, timestamp, transaction, transaction_key},
     read::place,
+    write::unless_absent,
 };
 use crate::{
     domain::{Account, AccountId, Days, LinkId, Timestamp, TransactionId},
@@ -149,11 +149,7 @@ impl Transactions {
             .expression_attribute_values(":same_as", text(format!("{}#{}", same_as.link, same_as.id)))
             .send()
             .await;
-        match outcome {
-            Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(()),
-        }
+        unless_absent(outcome)
     }
 }
 

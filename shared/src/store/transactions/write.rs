@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{error::SdkError, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput},
+    types::AttributeValue,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -90,11 +94,16 @@ impl Transactions {
             .set_expression_attribute_values(Some(owned(values)))
             .send()
             .await;
-        match outcome {
-            Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
-            Err(error) => Err(error.into()),
-            Ok(_) => Ok(()),
-        }
+        unless_absent(outcome)
+    }
+}
+
+/// The outcome of an update that is made only if its item exists: without one there is nothing to do.
+pub(super) fn unless_absent(outcome: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<(), StoreError> {
+    match outcome {
+        Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
     }
 }
 

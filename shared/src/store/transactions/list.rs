@@ -1,0 +1,144 @@
+//! Listings, newest first.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use serde_json::Value;
+
+use super::{
+    TABLE, Transactions, Twin,
+    items::{same_as, transaction, transaction_key},
+    read::{Place, date_range, place},
+};
+use crate::{
+    domain::{LinkId, Transaction},
+    store::{
+        Cursor, StoreError,
+        item::{Item, text},
+    },
+};
+
+/// Entries that a filtered listing reads per call, and how many calls one listing makes before it hands out a cursor.
+const FILTERED_READ: i32 = 500;
+const READS_PER_LISTING: usize = 10;
+
+/// Which transactions to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// First day, `YYYY-MM-DD`.
+    pub date_from: Option<String>,
+    /// Last day, `YYYY-MM-DD`.
+    pub date_to: Option<String>,
+    /// Belvo's account id.
+    pub account: Option<String>,
+    /// Belvo's status, such as `PENDING`.
+    pub status: Option<String>,
+    /// Belvo's type, such as `OUTFLOW`.
+    pub kind: Option<String>,
+}
+
+impl Filter {
+    /// Whether the filter chooses a row, by the document alone.
+    pub(super) fn chooses(&self, row: &Transaction) -> bool {
+        let day = row.day();
+        let is = |wanted: &Option<String>, field: &str| {
+            wanted.as_deref().is_none_or(|wanted| row.document().get(field).and_then(Value::as_str) == Some(wanted))
+        };
+        self.date_from.as_deref().is_none_or(|from| from <= day)
+            && self.date_to.as_deref().is_none_or(|to| day <= to)
+            && is(&self.account, "account")
+            && is(&self.status, "status")
+            && is(&self.kind, "type")
+    }
+}
+
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The transaction as Belvo sent it.
+    pub row: Transaction,
+    /// The transaction of an older link that is the same movement.
+    pub same_as: Option<Twin>,
+}
+
+impl Transactions {
+    /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A filter that matches little
+    /// may return fewer rows, or none, with a cursor: the listing ends where there is no cursor.
+    pub async fn list(
+        &self,
+        link: &LinkId,
+        filter: &Filter,
+        after: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
+        let mut places = Vec::new();
+        let mut start = after.map(|cursor| start_key(link, cursor));
+        for _ in 0..READS_PER_LISTING {
+            let answer = self.list_index(link, filter, start.take(), limit - places.len()).await?;
+            for entry in answer.items.unwrap_or_default() {
+                places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
+            }
+            start = answer.last_evaluated_key;
+            if places.len() >= limit || start.is_none() {
+                break;
+            }
+        }
+        let more = places.len() > limit || start.is_some();
+        places.truncate(limit);
+        let next = match (more, places.len() == limit, &start) {
+            (true, true, _) => places.last().cloned(),
+            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(TABLE))?),
+            _ => None,
+        };
+        let rows = self.read_rows(link, &places).await?;
+        Ok((rows, next.map(|(day, id)| Cursor::at(&day, &id))))
+    }
+
+    /// One read of the index: the places of matching rows that are not deleted, newest first.
+    async fn list_index(
+        &self,
+        link: &LinkId,
+        filter: &Filter,
+        start: Option<Item>,
+        wanted: usize,
+    ) -> Result<QueryOutput, StoreError> {
+        let mut values = date_range(link, filter.date_from.as_deref(), filter.date_to.as_deref());
+        let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
+        let mut query = self
+            .by_date()
+            .expression_attribute_names("#deleted_at", "_deleted_at")
+            .projection_expression("#by_date")
+            .scan_index_forward(false)
+            .set_exclusive_start_key(start);
+        for (name, value) in [("account", &filter.account), ("status", &filter.status), ("type", &filter.kind)] {
+            if let Some(value) = value {
+                conditions.push(format!("#{name} = :{name}"));
+                query = query.expression_attribute_names(format!("#{name}"), name);
+                values.insert(format!(":{name}"), text(value));
+            }
+        }
+        // Deleted rows are rare; the other filters may choose little.
+        let read = if conditions.len() == 1 { i32::try_from(wanted).unwrap_or(FILTERED_READ) } else { FILTERED_READ };
+        let query = query.limit(read).filter_expression(conditions.join(" AND "));
+        Ok(query.set_expression_attribute_values(Some(values)).send().await?)
+    }
+
+    /// The rows at these places, in the same order. A row that moved in between is left out.
+    async fn read_rows(&self, link: &LinkId, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
+        let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
+        let mut rows = HashMap::with_capacity(places.len());
+        for item in self.read_all(keys).await? {
+            let same_as = same_as(&item);
+            let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
+            rows.insert(row.id().as_str().to_owned(), Listed { row, same_as });
+        }
+        Ok(places.iter().filter_map(|(_, id)| rows.remove(id)).collect())
+    }
+}
+
+pub(super) fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
+    let (day, id) = cursor.parts();
+    let mut key = transaction_key(link, id);
+    key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
+    key
+}
