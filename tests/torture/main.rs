@@ -31,6 +31,8 @@ use crate::trouble::Trouble;
 
 /// How long a message that a killed function held stays hidden, in seconds.
 const VISIBILITY_S: u32 = 20;
+/// Links from which on a run meets everything there is to meet.
+const A_LONG_RUN: u64 = 100;
 /// Links that are troubled at the same time.
 const AT_ONCE: usize = 16;
 
@@ -94,10 +96,15 @@ async fn run(arguments: &Arguments) {
         "torture: settled after {:?}, {redriven} messages moved back from the dead-letter queue",
         started.elapsed()
     );
-    audit::check(&stack, &links).await;
+    let logs = stack.function_logs().await;
+    audit::check(&stack, &links, &logs).await;
     // I8: pages and redirects led there all the time.
     assert!(timeout(Duration::from_millis(100), stranger.accept()).await.is_err(), "our keys went to another host");
     assert!(deaths > 0, "nobody was killed");
+    let continued = logs.matches("collection goes on").count();
+    println!("torture: {continued} collections went on in another invocation");
+    // A short run may do without.
+    assert!(continued > 0 || arguments.links < A_LONG_RUN, "no collection was continued");
     println!("torture: everything holds after {:?}", started.elapsed());
 }
 

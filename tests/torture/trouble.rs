@@ -43,7 +43,7 @@ impl Trouble<'_> {
             let (on, action) = self.misbehaviour(dice);
             let mut rule = json!({"on": on, "times": dice.random_range(1..3), "action": action});
             if on == "get" {
-                rule["skip"] = json!(dice.random_range(0..4));
+                rule["skip"] = json!(dice.random_range(0..10));
             }
             link.misbehave(rule).await;
         }

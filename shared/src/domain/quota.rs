@@ -1,0 +1,132 @@
+//! Belvo's limits of retrievals per customer and calendar month, by how far back they reach ("OFDA Brazil Data Retrieval
+//! Limits", Belvo's documentation). Counted per link: which links are one customer's, Belvo does not tell.
+
+use serde::Serialize;
+use time::{Date, Duration, Month as CalendarMonth};
+
+use super::{Timestamp, Window};
+
+/// A retrieval of fewer days than this from now counts as short.
+const SHORT_DAYS: i64 = 6;
+
+/// What a retrieval counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetrievalClass {
+    /// It reaches back six days or more.
+    Long,
+    /// It reaches back less than six days.
+    Short,
+}
+
+impl RetrievalClass {
+    /// Both classes.
+    pub const ALL: [Self; 2] = [Self::Long, Self::Short];
+
+    /// The class of a retrieval of these days that is asked for on `today`.
+    #[must_use]
+    pub fn of(window: &Window, today: Date) -> Self {
+        if window.first_day() > today - Duration::days(SHORT_DAYS) { Self::Short } else { Self::Long }
+    }
+
+    /// `long` or `short`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Short => "short",
+        }
+    }
+}
+
+/// How many retrievals a month has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of six days or more.
+    pub long: u32,
+    /// Of less than six days.
+    pub short: u32,
+}
+
+impl Limits {
+    /// The limit of a class.
+    #[must_use]
+    pub fn of(self, class: RetrievalClass) -> u32 {
+        match class {
+            RetrievalClass::Long => self.long,
+            RetrievalClass::Short => self.short,
+        }
+    }
+}
+
+/// A calendar month in UTC. Belvo does not say in which time zone its months begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaMonth {
+    year: i32,
+    month: CalendarMonth,
+}
+
+impl QuotaMonth {
+    /// The month of an instant.
+    #[must_use]
+    pub fn of(at: Timestamp) -> Self {
+        let day = at.day();
+        Self { year: day.year(), month: day.month() }
+    }
+
+    /// `YYYY-MM`.
+    #[must_use]
+    pub fn text(self) -> String {
+        format!("{:04}-{:02}", self.year, u8::from(self.month))
+    }
+
+    /// When the next month begins, and the counters with it.
+    #[must_use]
+    pub fn ends_at(self) -> Option<Timestamp> {
+        let year = if self.month == CalendarMonth::December { self.year + 1 } else { self.year };
+        Timestamp::parse(&format!("{year:04}-{:02}-01T00:00:00Z", u8::from(self.month.next())))
+    }
+}
+
+/// What is left of a class in a month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quota {
+    /// Which retrievals.
+    pub class: RetrievalClass,
+    /// How many there are in a month.
+    pub limit: u32,
+    /// How many were sent to Belvo.
+    pub used: u32,
+    /// How many may still be sent; none after Belvo said so, whatever was counted here.
+    pub left: u32,
+    /// When all of them are there again.
+    pub resets_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::*;
+
+    #[test]
+    fn a_retrieval_of_less_than_six_days_is_short() {
+        let today = date!(2026 - 03 - 10);
+        let class = |from| RetrievalClass::of(&Window::parse(from, "2026-03-10", today).unwrap(), today);
+        assert_eq!(class("2026-03-10"), RetrievalClass::Short);
+        assert_eq!(class("2026-03-05"), RetrievalClass::Short);
+        assert_eq!(class("2026-03-04"), RetrievalClass::Long);
+        assert_eq!(class("2025-03-11"), RetrievalClass::Long);
+    }
+
+    #[test]
+    fn a_month_ends_with_the_first_instant_of_the_next() {
+        let ends = |at: &str| {
+            let month = QuotaMonth::of(Timestamp::parse(at).unwrap());
+            (month.text(), month.ends_at().unwrap().to_string())
+        };
+        let expected = ("2026-02".to_owned(), "2026-03-01T00:00:00.000Z".to_owned());
+        assert_eq!(ends("2026-02-28T23:59:59.999Z"), expected);
+        assert_eq!(ends("2026-12-01T00:00:00Z").1, "2027-01-01T00:00:00.000Z");
+    }
+}

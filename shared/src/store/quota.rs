@@ -1,0 +1,118 @@
+//! The counters of retrievals, in the Requests table: an item `quota#<link>#<month>` with a number per class, and when Belvo
+//! said that a class is exhausted. Kept for 90 days after the month.
+
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
+    types::AttributeValue,
+};
+
+use super::{
+    Requests, StoreError,
+    item::{Item, text},
+};
+use crate::domain::{Limits, LinkId, Quota, QuotaMonth, RetrievalClass, Timestamp};
+
+const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
+
+/// Whether a retrieval may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reservation {
+    /// It is counted.
+    Granted,
+    /// None is left.
+    Exhausted,
+}
+
+impl Requests {
+    /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are granted as there are.
+    pub async fn reserve(
+        &self,
+        link: &LinkId,
+        class: RetrievalClass,
+        limit: u32,
+        at: Timestamp,
+    ) -> Result<Reservation, StoreError> {
+        let expires_at = QuotaMonth::of(at).ends_at().unwrap_or(at).plus_seconds(KEPT_SECONDS).unix_seconds();
+        let outcome = self
+            .counter(link, at)
+            .update_expression("SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at")
+            // Below the limit, by our count and by Belvo's word.
+            .condition_expression(
+                "(attribute_not_exists(#class) OR #class < :limit) AND attribute_not_exists(#exhausted)",
+            )
+            .expression_attribute_names("#class", class.name())
+            .expression_attribute_names("#exhausted", exhausted(class))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit))
+            .expression_attribute_values(":expires_at", AttributeValue::N(expires_at.to_string()))
+            .send()
+            .await;
+        Ok(if is_done(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
+    }
+
+    /// Takes a retrieval back that Belvo surely did not carry out.
+    pub async fn give_back(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
+        let outcome = self
+            .counter(link, at)
+            .update_expression("SET #class = #class - :one")
+            .condition_expression("#class >= :one")
+            .expression_attribute_names("#class", class.name())
+            .expression_attribute_values(":one", number(1))
+            .send()
+            .await;
+        is_done(outcome).map(|_| ())
+    }
+
+    /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.
+    pub async fn exhausted(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
+        self.counter(link, at)
+            .update_expression("SET #exhausted = if_not_exists(#exhausted, :at)")
+            .expression_attribute_names("#exhausted", exhausted(class))
+            .expression_attribute_values(":at", text(at.to_string()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// What is left of each class in the month of `at`.
+    pub async fn quotas(&self, link: &LinkId, limits: Limits, at: Timestamp) -> Result<Vec<Quota>, StoreError> {
+        let key = text(counter_key(link, at));
+        let answer = self.client.get_item().table_name(&self.table).key("pk", key).consistent_read(true).send().await?;
+        let item = answer.item.unwrap_or_default();
+        Ok(RetrievalClass::ALL.iter().map(|class| quota(&item, *class, limits, at)).collect())
+    }
+
+    fn counter(&self, link: &LinkId, at: Timestamp) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("pk", text(counter_key(link, at)))
+    }
+}
+
+fn counter_key(link: &LinkId, at: Timestamp) -> String {
+    format!("quota#{link}#{}", QuotaMonth::of(at).text())
+}
+
+fn exhausted(class: RetrievalClass) -> String {
+    format!("{}_exhausted_at", class.name())
+}
+
+fn number(value: u32) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {
+    let used = item.get(class.name()).and_then(|used| used.as_n().ok()?.parse().ok()).unwrap_or(0);
+    let limit = limits.of(class);
+    let left = if item.contains_key(&exhausted(class)) { 0 } else { limit.saturating_sub(used) };
+    Quota { class, limit, used, left, resets_at: QuotaMonth::of(at).ends_at() }
+}
+
+/// Whether an update was made; its condition may have kept it from being.
+fn is_done(outcome: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,108 @@
+//! Requests whose webhook never comes, and what becomes of them.
+
+use serde_json::json;
+use shared::domain::{Status, Timestamp, Verdict};
+use uuid::Uuid;
+
+use crate::worker::{Worker, webhook};
+
+const AN_HOUR: i64 = 3_600;
+const A_DAY: i64 = 24 * AN_HOUR;
+
+fn id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+#[tokio::test]
+async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(400).await;
+    let id = id();
+    worker.issue(&link, &id, AN_HOUR).await;
+
+    worker.sweep().await;
+    assert_eq!(worker.work_everything_off().await, 1);
+
+    let record = worker.record(&id).await;
+    assert_eq!((record.status(), record.verdict()), (Status::Collected, Some(Verdict::Complete)));
+    assert!(record.collection.unwrap().rows > 0);
+    assert_eq!((record.notified_at, record.due_at), (None, None));
+    assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
+    worker.sweep().await;
+    assert!(worker.waiting().await.is_empty(), "it is not looked after again");
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_due_is_left_alone() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(5).await;
+    worker.issue(&link, &id(), 60).await;
+    worker.sweep().await;
+    assert!(worker.waiting().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_the_end() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(400).await;
+    worker.here.control("rules", json!({"on": "get", "action": {"empty": true}})).await;
+    let (young, old) = (id(), id());
+    worker.issue(&link, &young, AN_HOUR).await;
+    worker.issue(&link, &old, A_DAY + 1).await;
+
+    worker.sweep().await;
+    worker.work_everything_off().await;
+
+    let record = worker.record(&young).await;
+    assert_eq!(record.status(), Status::Issued);
+    assert!(record.due_at > Some(Timestamp::now().plus_seconds(AN_HOUR - 60)), "after twice as long: {record:?}");
+    let record = worker.record(&old).await;
+    assert_eq!((record.status(), record.due_at), (Status::Expired, None));
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(400).await;
+    worker.here.control("rules", json!({"on": "get", "times": 1, "action": {"empty": true}})).await;
+    let id = id();
+    worker.issue(&link, &id, A_DAY + 1).await;
+    worker.sweep().await;
+    worker.work_everything_off().await;
+    assert_eq!(worker.record(&id).await.status(), Status::Expired);
+
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker.work_everything_off().await;
+
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+}
+
+#[tokio::test]
+async fn a_request_that_ended_before_it_was_recorded_as_issued_is_not_due_for_ever() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(5).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker.work_everything_off().await;
+    worker.issue(&link, &id, AN_HOUR).await;
+    let gets = worker.here.counters().await["gets"].clone();
+
+    worker.sweep().await;
+    worker.work_everything_off().await;
+
+    let record = worker.record(&id).await;
+    assert_eq!((record.status(), record.due_at), (Status::Collected, None));
+    assert_eq!(worker.here.counters().await["gets"], gets, "nothing is fetched for it");
+}
+
+#[tokio::test]
+async fn an_overdue_request_that_belvo_refuses_ends_as_failed() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(5).await;
+    worker.here.control("rules", json!({"on": "get", "action": {"error": {"code": "invalid_link"}}})).await;
+    let id = id();
+    worker.issue(&link, &id, AN_HOUR).await;
+    worker.sweep().await;
+    worker.work_everything_off().await;
+    assert_eq!(worker.record(&id).await.failure.unwrap().code, "invalid_link");
+}

@@ -1,0 +1,74 @@
+//! The counters of retrievals.
+
+use futures::future::join_all;
+use shared::{
+    domain::{Limits, Quota, RetrievalClass, Timestamp},
+    store::Reservation,
+};
+
+use crate::databases::{Tables, both};
+
+const LIMITS: Limits = Limits { long: 3, short: 5 };
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-03-15T00:00:00Z").unwrap()
+}
+
+async fn reserve(tables: &Tables, at: Timestamp) -> Reservation {
+    tables.requests.reserve(&tables.link, RetrievalClass::Long, LIMITS.long, at).await.unwrap()
+}
+
+async fn long(tables: &Tables) -> Quota {
+    let quotas = tables.requests.quotas(&tables.link, LIMITS, now()).await.unwrap();
+    quotas.into_iter().find(|quota| quota.class == RetrievalClass::Long).unwrap()
+}
+
+#[tokio::test]
+async fn of_many_at_once_as_many_are_granted_as_there_are() {
+    for tables in both().await {
+        let reservations = join_all((0..12).map(|_| reserve(&tables, now()))).await;
+        let granted = reservations.iter().filter(|outcome| **outcome == Reservation::Granted).count();
+        assert_eq!(granted, 3, "{}", tables.name);
+        assert_eq!((long(&tables).await.used, long(&tables).await.left), (3, 0));
+    }
+}
+
+#[tokio::test]
+async fn classes_months_and_links_are_counted_apart() {
+    let [one, other] = [both().await, both().await];
+    for (tables, other) in one.into_iter().zip(other) {
+        for _ in 0..3 {
+            assert_eq!(reserve(&tables, now()).await, Reservation::Granted);
+        }
+        assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted);
+        let short = tables.requests.reserve(&tables.link, RetrievalClass::Short, LIMITS.short, now()).await.unwrap();
+        assert_eq!(short, Reservation::Granted);
+        let april = Timestamp::parse("2026-04-01T00:00:00Z").unwrap();
+        assert_eq!(reserve(&tables, april).await, Reservation::Granted);
+        assert_eq!(reserve(&other, now()).await, Reservation::Granted);
+        assert_eq!(long(&tables).await.resets_at, Some(april));
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_back_may_be_used_again_and_never_more() {
+    for tables in both().await {
+        let give_back = async || tables.requests.give_back(&tables.link, RetrievalClass::Long, now()).await.unwrap();
+        give_back().await;
+        assert_eq!(long(&tables).await.left, 3, "{}", tables.name);
+        reserve(&tables, now()).await;
+        reserve(&tables, now()).await;
+        give_back().await;
+        assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 2));
+    }
+}
+
+#[tokio::test]
+async fn belvos_word_counts_whatever_was_counted_here() {
+    for tables in both().await {
+        reserve(&tables, now()).await;
+        tables.requests.exhausted(&tables.link, RetrievalClass::Long, now()).await.unwrap();
+        assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted, "{}", tables.name);
+        assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 0));
+    }
+}
