@@ -103,6 +103,8 @@ fn environment(aws: &CountingAws, belvo: &Belvo) -> Vec<(&'static str, String)> 
         // Without Belvo's limit: what is measured is the work, not the waiting.
         ("PAGES_PER_30_S", "100000"),
         ("ROWS_PER_PART", "10000"),
+        ("REQUEST_DUE_S", "1800"),
+        ("REQUEST_EXPIRES_S", "86400"),
         ("LOG_LEVEL", "WARN"),
     ];
     environment.extend(fixed.map(|(name, value)| (name, value.to_owned())));

@@ -7,6 +7,8 @@ use lambda_http::{http::StatusCode, tracing::subscriber::filter::LevelFilter};
 use thiserror::Error;
 use url::Url;
 
+use crate::domain::Limits;
+
 /// A variable that keeps a function from starting.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
@@ -34,6 +36,10 @@ pub struct RequestConfig {
     pub requests_table: String,
     /// FIFO queue of webhooks.
     pub queue_url: String,
+    /// Retrievals of a link in a month.
+    pub limits: Limits,
+    /// Seconds after which a request is looked after if no webhook has come.
+    pub request_due_s: u32,
 }
 
 /// Environment of `webhook`.
@@ -72,6 +78,10 @@ pub struct CollectConfig {
     pub pages_per_30_s: u32,
     /// A listing of more rows is fetched in parts.
     pub rows_per_part: u32,
+    /// Seconds after which a request is looked after if no webhook has come.
+    pub request_due_s: u32,
+    /// Seconds after which a request expires that Belvo has no rows for.
+    pub request_expires_s: u32,
 }
 
 /// Environment of `query`.
@@ -81,6 +91,8 @@ pub struct QueryConfig {
     pub requests_table: String,
     /// Table of transactions and accounts.
     pub transactions_table: String,
+    /// Retrievals of a link in a month.
+    pub limits: Limits,
 }
 
 impl RequestConfig {
@@ -95,6 +107,8 @@ impl RequestConfig {
             belvo_secret_arn: text(env, "BELVO_SECRET_ARN")?,
             requests_table: text(env, "REQUESTS_TABLE")?,
             queue_url: text(env, "QUEUE_URL")?,
+            limits: limits(env)?,
+            request_due_s: number(env, "REQUEST_DUE_S")?,
         })
     }
 }
@@ -150,6 +164,8 @@ impl CollectConfig {
             longest_retry_s: number(env, "LONGEST_RETRY_S")?,
             pages_per_30_s: number(env, "PAGES_PER_30_S")?,
             rows_per_part: number(env, "ROWS_PER_PART")?,
+            request_due_s: number(env, "REQUEST_DUE_S")?,
+            request_expires_s: number(env, "REQUEST_EXPIRES_S")?,
         })
     }
 }
@@ -161,7 +177,11 @@ impl QueryConfig {
     }
 
     fn read(env: Environment<'_>) -> Result<Self, ConfigError> {
-        Ok(Self { requests_table: text(env, "REQUESTS_TABLE")?, transactions_table: text(env, "TRANSACTIONS_TABLE")? })
+        Ok(Self {
+            requests_table: text(env, "REQUESTS_TABLE")?,
+            transactions_table: text(env, "TRANSACTIONS_TABLE")?,
+            limits: limits(env)?,
+        })
     }
 }
 
@@ -180,6 +200,10 @@ fn process_environment(name: &'static str) -> Option<String> {
 
 fn text(env: Environment<'_>, name: &'static str) -> Result<String, ConfigError> {
     env(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+}
+
+fn limits(env: Environment<'_>) -> Result<Limits, ConfigError> {
+    Ok(Limits { long: number(env, "LONG_RETRIEVALS_PER_MONTH")?, short: number(env, "SHORT_RETRIEVALS_PER_MONTH")? })
 }
 
 fn number(env: Environment<'_>, name: &'static str) -> Result<u32, ConfigError> {
@@ -214,6 +238,10 @@ mod tests {
             "ACK_STATUS" => "202",
             "PAGES_PER_30_S" => "36",
             "ROWS_PER_PART" => "10000",
+            "REQUEST_DUE_S" => "1800",
+            "REQUEST_EXPIRES_S" => "86400",
+            "LONG_RETRIEVALS_PER_MONTH" => "8",
+            "SHORT_RETRIEVALS_PER_MONTH" => "240",
             "ATTEMPTS" => "30",
             "LONGEST_RETRY_S" => "900",
             "ALLOWED_SOURCE_IPS" => "3.130.254.46, 18.220.61.186",

@@ -3,7 +3,10 @@
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
 
-use crate::{domain::RequestId, http};
+use crate::{
+    domain::{Quota, RequestId},
+    http,
+};
 
 /// A problem document. `detail` says what to do; no variant carries a cause, a secret or a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,6 +23,8 @@ pub struct Problem {
     belvo_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     belvo_request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<Quota>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +45,7 @@ impl Problem {
             field: None,
             belvo_code: None,
             belvo_request_id: None,
+            quota: None,
             request_id: None,
             gateway_request_id: None,
             retry_after_seconds: None,
@@ -74,6 +80,12 @@ impl Problem {
     #[must_use]
     pub fn from_belvo(self, code: &str, belvo_request_id: Option<&str>) -> Self {
         Self { belvo_code: Some(code.to_owned()), belvo_request_id: belvo_request_id.map(str::to_owned), ..self }
+    }
+
+    /// Says what is left, and since when there is more.
+    #[must_use]
+    pub fn with_quota(self, quota: Quota) -> Self {
+        Self { quota: Some(quota), ..self }
     }
 
     /// Names the retrieval it is about.

@@ -17,11 +17,24 @@ use thiserror::Error;
 use crate::{
     aws::SdkConfig,
     belvo::{Notification, NotificationError, json_fault},
-    domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp},
+    domain::{AccountId, LinkId, Progress, RequestId, RequestRecord, Resource, Timestamp},
 };
 
 /// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API reference).
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
+
+/// The code of what stands in for the webhook of an overdue request.
+const OVERDUE: &str = "overdue";
+
+/// Whether a message asks to look for overdue requests: the schedule of template.yaml sends `{"kind": "sweep", …}`.
+#[must_use]
+pub fn is_sweep(message: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Sweep {
+        kind: String,
+    }
+    serde_json::from_str::<Sweep>(message).is_ok_and(|message| message.kind == "sweep")
+}
 
 /// One webhook on its way to the collection.
 #[derive(Debug, Clone)]
@@ -128,6 +141,21 @@ impl Delivery {
             "link_id": link, "request_id": id
         });
         Self::of_webhook(&webhook.to_string(), id.as_str())
+    }
+
+    /// Stands in for the webhook of a request that is overdue. Another one of the same request, later, is another delivery.
+    pub fn of_overdue_request(record: &RequestRecord) -> Result<Self, NotificationError> {
+        let webhook = json!({
+            "webhook_type": record.resource.webhook_type(), "webhook_code": OVERDUE,
+            "link_id": record.link, "request_id": record.id, "data": { "due_at": record.due_at }
+        });
+        Self::of_webhook(&webhook.to_string(), record.id.as_str())
+    }
+
+    /// Whether it is about a request that is overdue, and not a webhook.
+    #[must_use]
+    pub fn is_overdue(&self) -> bool {
+        self.notification.code == OVERDUE
     }
 
     /// Reads a message of the queue.
@@ -319,6 +347,12 @@ mod tests {
         assert_eq!(read.unfinished, Some(unfinished(at)));
         assert_eq!(continuation(at).deduplication_id(), continuation(at).deduplication_id());
         assert_ne!(continuation(at).deduplication_id(), continuation(at.plus_seconds(1)).deduplication_id());
+    }
+
+    #[test]
+    fn only_the_schedules_message_is_a_sweep() {
+        assert!(is_sweep(r#"{"kind":"sweep","at":"2026-03-01T00:00:00Z"}"#));
+        assert!(!is_sweep(&delivery(WITH_ID).message().unwrap()) && !is_sweep("sweep") && !is_sweep("{}"));
     }
 
     #[test]

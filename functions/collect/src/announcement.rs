@@ -3,7 +3,7 @@
 use lambda_runtime::tracing;
 use shared::{
     belvo::{Scope, Subject},
-    domain::{Days, Failure, RequestId, RequestRecord, Resource, Timestamp, parse_date},
+    domain::{Days, Failure, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
     queue::{Delivery, Unfinished},
     store::{Event, Notified},
 };
@@ -18,6 +18,8 @@ use crate::{
 /// Brazil Data Retrieval Limits"), and finds movements "from a few days ago that were only just added" (webhooks of
 /// transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
+/// Belvo's code for a month that has no retrieval left.
+const NONE_LEFT: &str = "operational_limits_reached";
 /// Codes that announce new rows and nothing else: those are looked for among the latest days first.
 const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
 
@@ -34,8 +36,12 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     if let Some(unfinished) = delivery.unfinished.clone() {
         return Ok(Some(resume(collect, delivery, resource, unfinished).await?));
     }
+    if delivery.is_overdue() {
+        return look_after(collect, delivery, resource).await;
+    }
     let record = record_notified(collect, &delivery, resource).await?;
     if let Some(failure) = delivery.notification.failure() {
+        note_exhausted(collect, &delivery, record.as_ref(), &failure).await?;
         end(collect, &delivery, record.map(|record| record.id).as_ref(), &failure).await?;
         return Ok(None);
     }
@@ -43,6 +49,36 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     let account = record.as_ref().and_then(|record| record.account.clone());
     let scope = Scope { resource, link: delivery.notification.link.clone(), days, account };
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record }] }))
+}
+
+/// Fetches what an overdue request asked for, unless it has ended meanwhile. Belvo may have the rows, and only its webhook
+/// have been lost.
+async fn look_after(collect: &Collect, delivery: Delivery, resource: Resource) -> Result<Option<Job>, CollectError> {
+    let Some(id) = delivery.notification.request_id.clone() else { return Ok(None) };
+    let Some(record) = collect.requests.get(&id).await? else { return Ok(None) };
+    if record.status().is_terminal() {
+        // It was recorded as issued after it had ended.
+        collect.requests.postpone(&id, None).await?;
+        return Ok(None);
+    }
+    let days = record.window.map_or(Days::ALL, Days::from);
+    let scope = Scope { resource, link: record.link.clone(), days, account: record.account.clone() };
+    let claims = vec![Claim { delivery, record: Some(record) }];
+    Ok(Some(Job { scope, counts_after: false, progress: None, claims }))
+}
+
+/// Takes Belvo's word that a link has no such retrieval left this month.
+async fn note_exhausted(
+    collect: &Collect,
+    delivery: &Delivery,
+    record: Option<&RequestRecord>,
+    failure: &Failure,
+) -> Result<(), CollectError> {
+    let Some(window) = record.and_then(|record| record.window).filter(|_| failure.code == NONE_LEFT) else {
+        return Ok(());
+    };
+    let class = RetrievalClass::of(&window, delivery.received_at.day());
+    Ok(collect.requests.exhausted(&delivery.notification.link, class, delivery.received_at).await?)
 }
 
 /// The requests that a message is to end.

@@ -10,7 +10,7 @@ use shared::{
 use tokio::time::Instant;
 
 use crate::{
-    Collect, CollectError, announcement,
+    Collect, CollectError, Deadlines, announcement,
     fetch::{Fetched, begin, fetch},
 };
 
@@ -38,6 +38,37 @@ impl Claim {
 
     fn received_at(&self) -> Timestamp {
         self.record.as_ref().and_then(|record| record.notified_at).unwrap_or(self.delivery.received_at)
+    }
+
+    /// Whether nothing says yet that Belvo is done: no webhook came, and no row is there. ("Making requests before receiving
+    /// the webhook (GET or POST) will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI.)
+    fn may_still_come(&self, collection: &Collection) -> bool {
+        let announced = self.record.as_ref().is_none_or(|record| record.notified_at.is_some());
+        self.delivery.is_overdue() && !announced && collection.rows == 0
+    }
+
+    /// Looks after the request again, each time after twice as long, until it expires.
+    async fn wait_on(&self, collect: &Collect) -> Result<(), CollectError> {
+        let Some(record) = &self.record else { return Ok(()) };
+        let now = Timestamp::now();
+        let age_s = record.issued_at.map_or(0, |at| now.millis_since(at) / 1_000);
+        let Deadlines { due_s, expires_s } = collect.deadlines;
+        let expired = age_s >= u64::from(expires_s);
+        if expired {
+            collect.requests.expired(&record.id, now).await?;
+        } else {
+            let wait_s = age_s.max(due_s.into()).min(u64::from(expires_s) - age_s);
+            let due_at = now.plus_seconds(wait_s.try_into().unwrap_or(i64::MAX));
+            collect.requests.postpone(&record.id, Some(due_at)).await?;
+        }
+        tracing::warn!(
+            correlation.id = record.id.as_str(),
+            link.id = record.link.as_str(),
+            age_s,
+            expired,
+            "request without an answer"
+        );
+        Ok(())
     }
 
     /// What Belvo declared, in this webhook or in an earlier one of the same request.
@@ -132,6 +163,10 @@ impl Job {
     /// Records what was collected on every request, each with what its own webhook declared.
     async fn conclude(self, collect: &Collect, collection: Collection) -> Result<(), CollectError> {
         for claim in &self.claims {
+            if claim.may_still_come(&collection) {
+                claim.wait_on(collect).await?;
+                continue;
+            }
             let window = claim.record.as_ref().and_then(|record| record.window.as_ref());
             let declared = claim.declared();
             let days = declared.as_ref().and_then(|said| said.comparable_days(window, self.scope.days));

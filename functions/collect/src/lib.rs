@@ -11,6 +11,7 @@ mod fetch;
 mod job;
 mod link;
 mod same_as;
+mod sweep;
 
 use std::time::Duration;
 
@@ -31,6 +32,15 @@ pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
 /// and the fingerprints of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
+/// How long a request may go unanswered.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadlines {
+    /// Seconds after which it is looked after.
+    pub due_s: u32,
+    /// Seconds after which it expires if Belvo has no rows for it.
+    pub expires_s: u32,
+}
+
 /// What the function needs to do its work.
 pub struct Collect {
     /// Belvo's API.
@@ -48,6 +58,8 @@ pub struct Collect {
     pub rows_per_part: u64,
     /// How long a message is tried.
     pub patience: Patience,
+    /// How long a request may go unanswered.
+    pub deadlines: Deadlines,
 }
 
 /// Works a batch off and names the messages that have to come back. The others are done: stored, recorded, handed on as a

@@ -5,7 +5,11 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use aws_lambda_events::sqs::SqsMessage;
 use futures::{FutureExt, future::join_all};
 use lambda_runtime::tracing;
-use shared::{cause::chain, domain::Failure, queue::Delivery};
+use shared::{
+    cause::chain,
+    domain::Failure,
+    queue::{Delivery, is_sweep},
+};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
@@ -13,6 +17,7 @@ use crate::{
     announcement::{self, requests_of},
     failure::Next,
     job::Job,
+    sweep,
 };
 
 /// Between the time at which a fetch hands its rest on and the time at which the work is broken off.
@@ -64,6 +69,9 @@ pub(crate) async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, deadl
 }
 
 async fn prepare(collect: &Collect, message: &SqsMessage) -> Result<Option<Job>, CollectError> {
+    if is_sweep(message.body.as_deref().unwrap_or_default()) {
+        return sweep::run(collect).await.map(|()| None);
+    }
     let delivery = Delivery::parse(message.body.as_deref().unwrap_or_default())?;
     announcement::prepare(collect, delivery).await
 }

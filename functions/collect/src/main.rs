@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{Collect, Patience, handle};
+use collect::{Collect, Deadlines, Patience, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
@@ -30,6 +30,7 @@ async fn main() -> Result<(), Error> {
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         rows_per_part: config.rows_per_part.into(),
+        deadlines: Deadlines { due_s: config.request_due_s, expires_s: config.request_expires_s },
         patience: Patience {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::{
     cause::chain,
-    domain::{AccountId, Check, RequestId, RequestRecord, Status, Timestamp, Verdict},
+    domain::{AccountId, Check, Limits, QuotaMonth, RequestId, RequestRecord, Status, Timestamp, Verdict},
     http,
     problem::Problem,
     store::{Balance, Listed, Requests, StoreError, Transactions},
@@ -26,6 +26,8 @@ pub struct Query {
     pub requests: Requests,
     /// The Transactions table.
     pub transactions: Transactions,
+    /// Retrievals of a link in a month.
+    pub limits: Limits,
 }
 
 /// A request as it is shown: its facts, and what follows from them.
@@ -53,6 +55,7 @@ async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Prob
     match http::route_key(request).as_deref() {
         Some("GET /requests/{id}") => show_request(query, request).await,
         Some("GET /links/{link}/requests") => list_requests(query, request).await,
+        Some("GET /links/{link}/quota") => show_quota(query, request).await,
         Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
         Some("GET /links/{link}/accounts/{account}/balances") => list_balances(query, request).await,
         Some("GET /links/{link}/transactions") => list_transactions(query, request).await,
@@ -75,6 +78,13 @@ async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body
     let (records, next) = query.requests.of_link(&link, after.as_ref(), limit).await.map_err(unavailable)?;
     let requests: Vec<_> = records.iter().map(view).collect();
     Ok(http::json(StatusCode::OK, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
+async fn show_quota(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let now = Timestamp::now();
+    let quotas = query.requests.quotas(&link, query.limits, now).await.map_err(unavailable)?;
+    Ok(http::json(StatusCode::OK, &json!({ "month": QuotaMonth::of(now).text(), "retrievals": quotas })))
 }
 
 async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {

@@ -17,6 +17,7 @@ async fn main() -> Result<(), Error> {
     let query = Query {
         requests: Requests::new(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
+        limits: config.limits,
     };
     // During INIT, so that the first query finds an open connection.
     warm_up(query.requests.warm_up()).await;

@@ -2,6 +2,7 @@
 //! regulation allows 8 long ones per customer and month), so nothing here sends one twice.
 
 mod body;
+mod quota;
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 use shared::{
     belvo::{Advice, BelvoError, Client, Retrieval, RetrievalOutcome},
     cause::chain,
-    domain::{RequestId, Timestamp},
+    domain::{Limits, RequestId, Timestamp},
     http,
     problem::Problem,
     queue::{Delivery, Queue},
@@ -30,6 +31,10 @@ pub struct Requesting {
     pub requests: Requests,
     /// Where a retrieval goes that Belvo answered at once.
     pub queue: Queue,
+    /// Retrievals of a link in a month.
+    pub limits: Limits,
+    /// Seconds after which a request is looked after if no webhook has come.
+    pub request_due_s: u32,
 }
 
 /// Kept below the 29 seconds that template.yaml gives the function.
@@ -63,10 +68,15 @@ fn accepted(id: &RequestId) -> Response<Body> {
 /// Issues the retrieval and records it. Once Belvo has accepted it the answer is 202, recorded or not: a caller who saw
 /// an error would ask again and spend a second retrieval, while the webhook makes the record in any case.
 async fn issue(requesting: &Requesting, retrieval: &Retrieval, gateway_request_id: &str) -> Result<RequestId, Problem> {
-    let outcome = requesting.belvo.retrieve(retrieval).await.map_err(|error| {
-        log_refusal(&error, retrieval, gateway_request_id);
-        problem(&error)
-    })?;
+    quota::reserve(requesting, retrieval).await?;
+    let outcome = match requesting.belvo.retrieve(retrieval).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            log_refusal(&error, retrieval, gateway_request_id);
+            quota::settle(requesting, retrieval, &error).await;
+            return Err(problem(&error));
+        }
+    };
     let (id, ready) = match outcome {
         RetrievalOutcome::Accepted(id) => (id, false),
         RetrievalOutcome::Ready => (RequestId::random(), true),
@@ -82,7 +92,7 @@ async fn issue(requesting: &Requesting, retrieval: &Retrieval, gateway_request_i
     if ready {
         announce(requesting, retrieval, &id).await?;
     }
-    if let Err(error) = requesting.requests.issued(&facts(retrieval, &id)).await {
+    if let Err(error) = requesting.requests.issued(&facts(requesting, retrieval, &id)).await {
         tracing::error!(correlation.id = id.as_str(), cause = %chain(&error), "retrieval issued but not recorded");
     }
     Ok(id)
@@ -99,14 +109,16 @@ async fn announce(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId
     requesting.queue.send(&delivery).await.map_err(|error| failed(&error))
 }
 
-fn facts(retrieval: &Retrieval, id: &RequestId) -> Issued {
+fn facts(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId) -> Issued {
+    let at = Timestamp::now();
     Issued {
         id: id.clone(),
         link: retrieval.link.clone(),
         resource: retrieval.resource,
         window: retrieval.window,
         account: retrieval.account.clone(),
-        at: Timestamp::now(),
+        at,
+        due_at: at.plus_seconds(requesting.request_due_s.into()),
     }
 }
 

@@ -22,6 +22,8 @@ async fn main() -> Result<(), Error> {
         belvo: Client::new(config.belvo_base_url, keys)?,
         requests: Requests::new(&aws, config.requests_table),
         queue: Queue::new(&aws, config.queue_url),
+        limits: config.limits,
+        request_due_s: config.request_due_s,
     };
     // During INIT, so that the first request finds open connections and known keys.
     warm_up(async { tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up()) }).await;

@@ -32,6 +32,12 @@ pub struct RequestRecord {
     /// When it ended without rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
+    /// When it was given up because Belvo never had its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
+    /// When it is looked after if no webhook has come by then; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     /// Why it ended without rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -58,6 +64,8 @@ pub enum Status {
     Collected,
     /// It ended without rows.
     Failed,
+    /// No webhook came, and Belvo never had its rows.
+    Expired,
 }
 
 /// Why a retrieval brought nothing: in Belvo's words, or `gave_up` and the last reason.
@@ -67,6 +75,14 @@ pub struct Failure {
     pub code: String,
     /// The explanation.
     pub message: String,
+}
+
+impl Status {
+    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into a collected one.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Collected | Self::Failed | Self::Expired)
+    }
 }
 
 impl RequestRecord {
@@ -90,6 +106,8 @@ impl RequestRecord {
             Status::Collected
         } else if self.failed_at.is_some() {
             Status::Failed
+        } else if self.expired_at.is_some() {
+            Status::Expired
         } else if self.notified_at.is_some() {
             Status::Notified
         } else {
@@ -125,6 +143,8 @@ mod tests {
         assert_eq!(status(json!({"issued_at": AT, "notified_at": AT})), Status::Notified);
         assert_eq!(status(json!({"issued_at": AT, "failed_at": AT})), Status::Failed);
         assert_eq!(status(json!({"failed_at": AT, "collected_at": AT})), Status::Collected);
+        assert_eq!(status(json!({"issued_at": AT, "expired_at": AT})), Status::Expired);
+        assert_eq!(status(json!({"expired_at": AT, "notified_at": AT, "collected_at": AT})), Status::Collected);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 mod cursor;
 mod error;
 mod item;
+mod quota;
 mod requests;
 mod transactions;
 
 pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
+pub use quota::Reservation;
 pub use requests::{Event, Issued, Notified, Requests};
 pub use transactions::{Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version};

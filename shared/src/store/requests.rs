@@ -2,8 +2,9 @@
 //!
 //! | `pk` | item |
 //! |---|---|
-//! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link` |
+//! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link`, `due` and `due_at` into `by_due` until it has ended |
 //! | `event#<when it came in>#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
+//! | `quota#<link>#<month>` | how many retrievals were sent (`quota.rs`) |
 //!
 //! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
 //! repeated.
@@ -26,6 +27,11 @@ use crate::{
 
 const TABLE: &str = "Requests";
 const BY_LINK: &str = "by_link";
+const BY_DUE: &str = "by_due";
+/// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
+const DUE: &str = "due";
+/// What takes it out again.
+const NO_LONGER_DUE: [Fact; 2] = [Gone(DUE), Gone("due_at")];
 /// How long recorded webhooks are kept.
 const EVENT_DAYS: i64 = 90;
 
@@ -44,6 +50,8 @@ pub struct Issued {
     pub account: Option<AccountId>,
     /// When Belvo accepted it.
     pub at: Timestamp,
+    /// When it is looked after if no webhook has come by then.
+    pub due_at: Timestamp,
 }
 
 /// Facts of a retrieval that a webhook announced.
@@ -84,8 +92,8 @@ pub struct Event {
 
 /// The Requests table.
 pub struct Requests {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// When a fact is written.
@@ -94,9 +102,11 @@ enum Fact {
     Once(&'static str, Value),
     /// By everybody; the last word counts.
     Latest(&'static str, Value),
+    /// No longer.
+    Gone(&'static str),
 }
 
-use Fact::{Latest, Once};
+use Fact::{Gone, Latest, Once};
 
 impl Requests {
     /// The table called `table`.
@@ -120,6 +130,8 @@ impl Requests {
             facts.push(Once("account", json!(account)));
         }
         facts.push(Once("issued_at", json!(issued.at)));
+        // If it has ended already, the sweep takes these away again.
+        facts.extend([Once(DUE, json!(DUE)), Once("due_at", json!(issued.due_at))]);
         self.write(&issued.id, facts).await.map(|_| ())
     }
 
@@ -138,7 +150,9 @@ impl Requests {
 
     /// Records that the rows of a retrieval are stored, and what the collection found.
     pub async fn collected(&self, id: &RequestId, collection: &Collection) -> Result<(), StoreError> {
-        let facts = vec![Once("collected_at", json!(collection.finished_at)), Latest("collection", json!(collection))];
+        let mut facts =
+            vec![Once("collected_at", json!(collection.finished_at)), Latest("collection", json!(collection))];
+        facts.extend(NO_LONGER_DUE);
         self.write(id, facts).await.map(|_| ())
     }
 
@@ -153,7 +167,42 @@ impl Requests {
     ) -> Result<(), StoreError> {
         let mut facts = identity(id, link, resource, at);
         facts.extend([Once("failed_at", json!(at)), Once("failure", json!(failure))]);
+        facts.extend(NO_LONGER_DUE);
         self.write(id, facts).await.map(|_| ())
+    }
+
+    /// Records that a retrieval is given up because Belvo never had its rows.
+    pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
+        let mut facts = vec![Once("expired_at", json!(at))];
+        facts.extend(NO_LONGER_DUE);
+        self.write(id, facts).await.map(|_| ())
+    }
+
+    /// Looks after a retrieval later, or no more.
+    pub async fn postpone(&self, id: &RequestId, due_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let facts = match due_at {
+            Some(at) => vec![Latest(DUE, json!(DUE)), Latest("due_at", json!(at))],
+            None => NO_LONGER_DUE.into(),
+        };
+        self.write(id, facts).await.map(|_| ())
+    }
+
+    /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`. Read from an index that
+    /// may lag behind the table by a moment.
+    pub async fn overdue(&self, now: Timestamp, limit: i32) -> Result<Vec<RequestRecord>, StoreError> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_DUE)
+            .key_condition_expression("#due = :due AND due_at <= :now")
+            .expression_attribute_names("#due", DUE)
+            .expression_attribute_values(":due", text(DUE))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .limit(limit)
+            .send()
+            .await?;
+        answer.items.unwrap_or_default().into_iter().map(record).collect()
     }
 
     /// Keeps a webhook that asked for no collection. Writing it again changes nothing.
@@ -217,10 +266,16 @@ impl Requests {
         let mut update =
             self.client.update_item().table_name(&self.table).key("pk", key(id)).return_values(ReturnValue::AllNew);
         let mut assignments = Vec::with_capacity(facts.len());
+        let mut removals = Vec::new();
         for fact in facts {
             let (name, value, assignment) = match fact {
                 Once(name, value) => (name, value, format!("#{name} = if_not_exists(#{name}, :{name})")),
                 Latest(name, value) => (name, value, format!("#{name} = :{name}")),
+                Gone(name) => {
+                    removals.push(format!("#{name}"));
+                    update = update.expression_attribute_names(format!("#{name}"), name);
+                    continue;
+                }
             };
             let value = attribute(&value).ok_or(StoreError::Corrupt(TABLE))?;
             assignments.push(assignment);
@@ -228,7 +283,9 @@ impl Requests {
                 .expression_attribute_names(format!("#{name}"), name)
                 .expression_attribute_values(format!(":{name}"), value);
         }
-        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        let clauses = [("SET", assignments), ("REMOVE", removals)].into_iter().filter(|(_, parts)| !parts.is_empty());
+        let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
+        let update = update.update_expression(clauses.join(" "));
         Ok(update.send().await?.attributes.unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@
 
 mod batches;
 mod collect;
+mod healing;
 mod query;
 mod request;
 mod surroundings;

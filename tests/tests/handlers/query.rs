@@ -8,12 +8,12 @@ use shared::{
 };
 use time::macros::date;
 
-use crate::surroundings::{LINK, REQUEST, Surroundings, http_event, read};
+use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, read};
 
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
     let here = Surroundings::new().await;
-    let query = Query { requests: here.requests(), transactions: here.transactions() };
+    let query = Query { requests: here.requests(), transactions: here.transactions(), limits: AMPLE_LIMITS };
     let issued = Issued {
         id: RequestId::parse(REQUEST).unwrap(),
         link: LinkId::parse(LINK).unwrap(),
@@ -21,12 +21,14 @@ async fn every_query_event_gets_its_answer() {
         window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
         account: None,
         at: Timestamp::now(),
+        due_at: Timestamp::now().plus_seconds(1_800),
     };
     here.requests().issued(&issued).await.unwrap();
     let cases = [
         ("query-request", 200),
         ("query-requests-of-link", 200),
         ("query-accounts", 200),
+        ("query-quota", 200),
         ("query-balances", 200),
         ("query-history-of-an-unknown-transaction", 404),
         ("query-transactions", 200),

@@ -9,10 +9,11 @@ use shared::{
     secret::{Ages, CachedSecret},
 };
 
-use crate::surroundings::{Surroundings, good_keys, http_event, read};
+use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, read};
 
 async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
-    Requesting { belvo: here.belvo(keys).await, requests: here.requests(), queue: here.queue().await }
+    let (belvo, queue) = (here.belvo(keys).await, here.queue().await);
+    Requesting { belvo, requests: here.requests(), queue, limits: AMPLE_LIMITS, request_due_s: 1_800 }
 }
 
 #[tokio::test]
@@ -56,7 +57,13 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
     secrets.put_secret_value().secret_id(&arn).secret_string(good_keys().to_string()).send().await.unwrap();
 
-    let requesting = Requesting { belvo, requests: here.requests(), queue: here.queue().await };
+    let requesting = Requesting {
+        belvo,
+        requests: here.requests(),
+        queue: here.queue().await,
+        limits: AMPLE_LIMITS,
+        request_due_s: 1_800,
+    };
     let answer = handle(&requesting, http_event("request-one-month")).await;
 
     assert_eq!(answer.status(), 202);

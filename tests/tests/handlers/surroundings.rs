@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::{
     belvo::Client,
-    domain::{LinkId, RequestId, Resource, Timestamp, Window},
+    domain::{Limits, LinkId, RequestId, Resource, Timestamp, Window},
     queue::Queue,
     secret::CachedSecret,
     store::{Issued, Requests, Transactions},
@@ -79,6 +79,7 @@ impl Surroundings {
             window: Window::parse(from, to, at.day()).unwrap(),
             account: None,
             at,
+            due_at: at.plus_seconds(1_800),
         };
         self.requests().issued(&issued).await.unwrap();
     }
@@ -133,6 +134,9 @@ impl Surroundings {
 fn plain_http() -> reqwest::Client {
     reqwest::Client::builder().no_proxy().build().unwrap()
 }
+
+/// More retrievals than the tests of the events' link need together.
+pub(crate) const AMPLE_LIMITS: Limits = Limits { long: 1_000, short: 1_000 };
 
 /// The keys that the sandbox accepts.
 pub(crate) fn good_keys() -> Value {

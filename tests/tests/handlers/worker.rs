@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use collect::{Collect, Patience, handle};
+use collect::{Collect, Deadlines, Patience, handle};
 use serde_json::{Value, json};
 use shared::{
-    domain::{RequestId, RequestRecord},
+    domain::{LinkId, RequestId, RequestRecord, Resource, Timestamp, Window},
     queue::{DeadLetters, Delivery, Queue},
+    store::{Issued, Requests, Transactions},
 };
 
 use crate::surroundings::{Surroundings, good_keys};
@@ -37,9 +38,44 @@ impl Worker {
             queue: Queue::new(&here.stack.aws, queue_url.clone()),
             dead_letters: DeadLetters::new(&here.stack.aws, dead_letter_queue_url.clone()),
             rows_per_part: 10_000,
+            deadlines: Deadlines { due_s: 1_800, expires_s: 86_400 },
             patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
         };
         Self { here, collect, sqs, queue_url, dead_letter_queue_url }
+    }
+
+    /// The same with tables of its own, so that nobody else's requests are in them.
+    pub(crate) async fn with_own_tables() -> Self {
+        let mut worker = Self::new().await;
+        let stack = &worker.here.stack;
+        let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await).await;
+        worker.collect.requests = Requests::new(&aws, stack.requests_table.clone());
+        worker.collect.transactions = Transactions::new(&aws, stack.transactions_table.clone());
+        worker
+    }
+
+    /// Records a retrieval of January as the request function does, so many seconds ago, due half an hour later.
+    pub(crate) async fn issue(&self, link: &str, id: &str, seconds_ago: i64) {
+        let at = Timestamp::now().plus_seconds(-seconds_ago);
+        let issued = Issued {
+            id: RequestId::parse(id).unwrap(),
+            link: LinkId::parse(link).unwrap(),
+            resource: Resource::TRANSACTIONS,
+            window: Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap(),
+            account: None,
+            at,
+            due_at: at.plus_seconds(1_800),
+        };
+        self.collect.requests.issued(&issued).await.unwrap();
+    }
+
+    /// Lets the function look for overdue requests.
+    pub(crate) async fn sweep(&self) {
+        let mut message = SqsMessage::default();
+        message.message_id = Some("sweep".to_owned());
+        message.attributes.insert("MessageGroupId".to_owned(), "sweep".to_owned());
+        message.body = Some(json!({"kind": "sweep", "at": Timestamp::now()}).to_string());
+        assert!(self.work(vec![message], AMPLE).await.is_empty());
     }
 
     /// Connects a user with so many transactions, and returns the link's id, which no other test has.
@@ -90,7 +126,7 @@ impl Worker {
 
     /// The record of a retrieval.
     pub(crate) async fn record(&self, id: &str) -> RequestRecord {
-        self.here.requests().get(&RequestId::parse(id).unwrap()).await.unwrap().expect("a record")
+        self.collect.requests.get(&RequestId::parse(id).unwrap()).await.unwrap().expect("a record")
     }
 
     async fn take(&self, url: &str) -> Vec<SqsMessage> {

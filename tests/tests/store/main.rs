@@ -5,6 +5,7 @@
 
 mod databases;
 mod lossless;
+mod quota;
 mod requests;
 mod throttling;
 mod transactions;

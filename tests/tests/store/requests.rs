@@ -21,6 +21,7 @@ fn issued(tables: &Tables, id: &RequestId, second: u32) -> Issued {
         window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
         account: None,
         at: at(second),
+        due_at: at(second + 30),
     }
 }
 
@@ -152,6 +153,32 @@ async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
         );
         let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
         assert_eq!(listed.len(), 1, "{}", tables.name);
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_due_until_it_has_ended() {
+    for tables in both().await {
+        let ids = [RequestId::random(), RequestId::random(), RequestId::random(), RequestId::random()];
+        for id in &ids {
+            tables.requests.issued(&issued(&tables, id, 1)).await.unwrap();
+        }
+        let due = async |second| {
+            let overdue = tables.requests.overdue(at(second), 1_000).await.unwrap();
+            overdue.into_iter().map(|record| record.id).filter(|id| ids.contains(id)).collect::<Vec<_>>()
+        };
+        assert!(due(30).await.is_empty(), "{}", tables.name);
+        assert_eq!(due(31).await.len(), 4);
+
+        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
+        tables.requests.collected(&ids[0], &collection(40)).await.unwrap();
+        tables.requests.failed(&ids[1], &tables.link, Resource::TRANSACTIONS, &failure, at(40)).await.unwrap();
+        tables.requests.expired(&ids[2], at(40)).await.unwrap();
+        tables.requests.postpone(&ids[3], Some(at(50))).await.unwrap();
+
+        assert!(due(49).await.is_empty(), "{}", tables.name);
+        assert_eq!(due(50).await, [ids[3].clone()]);
+        assert_eq!(tables.requests.get(&ids[2]).await.unwrap().unwrap().status(), Status::Expired);
     }
 }
 
