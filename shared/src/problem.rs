@@ -82,7 +82,7 @@ impl Problem {
         Self { belvo_code: Some(code.to_owned()), belvo_request_id: belvo_request_id.map(str::to_owned), ..self }
     }
 
-    /// Says what is left, and since when there is more.
+    /// Says what is left, and from when on there is more.
     #[must_use]
     pub fn with_quota(self, quota: Quota) -> Self {
         Self { quota: Some(quota), ..self }

@@ -23,9 +23,6 @@ use crate::{
 /// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API reference).
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
 
-/// The code of what stands in for the webhook of an overdue request.
-const OVERDUE: &str = "overdue";
-
 /// Whether a message asks to look for overdue requests: the schedule of template.yaml sends `{"kind": "sweep", …}`.
 #[must_use]
 pub fn is_sweep(message: &str) -> bool {
@@ -51,6 +48,8 @@ pub struct Delivery {
     pub webhook: Box<RawValue>,
     /// What is left of a collection that this webhook, perhaps with others, has begun.
     pub unfinished: Option<Unfinished>,
+    /// Set where no webhook has come: the request is overdue, and this is when it will be so again.
+    pub overdue: Option<Timestamp>,
 }
 
 /// A collection that outlasted an invocation.
@@ -81,6 +80,9 @@ struct Message {
     /// Continuations only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unfinished: Option<Unfinished>,
+    /// What stands in for the webhook of an overdue request only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    overdue: Option<Timestamp>,
 }
 
 /// What a message says, for whoever reads the queue.
@@ -88,12 +90,17 @@ struct Message {
 #[serde(rename_all = "snake_case")]
 enum Kind {
     Webhook,
+    Overdue,
     Continuation,
 }
 
 impl Kind {
-    fn of(unfinished: Option<&Unfinished>) -> Self {
-        if unfinished.is_some() { Self::Continuation } else { Self::Webhook }
+    fn of(unfinished: Option<&Unfinished>, overdue: Option<Timestamp>) -> Self {
+        match (unfinished, overdue) {
+            (Some(_), _) => Self::Continuation,
+            (None, Some(_)) => Self::Overdue,
+            (None, None) => Self::Webhook,
+        }
     }
 }
 
@@ -131,7 +138,15 @@ impl Delivery {
         let correlation_id =
             notification.request_id.as_ref().map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
         let id = hex::encode(Sha256::digest(body));
-        Ok(Self { id, correlation_id, received_at: Timestamp::now(), notification, webhook, unfinished: None })
+        Ok(Self {
+            id,
+            correlation_id,
+            received_at: Timestamp::now(),
+            notification,
+            webhook,
+            unfinished: None,
+            overdue: None,
+        })
     }
 
     /// Stands in for the webhook when Belvo answered a request with its data at once.
@@ -143,19 +158,14 @@ impl Delivery {
         Self::of_webhook(&webhook.to_string(), id.as_str())
     }
 
-    /// Stands in for the webhook of a request that is overdue. Another one of the same request, later, is another delivery.
-    pub fn of_overdue_request(record: &RequestRecord) -> Result<Self, NotificationError> {
+    /// Stands in for the webhook of a request that is overdue, and will be so again at `next`.
+    pub fn of_overdue_request(record: &RequestRecord, next: Timestamp) -> Result<Self, NotificationError> {
         let webhook = json!({
-            "webhook_type": record.resource.webhook_type(), "webhook_code": OVERDUE,
-            "link_id": record.link, "request_id": record.id, "data": { "due_at": record.due_at }
+            "webhook_type": record.resource.webhook_type(), "webhook_code": "overdue",
+            "link_id": record.link, "request_id": record.id, "data": { "next": next }
         });
-        Self::of_webhook(&webhook.to_string(), record.id.as_str())
-    }
-
-    /// Whether it is about a request that is overdue, and not a webhook.
-    #[must_use]
-    pub fn is_overdue(&self) -> bool {
-        self.notification.code == OVERDUE
+        let delivery = Self::of_webhook(&webhook.to_string(), record.id.as_str())?;
+        Ok(Self { overdue: Some(next), ..delivery })
     }
 
     /// Reads a message of the queue.
@@ -164,7 +174,7 @@ impl Delivery {
             serde_json::from_str(message).map_err(|error| DeliveryError::NotADelivery(json_fault(&error)))?;
         let sha256 =
             message.delivery_id.len() == 64 && message.delivery_id.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !sha256 || message.kind != Kind::of(message.unfinished.as_ref()) {
+        if !sha256 || message.kind != Kind::of(message.unfinished.as_ref(), message.overdue) {
             return Err(DeliveryError::NotADelivery("its parts do not fit together".to_owned()));
         }
         Ok(Self {
@@ -174,17 +184,19 @@ impl Delivery {
             notification: Notification::parse(message.webhook.get())?,
             webhook: message.webhook,
             unfinished: message.unfinished,
+            overdue: message.overdue,
         })
     }
 
     fn message(&self) -> Result<String, QueueError> {
         let message = Message {
-            kind: Kind::of(self.unfinished.as_ref()),
+            kind: Kind::of(self.unfinished.as_ref(), self.overdue),
             delivery_id: self.id.clone(),
             correlation_id: self.correlation_id.clone(),
             received_at: self.received_at,
             webhook: self.webhook.clone(),
             unfinished: self.unfinished.clone(),
+            overdue: self.overdue,
         };
         serde_json::to_string(&message).map_err(QueueError::Encoding)
     }
@@ -347,6 +359,18 @@ mod tests {
         assert_eq!(read.unfinished, Some(unfinished(at)));
         assert_eq!(continuation(at).deduplication_id(), continuation(at).deduplication_id());
         assert_ne!(continuation(at).deduplication_id(), continuation(at.plus_seconds(1)).deduplication_id());
+    }
+
+    #[test]
+    fn a_webhook_cannot_pass_for_an_overdue_request() {
+        let record = json!({
+            "id": "r", "link": "16f68516-bcbc-4cf7-b815-c500d4204e28", "resource": "transactions"
+        });
+        let next = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        let overdue = Delivery::of_overdue_request(&serde_json::from_value(record).unwrap(), next).unwrap();
+        let read = Delivery::parse(&overdue.message().unwrap()).unwrap();
+        assert_eq!(read.overdue, Some(next));
+        assert_eq!(delivery(read.webhook.get()).overdue, None, "the same bytes as a webhook");
     }
 
     #[test]

@@ -85,6 +85,12 @@ impl Stack {
         self.signed(self.http.post(format!("{}/requests", self.api_url)).json(body)).await
     }
 
+    /// `POST /requests` with this body and this `Idempotency-Key`.
+    pub async fn request_with_key(&self, body: &Value, key: &str) -> Answer {
+        let request = self.http.post(format!("{}/requests", self.api_url)).header("idempotency-key", key);
+        self.signed(request.json(body)).await
+    }
+
     /// `GET` of the pipeline's own API.
     pub async fn get(&self, path: &str) -> Answer {
         self.signed(self.http.get(format!("{}{path}", self.api_url))).await

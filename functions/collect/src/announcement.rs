@@ -20,6 +20,8 @@ use crate::{
 const OVERLAP: Duration = Duration::days(10);
 /// Belvo's code for a month that has no retrieval left.
 const NONE_LEFT: &str = "operational_limits_reached";
+/// The failure that a request ends with when its message is given up.
+pub(crate) const GAVE_UP: &str = "gave_up";
 /// Codes that announce new rows and nothing else: those are looked for among the latest days first.
 const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
 
@@ -36,8 +38,8 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     if let Some(unfinished) = delivery.unfinished.clone() {
         return Ok(Some(resume(collect, delivery, resource, unfinished).await?));
     }
-    if delivery.is_overdue() {
-        return look_after(collect, delivery, resource).await;
+    if let Some(next) = delivery.overdue {
+        return look_after(collect, delivery, resource, next).await;
     }
     let record = record_notified(collect, &delivery, resource).await?;
     if let Some(failure) = delivery.notification.failure() {
@@ -51,14 +53,24 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record }] }))
 }
 
-/// Fetches what an overdue request asked for, unless it has ended meanwhile. Belvo may have the rows, and only its webhook
-/// have been lost.
-async fn look_after(collect: &Collect, delivery: Delivery, resource: Resource) -> Result<Option<Job>, CollectError> {
+/// Fetches what an overdue request asked for, unless it has ended meanwhile, or a later message looks after it. Belvo may
+/// have the rows, and only its webhook have been lost. One that was given up is tried again if its message is moved back.
+async fn look_after(
+    collect: &Collect,
+    delivery: Delivery,
+    resource: Resource,
+    next: Timestamp,
+) -> Result<Option<Job>, CollectError> {
     let Some(id) = delivery.notification.request_id.clone() else { return Ok(None) };
     let Some(record) = collect.requests.get(&id).await? else { return Ok(None) };
-    if record.status().is_terminal() {
+    let given_up = record.failure.as_ref().is_some_and(|failure| failure.code == GAVE_UP);
+    if record.status().is_terminal() && !given_up {
         // It was recorded as issued after it had ended.
         collect.requests.postpone(&id, None).await?;
+        return Ok(None);
+    }
+    let superseded = record.due_at.is_some_and(|due_at| due_at != next);
+    if superseded || record.link != delivery.notification.link {
         return Ok(None);
     }
     let days = record.window.map_or(Days::ALL, Days::from);
@@ -74,11 +86,12 @@ async fn note_exhausted(
     record: Option<&RequestRecord>,
     failure: &Failure,
 ) -> Result<(), CollectError> {
-    let Some(window) = record.and_then(|record| record.window).filter(|_| failure.code == NONE_LEFT) else {
-        return Ok(());
-    };
-    let class = RetrievalClass::of(&window, delivery.received_at.day());
-    Ok(collect.requests.exhausted(&delivery.notification.link, class, delivery.received_at).await?)
+    let Some(record) = record.filter(|_| failure.code == NONE_LEFT) else { return Ok(()) };
+    let Some(window) = record.window else { return Ok(()) };
+    // The class and the month in which it was counted.
+    let at = record.issued_at.unwrap_or(delivery.received_at);
+    let class = RetrievalClass::of(&window, at.day());
+    Ok(collect.requests.exhausted(&record.link, class, at).await?)
 }
 
 /// The requests that a message is to end.
@@ -154,8 +167,14 @@ async fn record_notified(
         code: delivery.notification.code.clone(),
         declared: delivery.notification.declared(),
         at: delivery.received_at,
+        due_at: delivery.received_at.plus_seconds(collect.deadlines.due_s.into()),
     };
-    Ok(Some(collect.requests.notified(&notified).await?))
+    let record = collect.requests.notified(&notified).await?;
+    if record.issued_at.is_none() {
+        // Perhaps it answers a retrieval whose sending was cut off; then that need not stay unknown.
+        collect.requests.claim(&record.link, &record.id, delivery.received_at).await?;
+    }
+    Ok(Some(record))
 }
 
 /// The narrowest span of days that surely holds what a webhook is about, and whether the link's rows are to be counted

@@ -40,18 +40,20 @@ impl Claim {
         self.record.as_ref().and_then(|record| record.notified_at).unwrap_or(self.delivery.received_at)
     }
 
-    /// Whether nothing says yet that Belvo is done: no webhook came, and no row is there. ("Making requests before receiving
-    /// the webhook (GET or POST) will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI.)
-    fn may_still_come(&self, collection: &Collection) -> bool {
-        let announced = self.record.as_ref().is_none_or(|record| record.notified_at.is_some());
-        self.delivery.is_overdue() && !announced && collection.rows == 0
+    /// Whether nothing says yet that Belvo is done: no webhook came, and no row is there that was not known before.
+    /// ("Making requests before receiving the webhook (GET or POST) will return empty or incomplete results",
+    /// `fetch_resources` in Belvo's OpenAPI.) Once its time is over, what is there has to do.
+    fn may_still_come(&self, collection: &Collection, deadlines: Deadlines) -> bool {
+        let Some(record) = self.record.as_ref().filter(|_| self.delivery.overdue.is_some()) else { return false };
+        let news = collection.new + collection.changed + collection.revived;
+        let is_over = age_s(record) >= u64::from(deadlines.expires_s);
+        record.notified_at.is_none() && news == 0 && !(is_over && collection.rows > 0)
     }
 
     /// Looks after the request again, each time after twice as long, until it expires.
     async fn wait_on(&self, collect: &Collect) -> Result<(), CollectError> {
         let Some(record) = &self.record else { return Ok(()) };
-        let now = Timestamp::now();
-        let age_s = record.issued_at.map_or(0, |at| now.millis_since(at) / 1_000);
+        let (now, age_s) = (Timestamp::now(), age_s(record));
         let Deadlines { due_s, expires_s } = collect.deadlines;
         let expired = age_s >= u64::from(expires_s);
         if expired {
@@ -80,10 +82,18 @@ impl Claim {
     }
 }
 
+/// Seconds since a request was issued.
+fn age_s(record: &RequestRecord) -> u64 {
+    record.issued_at.or(record.notified_at).map_or(0, |at| Timestamp::now().millis_since(at) / 1_000)
+}
+
 impl Job {
     /// Whether this job's fetch, perhaps of some more days, answers another one's webhooks, too.
     pub(crate) fn takes(&self, other: &Self) -> bool {
-        let fresh = self.progress.is_none() && other.progress.is_none();
+        // Whether an overdue request has rows, only a fetch of its own tells.
+        let alone =
+            |job: &Self| job.progress.is_some() || job.claims.iter().any(|claim| claim.delivery.overdue.is_some());
+        let fresh = !alone(self) && !alone(other);
         let rows = |job: &Self| (job.scope.resource, job.scope.link.clone(), job.scope.account.clone());
         fresh && rows(self) == rows(other) && self.scope.days.joined(&other.scope.days).is_some()
     }
@@ -163,7 +173,7 @@ impl Job {
     /// Records what was collected on every request, each with what its own webhook declared.
     async fn conclude(self, collect: &Collect, collection: Collection) -> Result<(), CollectError> {
         for claim in &self.claims {
-            if claim.may_still_come(&collection) {
+            if claim.may_still_come(&collection, collect.deadlines) {
                 claim.wait_on(collect).await?;
                 continue;
             }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     Collect, CollectError,
-    announcement::{self, requests_of},
+    announcement::{self, GAVE_UP, requests_of},
     failure::Next,
     job::Job,
     sweep,
@@ -25,8 +25,6 @@ const TIME_TO_HAND_ON: Duration = Duration::from_secs(5);
 /// The longest that giving a message up, or hiding it, may take: together they fit into what is kept back of the invocation.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(2);
 const TIME_TO_HIDE: Duration = Duration::from_secs(2);
-/// The failure that a request ends with when its message is given up.
-const GAVE_UP: &str = "gave_up";
 
 /// A job and the messages that asked for it.
 struct Work {

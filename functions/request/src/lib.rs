@@ -2,6 +2,7 @@
 //! regulation allows 8 long ones per customer and month), so nothing here sends one twice.
 
 mod body;
+mod idempotency;
 mod quota;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use shared::{
     http,
     problem::Problem,
     queue::{Delivery, Queue},
-    store::{Issued, Requests},
+    store::{Intention, Issued, Requests, StoreError},
 };
 use tokio::time::timeout;
 
@@ -43,16 +44,29 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(27);
 /// Answers `POST /requests`: 202 with the id of the retrieval, or a problem that says whether Belvo may have acted.
 pub async fn handle(requesting: &Requesting, request: Request) -> Response<Body> {
     let gateway_request_id = http::gateway_request_id(&request);
-    let outcome = match body::parse(request.body().as_ref(), Timestamp::now().day()) {
-        Ok(retrieval) => timeout(TIME_TO_ANSWER, issue(requesting, &retrieval, &gateway_request_id))
-            .await
-            .unwrap_or_else(|_| Err(unconfirmed())),
+    let asked = body::parse(request.body().as_ref(), Timestamp::now().day())
+        .and_then(|retrieval| Ok((retrieval, idempotency::key(&request)?)));
+    let outcome = match asked {
+        Ok((retrieval, key)) => {
+            let asking = Asking { retrieval, at: Timestamp::now(), gateway_request_id: &gateway_request_id };
+            timeout(TIME_TO_ANSWER, idempotency::once(requesting, &asking, key.as_deref()))
+                .await
+                .unwrap_or_else(|_| Err(unconfirmed()))
+        }
         Err(problem) => Err(problem),
     };
     match outcome {
         Ok(id) => accepted(&id),
         Err(problem) => problem.at_gateway(&gateway_request_id).into_response(),
     }
+}
+
+/// One wish for a retrieval.
+struct Asking<'a> {
+    retrieval: Retrieval,
+    /// When it came in: its intent and its place in a month are of this time.
+    at: Timestamp,
+    gateway_request_id: &'a str,
 }
 
 fn accepted(id: &RequestId) -> Response<Body> {
@@ -65,37 +79,67 @@ fn accepted(id: &RequestId) -> Response<Body> {
     response
 }
 
-/// Issues the retrieval and records it. Once Belvo has accepted it the answer is 202, recorded or not: a caller who saw
-/// an error would ask again and spend a second retrieval, while the webhook makes the record in any case.
-async fn issue(requesting: &Requesting, retrieval: &Retrieval, gateway_request_id: &str) -> Result<RequestId, Problem> {
-    quota::reserve(requesting, retrieval).await?;
-    let outcome = match requesting.belvo.retrieve(retrieval).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            log_refusal(&error, retrieval, gateway_request_id);
-            quota::settle(requesting, retrieval, &error).await;
-            return Err(problem(&error));
+/// Issues the retrieval and records it, unless an equal one is under way, or may be. Once Belvo has accepted it the answer is
+/// 202, recorded or not: a caller who saw an error would ask again, while the webhook makes the record in any case. A failure
+/// between the intent and Belvo's answer leaves the intent unknown: nothing equal is sent before Belvo's webhook claims it or
+/// half an hour has passed.
+async fn issue(requesting: &Requesting, asking: &Asking<'_>) -> Result<RequestId, Problem> {
+    let (requests, retrieval) = (&requesting.requests, &asking.retrieval);
+    match requests.intend(retrieval, asking.at).await.map_err(|error| unavailable(&error))? {
+        Intention::Begun => {}
+        Intention::InFlight(id) => return Ok(id),
+        Intention::Sending => return Err(in_progress()),
+        Intention::Unknown { until } => return Err(unresolved(until, asking.at)),
+    }
+    let outcome = match quota::reserve(requesting, asking).await {
+        Ok(()) => requesting.belvo.retrieve(retrieval).await,
+        Err(problem) => {
+            withdraw(requesting, asking).await;
+            return Err(problem);
         }
     };
-    let (id, ready) = match outcome {
-        RetrievalOutcome::Accepted(id) => (id, false),
-        RetrievalOutcome::Ready => (RequestId::random(), true),
-    };
+    match outcome {
+        Ok(RetrievalOutcome::Accepted(id)) => Ok(record(requesting, asking, id, false).await),
+        Ok(RetrievalOutcome::Ready) => {
+            let id = record(requesting, asking, RequestId::random(), true).await;
+            announce(requesting, retrieval, &id).await?;
+            Ok(id)
+        }
+        Err(error) => {
+            log_refusal(&error, retrieval, asking.gateway_request_id);
+            if !error.is_ambiguous() {
+                quota::settle(requesting, asking, &error).await;
+                withdraw(requesting, asking).await;
+            }
+            Err(problem(&error))
+        }
+    }
+}
+
+/// Records what Belvo accepted. What cannot be recorded is only logged: the webhook makes up for it.
+async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, ready: bool) -> RequestId {
     tracing::info!(
         correlation.id = id.as_str(),
-        gateway.request_id = gateway_request_id,
-        link.id = retrieval.link.as_str(),
-        window = %retrieval.window,
+        gateway.request_id = asking.gateway_request_id,
+        link.id = asking.retrieval.link.as_str(),
+        window = %asking.retrieval.window,
         answered_at_once = ready,
         "retrieval issued"
     );
-    if ready {
-        announce(requesting, retrieval, &id).await?;
-    }
-    if let Err(error) = requesting.requests.issued(&facts(requesting, retrieval, &id)).await {
+    let facts = facts(requesting, &asking.retrieval, &id);
+    let (issued, sent) =
+        tokio::join!(requesting.requests.issued(&facts), requesting.requests.sent(&asking.retrieval, &id));
+    for error in [issued, sent].into_iter().filter_map(Result::err) {
         tracing::error!(correlation.id = id.as_str(), cause = %chain(&error), "retrieval issued but not recorded");
     }
-    Ok(id)
+    id
+}
+
+/// Gives up the right to send. If that fails, it ends by itself after half an hour.
+async fn withdraw(requesting: &Requesting, asking: &Asking<'_>) {
+    if let Err(error) = requesting.requests.withdraw(&asking.retrieval, asking.at).await {
+        tracing::warn!(link.id = asking.retrieval.link.as_str(), cause = %chain(&error), "intent not withdrawn");
+    }
 }
 
 /// Starts the collection that a webhook would start.
@@ -154,8 +198,26 @@ fn problem(error: &BelvoError) -> Problem {
     }
 }
 
+fn unavailable(error: &StoreError) -> Problem {
+    tracing::error!(cause = %chain(error), "retrieval not sent");
+    Problem::unavailable("the request could not be recorded, so nothing was sent to Belvo; try again").retry_after(1)
+}
+
+fn in_progress() -> Problem {
+    let detail = "the same retrieval is being sent at this moment; ask again for its id";
+    Problem::new(StatusCode::CONFLICT, "in-progress", detail).retry_after(2)
+}
+
+fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
+    let detail = format!(
+        "the same retrieval was sent and not answered, so Belvo may be at it; it can be sent again after {until}, or \
+         when Belvo's webhook has told"
+    );
+    Problem::new(StatusCode::CONFLICT, "unresolved", detail).retry_after(until.millis_since(now) / 1_000)
+}
+
 fn unconfirmed() -> Problem {
-    let detail = "Belvo did not confirm the retrieval but may have started it; look at GET /links/{link}/requests for \
-                  the next minutes before sending it again";
+    let detail = "Belvo did not confirm the retrieval but may have started it; an equal request is refused \
+                  until Belvo's webhook has told, or half an hour has passed";
     Problem::new(StatusCode::BAD_GATEWAY, "unconfirmed", detail)
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
-    domain::{AccountId, Days, LinkId, RequestId, Resource, Window},
+    domain::{AccountId, Days, Digest, LinkId, RequestId, Resource, Window},
     secret::{CachedSecret, SecretText},
 };
 
@@ -49,6 +50,22 @@ pub struct Retrieval {
     pub window: Window,
     /// One account, or all.
     pub account: Option<AccountId>,
+}
+
+impl Retrieval {
+    /// Equal for retrievals that bring the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let account = self.account.as_ref().map(AccountId::as_str);
+        let parts = [
+            ("resource", Value::from(self.resource.name())),
+            ("link", Value::from(self.link.as_str())),
+            ("window", Value::from(self.window.to_string())),
+            ("account", account.map_or(Value::Null, Value::from)),
+        ];
+        let parts = parts.map(|(name, part)| (name.to_owned(), part)).into_iter().collect();
+        hex::encode(Digest::of_object(&parts).as_bytes())
+    }
 }
 
 /// Belvo's answer to a retrieval.

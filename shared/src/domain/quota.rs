@@ -42,9 +42,9 @@ impl RetrievalClass {
 /// How many retrievals a month has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of six days or more.
+    /// Of those that reach back six days or more.
     pub long: u32,
-    /// Of less than six days.
+    /// Of those that reach back less.
     pub short: u32,
 }
 

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError, get_item::GetItemError,
-        put_item::PutItemError, query::QueryError, update_item::UpdateItemError,
+        batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError, delete_item::DeleteItemError,
+        get_item::GetItemError, put_item::PutItemError, query::QueryError, update_item::UpdateItemError,
     },
 };
 use thiserror::Error;
@@ -43,6 +43,7 @@ macro_rules! unavailable {
 unavailable! {
     BatchGetItemError => "BatchGetItem",
     BatchWriteItemError => "BatchWriteItem",
+    DeleteItemError => "DeleteItem",
     GetItemError => "GetItem",
     PutItemError => "PutItem",
     QueryError => "Query",

@@ -2,6 +2,8 @@
 
 mod cursor;
 mod error;
+mod idempotency;
+mod intents;
 mod item;
 mod quota;
 mod requests;
@@ -9,6 +11,8 @@ mod transactions;
 
 pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
+pub use idempotency::Keyed;
+pub use intents::Intention;
 pub use quota::Reservation;
 pub use requests::{Event, Issued, Notified, Requests};
 pub use transactions::{Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version};

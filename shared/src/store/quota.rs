@@ -2,13 +2,12 @@
 //! said that a class is exhausted. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
-    types::AttributeValue,
+    config::retry::RetryConfig, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
 };
 
 use super::{
     Requests, StoreError,
+    intents::unless_refused,
     item::{Item, text},
 };
 use crate::domain::{Limits, LinkId, Quota, QuotaMonth, RetrievalClass, Timestamp};
@@ -33,7 +32,9 @@ impl Requests {
         limit: u32,
         at: Timestamp,
     ) -> Result<Reservation, StoreError> {
-        let expires_at = QuotaMonth::of(at).ends_at().unwrap_or(at).plus_seconds(KEPT_SECONDS).unix_seconds();
+        if limit == 0 {
+            return Ok(Reservation::Exhausted);
+        }
         let outcome = self
             .counter(link, at)
             .update_expression("SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at")
@@ -46,10 +47,12 @@ impl Requests {
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
-            .expression_attribute_values(":expires_at", AttributeValue::N(expires_at.to_string()))
+            .expression_attribute_values(":expires_at", expires_at(at))
+            .customize()
+            .config_override(once())
             .send()
             .await;
-        Ok(if is_done(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
+        Ok(if unless_refused(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
     }
 
     /// Takes a retrieval back that Belvo surely did not carry out.
@@ -60,16 +63,19 @@ impl Requests {
             .condition_expression("#class >= :one")
             .expression_attribute_names("#class", class.name())
             .expression_attribute_values(":one", number(1))
+            .customize()
+            .config_override(once())
             .send()
             .await;
-        is_done(outcome).map(|_| ())
+        unless_refused(outcome).map(|_| ())
     }
 
     /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.
     pub async fn exhausted(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
         self.counter(link, at)
-            .update_expression("SET #exhausted = if_not_exists(#exhausted, :at)")
+            .update_expression("SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at")
             .expression_attribute_names("#exhausted", exhausted(class))
+            .expression_attribute_values(":expires_at", expires_at(at))
             .expression_attribute_values(":at", text(at.to_string()))
             .send()
             .await?;
@@ -89,6 +95,17 @@ impl Requests {
     }
 }
 
+/// When the counters of a month are forgotten.
+fn expires_at(at: Timestamp) -> AttributeValue {
+    let end = QuotaMonth::of(at).ends_at().unwrap_or(at);
+    AttributeValue::N(end.plus_seconds(KEPT_SECONDS).unix_seconds().to_string())
+}
+
+/// Counting twice is worse than an error: a call whose answer is lost is not repeated.
+fn once() -> aws_sdk_dynamodb::config::Builder {
+    aws_sdk_dynamodb::config::Config::builder().retry_config(RetryConfig::disabled())
+}
+
 fn counter_key(link: &LinkId, at: Timestamp) -> String {
     format!("quota#{link}#{}", QuotaMonth::of(at).text())
 }
@@ -106,13 +123,4 @@ fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Q
     let limit = limits.of(class);
     let left = if item.contains_key(&exhausted(class)) { 0 } else { limit.saturating_sub(used) };
     Quota { class, limit, used, left, resets_at: QuotaMonth::of(at).ends_at() }
-}
-
-/// Whether an update was made; its condition may have kept it from being.
-fn is_done(outcome: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<bool, StoreError> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -5,12 +5,15 @@
 //! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link`, `due` and `due_at` into `by_due` until it has ended |
 //! | `event#<when it came in>#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
 //! | `quota#<link>#<month>` | how many retrievals were sent (`quota.rs`) |
+//! | `intent#<fingerprint>` | the latest wish to send a retrieval (`intents.rs`) |
+//! | `key#<hash>` | what a request with an `Idempotency-Key` was answered with (`idempotency.rs`) |
 //!
 //! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
 //! repeated.
 
 use aws_sdk_dynamodb::{
     Client,
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::{AttributeValue, ReturnValue},
 };
 use serde::Serialize;
@@ -18,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::{
     Cursor, StoreError,
+    intents::unless_refused,
     item::{Item, attribute, document, text},
 };
 use crate::{
@@ -26,7 +30,7 @@ use crate::{
 };
 
 const TABLE: &str = "Requests";
-const BY_LINK: &str = "by_link";
+pub(super) const BY_LINK: &str = "by_link";
 const BY_DUE: &str = "by_due";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
 const DUE: &str = "due";
@@ -69,6 +73,8 @@ pub struct Notified {
     pub declared: Option<Declared>,
     /// When the webhook came in.
     pub at: Timestamp,
+    /// When it is looked after if it has not ended by then.
+    pub due_at: Timestamp,
 }
 
 /// A webhook that asked for no collection.
@@ -141,6 +147,7 @@ impl Requests {
         let mut facts = identity(&notified.id, &notified.link, notified.resource, notified.at);
         facts.push(Once("notified_at", json!(notified.at)));
         facts.push(Once("webhook_code", json!(notified.code)));
+        facts.extend([Once(DUE, json!(DUE)), Once("due_at", json!(notified.due_at))]);
         if let Some(declared) = &notified.declared {
             facts.push(Latest("declared", json!(declared)));
         }
@@ -171,25 +178,25 @@ impl Requests {
         self.write(id, facts).await.map(|_| ())
     }
 
-    /// Records that a retrieval is given up because Belvo never had its rows.
+    /// Records that a retrieval is given up because Belvo never had its rows. Nothing happens if it is not recorded.
     pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         let mut facts = vec![Once("expired_at", json!(at))];
         facts.extend(NO_LONGER_DUE);
-        self.write(id, facts).await.map(|_| ())
+        self.write_known(id, facts).await
     }
 
-    /// Looks after a retrieval later, or no more.
+    /// Looks after a retrieval later, or no more. Nothing happens if it is not recorded.
     pub async fn postpone(&self, id: &RequestId, due_at: Option<Timestamp>) -> Result<(), StoreError> {
         let facts = match due_at {
             Some(at) => vec![Latest(DUE, json!(DUE)), Latest("due_at", json!(at))],
             None => NO_LONGER_DUE.into(),
         };
-        self.write(id, facts).await.map(|_| ())
+        self.write_known(id, facts).await
     }
 
-    /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`. Read from an index that
-    /// may lag behind the table by a moment.
-    pub async fn overdue(&self, now: Timestamp, limit: i32) -> Result<Vec<RequestRecord>, StoreError> {
+    /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`, and how many more cannot
+    /// be read, which must not keep the others waiting. Read from an index that may lag behind the table by a moment.
+    pub async fn overdue(&self, now: Timestamp, limit: i32) -> Result<(Vec<RequestRecord>, usize), StoreError> {
         let answer = self
             .client
             .query()
@@ -202,7 +209,11 @@ impl Requests {
             .limit(limit)
             .send()
             .await?;
-        answer.items.unwrap_or_default().into_iter().map(record).collect()
+        let items = answer.items.unwrap_or_default();
+        let all = items.len();
+        let records: Vec<_> = items.into_iter().filter_map(|item| record(item).ok()).collect();
+        let unreadable = all - records.len();
+        Ok((records, unreadable))
     }
 
     /// Keeps a webhook that asked for no collection. Writing it again changes nothing.
@@ -246,9 +257,11 @@ impl Requests {
             .query()
             .table_name(&self.table)
             .index_name(BY_LINK)
-            .key_condition_expression("#link = :link")
+            // Open intents stand behind all requests.
+            .key_condition_expression("#link = :link AND listed_at < :intents")
             .expression_attribute_names("#link", "link")
             .expression_attribute_values(":link", text(link.as_str()))
+            .expression_attribute_values(":intents", text("~"))
             .scan_index_forward(false)
             .limit(limit)
             .set_exclusive_start_key(start)
@@ -263,6 +276,16 @@ impl Requests {
     }
 
     async fn write(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Item, StoreError> {
+        Ok(self.update(id, facts)?.send().await?.attributes.unwrap_or_default())
+    }
+
+    /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be read.
+    async fn write_known(&self, id: &RequestId, facts: Vec<Fact>) -> Result<(), StoreError> {
+        let update = self.update(id, facts)?.condition_expression("attribute_exists(id)");
+        unless_refused(update.send().await).map(|_| ())
+    }
+
+    fn update(&self, id: &RequestId, facts: Vec<Fact>) -> Result<UpdateItemFluentBuilder, StoreError> {
         let mut update =
             self.client.update_item().table_name(&self.table).key("pk", key(id)).return_values(ReturnValue::AllNew);
         let mut assignments = Vec::with_capacity(facts.len());
@@ -285,8 +308,7 @@ impl Requests {
         }
         let clauses = [("SET", assignments), ("REMOVE", removals)].into_iter().filter(|(_, parts)| !parts.is_empty());
         let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
-        let update = update.update_expression(clauses.join(" "));
-        Ok(update.send().await?.attributes.unwrap_or_default())
+        Ok(update.update_expression(clauses.join(" ")))
     }
 }
 

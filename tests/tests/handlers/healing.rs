@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::domain::{Status, Timestamp, Verdict};
 use uuid::Uuid;
 
-use crate::worker::{Worker, webhook};
+use crate::worker::{AMPLE, Worker, webhook};
 
 const AN_HOUR: i64 = 3_600;
 const A_DAY: i64 = 24 * AN_HOUR;
@@ -30,6 +30,68 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
     assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
     worker.sweep().await;
     assert!(worker.waiting().await.is_empty(), "it is not looked after again");
+}
+
+#[tokio::test]
+async fn rows_that_were_known_before_are_no_answer() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(400).await;
+    worker.enqueue(&webhook(&link, "historical_update", None)).await;
+    worker.work_everything_off().await;
+    let (young, old) = (id(), id());
+    worker.issue(&link, &young, AN_HOUR).await;
+    worker.issue(&link, &old, A_DAY + 1).await;
+
+    worker.sweep().await;
+    worker.work_everything_off().await;
+
+    assert_eq!(worker.record(&young).await.status(), Status::Issued, "Belvo may still be at it");
+    assert_eq!(worker.record(&old).await.status(), Status::Collected, "what is there has to do in the end");
+    let mut failed = webhook(&link, "historical_update", Some(&young));
+    failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
+    worker.enqueue(&failed).await;
+    worker.work_everything_off().await;
+    assert_eq!(worker.record(&young).await.status(), Status::Failed);
+}
+
+#[tokio::test]
+async fn a_request_is_not_sent_to_its_link_again_before_it_is_due_again() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(5).await;
+    worker.issue(&link, &id(), AN_HOUR).await;
+    worker.sweep().await;
+    worker.sweep().await;
+    assert_eq!(worker.waiting().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_overdue_request_that_is_given_up_works_when_its_message_is_moved_back() {
+    let mut worker = Worker::with_own_tables().await;
+    worker.collect.patience.attempts = 1;
+    let link = worker.link(400).await;
+    let id = id();
+    worker.issue(&link, &id, AN_HOUR).await;
+    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+    worker.sweep().await;
+    worker.work_everything_off().await;
+    assert_eq!(worker.record(&id).await.failure.unwrap().code, "gave_up");
+
+    let given_up = worker.given_up().await;
+    assert!(worker.work(given_up, AMPLE).await.is_empty());
+
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+}
+
+#[tokio::test]
+async fn a_webhook_that_calls_itself_overdue_is_a_webhook() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(20).await;
+    let id = id();
+    worker.enqueue(&webhook(&link, "overdue", Some(&id))).await;
+    worker.work_everything_off().await;
+    let record = worker.record(&id).await;
+    assert_eq!((record.status(), record.notified_at.is_some()), (Status::Collected, true));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, rea
 
 async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
     let (belvo, queue) = (here.belvo(keys).await, here.queue().await);
-    Requesting { belvo, requests: here.requests(), queue, limits: AMPLE_LIMITS, request_due_s: 1_800 }
+    Requesting { belvo, requests: here.own_requests().await, queue, limits: AMPLE_LIMITS, request_due_s: 1_800 }
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
 
     let requesting = Requesting {
         belvo,
-        requests: here.requests(),
+        requests: here.own_requests().await,
         queue: here.queue().await,
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,

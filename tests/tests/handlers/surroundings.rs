@@ -122,6 +122,12 @@ impl Surroundings {
         made.queue_url.unwrap()
     }
 
+    /// A Requests table in which nobody else's requests are.
+    pub(crate) async fn own_requests(&self) -> Requests {
+        let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
+        Requests::new(&self.stack.aws_at(&endpoint).await, self.stack.requests_table.clone())
+    }
+
     pub(crate) fn requests(&self) -> Requests {
         Requests::new(&self.stack.aws, self.stack.requests_table.clone())
     }

@@ -17,8 +17,8 @@ async fn posts(stack: &Stack, link: &Link<'_>) -> usize {
 async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
     let stack = Stack::of_this_run().await;
     let link = stack.recurrent_link(3).await;
-    for _ in 0..8 {
-        link.retrieve().await;
+    for days in 0..8 {
+        assert_eq!(stack.request(&link.days(300 + days, 0)).await.status, 202);
     }
 
     let refused = link.request().await;

@@ -1,5 +1,8 @@
 //! `POST /requests`.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
 use serde_json::json;
 use tests::Stack;
 
@@ -82,4 +85,112 @@ async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
 
     assert_eq!((&record["verdict"], &record["webhook_code"]), (&json!("complete"), &json!("answered_at_once")));
     link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn equal_requests_at_once_cost_one_retrieval() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
+
+    let answers = join_all((0..5).map(|_| link.request())).await;
+
+    let accepted: BTreeSet<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 202)
+        .map(|answer| answer.body["request_id"].to_string())
+        .collect();
+    assert_eq!(accepted.len(), 1, "{answers:?}");
+    assert!(answers.iter().all(|answer| [202, 409].contains(&answer.status.as_u16())), "{answers:?}");
+    let later = link.request().await;
+    assert_eq!(
+        (later.status.as_u16(), later.body["request_id"].to_string()),
+        (202, accepted.into_iter().next().unwrap())
+    );
+    assert_eq!(link.retrievals().await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_has_ended_may_be_made_again_and_another_one_at_any_time() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    let first = link.collect().await;
+    let second = link.collect().await;
+    assert_ne!(first["id"], second["id"]);
+
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
+    let (one, other) = (stack.request(&link.days(9, 0)).await, stack.request(&link.days(8, 0)).await);
+    assert_ne!(one.body["request_id"], other.body["request_id"]);
+    assert_eq!(link.retrievals().await, 4);
+}
+
+#[tokio::test]
+async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
+    link.misbehave(json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}})).await;
+    assert_eq!(link.request().await.status, 502);
+
+    let again = link.request().await;
+
+    assert_eq!(again.status, 409, "{again:?}");
+    assert!(again.headers.contains_key("retry-after"));
+    assert_eq!(link.retrievals().await, 1);
+}
+
+#[tokio::test]
+async fn what_belvo_surely_refused_may_be_sent_again_at_once() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
+    assert_eq!(link.request().await.status, 503);
+    assert_eq!(link.request().await.status, 202);
+}
+
+#[tokio::test]
+async fn a_request_with_the_same_key_is_answered_as_before_even_when_it_has_ended() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    let key = uuid::Uuid::new_v4().to_string();
+    let first = stack.request_with_key(&link.last_year(), &key).await;
+    stack.request_with_status(first.body["request_id"].as_str().unwrap(), "collected").await;
+
+    let again = stack.request_with_key(&link.last_year(), &key).await;
+
+    assert_eq!((again.status, &again.body), (first.status, &first.body));
+    assert_eq!(again.headers["location"], first.headers["location"]);
+    assert_eq!(link.retrievals().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_belongs_to_one_request() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    let key = uuid::Uuid::new_v4().to_string();
+    assert_eq!(stack.request_with_key(&link.days(9, 0), &key).await.status, 202);
+
+    let other = stack.request_with_key(&link.days(8, 0), &key).await;
+
+    assert_eq!(other.status, 422);
+    assert!(other.body["type"].as_str().unwrap().ends_with("idempotency-key-reused"));
+    assert_eq!(link.retrievals().await, 1);
+}
+
+#[tokio::test]
+async fn a_key_whose_request_came_to_nothing_may_be_used_again() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    let key = uuid::Uuid::new_v4().to_string();
+    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
+    assert_eq!(stack.request_with_key(&link.last_year(), &key).await.status, 503);
+    assert_eq!(stack.request_with_key(&link.last_year(), &key).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_malformed_key_is_named() {
+    let stack = Stack::of_this_run().await;
+    let link = stack.recurrent_link(3).await;
+    let answer = stack.request_with_key(&link.last_year(), &"k".repeat(256)).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("Idempotency-Key")));
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod databases;
+mod intents;
 mod lossless;
 mod quota;
 mod requests;

@@ -72,3 +72,11 @@ async fn belvos_word_counts_whatever_was_counted_here() {
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 0));
     }
 }
+
+#[tokio::test]
+async fn a_limit_of_none_lets_none_through() {
+    for tables in both().await {
+        let outcome = tables.requests.reserve(&tables.link, RetrievalClass::Long, 0, now()).await.unwrap();
+        assert_eq!(outcome, Reservation::Exhausted, "{}", tables.name);
+    }
+}

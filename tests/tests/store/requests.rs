@@ -21,7 +21,7 @@ fn issued(tables: &Tables, id: &RequestId, second: u32) -> Issued {
         window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
         account: None,
         at: at(second),
-        due_at: at(second + 30),
+        due_at: at(31),
     }
 }
 
@@ -33,6 +33,7 @@ fn notified(tables: &Tables, id: &RequestId, second: u32) -> Notified {
         code: "historical_update".to_owned(),
         declared: Some(Declared { total_transactions: Some(9), ..Declared::default() }),
         at: at(second),
+        due_at: at(31),
     }
 }
 
@@ -164,7 +165,7 @@ async fn a_request_is_due_until_it_has_ended() {
             tables.requests.issued(&issued(&tables, id, 1)).await.unwrap();
         }
         let due = async |second| {
-            let overdue = tables.requests.overdue(at(second), 1_000).await.unwrap();
+            let (overdue, _) = tables.requests.overdue(at(second), 1_000).await.unwrap();
             overdue.into_iter().map(|record| record.id).filter(|id| ids.contains(id)).collect::<Vec<_>>()
         };
         assert!(due(30).await.is_empty(), "{}", tables.name);

@@ -1,0 +1,137 @@
+//! The right to send a retrieval, and keys of idempotency.
+
+use futures::future::join_all;
+use shared::{
+    belvo::Retrieval,
+    domain::{Failure, RequestId, Resource, Timestamp, Window},
+    store::{Intention, Keyed, Notified},
+};
+use time::macros::date;
+
+use crate::databases::{Tables, both};
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(minute * 60)
+}
+
+fn retrieval(tables: &Tables, from: &str) -> Retrieval {
+    Retrieval {
+        resource: Resource::TRANSACTIONS,
+        link: tables.link.clone(),
+        window: Window::parse(from, "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
+        account: None,
+    }
+}
+
+#[tokio::test]
+async fn of_equal_intents_at_once_one_begins() {
+    for tables in both().await {
+        let wish = retrieval(&tables, "2026-01-01");
+        let outcomes = join_all((0..8).map(|_| tables.requests.intend(&wish, at(0)))).await;
+        let begun = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Intention::Begun).count();
+        assert_eq!(begun, 1, "{}", tables.name);
+        let other = retrieval(&tables, "2026-01-02");
+        assert_eq!(tables.requests.intend(&other, at(0)).await.unwrap(), Intention::Begun);
+    }
+}
+
+#[tokio::test]
+async fn an_intent_is_one_request_until_that_has_ended() {
+    for tables in both().await {
+        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "{}", tables.name);
+        tables.requests.sent(&wish, &id).await.unwrap();
+        let notified = Notified {
+            id: id.clone(),
+            link: tables.link.clone(),
+            resource: Resource::TRANSACTIONS,
+            code: "historical_update".to_owned(),
+            declared: None,
+            at: at(1),
+            due_at: at(31),
+        };
+        tables.requests.notified(&notified).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(60)).await.unwrap(), Intention::InFlight(id.clone()));
+
+        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
+        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(61)).await.unwrap();
+
+        assert_eq!(tables.requests.intend(&wish, at(62)).await.unwrap(), Intention::Begun);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
+    for tables in both().await {
+        let wish = retrieval(&tables, "2026-01-01");
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        let unknown = Intention::Unknown { until: at(30) };
+        assert_eq!(tables.requests.intend(&wish, at(2)).await.unwrap(), unknown, "{}", tables.name);
+        assert_eq!(tables.requests.intend(&wish, at(29)).await.unwrap(), unknown);
+        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Begun);
+        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Sending, "and that is a new one");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
+    for tables in both().await {
+        let wish = retrieval(&tables, "2026-01-01");
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.requests.withdraw(&wish, at(5)).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "{}", tables.name);
+        tables.requests.withdraw(&wish, at(0)).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Begun);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_settles_the_one_intent_that_is_unknown() {
+    for tables in both().await {
+        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.requests.claim(&tables.link, &RequestId::random(), at(0)).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "not while it is sent");
+
+        tables.requests.claim(&tables.link, &id, at(5)).await.unwrap();
+
+        assert_eq!(tables.requests.intend(&wish, at(6)).await.unwrap(), Intention::InFlight(id), "{}", tables.name);
+        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        assert!(listed.is_empty(), "an intent is no request");
+    }
+}
+
+#[tokio::test]
+async fn of_two_unknown_intents_a_webhook_settles_none() {
+    for tables in both().await {
+        let wishes = [retrieval(&tables, "2026-01-01"), retrieval(&tables, "2026-01-02")];
+        for wish in &wishes {
+            tables.requests.intend(wish, at(0)).await.unwrap();
+        }
+        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        assert!(listed.is_empty(), "open intents are no requests");
+        tables.requests.claim(&tables.link, &RequestId::random(), at(5)).await.unwrap();
+        for wish in &wishes {
+            let outcome = tables.requests.intend(wish, at(6)).await.unwrap();
+            assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_answered_once_and_belongs_to_one_request() {
+    for tables in both().await {
+        let (key, id) = (uuid::Uuid::new_v4().to_string(), RequestId::random());
+        let begin = async |fingerprint, minute| tables.requests.begin(&key, fingerprint, at(minute)).await.unwrap();
+        assert_eq!(begin("one", 0).await, Keyed::Fresh, "{}", tables.name);
+        assert_eq!(begin("one", 0).await, Keyed::InProgress);
+        assert_eq!(begin("other", 0).await, Keyed::OtherRequest);
+        assert_eq!(begin("one", 5).await, Keyed::Fresh, "the first was broken off");
+        tables.requests.answered(&key, &id).await.unwrap();
+        assert_eq!(begin("one", 10).await, Keyed::Answered(id));
+        assert_eq!(begin("other", 10).await, Keyed::OtherRequest);
+        tables.requests.forget(&key).await.unwrap();
+        assert_eq!(begin("other", 11).await, Keyed::Fresh);
+    }
+}
