@@ -63,3 +63,15 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     let client_error = error.raw_response().is_some_and(|response| response.status().is_client_error());
     client_error && !error.code().is_some_and(|code| PASSING.contains(&code))
 }
+
+/// Whether a conditional write was made; its condition may have kept it from being.
+pub(super) fn was_written<T, E: ProvideErrorMetadata>(outcome: Result<T, SdkError<E>>) -> Result<bool, StoreError>
+where
+    StoreError: From<SdkError<E>>,
+{
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

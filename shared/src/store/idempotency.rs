@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest as _, Sha256};
 
-use super::{Requests, StoreError, intents::unless_refused, item::text};
+use super::{Requests, StoreError, error::was_written, item::text};
 use crate::domain::{RequestId, Timestamp};
 
 /// The longest that an answer takes: above the 29 seconds of the function that gives it.
@@ -48,7 +48,7 @@ impl Requests {
             )
             .send()
             .await;
-        if unless_refused(outcome)? {
+        if was_written(outcome)? {
             return Ok(Keyed::Fresh);
         }
         let known = self.client.get_item().table_name(&self.table).key("pk", text(&pk)).consistent_read(true);

@@ -2,14 +2,11 @@
 //! is not sent while the first is under way, nor while nobody knows whether Belvo acted on it. As long as that is unknown, the
 //! item stands in the index `by_link`, after all requests.
 
-use aws_sdk_dynamodb::{
-    error::{ProvideErrorMetadata, SdkError},
-    operation::update_item::builders::UpdateItemFluentBuilder,
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::{operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue};
 
 use super::{
     Requests, StoreError,
+    error::was_written,
     item::{Item, text},
     requests::BY_LINK,
 };
@@ -96,7 +93,7 @@ impl Requests {
             .expression_attribute_values(":at", text(at.to_string()))
             .send()
             .await;
-        unless_refused(outcome).map(|_| ())
+        was_written(outcome).map(|_| ())
     }
 
     /// Lets a request of which nobody here knows settle the one intent of its link that is unknown, if there is just one.
@@ -125,7 +122,7 @@ impl Requests {
             .expression_attribute_values(":request", text(id.as_str()))
             .send()
             .await;
-        unless_refused(outcome).map(|_| ())
+        was_written(outcome).map(|_| ())
     }
 
     /// Makes an intent ours if a condition over what is `known` of it holds.
@@ -152,7 +149,7 @@ impl Requests {
         if let Some(known) = known {
             update = update.expression_attribute_values(":known", text(known));
         }
-        unless_refused(update.send().await)
+        was_written(update.send().await)
     }
 
     async fn intent(&self, retrieval: &Retrieval) -> Result<Option<Item>, StoreError> {
@@ -180,16 +177,4 @@ fn key(retrieval: &Retrieval) -> String {
 
 fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
     Timestamp::parse(item.get(name)?.as_s().ok()?)
-}
-
-/// Whether a conditional write was made; its condition may have kept it from being.
-pub(super) fn unless_refused<T, E: ProvideErrorMetadata>(outcome: Result<T, SdkError<E>>) -> Result<bool, StoreError>
-where
-    StoreError: From<SdkError<E>>,
-{
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

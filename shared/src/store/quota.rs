@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     Requests, StoreError,
-    intents::unless_refused,
+    error::was_written,
     item::{Item, text},
 };
 use crate::domain::{Limits, LinkId, Quota, QuotaMonth, RetrievalClass, Timestamp};
@@ -52,7 +52,7 @@ impl Requests {
             .config_override(once())
             .send()
             .await;
-        Ok(if unless_refused(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
+        Ok(if was_written(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
     }
 
     /// Takes a retrieval back that Belvo surely did not carry out.
@@ -67,7 +67,7 @@ impl Requests {
             .config_override(once())
             .send()
             .await;
-        unless_refused(outcome).map(|_| ())
+        was_written(outcome).map(|_| ())
     }
 
     /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::{
     Cursor, StoreError,
-    intents::unless_refused,
+    error::was_written,
     item::{Item, attribute, document, text},
 };
 use crate::{
@@ -282,7 +282,7 @@ impl Requests {
     /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be read.
     async fn write_known(&self, id: &RequestId, facts: Vec<Fact>) -> Result<(), StoreError> {
         let update = self.update(id, facts)?.condition_expression("attribute_exists(id)");
-        unless_refused(update.send().await).map(|_| ())
+        was_written(update.send().await).map(|_| ())
     }
 
     fn update(&self, id: &RequestId, facts: Vec<Fact>) -> Result<UpdateItemFluentBuilder, StoreError> {

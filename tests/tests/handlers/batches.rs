@@ -21,6 +21,20 @@ fn seconds_to_work(seconds: u64) -> Duration {
     TIME_TO_HAND_BACK + Duration::from_secs(seconds)
 }
 
+/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was cut off in the middle: all days,
+/// the years before, the year and two of its parts went well, then Belvo did not answer, and does not yet.
+async fn interrupted(ids: &[String]) -> (Worker, String) {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = worker.link(400).await;
+    for id in ids {
+        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+    }
+    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
+    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
+    (worker, link)
+}
+
 #[tokio::test]
 async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
     let worker = Worker::new().await;
@@ -78,17 +92,8 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
 
 #[tokio::test]
 async fn what_outlasts_an_invocation_goes_on_where_it_was() {
-    let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
-    let link = worker.link(400).await;
     let ids = [id(), id()];
-    for id in &ids {
-        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
-    }
-    // All days, the years before, the year and two of its parts go well; then Belvo does not answer.
-    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
-
-    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
+    let (worker, link) = interrupted(&ids).await;
 
     worker.here.forget_rules().await;
     let before = worker.here.get_queries().await.len();
@@ -197,16 +202,9 @@ async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_
 
 #[tokio::test]
 async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
-    let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
-    worker.collect.patience.attempts = 1;
-    let link = worker.link(400).await;
     let ids = [id(), id()];
-    for id in &ids {
-        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
-    }
-    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
-    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
+    let (mut worker, _) = interrupted(&ids).await;
+    worker.collect.patience.attempts = 1;
 
     let continuation = worker.waiting().await;
     assert!(worker.work(continuation, seconds_to_work(1)).await.is_empty(), "given up");

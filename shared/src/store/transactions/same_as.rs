@@ -10,12 +10,12 @@ use super::{
     TABLE, Transactions,
     items::{same_as, timestamp, transaction, transaction_key},
     read::place,
-    write::unless_absent,
 };
 use crate::{
     domain::{Account, AccountId, Days, LinkId, Timestamp, TransactionId},
     store::{
         StoreError,
+        error::was_written,
         item::{Item, text},
     },
 };
@@ -149,7 +149,7 @@ impl Transactions {
             .expression_attribute_values(":same_as", text(format!("{}#{}", same_as.link, same_as.id)))
             .send()
             .await;
-        unless_absent(outcome)
+        was_written(outcome).map(|_| ())
     }
 }
 

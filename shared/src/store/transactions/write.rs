@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::update_item::{UpdateItemError, UpdateItemOutput},
-    types::AttributeValue,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -17,6 +13,7 @@ use crate::{
     domain::{Account, Changes, LinkId, RequestId, Timestamp, TransactionId},
     store::{
         StoreError,
+        error::was_written,
         item::{Item, text},
     },
 };
@@ -94,16 +91,7 @@ impl Transactions {
             .set_expression_attribute_values(Some(owned(values)))
             .send()
             .await;
-        unless_absent(outcome)
-    }
-}
-
-/// The outcome of an update that is made only if its item exists: without one there is nothing to do.
-pub(super) fn unless_absent(outcome: Result<UpdateItemOutput, SdkError<UpdateItemError>>) -> Result<(), StoreError> {
-    match outcome {
-        Err(SdkError::ServiceError(refusal)) if refusal.err().is_conditional_check_failed_exception() => Ok(()),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(()),
+        was_written(outcome).map(|_| ())
     }
 }
 
