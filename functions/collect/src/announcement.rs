@@ -2,7 +2,7 @@
 
 use lambda_runtime::tracing;
 use shared::{
-    belvo::{Scope, Subject},
+    belvo::{NO_RETRIEVAL_LEFT, Scope, Subject},
     domain::{Days, Failure, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
     queue::{Delivery, Unfinished},
     store::{Event, Notified},
@@ -18,8 +18,6 @@ use crate::{
 /// Brazil Data Retrieval Limits"), and finds movements "from a few days ago that were only just added" (webhooks of
 /// transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
-/// Belvo's code for a month that has no retrieval left.
-const NONE_LEFT: &str = "operational_limits_reached";
 /// The failure that a request ends with when its message is given up.
 pub(crate) const GAVE_UP: &str = "gave_up";
 /// Codes that announce new rows and nothing else: those are looked for among the latest days first.
@@ -86,7 +84,7 @@ async fn note_exhausted(
     record: Option<&RequestRecord>,
     failure: &Failure,
 ) -> Result<(), CollectError> {
-    let Some(record) = record.filter(|_| failure.code == NONE_LEFT) else { return Ok(()) };
+    let Some(record) = record.filter(|_| failure.code == NO_RETRIEVAL_LEFT) else { return Ok(()) };
     let Some(window) = record.window else { return Ok(()) };
     // The class and the month in which it was counted.
     let at = record.issued_at.unwrap_or(delivery.received_at);

@@ -1,12 +1,15 @@
 //! Refuses what Belvo would refuse: each link has so many retrievals a month.
 
 use lambda_http::{http::StatusCode, tracing};
-use shared::{belvo::BelvoError, cause::chain, domain::RetrievalClass, problem::Problem, store::Reservation};
+use shared::{
+    belvo::{BelvoError, NO_RETRIEVAL_LEFT},
+    cause::chain,
+    domain::RetrievalClass,
+    problem::Problem,
+    store::Reservation,
+};
 
 use crate::{Asking, Requesting, unavailable};
-
-/// Belvo's code for a month that has no retrieval left.
-const NONE_LEFT: &str = "operational_limits_reached";
 
 /// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor while it cannot be counted.
 pub(crate) async fn reserve(requesting: &Requesting, asking: &Asking<'_>) -> Result<(), Problem> {
@@ -23,7 +26,7 @@ pub(crate) async fn reserve(requesting: &Requesting, asking: &Asking<'_>) -> Res
 pub(crate) async fn settle(requesting: &Requesting, asking: &Asking<'_>, error: &BelvoError) {
     let (class, link) = (class(asking), &asking.retrieval.link);
     let outcome = match error {
-        BelvoError::Rejected { code, .. } if code == NONE_LEFT => {
+        BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT => {
             requesting.requests.exhausted(link, class, asking.at).await
         }
         _ => requesting.requests.give_back(link, class, asking.at).await,

@@ -83,6 +83,9 @@ struct Rule {
     advice: Advice,
 }
 
+/// The code of a month that has no retrieval left, in an answer as in a webhook.
+pub const NO_RETRIEVAL_LEFT: &str = "operational_limits_reached";
+
 /// Stands for the code of an answer in HTML, which comes from the wall in front of Belvo and has none.
 const HTML: &str = "html";
 

@@ -8,7 +8,7 @@ mod webhook;
 mod wire;
 
 pub use client::{ApiKeys, Client, Retrieval, RetrievalOutcome, Scope};
-pub use error::{Advice, BelvoError};
+pub use error::{Advice, BelvoError, NO_RETRIEVAL_LEFT};
 pub(crate) use webhook::json_fault;
 pub use webhook::{Notification, NotificationError, Subject, mentioned_request_id};
 pub use wire::{NextPage, Page};

@@ -4,7 +4,10 @@ use std::{cmp::Ordering, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Days, Timestamp, Window, parse_date};
+use super::{
+    Days, Timestamp, Window,
+    window::{day_of, parse_date},
+};
 
 /// The totals a webhook declares. Belvo documents them for `historical_update`; any may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,11 +47,6 @@ impl Declared {
             (None, named) => Some(named.unwrap_or(fetched)),
         }
     }
-}
-
-/// The day of a date or a timestamp: Belvo has sent both.
-fn day_of(text: &str) -> Option<&str> {
-    text.get(..10).filter(|day| parse_date(day).is_some())
 }
 
 /// What the store holds of a span of days.

@@ -151,7 +151,10 @@ impl Progress {
             return Vec::new();
         }
         let mut surplus = Vec::new();
-        for id in part.plan.vanished().into_iter().filter(|id| !self.elsewhere.contains(id)).collect::<Vec<_>>() {
+        for id in part.plan.vanished() {
+            if self.elsewhere.contains(&id) {
+                continue;
+            }
             if !self.is_in_parts() || self.vanished.len() < CARRIED {
                 self.vanished.insert(id);
             } else if part.plan.distinct() > 0 {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{AccountId, Digest, Timestamp, TransactionId, window::parse_date};
+use super::{AccountId, Digest, Timestamp, TransactionId, window::day_of};
 
 /// The day under which a row without a value date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
@@ -73,8 +73,7 @@ impl Transaction {
     /// its day.
     #[must_use]
     pub fn day(&self) -> &str {
-        let value_date = text(&self.document, "value_date").and_then(|date| date.get(..10));
-        value_date.filter(|day| parse_date(day).is_some()).unwrap_or(NO_DATE)
+        text(&self.document, "value_date").and_then(day_of).unwrap_or(NO_DATE)
     }
 
     /// When Belvo read this row from the institution, if it says.

@@ -91,6 +91,11 @@ pub fn parse_date(text: &str) -> Option<Date> {
     Date::parse(text, format_description!("[year]-[month]-[day]")).ok().filter(|_| plain)
 }
 
+/// The day of a date or a timestamp, `YYYY-MM-DD`: Belvo has sent both.
+pub(super) fn day_of(text: &str) -> Option<&str> {
+    text.get(..10).filter(|day| parse_date(day).is_some())
+}
+
 /// Dates as `YYYY-MM-DD` in JSON and in the store.
 pub(super) mod iso_date {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -1,14 +1,16 @@
 //! Answers by `Idempotency-Key`, in the Requests table: an item `key#<SHA-256 of the key>`, kept for a day ("The
 //! Idempotency-Key HTTP Header Field", IETF draft).
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest as _, Sha256};
 
-use super::{Requests, StoreError, error::was_written, item::text};
+use super::{
+    Requests, StoreError,
+    error::was_written,
+    intents::SENDING_S,
+    item::{number, request_id, text},
+};
 use crate::domain::{RequestId, Timestamp};
 
-/// The longest that an answer takes: above the 29 seconds of the function that gives it.
-const ANSWERING_S: i64 = 60;
 const KEPT_S: i64 = 24 * 60 * 60;
 
 /// What is known of a key.
@@ -29,10 +31,7 @@ impl Requests {
     pub async fn begin(&self, idempotency_key: &str, fingerprint: &str, at: Timestamp) -> Result<Keyed, StoreError> {
         let pk = key(idempotency_key);
         let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", text(&pk))
+            .update_item(&pk)
             .update_expression("SET fingerprint = :fingerprint, since = :at, expires_at = :expires_at")
             // One that was begun and never answered was broken off; what it may have sent, its intent knows.
             .condition_expression(
@@ -41,22 +40,17 @@ impl Requests {
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":fingerprint", text(fingerprint))
             .expression_attribute_values(":at", text(at.to_string()))
-            .expression_attribute_values(":long_ago", text(at.plus_seconds(-ANSWERING_S).to_string()))
-            .expression_attribute_values(
-                ":expires_at",
-                AttributeValue::N(at.plus_seconds(KEPT_S).unix_seconds().to_string()),
-            )
+            .expression_attribute_values(":long_ago", text(at.plus_seconds(-SENDING_S).to_string()))
+            .expression_attribute_values(":expires_at", number(at.plus_seconds(KEPT_S).unix_seconds()))
             .send()
             .await;
         if was_written(outcome)? {
             return Ok(Keyed::Fresh);
         }
-        let known = self.client.get_item().table_name(&self.table).key("pk", text(&pk)).consistent_read(true);
-        let known = known.send().await?.item.unwrap_or_default();
+        let known = self.item(pk).await?.unwrap_or_default();
         let same =
             known.get("fingerprint").and_then(|known| known.as_s().ok()).is_some_and(|known| known == fingerprint);
-        let request = known.get("request").and_then(|id| RequestId::parse(id.as_s().ok()?).ok());
-        Ok(match request {
+        Ok(match request_id(&known, "request") {
             _ if !same && !known.is_empty() => Keyed::OtherRequest,
             Some(id) => Keyed::Answered(id),
             None => Keyed::InProgress,
@@ -65,10 +59,7 @@ impl Requests {
 
     /// Remembers the retrieval that a request of this key was answered with.
     pub async fn answered(&self, idempotency_key: &str, id: &RequestId) -> Result<(), StoreError> {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", text(key(idempotency_key)))
+        self.update_item(key(idempotency_key))
             .update_expression("SET #request = :request")
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":request", text(id.as_str()))

@@ -2,12 +2,12 @@
 //! is not sent while the first is under way, nor while nobody knows whether Belvo acted on it. As long as that is unknown, the
 //! item stands in the index `by_link`, after all requests.
 
-use aws_sdk_dynamodb::{operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 
 use super::{
     Requests, StoreError,
     error::was_written,
-    item::{Item, text},
+    item::{number, request_id, text, timestamp},
     requests::BY_LINK,
 };
 use crate::{
@@ -16,13 +16,13 @@ use crate::{
 };
 
 /// The longest that sending takes: above the 29 seconds of the function that does it.
-const SENDING_S: i64 = 60;
+pub(super) const SENDING_S: i64 = 60;
 /// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval is five minutes.
 const UNKNOWN_S: i64 = 1_800;
 /// How long an intent is kept for those who ask for the same again.
 const KEPT_S: i64 = 7 * 24 * 60 * 60;
 /// Before the time of an open intent in `listed_at`: after every request.
-const OPEN: &str = "~";
+pub(super) const OPEN: &str = "~";
 /// How often a lost race for an intent is run again.
 const RACES: usize = 4;
 
@@ -49,9 +49,9 @@ impl Requests {
             if self.take(retrieval, at, "attribute_not_exists(pk)", None).await? {
                 return Ok(Intention::Begun);
             }
-            let Some(known) = self.intent(retrieval).await? else { continue };
+            let Some(known) = self.item(key(retrieval)).await? else { continue };
             let since = timestamp(&known, "since").unwrap_or(at);
-            let taken = match known.get("request").and_then(|id| RequestId::parse(id.as_s().ok()?).ok()) {
+            let taken = match request_id(&known, "request") {
                 Some(id) if !self.has_ended(&id, since, at).await? => return Ok(Intention::InFlight(id)),
                 Some(id) => self.take(retrieval, at, "#request = :known", Some(id.as_str())).await?,
                 None if at < since.plus_seconds(SENDING_S) => return Ok(Intention::Sending),
@@ -72,12 +72,7 @@ impl Requests {
 
     /// Records what Belvo accepted an intent as.
     pub async fn sent(&self, retrieval: &Retrieval, id: &RequestId) -> Result<(), StoreError> {
-        self.update_intent(&key(retrieval))
-            .update_expression("SET #request = :request REMOVE listed_at")
-            .expression_attribute_names("#request", "request")
-            .expression_attribute_values(":request", text(id.as_str()))
-            .send()
-            .await?;
+        self.settle(key(retrieval), id).send().await?;
         Ok(())
     }
 
@@ -114,15 +109,8 @@ impl Requests {
         let open = answer.items.unwrap_or_default();
         let [intent] = open.as_slice() else { return Ok(()) };
         let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else { return Ok(()) };
-        let outcome = self
-            .update_intent(pk)
-            .update_expression("SET #request = :request REMOVE listed_at")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#request)")
-            .expression_attribute_names("#request", "request")
-            .expression_attribute_values(":request", text(id.as_str()))
-            .send()
-            .await;
-        was_written(outcome).map(|_| ())
+        let still_open = "attribute_exists(pk) AND attribute_not_exists(#request)";
+        was_written(self.settle(pk, id).condition_expression(still_open).send().await).map(|_| ())
     }
 
     /// Makes an intent ours if a condition over what is `known` of it holds.
@@ -133,9 +121,9 @@ impl Requests {
         condition: &str,
         known: Option<&str>,
     ) -> Result<bool, StoreError> {
-        let expires_at = at.plus_seconds(KEPT_S).unix_seconds().to_string();
+        let expires_at = at.plus_seconds(KEPT_S).unix_seconds();
         let mut update = self
-            .update_intent(&key(retrieval))
+            .update_item(key(retrieval))
             .update_expression(
                 "SET #link = :link, since = :at, listed_at = :listed_at, expires_at = :expires_at REMOVE #request",
             )
@@ -145,16 +133,11 @@ impl Requests {
             .expression_attribute_values(":link", text(retrieval.link.as_str()))
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":listed_at", text(format!("{OPEN}{at}")))
-            .expression_attribute_values(":expires_at", AttributeValue::N(expires_at));
+            .expression_attribute_values(":expires_at", number(expires_at));
         if let Some(known) = known {
             update = update.expression_attribute_values(":known", text(known));
         }
         was_written(update.send().await)
-    }
-
-    async fn intent(&self, retrieval: &Retrieval) -> Result<Option<Item>, StoreError> {
-        let query = self.client.get_item().table_name(&self.table).key("pk", text(key(retrieval)));
-        Ok(query.consistent_read(true).send().await?.item)
     }
 
     /// Whether an equal retrieval may be sent after this one. One whose record could not be written is waited for as long as
@@ -166,15 +149,15 @@ impl Requests {
         })
     }
 
-    fn update_intent(&self, pk: &str) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", text(pk))
+    /// The update by which an intent becomes a request, and is no longer open.
+    fn settle(&self, pk: impl Into<String>, id: &RequestId) -> UpdateItemFluentBuilder {
+        self.update_item(pk)
+            .update_expression("SET #request = :request REMOVE listed_at")
+            .expression_attribute_names("#request", "request")
+            .expression_attribute_values(":request", text(id.as_str()))
     }
 }
 
 fn key(retrieval: &Retrieval) -> String {
     format!("intent#{}", retrieval.fingerprint())
-}
-
-fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(item.get(name)?.as_s().ok()?)
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Number, Value};
 
+use crate::domain::{RequestId, Timestamp};
+
 /// An item as DynamoDB's client has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -67,6 +69,20 @@ fn exact(number: &Number) -> Option<&str> {
 
 pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
+}
+
+pub(super) fn number(number: impl Into<i64>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+/// An instant in an item, if there is one.
+pub(super) fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(item.get(name)?.as_s().ok()?)
+}
+
+/// The id of a retrieval in an item, if there is one.
+pub(super) fn request_id(item: &Item, name: &str) -> Option<RequestId> {
+    RequestId::parse(item.get(name)?.as_s().ok()?).ok()
 }
 
 #[cfg(test)]

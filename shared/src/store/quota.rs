@@ -1,14 +1,12 @@
 //! The counters of retrievals, in the Requests table: an item `quota#<link>#<month>` with a number per class, and when Belvo
 //! said that a class is exhausted. Kept for 90 days after the month.
 
-use aws_sdk_dynamodb::{
-    config::retry::RetryConfig, operation::update_item::builders::UpdateItemFluentBuilder, types::AttributeValue,
-};
+use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
 
 use super::{
     Requests, StoreError,
     error::was_written,
-    item::{Item, text},
+    item::{Item, number, text},
 };
 use crate::domain::{Limits, LinkId, Quota, QuotaMonth, RetrievalClass, Timestamp};
 
@@ -36,7 +34,7 @@ impl Requests {
             return Ok(Reservation::Exhausted);
         }
         let outcome = self
-            .counter(link, at)
+            .update_item(counter_key(link, at))
             .update_expression("SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at")
             // Below the limit, by our count and by Belvo's word.
             .condition_expression(
@@ -58,7 +56,7 @@ impl Requests {
     /// Takes a retrieval back that Belvo surely did not carry out.
     pub async fn give_back(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
         let outcome = self
-            .counter(link, at)
+            .update_item(counter_key(link, at))
             .update_expression("SET #class = #class - :one")
             .condition_expression("#class >= :one")
             .expression_attribute_names("#class", class.name())
@@ -72,7 +70,7 @@ impl Requests {
 
     /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.
     pub async fn exhausted(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
-        self.counter(link, at)
+        self.update_item(counter_key(link, at))
             .update_expression("SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at")
             .expression_attribute_names("#exhausted", exhausted(class))
             .expression_attribute_values(":expires_at", expires_at(at))
@@ -84,21 +82,15 @@ impl Requests {
 
     /// What is left of each class in the month of `at`.
     pub async fn quotas(&self, link: &LinkId, limits: Limits, at: Timestamp) -> Result<Vec<Quota>, StoreError> {
-        let key = text(counter_key(link, at));
-        let answer = self.client.get_item().table_name(&self.table).key("pk", key).consistent_read(true).send().await?;
-        let item = answer.item.unwrap_or_default();
+        let item = self.item(counter_key(link, at)).await?.unwrap_or_default();
         Ok(RetrievalClass::ALL.iter().map(|class| quota(&item, *class, limits, at)).collect())
-    }
-
-    fn counter(&self, link: &LinkId, at: Timestamp) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", text(counter_key(link, at)))
     }
 }
 
 /// When the counters of a month are forgotten.
 fn expires_at(at: Timestamp) -> AttributeValue {
     let end = QuotaMonth::of(at).ends_at().unwrap_or(at);
-    AttributeValue::N(end.plus_seconds(KEPT_SECONDS).unix_seconds().to_string())
+    number(end.plus_seconds(KEPT_SECONDS).unix_seconds())
 }
 
 /// Counting twice is worse than an error: a call whose answer is lost is not repeated.
@@ -112,10 +104,6 @@ fn counter_key(link: &LinkId, at: Timestamp) -> String {
 
 fn exhausted(class: RetrievalClass) -> String {
     format!("{}_exhausted_at", class.name())
-}
-
-fn number(value: u32) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {

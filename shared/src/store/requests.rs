@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use super::{
     Cursor, StoreError,
     error::was_written,
-    item::{Item, attribute, document, text},
+    intents::OPEN,
+    item::{Item, attribute, document, number, text},
 };
 use crate::{
     aws::SdkConfig,
@@ -223,16 +224,25 @@ impl Requests {
             return Err(StoreError::Corrupt(TABLE));
         };
         item.insert("pk".to_owned(), text(format!("event#{}#{}", event.received_at, event.delivery_id)));
-        item.insert("expires_at".to_owned(), AttributeValue::N(expires_at.to_string()));
+        item.insert("expires_at".to_owned(), number(expires_at));
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
 
     /// The record of a retrieval.
     pub async fn get(&self, id: &RequestId) -> Result<Option<RequestRecord>, StoreError> {
-        let answer =
-            self.client.get_item().table_name(&self.table).key("pk", key(id)).consistent_read(true).send().await?;
-        answer.item.map(record).transpose()
+        self.item(key(id)).await?.map(record).transpose()
+    }
+
+    /// The item with this key, as it is now.
+    pub(super) async fn item(&self, pk: String) -> Result<Option<Item>, StoreError> {
+        let query = self.client.get_item().table_name(&self.table).key("pk", text(pk)).consistent_read(true);
+        Ok(query.send().await?.item)
+    }
+
+    /// The beginning of an update of the item with this key.
+    pub(super) fn update_item(&self, pk: impl Into<String>) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).key("pk", text(pk))
     }
 
     /// A link's retrievals, newest first, at most `limit`, and where the listing goes on. Read from an index that may
@@ -261,7 +271,7 @@ impl Requests {
             .key_condition_expression("#link = :link AND listed_at < :intents")
             .expression_attribute_names("#link", "link")
             .expression_attribute_values(":link", text(link.as_str()))
-            .expression_attribute_values(":intents", text("~"))
+            .expression_attribute_values(":intents", text(OPEN))
             .scan_index_forward(false)
             .limit(limit)
             .set_exclusive_start_key(start)
@@ -286,8 +296,7 @@ impl Requests {
     }
 
     fn update(&self, id: &RequestId, facts: Vec<Fact>) -> Result<UpdateItemFluentBuilder, StoreError> {
-        let mut update =
-            self.client.update_item().table_name(&self.table).key("pk", key(id)).return_values(ReturnValue::AllNew);
+        let mut update = self.update_item(key(id)).return_values(ReturnValue::AllNew);
         let mut assignments = Vec::with_capacity(facts.len());
         let mut removals = Vec::new();
         for fact in facts {
@@ -321,8 +330,8 @@ fn identity(id: &RequestId, link: &LinkId, resource: Resource, at: Timestamp) ->
     ]
 }
 
-fn key(id: &RequestId) -> AttributeValue {
-    text(format!("request#{id}"))
+fn key(id: &RequestId) -> String {
+    format!("request#{id}")
 }
 
 fn record(item: Item) -> Result<RequestRecord, StoreError> {

@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::{
     TABLE, Transactions,
-    items::{key, stored_document, timestamp},
+    items::{key, stored_document},
 };
 use crate::{
     domain::{AccountId, LinkId, RequestId, Timestamp},
-    store::{Cursor, StoreError, item::Item},
+    store::{
+        Cursor, StoreError,
+        item::{Item, request_id, timestamp},
+    },
 };
 
 /// A balance as Belvo reported it.
@@ -54,7 +57,7 @@ impl Transactions {
 
 fn balance(item: Item) -> Option<Balance> {
     let observed_at = timestamp(&item, "_stored_at")?;
-    let request = item.get("_request").and_then(|id| RequestId::parse(id.as_s().ok()?).ok());
+    let request = request_id(&item, "_request");
     let (_, mut document) = stored_document(item, "B#")?;
     let collected_at = document.get("collected_at").and_then(Value::as_str).map(str::to_owned);
     Some(Balance { collected_at, observed_at, request, balance: document.remove("balance")? })

@@ -2,13 +2,16 @@
 
 use super::{
     Filter, Listed, TABLE, Transactions, Twin,
-    items::{same_as, timestamp, transaction, transaction_key},
+    items::{same_as, transaction, transaction_key},
     list::start_key,
     read::{Place, date_range, place},
 };
 use crate::{
     domain::{LinkId, RequestId, Timestamp, Transaction, TransactionId},
-    store::{Cursor, StoreError, item::Item},
+    store::{
+        Cursor, StoreError,
+        item::{Item, request_id, timestamp},
+    },
 };
 
 /// One version of a transaction.
@@ -113,14 +116,13 @@ impl Version {
 }
 
 fn version(item: Item) -> Option<Version> {
-    let request = |name: &str| RequestId::parse(item.get(name)?.as_s().ok()?).ok();
     let deleted_at = timestamp(&item, "_deleted_at");
     Some(Version {
         from: timestamp(&item, "_stored_at")?,
-        request: request("_request"),
+        request: request_id(&item, "_request"),
         until: timestamp(&item, "_until").or(deleted_at),
         deleted: deleted_at.is_some(),
-        deleted_by: request("_deleted_by"),
+        deleted_by: request_id(&item, "_deleted_by"),
         same_as: same_as(&item),
         row: transaction(item)?,
     })

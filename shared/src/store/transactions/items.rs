@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Observation, Twin};
 use crate::{
     domain::{Account, AccountId, Digest, LinkId, Stored, Timestamp, Transaction, TransactionId},
-    store::item::{Item, attribute, document, text},
+    store::item::{Item, attribute, document, text, timestamp},
 };
 
 pub(super) fn transaction_key(link: &LinkId, id: &str) -> Item {
@@ -132,10 +132,6 @@ fn stored_version(item: &Item) -> Option<Stored> {
     let digest = Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?;
     let deleted = item.contains_key("_deleted_at");
     Some(Stored { digest, collected_at: timestamp(item, "collected_at"), deleted })
-}
-
-pub(super) fn timestamp(item: &Item, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(item.get(name)?.as_s().ok()?)
 }
 
 pub(super) fn put_request(item: Item) -> WriteRequest {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     TABLE, Transactions,
-    items::{same_as, timestamp, transaction, transaction_key},
+    items::{same_as, transaction, transaction_key},
     read::place,
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     store::{
         StoreError,
         error::was_written,
-        item::{Item, text},
+        item::{Item, text, timestamp},
     },
 };
 
