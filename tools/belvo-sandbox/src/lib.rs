@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod data;
 mod journal;
+mod limits;
 mod link;
 mod row;
 mod rules;

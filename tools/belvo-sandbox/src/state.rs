@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde_json::json;
 use time::Date;
 use tokio::sync::watch;
 
 use crate::config::{Config, Webhook};
 use crate::data::LinkSpec;
 use crate::journal::Journal;
+use crate::limits::Limits;
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::webhooks::Planned;
@@ -31,6 +33,7 @@ pub(crate) struct State {
     pub(crate) rules: Rules,
     pub(crate) webhook: Option<Webhook>,
     pub(crate) journal: Journal,
+    pub(crate) limits: Limits,
     /// Webhooks that wait for the next one of their link to overtake them.
     pub(crate) held: Vec<Planned>,
     made_by_seed: BTreeMap<u64, u64>,
@@ -46,6 +49,10 @@ pub(crate) struct NewLink {
     pub(crate) days: u32,
     pub(crate) with_loan: bool,
     pub(crate) transactions: usize,
+    /// Another rate than the generated one.
+    pub(crate) refresh_rate: Option<String>,
+    /// Another `institution_user_id` than the generated one.
+    pub(crate) customer: Option<String>,
 }
 
 impl App {
@@ -88,7 +95,13 @@ impl State {
             with_loan: new.with_loan,
         };
         *made += 1;
-        self.links.push(Link::new(&spec, new.transactions));
+        let mut link = Link::new(&spec, new.transactions);
+        for (field, value) in [("refresh_rate", new.refresh_rate), ("institution_user_id", new.customer)] {
+            if let Some(value) = value {
+                link.object[field] = json!(value);
+            }
+        }
+        self.links.push(link);
         &self.links[self.links.len() - 1]
     }
 
@@ -105,6 +118,8 @@ impl State {
             days: 1,
             with_loan: false,
             transactions: 0,
+            refresh_rate: link.object["refresh_rate"].as_str().map(str::to_owned),
+            customer: link.object["institution_user_id"].as_str().map(str::to_owned),
         };
         let made = self.create(new).id.clone();
         let (accounts, rows) = {

@@ -63,6 +63,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         days: DEFAULT_DAYS,
         with_loan: false,
         transactions: DEFAULT_TRANSACTIONS,
+        refresh_rate: None,
+        customer: None,
     };
     Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
 }

@@ -1,6 +1,7 @@
 //! The API itself: its routes, and Belvo's answers to what has no route.
 
 mod accounts;
+mod deletion;
 pub(crate) mod errors;
 mod gate;
 mod links;
@@ -36,7 +37,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/api/", get(|| async { axum::Json(json!({ "api": "belvo-sandbox" })) }))
         .route("/api/token/", post(token::create))
         .route("/api/links/", get(links::list).post(links::create))
-        .route("/api/links/{id}/", get(links::show))
+        .route("/api/links/{id}/", get(links::show).delete(deletion::delete))
         .route("/api/accounts/", get(accounts::list))
         .route("/api/accounts/{id}/", get(accounts::show))
         .route("/api/transactions/", get(transactions::list).post(retrievals::create))

@@ -25,6 +25,7 @@ use crate::webhooks::{envelope, plan, sender};
 /// What is asked for, once it is known to make sense.
 struct Retrieval {
     link: String,
+    from: Date,
     window: Filter,
     save_data: bool,
 }
@@ -42,6 +43,10 @@ pub(crate) async fn create(
     let (request, planned) = {
         let mut state = app.state();
         let retrieval = check(&state, &body)?;
+        let customer = state.link(&retrieval.link).map(|link| link.object["institution_user_id"].clone());
+        if !state.limits.admit(&customer.unwrap_or_default(), retrieval.from) {
+            return Err(ApiError::new("operational_limits_reached"));
+        }
         state.journal.retrieved(&retrieval.link);
         let link = state.link(&retrieval.link).ok_or_else(|| ApiError::field("does_not_exist", "link"))?;
         if !wants_async || ignored {
@@ -97,7 +102,7 @@ fn check(state: &Sandbox, body: &Value) -> Result<Retrieval, ApiError> {
         _ => {}
     }
     let window = Filter::window(&from.to_string(), &to.to_string(), account.as_deref());
-    Ok(Retrieval { link: id, window, save_data: body["save_data"] != false })
+    Ok(Retrieval { link: id, from, window, save_data: body["save_data"] != false })
 }
 
 fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {

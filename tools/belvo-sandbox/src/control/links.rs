@@ -28,6 +28,10 @@ pub(crate) struct LinkRequest {
     seed: Option<u64>,
     today: Option<String>,
     days: Option<u32>,
+    /// How often Belvo refreshes it.
+    refresh_rate: Option<String>,
+    /// The user at the bank: links of the same one are one customer's.
+    institution_user_id: Option<String>,
     /// A fourth account: a loan.
     #[serde(default)]
     loan_account: bool,
@@ -54,6 +58,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         days: request.days.unwrap_or(DEFAULT_DAYS),
         with_loan: request.loan_account,
         transactions: request.transactions.unwrap_or(DEFAULT_TRANSACTIONS),
+        refresh_rate: request.refresh_rate,
+        customer: request.institution_user_id,
     };
     Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
 }

@@ -1,6 +1,7 @@
 //! The control API: makes links and data, sends webhooks, sets rules, shows what happened. Open to whoever
 //! reaches 127.0.0.1; a body is JSON whatever its content type says.
 
+mod events;
 mod links;
 mod webhooks;
 
@@ -10,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -51,8 +52,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/links/{id}/accounts/{account}", patch(links::patch_account))
         .route("/links/{id}/transactions", get(links::truth).post(links::add))
         .route("/links/{id}/transactions/{transaction}", patch(links::patch).delete(links::delete))
+        .route("/links/{id}/event", post(events::happen))
+        .route("/links/{id}/refresh", post(events::refresh))
         .route("/links/{id}/settle", post(links::settle))
         .route("/links/{id}/notify", post(webhooks::notify))
+        .route("/limits", put(events::limit))
         .route("/deliver", post(webhooks::deliver))
         .route("/redeliver", post(webhooks::redeliver))
         .route("/rules", get(rules).post(add_rule).delete(remove_rules))

@@ -148,7 +148,7 @@ impl Harness {
     }
 }
 
-async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
+pub(crate) async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     Ok(Answer { status, headers, text: response.text().await? })

@@ -3,6 +3,7 @@
 mod contract;
 mod control;
 mod data;
+mod events;
 mod harness;
 mod pages;
 mod receiver;
