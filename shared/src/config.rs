@@ -40,6 +40,8 @@ pub struct RequestConfig {
     pub limits: Limits,
     /// Seconds after which a request is looked after if no webhook has come.
     pub request_due_s: u32,
+    /// The hosted Connect Widget.
+    pub widget_url: Url,
 }
 
 /// Environment of `webhook`.
@@ -109,6 +111,7 @@ impl RequestConfig {
             queue_url: text(env, "QUEUE_URL")?,
             limits: limits(env)?,
             request_due_s: number(env, "REQUEST_DUE_S")?,
+            widget_url: safe_url(env, "WIDGET_URL")?,
         })
     }
 }
@@ -210,21 +213,21 @@ fn number(env: Environment<'_>, name: &'static str) -> Result<u32, ConfigError> 
     text(env, name)?.parse().map_err(|_| ConfigError::Invalid { name, reason: "must be a number" })
 }
 
-/// Belvo is spoken to over TLS; plain HTTP is for a sandbox on this machine.
+/// Belvo's API: an origin.
 fn belvo_base_url(env: Environment<'_>) -> Result<Url, ConfigError> {
     const NAME: &str = "BELVO_BASE_URL";
-    let invalid = || ConfigError::Invalid {
-        name: NAME,
-        reason: "must be an https:// URL without a path, or http:// on 127.0.0.1",
-    };
-    let url = Url::parse(&text(env, NAME)?).map_err(|_| invalid())?;
+    let url = safe_url(env, NAME)?;
+    if url.path() == "/" { Ok(url) } else { Err(ConfigError::Invalid { name: NAME, reason: "must have no path" }) }
+}
+
+/// Belvo is spoken to over TLS; plain HTTP is for a sandbox on this machine.
+fn safe_url(env: Environment<'_>, name: &'static str) -> Result<Url, ConfigError> {
+    let invalid =
+        || ConfigError::Invalid { name, reason: "must be an https:// URL without a query, or http:// on 127.0.0.1" };
+    let url = Url::parse(&text(env, name)?).map_err(|_| invalid())?;
     let loopback = url.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
     let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    if safe && url.path() == "/" && url.query().is_none() && url.username().is_empty() {
-        Ok(url)
-    } else {
-        Err(invalid())
-    }
+    if safe && url.query().is_none() && url.username().is_empty() { Ok(url) } else { Err(invalid()) }
 }
 
 #[cfg(test)]
@@ -235,6 +238,7 @@ mod tests {
     fn whole(name: &'static str) -> Option<String> {
         let value = match name {
             "BELVO_BASE_URL" => "https://sandbox.belvo.com",
+            "WIDGET_URL" => "https://widget.belvo.io/",
             "ACK_STATUS" => "202",
             "PAGES_PER_30_S" => "36",
             "ROWS_PER_PART" => "10000",

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    domain::{Quota, RequestId},
+    domain::{Block, BlockView, Quota, RequestId},
     http,
 };
 
@@ -24,7 +24,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     belvo_request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    quota: Option<Quota>,
+    quota: Option<Box<Quota>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<Box<BlockView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +48,7 @@ impl Problem {
             belvo_code: None,
             belvo_request_id: None,
             quota: None,
+            blocked: None,
             request_id: None,
             gateway_request_id: None,
             retry_after_seconds: None,
@@ -85,7 +88,13 @@ impl Problem {
     /// Says what is left, and from when on there is more.
     #[must_use]
     pub fn with_quota(self, quota: Quota) -> Self {
-        Self { quota: Some(quota), ..self }
+        Self { quota: Some(Box::new(quota)), ..self }
+    }
+
+    /// Says what keeps a link from being used, since when, and what a person can do about it.
+    #[must_use]
+    pub fn with_block(self, block: Block) -> Self {
+        Self { blocked: Some(Box::new(block.into())), ..self }
     }
 
     /// Names the retrieval it is about.

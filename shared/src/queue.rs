@@ -16,12 +16,15 @@ use thiserror::Error;
 
 use crate::{
     aws::SdkConfig,
-    belvo::{Notification, NotificationError, json_fault},
+    belvo::{LINK_DELETED, Notification, NotificationError, json_fault},
     domain::{AccountId, LinkId, Progress, RequestId, RequestRecord, Resource, Timestamp},
 };
 
 /// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API reference).
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
+
+/// What stands in for a webhook's code where a link was silent.
+pub const SILENT: &str = "silent";
 
 /// Whether a message asks to look for overdue requests: the schedule of template.yaml sends `{"kind": "sweep", …}`.
 #[must_use]
@@ -156,6 +159,22 @@ impl Delivery {
             "link_id": link, "request_id": id
         });
         Self::of_webhook(&webhook.to_string(), id.as_str())
+    }
+
+    /// Stands in for the webhook when Belvo no longer has a link.
+    pub fn of_deleted_link(link: &LinkId) -> Result<Self, NotificationError> {
+        let webhook = json!({"webhook_type": "LINK", "webhook_code": LINK_DELETED, "link_id": link});
+        Self::of_webhook(&webhook.to_string(), link.as_str())
+    }
+
+    /// Stands in for the webhook of a link of which nothing was heard, and that is looked after again at `next`.
+    pub fn of_silent_link(link: &LinkId, next: Timestamp) -> Result<Self, NotificationError> {
+        let webhook = json!({
+            "webhook_type": Resource::TRANSACTIONS.webhook_type(), "webhook_code": SILENT, "link_id": link,
+            "data": { "next": next }
+        });
+        let delivery = Self::of_webhook(&webhook.to_string(), link.as_str())?;
+        Ok(Self { overdue: Some(next), ..delivery })
     }
 
     /// Stands in for the webhook of a request that is overdue, and will be so again at `next`.

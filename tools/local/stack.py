@@ -94,7 +94,8 @@ def _bring_up(
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
     say("Deploying   template.yaml, in about ten seconds")
-    stack = deployment.deploy(endpoint, chosen.url, state, parameters)
+    widget = {"WidgetUrl": f"{chosen.url}/widget/"} if chosen.is_sandbox else {}
+    stack = deployment.deploy(endpoint, chosen.url, state, {**widget, **parameters})
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
     variables = _variables(endpoint, api_url, stack, chosen)

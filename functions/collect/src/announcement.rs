@@ -4,7 +4,7 @@ use lambda_runtime::tracing;
 use shared::{
     belvo::{NO_RETRIEVAL_LEFT, Scope, Subject},
     domain::{Days, Failure, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
-    queue::{Delivery, Unfinished},
+    queue::{Delivery, SILENT, Unfinished},
     store::{Event, Notified},
 };
 use time::Duration;
@@ -12,6 +12,7 @@ use time::Duration;
 use crate::{
     Collect, CollectError,
     job::{Claim, Job},
+    links,
 };
 
 /// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the last six days again ("OFDA
@@ -20,8 +21,9 @@ use crate::{
 const OVERLAP: Duration = Duration::days(10);
 /// The failure that a request ends with when its message is given up.
 pub(crate) const GAVE_UP: &str = "gave_up";
-/// Codes that announce new rows and nothing else: those are looked for among the latest days first.
-const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
+/// Codes that announce new rows and nothing else, and our own for a link that was silent: rows are looked for among the latest
+/// days first.
+const NEWS: [&str; 3] = ["new_transactions_available", "new_transactions_updated", SILENT];
 
 /// Finds out what a message asks for. What asks for no rows is recorded here and done. May be repeated: facts are recorded
 /// once.
@@ -30,9 +32,14 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         Subject::Rows(resource) => *resource,
         Subject::Other(webhook_type) => {
             keep(collect, &delivery, webhook_type).await?;
+            links::note(collect, &delivery, webhook_type).await?;
             return Ok(None);
         }
     };
+    if !links::hear(collect, &delivery).await? {
+        keep(collect, &delivery, resource.webhook_type()).await?;
+        return Ok(None);
+    }
     if let Some(unfinished) = delivery.unfinished.clone() {
         return Ok(Some(resume(collect, delivery, resource, unfinished).await?));
     }
@@ -59,7 +66,9 @@ async fn look_after(
     resource: Resource,
     next: Timestamp,
 ) -> Result<Option<Job>, CollectError> {
-    let Some(id) = delivery.notification.request_id.clone() else { return Ok(None) };
+    let Some(id) = delivery.notification.request_id.clone() else {
+        return links::look_after(collect, delivery, resource).await;
+    };
     let Some(record) = collect.requests.get(&id).await? else { return Ok(None) };
     let given_up = record.failure.as_ref().is_some_and(|failure| failure.code == GAVE_UP);
     if record.status().is_terminal() && !given_up {
@@ -89,7 +98,9 @@ async fn note_exhausted(
     // The class and the month in which it was counted.
     let at = record.issued_at.unwrap_or(delivery.received_at);
     let class = RetrievalClass::of(&window, at.day());
-    Ok(collect.requests.exhausted(&record.link, class, at).await?)
+    let link = collect.requests.link(&record.link).await?;
+    let holder = link.map_or_else(|| (&record.link).into(), |link| link.quota_holder());
+    Ok(collect.requests.exhausted(&holder, class, at).await?)
 }
 
 /// The requests that a message is to end.
@@ -184,7 +195,7 @@ async fn record_notified(
 /// | answers a request of ours | those that were asked for |
 /// | announces new rows | the latest ones; all of the link's if the numbers then differ |
 /// | announces changed or deleted rows, a link's history, or anything yet unknown | all of the link's |
-async fn choose_days(
+pub(crate) async fn choose_days(
     collect: &Collect,
     delivery: &Delivery,
     record: Option<&RequestRecord>,

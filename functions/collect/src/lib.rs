@@ -10,6 +10,7 @@ mod failure;
 mod fetch;
 mod job;
 mod link;
+mod links;
 mod same_as;
 mod sweep;
 

@@ -1,17 +1,44 @@
-//! Looks for requests whose webhook has not come, and sends each to its link's group, so that it is looked after in order with
-//! the link's other work.
+//! Looks for requests whose webhook has not come, and for links of which nothing was heard, and sends each to its link's group,
+//! so that it is looked after in order with the link's other work.
 
 use lambda_runtime::tracing;
 use shared::{cause::chain, domain::Timestamp, queue::Delivery};
 
 use crate::{Collect, CollectError};
 
-/// Requests that one sweep looks at; the next one goes on.
+/// Requests, and links, that one sweep looks at; the next one goes on.
 const AT_ONCE: i32 = 500;
+
+/// Looks for both. May be repeated.
+pub(crate) async fn run(collect: &Collect) -> Result<(), CollectError> {
+    overdue_requests(collect).await?;
+    silent_links(collect).await
+}
+
+/// Sends a message for every silent link, which is silent again after as long.
+async fn silent_links(collect: &Collect) -> Result<(), CollectError> {
+    let now = Timestamp::now();
+    for record in collect.requests.silent_links(now, AT_ONCE).await? {
+        let looked = collect.requests.change_link(&record.id, |known| Some(known.looked_after(now))).await?;
+        let next = looked.silent_at().unwrap_or(now);
+        tracing::warn!(
+            link.id = record.id.as_str(),
+            heard_at = record.heard_at.map(|at| at.to_string()),
+            "silent link"
+        );
+        match Delivery::of_silent_link(&record.id, next) {
+            Ok(delivery) => collect.queue.send(&delivery).await?,
+            Err(error) => {
+                tracing::error!(link.id = record.id.as_str(), cause = %chain(&error), "link not looked after");
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Sends a message for every overdue request, and makes it due again later, so that the next sweep does not send another
 /// and comes to the others. May be repeated. What fails in between is looked after when it is due again.
-pub(crate) async fn run(collect: &Collect) -> Result<(), CollectError> {
+async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
     let now = Timestamp::now();
     let next = now.plus_seconds(collect.deadlines.due_s.into());
     let (overdue, unreadable) = collect.requests.overdue(now, AT_ONCE).await?;

@@ -1,4 +1,4 @@
-//! Reads back what the pipeline stored: requests, accounts, transactions.
+//! Reads back what the pipeline stored: links, requests, accounts, transactions.
 
 mod history;
 mod parameters;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::{
     cause::chain,
-    domain::{AccountId, Check, Limits, QuotaMonth, RequestId, RequestRecord, Status, Timestamp, Verdict},
+    domain::{AccountId, Check, Limits, LinkView, QuotaMonth, RequestId, RequestRecord, Status, Timestamp, Verdict},
     http,
     problem::Problem,
     store::{Balance, Listed, Requests, StoreError, Transactions},
@@ -54,6 +54,8 @@ pub async fn handle(query: &Query, request: Request) -> Response<Body> {
 async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     match http::route_key(request).as_deref() {
         Some("GET /requests/{id}") => show_request(query, request).await,
+        Some("GET /links") => list_links(query, request).await,
+        Some("GET /links/{link}") => show_link(query, request).await,
         Some("GET /links/{link}/requests") => list_requests(query, request).await,
         Some("GET /links/{link}/quota") => show_quota(query, request).await,
         Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
@@ -80,10 +82,27 @@ async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body
     Ok(http::json(StatusCode::OK, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
 }
 
+async fn list_links(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let limit = i32::try_from(limit).unwrap_or(i32::MAX);
+    let (records, next) = query.requests.links(after.as_ref(), limit).await.map_err(unavailable)?;
+    let links: Vec<_> = records.iter().map(LinkView::from).collect();
+    Ok(http::json(StatusCode::OK, &json!({ "links": links, "next_cursor": next.map(|cursor| cursor.encode()) })))
+}
+
+async fn show_link(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let record = query.requests.link(&link).await.map_err(unavailable)?;
+    let record = record.ok_or_else(|| Problem::not_found("no link with this id was registered or spoken of"))?;
+    Ok(http::json(StatusCode::OK, &LinkView::from(&record)))
+}
+
 async fn show_quota(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let now = Timestamp::now();
-    let quotas = query.requests.quotas(&link, query.limits, now).await.map_err(unavailable)?;
+    let record = query.requests.link(&link).await.map_err(unavailable)?;
+    let holder = record.map_or_else(|| (&link).into(), |record| record.quota_holder());
+    let quotas = query.requests.quotas(&holder, query.limits, now).await.map_err(unavailable)?;
     Ok(http::json(StatusCode::OK, &json!({ "month": QuotaMonth::of(now).text(), "retrievals": quotas })))
 }
 

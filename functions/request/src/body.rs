@@ -1,7 +1,5 @@
 //! The body of `POST /requests`.
 
-use lambda_http::http::StatusCode;
-use serde_json::{Map, Value};
 use shared::{
     belvo::Retrieval,
     domain::{AccountId, LinkId, Resource, Window},
@@ -9,22 +7,20 @@ use shared::{
 };
 use time::Date;
 
+use crate::fields::Fields;
+
 const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "date_from": "2026-01-01", "date_to": "2026-01-31"}"#;
 
 /// Reads and validates the body. Unknown fields are refused: a misspelt `account` would spend a retrieval on all
 /// accounts.
 pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
-    let mut fields: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid-body", SHAPE))?;
-    let link = required(&mut fields, "link")?;
-    let from = required(&mut fields, "date_from")?;
-    let to = required(&mut fields, "date_to")?;
-    let account = optional(&mut fields, "account")?;
-    let resource = optional(&mut fields, "resource")?;
-    if let Some(unknown) = fields.keys().next() {
-        let detail = "unknown field; known are link, date_from, date_to, account and resource";
-        return Err(Problem::field(unknown, detail));
-    }
+    let mut fields = Fields::parse(body, SHAPE)?;
+    let link = fields.required("link")?;
+    let from = fields.required("date_from")?;
+    let to = fields.required("date_to")?;
+    let account = fields.optional("account")?;
+    let resource = fields.optional("resource")?;
+    fields.end("link, date_from, date_to, account and resource")?;
     let resource = match resource {
         None => Resource::TRANSACTIONS,
         Some(name) => Resource::by_name(&name)
@@ -41,21 +37,9 @@ pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     })
 }
 
-fn required(fields: &mut Map<String, Value>, name: &str) -> Result<String, Problem> {
-    optional(fields, name)?.ok_or_else(|| Problem::field(name, format!("{name} is missing")))
-}
-
-fn optional(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
-    match fields.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Problem::field(name, format!("{name} must be text"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
     use time::macros::date;
 
     use super::*;

@@ -1,8 +1,11 @@
-//! Asks Belvo for a retrieval in the asynchronous mode and records that it did. A retrieval is scarce (Brazil's
-//! regulation allows 8 long ones per customer and month), so nothing here sends one twice.
+//! What is asked of Belvo: links and the widget that makes them, and above all retrievals, in the asynchronous mode. A
+//! retrieval is scarce (Brazil's regulation allows 8 long ones per customer and month), so nothing here sends one twice.
 
 mod body;
+mod connect;
+mod fields;
 mod idempotency;
+mod links;
 mod quota;
 
 use std::time::Duration;
@@ -16,13 +19,14 @@ use serde_json::json;
 use shared::{
     belvo::{Advice, BelvoError, Client, Retrieval, RetrievalOutcome},
     cause::chain,
-    domain::{Limits, RequestId, Timestamp},
+    domain::{Block, Limits, LinkRecord, RequestId, Timestamp},
     http,
     problem::Problem,
     queue::{Delivery, Queue},
     store::{Intention, Issued, Requests, StoreError},
 };
 use tokio::time::timeout;
+use url::Url;
 
 /// What the function needs to do its work.
 pub struct Requesting {
@@ -36,29 +40,55 @@ pub struct Requesting {
     pub limits: Limits,
     /// Seconds after which a request is looked after if no webhook has come.
     pub request_due_s: u32,
+    /// The hosted Connect Widget.
+    pub widget_url: Url,
 }
 
 /// Kept below the 29 seconds that template.yaml gives the function.
 const TIME_TO_ANSWER: Duration = Duration::from_secs(27);
 
-/// Answers `POST /requests`: 202 with the id of the retrieval, or a problem that says whether Belvo may have acted.
+/// The one route that must not be asked twice.
+const RETRIEVE: &str = "POST /requests";
+
+/// Answers the routes that ask something of Belvo.
 pub async fn handle(requesting: &Requesting, request: Request) -> Response<Body> {
     let gateway_request_id = http::gateway_request_id(&request);
-    let asked = body::parse(request.body().as_ref(), Timestamp::now().day())
-        .and_then(|retrieval| Ok((retrieval, idempotency::key(&request)?)));
-    let outcome = match asked {
-        Ok((retrieval, key)) => {
-            let asking = Asking { retrieval, at: Timestamp::now(), gateway_request_id: &gateway_request_id };
-            timeout(TIME_TO_ANSWER, idempotency::once(requesting, &asking, key.as_deref()))
-                .await
-                .unwrap_or_else(|_| Err(unconfirmed()))
-        }
-        Err(problem) => Err(problem),
-    };
-    match outcome {
-        Ok(id) => accepted(&id),
-        Err(problem) => problem.at_gateway(&gateway_request_id).into_response(),
+    let outcome = timeout(TIME_TO_ANSWER, answer(requesting, &request, &gateway_request_id)).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(late(&request)));
+    outcome.unwrap_or_else(|problem| problem.at_gateway(&gateway_request_id).into_response())
+}
+
+async fn answer(
+    requesting: &Requesting,
+    request: &Request,
+    gateway_request_id: &str,
+) -> Result<Response<Body>, Problem> {
+    match http::route_key(request).as_deref() {
+        Some(RETRIEVE) => retrieve(requesting, request, gateway_request_id).await,
+        Some("POST /connect/token") => connect::mint(requesting, request).await,
+        Some("POST /links") => links::register(requesting, request).await,
+        Some("DELETE /links/{link}") => links::delete(requesting, request).await,
+        _ => Err(Problem::not_found("no such route")),
     }
+}
+
+fn late(request: &Request) -> Problem {
+    match http::route_key(request).as_deref() {
+        Some(RETRIEVE) => unconfirmed(),
+        _ => Problem::unavailable("it took too long; ask again, which does no harm").retry_after(1),
+    }
+}
+
+/// Answers 202 with the id of the retrieval, or a problem that says whether Belvo may have acted.
+async fn retrieve(
+    requesting: &Requesting,
+    request: &Request,
+    gateway_request_id: &str,
+) -> Result<Response<Body>, Problem> {
+    let at = Timestamp::now();
+    let asking = Asking { retrieval: body::parse(request.body().as_ref(), at.day())?, at, gateway_request_id };
+    let key = idempotency::key(request)?;
+    idempotency::once(requesting, &asking, key.as_deref()).await.map(|id| accepted(&id))
 }
 
 /// One wish for a retrieval.
@@ -85,13 +115,18 @@ fn accepted(id: &RequestId) -> Response<Body> {
 /// half an hour has passed.
 async fn issue(requesting: &Requesting, asking: &Asking<'_>) -> Result<RequestId, Problem> {
     let (requests, retrieval) = (&requesting.requests, &asking.retrieval);
+    let link = requests.link(&retrieval.link).await.map_err(|error| unavailable(&error))?;
+    if let Some(block) = link.as_ref().and_then(LinkRecord::block) {
+        return Err(blocked(block));
+    }
+    let holder = link.as_ref().map_or_else(|| (&retrieval.link).into(), LinkRecord::quota_holder);
     match requests.intend(retrieval, asking.at).await.map_err(|error| unavailable(&error))? {
         Intention::Begun => {}
         Intention::InFlight(id) => return Ok(id),
         Intention::Sending => return Err(in_progress()),
         Intention::Unknown { until } => return Err(unresolved(until, asking.at)),
     }
-    let outcome = match quota::reserve(requesting, asking).await {
+    let outcome = match quota::reserve(requesting, asking, &holder).await {
         Ok(()) => requesting.belvo.retrieve(retrieval).await,
         Err(problem) => {
             withdraw(requesting, asking).await;
@@ -108,11 +143,24 @@ async fn issue(requesting: &Requesting, asking: &Asking<'_>) -> Result<RequestId
         Err(error) => {
             log_refusal(&error, retrieval, asking.gateway_request_id);
             if !error.is_ambiguous() {
-                quota::settle(requesting, asking, &error).await;
+                quota::settle(requesting, asking, &holder, &error).await;
+                note_refusal(requesting, asking, &error).await;
                 withdraw(requesting, asking).await;
             }
-            Err(problem(&error))
+            Err(belvo_problem(&error))
         }
+    }
+}
+
+/// Remembers what a refusal says of the link, so that the next retrieval is not sent in vain: after six, Belvo calls a link
+/// invalid.
+async fn note_refusal(requesting: &Requesting, asking: &Asking<'_>, error: &BelvoError) {
+    let BelvoError::Rejected { code, .. } = error else { return };
+    let link = &asking.retrieval.link;
+    // A link that is not otherwise known is not entered for a mistake in its id.
+    let refused = |known: LinkRecord| known.refused(code, asking.at);
+    if let Err(error) = requesting.requests.change_link(link, refused).await {
+        tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "refusal not noted");
     }
 }
 
@@ -177,19 +225,19 @@ fn log_refusal(error: &BelvoError, retrieval: &Retrieval, gateway_request_id: &s
 }
 
 /// What the caller is told, and above all whether asking again may cost a second retrieval.
-fn problem(error: &BelvoError) -> Problem {
+pub(crate) fn belvo_problem(error: &BelvoError) -> Problem {
     if error.is_ambiguous() {
         return unconfirmed();
     }
     match error {
         BelvoError::Rejected { code, message, field, belvo_request_id, .. } => {
-            let detail = if message.is_empty() { "Belvo refused the retrieval" } else { message };
+            let detail = if message.is_empty() { "Belvo refused the request" } else { message };
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused-by-belvo", detail)
                 .about(field.as_deref())
                 .from_belvo(code, belvo_request_id.as_deref())
         }
         BelvoError::Later { code, after, .. } => {
-            Problem::unavailable("Belvo cannot bring the data now").from_belvo(code, None).retry_after(after.as_secs())
+            Problem::unavailable("Belvo cannot do it now").from_belvo(code, None).retry_after(after.as_secs())
         }
         BelvoError::Unreachable(_) => {
             Problem::unavailable("Belvo cannot be reached; no retrieval was spent").retry_after(3)
@@ -198,9 +246,15 @@ fn problem(error: &BelvoError) -> Problem {
     }
 }
 
-fn unavailable(error: &StoreError) -> Problem {
-    tracing::error!(cause = %chain(error), "retrieval not sent");
+pub(crate) fn unavailable(error: &StoreError) -> Problem {
+    tracing::error!(cause = %chain(error), "request not carried out");
     Problem::unavailable("the request could not be recorded, so nothing was sent to Belvo; try again").retry_after(1)
+}
+
+fn blocked(block: Block) -> Problem {
+    let detail =
+        format!("nothing can be retrieved for this link, and nothing was sent to Belvo; {}", block.reason.remedy());
+    Problem::new(StatusCode::CONFLICT, "link-blocked", detail).with_block(block)
 }
 
 fn in_progress() -> Problem {

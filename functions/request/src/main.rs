@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
         queue: Queue::new(&aws, config.queue_url),
         limits: config.limits,
         request_due_s: config.request_due_s,
+        widget_url: config.widget_url,
     };
     // During INIT, so that the first request finds open connections and known keys.
     warm_up(async { tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up()) }).await;

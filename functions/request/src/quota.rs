@@ -4,7 +4,7 @@ use lambda_http::{http::StatusCode, tracing};
 use shared::{
     belvo::{BelvoError, NO_RETRIEVAL_LEFT},
     cause::chain,
-    domain::RetrievalClass,
+    domain::{QuotaHolder, RetrievalClass},
     problem::Problem,
     store::Reservation,
 };
@@ -12,37 +12,38 @@ use shared::{
 use crate::{Asking, Requesting, unavailable};
 
 /// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor while it cannot be counted.
-pub(crate) async fn reserve(requesting: &Requesting, asking: &Asking<'_>) -> Result<(), Problem> {
-    let (class, link) = (class(asking), &asking.retrieval.link);
-    let reservation = requesting.requests.reserve(link, class, requesting.limits.of(class), asking.at).await;
+pub(crate) async fn reserve(requesting: &Requesting, asking: &Asking<'_>, holder: &QuotaHolder) -> Result<(), Problem> {
+    let class = class(asking);
+    let reservation = requesting.requests.reserve(holder, class, requesting.limits.of(class), asking.at).await;
     match reservation.map_err(|error| unavailable(&error))? {
         Reservation::Granted => Ok(()),
-        Reservation::Exhausted => Err(refusal(requesting, asking).await),
+        Reservation::Exhausted => Err(refusal(requesting, asking, holder).await),
     }
 }
 
 /// Brings the count in line with what Belvo said instead of accepting. A count that cannot be mended is one too high, and
 /// Belvo's own word still counts.
-pub(crate) async fn settle(requesting: &Requesting, asking: &Asking<'_>, error: &BelvoError) {
+pub(crate) async fn settle(requesting: &Requesting, asking: &Asking<'_>, holder: &QuotaHolder, error: &BelvoError) {
     let (class, link) = (class(asking), &asking.retrieval.link);
     let outcome = match error {
         BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT => {
-            requesting.requests.exhausted(link, class, asking.at).await
+            requesting.requests.exhausted(holder, class, asking.at).await
         }
-        _ => requesting.requests.give_back(link, class, asking.at).await,
+        _ => requesting.requests.give_back(holder, class, asking.at).await,
     };
     if let Err(error) = outcome {
         tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "retrieval count not mended");
     }
 }
 
-async fn refusal(requesting: &Requesting, asking: &Asking<'_>) -> Problem {
-    let (class, link) = (class(asking), &asking.retrieval.link);
-    let quotas = match requesting.requests.quotas(link, requesting.limits, asking.at).await {
+async fn refusal(requesting: &Requesting, asking: &Asking<'_>, holder: &QuotaHolder) -> Problem {
+    let class = class(asking);
+    let quotas = match requesting.requests.quotas(holder, requesting.limits, asking.at).await {
         Ok(quotas) => quotas,
         Err(error) => return unavailable(&error),
     };
-    let detail = format!("this link has no {} retrieval left this month; nothing was sent to Belvo", class.name());
+    let detail =
+        format!("this link's customer has no {} retrieval left this month; nothing was sent to Belvo", class.name());
     let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota-exhausted", detail);
     let Some(quota) = quotas.into_iter().find(|quota| quota.class == class) else { return problem };
     let seconds = quota.resets_at.map_or(0, |at| at.millis_since(asking.at) / 1_000);

@@ -144,8 +144,7 @@ impl Client {
         let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
         let url = self.resource_url(retrieval.resource)?;
         let request = || {
-            self.http
-                .request(Method::POST, url.clone())
+            self.request(Method::POST, url.clone())
                 .timeout(RETRIEVAL_TIMEOUT)
                 .header("X-Belvo-Request-Mode", "async")
                 .header(header::CONTENT_TYPE, "application/json")
@@ -179,18 +178,28 @@ impl Client {
         if let Some(pace) = &self.pace {
             pace.admit().await;
         }
-        let answer = self.send(|| self.http.request(Method::GET, url.clone())).await?;
+        let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
         let body: PageBody = read(answer).await?;
         let next = body.next.map(|next| own_page(&self.base, &next)).transpose()?;
         Ok(Page { count: body.count, rows: body.results, next })
     }
 
+    /// The beginning of a request, without keys.
+    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    /// The keys, for the one call that carries them in its body.
+    pub(super) async fn keys(&self) -> Result<ApiKeys, BelvoError> {
+        Ok(self.keys.get().await?.value)
+    }
+
     /// Sends a request with the keys; after a 401 once more if the keys have changed since they were read.
-    async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, BelvoError> {
+    pub(super) async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
-        match answer(request(), &keys.value).await {
+        match answer(with_keys(request(), &keys.value)).await {
             Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.newer_than(&keys).await? {
-                Some(keys) => answer(request(), &keys.value).await,
+                Some(keys) => answer(with_keys(request(), &keys.value)).await,
                 None => Err(BelvoError::KeysRefused { status: 401, code }),
             },
             outcome => outcome,
@@ -215,12 +224,20 @@ impl Client {
     }
 
     fn resource_url(&self, resource: Resource) -> Result<Url, BelvoError> {
-        self.base.join(resource.path()).map_err(|_| BelvoError::Unreadable("base URL"))
+        self.url(resource.path())
+    }
+
+    pub(super) fn url(&self, path: &str) -> Result<Url, BelvoError> {
+        self.base.join(path).map_err(|_| BelvoError::Unreadable("base URL"))
     }
 }
 
-async fn answer(request: RequestBuilder, keys: &ApiKeys) -> Result<Response, BelvoError> {
-    let answer = request.basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose())).send().await?;
+fn with_keys(request: RequestBuilder, keys: &ApiKeys) -> RequestBuilder {
+    request.basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose()))
+}
+
+pub(super) async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
+    let answer = request.send().await?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);
@@ -245,7 +262,7 @@ fn own_page(base: &Url, next: &str) -> Result<NextPage, BelvoError> {
     }
 }
 
-async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, BelvoError> {
+pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, BelvoError> {
     let body = answer.bytes().await?;
     serde_json::from_slice(&body).map_err(|_| BelvoError::Unreadable("body"))
 }

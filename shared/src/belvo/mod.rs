@@ -3,12 +3,16 @@
 
 mod client;
 mod error;
+mod links;
 mod pace;
 mod webhook;
+mod widget;
 mod wire;
 
 pub use client::{ApiKeys, Client, Retrieval, RetrievalOutcome, Scope};
 pub use error::{Advice, BelvoError, NO_RETRIEVAL_LEFT};
+pub use links::LinkDeletion;
 pub(crate) use webhook::json_fault;
-pub use webhook::{Notification, NotificationError, Subject, mentioned_request_id};
+pub use webhook::{LINK_DELETED, Notification, NotificationError, Subject, mentioned_request_id};
+pub use widget::{Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken};
 pub use wire::{NextPage, Page};

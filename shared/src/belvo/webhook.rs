@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::domain::{Declared, Failure, LinkId, RequestId, Resource};
+use crate::domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 
 /// A webhook that says what happened and to which link.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,9 @@ pub struct Notification {
     pub request_id: Option<RequestId>,
     data: Map<String, Value>,
 }
+
+/// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's OpenAPI).
+pub const LINK_DELETED: &str = "link_deleted";
 
 /// What a webhook is about. An open vocabulary: Belvo adds types without notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +89,13 @@ impl Notification {
             last_transaction_date: text("last_transaction_date"),
         };
         (declared != Declared::default()).then_some(declared)
+    }
+
+    /// What a `CONSENT` webhook says of the consent.
+    #[must_use]
+    pub fn consent(&self) -> Consent {
+        let text = |field| self.data.get(field).and_then(Value::as_str).map(str::to_owned);
+        Consent { id: text("consent_id"), due_date: text("consent_due_date"), ended_at: None }
     }
 
     /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented); public code also models

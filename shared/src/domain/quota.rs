@@ -1,10 +1,13 @@
 //! Belvo's limits of retrievals per customer and calendar month, by how far back they reach ("OFDA Brazil Data Retrieval
-//! Limits", Belvo's documentation). Counted per link: which links are one customer's, Belvo does not tell.
+//! Limits", Belvo's documentation). Which links are one customer's, a link's `institution_user_id` tells once it is registered;
+//! until then each link is counted alone (docs/decisions/0012).
+
+use std::fmt;
 
 use serde::Serialize;
 use time::{Date, Duration, Month as CalendarMonth};
 
-use super::{Timestamp, Window};
+use super::{LinkId, Timestamp, Window};
 
 /// A retrieval of fewer days than this from now counts as short.
 const SHORT_DAYS: i64 = 6;
@@ -56,6 +59,30 @@ impl Limits {
             RetrievalClass::Long => self.long,
             RetrievalClass::Short => self.short,
         }
+    }
+}
+
+/// Whose retrievals are counted together. Its text is the middle of a counter's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaHolder(String);
+
+impl QuotaHolder {
+    /// All links of a customer at a bank, by Belvo's `institution_user_id`.
+    #[must_use]
+    pub fn customer(institution_user_id: &str) -> Self {
+        Self(format!("customer:{institution_user_id}"))
+    }
+}
+
+impl From<&LinkId> for QuotaHolder {
+    fn from(link: &LinkId) -> Self {
+        Self(link.to_string())
+    }
+}
+
+impl fmt::Display for QuotaHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

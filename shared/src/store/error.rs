@@ -21,6 +21,9 @@ pub enum StoreError {
     /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
+    /// Others kept writing the same item; a repetition may succeed.
+    #[error("others kept writing the stored item of {0}")]
+    Contended(&'static str),
     /// An item is not what this version writes. A repetition fails too.
     #[error("a stored item of {0} cannot be read")]
     Corrupt(&'static str),

@@ -5,6 +5,7 @@ mod error;
 mod idempotency;
 mod intents;
 mod item;
+mod links;
 mod quota;
 mod requests;
 mod transactions;

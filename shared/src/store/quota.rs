@@ -1,4 +1,4 @@
-//! The counters of retrievals, in the Requests table: an item `quota#<link>#<month>` with a number per class, and when Belvo
+//! The counters of retrievals, in the Requests table: an item `quota#<holder>#<month>` with a number per class, and when Belvo
 //! said that a class is exhausted. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
@@ -8,7 +8,7 @@ use super::{
     error::was_written,
     item::{Item, number, text},
 };
-use crate::domain::{Limits, LinkId, Quota, QuotaMonth, RetrievalClass, Timestamp};
+use crate::domain::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
 
 const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
 
@@ -25,7 +25,7 @@ impl Requests {
     /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are granted as there are.
     pub async fn reserve(
         &self,
-        link: &LinkId,
+        holder: &QuotaHolder,
         class: RetrievalClass,
         limit: u32,
         at: Timestamp,
@@ -34,7 +34,7 @@ impl Requests {
             return Ok(Reservation::Exhausted);
         }
         let outcome = self
-            .update_item(counter_key(link, at))
+            .update_item(counter_key(holder, at))
             .update_expression("SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at")
             // Below the limit, by our count and by Belvo's word.
             .condition_expression(
@@ -54,9 +54,14 @@ impl Requests {
     }
 
     /// Takes a retrieval back that Belvo surely did not carry out.
-    pub async fn give_back(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn give_back(
+        &self,
+        holder: &QuotaHolder,
+        class: RetrievalClass,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let outcome = self
-            .update_item(counter_key(link, at))
+            .update_item(counter_key(holder, at))
             .update_expression("SET #class = #class - :one")
             .condition_expression("#class >= :one")
             .expression_attribute_names("#class", class.name())
@@ -69,8 +74,13 @@ impl Requests {
     }
 
     /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.
-    pub async fn exhausted(&self, link: &LinkId, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
-        self.update_item(counter_key(link, at))
+    pub async fn exhausted(
+        &self,
+        holder: &QuotaHolder,
+        class: RetrievalClass,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.update_item(counter_key(holder, at))
             .update_expression("SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at")
             .expression_attribute_names("#exhausted", exhausted(class))
             .expression_attribute_values(":expires_at", expires_at(at))
@@ -80,9 +90,42 @@ impl Requests {
         Ok(())
     }
 
+    /// Counts a retrieval that Belvo has made without being asked here.
+    pub async fn count(&self, holder: &QuotaHolder, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
+        self.add(holder, class, 1, at).await
+    }
+
+    /// Counts what `from` has used this month for `to`, too: a link that turned out to be a customer's.
+    pub async fn carry_over(&self, from: &QuotaHolder, to: &QuotaHolder, at: Timestamp) -> Result<(), StoreError> {
+        let item = self.item(counter_key(from, at)).await?.unwrap_or_default();
+        for class in RetrievalClass::ALL {
+            let used = used(&item, class);
+            if used > 0 {
+                self.add(to, class, used, at).await?;
+            }
+            if item.contains_key(&exhausted(class)) {
+                self.exhausted(to, class, at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add(&self, holder: &QuotaHolder, class: RetrievalClass, n: u32, at: Timestamp) -> Result<(), StoreError> {
+        self.update_item(counter_key(holder, at))
+            .update_expression("SET expires_at = :expires_at ADD #class :n")
+            .expression_attribute_names("#class", class.name())
+            .expression_attribute_values(":n", number(n))
+            .expression_attribute_values(":expires_at", expires_at(at))
+            .customize()
+            .config_override(once())
+            .send()
+            .await?;
+        Ok(())
+    }
+
     /// What is left of each class in the month of `at`.
-    pub async fn quotas(&self, link: &LinkId, limits: Limits, at: Timestamp) -> Result<Vec<Quota>, StoreError> {
-        let item = self.item(counter_key(link, at)).await?.unwrap_or_default();
+    pub async fn quotas(&self, holder: &QuotaHolder, limits: Limits, at: Timestamp) -> Result<Vec<Quota>, StoreError> {
+        let item = self.item(counter_key(holder, at)).await?.unwrap_or_default();
         Ok(RetrievalClass::ALL.iter().map(|class| quota(&item, *class, limits, at)).collect())
     }
 }
@@ -98,8 +141,8 @@ fn once() -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::config::Config::builder().retry_config(RetryConfig::disabled())
 }
 
-fn counter_key(link: &LinkId, at: Timestamp) -> String {
-    format!("quota#{link}#{}", QuotaMonth::of(at).text())
+fn counter_key(holder: &QuotaHolder, at: Timestamp) -> String {
+    format!("quota#{holder}#{}", QuotaMonth::of(at).text())
 }
 
 fn exhausted(class: RetrievalClass) -> String {
@@ -107,8 +150,12 @@ fn exhausted(class: RetrievalClass) -> String {
 }
 
 fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {
-    let used = item.get(class.name()).and_then(|used| used.as_n().ok()?.parse().ok()).unwrap_or(0);
+    let used = used(item, class);
     let limit = limits.of(class);
     let left = if item.contains_key(&exhausted(class)) { 0 } else { limit.saturating_sub(used) };
     Quota { class, limit, used, left, resets_at: QuotaMonth::of(at).ends_at() }
+}
+
+fn used(item: &Item, class: RetrievalClass) -> u32 {
+    item.get(class.name()).and_then(|used| used.as_n().ok()?.parse().ok()).unwrap_or(0)
 }

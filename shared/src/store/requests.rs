@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `request#<id>` | one retrieval ([`RequestRecord`]); `link` and `listed_at` put it into the index `by_link`, `due` and `due_at` into `by_due` until it has ended |
 //! | `event#<when it came in>#<delivery id>` | a webhook that asked for no collection, kept for 90 days |
-//! | `quota#<link>#<month>` | how many retrievals were sent (`quota.rs`) |
+//! | `quota#<holder>#<month>` | how many retrievals were sent (`quota.rs`) |
 //! | `intent#<fingerprint>` | the latest wish to send a retrieval (`intents.rs`) |
+//! | `link#<id>` | what is known of a link (`links.rs`) |
 //! | `key#<hash>` | what a request with an `Idempotency-Key` was answered with (`idempotency.rs`) |
 //!
 //! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
@@ -32,7 +33,7 @@ use crate::{
 
 const TABLE: &str = "Requests";
 pub(super) const BY_LINK: &str = "by_link";
-const BY_DUE: &str = "by_due";
+pub(super) const BY_DUE: &str = "by_due";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
 const DUE: &str = "due";
 /// What takes it out again.

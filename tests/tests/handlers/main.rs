@@ -6,6 +6,7 @@
 mod batches;
 mod collect;
 mod healing;
+mod links;
 mod query;
 mod request;
 mod surroundings;

@@ -3,7 +3,7 @@
 use query::{Query, handle};
 
 use shared::{
-    domain::{LinkId, RequestId, Resource, Timestamp, Window},
+    domain::{Connection, LinkId, LinkRecord, RequestId, Resource, Timestamp, Window},
     store::Issued,
 };
 use time::macros::date;
@@ -24,7 +24,11 @@ async fn every_query_event_gets_its_answer() {
         due_at: Timestamp::now().plus_seconds(1_800),
     };
     here.requests().issued(&issued).await.unwrap();
+    let registered = |link: LinkRecord| Some(link.registered(Connection::default(), Timestamp::now()));
+    here.requests().change_link(&issued.link, registered).await.unwrap();
     let cases = [
+        ("query-links", 200),
+        ("query-link", 200),
         ("query-request", 200),
         ("query-requests-of-link", 200),
         ("query-accounts", 200),

@@ -13,7 +13,9 @@ use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, rea
 
 async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
     let (belvo, queue) = (here.belvo(keys).await, here.queue().await);
-    Requesting { belvo, requests: here.own_requests().await, queue, limits: AMPLE_LIMITS, request_due_s: 1_800 }
+    let widget_url = here.widget_url();
+    let requests = here.own_requests().await;
+    Requesting { belvo, requests, queue, limits: AMPLE_LIMITS, request_due_s: 1_800, widget_url }
 }
 
 #[tokio::test]
@@ -26,6 +28,10 @@ async fn every_request_event_gets_its_answer() {
         ("request-reversed-dates", 400, Some("date_from")),
         ("request-unknown-field", 400, Some("acount")),
         ("request-bad-json", 400, None),
+        ("request-connect-token", 201, None),
+        ("request-connect-token-update-mode", 201, None),
+        ("request-register-link", 422, None),
+        ("request-delete-link", 202, None),
     ];
     for (name, status, field) in cases {
         let (answered, body) = read(&handle(&requesting, http_event(name)).await);
@@ -63,6 +69,7 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
         queue: here.queue().await,
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
+        widget_url: here.widget_url(),
     };
     let answer = handle(&requesting, http_event("request-one-month")).await;
 

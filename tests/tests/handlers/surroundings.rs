@@ -62,6 +62,23 @@ impl Surroundings {
         assert!(plain_http().patch(url).json(&fields).send().await.unwrap().status().is_success());
     }
 
+    /// Changes fields of a link.
+    pub(crate) async fn patch_link(&self, link: &str, fields: Value) {
+        let url = format!("{}/_control/links/{link}", self.sandbox.url());
+        assert!(plain_http().patch(url).json(&fields).send().await.unwrap().status().is_success());
+    }
+
+    /// Waits until this sandbox no longer has a link.
+    pub(crate) async fn until_gone(&self, link: &str) {
+        let url = format!("{}/api/links/{link}/", self.sandbox.url());
+        let keys = Config::default();
+        tests::eventually("the link is gone", async || {
+            let answer = plain_http().get(&url).basic_auth(&keys.secret_id, Some(&keys.secret_password)).send().await;
+            (answer.unwrap().status() == 404).then_some(())
+        })
+        .await;
+    }
+
     /// The queries of every page that was asked for.
     pub(crate) async fn get_queries(&self) -> Vec<String> {
         let url = format!("{}/_control/log", self.sandbox.url());
@@ -88,6 +105,11 @@ impl Surroundings {
     pub(crate) async fn belvo(&self, keys: Value) -> Client {
         let keys = CachedSecret::new(&self.stack.aws, self.secret(keys).await);
         Client::new(self.sandbox.url().parse().unwrap(), keys).unwrap()
+    }
+
+    /// The address of this sandbox's widget.
+    pub(crate) fn widget_url(&self) -> url::Url {
+        format!("{}/widget/", self.sandbox.url()).parse().unwrap()
     }
 
     /// What this sandbox has counted.

@@ -7,6 +7,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{Collect, Deadlines, Patience, handle};
 use serde_json::{Value, json};
 use shared::{
+    aws::SdkConfig,
     domain::{LinkId, RequestId, RequestRecord, Resource, Timestamp, Window},
     queue::{DeadLetters, Delivery, Queue},
     store::{Issued, Requests, Transactions},
@@ -21,8 +22,10 @@ pub(crate) const AMPLE: Duration = Duration::from_mins(1);
 pub(crate) struct Worker {
     pub(crate) here: Surroundings,
     pub(crate) collect: Collect,
+    /// Where its tables are.
+    pub(crate) aws: SdkConfig,
+    pub(crate) queue_url: String,
     sqs: aws_sdk_sqs::Client,
-    queue_url: String,
     dead_letter_queue_url: String,
 }
 
@@ -41,7 +44,8 @@ impl Worker {
             deadlines: Deadlines { due_s: 1_800, expires_s: 86_400 },
             patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
         };
-        Self { here, collect, sqs, queue_url, dead_letter_queue_url }
+        let aws = here.stack.aws.clone();
+        Self { here, collect, aws, queue_url, sqs, dead_letter_queue_url }
     }
 
     /// The same with tables of its own, so that nobody else's requests are in them.
@@ -51,6 +55,7 @@ impl Worker {
         let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await).await;
         worker.collect.requests = Requests::new(&aws, stack.requests_table.clone());
         worker.collect.transactions = Transactions::new(&aws, stack.transactions_table.clone());
+        worker.aws = aws;
         worker
     }
 

@@ -29,6 +29,7 @@
 
 mod balances;
 mod batch;
+mod erase;
 mod history;
 mod items;
 mod list;

@@ -1,0 +1,101 @@
+//! What webhooks tell of a link itself, and what becomes of a link that is silent, shut or gone.
+
+use lambda_runtime::tracing;
+use shared::{
+    belvo::{LINK_DELETED, Scope},
+    domain::{LinkEvent, LinkId, LinkRecord, Resource, Timestamp},
+    queue::Delivery,
+};
+
+use crate::{
+    Collect, CollectError,
+    announcement::choose_days,
+    job::{Claim, Job},
+};
+
+/// Records a webhook of type `LINK` or `CONSENT` on its link. May be repeated. It is believed where it only keeps us from
+/// sending something; that a link is gone is asked of Belvo, because then rows may be erased.
+pub(crate) async fn note(collect: &Collect, delivery: &Delivery, webhook_type: &str) -> Result<(), CollectError> {
+    if !["LINK", "CONSENT"].contains(&webhook_type) {
+        return Ok(());
+    }
+    let (link, code) = (&delivery.notification.link, &delivery.notification.code);
+    let event = LinkEvent { webhook_type: webhook_type.to_owned(), code: code.clone(), at: delivery.received_at };
+    let told = delivery.notification.consent();
+    collect.requests.change_link(link, |known| Some(known.noted(event.clone(), told.clone()))).await?;
+    if code == LINK_DELETED && collect.belvo.link(link).await?.is_none() {
+        end(collect, link).await?;
+    }
+    Ok(())
+}
+
+/// Takes note that a webhook about rows came, and says whether its link is still there. One of a link that was shut is a reason
+/// to ask Belvo whether it is open again.
+pub(crate) async fn hear(collect: &Collect, delivery: &Delivery) -> Result<bool, CollectError> {
+    let (link, at) = (&delivery.notification.link, delivery.received_at);
+    let known = collect.requests.link(link).await?;
+    if known.as_ref().is_some_and(LinkRecord::is_deleted) {
+        return Ok(false);
+    }
+    if delivery.unfinished.is_some() || delivery.overdue.is_some() {
+        return Ok(true);
+    }
+    if let Some(failure) = delivery.notification.failure() {
+        collect.requests.change_link(link, |known| known.refused(&failure.code, at)).await?;
+        return Ok(true);
+    }
+    let Some(known) = known else { return Ok(true) };
+    if known.shut_out.is_some() && !read_again(collect, link).await? {
+        return Ok(false);
+    }
+    if known.heard(at).is_some() {
+        collect.requests.change_link(link, |known| known.heard(at)).await?;
+    }
+    Ok(true)
+}
+
+/// Asks Belvo about a link that was silent, and looks for its latest rows, unless it is being deleted.
+pub(crate) async fn look_after(
+    collect: &Collect,
+    delivery: Delivery,
+    resource: Resource,
+) -> Result<Option<Job>, CollectError> {
+    let link = delivery.notification.link.clone();
+    if !read_again(collect, &link).await? {
+        return Ok(None);
+    }
+    let known = collect.requests.link(&link).await?;
+    if known.is_some_and(|known| known.deletion.is_some()) {
+        tracing::warn!(link.id = link.as_str(), "deletion not confirmed");
+        return Ok(None);
+    }
+    let (days, counts_after) = choose_days(collect, &delivery, None).await?;
+    let scope = Scope { resource, link, days, account: None };
+    Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record: None }] }))
+}
+
+/// Brings the record of a link up to what Belvo says, and says whether Belvo still has the link.
+async fn read_again(collect: &Collect, link: &LinkId) -> Result<bool, CollectError> {
+    let Some(connection) = collect.belvo.link(link).await? else {
+        end(collect, link).await?;
+        return Ok(false);
+    };
+    let now = Timestamp::now();
+    collect.requests.change_link(link, |known| Some(known.read(connection.clone(), now))).await?;
+    Ok(true)
+}
+
+/// Ends a link that Belvo no longer has. Its rows stay, or go if that was asked for with `DELETE /links/{link}`. May be
+/// repeated, and goes on where it was broken off.
+async fn end(collect: &Collect, link: &LinkId) -> Result<(), CollectError> {
+    let now = Timestamp::now();
+    let record = collect.requests.change_link(link, |known| Some(known.deleted(now))).await?;
+    if record.awaits_erasure() {
+        let items = collect.transactions.erase(link).await?;
+        collect.requests.change_link(link, |known| Some(known.erased(Timestamp::now()))).await?;
+        tracing::info!(link.id = link.as_str(), items, "rows of a deleted link erased");
+    } else {
+        tracing::info!(link.id = link.as_str(), "link deleted");
+    }
+    Ok(())
+}

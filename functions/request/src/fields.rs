@@ -1,0 +1,62 @@
+//! The fields of a JSON body, taken out one by one, so that what is left is unknown.
+
+use lambda_http::http::StatusCode;
+use serde_json::{Map, Value};
+use shared::problem::Problem;
+
+/// Fields that nobody has read yet.
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads a body that is a JSON object; `shape` tells the caller how one looks.
+    pub(crate) fn parse(body: &[u8], shape: &str) -> Result<Self, Problem> {
+        let invalid = |_| Problem::new(StatusCode::BAD_REQUEST, "invalid-body", shape);
+        serde_json::from_slice(body).map(Self).map_err(invalid)
+    }
+
+    /// A text that has to be there.
+    pub(crate) fn required(&mut self, name: &str) -> Result<String, Problem> {
+        self.optional(name)?.ok_or_else(|| Problem::field(name, format!("{name} is missing")))
+    }
+
+    /// A text; `null` is none.
+    pub(crate) fn optional(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Problem::field(name, format!("{name} must be text"))),
+        }
+    }
+
+    /// One of some words, of which the first is meant when there is none.
+    pub(crate) fn one_of(&mut self, name: &str, words: &[&str]) -> Result<String, Problem> {
+        let Some(word) = self.optional(name)? else { return Ok(words[0].to_owned()) };
+        if words.contains(&word.as_str()) {
+            Ok(word)
+        } else {
+            Err(Problem::field(name, format!("{name} must be one of {}", words.join(", "))))
+        }
+    }
+
+    /// An object that has to be there.
+    pub(crate) fn object(&mut self, name: &str) -> Result<Self, Problem> {
+        match self.0.remove(name) {
+            Some(Value::Object(fields)) => Ok(Self(fields)),
+            Some(_) => Err(Problem::field(name, format!("{name} must be an object"))),
+            None => Err(Problem::field(name, format!("{name} is missing"))),
+        }
+    }
+
+    /// Whether a field is there and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Refuses fields that nobody has read: a misspelt one would change what is done.
+    pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
+        match self.0.keys().next() {
+            Some(unknown) => Err(Problem::field(unknown, format!("unknown field; known are {known}"))),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The Connect Widget: the token that opens it, and its address.
+
+use std::fmt;
+
+use reqwest::{Method, header};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{BelvoError, Client, client::read};
+use crate::{domain::LinkId, secret::SecretText};
+
+/// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
+const NEW_LINK_SCOPES: &str =
+    "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
+/// What a widget in update mode may do ("Hosted widget: update mode", Belvo's documentation).
+const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
+/// What Belvo fetches by itself when the link is made: what this pipeline stores.
+const FETCHED: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
+/// What the user is asked to permit ("exactly" these, Belvo's OpenAPI).
+const PERMISSIONS: [&str; 4] = ["REGISTER", "ACCOUNTS", "CREDIT_CARDS", "CREDIT_OPERATIONS"];
+
+/// How long a widget token lives, in seconds ("valid for 10 minutes", Belvo's documentation).
+pub const TOKEN_LIFE_S: u32 = 600;
+
+/// A user to send through the widget.
+#[derive(Debug, Clone)]
+pub struct WidgetRequest {
+    /// To what end.
+    pub aim: WidgetAim,
+    /// Where the widget sends the user's browser afterwards.
+    pub callbacks: Callbacks,
+    /// The language: `pt`, `en` or `es`.
+    pub locale: String,
+}
+
+/// What the widget is opened for.
+#[derive(Debug, Clone)]
+pub enum WidgetAim {
+    /// To make a link.
+    Connect(Box<Connecting>),
+    /// To let the user of a link log in again.
+    Update(LinkId),
+}
+
+/// A link to be made.
+#[derive(Debug, Clone)]
+pub struct Connecting {
+    /// The caller's own id of it.
+    pub external_id: String,
+    /// Who connects.
+    pub identification: Identification,
+    /// `recurrent` or `single`.
+    pub access_mode: String,
+    /// What the user is told the data is for.
+    pub purpose: Option<String>,
+    /// The caller's terms.
+    pub terms_and_conditions_url: Option<String>,
+}
+
+/// Who connects a bank. Personal data: it goes to Belvo and nowhere else.
+#[derive(Clone)]
+pub struct Identification {
+    /// `CPF` or `CNPJ`.
+    pub kind: String,
+    /// Its digits.
+    pub number: SecretText,
+    /// The name.
+    pub name: SecretText,
+}
+
+impl fmt::Debug for Identification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identification(..)")
+    }
+}
+
+/// Where the widget sends the user's browser.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Callbacks {
+    /// After the link was made, with `?link=…&institution=…`.
+    pub success: String,
+    /// When the user leaves.
+    pub exit: String,
+    /// On whatever else happens.
+    pub event: String,
+}
+
+/// A token with which a browser opens the widget once.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WidgetToken {
+    /// For the widget's address.
+    pub access: SecretText,
+}
+
+#[derive(Serialize)]
+struct TokenBody<'a> {
+    id: &'a str,
+    password: &'a str,
+    scopes: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_id: Option<&'a LinkId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch_resources: Option<[&'static str; 2]>,
+    widget: Widget<'a>,
+}
+
+#[derive(Serialize)]
+struct Widget<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openfinance_feature: Option<&'static str>,
+    callback_urls: &'a Callbacks,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent: Option<ConsentBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConsentBody<'a> {
+    permissions: [&'static str; 4],
+    /// Belvo's guide has it beside the consent, its OpenAPI in it; so it is in both places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms_and_conditions_url: Option<&'a str>,
+    identification_info: [IdentificationBody<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct IdentificationBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    number: &'a str,
+    name: &'a str,
+}
+
+impl Client {
+    /// Mints a token for the widget (`POST /api/token/`, which takes the keys in its body). Costs nothing; safe to repeat.
+    pub async fn widget_token(&self, asked: &WidgetRequest) -> Result<WidgetToken, BelvoError> {
+        let url = self.url("api/token/")?;
+        let keys = self.keys().await?;
+        let body = TokenBody::new(asked, keys.secret_id.expose(), keys.secret_password.expose());
+        let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
+        let request = self.request(Method::POST, url).header(header::CONTENT_TYPE, "application/json").body(body);
+        read(super::client::answer(request).await?).await
+    }
+}
+
+impl<'a> TokenBody<'a> {
+    fn new(asked: &'a WidgetRequest, id: &'a str, password: &'a str) -> Self {
+        let connecting = match &asked.aim {
+            WidgetAim::Connect(connecting) => Some(connecting),
+            WidgetAim::Update(_) => None,
+        };
+        let link_id = match &asked.aim {
+            WidgetAim::Update(link) => Some(link),
+            WidgetAim::Connect(_) => None,
+        };
+        Self {
+            id,
+            password,
+            scopes: if link_id.is_some() { UPDATE_SCOPES } else { NEW_LINK_SCOPES },
+            link_id,
+            fetch_resources: connecting.map(|_| FETCHED),
+            widget: Widget {
+                openfinance_feature: connecting.map(|_| "consent_link_creation"),
+                callback_urls: &asked.callbacks,
+                purpose: connecting.and_then(|connecting| connecting.purpose.as_deref()),
+                consent: connecting.map(|connecting| ConsentBody {
+                    permissions: PERMISSIONS,
+                    purpose: connecting.purpose.as_deref(),
+                    terms_and_conditions_url: connecting.terms_and_conditions_url.as_deref(),
+                    identification_info: [IdentificationBody {
+                        kind: &connecting.identification.kind,
+                        number: connecting.identification.number.expose(),
+                        name: connecting.identification.name.expose(),
+                    }],
+                }),
+            },
+        }
+    }
+}
+
+impl WidgetRequest {
+    /// The address of the hosted widget, token included ("Hosted Widget", Belvo's documentation of Open Finance).
+    #[must_use]
+    pub fn address(&self, widget: &Url, token: &WidgetToken) -> Url {
+        let mut url = widget.clone();
+        url.query_pairs_mut()
+            .append_pair("access_token", token.access.expose())
+            .append_pair("locale", &self.locale)
+            .append_pair("country_codes", "BR")
+            .append_pair("integration_type", "openfinance");
+        if let WidgetAim::Connect(connecting) = &self.aim {
+            url.query_pairs_mut()
+                .append_pair("access_mode", &connecting.access_mode)
+                .append_pair("external_id", &connecting.external_id);
+        }
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(aim: WidgetAim) -> WidgetRequest {
+        let callbacks =
+            Callbacks { success: "app://success".into(), exit: "app://exit".into(), event: "app://event".into() };
+        WidgetRequest { aim, callbacks, locale: "pt".to_owned() }
+    }
+
+    fn connecting() -> WidgetRequest {
+        asked(WidgetAim::Connect(Box::new(Connecting {
+            external_id: "e 1".to_owned(),
+            identification: Identification {
+                kind: "CPF".to_owned(),
+                number: "76109277673".into(),
+                name: "Ralph Bragg".into(),
+            },
+            access_mode: "recurrent".to_owned(),
+            purpose: Some("Offers".to_owned()),
+            terms_and_conditions_url: None,
+        })))
+    }
+
+    #[test]
+    fn the_token_of_a_new_link_names_the_user_and_what_belvo_fetches() {
+        let asked = connecting();
+        let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
+        assert_eq!(body["scopes"], NEW_LINK_SCOPES);
+        assert_eq!(body["fetch_resources"], serde_json::json!(["ACCOUNTS", "TRANSACTIONS"]));
+        assert_eq!(body["widget"]["consent"]["identification_info"][0]["number"], "76109277673");
+        assert_eq!(body["widget"]["callback_urls"]["success"], "app://success");
+        assert_eq!(body.get("link_id"), None);
+    }
+
+    #[test]
+    fn the_token_of_update_mode_names_the_link_by_the_field_that_belvo_reads() {
+        let asked = asked(WidgetAim::Update(LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap()));
+        let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
+        assert_eq!(
+            (&body["link_id"], &body["scopes"]),
+            (&"bcca0da9-a4c6-4830-9676-1d54682851d9".into(), &UPDATE_SCOPES.into())
+        );
+        assert_eq!(body.get("fetch_resources"), None);
+    }
+
+    #[test]
+    fn who_connects_is_not_printed() {
+        let printed = format!("{:?}", connecting());
+        assert!(!printed.contains("Ralph") && !printed.contains("76109277673"), "{printed}");
+    }
+
+    #[test]
+    fn the_address_is_escaped() {
+        let token = WidgetToken { access: "a&b".into() };
+        let address = connecting().address(&Url::parse("https://widget.belvo.io/").unwrap(), &token);
+        let expected = "https://widget.belvo.io/?access_token=a%26b&locale=pt&country_codes=BR\
+                        &integration_type=openfinance&access_mode=recurrent&external_id=e+1";
+        assert_eq!(address.as_str(), expected);
+    }
+}

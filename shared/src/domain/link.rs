@@ -1,0 +1,580 @@
+//! What is known of a link: what Belvo says of it, what webhooks reported, and what follows for those who want to use it.
+//! Unlike a request's, these facts change back: a user who logs in again mends a link.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LinkId, QuotaHolder, RequestId, Timestamp};
+
+/// A deletion that Belvo has not confirmed is looked after this often, in seconds.
+const DELETION_LOOK_S: i64 = 30 * 60;
+/// How much later than a message is heard of a link its record says so, at most, in seconds: it saves writing it each time.
+const HEARD_WITHIN_S: i64 = 60 * 60;
+
+/// Everything known of a link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// Belvo's id of it.
+    pub id: LinkId,
+    /// What Belvo said of it when it was last read there.
+    #[serde(flatten)]
+    pub connection: Connection,
+    /// When it was registered with `POST /links`; absent for one that only webhooks spoke of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<Timestamp>,
+    /// When a webhook about its rows last came in, to the hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
+    /// When it was last looked after because nothing was heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+    /// The latest webhook of type `LINK` or `CONSENT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event: Option<LinkEvent>,
+    /// Why Belvo cannot log in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shut_out: Option<Block>,
+    /// What is known of the user's consent.
+    #[serde(default, skip_serializing_if = "Consent::is_unknown")]
+    pub consent: Consent,
+    /// Its deletion, if one was asked for or has happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion: Option<Deletion>,
+}
+
+/// What Belvo says of a link (`Link` in Belvo's OpenAPI; every field may be absent).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Belvo's name of the bank, such as `ofmockbank_br_retail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub institution: Option<String>,
+    /// `recurrent`, which Belvo refreshes by itself, or `single`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_mode: Option<String>,
+    /// How often Belvo refreshes it: `6h`, `12h`, `24h`, `7d`, `30d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_rate: Option<String>,
+    /// `valid`, `invalid`, `unconfirmed` or `token_required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// The registering system's own id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Belvo's `institution_user_id`: the same for every link of one user to one bank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// What Belvo fetched, or fetches, when it was created.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetch_resources: Vec<String>,
+    /// When it was created at Belvo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// A webhook about a link or its consent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkEvent {
+    /// Belvo's `webhook_type`, such as `LINK`.
+    #[serde(rename = "type")]
+    pub webhook_type: String,
+    /// Belvo's `webhook_code`, such as `invalid_credentials`.
+    pub code: String,
+    /// When it came in.
+    pub at: Timestamp,
+}
+
+/// What keeps a link from being used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// Why.
+    pub reason: BlockReason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why nothing is sent to Belvo for a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BlockReason {
+    /// The bank no longer takes the credentials.
+    InvalidCredentials,
+    /// The bank asks the user for a token.
+    TokenRequired,
+    /// The user never finished connecting.
+    Unconfirmed,
+    /// The user's consent has ended.
+    ConsentExpired,
+    /// Its deletion was asked for.
+    Deleting,
+    /// It is no longer there.
+    Deleted,
+}
+
+/// What webhooks of type `CONSENT` told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// Belvo's id of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When it is to end, in Belvo's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_date: Option<String>,
+    /// When a webhook said that it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// The end of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// What becomes of its rows here.
+    pub rows: Rows,
+    /// When it was asked for; absent if somebody else deleted the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
+    /// Belvo's id of the deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    /// When Belvo no longer had the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// When its rows were erased here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
+}
+
+/// What becomes of the rows of a deleted link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rows {
+    /// They stay.
+    Keep,
+    /// Everything stored of the link's transactions, accounts and balances goes, as a person may ask (LGPD, article 18, VI).
+    Erase,
+}
+
+impl LinkRecord {
+    /// A link of which nothing is known.
+    #[must_use]
+    pub fn new(id: LinkId) -> Self {
+        Self {
+            id,
+            connection: Connection::default(),
+            registered_at: None,
+            heard_at: None,
+            looked_at: None,
+            last_event: None,
+            shut_out: None,
+            consent: Consent::default(),
+            deletion: None,
+        }
+    }
+
+    /// After its user came through the widget, and Belvo was asked. That renews the consent, too.
+    #[must_use]
+    pub fn registered(mut self, connection: Connection, at: Timestamp) -> Self {
+        self.registered_at.get_or_insert(at);
+        if connection.status.as_deref() == Some("valid") {
+            self.consent = Consent::default();
+        }
+        self.read(connection, at)
+    }
+
+    /// After Belvo was asked.
+    #[must_use]
+    pub fn read(mut self, connection: Connection, at: Timestamp) -> Self {
+        let reason = connection.status.as_deref().and_then(BlockReason::of_status);
+        self.shut_out = match (reason, self.shut_out) {
+            (Some(reason), Some(known)) if known.reason == reason => Some(known),
+            (Some(reason), _) => Some(Block { reason, since: at }),
+            (None, _) => None,
+        };
+        self.connection = connection;
+        self
+    }
+
+    /// After a webhook of type `LINK` or `CONSENT`. An older one than the latest is only history. `told` is what a `CONSENT`
+    /// webhook says of the consent.
+    #[must_use]
+    pub fn noted(mut self, event: LinkEvent, told: Consent) -> Self {
+        if self.last_event.as_ref().is_some_and(|known| known.at > event.at) {
+            return self;
+        }
+        if event.webhook_type == "CONSENT" {
+            self.consent.id = told.id.or(self.consent.id);
+            self.consent.due_date = told.due_date.or(self.consent.due_date);
+        }
+        match BlockReason::of_code(&event.code) {
+            Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(event.at),
+            Some(reason) => self.shut_out = Some(Block { reason, since: event.at }),
+            None if event.code == CONSENT_EXTENDED => self.consent.ended_at = None,
+            None => {}
+        }
+        self.last_event = Some(event);
+        self
+    }
+
+    /// After Belvo refused a request or reported a failure with this code; `None` if that says nothing of the link.
+    #[must_use]
+    pub fn refused(mut self, code: &str, at: Timestamp) -> Option<Self> {
+        match BlockReason::of_code(code)? {
+            BlockReason::ConsentExpired => self.consent.ended_at = Some(at),
+            reason => self.shut_out = Some(Block { reason, since: at }),
+        }
+        Some(self)
+    }
+
+    /// After a webhook about its rows; `None` if that need not be written down, because one came a moment ago.
+    #[must_use]
+    pub fn heard(mut self, at: Timestamp) -> Option<Self> {
+        self.registered_at?;
+        let since = self.heard_at.or(self.registered_at)?;
+        if self.heard_at.is_some() && at < since.plus_seconds(HEARD_WITHIN_S) {
+            return None;
+        }
+        self.heard_at = Some(at);
+        Some(self)
+    }
+
+    /// After it was sent to be looked after.
+    #[must_use]
+    pub fn looked_after(self, at: Timestamp) -> Self {
+        Self { looked_at: Some(at), ..self }
+    }
+
+    /// After it was found gone from Belvo.
+    #[must_use]
+    pub fn deleted(mut self, at: Timestamp) -> Self {
+        let deletion = self.deletion.get_or_insert(Deletion::of(Rows::Keep));
+        deletion.deleted_at.get_or_insert(at);
+        self
+    }
+
+    /// After its rows were erased. What could lead to the person goes with them.
+    #[must_use]
+    pub fn erased(mut self, at: Timestamp) -> Self {
+        let deletion = self.deletion.get_or_insert(Deletion::of(Rows::Erase));
+        deletion.erased_at.get_or_insert(at);
+        self.connection.external_id = None;
+        self.connection.customer = None;
+        self.consent = Consent::default();
+        self
+    }
+
+    /// What keeps it from being used, the most final first.
+    #[must_use]
+    pub fn block(&self) -> Option<Block> {
+        let deletion = self.deletion.as_ref().and_then(|deletion| match (deletion.deleted_at, deletion.requested_at) {
+            (Some(since), _) => Some(Block { reason: BlockReason::Deleted, since }),
+            (None, Some(since)) => Some(Block { reason: BlockReason::Deleting, since }),
+            (None, None) => None,
+        });
+        let consent = self.consent.ended_at.map(|since| Block { reason: BlockReason::ConsentExpired, since });
+        deletion.or(consent).or(self.shut_out)
+    }
+
+    /// Whether it is gone from Belvo.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deletion.as_ref().is_some_and(|deletion| deletion.deleted_at.is_some())
+    }
+
+    /// Whether its rows are to be erased now.
+    #[must_use]
+    pub fn awaits_erasure(&self) -> bool {
+        self.deletion.as_ref().is_some_and(|deletion| {
+            deletion.rows == Rows::Erase && deletion.deleted_at.is_some() && deletion.erased_at.is_none()
+        })
+    }
+
+    /// When it has been silent for too long: a deletion that Belvo does not confirm, or a recurrent link of which two refresh
+    /// periods have brought nothing. Belvo's webhook may be lost, or the bank be shut.
+    #[must_use]
+    pub fn silent_at(&self) -> Option<Timestamp> {
+        if let Some(deletion) = &self.deletion {
+            let since = match deletion.deleted_at {
+                None => deletion.requested_at?,
+                Some(deleted_at) if self.awaits_erasure() => deleted_at,
+                Some(_) => return None,
+            };
+            return Some(self.looked_at.map_or(since, |at| at.max(since)).plus_seconds(DELETION_LOOK_S));
+        }
+        self.registered_at?;
+        let period_s = refresh_period_s(self.connection.refresh_rate.as_deref()?)?;
+        let heard = [self.registered_at, self.heard_at, self.looked_at];
+        Some(heard.into_iter().flatten().max()?.plus_seconds(2 * period_s))
+    }
+
+    /// Whose retrievals are counted together with its own.
+    #[must_use]
+    pub fn quota_holder(&self) -> QuotaHolder {
+        self.connection.customer.as_deref().map_or_else(|| (&self.id).into(), QuotaHolder::customer)
+    }
+}
+
+/// The code by which Belvo tells that a consent ends at another time than before.
+const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
+
+impl BlockReason {
+    /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree on the name of an ended
+    /// consent. Not `login_error`: institutions in trouble answer so, too.
+    fn of_code(code: &str) -> Option<Self> {
+        Some(match code {
+            "invalid_credentials" | "invalid_link" | "expired_credentials" => Self::InvalidCredentials,
+            "token_required" => Self::TokenRequired,
+            "unconfirmed_link" => Self::Unconfirmed,
+            "consent_expired" | "openfinance_consent_expired" | "consent_without_accounts" => Self::ConsentExpired,
+            _ => return None,
+        })
+    }
+
+    /// What Belvo's status of a link keeps from being done; an unknown one nothing.
+    fn of_status(status: &str) -> Option<Self> {
+        match status {
+            "invalid" => Some(Self::InvalidCredentials),
+            "token_required" => Some(Self::TokenRequired),
+            "unconfirmed" => Some(Self::Unconfirmed),
+            _ => None,
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::InvalidCredentials | Self::TokenRequired => {
+                "let the user log in again: POST /connect/token with this link opens the widget in update mode"
+            }
+            Self::Unconfirmed => "let the user finish connecting, or connect again: POST /connect/token",
+            Self::ConsentExpired => {
+                "let the user renew the consent: POST /connect/token with this link, or a new link without it"
+            }
+            Self::Deleting | Self::Deleted => "let the user connect again: POST /connect/token",
+        }
+    }
+}
+
+impl Consent {
+    fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Deletion {
+    /// A deletion of which nothing has happened yet.
+    #[must_use]
+    pub fn of(rows: Rows) -> Self {
+        Self { rows, requested_at: None, request_id: None, deleted_at: None, erased_at: None }
+    }
+}
+
+impl Rows {
+    /// `keep` or `erase`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "keep" => Some(Self::Keep),
+            "erase" => Some(Self::Erase),
+            _ => None,
+        }
+    }
+}
+
+/// The seconds of a `refresh_rate`, such as `6h` or `7d`.
+fn refresh_period_s(rate: &str) -> Option<i64> {
+    let (number, unit) = rate.split_at_checked(rate.len().checked_sub(1)?)?;
+    let unit_s = match unit {
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return None,
+    };
+    number.parse::<i64>().ok().filter(|number| (1..=366).contains(number)).map(|number| number * unit_s)
+}
+
+/// A link as the API shows it: not who the user is at the bank.
+#[derive(Debug, Serialize)]
+pub struct LinkView<'a> {
+    link: &'a LinkId,
+    institution: &'a Option<String>,
+    access_mode: &'a Option<String>,
+    refresh_rate: &'a Option<String>,
+    status: &'a Option<String>,
+    external_id: &'a Option<String>,
+    created_at: Option<Timestamp>,
+    registered_at: Option<Timestamp>,
+    heard_at: Option<Timestamp>,
+    last_event: &'a Option<LinkEvent>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<BlockView>,
+    #[serde(skip_serializing_if = "Consent::is_unknown")]
+    consent: &'a Consent,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion: &'a Option<Deletion>,
+}
+
+/// A block as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BlockView {
+    #[serde(flatten)]
+    block: Block,
+    remedy: &'static str,
+}
+
+impl From<Block> for BlockView {
+    fn from(block: Block) -> Self {
+        Self { block, remedy: block.reason.remedy() }
+    }
+}
+
+impl<'a> From<&'a LinkRecord> for LinkView<'a> {
+    fn from(record: &'a LinkRecord) -> Self {
+        let connection = &record.connection;
+        Self {
+            link: &record.id,
+            institution: &connection.institution,
+            access_mode: &connection.access_mode,
+            refresh_rate: &connection.refresh_rate,
+            status: &connection.status,
+            external_id: &connection.external_id,
+            created_at: connection.created_at,
+            registered_at: record.registered_at,
+            heard_at: record.heard_at,
+            last_event: &record.last_event,
+            blocked: record.block().map(BlockView::from),
+            consent: &record.consent,
+            deletion: &record.deletion,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(hour: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(hour * 3_600)
+    }
+
+    fn connection(status: &str) -> Connection {
+        Connection {
+            status: Some(status.to_owned()),
+            refresh_rate: Some("24h".to_owned()),
+            customer: Some("user".to_owned()),
+            ..Connection::default()
+        }
+    }
+
+    fn link() -> LinkRecord {
+        let id = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        LinkRecord::new(id).registered(connection("valid"), at(0))
+    }
+
+    fn event(webhook_type: &str, code: &str, hour: i64) -> LinkEvent {
+        LinkEvent { webhook_type: webhook_type.to_owned(), code: code.to_owned(), at: at(hour) }
+    }
+
+    fn noted(record: LinkRecord, webhook_type: &str, code: &str, hour: i64) -> LinkRecord {
+        record.noted(event(webhook_type, code, hour), Consent::default())
+    }
+
+    fn reason(record: &LinkRecord) -> Option<BlockReason> {
+        record.block().map(|block| block.reason)
+    }
+
+    #[test]
+    fn events_that_need_the_user_block_a_link_until_belvo_calls_it_valid() {
+        for (code, expected) in
+            [("invalid_credentials", BlockReason::InvalidCredentials), ("token_required", BlockReason::TokenRequired)]
+        {
+            let blocked = noted(link(), "LINK", code, 1);
+            assert_eq!(blocked.block(), Some(Block { reason: expected, since: at(1) }));
+            assert_eq!(
+                reason(&blocked.clone().read(connection("invalid"), at(2))),
+                Some(BlockReason::InvalidCredentials)
+            );
+            assert_eq!(reason(&blocked.read(connection("valid"), at(2))), None);
+        }
+    }
+
+    #[test]
+    fn a_consent_that_ended_blocks_until_it_is_renewed() {
+        for code in ["consent_expired", "openfinance_consent_expired"] {
+            let blocked = noted(link(), "CONSENT", code, 1);
+            assert_eq!(reason(&blocked), Some(BlockReason::ConsentExpired), "{code}");
+            assert_eq!(reason(&blocked.clone().read(connection("valid"), at(2))), Some(BlockReason::ConsentExpired));
+            assert_eq!(reason(&noted(blocked.clone(), "CONSENT", CONSENT_EXTENDED, 2)), None);
+            assert_eq!(reason(&blocked.registered(connection("valid"), at(2))), None);
+        }
+    }
+
+    #[test]
+    fn a_consent_that_is_about_to_end_blocks_nothing() {
+        let told = Consent { due_date: Some("2026-03-08T10:45:58.000Z".to_owned()), ..Consent::default() };
+        let record = link().noted(event("CONSENT", "openfinance_consent_about_to_expire", 1), told.clone());
+        assert_eq!((record.block(), record.consent), (None, told));
+    }
+
+    #[test]
+    fn an_older_event_does_not_undo_a_newer_one() {
+        let newer = noted(link(), "CONSENT", CONSENT_EXTENDED, 5);
+        assert_eq!(noted(newer.clone(), "CONSENT", "consent_expired", 4), newer);
+    }
+
+    #[test]
+    fn a_refusal_blocks_only_if_it_is_about_the_link() {
+        assert_eq!(reason(&link().refused("invalid_link", at(1)).unwrap()), Some(BlockReason::InvalidCredentials));
+        assert_eq!(link().refused("login_error", at(1)), None);
+        assert_eq!(link().refused("institution_down", at(1)), None);
+    }
+
+    #[test]
+    fn a_link_is_silent_after_two_refresh_periods() {
+        assert_eq!(link().silent_at(), Some(at(48)));
+        assert_eq!(link().heard(at(10)).unwrap().silent_at(), Some(at(58)));
+        let single = Connection { refresh_rate: None, ..connection("valid") };
+        assert_eq!(link().read(single, at(1)).silent_at(), None);
+        assert_eq!(LinkRecord::new(link().id).silent_at(), None);
+        assert_eq!([refresh_period_s("7d"), refresh_period_s("d"), refresh_period_s("")], [Some(604_800), None, None]);
+    }
+
+    #[test]
+    fn what_is_heard_is_written_once_an_hour() {
+        let heard = link().heard(at(1)).unwrap();
+        assert_eq!(heard.clone().heard(at(1).plus_seconds(600)), None);
+        assert!(heard.heard(at(3)).is_some());
+    }
+
+    #[test]
+    fn a_deletion_is_looked_after_until_it_is_confirmed_and_done() {
+        let mut record = link();
+        record.deletion = Some(Deletion { requested_at: Some(at(1)), ..Deletion::of(Rows::Erase) });
+        assert_eq!(
+            (reason(&record), record.silent_at()),
+            (Some(BlockReason::Deleting), Some(at(1).plus_seconds(1_800)))
+        );
+        let record = record.deleted(at(2));
+        assert!(record.awaits_erasure() && record.silent_at().is_some());
+        let record = record.erased(at(3));
+        assert_eq!((reason(&record), record.silent_at()), (Some(BlockReason::Deleted), None));
+        assert_eq!((&record.connection.external_id, &record.connection.customer), (&None, &None));
+        assert_eq!(link().deleted(at(2)).silent_at(), None, "rows of a link that others deleted stay");
+    }
+
+    #[test]
+    fn links_of_one_customer_are_counted_together() {
+        let mut other = LinkRecord::new(LinkId::parse("00000000-0000-4000-8000-000000000000").unwrap());
+        assert_ne!(link().quota_holder(), other.quota_holder());
+        other = other.registered(connection("valid"), at(0));
+        assert_eq!(link().quota_holder(), other.quota_holder());
+    }
+
+    #[test]
+    fn a_record_survives_json_and_its_view_does_not_tell_who_the_user_is() {
+        let record = noted(link(), "LINK", "token_required", 1);
+        let json = serde_json::to_value(&record).unwrap();
+        assert_eq!(serde_json::from_value::<LinkRecord>(json).unwrap(), record);
+        let view = serde_json::to_value(LinkView::from(&record)).unwrap();
+        assert_eq!(view["blocked"]["reason"], "token_required");
+        assert!(view["blocked"]["remedy"].as_str().unwrap().contains("update mode"));
+        assert!(!view.to_string().contains("user\""), "{view}");
+    }
+}

@@ -1,0 +1,46 @@
+//! Erasing everything of a link.
+
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+
+use super::Transactions;
+use crate::{
+    domain::LinkId,
+    store::{StoreError, item::text},
+};
+
+/// Items erased between two looks.
+const AT_ONCE: i32 = 1_000;
+
+impl Transactions {
+    /// Erases every item of a link: rows and their versions, accounts, balances, marks. Returns how many there were. May be
+    /// broken off and repeated; what is erased stays so. Backups of the table (35 days of point-in-time recovery) are DynamoDB's.
+    pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        loop {
+            let answer = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .consistent_read(true)
+                .key_condition_expression("#link = :link")
+                .projection_expression("#link, #item")
+                .expression_attribute_names("#link", "_link")
+                .expression_attribute_names("#item", "_item")
+                .expression_attribute_values(":link", text(link.as_str()))
+                .limit(AT_ONCE)
+                .send()
+                .await?;
+            let keys = answer.items.unwrap_or_default();
+            if keys.is_empty() {
+                return Ok(erased);
+            }
+            erased += keys.len() as u64;
+            let deletes = keys.into_iter().map(|key| {
+                let delete = DeleteRequest::builder().set_key(Some(key)).build();
+                let delete = delete.map_err(|error| StoreError::Refused("BatchWriteItem", Box::new(error)))?;
+                Ok(WriteRequest::builder().delete_request(delete).build())
+            });
+            self.write_all(deletes.collect::<Result<_, StoreError>>()?).await?;
+        }
+    }
+}

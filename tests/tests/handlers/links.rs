@@ -1,0 +1,372 @@
+//! Links: registered, shut, opened again, silent, deleted.
+
+use lambda_http::{Request, http::Method};
+use request::{Requesting, handle};
+use serde_json::{Value, json};
+use shared::{
+    domain::{BlockReason, Limits, LinkId, LinkRecord, Timestamp},
+    queue::Queue,
+    store::Requests,
+};
+
+use crate::{
+    surroundings::{good_keys, read},
+    worker::{Worker, webhook},
+};
+
+const LIMITS: Limits = Limits { long: 8, short: 240 };
+
+/// The request function beside a collect function, with the same tables and the same queue.
+struct Service {
+    worker: Worker,
+    requesting: Requesting,
+}
+
+impl Service {
+    async fn new() -> Self {
+        let worker = Worker::with_own_tables().await;
+        let requesting = Requesting {
+            belvo: worker.here.belvo(good_keys()).await,
+            requests: Requests::new(&worker.aws, worker.here.stack.requests_table.clone()),
+            queue: Queue::new(&worker.here.stack.aws, worker.queue_url.clone()),
+            limits: LIMITS,
+            request_due_s: 1_800,
+            widget_url: worker.here.widget_url(),
+        };
+        Self { worker, requesting }
+    }
+
+    async fn call(&self, method: Method, route: &str, link: &str, query: &str, body: Value) -> (u16, Value) {
+        let event = json!({
+            "version": "2.0", "routeKey": format!("{method} {route}"), "rawPath": route, "rawQueryString": query,
+            "headers": {}, "isBase64Encoded": false, "body": body.to_string(), "pathParameters": {"link": link},
+            "requestContext": {
+                "http": {"method": method.as_str(), "path": route, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
+                "routeKey": format!("{method} {route}"), "requestId": "gateway", "stage": "$default", "timeEpoch": 0
+            },
+        });
+        let request: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        read(&handle(&self.requesting, request).await)
+    }
+
+    /// Connects a user whose link our side calls `external_id`.
+    async fn connect(&self, external_id: &str) -> String {
+        let seed = uuid::Uuid::new_v4().as_fields().0;
+        let wish = json!({"transactions": 40, "seed": seed, "external_id": external_id, "refresh_rate": "24h"});
+        self.worker.here.control("links", wish).await["id"].as_str().unwrap().to_owned()
+    }
+
+    async fn register(&self, link: &str, external_id: &str) -> (u16, Value) {
+        self.call(Method::POST, "/links", "", "", json!({"link": link, "external_id": external_id})).await
+    }
+
+    /// A link that is registered.
+    async fn registered(&self) -> String {
+        let link = self.connect("mine").await;
+        assert_eq!(self.register(&link, "mine").await.0, 201);
+        link
+    }
+
+    async fn retrieve(&self, link: &str) -> (u16, Value) {
+        let body = json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"});
+        self.call(Method::POST, "/requests", "", "", body).await
+    }
+
+    async fn delete(&self, link: &str, query: &str) -> (u16, Value) {
+        self.call(Method::DELETE, "/links/{link}", link, query, Value::Null).await
+    }
+
+    /// Lets collect work a webhook off, without an answer of Belvo's other than to GETs.
+    async fn hear(&self, webhook: Value) {
+        self.worker.enqueue(&webhook).await;
+        self.worker.work_everything_off().await;
+    }
+
+    async fn record(&self, link: &str) -> LinkRecord {
+        self.requesting.requests.link(&LinkId::parse(link).unwrap()).await.unwrap().expect("a record")
+    }
+
+    async fn rows(&self, link: &str) -> usize {
+        let link = LinkId::parse(link).unwrap();
+        let stock = self.worker.collect.transactions.stock(&link, shared::domain::Days::ALL, None).await.unwrap();
+        usize::try_from(stock.transactions).unwrap()
+    }
+
+    async fn posts(&self) -> Value {
+        self.worker.here.counters().await["posts"].clone()
+    }
+
+    /// Makes it seem that a link was registered, and nothing heard of it, so many hours ago.
+    async fn silent_for(&self, link: &str, hours: i64) {
+        let at = Timestamp::now().plus_seconds(-hours * 3_600);
+        let silent = |known: LinkRecord| Some(LinkRecord { registered_at: Some(at), heard_at: None, ..known });
+        self.requesting.requests.change_link(&LinkId::parse(link).unwrap(), silent).await.unwrap();
+    }
+}
+
+fn event(link: &str, webhook_type: &str, code: &str) -> Value {
+    json!({"webhook_type": webhook_type, "webhook_code": code, "link_id": link, "data": {}})
+}
+
+#[tokio::test]
+async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
+    let service = Service::new().await;
+    let link = service.connect("mine").await;
+
+    let (status, problem) = service.register(&link, "theirs").await;
+    assert_eq!((status, problem["field"].as_str()), (422, Some("external_id")));
+    let unknown = service.register(&uuid::Uuid::new_v4().to_string(), "mine").await;
+    assert_eq!(unknown.1["detail"], problem["detail"], "a stranger is not told which links there are");
+
+    let (status, view) = service.register(&link, "mine").await;
+    assert_eq!((status, &view["link"], &view["status"]), (201, &json!(link), &json!("valid")));
+    assert_eq!(service.register(&link, "mine").await.0, 200, "the callback may come twice");
+    let (links, next) = service.requesting.requests.links(None, 10).await.unwrap();
+    assert_eq!((links.len(), next), (1, None));
+}
+
+#[tokio::test]
+async fn what_belvo_fetched_when_a_link_was_made_is_counted_once() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.register(&link, "mine").await;
+    let holder = service.record(&link).await.quota_holder();
+    let quotas = service.requesting.requests.quotas(&holder, LIMITS, Timestamp::now()).await.unwrap();
+    assert_eq!(quotas.iter().map(|quota| quota.used).collect::<Vec<_>>(), [1, 0]);
+}
+
+#[tokio::test]
+async fn links_of_one_customer_share_their_retrievals() {
+    let service = Service::new().await;
+    let first = service.registered().await;
+    let second = service.worker.here.control(&format!("links/{first}/reconnect"), json!({})).await;
+    let second = second["id"].as_str().unwrap();
+    assert_eq!(service.register(second, "mine").await.0, 201);
+    for (day, link) in [(1, first.as_str()), (2, second), (3, &first), (4, second), (5, &first), (6, second)] {
+        let body = json!({"link": link, "date_from": "2026-01-01", "date_to": format!("2026-01-{day:02}")});
+        assert_eq!(service.call(Method::POST, "/requests", "", "", body).await.0, 202);
+    }
+    let (status, problem) = service.retrieve(&first).await;
+    assert_eq!((status, &problem["quota"]["left"], &problem["quota"]["used"]), (429, &json!(0), &json!(8)));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_blocked_link_and_the_remedy_is_said() {
+    let service = Service::new().await;
+    let cases = [
+        ("LINK", "invalid_credentials", "invalid_credentials"),
+        ("LINK", "token_required", "token_required"),
+        ("CONSENT", "consent_expired", "consent_expired"),
+        ("CONSENT", "openfinance_consent_expired", "consent_expired"),
+    ];
+    for (webhook_type, code, reason) in cases {
+        let link = service.registered().await;
+        service.hear(event(&link, webhook_type, code)).await;
+
+        let (status, problem) = service.retrieve(&link).await;
+
+        assert_eq!((status, problem["blocked"]["reason"].as_str()), (409, Some(reason)), "{problem}");
+        assert!(problem["blocked"]["remedy"].as_str().unwrap().contains("/connect/token"), "{problem}");
+    }
+    assert_eq!(service.posts().await, 0);
+}
+
+#[tokio::test]
+async fn a_consent_that_is_about_to_end_is_shown_and_blocks_nothing() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let mut about_to_expire = event(&link, "CONSENT", "openfinance_consent_about_to_expire");
+    about_to_expire["data"] = json!({"consent_id": "c-1", "consent_due_date": "2026-12-26T10:45:58.000Z"});
+    service.hear(about_to_expire).await;
+    let record = service.record(&link).await;
+    assert_eq!(record.consent.due_date.as_deref(), Some("2026-12-26T10:45:58.000Z"));
+    assert_eq!(record.last_event.unwrap().code, "openfinance_consent_about_to_expire");
+    assert_eq!(service.retrieve(&link).await.0, 202);
+}
+
+#[tokio::test]
+async fn a_link_that_its_user_mended_is_open_again() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(event(&link, "LINK", "invalid_credentials")).await;
+    assert_eq!(service.retrieve(&link).await.0, 409);
+
+    let (status, view) = service.register(&link, "mine").await;
+
+    assert_eq!((status, view.get("blocked")), (200, None));
+    assert_eq!(service.retrieve(&link).await.0, 202);
+}
+
+#[tokio::test]
+async fn rows_of_a_shut_link_open_it_if_belvo_calls_it_valid() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(event(&link, "LINK", "token_required")).await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    assert_eq!(service.record(&link).await.block(), None);
+    assert_eq!(service.rows(&link).await, 40);
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_about_the_link_is_not_provoked_again() {
+    let service = Service::new().await;
+    let link = service.connect("mine").await;
+    let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
+    service.worker.here.control("rules", refusal).await;
+    assert_eq!(service.retrieve(&link).await.0, 422);
+    assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "invalid_credentials");
+    assert_eq!(service.posts().await, 1);
+}
+
+#[tokio::test]
+async fn a_failed_retrieval_whose_webhook_blames_the_link_blocks_it() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let mut failed = webhook(&link, "historical_update", Some("b5d0106ac9cc43d5b36199fe831f6bbf"));
+    failed["data"] = json!({"errors": [{"code": "token_required", "message": "m"}]});
+    service.hear(failed).await;
+    assert_eq!(service.record(&link).await.block().unwrap().reason, BlockReason::TokenRequired);
+}
+
+#[tokio::test]
+async fn a_silent_link_is_looked_at_after_two_refresh_periods() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.silent_for(&link, 47).await;
+    service.worker.sweep().await;
+    assert!(service.worker.waiting().await.is_empty());
+
+    service.silent_for(&link, 49).await;
+    service.worker.sweep().await;
+    service.worker.work_everything_off().await;
+
+    assert_eq!(service.rows(&link).await, 40, "what was not announced is there");
+    assert_eq!(service.posts().await, 0, "and cost no retrieval");
+    service.worker.sweep().await;
+    assert!(service.worker.waiting().await.is_empty(), "it is not looked at again at once");
+}
+
+#[tokio::test]
+async fn a_silent_link_that_belvo_calls_invalid_is_shown_as_shut() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.worker.here.patch_link(&link, json!({"status": "invalid"})).await;
+    service.silent_for(&link, 49).await;
+    service.worker.sweep().await;
+    service.worker.work_everything_off().await;
+    assert_eq!(service.record(&link).await.block().unwrap().reason, BlockReason::InvalidCredentials);
+}
+
+#[tokio::test]
+async fn a_link_that_is_heard_of_is_not_silent() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.silent_for(&link, 49).await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    service.worker.sweep().await;
+    assert!(service.worker.waiting().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_deletion_says_what_becomes_of_the_rows() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    for query in ["", "rows=burn"] {
+        let (status, problem) = service.delete(&link, query).await;
+        assert_eq!((status, problem["field"].as_str()), (400, Some("rows")));
+    }
+    assert_eq!(service.record(&link).await.deletion, None);
+}
+
+#[tokio::test]
+async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
+    for (query, left) in [("rows=erase", 0), ("rows=keep", 40)] {
+        let service = Service::new().await;
+        let link = service.registered().await;
+        let other = service.registered().await;
+        for link in [&link, &other] {
+            service.hear(webhook(link, "historical_update", None)).await;
+        }
+
+        let (status, answer) = service.delete(&link, query).await;
+        assert_eq!((status, answer["status"].as_str()), (202, Some("deleting")), "{answer}");
+        assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleting");
+        assert_eq!(service.rows(&link).await, 40, "Belvo has not confirmed it");
+
+        service.worker.here.until_gone(&link).await;
+        service.hear(event(&link, "LINK", "link_deleted")).await;
+
+        let record = service.record(&link).await;
+        assert_eq!((service.rows(&link).await, record.is_deleted()), (left, true), "{query}");
+        assert_eq!(record.connection.external_id.is_none(), left == 0, "who it was is erased with the rows");
+        assert_eq!(service.rows(&other).await, 40);
+        assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_forged_link_deleted_erases_nothing() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+    let record = service.record(&link).await;
+    assert_eq!((service.rows(&link).await, record.is_deleted()), (40, false));
+}
+
+#[tokio::test]
+async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    let id = LinkId::parse(&link).unwrap();
+    let an_hour_ago = |mut known: LinkRecord| {
+        known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
+        Some(known)
+    };
+    service.requesting.requests.change_link(&id, an_hour_ago).await.unwrap();
+
+    service.worker.sweep().await;
+    service.worker.work_everything_off().await;
+
+    assert_eq!(service.rows(&link).await, 0);
+    assert!(service.record(&link).await.deletion.unwrap().erased_at.is_some());
+}
+
+#[tokio::test]
+async fn rows_that_were_kept_can_be_erased_later() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    service.delete(&link, "rows=keep").await;
+    service.worker.here.until_gone(&link).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+    assert_eq!(service.delete(&link, "rows=erase").await.0, 202);
+    service.worker.work_everything_off().await;
+    assert_eq!(service.rows(&link).await, 0);
+}
+
+#[tokio::test]
+async fn a_deletion_that_belvo_refuses_leaves_the_link_as_it_was() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
+    service.worker.here.control("rules", refusal).await;
+    assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
+    assert_eq!(service.record(&link).await.deletion, None);
+    assert_eq!(service.retrieve(&link).await.0, 202);
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_after_the_end_of_its_link_stores_nothing() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+    let gets = service.worker.here.counters().await["gets"].clone();
+    service.hear(webhook(&link, "historical_update", None)).await;
+    assert_eq!((service.rows(&link).await, &service.worker.here.counters().await["gets"]), (0, &gets));
+}
