@@ -3,7 +3,7 @@
 use lambda_runtime::tracing;
 use shared::{
     belvo::{NO_RETRIEVAL_LEFT, Scope, Subject},
-    domain::{Days, Failure, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
+    domain::{Days, Failure, LookAfter, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
     queue::{Delivery, SILENT, Unfinished},
     store::{Event, Notified},
 };
@@ -19,8 +19,6 @@ use crate::{
 /// Brazil Data Retrieval Limits"), and finds movements "from a few days ago that were only just added" (webhooks of
 /// transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
-/// The failure that a request ends with when its message is given up.
-pub(crate) const GAVE_UP: &str = "gave_up";
 /// Codes that announce new rows and nothing else, and our own for a link that was silent: rows are looked for among the latest
 /// days first.
 const NEWS: [&str; 3] = ["new_transactions_available", "new_transactions_updated", SILENT];
@@ -58,8 +56,7 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record }] }))
 }
 
-/// Fetches what an overdue request asked for, unless it has ended meanwhile, or a later message looks after it. Belvo may
-/// have the rows, and only its webhook have been lost. One that was given up is tried again if its message is moved back.
+/// Fetches what an overdue request asked for, unless it has ended meanwhile, or a later message looks after it.
 async fn look_after(
     collect: &Collect,
     delivery: Delivery,
@@ -70,15 +67,13 @@ async fn look_after(
         return links::look_after(collect, delivery, resource).await;
     };
     let Some(record) = collect.requests.get(&id).await? else { return Ok(None) };
-    let given_up = record.failure.as_ref().is_some_and(|failure| failure.code == GAVE_UP);
-    if record.status().is_terminal() && !given_up {
-        // It was recorded as issued after it had ended.
-        collect.requests.postpone(&id, None).await?;
-        return Ok(None);
-    }
-    let superseded = record.due_at.is_some_and(|due_at| due_at != next);
-    if superseded || record.link != delivery.notification.link {
-        return Ok(None);
+    match record.facts().look_after(next) {
+        LookAfter::Fetch if record.link == delivery.notification.link => {}
+        LookAfter::Forget => {
+            collect.requests.postpone(&id, None).await?;
+            return Ok(None);
+        }
+        LookAfter::Fetch | LookAfter::Superseded => return Ok(None),
     }
     let days = record.window.map_or(Days::ALL, Days::from);
     let scope = Scope { resource, link: record.link.clone(), days, account: record.account.clone() };

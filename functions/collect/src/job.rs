@@ -1,16 +1,19 @@
 //! One fetch for one or several webhooks, and what its outcome means for each of them.
 
+use futures::future::join_all;
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Scope},
     cause::chain,
-    domain::{Collection, Days, Declared, Failure, Progress, RequestId, RequestRecord, Timestamp},
+    domain::{
+        Collection, Days, Deadlines, Declared, Failure, Found, Outcome, Progress, RequestId, RequestRecord, Timestamp,
+    },
     queue::{Delivery, Unfinished},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Collect, CollectError, Deadlines, announcement,
+    Collect, CollectError, announcement,
     fetch::{Fetched, begin, fetch},
 };
 
@@ -40,37 +43,41 @@ impl Claim {
         self.record.as_ref().and_then(|record| record.notified_at).unwrap_or(self.delivery.received_at)
     }
 
-    /// Whether nothing says yet that Belvo is done: no webhook came, and no row is there that was not known before.
-    /// ("Making requests before receiving the webhook (GET or POST) will return empty or incomplete results",
-    /// `fetch_resources` in Belvo's OpenAPI.) Once its time is over, what is there has to do.
-    fn may_still_come(&self, collection: &Collection, deadlines: Deadlines) -> bool {
-        let Some(record) = self.record.as_ref().filter(|_| self.delivery.overdue.is_some()) else { return false };
-        let news = collection.new + collection.changed + collection.revived;
-        let is_over = age_s(record) >= u64::from(deadlines.expires_s);
-        record.notified_at.is_none() && news == 0 && !(is_over && collection.rows > 0)
+    /// What a fetch that found this means for the request, if there is one.
+    fn outcome(&self, collection: &Collection, deadlines: Deadlines) -> Outcome {
+        let Some(record) = &self.record else { return Outcome::Collected };
+        let found = Found { rows: collection.rows, news: collection.new + collection.changed + collection.revived };
+        record.facts().outcome(found, self.delivery.overdue.is_some(), Timestamp::now(), deadlines)
     }
 
-    /// Looks after the request again, each time after twice as long, until it expires.
-    async fn wait_on(&self, collect: &Collect) -> Result<(), CollectError> {
+    /// Records that Belvo has not answered: the request is looked after again, or expires.
+    async fn wait_on(&self, collect: &Collect, next: Option<Timestamp>) -> Result<(), CollectError> {
         let Some(record) = &self.record else { return Ok(()) };
-        let (now, age_s) = (Timestamp::now(), age_s(record));
-        let Deadlines { due_s, expires_s } = collect.deadlines;
-        let expired = age_s >= u64::from(expires_s);
-        if expired {
-            collect.requests.expired(&record.id, now).await?;
-        } else {
-            let wait_s = age_s.max(due_s.into()).min(u64::from(expires_s) - age_s);
-            let due_at = now.plus_seconds(wait_s.try_into().unwrap_or(i64::MAX));
-            collect.requests.postpone(&record.id, Some(due_at)).await?;
+        let now = Timestamp::now();
+        match next {
+            Some(_) => collect.requests.postpone(&record.id, next).await?,
+            None => collect.requests.expired(&record.id, now).await?,
         }
         tracing::warn!(
             correlation.id = record.id.as_str(),
             link.id = record.link.as_str(),
-            age_s,
-            expired,
+            age_s = record.facts().age_s(now),
+            expired = next.is_none(),
             "request without an answer"
         );
         Ok(())
+    }
+
+    /// Records that the rest of the rows is left to another invocation, unless it may turn out that Belvo is not done. That
+    /// fact is only shown: it is not worth another fetch.
+    async fn note_handed_on(&self, collect: &Collect, so_far: &Collection) {
+        let Some(record) = self.record.as_ref().filter(|record| record.collecting_at.is_none()) else { return };
+        if self.outcome(so_far, collect.deadlines) != Outcome::Collected {
+            return;
+        }
+        if let Err(error) = collect.requests.handed_on(&record.id, Timestamp::now()).await {
+            tracing::warn!(correlation.id = record.id.as_str(), cause = %chain(&error), "request not shown as collecting");
+        }
     }
 
     /// What Belvo declared, in this webhook or in an earlier one of the same request.
@@ -80,11 +87,6 @@ impl Claim {
             None => self.delivery.notification.declared(),
         }
     }
-}
-
-/// Seconds since a request was issued.
-fn age_s(record: &RequestRecord) -> u64 {
-    record.issued_at.or(record.notified_at).map_or(0, |at| Timestamp::now().millis_since(at) / 1_000)
 }
 
 impl Job {
@@ -159,6 +161,7 @@ impl Job {
             cause = %chain(error),
             "collection goes on"
         );
+        let so_far = progress.collection(Timestamp::now());
         let unfinished = Unfinished {
             requests: self.requests(),
             account: self.scope.account.clone(),
@@ -167,15 +170,24 @@ impl Job {
             progress: progress.handed_on(),
         };
         let continuation = Delivery { unfinished: Some(unfinished), ..first.delivery.clone() };
-        Ok(collect.queue.send(&continuation).await?)
+        let notes = join_all(self.claims.iter().map(|claim| claim.note_handed_on(collect, &so_far)));
+        let (sent, _) = tokio::join!(collect.queue.send(&continuation), notes);
+        Ok(sent?)
     }
 
     /// Records what was collected on every request, each with what its own webhook declared.
     async fn conclude(self, collect: &Collect, collection: Collection) -> Result<(), CollectError> {
         for claim in &self.claims {
-            if claim.may_still_come(&collection, collect.deadlines) {
-                claim.wait_on(collect).await?;
-                continue;
+            match claim.outcome(&collection, collect.deadlines) {
+                Outcome::Collected => {}
+                Outcome::Wait(next) => {
+                    claim.wait_on(collect, Some(next)).await?;
+                    continue;
+                }
+                Outcome::Expired => {
+                    claim.wait_on(collect, None).await?;
+                    continue;
+                }
             }
             let window = claim.record.as_ref().and_then(|record| record.window.as_ref());
             let declared = claim.declared();

@@ -26,21 +26,13 @@ use shared::{
 use tokio::time::Instant;
 
 pub use failure::{CollectError, Patience};
+pub use shared::domain::Deadlines;
 
 /// Kept back from the time of an invocation, to hand unfinished work on and messages back.
 pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
 /// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds a page
 /// and the fingerprints of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
-
-/// How long a request may go unanswered.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
-    /// Seconds after which it is looked after.
-    pub due_s: u32,
-    /// Seconds after which it expires if Belvo has no rows for it.
-    pub expires_s: u32,
-}
 
 /// What the function needs to do its work.
 pub struct Collect {

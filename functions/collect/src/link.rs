@@ -7,14 +7,14 @@ use futures::{FutureExt, future::join_all};
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
-    domain::Failure,
+    domain::{Failure, GAVE_UP},
     queue::{Delivery, is_sweep},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
     Collect, CollectError,
-    announcement::{self, GAVE_UP, requests_of},
+    announcement::{self, requests_of},
     failure::Next,
     job::Job,
     sweep,

@@ -2,7 +2,11 @@
 //! so that it is looked after in order with the link's other work.
 
 use lambda_runtime::tracing;
-use shared::{cause::chain, domain::Timestamp, queue::Delivery};
+use shared::{
+    cause::chain,
+    domain::{Sweep, Timestamp},
+    queue::Delivery,
+};
 
 use crate::{Collect, CollectError};
 
@@ -37,10 +41,10 @@ async fn silent_links(collect: &Collect) -> Result<(), CollectError> {
 }
 
 /// Sends a message for every overdue request, and makes it due again later, so that the next sweep does not send another
-/// and comes to the others. May be repeated. What fails in between is looked after when it is due again.
+/// and comes to the others. What is still there long after its time ends here. May be repeated. What fails in between is
+/// looked after when it is due again.
 async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
     let now = Timestamp::now();
-    let next = now.plus_seconds(collect.deadlines.due_s.into());
     let (overdue, unreadable) = collect.requests.overdue(now, AT_ONCE).await?;
     if unreadable > 0 {
         tracing::error!(requests = unreadable, "overdue requests cannot be read");
@@ -49,6 +53,22 @@ async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
     // The metric of the oldest unanswered request is made of this line (template.yaml).
     tracing::info!(requests = overdue.len(), oldest_s = oldest_s.unwrap_or(0), "overdue requests");
     for record in overdue {
+        let next = match record.facts().sweep(now, collect.deadlines) {
+            Sweep::LookAfter(next) => next,
+            Sweep::Expire => {
+                tracing::error!(
+                    correlation.id = record.id.as_str(),
+                    link.id = record.link.as_str(),
+                    "request never looked after"
+                );
+                collect.requests.expired(&record.id, now).await?;
+                continue;
+            }
+            Sweep::Forget => {
+                collect.requests.postpone(&record.id, None).await?;
+                continue;
+            }
+        };
         collect.requests.postpone(&record.id, Some(next)).await?;
         match Delivery::of_overdue_request(&record, next) {
             Ok(delivery) => collect.queue.send(&delivery).await?,

@@ -5,6 +5,7 @@ mod collection;
 mod days;
 mod digest;
 mod id;
+mod lifecycle;
 mod link;
 mod progress;
 mod quota;
@@ -19,11 +20,15 @@ pub use collection::{Check, Collection, Declared, Measure, Stock, Verdict};
 pub use days::Days;
 pub use digest::Digest;
 pub use id::{AccountId, IdError, LinkId, RequestId, TransactionId};
+pub use lifecycle::{
+    Answer, Before, Change, Deadlines, Fact, Facts, Found, GAVE_UP, Intent, LookAfter, Outcome, SENDING_S, Status,
+    Step, Sweep, UNKNOWN_S,
+};
 pub use link::{Block, BlockReason, BlockView, Connection, Consent, Deletion, LinkEvent, LinkRecord, LinkView, Rows};
 pub use progress::{Part, Progress};
 pub use quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass};
 pub use reconcile::{Changes, Plan, Stored};
-pub use request::{Failure, RequestRecord, Status};
+pub use request::{Failure, RequestRecord};
 pub use resource::{RESOURCES, Resource};
 pub use timestamp::Timestamp;
 pub use transaction::{Account, RowError, Transaction};

@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Check, Collection, Declared, LinkId, RequestId, Resource, Timestamp, Verdict, Window};
+use super::{
+    AccountId, Check, Collection, Declared, Facts, GAVE_UP, LinkId, RequestId, Resource, Status, Timestamp, Verdict,
+    Window,
+};
 
 /// Everything known of one retrieval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +29,10 @@ pub struct RequestRecord {
     /// When Belvo's webhook for it was taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<Timestamp>,
+    /// When its rows were first left to another invocation. What one invocation collects has no such time: nobody would see
+    /// it, and it would cost a write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collecting_at: Option<Timestamp>,
     /// When its rows were stored for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collected_at: Option<Timestamp>,
@@ -52,22 +59,6 @@ pub struct RequestRecord {
     pub collection: Option<Collection>,
 }
 
-/// Where a request stands, derived from its facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// Belvo accepted the retrieval and works on it.
-    Issued,
-    /// Belvo's webhook came; the rows are being fetched.
-    Notified,
-    /// The rows are stored.
-    Collected,
-    /// It ended without rows.
-    Failed,
-    /// No webhook came, and Belvo never had its rows.
-    Expired,
-}
-
 /// Why a retrieval brought nothing: in Belvo's words, or `gave_up` and the last reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -75,14 +66,6 @@ pub struct Failure {
     pub code: String,
     /// The explanation.
     pub message: String,
-}
-
-impl Status {
-    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into a collected one.
-    #[must_use]
-    pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Collected | Self::Failed | Self::Expired)
-    }
 }
 
 impl RequestRecord {
@@ -98,21 +81,33 @@ impl RequestRecord {
         self.collection.as_ref().map(|collection| collection.checks(self.declared.as_ref())).unwrap_or_default()
     }
 
-    /// The status that follows from the facts. Stored rows outrank a failure: a retrieval that failed once and was
-    /// announced again has its data.
+    /// The facts that decide where it stands.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        Facts {
+            issued_at: self.issued_at,
+            notified_at: self.notified_at,
+            collecting_at: self.collecting_at,
+            collected_at: self.collected_at,
+            failed_at: self.failed_at,
+            gave_up: self.failure.as_ref().is_some_and(Failure::is_ours),
+            expired_at: self.expired_at,
+            due_at: self.due_at,
+        }
+    }
+
+    /// The status that follows from the facts.
     #[must_use]
     pub fn status(&self) -> Status {
-        if self.collected_at.is_some() {
-            Status::Collected
-        } else if self.failed_at.is_some() {
-            Status::Failed
-        } else if self.expired_at.is_some() {
-            Status::Expired
-        } else if self.notified_at.is_some() {
-            Status::Notified
-        } else {
-            Status::Issued
-        }
+        self.facts().status()
+    }
+}
+
+impl Failure {
+    /// Whether it says that a message was given up, and not why Belvo has no rows.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.code == GAVE_UP
     }
 }
 
@@ -141,6 +136,7 @@ mod tests {
         assert_eq!(status(json!({"issued_at": AT})), Status::Issued);
         assert_eq!(status(json!({"notified_at": AT})), Status::Notified);
         assert_eq!(status(json!({"issued_at": AT, "notified_at": AT})), Status::Notified);
+        assert_eq!(status(json!({"notified_at": AT, "collecting_at": AT})), Status::Collecting);
         assert_eq!(status(json!({"issued_at": AT, "failed_at": AT})), Status::Failed);
         assert_eq!(status(json!({"failed_at": AT, "collected_at": AT})), Status::Collected);
         assert_eq!(status(json!({"issued_at": AT, "expired_at": AT})), Status::Expired);

@@ -7,7 +7,7 @@ use time::{Date, Duration, OffsetDateTime, UtcOffset, format_description::well_k
 
 /// An instant in UTC with milliseconds, written `2026-03-01T12:34:56.789Z`: fixed width, so that text order is time
 /// order in a sort key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(OffsetDateTime);
 

@@ -28,7 +28,10 @@ use super::{
 };
 use crate::{
     aws::SdkConfig,
-    domain::{AccountId, Collection, Declared, Failure, LinkId, RequestId, RequestRecord, Resource, Timestamp, Window},
+    domain::{
+        AccountId, Change, Collection, Declared, Fact as Known, Failure, LinkId, RequestId, RequestRecord, Resource,
+        Step, Timestamp, Window,
+    },
 };
 
 const TABLE: &str = "Requests";
@@ -36,8 +39,6 @@ pub(super) const BY_LINK: &str = "by_link";
 pub(super) const BY_DUE: &str = "by_due";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
 const DUE: &str = "due";
-/// What takes it out again.
-const NO_LONGER_DUE: [Fact; 2] = [Gone(DUE), Gone("due_at")];
 /// How long recorded webhooks are kept.
 const EVENT_DAYS: i64 = 90;
 
@@ -137,9 +138,7 @@ impl Requests {
         if let Some(account) = &issued.account {
             facts.push(Once("account", json!(account)));
         }
-        facts.push(Once("issued_at", json!(issued.at)));
-        // If it has ended already, the sweep takes these away again.
-        facts.extend([Once(DUE, json!(DUE)), Once("due_at", json!(issued.due_at))]);
+        facts.extend(learned(Step::Issued { due_at: issued.due_at }, issued.at));
         self.write(&issued.id, facts).await.map(|_| ())
     }
 
@@ -147,9 +146,8 @@ impl Requests {
     /// issued (Belvo refreshes recurrent links by itself) gets a record without a window.
     pub async fn notified(&self, notified: &Notified) -> Result<RequestRecord, StoreError> {
         let mut facts = identity(&notified.id, &notified.link, notified.resource, notified.at);
-        facts.push(Once("notified_at", json!(notified.at)));
+        facts.extend(learned(Step::Notified { due_at: notified.due_at }, notified.at));
         facts.push(Once("webhook_code", json!(notified.code)));
-        facts.extend([Once(DUE, json!(DUE)), Once("due_at", json!(notified.due_at))]);
         if let Some(declared) = &notified.declared {
             facts.push(Latest("declared", json!(declared)));
         }
@@ -157,11 +155,15 @@ impl Requests {
         record(item)
     }
 
+    /// Records that the rest of a retrieval's rows is left to another invocation. Nothing happens if it is not recorded.
+    pub async fn handed_on(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
+        self.write_known(id, learned(Step::HandedOn, at)).await
+    }
+
     /// Records that the rows of a retrieval are stored, and what the collection found.
     pub async fn collected(&self, id: &RequestId, collection: &Collection) -> Result<(), StoreError> {
-        let mut facts =
-            vec![Once("collected_at", json!(collection.finished_at)), Latest("collection", json!(collection))];
-        facts.extend(NO_LONGER_DUE);
+        let mut facts = learned(Step::Collected, collection.finished_at);
+        facts.push(Latest("collection", json!(collection)));
         self.write(id, facts).await.map(|_| ())
     }
 
@@ -175,25 +177,19 @@ impl Requests {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let mut facts = identity(id, link, resource, at);
-        facts.extend([Once("failed_at", json!(at)), Once("failure", json!(failure))]);
-        facts.extend(NO_LONGER_DUE);
+        facts.extend(learned(Step::Failed { gave_up: failure.is_ours() }, at));
+        facts.push(Once("failure", json!(failure)));
         self.write(id, facts).await.map(|_| ())
     }
 
     /// Records that a retrieval is given up because Belvo never had its rows. Nothing happens if it is not recorded.
     pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
-        let mut facts = vec![Once("expired_at", json!(at))];
-        facts.extend(NO_LONGER_DUE);
-        self.write_known(id, facts).await
+        self.write_known(id, learned(Step::Expired, at)).await
     }
 
     /// Looks after a retrieval later, or no more. Nothing happens if it is not recorded.
     pub async fn postpone(&self, id: &RequestId, due_at: Option<Timestamp>) -> Result<(), StoreError> {
-        let facts = match due_at {
-            Some(at) => vec![Latest(DUE, json!(DUE)), Latest("due_at", json!(at))],
-            None => NO_LONGER_DUE.into(),
-        };
-        self.write_known(id, facts).await
+        self.write_known(id, learned(Step::Postponed(due_at), Timestamp::now())).await
     }
 
     /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`, and how many more cannot
@@ -320,6 +316,23 @@ impl Requests {
         let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
         Ok(update.update_expression(clauses.join(" ")))
     }
+}
+
+/// What a step of a retrieval writes. What is due is in the index, and nothing else.
+fn learned(step: Step, at: Timestamp) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for (known, change) in step.changes(at) {
+        let fact = |name, value| match change {
+            Change::Once(_) => Once(name, value),
+            Change::Latest(_) => Latest(name, value),
+            Change::Gone => Gone(name),
+        };
+        facts.push(fact(known.name(), json!(change.at())));
+        if known == Known::DueAt {
+            facts.push(fact(DUE, json!(DUE)));
+        }
+    }
+    facts
 }
 
 fn identity(id: &RequestId, link: &LinkId, resource: Resource, at: Timestamp) -> Vec<Fact> {

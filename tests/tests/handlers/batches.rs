@@ -82,7 +82,7 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
     worker.work_everything_off().await;
 
     let record = worker.record(&id).await;
-    assert_eq!(record.verdict(), Some(Verdict::Complete));
+    assert_eq!((record.verdict(), record.collecting_at), (Some(Verdict::Complete), None), "one invocation was enough");
     assert_eq!(record.collection.unwrap().new, 1_050);
     let gets = worker.here.get_queries().await;
     assert!(gets.len() > 10, "{gets:?}");
@@ -97,7 +97,7 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
 
     worker.here.forget_rules().await;
     let before = worker.here.get_queries().await.len();
-    assert_eq!(worker.record(&ids[0]).await.status(), Status::Notified);
+    assert_eq!(worker.record(&ids[0]).await.status(), Status::Collecting);
     let continuation = worker.waiting().await;
     assert_eq!(continuation.len(), 1, "one message goes on for both");
     assert_eq!(continuation[0].attributes["MessageGroupId"], link, "in the group of its link");
@@ -106,6 +106,7 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
     assert!(worker.work(continuation, AMPLE).await.is_empty());
     for id in &ids {
         let record = worker.record(id).await;
+        assert_eq!(record.status(), Status::Collected);
         assert_eq!((record.verdict(), record.collection.unwrap().new), (Some(Verdict::Complete), 400));
     }
     let after = worker.here.get_queries().await;

@@ -123,6 +123,38 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
 }
 
 #[tokio::test]
+async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(5).await;
+    let (old, ended) = (id(), id());
+    worker.enqueue(&webhook(&link, "historical_update", Some(&ended))).await;
+    worker.work_everything_off().await;
+    worker.issue(&link, &old, 2 * A_DAY + 1).await;
+    worker.issue(&link, &ended, 2 * A_DAY + 1).await;
+    worker.sweep().await;
+
+    assert_eq!(worker.waiting().await.len(), 1, "of what was heard of lately a message is sent");
+    let record = worker.record(&old).await;
+    assert_eq!((record.status(), record.due_at), (Status::Expired, None));
+    assert_eq!(worker.record(&ended).await.status(), Status::Collected);
+}
+
+#[tokio::test]
+async fn an_overdue_request_whose_collection_is_handed_on_is_collecting_only_if_it_brought_news() {
+    let mut worker = Worker::with_own_tables().await;
+    worker.collect.rows_per_part = 10;
+    let link = worker.link(400).await;
+    let id = id();
+    worker.issue(&link, &id, AN_HOUR).await;
+    worker.sweep().await;
+    let failure = json!({"on": "get", "skip": 4, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.control("rules", failure).await;
+    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    assert_eq!(worker.waiting().await.len(), 1, "a continuation");
+    assert_eq!(worker.record(&id).await.status(), Status::Collecting);
+}
+
+#[tokio::test]
 async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;

@@ -184,6 +184,24 @@ async fn a_request_is_due_until_it_has_ended() {
 }
 
 #[tokio::test]
+async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_it_has_ended() {
+    for tables in both().await {
+        let id = RequestId::random();
+        tables.requests.handed_on(&id, at(20)).await.unwrap();
+        assert_eq!(tables.requests.get(&id).await.unwrap(), None, "{}: no record of this alone", tables.name);
+        tables.requests.issued(&issued(&tables, &id, 1)).await.unwrap();
+        tables.requests.handed_on(&id, at(20)).await.unwrap();
+        tables.requests.handed_on(&id, at(30)).await.unwrap();
+
+        let record = tables.requests.get(&id).await.unwrap().unwrap();
+
+        assert_eq!((record.status(), record.collecting_at), (Status::Collecting, Some(at(20))), "{}", tables.name);
+        tables.requests.collected(&id, &collection(40)).await.unwrap();
+        assert_eq!(tables.requests.get(&id).await.unwrap().unwrap().status(), Status::Collected);
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_request_is_none() {
     for tables in both().await {
         assert_eq!(tables.requests.get(&RequestId::random()).await.unwrap(), None);
