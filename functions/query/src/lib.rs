@@ -13,7 +13,7 @@ use shared::{
     domain::{AccountId, Check, Limits, LinkView, QuotaMonth, RequestId, RequestRecord, Status, Timestamp, Verdict},
     http,
     problem::Problem,
-    store::{Balance, Listed, Requests, StoreError, Transactions},
+    store::{Balance, Listed, Requests, StoreError, Transactions, Unconfirmed},
 };
 use tokio::time::timeout;
 
@@ -41,6 +41,16 @@ struct RequestView<'a> {
     /// What the verdict rests on; the worst of it is the verdict.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     compared: Vec<Check>,
+}
+
+/// A retrieval as it is shown that is no request yet, and may never be one.
+#[derive(Serialize)]
+struct UnconfirmedView<'a> {
+    #[serde(flatten)]
+    unconfirmed: &'a Unconfirmed,
+    status: Status,
+    /// When Belvo is surely no longer at it; from then on an equal one can be sent.
+    until: Timestamp,
 }
 
 /// Answers the read routes of the API.
@@ -77,9 +87,18 @@ async fn list_requests(query: &Query, request: &Request) -> Result<Response<Body
     let link = parameters::link(request)?;
     let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
     let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-    let (records, next) = query.requests.of_link(&link, after.as_ref(), limit).await.map_err(unavailable)?;
+    let unconfirmed = async {
+        // They are few, and the newest of all: the first page shows them.
+        if after.is_some() { Ok(Vec::new()) } else { query.requests.unconfirmed(&link).await }
+    };
+    let listed = query.requests.of_link(&link, after.as_ref(), limit);
+    let ((records, next), unconfirmed) = tokio::try_join!(listed, unconfirmed).map_err(unavailable)?;
     let requests: Vec<_> = records.iter().map(view).collect();
-    Ok(http::json(StatusCode::OK, &json!({ "requests": requests, "next_cursor": next.map(|cursor| cursor.encode()) })))
+    let now = Timestamp::now();
+    let unconfirmed: Vec<_> = unconfirmed.iter().map(|unconfirmed| unconfirmed_view(unconfirmed, now)).collect();
+    let next_cursor = next.map(|cursor| cursor.encode());
+    let listing = json!({ "requests": requests, "unconfirmed": unconfirmed, "next_cursor": next_cursor });
+    Ok(http::json(StatusCode::OK, &listing))
 }
 
 async fn list_links(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
@@ -189,6 +208,11 @@ fn balance_view(balance: &Balance) -> BalanceView<'_> {
 
 fn view(record: &RequestRecord) -> RequestView<'_> {
     RequestView { record, status: record.status(), verdict: record.verdict(), compared: record.checks() }
+}
+
+fn unconfirmed_view(unconfirmed: &Unconfirmed, now: Timestamp) -> UnconfirmedView<'_> {
+    let intent = unconfirmed.intent();
+    UnconfirmedView { unconfirmed, status: intent.status(now), until: intent.until() }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]

@@ -164,7 +164,8 @@ async fn note_refusal(requesting: &Requesting, asking: &Asking<'_>, error: &Belv
     }
 }
 
-/// Records what Belvo accepted. What cannot be recorded is only logged: the webhook makes up for it.
+/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a request that is looked after.
+/// What cannot be recorded is only logged; the intent stays unknown until the webhook, which makes up for it, or its time.
 async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, ready: bool) -> RequestId {
     tracing::info!(
         correlation.id = id.as_str(),
@@ -175,9 +176,11 @@ async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, rea
         "retrieval issued"
     );
     let facts = facts(requesting, &asking.retrieval, &id);
-    let (issued, sent) =
-        tokio::join!(requesting.requests.issued(&facts), requesting.requests.sent(&asking.retrieval, &id));
-    for error in [issued, sent].into_iter().filter_map(Result::err) {
+    let recorded = async {
+        requesting.requests.issued(&facts).await?;
+        requesting.requests.sent(&asking.retrieval, &id).await
+    };
+    if let Err(error) = recorded.await {
         tracing::error!(correlation.id = id.as_str(), cause = %chain(&error), "retrieval issued but not recorded");
     }
     id

@@ -6,10 +6,9 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Requests, StoreError,
     error::was_written,
-    intents::SENDING_S,
     item::{number, request_id, text},
 };
-use crate::domain::{RequestId, Timestamp};
+use crate::domain::{RequestId, SENDING_S, Timestamp};
 
 const KEPT_S: i64 = 24 * 60 * 60;
 

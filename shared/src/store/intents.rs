@@ -1,24 +1,21 @@
 //! Intents, in the Requests table: an item `intent#<fingerprint>` is written before a retrieval is sent, so that an equal one
 //! is not sent while the first is under way, nor while nobody knows whether Belvo acted on it. As long as that is unknown, the
-//! item stands in the index `by_link`, after all requests.
+//! item stands in the index `by_link`, after all requests. What follows from an intent is decided in `domain/lifecycle.rs`.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     Requests, StoreError,
     error::was_written,
-    item::{number, request_id, text, timestamp},
+    item::{Item, attribute, document, number, request_id, text, timestamp},
     requests::BY_LINK,
 };
 use crate::{
     belvo::Retrieval,
-    domain::{LinkId, RequestId, Timestamp},
+    domain::{AccountId, Answer, Before, Intent, LinkId, RequestId, Resource, Timestamp, Window},
 };
 
-/// The longest that sending takes: above the 29 seconds of the function that does it.
-pub(super) const SENDING_S: i64 = 60;
-/// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval is five minutes.
-const UNKNOWN_S: i64 = 1_800;
 /// How long an intent is kept for those who ask for the same again.
 const KEPT_S: i64 = 7 * 24 * 60 * 60;
 /// Before the time of an open intent in `listed_at`: after every request.
@@ -42,6 +39,29 @@ pub enum Intention {
     },
 }
 
+/// A retrieval of which nobody here knows whether Belvo accepted it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// What it brings.
+    pub resource: Resource,
+    /// Which days.
+    #[serde(flatten)]
+    pub window: Window,
+    /// One account, or all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// When its sending began.
+    pub since: Timestamp,
+}
+
+impl Unconfirmed {
+    /// The intent that it is.
+    #[must_use]
+    pub fn intent(&self) -> Intent {
+        Intent::open(self.since)
+    }
+}
+
 impl Requests {
     /// Asks for the right to send a retrieval. Of several at once, one gets it.
     pub async fn intend(&self, retrieval: &Retrieval, at: Timestamp) -> Result<Intention, StoreError> {
@@ -51,14 +71,20 @@ impl Requests {
             }
             let Some(known) = self.item(key(retrieval)).await? else { continue };
             let since = timestamp(&known, "since").unwrap_or(at);
-            let taken = match request_id(&known, "request") {
-                Some(id) if !self.has_ended(&id, since, at).await? => return Ok(Intention::InFlight(id)),
-                Some(id) => self.take(retrieval, at, "#request = :known", Some(id.as_str())).await?,
-                None if at < since.plus_seconds(SENDING_S) => return Ok(Intention::Sending),
-                None if at < since.plus_seconds(UNKNOWN_S) => {
-                    return Ok(Intention::Unknown { until: since.plus_seconds(UNKNOWN_S) });
+            let id = request_id(&known, "request");
+            let answer = match &id {
+                None => Answer::None,
+                Some(id) => {
+                    let status = self.get(id).await?.map(|record| record.status());
+                    Answer::Request { status, claimed: known.contains_key("claimed_at") }
                 }
-                None => {
+            };
+            let taken = match (Intent { since, answer }.before(at), id) {
+                (Before::Sending, _) => return Ok(Intention::Sending),
+                (Before::Unknown(until), _) => return Ok(Intention::Unknown { until }),
+                (Before::InFlight, Some(id)) => return Ok(Intention::InFlight(id)),
+                (Before::Over, Some(id)) => self.take(retrieval, at, "#request = :known", Some(id.as_str())).await?,
+                (Before::InFlight | Before::Over, None) => {
                     let condition = "since = :known AND attribute_not_exists(#request)";
                     self.take(retrieval, at, condition, Some(&since.to_string())).await?
                 }
@@ -72,7 +98,12 @@ impl Requests {
 
     /// Records what Belvo accepted an intent as.
     pub async fn sent(&self, retrieval: &Retrieval, id: &RequestId) -> Result<(), StoreError> {
-        self.settle(key(retrieval), id).send().await?;
+        self.update_item(key(retrieval))
+            .update_expression("SET #request = :request REMOVE listed_at, claimed_at")
+            .expression_attribute_names("#request", "request")
+            .expression_attribute_values(":request", text(id.as_str()))
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -92,25 +123,45 @@ impl Requests {
     }
 
     /// Lets a request of which nobody here knows settle the one intent of its link that is unknown, if there is just one.
-    /// Called when a webhook names such a request.
+    /// Called when a webhook names such a request. It may be another one, so that the intent keeps its time.
     pub async fn claim(&self, link: &LinkId, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
+        let mut open = self.open_intents(link).await?;
+        open.retain(|item| timestamp(item, "since").is_some_and(|since| Intent::open(since).may_be_claimed(at)));
+        let [intent] = open.as_slice() else { return Ok(()) };
+        let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else { return Ok(()) };
+        let claim = self
+            .update_item(pk)
+            .update_expression("SET #request = :request, claimed_at = :at REMOVE listed_at")
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#request)")
+            .expression_attribute_names("#request", "request")
+            .expression_attribute_values(":request", text(id.as_str()))
+            .expression_attribute_values(":at", text(at.to_string()));
+        was_written(claim.send().await).map(|_| ())
+    }
+
+    /// The retrievals of a link that are being sent, or of which it is unknown whether Belvo accepted them, newest first. Read
+    /// from an index that may lag behind the table by a moment.
+    pub async fn unconfirmed(&self, link: &LinkId) -> Result<Vec<Unconfirmed>, StoreError> {
+        let open = self.open_intents(link).await?;
+        let read = |item| serde_json::from_value(Value::Object(document(item)?)).ok();
+        Ok(open.into_iter().filter_map(read).collect())
+    }
+
+    /// The items of a link's intents that nothing has settled, newest first.
+    async fn open_intents(&self, link: &LinkId) -> Result<Vec<Item>, StoreError> {
         let answer = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(BY_LINK)
-            .key_condition_expression("#link = :link AND listed_at BETWEEN :open AND :unanswered")
+            .key_condition_expression("#link = :link AND begins_with(listed_at, :open)")
             .expression_attribute_names("#link", "link")
             .expression_attribute_values(":link", text(link.as_str()))
             .expression_attribute_values(":open", text(OPEN))
-            .expression_attribute_values(":unanswered", text(format!("{OPEN}{}", at.plus_seconds(-SENDING_S))))
+            .scan_index_forward(false)
             .send()
             .await?;
-        let open = answer.items.unwrap_or_default();
-        let [intent] = open.as_slice() else { return Ok(()) };
-        let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else { return Ok(()) };
-        let still_open = "attribute_exists(pk) AND attribute_not_exists(#request)";
-        was_written(self.settle(pk, id).condition_expression(still_open).send().await).map(|_| ())
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// Makes an intent ours if a condition over what is `known` of it holds.
@@ -125,7 +176,8 @@ impl Requests {
         let mut update = self
             .update_item(key(retrieval))
             .update_expression(
-                "SET #link = :link, since = :at, listed_at = :listed_at, expires_at = :expires_at REMOVE #request",
+                "SET #link = :link, resource = :resource, date_from = :from, date_to = :to, account = :account, since = :at, \
+                 listed_at = :listed_at, expires_at = :expires_at REMOVE #request, claimed_at",
             )
             .condition_expression(condition)
             .expression_attribute_names("#link", "link")
@@ -134,27 +186,20 @@ impl Requests {
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":listed_at", text(format!("{OPEN}{at}")))
             .expression_attribute_values(":expires_at", number(expires_at));
+        let shown = [
+            (":resource", json!(retrieval.resource)),
+            (":from", json!(retrieval.window.from())),
+            (":to", json!(retrieval.window.to())),
+            (":account", json!(retrieval.account)),
+        ];
+        for (name, value) in shown {
+            let value = attribute(&value).ok_or(StoreError::Corrupt("Requests"))?;
+            update = update.expression_attribute_values(name, value);
+        }
         if let Some(known) = known {
             update = update.expression_attribute_values(":known", text(known));
         }
         was_written(update.send().await)
-    }
-
-    /// Whether an equal retrieval may be sent after this one. One whose record could not be written is waited for as long as
-    /// one that nobody answered.
-    async fn has_ended(&self, id: &RequestId, since: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(match self.get(id).await? {
-            Some(record) => record.status().is_terminal(),
-            None => now >= since.plus_seconds(UNKNOWN_S),
-        })
-    }
-
-    /// The update by which an intent becomes a request, and is no longer open.
-    fn settle(&self, pk: impl Into<String>, id: &RequestId) -> UpdateItemFluentBuilder {
-        self.update_item(pk)
-            .update_expression("SET #request = :request REMOVE listed_at")
-            .expression_attribute_names("#request", "request")
-            .expression_attribute_values(":request", text(id.as_str()))
     }
 }
 

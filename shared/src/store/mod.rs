@@ -13,7 +13,7 @@ mod transactions;
 pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
 pub use idempotency::Keyed;
-pub use intents::Intention;
+pub use intents::{Intention, Unconfirmed};
 pub use quota::Reservation;
 pub use requests::{Event, Issued, Notified, Requests};
 pub use transactions::{Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version};

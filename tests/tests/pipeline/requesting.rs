@@ -60,6 +60,10 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
         let posts = stack.sandbox(reqwest::Method::GET, "log", None).await["posts"].clone();
         let posts = posts.as_array().unwrap().iter().filter(|post| post["link"] == json!(link.id)).count();
         assert_eq!(posts, 1, "one POST for {action}");
+        let listed = stack.get(&format!("/links/{}/requests", link.id)).await.body;
+        let unconfirmed = &listed["unconfirmed"][0];
+        assert_eq!((&listed["requests"], &unconfirmed["status"]), (&json!([]), &json!("issuing")), "{listed}");
+        assert_eq!((&unconfirmed["resource"], unconfirmed["until"].is_string()), (&json!("transactions"), true));
     }
 }
 

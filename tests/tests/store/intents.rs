@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use shared::{
     belvo::Retrieval,
-    domain::{Failure, RequestId, Resource, Timestamp, Window},
+    domain::{AccountId, Failure, RequestId, Resource, Status, Timestamp, Window},
     store::{Intention, Keyed, Notified},
 };
 use time::macros::date;
@@ -116,6 +116,48 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             let outcome = tables.requests.intend(wish, at(6)).await.unwrap();
             assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
+    for tables in both().await {
+        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.requests.claim(&tables.link, &id, at(5)).await.unwrap();
+        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
+        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(6)).await.unwrap();
+
+        let unknown = Intention::Unknown { until: at(30) };
+        assert_eq!(tables.requests.intend(&wish, at(7)).await.unwrap(), unknown, "{}: a refresh?", tables.name);
+        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Begun);
+        tables.requests.sent(&wish, &id).await.unwrap();
+        assert_eq!(tables.requests.intend(&wish, at(31)).await.unwrap(), Intention::Begun, "no longer claimed");
+    }
+}
+
+#[tokio::test]
+async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its_time() {
+    for tables in both().await {
+        let account = AccountId::parse("1c83f1f5").unwrap();
+        let old = Retrieval { account: Some(account), ..retrieval(&tables, "2026-01-01") };
+        let new = retrieval(&tables, "2026-01-02");
+        tables.requests.intend(&old, at(0)).await.unwrap();
+        tables.requests.intend(&new, at(20)).await.unwrap();
+
+        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+
+        let shown: Vec<_> = listed.iter().map(|listed| (listed.window, listed.account.clone(), listed.since)).collect();
+        let expected = [(new.window, None, at(20)), (old.window, old.account.clone(), at(0))];
+        assert_eq!(shown, expected, "{}", tables.name);
+        assert_eq!(listed[0].intent().status(at(20)), Status::Issuing);
+        assert_eq!((listed[0].intent().status(at(21)), listed[0].intent().until()), (Status::Unknown, at(50)));
+
+        let id = RequestId::random();
+        tables.requests.claim(&tables.link, &id, at(31)).await.unwrap();
+        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+        assert_eq!(listed.len(), 1, "{}: the other one's time was over", tables.name);
+        assert_eq!((listed[0].since, listed[0].intent().status(at(31))), (at(0), Status::Unknown));
     }
 }
 
