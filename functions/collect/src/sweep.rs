@@ -59,6 +59,7 @@ async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
                 tracing::error!(
                     correlation.id = record.id.as_str(),
                     link.id = record.link.as_str(),
+                    expired = true,
                     "request never looked after"
                 );
                 collect.requests.expired(&record.id, now).await?;
