@@ -13,6 +13,7 @@ mod row;
 mod rules;
 mod state;
 mod webhooks;
+mod widget;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -43,7 +44,8 @@ pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
     let url = format!("http://{}", listener.local_addr()?);
     let (closing, closed) = watch::channel(());
     let app = Arc::new(App::new(config, url.clone(), webhooks::sender::client()?, closed));
-    let router = Router::new().merge(api::router(&app)).nest("/_control", control::router(&app));
+    let router =
+        Router::new().merge(api::router(&app)).merge(widget::router(&app)).nest("/_control", control::router(&app));
     let ending = Arc::clone(&app);
     let server = axum::serve(listener, router).with_graceful_shutdown(async move { ending.closed().await });
     let server = tokio::spawn(server.into_future());

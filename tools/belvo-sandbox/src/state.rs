@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::webhooks::Planned;
+use crate::widget::Session;
 
 /// What handlers and webhook deliveries share.
 pub(crate) struct App {
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     /// Webhooks that wait for the next one of their link to overtake them.
     pub(crate) held: Vec<Planned>,
+    /// What each access token of the widget was minted for.
+    pub(crate) widgets: BTreeMap<String, Session>,
     made_by_seed: BTreeMap<u64, u64>,
 }
 

@@ -1,6 +1,7 @@
 //! `POST /api/token/`: an access token for the Connect Widget. The keys are in the body, not in a header.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -12,8 +13,9 @@ use uuid::Uuid;
 
 use super::errors::ApiError;
 use crate::state::App;
+use crate::widget::Session;
 
-/// Answers with two tokens that look like Belvo's and open nothing.
+/// Answers with two tokens that look like Belvo's. The first opens the widget, the second nothing.
 pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
     let missing = ["id", "password", "scopes"].into_iter().filter(|field| body[*field].is_null());
@@ -23,7 +25,15 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<J
     if body["id"] != app.config.secret_id.as_str() || body["password"] != app.config.secret_password.as_str() {
         return Err(ApiError::new("authentication_failed"));
     }
-    Ok(Json(json!({ "access": token("access"), "refresh": token("refresh") })))
+    let session = Session::read(&body, Instant::now())?;
+    let mut state = app.state();
+    if let Some(link) = session.link.as_deref().filter(|link| state.link(link).is_none()) {
+        let message = format!("Object with id={link} does not exist.");
+        return Err(ApiError::field("does_not_exist", "link_id").with("message", &message));
+    }
+    let access = token("access");
+    state.widgets.insert(access.clone(), session);
+    Ok(Json(json!({ "access": access, "refresh": token("refresh") })))
 }
 
 fn token(kind: &str) -> String {

@@ -148,6 +148,7 @@ impl Harness {
     }
 }
 
+/// Sends a request as it is.
 pub(crate) async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());

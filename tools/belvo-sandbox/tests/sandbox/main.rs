@@ -12,3 +12,4 @@ mod rules;
 mod rules_on_webhooks;
 mod specification;
 mod webhooks;
+mod widget;
