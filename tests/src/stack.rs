@@ -1,7 +1,7 @@
 //! The deployed stack, as `tools/local` describes it in the environment.
 
 use aws_config::BehaviorVersion;
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 use shared::aws::{CallBudget, SdkConfig, sdk_config};
 
@@ -89,6 +89,33 @@ impl Stack {
     pub async fn request_with_key(&self, body: &Value, key: &str) -> Answer {
         let request = self.http.post(format!("{}/requests", self.api_url)).header("idempotency-key", key);
         self.signed(request.json(body)).await
+    }
+
+    /// `POST` of the pipeline's own API.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.signed(self.http.post(format!("{}{path}", self.api_url)).json(body)).await
+    }
+
+    /// `DELETE` of the pipeline's own API.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.signed(self.http.delete(format!("{}{path}", self.api_url))).await
+    }
+
+    /// What a user's browser does in the widget at this address: the button `action`, and what the widget answers.
+    pub async fn in_the_widget(&self, widget_url: &str, action: &str) -> Answer {
+        let widget = url::Url::parse(widget_url).expect("the address of a widget");
+        let mut form: Vec<(String, String)> = widget.query_pairs().into_owned().collect();
+        form.extend([("institution", "ofmockbank_br_retail"), ("action", action)].map(|(n, v)| (n.into(), v.into())));
+        let target = widget.join("connect").expect("an address");
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.http.post(target).header("content-type", "application/x-www-form-urlencoded").body(body);
+        answer(request).await
+    }
+
+    /// A link that the sandbox has made by itself.
+    #[must_use]
+    pub fn known_link(&self, id: &str) -> Link<'_> {
+        Link::new(self, id)
     }
 
     /// `GET` of the pipeline's own API.
@@ -181,7 +208,7 @@ impl Stack {
 /// A client without TLS: everything the tests talk to is on this machine.
 fn plain_http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("a plain client")
+    reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().expect("a plain client")
 }
 
 async fn answer(request: RequestBuilder) -> Answer {

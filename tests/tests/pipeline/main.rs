@@ -6,6 +6,7 @@ mod accounts;
 mod changing;
 mod collecting;
 mod comparing;
+mod connecting;
 mod errors;
 mod healing;
 mod misbehaviour;
