@@ -2,7 +2,7 @@
 
 use lambda_runtime::tracing;
 use shared::{
-    belvo::{NO_RETRIEVAL_LEFT, Scope, Subject},
+    belvo::{LINK_DELETED, NO_RETRIEVAL_LEFT, Scope, Subject},
     domain::{Days, Failure, LookAfter, RequestId, RequestRecord, Resource, RetrievalClass, Timestamp, parse_date},
     queue::{Delivery, SILENT, Unfinished},
     store::{Event, Notified},
@@ -35,7 +35,7 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         }
     };
     if !links::hear(collect, &delivery).await? {
-        keep(collect, &delivery, resource.webhook_type()).await?;
+        end_with_link(collect, &delivery).await?;
         return Ok(None);
     }
     if let Some(unfinished) = delivery.unfinished.clone() {
@@ -79,6 +79,20 @@ async fn look_after(
     let scope = Scope { resource, link: record.link.clone(), days, account: record.account.clone() };
     let claims = vec![Claim { delivery, record: Some(record) }];
     Ok(Some(Job { scope, counts_after: false, progress: None, claims }))
+}
+
+/// Ends what a message asks for whose link is gone, and all that the message speaks of with it.
+async fn end_with_link(collect: &Collect, delivery: &Delivery) -> Result<(), CollectError> {
+    let message = "Belvo no longer has the link".to_owned();
+    let gone = Failure { code: LINK_DELETED.to_owned(), message };
+    let requests = requests_of(delivery);
+    if requests.is_empty() {
+        return end(collect, delivery, None, &gone).await;
+    }
+    for request in requests {
+        end(collect, delivery, Some(&request), &gone).await?;
+    }
+    Ok(())
 }
 
 /// Takes Belvo's word that a link has no such retrieval left this month.

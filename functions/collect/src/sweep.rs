@@ -49,9 +49,11 @@ async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
     if unreadable > 0 {
         tracing::error!(requests = unreadable, "overdue requests cannot be read");
     }
-    let oldest_s = overdue.iter().filter_map(|record| record.issued_at).map(|at| now.millis_since(at) / 1_000).max();
-    // The metric of the oldest unanswered request is made of this line (template.yaml).
-    tracing::info!(requests = overdue.len(), oldest_s = oldest_s.unwrap_or(0), "overdue requests");
+    let ages_s = overdue.iter().filter_map(|record| record.issued_at).map(|at| now.millis_since(at) / 1_000);
+    let oldest_s = ages_s.max().unwrap_or(0);
+    let oldest_percent = oldest_s * 100 / u64::from(collect.deadlines.expires_s.max(1));
+    // The metrics of the oldest unanswered request are made of this line (template.yaml).
+    tracing::info!(requests = overdue.len(), oldest_s, oldest_percent, "overdue requests");
     for record in overdue {
         let next = match record.facts().sweep(now, collect.deadlines) {
             Sweep::LookAfter(next) => next,

@@ -122,7 +122,9 @@ async fn show_quota(query: &Query, request: &Request) -> Result<Response<Body>, 
     let record = query.requests.link(&link).await.map_err(unavailable)?;
     let holder = record.map_or_else(|| (&link).into(), |record| record.quota_holder());
     let quotas = query.requests.quotas(&holder, query.limits, now).await.map_err(unavailable)?;
-    Ok(http::json(StatusCode::OK, &json!({ "month": QuotaMonth::of(now).text(), "retrievals": quotas })))
+    let month = QuotaMonth::of(now).text();
+    let answer = json!({ "month": month, "counted_for": holder.kind(), "retrievals": quotas });
+    Ok(http::json(StatusCode::OK, &answer))
 }
 
 async fn list_accounts(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use time::{Date, Duration, Month as CalendarMonth};
 
 use super::{LinkId, Timestamp, Window};
@@ -62,6 +63,8 @@ impl Limits {
     }
 }
 
+const CUSTOMER: &str = "customer:";
+
 /// Whose retrievals are counted together. Its text is the middle of a counter's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaHolder(String);
@@ -70,7 +73,14 @@ impl QuotaHolder {
     /// All links of a customer at a bank, by Belvo's `institution_user_id`.
     #[must_use]
     pub fn customer(institution_user_id: &str) -> Self {
-        Self(format!("customer:{institution_user_id}"))
+        // Hashed, because it outlives the erasure of a link's rows.
+        Self(format!("{CUSTOMER}{}", hex::encode(Sha256::digest(institution_user_id))))
+    }
+
+    /// `customer` or `link`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.0.starts_with(CUSTOMER) { "customer" } else { "link" }
     }
 }
 

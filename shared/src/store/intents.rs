@@ -176,11 +176,12 @@ impl Requests {
         let mut update = self
             .update_item(key(retrieval))
             .update_expression(
-                "SET #link = :link, resource = :resource, date_from = :from, date_to = :to, account = :account, since = :at, \
+                "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, account = :account, since = :at, \
                  listed_at = :listed_at, expires_at = :expires_at REMOVE #request, claimed_at",
             )
             .condition_expression(condition)
             .expression_attribute_names("#link", "link")
+            .expression_attribute_names("#resource", "resource")
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":link", text(retrieval.link.as_str()))
             .expression_attribute_values(":at", text(at.to_string()))

@@ -370,3 +370,19 @@ async fn a_webhook_that_comes_after_the_end_of_its_link_stores_nothing() {
     service.hear(webhook(&link, "historical_update", None)).await;
     assert_eq!((service.rows(&link).await, &service.worker.here.counters().await["gets"]), (0, &gets));
 }
+
+#[tokio::test]
+async fn a_request_whose_link_is_deleted_meanwhile_ends() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    service.worker.issue(&link, &id, 3_600).await;
+    service.delete(&link, "rows=keep").await;
+    service.worker.here.until_gone(&link).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+
+    service.worker.sweep().await;
+    service.worker.work_everything_off().await;
+
+    assert_eq!(service.worker.record(&id).await.failure.unwrap().code, "link_deleted");
+}
