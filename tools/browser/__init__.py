@@ -1,0 +1,1 @@
+"""A headless Chromium that uses the console as a person does: its tests, and the screenshots."""
