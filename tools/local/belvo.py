@@ -21,6 +21,8 @@ class Belvo:
     url: str
     secrets: Secrets
     is_sandbox: bool
+    # The most that a page has, as far as that is known.
+    page_rows: int | None = None
 
 
 def named(running: Record) -> Belvo | None:
@@ -36,7 +38,9 @@ def named(running: Record) -> Belvo | None:
     return Belvo(url, secrets, is_sandbox=False)
 
 
-def own_sandbox(state: Path, running: Record, webhook_retry_ms: int) -> Belvo:
+def own_sandbox(
+    state: Path, running: Record, webhook_retry_ms: int, page_rows: int = sandbox.BELVOS_PAGE_ROWS
+) -> Belvo:
     """The sandbox that runs already, else a new one, which then knows the link of the events."""
     if running.variables and "sandbox" not in running.processes:
         raise LocalError("this stack works against a named Belvo: name it again, or end the stack with `make down`")
@@ -44,12 +48,13 @@ def own_sandbox(state: Path, running: Record, webhook_retry_ms: int) -> Belvo:
     known = running.variables
     if "sandbox" in running.processes and processes.alive(running.processes["sandbox"], state):
         secrets = Secrets(known["BELVO_SECRET_ID"], known["BELVO_SECRET_PASSWORD"], authorization)
-        return Belvo(known["SANDBOX_URL"], secrets, is_sandbox=True)
+        return Belvo(known["SANDBOX_URL"], secrets, is_sandbox=True, page_rows=int(known["SANDBOX_PAGE_ROWS"]))
     secrets = Secrets("sandbox-id", random.token_hex(16), authorization)
-    pid, url = sandbox.start(state, secrets, webhook_retry_ms)
+    page_rows = int(os.environ.get(sandbox.PAGE_ROWS) or page_rows)
+    pid, url = sandbox.start(state, secrets, webhook_retry_ms, page_rows)
     running.processes["sandbox"] = pid
     sandbox.make_events_link(url)
-    return Belvo(url, secrets, is_sandbox=True)
+    return Belvo(url, secrets, is_sandbox=True, page_rows=page_rows)
 
 
 def _required(name: str) -> str:

@@ -22,17 +22,34 @@ class Answer:
         return 200 <= self.status < 300
 
 
+@dataclass(frozen=True)
+class RawAnswer:
+    """An HTTP answer as it came."""
+
+    status: int
+    body: bytes
+    content_type: str | None
+
+
 def call(
     method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30
 ) -> Answer:
     """One HTTP call; raises `OSError` only when nothing answers."""
+    answer = raw(method, url, body, headers, timeout)
+    return Answer(answer.status, _json(answer.body))
+
+
+def raw(
+    method: str, url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, timeout: float = 30
+) -> RawAnswer:
+    """As `call`, with the bytes of the answer."""
     request = urllib.request.Request(url, data=body, headers=dict(headers or {}), method=method)
     try:
         with _opener().open(request, timeout=timeout) as answer:
-            return Answer(answer.status, _json(answer.read()))
+            return RawAnswer(answer.status, answer.read(), answer.headers.get("Content-Type"))
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, _json(error.read()))
+            return RawAnswer(error.code, error.read(), error.headers.get("Content-Type"))
 
 
 def download(url: str, timeout: float = 30) -> bytes:

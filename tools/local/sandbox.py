@@ -12,12 +12,14 @@ from local.waiting import wait_for
 
 START_SECONDS = 20
 OPTION = "BELVO_SANDBOX_"
+PAGE_ROWS = f"{OPTION}MAX_PAGE_SIZE"
+BELVOS_PAGE_ROWS = 1_000
 # The link that events/*.json are about: the first that a sandbox makes from this seed has this id.
 EVENTS_LINK = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec"
 EVENTS_LINK_SPEC = {"seed": 2026, "transactions": 120, "today": "2026-03-01"}
 
 
-def start(state: Path, secrets: Secrets, webhook_retry_ms: int) -> tuple[int, str]:
+def start(state: Path, secrets: Secrets, webhook_retry_ms: int, page_rows: int) -> tuple[int, str]:
     """Starts the sandbox and returns its process id and URL, once it listens."""
     program = paths.require(paths.SANDBOX, "make build")
     out, log = state / "sandbox.out", state / "sandbox.log"
@@ -27,6 +29,7 @@ def start(state: Path, secrets: Secrets, webhook_retry_ms: int) -> tuple[int, st
         "--port=0",
         f"--secret-id={secrets.belvo_id}",
         f"--webhook-retry-ms={webhook_retry_ms}",
+        f"--max-page-size={page_rows}",
     ]
     # Options that the caller's environment gives the sandbox; the password, because anyone may read a command line.
     options = {name: value for name, value in os.environ.items() if name.startswith(OPTION)}

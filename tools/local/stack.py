@@ -7,19 +7,27 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from local import aws, belvo, deployment, logs, ministack, processes, record, routes, sandbox
+from local import aws, belvo, console, deployment, logs, ministack, processes, record, routes, sandbox
 from local.belvo import Belvo
 from local.record import Record
 
 # Belvo's own spacing of its attempts to deliver a webhook, and one for a command that waits for the next attempt.
 WEBHOOK_RETRY_MS = 60_000
 QUICK_WEBHOOK_RETRY_MS = 500
+# Where somebody watches: pages so small that a year has several, and a request whose webhook does not come is looked
+# after by the next sweep.
+WATCHED_PAGE_ROWS = 100
+WATCHED = {"RequestDueSeconds": "15"}
 WEBHOOK_PATH = "/webhooks/belvo"
 
 
 def up(state: Path, say: Callable[[str], None]) -> Record:
     """Brings the stack up, or deploys again into the one that runs."""
-    return _up(state, say, lambda running: belvo.named(running) or belvo.own_sandbox(state, running, WEBHOOK_RETRY_MS))
+
+    def choose(running: Record) -> Belvo:
+        return belvo.named(running) or belvo.own_sandbox(state, running, WEBHOOK_RETRY_MS, WATCHED_PAGE_ROWS)
+
+    return _up(state, say, choose, WATCHED)
 
 
 def down(state: Path, say: Callable[[str], None]) -> None:
@@ -103,16 +111,30 @@ def _bring_up(
         sandbox.register_webhook(chosen.url, variables["WEBHOOK_URL"], chosen.secrets.webhook_authorization)
     say(f"API         {api_url}")
     say(f"Webhooks    {variables['WEBHOOK_URL']}")
+    variables["CONSOLE_URL"] = _console(state, running, variables)
+    say(f"Console     {variables['CONSOLE_URL']}")
 
     running.variables = variables
     record.save(state, running)
     return running
 
 
+def _console(state: Path, running: Record, variables: dict[str, str]) -> str:
+    """The console that runs already, else a new one."""
+    if "console" in running.processes and processes.alive(running.processes["console"], state):
+        return running.variables["CONSOLE_URL"]
+    running.processes["console"], url = console.start(state, variables, console.port())
+    return url
+
+
 def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo) -> dict[str, str]:
     settings = aws.environment(endpoint)
     del settings["PATH"]
-    sandboxed = {"SANDBOX_URL": chosen.url, "LINK": sandbox.EVENTS_LINK}
+    sandboxed = {
+        "SANDBOX_URL": chosen.url,
+        "SANDBOX_PAGE_ROWS": str(chosen.page_rows),
+        "LINK": sandbox.EVENTS_LINK,
+    }
     return {
         **settings,
         "API_URL": api_url,
