@@ -1,0 +1,65 @@
+// A link's accounts and transactions.
+
+import { call, path, problem } from "/api.js";
+import { $, fill, h, say } from "/dom.js";
+import { many, money, words } from "/format.js";
+
+const PAGE = 25;
+let shown = { link: null, rows: [], next: null };
+
+/** Loads and draws both from the top. */
+export async function show(link) {
+  const [accounts, page] = await Promise.all([call("GET", `/api/links/${link}/accounts`), fetchPage(link)]);
+  shown = { link, rows: page.ok ? page.body.transactions : [], next: page.ok ? page.body.next_cursor : null };
+  drawAccounts(accounts);
+  drawRows(page);
+}
+
+/** Empties both. */
+export function clear() {
+  shown = { link: null, rows: [], next: null };
+  drawAccounts({ ok: true, body: { accounts: [] } });
+  drawRows({ ok: true });
+}
+
+/** Loads and draws the next page below what is there. */
+export async function more() {
+  const { link, next } = shown;
+  const page = await fetchPage(link, next);
+  if (shown.link !== link || shown.next !== next) return;
+  if (page.ok) shown = { link, rows: [...shown.rows, ...page.body.transactions], next: page.body.next_cursor };
+  drawRows(page);
+}
+
+const fetchPage = (link, cursor) => call("GET", path(`/api/links/${link}/transactions`, { limit: PAGE, cursor }));
+
+function drawAccounts(answer) {
+  const accounts = answer.ok ? answer.body.accounts : [];
+  fill($("accounts"), accounts.length ? accounts.map(account)
+    : h("li", { class: "empty" }, answer.ok ? "None stored yet." : problem(answer)));
+}
+
+function account(one) {
+  const { current, available } = one.balance ?? {};
+  return h("li", {}, h("b", {}, one.name ?? words(one.category)), " ", h("span", { class: "dim" }, words(one.category).toLowerCase()),
+    h("span", { class: "number" }, money(current, one.currency)),
+    available !== null && available !== undefined && available !== current && h("small", { class: "dim" }, `available ${money(available, one.currency)}`));
+}
+
+function drawRows(page) {
+  const { rows, next } = shown;
+  const empty = page.ok ? "None stored yet." : problem(page);
+  fill($("transactions").tBodies[0], rows.length ? rows.map(row) : h("tr", {}, h("td", { colspan: 5, class: "empty" }, empty)));
+  say($("transactions-count"), rows.length ? `${many(rows.length, "row")} shown${next ? ", there are more" : ", all"}` : "");
+  $("more-transactions").hidden = !next;
+}
+
+function row(one) {
+  const outward = one.type === "OUTFLOW";
+  return h("tr", { data: { transaction: one.id } },
+    h("td", {}, one.value_date ?? one.accounting_date ?? ""),
+    h("td", { class: "wide" }, one.description || "no description", one.merchant?.name ? h("span", { class: "dim" }, ` · ${one.merchant.name}`) : null),
+    h("td", { class: "dim" }, one.account?.name ?? ""),
+    h("td", {}, h("span", { class: "badge", data: { state: one.status === "PENDING" ? "warn" : "" } }, words(one.status).toLowerCase())),
+    h("td", { class: "number" }, h("span", { "aria-label": `${outward ? "out" : "in"}: ${one.amount} ${one.currency}` }, money(one.amount, one.currency, one.type))));
+}

@@ -1,0 +1,116 @@
+// The buttons that make the sandbox misbehave, and what the pipeline answered.
+
+import { call, isMissingRoute, path, problem } from "/api.js";
+import { $, fill, h, say } from "/dom.js";
+import { day, duration } from "/format.js";
+import { GROUPS } from "/misbehaviours.js";
+import { ask } from "/requests.js";
+import { tell } from "/tell.js";
+
+const FEW_ROWS = 3;
+// Windows that reach back less than six days are the plentiful class of retrievals.
+const SHORT_DAYS = [4, 3, 2, 1, 0];
+const UNKNOWN_PAGE_ROWS = 1000;
+// The sandbox writes its time when it begins a call, which may be a moment before this page's clock.
+const EARLIER_MS = 1500;
+
+let running = null;
+
+/** Draws the buttons; `chosen` tells the chosen link and its requests, `done` is called when something was asked for. */
+export function draw(facts, chosen, done) {
+  fill($("misbehaviours"), GROUPS.map(([title, entries], at) =>
+    h("details", { open: at === 0 }, h("summary", {}, title), entries.map((entry) => row(entry, () => provoke(entry, facts, chosen(), done))))));
+}
+
+function row(entry, click) {
+  return h("div", { class: "misbehaviour" },
+    h("h3", { id: `${entry.id}-title` }, entry.title),
+    h("button", { id: `do-${entry.id}`, type: "button", "aria-labelledby": `do-${entry.id} ${entry.id}-title`, on: { click } }, "Do it"),
+    h("p", {}, entry.does), h("p", {}, h("b", {}, "Then: "), entry.expects));
+}
+
+/** Takes in what the feed tells. */
+export function hear(event) {
+  if (!running) return;
+  const isOurs = event.link === running.link || (event.request && running.requests.has(event.request)) || event.message === "overdue requests";
+  if (!isOurs || event.ms < running.from) return;
+  running.story.set(event.key ?? `log ${running.story.size}`, event);
+  redraw();
+}
+
+async function provoke(entry, facts, { link, records }, done) {
+  running = { entry, link, from: Date.now() - EARLIER_MS, story: new Map(), asked: null, requests: new Set(), note: "" };
+  $("answered").hidden = false;
+  say($("answered-title"), entry.title);
+  redraw();
+  if (!link) return refuse("Choose a link first.");
+  const failed = entry.event ? await sendEvent(entry, link) : await prepare(entry, facts, link);
+  if (failed) return refuse(problem(failed));
+  if (!entry.event) await request(entry, link, records);
+  redraw();
+  return done(running.asked);
+}
+
+async function prepare(entry, facts, link) {
+  const count = entry.rows ? (facts.page_rows ?? UNKNOWN_PAGE_ROWS) + 20 : FEW_ROWS;
+  const added = await call("POST", `/sandbox/links/${link}/transactions`, { count, date: day() });
+  if (!added.ok) return added;
+  const rules = await Promise.all(entry.rules.map((rule) => call("POST", "/sandbox/rules", { ...rule, link })));
+  running.from = Date.now() - EARLIER_MS;
+  return rules.find((rule) => !rule.ok);
+}
+
+async function request(entry, link, records) {
+  for (const from of freeDays(records).slice(0, entry.requests ?? 1)) {
+    running.asked = await ask(link, from, day());
+    const id = running.asked.body?.request_id;
+    if (id) running.requests.add(id.replaceAll("-", ""));
+  }
+}
+
+/** First days of windows that no open request has: an equal request would be answered with the open one. */
+function freeDays(records) {
+  const open = records.filter((record) => !record.collected_at && !record.failed_at && !record.expired_at);
+  const free = SHORT_DAYS.map(day).filter((from) => !open.some((record) => record.date_from === from && record.date_to === day()));
+  return free.length ? free : [day(5)];
+}
+
+async function sendEvent(entry, link) {
+  const sent = await call("POST", `/sandbox/links/${link}/event`, { code: entry.event });
+  if (sent.ok) return null;
+  if (!isMissingRoute(sent)) return sent;
+  const notified = await call("POST", `/sandbox/links/${link}/notify`, { ...entry.fallback, webhook_code: entry.event });
+  return notified.ok ? null : notified;
+}
+
+function refuse(text) {
+  running.note = text;
+  redraw();
+}
+
+function redraw() {
+  const { entry, story, asked, note, from } = running;
+  const events = [...story.values()].sort((one, other) => one.ms - other.ms);
+  const isAsExpected = entry.seen(events, asked);
+  const needsSweep = entry.sweep && asked && !events.some((event) => event.message === "rows collected");
+  const badge = $("answered-verdict");
+  badge.dataset.state = note ? "fail" : isAsExpected ? "done" : "active";
+  say(badge, note || (isAsExpected ? "answered as it should be" : needsSweep ? "open: sweep in 15 s" : "waiting for the answer"));
+  const told = events.map((event) => [event.ms, tell(event)]).filter(([, text]) => text);
+  const first = told[0]?.[0] ?? from;
+  const lines = told.map(([ms, text]) => h("li", {}, h("time", {}, `+${duration(ms - first)}`), text));
+  if (asked) lines.push(h("li", {}, h("time", {}, "caller"), asked.ok ? `202, request ${asked.body.request_id.slice(0, 8)}` : problem(asked)));
+  fill($("answered-story"), lines.slice(-14));
+}
+
+/** Puts the schedule's message into the queue. */
+export async function sweep() {
+  const answer = await call("POST", "/sweep");
+  say($("sweep-note"), answer.ok ? "Swept. What was due is being looked after." : problem(answer));
+}
+
+/** Removes every rule of the sandbox. */
+export async function clearRules() {
+  const answer = await call("DELETE", path("/sandbox/rules"));
+  say($("trouble-note"), answer.ok ? "All rules are removed: the sandbox behaves." : problem(answer));
+}
