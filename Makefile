@@ -30,13 +30,16 @@ define run_torture
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools build demo costs torture up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build demo costs torture up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 tools: ## Install the pinned tools into .venv
 	@$(PYTHON) tools/install.py
+
+browser: tools ## Install Chromium and its driver, for the tests of the console and for its screenshots
+	@$(PYTHON) tools/install.py browser
 
 build: tools ## Build the functions for this machine, and the fake Belvo
 	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
@@ -57,7 +60,7 @@ torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINK
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
 
-up: build ## Start the local AWS with the functions in it, and the fake Belvo; deploy again if it runs
+up: build ## Start the local AWS with the functions, the fake Belvo and the console; deploy again if it runs
 	@$(LOCAL) up
 
 down: tools ## End what `make up` started
@@ -73,9 +76,12 @@ logs: tools ## Follow what the functions log; FUNCTION=collect shows one
 sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
-test: lint validate build ## Everything that must hold before a commit
+test: lint validate build browser ## Everything that must hold before a commit
 	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
+
+screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots
+	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
 
 lint: tools deny ## Check format, lints and dependencies
 	$(RUFF) format --check tools

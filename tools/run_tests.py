@@ -1,6 +1,8 @@
-"""Runs the Python tests of `tools` and `cargo test`, and closes with one line: how many passed and failed in both.
+"""Runs the Python tests, those in the browser and `cargo test`; closes with one line: passed and failed in all three.
 
-Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success.
+Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
+tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
+prints their result as Cargo would.
 """
 
 import re
@@ -11,7 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PYTHON_TESTS = Path(__file__).resolve().parent / "tests"
+TOOLS = Path(__file__).resolve().parent
+PYTHON_TESTS = TOOLS / "tests"
+BROWSER_TEST = [
+    str(TOOLS.parent / ".venv" / "browser" / "bin" / "python"),
+    str(Path(__file__).resolve()),
+    str(TOOLS / "browser" / "tests"),
+]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
@@ -42,12 +50,30 @@ class CountingResult(unittest.TextTestResult):
 
 
 def main() -> int:
-    """Returns 0 if every test passed and both languages had at least one."""
-    python = run_python(unittest.defaultTestLoader.discover(str(PYTHON_TESTS)))
-    with subprocess.Popen(CARGO_TEST, stdout=subprocess.PIPE, text=True) as cargo:
-        rust = count(echoed(cargo.stdout or ()))
-    print(f"\n{python.passed + rust.passed} passed, {python.failed + rust.failed} failed", flush=True)
-    return verdict(cargo.returncode, rust, python)
+    """Returns 0 if every test passed and each kind had at least one."""
+    if folder := sys.argv[1:]:
+        tally = run_python(discover(folder[0]))
+        print(f"test result: {'FAILED' if tally.failed else 'ok'}. {tally.passed} passed; {tally.failed} failed;")
+        return verdict(0, tally)
+    python = run_python(discover(str(PYTHON_TESTS)))
+    browser_exit_code, browser = run_apart(BROWSER_TEST)
+    cargo_exit_code, rust = run_apart(CARGO_TEST)
+    tallies = (python, browser, rust)
+    passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
+    print(f"\n{passed} passed, {failed} failed", flush=True)
+    return verdict(browser_exit_code or cargo_exit_code, *tallies)
+
+
+def discover(folder: str) -> unittest.TestSuite:
+    """The tests of a folder below `tools`."""
+    return unittest.defaultTestLoader.discover(folder, top_level_dir=str(TOOLS))
+
+
+def run_apart(command: list[str]) -> tuple[int, Tally]:
+    """Runs a command that prints results, and returns its exit code and the sum of them."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        tally = count(echoed(process.stdout or ()))
+    return process.returncode, tally
 
 
 def run_python(suite: unittest.TestSuite, stream: Any = None) -> Tally:
@@ -63,15 +89,15 @@ def echoed(lines: Iterable[str]) -> Iterable[str]:
 
 
 def count(lines: Iterable[str]) -> Tally:
-    """Sums the results of all test binaries of Cargo."""
+    """Sums the results of all test binaries."""
     results = [match for line in lines if (match := CARGO_RESULT.match(line))]
     return Tally(sum(int(r[1]) for r in results), sum(int(r[2]) for r in results))
 
 
-def verdict(cargo_exit_code: int, *tallies: Tally) -> int:
-    """The exit code. A binary that does not compile or crashes has no result line, only Cargo's exit code."""
+def verdict(exit_code: int, *tallies: Tally) -> int:
+    """The exit code of all. A binary that does not compile or crashes has no result line, only Cargo's exit code."""
     good = all(tally.failed == 0 and tally.passed > 0 for tally in tallies)
-    return 0 if cargo_exit_code == 0 and good else 1
+    return 0 if exit_code == 0 and good else 1
 
 
 if __name__ == "__main__":

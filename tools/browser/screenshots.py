@@ -1,0 +1,71 @@
+"""Clicks through the console and keeps what it looks like: `python -m browser.screenshots`, in a stack of its own.
+
+Three pictures, light, dark and narrow, in docs/screenshots. Times and ids differ from run to run.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
+
+from browser import chromium
+from browser.person import Person
+from local.errors import LocalError
+from local.paths import ROOT
+
+FOLDER = ROOT / "docs" / "screenshots"
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 900}
+
+
+class Picture(NamedTuple):
+    """What a picture is called, how the browser is set up for it, and what is pressed before it is taken."""
+
+    name: str
+    options: dict[str, Any]
+    misbehaviour: str | None = None
+
+
+PICTURES = (
+    Picture("light", {"viewport": WIDE, "color_scheme": "light"}),
+    Picture("dark", {"viewport": WIDE, "color_scheme": "dark"}, "torn"),
+    Picture("narrow", {"viewport": NARROW, "color_scheme": "light"}),
+)
+
+
+def main() -> int:
+    """Takes every picture; what keeps it from that is one line and exit code 1."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        with sync_playwright() as playwright:
+            browser = chromium.launch(playwright)
+            for picture in PICTURES:
+                path = take(browser, picture)
+                print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KiB", flush=True)
+            browser.close()
+    except LocalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def take(browser: Browser, picture: Picture) -> Path:
+    """Has a link, asks for its transactions, provokes what is to be seen, and takes the picture."""
+    person = Person(browser, os.environ["CONSOLE_URL"], os.environ["SANDBOX_URL"], **picture.options)
+    person.has_link(transactions=1_500, external_id="user-0001")
+    person.requests_transactions()
+    person.sees_everything_collected()
+    if picture.misbehaviour:
+        person.misbehaves(picture.misbehaviour)
+        person.sees_the_expected_answer()
+        person.sees_everything_collected()
+    person.page.evaluate("scrollTo(0, 0)")
+    path = FOLDER / f"console-{picture.name}.png"
+    person.page.screenshot(path=str(path))
+    person.close()
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

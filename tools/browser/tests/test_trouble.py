@@ -1,0 +1,75 @@
+"""Misbehaviours by a button, and the pipeline's answer to them."""
+
+from playwright.sync_api import expect
+
+from browser.tests.harness import ConsoleTest
+
+
+class Trouble(ConsoleTest):
+    """What the sandbox does wrong on demand."""
+
+    def test_a_torn_page_is_read_again_and_everything_is_collected(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("torn")
+        self.person.sees_the_expected_answer()
+        self.assertIn("comes back in", self.person.reads_answers())
+        self.person.sees_step("pages", "warn")
+        self.person.sees_step("verdict", "done")
+
+    def test_a_dropped_page_is_noticed_and_fetched(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("lost-page")
+        self.person.sees_the_expected_answer()
+        self.assertIn("complete", self.person.reads_answers())
+
+    def test_a_webhook_with_a_wrong_authorization_is_refused(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("unauthorized")
+        self.person.sees_the_expected_answer()
+        self.assertIn("answered 401", self.person.reads_answers())
+        expect(self.person.step("webhook")).to_contain_text("refused, 401")
+
+    def test_a_webhook_that_comes_twice_is_collected_once(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("twice")
+        self.person.sees_the_expected_answer()
+        self.assertEqual(self.person.reads_answers().count("rows in"), 1)
+
+    def test_a_webhook_before_the_202_is_collected(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("early")
+        self.person.sees_the_expected_answer()
+
+    def test_two_webhooks_out_of_order_are_both_collected(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("order")
+        self.person.sees_the_expected_answer()
+
+    def test_a_connection_lost_after_the_post_is_made_up_for_by_the_webhook(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("connection-lost")
+        self.person.sees_the_expected_answer()
+        self.assertIn("502 · unconfirmed", self.person.reads_answers())
+
+    def test_a_refused_login_is_told_to_the_caller(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("login-error")
+        self.person.sees_the_expected_answer()
+        self.assertIn("422 · refused-by-belvo · login_error", self.person.reads_answers())
+
+    def test_rows_that_are_not_there_yet_are_counted_as_short(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("unready")
+        self.person.sees_the_expected_answer()
+
+    def test_an_event_of_the_link_is_kept(self) -> None:
+        self.person.has_link()
+        for name in ("invalid-credentials", "token-required", "consent-expired"):
+            with self.subTest(name):
+                self.person.misbehaves(name)
+                self.person.sees_the_expected_answer()
+
+    def test_a_sweep_is_told(self) -> None:
+        self.person.has_link()
+        self.person.page.get_by_role("button", name="Sweep now").click()
+        expect(self.person.page.locator("#sweep-note")).to_contain_text("Swept.")
