@@ -16,7 +16,7 @@ from local.errors import LocalError
 from local.paths import ROOT
 
 FOLDER = ROOT / "docs" / "screenshots"
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 900}
+WIDE, NARROW = {"width": 1300, "height": 720}, {"width": 360, "height": 820}
 
 
 class Picture(NamedTuple):

@@ -1,6 +1,7 @@
 """HTTP: which request goes where. Bound to 127.0.0.1."""
 
 import json
+import sys
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -38,6 +39,11 @@ class Server(ThreadingHTTPServer):
         self.console = console
         self.guard = Guard(self.server_port)
         self.url = f"http://{ADDRESS}:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that closes a connection is no news; anything else is."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -63,7 +63,7 @@ class Upstream:
 
     def api(self, method: str, path: str, query: str, body: bytes | None) -> Answer:
         """A call of the stack's API, signed."""
-        if not _listed(API, method, path):
+        if not is_listed(API, method, path):
             return _json(404, {"message": "the console does not forward this"})
         url = f"{self._api_url}{path}{'?' + query if query else ''}"
         request = AWSRequest(method, url, {"Content-Type": "application/json"}, body)
@@ -72,7 +72,7 @@ class Upstream:
 
     def sandbox(self, method: str, path: str, query: str, body: bytes | None) -> Answer:
         """A call of the sandbox's control API."""
-        if self.sandbox_url is None or not _listed(SANDBOX, method, path):
+        if self.sandbox_url is None or not is_listed(SANDBOX, method, path):
             return _json(404, {"message": "the console does not forward this"})
         url = f"{self.sandbox_url}/_control{path}{'?' + query if query else ''}"
         return _forward(method, url, body, {"Content-Type": "application/json"})
@@ -85,7 +85,8 @@ class Upstream:
         return _json(202, {"at": at})
 
 
-def _listed(routes: tuple[tuple[str, re.Pattern[str]], ...], method: str, path: str) -> bool:
+def is_listed(routes: tuple[tuple[str, re.Pattern[str]], ...], method: str, path: str) -> bool:
+    """Whether this call leads anywhere."""
     return any(method == allowed and pattern.fullmatch(path) for allowed, pattern in routes)
 
 

@@ -5,6 +5,7 @@ when it has been answered.
 """
 
 import json
+import re
 import sys
 import time
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from local import logs
 from local.errors import LocalError
 from local.sandbox import control
 
+REQUEST_ID = re.compile(r'"request_id"\s*:\s*"([0-9a-fA-F-]{32,36})"')
 PAUSE_SECONDS = 0.3
 PAUSE_AFTER_FAILURE_SECONDS = 3.0
 
@@ -127,8 +129,7 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attempt(delivery: dict[str, Any], number: int, attempt: dict[str, Any]) -> dict[str, Any]:
-    # A malformed webhook's body is text.
-    body = delivery["body"] if isinstance(delivery["body"], dict) else {}
+    body = delivery["body"] if isinstance(delivery["body"], dict) else _mentioned(delivery["body"])
     return {
         "kind": "attempt",
         "key": f"attempt {delivery['id']} {number}",
@@ -138,10 +139,16 @@ def _attempt(delivery: dict[str, Any], number: int, attempt: dict[str, Any]) -> 
         "status": attempt["status"],
         "error": attempt.get("error"),
         "latency_ms": attempt["latency_ms"],
-        "readable": bool(body),
+        "readable": isinstance(delivery["body"], dict),
         "authorization_ok": delivery["authorization_ok"],
         "type": body.get("webhook_type"),
         "code": body.get("webhook_code"),
         "link": delivery["link"],
         "request": plain_id(body.get("request_id")),
     }
+
+
+def _mentioned(text: Any) -> dict[str, Any]:
+    """The request id in a body that is no JSON."""
+    found = REQUEST_ID.search(text) if isinstance(text, str) else None
+    return {"request_id": found[1]} if found else {}

@@ -58,7 +58,7 @@ class Pipeline(ConsoleTest):
 
     def test_a_refused_request_says_why(self) -> None:
         self.person.has_link()
-        self.person.page.locator("#date-from").fill("1990-01-01")
+        self.person.page.locator("#date-to").fill("1990-01-01")
         self.person.requests_transactions()
         expect(self.person.page.locator("#request-answer")).to_contain_text("400 · invalid-field")
 

@@ -29,6 +29,30 @@ class Trouble(ConsoleTest):
         self.assertIn("answered 401", self.person.reads_answers())
         expect(self.person.step("webhook")).to_contain_text("refused, 401")
 
+    def test_a_malformed_webhook_is_refused_for_the_request_that_it_mentions(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("malformed")
+        self.person.sees_the_expected_answer()
+        self.assertIn("answered 400", self.person.reads_answers())
+        expect(self.person.step("webhook")).to_contain_text("refused, 400")
+
+    def test_rows_that_appear_between_pages_are_fetched_too(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("drift")
+        self.person.sees_the_expected_answer()
+        expect(self.person.step("verdict")).to_contain_text("over by 3")
+
+    def test_a_page_that_asks_for_patience_gets_it(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("too-many")
+        self.person.sees_the_expected_answer()
+        self.assertIn("comes back in 4 s", self.person.reads_answers())
+
+    def test_too_many_sessions_are_told_to_the_caller(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("sessions")
+        self.person.sees_the_expected_answer()
+
     def test_a_webhook_that_comes_twice_is_collected_once(self) -> None:
         self.person.has_link()
         self.person.misbehaves("twice")

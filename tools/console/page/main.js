@@ -54,19 +54,26 @@ function wire() {
   click("sweep", trouble.sweep);
   click("clear-rules", trouble.clearRules);
   submit("connect-form", () => connect.go(state.facts, async (link) => { await loadLinks(); await choose(link); $(`link-${link}`)?.focus(); }));
-  submit("delete-form", () => connect.remove(loadLinks));
+  submit("delete-form", () => connect.remove(() => { state.links = []; return loadLinks(); }));
   submit("request-form", async () => asked(await requests.ask(state.link, $("date-from").value, $("date-to").value)));
 }
 
 async function loadLinks() {
   const { links: list, next } = await links.load(state.facts);
-  Object.assign(state, { links: list, next });
+  Object.assign(state, { links: withChosen(list), next });
   drawLinks();
+}
+
+/** The chosen link is shown even if it is on a later page, or not registered. */
+function withChosen(list) {
+  if (!state.link || list.some((known) => known.link === state.link)) return list;
+  return [state.links.find((known) => known.link === state.link) ?? { link: state.link }, ...list];
 }
 
 async function moreLinks() {
   const { links: list, next } = await links.load(state.facts, state.next);
-  Object.assign(state, { links: [...state.links, ...list], next });
+  const known = state.links.filter((link) => !list.some((other) => other.link === link.link));
+  Object.assign(state, { links: [...known, ...list], next });
   drawLinks();
 }
 
@@ -77,7 +84,7 @@ function drawLinks() {
 
 async function choose(link) {
   Object.assign(state, { link, records: [], request: null });
-  if (!state.links.some((known) => known.link === link)) state.links.unshift({ link });
+  state.links = withChosen(state.links);
   history.replaceState(null, "", `/?link=${link}`);
   $("request-transactions").disabled = false;
   rows.clear();

@@ -27,12 +27,12 @@ export const GROUPS = [
   ["Pages", [
     { id: "torn", title: "Torn page", does: "A page breaks off in the middle of its JSON.", expects: "The message comes back after some seconds; the page is read again.", rules: page({ torn_page: 1 }), seen: cameBack },
     { id: "lost-page", title: "Dropped page", does: "The link to the next page skips one.", expects: "Fewer rows than Belvo counts: fetched again at once, then complete.", rows: "a page", rules: page({ drop_page: 2 }), seen: (story) => story.some((e) => e.message === "rows collected" && e.fields.verdict === "complete") },
-    { id: "drift", title: "Drift", does: "Rows appear while the pages are read, so that the rest shifts.", expects: "The count changed between the first page and the last: fetched again.", rows: "a page", rules: page({ drift: { insert: 3 } }), seen: collected },
+    { id: "drift", title: "Drift", does: "Rows appear while the pages are read, so that the rest shifts.", expects: "The count changed between the first page and the last: fetched again; over by the three that the webhook did not know of.", rows: "a page", rules: page({ drift: { insert: 3 } }), seen: collected },
     { id: "unready", title: "Data never ready", does: "Belvo calls, and its pages are empty.", expects: "Nothing is deleted; the verdict says how many rows are short.", rules: [{ on: "get", times: 3, action: { empty: true } }], seen: (story) => story.some((e) => e.message === "rows collected" && String(e.fields.verdict).startsWith("short")) },
     { id: "too-many", title: "429", does: "A page is answered 429 with Retry-After: 4.", expects: "The message comes back after those four seconds or a little more.", rules: page({ status: 429, retry_after: 4 }), seen: cameBack },
-    { id: "firewall", title: "HTML 403", does: "A page is answered by the firewall, in HTML.", expects: "No error of the link: it is tried again after about 30 s.", rules: page({ html_403: true }), seen: cameBack },
+    { id: "firewall", title: "HTML 403", does: "A page is answered by the firewall, in HTML.", expects: "No error of the link: it is tried again after half a minute or a little more.", rules: page({ html_403: true }), seen: cameBack },
     { id: "server-error", title: "500", does: "A page is answered 500.", expects: "It is tried again after some seconds.", rules: page({ status: 500 }), seen: cameBack },
-    { id: "timeout", title: "408", does: "A page is answered 408.", expects: "It is tried again after about a minute.", rules: page({ status: 408 }), seen: cameBack },
+    { id: "timeout", title: "408", does: "A page is answered 408.", expects: "It is tried again after a minute or a little more.", rules: page({ status: 408 }), seen: cameBack },
   ]],
   ["The POST itself", [
     { id: "sessions", title: "Too many sessions", does: "The bank has too many sessions open.", expects: "The caller gets 503 with Retry-After; nothing was spent.", rules: post({ error: { code: "too_many_sessions" } }), seen: answer(503) },

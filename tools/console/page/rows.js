@@ -59,7 +59,7 @@ function row(one) {
   return h("tr", { data: { transaction: one.id } },
     h("td", {}, one.value_date ?? one.accounting_date ?? ""),
     h("td", { class: "wide" }, one.description || "no description", one.merchant?.name ? h("span", { class: "dim" }, ` · ${one.merchant.name}`) : null),
-    h("td", { class: "dim" }, one.account?.name ?? ""),
+    h("td", { class: "dim name" }, one.account?.name ?? ""),
     h("td", {}, h("span", { class: "badge", data: { state: one.status === "PENDING" ? "warn" : "" } }, words(one.status).toLowerCase())),
     h("td", { class: "number" }, h("span", { "aria-label": `${outward ? "out" : "in"}: ${one.amount} ${one.currency}` }, money(one.amount, one.currency, one.type))));
 }
