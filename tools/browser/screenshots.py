@@ -16,7 +16,7 @@ from local.errors import LocalError
 from local.paths import ROOT
 
 FOLDER = ROOT / "docs" / "screenshots"
-WIDE, NARROW = {"width": 1300, "height": 720}, {"width": 360, "height": 820}
+TALL, WIDE, NARROW = ({"width": 1440, "height": 850}, {"width": 1440, "height": 440}, {"width": 360, "height": 560})
 
 
 class Picture(NamedTuple):
@@ -28,7 +28,7 @@ class Picture(NamedTuple):
 
 
 PICTURES = (
-    Picture("light", {"viewport": WIDE, "color_scheme": "light"}),
+    Picture("light", {"viewport": TALL, "color_scheme": "light"}),
     Picture("dark", {"viewport": WIDE, "color_scheme": "dark"}, "torn"),
     Picture("narrow", {"viewport": NARROW, "color_scheme": "light"}),
 )
@@ -60,7 +60,9 @@ def take(browser: Browser, picture: Picture) -> Path:
         person.misbehaves(picture.misbehaviour)
         person.sees_the_expected_answer()
         person.sees_everything_collected()
-    person.page.evaluate("scrollTo(0, 0)")
+    # Where there is one column, the links are above the pipeline.
+    person.page.evaluate("scrollTo(0, innerWidth < 800 ? document.getElementById('pipeline').offsetTop - 8 : 0)")
+    person.page.mouse.move(0, 0)
     path = FOLDER / f"console-{picture.name}.png"
     person.page.screenshot(path=str(path))
     person.close()

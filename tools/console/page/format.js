@@ -40,5 +40,10 @@ export const short = (id) => (id ?? "").slice(0, 8);
 /** A day, written YYYY-MM-DD in UTC as Belvo writes them, so many days before today. */
 export const day = (before = 0) => new Date(Date.now() - before * 86_400_000).toISOString().slice(0, 10);
 
+const dayAndMonth = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short", timeZone: "UTC" });
+
+/** "26 Oct to 24 Nov", of days written YYYY-MM-DD. */
+export const span = (from, to) => `${dayAndMonth.format(new Date(from))} to ${dayAndMonth.format(new Date(to))}`;
+
 /** `invalid_credentials` as words. */
 export const words = (code) => (code ?? "").replaceAll("_", " ");

@@ -25,7 +25,8 @@ export async function load(facts, cursor) {
   const answer = await call("GET", path("/api/links", { limit: 50, cursor }));
   const listed = answer.ok ? answer.body.links : [];
   const further = cursor ? [] : extra(facts, listed, answer);
-  say($("links-note"), isMissingRoute(answer) ? "This stack keeps no list of links yet: shown are those that this browser knows." : answer.ok ? "" : problem(answer));
+  const missing = "This stack keeps no list of links yet: shown are those that this browser knows.";
+  say($("links-note"), isMissingRoute(answer) ? missing : answer.ok ? "" : problem(answer));
   $("links-note").hidden = answer.ok;
   return { links: [...listed, ...further], next: answer.ok ? answer.body.next_cursor : null };
 }
@@ -44,7 +45,8 @@ export function draw(links, chosen, act) {
 
 function item(link, isChosen, act) {
   const [state, status] = standing(link);
-  const choose = h("button", { id: `link-${link.link}`, type: "button", "aria-pressed": String(isChosen), on: { click: () => act.choose(link.link) } },
+  const on = { click: () => act.choose(link.link) };
+  const choose = h("button", { id: `link-${link.link}`, type: "button", "aria-pressed": String(isChosen), on },
     h("strong", {}, link.institution ?? link.note ?? "a bank", " "),
     h("span", { class: "badge", data: { state } }, status), " ",
     link.access_mode && h("span", { class: "badge" }, link.access_mode),
@@ -72,11 +74,11 @@ export async function showQuota(link) {
   return fill($("quota"), answer.body.retrievals.map(bar));
 }
 
-const CLASSES = { long: "Long: six days back or more", short: "Short: up to five days back" };
+const CLASSES = { long: "Long, six days back or more", short: "Short, up to five days back" };
 
 function bar(quota) {
   const reset = quota.resets_at ? `, all again in ${duration(Date.parse(quota.resets_at) - Date.now())}` : "";
   const id = `quota-${quota.class}`;
-  return h("div", {}, h("label", { for: id }, `${CLASSES[quota.class] ?? quota.class}: `, h("b", {}, `${quota.left} of ${quota.limit}`)),
+  return h("div", {}, h("label", { for: id }, h("b", {}, `${quota.left} of ${quota.limit}`), ` · ${CLASSES[quota.class] ?? quota.class}`),
     h("progress", { id, max: quota.limit, value: quota.left, title: `used ${quota.used}${reset}` }));
 }

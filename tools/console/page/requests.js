@@ -2,7 +2,7 @@
 
 import { call, problem } from "/api.js";
 import { $, fill, h, say } from "/dom.js";
-import { duration, moment, short, words } from "/format.js";
+import { duration, many, moment, short, span, words } from "/format.js";
 import { NAMES, steps } from "/steps.js";
 
 const STATES = { issued: "active", notified: "active", collected: "done", failed: "fail", expired: "fail" };
@@ -24,12 +24,18 @@ export function draw(records, chosen, choose) {
 function row(record, isChosen, choose) {
   const verdict = record.verdict ?? words(record.failure?.code);
   const state = record.verdict === "complete" ? "done" : record.verdict ? "warn" : "fail";
+  const days = [record.date_from, record.date_to];
+  const button = h("button", {
+    id: `request-${record.id}`, class: "plain", type: "button",
+    "aria-pressed": String(isChosen), "aria-label": `Show request ${short(record.id)}`,
+    on: { click: () => choose(record.id) },
+  }, short(record.id));
   return h("tr", { data: { request: record.id, status: record.status, ...(isChosen ? { chosen: "" } : {}) } },
     h("td", {}, moment(record.issued_at ?? record.notified_at)),
-    h("td", {}, record.date_from ? `${record.date_from} to ${record.date_to}` : "Belvo's own choice"),
+    days[0] ? h("td", { title: days.join(" to ") }, span(...days)) : h("td", {}, "Belvo's own choice"),
     h("td", {}, h("span", { class: "badge", data: { state: STATES[record.status] ?? "" } }, record.status)),
     h("td", {}, verdict && h("span", { class: "badge", data: { state } }, verdict)),
-    h("td", {}, h("button", { id: `request-${record.id}`, class: "plain", type: "button", "aria-pressed": String(isChosen), "aria-label": `Show request ${short(record.id)}`, on: { click: () => choose(record.id) } }, short(record.id))));
+    h("td", {}, button));
 }
 
 /** Draws the row of steps. Its elements stay: only what differs is changed, so nothing jumps. */
@@ -53,7 +59,8 @@ function emptyStep(name, at) {
 }
 
 const FACTS = [
-  ["Request", "id"], ["Asked of Belvo", "issued_at"], ["Webhook taken in", "notified_at"], ["Webhook's code", "webhook_code"],
+  ["Request", "id"], ["First day", "date_from"], ["Last day", "date_to"],
+  ["Asked of Belvo", "issued_at"], ["Webhook taken in", "notified_at"], ["Webhook's code", "webhook_code"],
   ["Rows stored", "collected_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
 ];
 
@@ -62,16 +69,21 @@ export function drawFacts(record) {
   if (!record) return fill($("facts"), h("p", { class: "empty" }, "No request is chosen."));
   const facts = FACTS.filter(([, name]) => record[name]).map(([label, name]) => [label, record[name]]);
   if (record.failure) facts.push(["Why", `${record.failure.code}: ${record.failure.message}`]);
-  const found = record.collection;
-  if (found) facts.push(["Collected", `${found.pages} pages, ${found.rows} rows: ${found.new} new, ${found.changed} changed, ${found.unchanged} unchanged, ${found.deleted} gone`]);
+  if (record.collection) facts.push(["Collected", collected(record.collection)]);
   return fill($("facts"),
     h("dl", { class: "facts" }, facts.flatMap(([label, value]) => [h("dt", {}, label), h("dd", {}, String(value))])),
     record.compared?.length && comparison(record.compared));
 }
 
+function collected(found) {
+  const kinds = `${found.new} new, ${found.changed} changed, ${found.unchanged} unchanged, ${found.deleted} gone`;
+  return `${many(found.pages, "page")}, ${many(found.rows, "row")}: ${kinds}`;
+}
+
 function comparison(compared) {
   const head = ["Compared", "Belvo says", "Here", "So"].map((name) => h("th", { scope: "col" }, name));
-  const rows = compared.map((check) => h("tr", {}, [words(check.what), check.belvo ?? "", check.ours ?? "", check.verdict].map((text) => h("td", {}, String(text)))));
+  const cells = (check) => [words(check.what), check.belvo ?? "", check.ours ?? "", check.verdict];
+  const rows = compared.map((check) => h("tr", {}, cells(check).map((text) => h("td", {}, String(text)))));
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
 }
 

@@ -41,10 +41,14 @@ function drawAccounts(answer) {
 
 function account(one) {
   const { current, available } = one.balance ?? {};
-  return h("li", {}, h("b", {}, one.name ?? words(one.category)), " ", h("span", { class: "dim" }, words(one.category).toLowerCase()),
+  return h("li", {}, h("b", {}, nameOf(one)), one.name && h("span", { class: "dim" }, ` ${kindOf(one)}`),
     h("span", { class: "number" }, money(current, one.currency)),
-    available !== null && available !== undefined && available !== current && h("small", { class: "dim" }, `available ${money(available, one.currency)}`));
+    Number.isFinite(available) && available !== current
+      && h("small", { class: "dim" }, `available ${money(available, one.currency)}`));
 }
+
+const kindOf = (account) => words(account.category).toLowerCase();
+const nameOf = (account) => account.name || kindOf(account);
 
 function drawRows(page) {
   const { rows, next } = shown;
@@ -55,11 +59,11 @@ function drawRows(page) {
 }
 
 function row(one) {
-  const outward = one.type === "OUTFLOW";
   return h("tr", { data: { transaction: one.id } },
     h("td", {}, one.value_date ?? one.accounting_date ?? ""),
-    h("td", { class: "wide" }, one.description || "no description", one.merchant?.name ? h("span", { class: "dim" }, ` · ${one.merchant.name}`) : null),
-    h("td", { class: "dim name" }, one.account?.name ?? ""),
+    h("td", { class: "wide" }, one.description || "no description",
+      one.merchant?.name && h("span", { class: "dim" }, ` · ${one.merchant.name}`)),
+    h("td", { class: "dim name" }, one.account ? nameOf(one.account) : ""),
     h("td", {}, h("span", { class: "badge", data: { state: one.status === "PENDING" ? "warn" : "" } }, words(one.status).toLowerCase())),
-    h("td", { class: "number" }, h("span", { "aria-label": `${outward ? "out" : "in"}: ${one.amount} ${one.currency}` }, money(one.amount, one.currency, one.type))));
+    h("td", { class: "number" }, money(one.amount, one.currency, one.type)));
 }

@@ -1,6 +1,6 @@
 // The steps of one request, read off its record and off what was seen of it. Nothing here touches the page.
 
-import { count, duration, many, words } from "/format.js";
+import { count, duration, many, span, words } from "/format.js";
 
 export const NAMES = ["Request", "202", "Webhook", "Queue", "Pages", "Rows", "Verdict"];
 const ABOUT = [
@@ -37,7 +37,7 @@ function gather(record, events) {
 
 function asked(record, { post, began }) {
   if (!record.issued_at && !post) return { state: "done", detail: "not by us", at: undefined };
-  return { state: "done", detail: record.date_from ? `${record.date_from} to ${record.date_to}` : "sent", at: began };
+  return { state: "done", detail: record.date_from ? span(record.date_from, record.date_to) : "sent", at: began };
 }
 
 function accepted(record, { post }) {
@@ -51,9 +51,11 @@ function called(record, { attempts, told, queuedAt }) {
   const refused = attempts.filter((attempt) => !(attempt.status >= 200 && attempt.status < 300));
   if (told) {
     const more = attempts.length > 1 ? `, ${many(attempts.length, "delivery").replace("deliverys", "deliveries")}` : "";
-    return { state: refused.length ? "warn" : "done", detail: `${told.status} in ${duration(told.latency_ms)}${more}`, at: told.ms + told.latency_ms };
+    const detail = `${told.status} in ${duration(told.latency_ms)}${more}`;
+    return { state: refused.length ? "warn" : "done", detail, at: told.ms + told.latency_ms };
   }
-  if (refused.length) return { state: isOver(record) ? "warn" : "fail", detail: `refused, ${refused.at(-1).status ?? "no answer"}`, at: refused.at(-1).ms };
+  const last = refused.at(-1);
+  if (last) return { state: isOver(record) ? "warn" : "fail", detail: `refused, ${last.status ?? "no answer"}`, at: last.ms };
   if (record.notified_at || queuedAt) return { state: "done", detail: words(record.webhook_code) || "taken in", at: queuedAt };
   if (isOver(record)) return { state: "warn", detail: "never came" };
   return { state: record.issued_at ? "active" : "waiting", detail: record.issued_at ? "Belvo works" : "" };
@@ -76,7 +78,8 @@ function paged(record, { pages, back }) {
   const bad = pages.filter((page) => page.status !== null && page.status !== 200);
   const good = pages.length - bad.length;
   if (record.collection) {
-    return { state: bad.length || back ? "warn" : "done", detail: bad.length ? `${record.collection.pages} read, ${bad.length} failed` : `${record.collection.pages} read`, at: pages.at(-1)?.ms };
+    const failed = bad.length ? `, ${bad.length} failed` : "";
+    return { state: failed || back ? "warn" : "done", detail: `${record.collection.pages} read${failed}`, at: pages.at(-1)?.ms };
   }
   if (record.failed_at) return { state: pages.length ? "fail" : "waiting", detail: pages.length ? "stopped" : "" };
   if (bad.length && pages.at(-1).status !== 200) return { state: "warn", detail: `HTTP ${bad.at(-1).status}`, at: bad.at(-1).ms };
@@ -89,7 +92,8 @@ function stored(record) {
   if (!found) return record.failed_at ? { state: "fail", detail: "none" } : {};
   const parts = [["new", found.new], ["changed", found.changed], ["gone", found.deleted], ["back", found.revived]];
   const told = parts.filter(([, value]) => value > 0).map(([word, value]) => `${count(value)} ${word}`);
-  return { state: "done", detail: told.length ? told.join(", ") : `${count(found.rows ?? 0)} unchanged`, at: ms(record.collected_at ?? found.finished_at) };
+  const detail = told.join(", ") || `${count(found.rows ?? 0)} unchanged`;
+  return { state: "done", detail, at: ms(record.collected_at ?? found.finished_at) };
 }
 
 function judged(record) {

@@ -32,7 +32,8 @@ function row(entry, click) {
 /** Takes in what the feed tells. */
 export function hear(event) {
   if (!running) return;
-  const isOurs = event.link === running.link || (event.request && running.requests.has(event.request)) || (running.entry.sweep && event.message === "overdue requests");
+  const isOurs = event.link === running.link || running.requests.has(event.request)
+    || (running.entry.sweep && event.message === "overdue requests");
   if (!isOurs || event.ms < running.from) return;
   running.story.set(event.key ?? `log ${running.story.size}`, event);
   redraw();
