@@ -15,9 +15,9 @@ from local.record import Record
 WEBHOOK_RETRY_MS = 60_000
 QUICK_WEBHOOK_RETRY_MS = 500
 # Where somebody watches: pages so small that a year has several, and a request whose webhook does not come is looked
-# after by the next sweep.
+# after by the next sweep and expires while one looks on.
 WATCHED_PAGE_ROWS = 100
-WATCHED = {"RequestDueSeconds": "15"}
+WATCHED = {"RequestDueSeconds": "15", "RequestExpiresSeconds": "120"}
 WEBHOOK_PATH = "/webhooks/belvo"
 
 
@@ -102,8 +102,9 @@ def _bring_up(
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
     say("Deploying   template.yaml, in about ten seconds")
-    widget = {"WidgetUrl": f"{chosen.url}/widget/"} if chosen.is_sandbox else {}
-    stack = deployment.deploy(endpoint, chosen.url, state, {**widget, **parameters})
+    # Parameters for somebody who watches suit a Belvo that answers at once.
+    suitable = {"WidgetUrl": f"{chosen.url}/widget/", **parameters} if chosen.is_sandbox else {}
+    stack = deployment.deploy(endpoint, chosen.url, state, suitable)
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
     variables = _variables(endpoint, api_url, stack, chosen)

@@ -29,8 +29,8 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
     let resource = match &delivery.notification.subject {
         Subject::Rows(resource) => *resource,
         Subject::Other(webhook_type) => {
-            keep(collect, &delivery, webhook_type).await?;
             links::note(collect, &delivery, webhook_type).await?;
+            keep(collect, &delivery, webhook_type).await?;
             return Ok(None);
         }
     };

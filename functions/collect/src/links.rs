@@ -90,12 +90,10 @@ async fn read_again(collect: &Collect, link: &LinkId) -> Result<bool, CollectErr
 async fn end(collect: &Collect, link: &LinkId) -> Result<(), CollectError> {
     let now = Timestamp::now();
     let record = collect.requests.change_link(link, |known| Some(known.deleted(now))).await?;
-    if record.awaits_erasure() {
-        let items = collect.transactions.erase(link).await?;
+    let erased = if record.awaits_erasure() { Some(collect.transactions.erase(link).await?) } else { None };
+    if erased.is_some() {
         collect.requests.change_link(link, |known| Some(known.erased(Timestamp::now()))).await?;
-        tracing::info!(link.id = link.as_str(), items, "rows of a deleted link erased");
-    } else {
-        tracing::info!(link.id = link.as_str(), "link deleted");
     }
+    tracing::info!(link.id = link.as_str(), erased, "link deleted");
     Ok(())
 }
