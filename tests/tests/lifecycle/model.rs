@@ -1,0 +1,185 @@
+//! The model: where it begins, what may happen in which state, and what has to hold.
+
+use shared::domain::{Deadlines, Status};
+use stateright::{Model, Property};
+
+use crate::{
+    actions::Action,
+    world::{About, Caller, Mark, Message, Phase, World},
+};
+
+/// Receives after which a message is given up.
+pub(crate) const ATTEMPTS: u8 = 2;
+pub(crate) const DEADLINES: Deadlines = Deadlines { due_s: 1_800, expires_s: 3_600 };
+
+/// How long Belvo works on a retrieval, if it ends at all: its own limit is five minutes.
+const BELVO_WORKS_S: i64 = 1_800;
+/// Webhooks arrive until then.
+pub(crate) const LAST_NEWS_S: i64 = 3_600;
+/// By then everything has ended: twice the time after which a request expires has passed since the last news, and a sweep since.
+pub(crate) const HORIZON_S: i64 = LAST_NEWS_S + 2 * 3_600 + 2 * 1_800;
+
+/// The model of one link and one window.
+#[derive(Debug, Clone)]
+pub(crate) struct Lifecycle {
+    /// Callers who ask for the same retrieval.
+    pub(crate) callers: usize,
+    /// Crashes, losses and repetitions, all together.
+    pub(crate) faults: u8,
+    /// Retrievals that the month has.
+    pub(crate) limit: u8,
+    /// Whether Belvo may refresh the link by itself.
+    pub(crate) refreshes: bool,
+    /// Whether the link may be blocked.
+    pub(crate) blocks: bool,
+    /// Callers begin, users have to act and Belvo refreshes until then.
+    pub(crate) last_start_s: i64,
+    /// A rule that is broken on purpose.
+    pub(crate) mutation: Mutation,
+}
+
+/// A mistake, to show that the checker finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    None,
+    ForgetsIntents,
+    SendsAgainWhatIsUnknown,
+    BelievesClaims,
+    IgnoresTheQuota,
+    IgnoresBlocks,
+    NeverSweeps,
+    ForgetsAnEnd,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        // After the first intent may be sent again.
+        let last_start_s = 1_861;
+        let (callers, faults, limit, mutation) = (1, 0, 2, Mutation::None);
+        Self { callers, faults, limit, refreshes: false, blocks: false, last_start_s, mutation }
+    }
+}
+
+/// What has to be reachable, so that the rest is not true of nothing.
+pub(crate) const SOMETIMES: [&str; 9] =
+    ["issuing", "unknown", "issued", "notified", "collecting", "collected", "failed", "expired", "claimed"];
+
+impl Model for Lifecycle {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(self.callers, self.faults)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        self.requesting(world, actions);
+        self.at_belvo(world, actions);
+        if let Some(message) = world.queue.first() {
+            actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);
+            if matches!(message, Message { about: About::Webhook(webhook), begun: true, .. } if !webhook.failed) {
+                actions.push(Action::HandOn);
+            }
+        }
+        if !world.swept && world.is_due() {
+            actions.extend([Action::Sweep, Action::CrashSweep]);
+        }
+        if world.rests() && world.now_s < HORIZON_S {
+            actions.push(Action::Elapse);
+        }
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        self.take(world, action)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        fn is(world: &World, status: Status) -> bool {
+            world.records.values().any(|facts| facts.status() == status)
+        }
+        fn intent_is(world: &World, status: Status) -> bool {
+            let open = world.intent.filter(|intent| intent.request.is_none());
+            open.is_some() && world.intent().is_some_and(|intent| intent.status(world.now()) == status)
+        }
+        vec![
+            Property::always("a retrieval is sent once", |_, world: &World| !world.marks.contains(&Mark::SentTwice)),
+            Property::always("nothing is sent for a blocked link", |_, world: &World| {
+                !world.marks.contains(&Mark::SentWhileBlocked)
+            }),
+            Property::always("nothing is sent beyond the quota", |model: &Self, world: &World| {
+                world.used <= model.limit
+            }),
+            Property::always("what has ended has ended", |_, world: &World| {
+                world.ended.iter().all(|id| world.records[id].status().is_terminal())
+            }),
+            Property::always("everything ends", |_, world: &World| {
+                let over = world.now_s >= HORIZON_S && world.rests();
+                let intent_over = world.intent().is_none_or(|intent| world.now() >= intent.until());
+                !over || (world.records.values().all(|facts| facts.status().is_terminal()) && intent_over)
+            }),
+            Property::always("rows that Belvo has are collected in the end", |_, world: &World| {
+                let over = world.now_s >= HORIZON_S && world.rests();
+                // One that is looked after again and again in vain ends without a look.
+                !over
+                    || world.marks.contains(&Mark::LookLost)
+                    || world.records.iter().all(|(id, facts)| {
+                        let has_rows = world.retrievals[*id].phase == Phase::HasRows;
+                        !has_rows || facts.status() == Status::Collected || facts.gave_up
+                    })
+            }),
+            Property::sometimes("issuing", |_, world: &World| intent_is(world, Status::Issuing)),
+            Property::sometimes("unknown", |_, world: &World| intent_is(world, Status::Unknown)),
+            Property::sometimes("issued", |_, world: &World| is(world, Status::Issued)),
+            Property::sometimes("notified", |_, world: &World| is(world, Status::Notified)),
+            Property::sometimes("collecting", |_, world: &World| is(world, Status::Collecting)),
+            Property::sometimes("collected", |_, world: &World| is(world, Status::Collected)),
+            Property::sometimes("failed", |_, world: &World| is(world, Status::Failed)),
+            Property::sometimes("expired", |_, world: &World| is(world, Status::Expired)),
+            Property::sometimes("claimed", |_, world: &World| {
+                world.intent.is_some_and(|intent| intent.request.is_some_and(|(_, claimed)| claimed))
+            }),
+        ]
+    }
+}
+
+impl Lifecycle {
+    fn requesting(&self, world: &World, actions: &mut Vec<Action>) {
+        for (number, caller) in world.callers.iter().enumerate() {
+            match caller {
+                Caller::Done => {}
+                // Callers are alike: the second begins after the first.
+                Caller::Idle if world.now_s > self.last_start_s || world.callers[..number].contains(&Caller::Idle) => {}
+                Caller::Idle => actions.push(Action::Request(number)),
+                Caller::Reserved => actions.extend([
+                    Action::Request(number),
+                    Action::Refuse(number),
+                    Action::LoseAnswer(number),
+                    Action::CrashRequest(number),
+                ]),
+                _ => actions.extend([Action::Request(number), Action::CrashRequest(number)]),
+            }
+        }
+    }
+
+    fn at_belvo(&self, world: &World, actions: &mut Vec<Action>) {
+        if world.now_s <= self.last_start_s {
+            if self.blocks && !world.blocked {
+                actions.push(Action::Block);
+            }
+            if self.refreshes && !world.marks.contains(&Mark::Refreshed) {
+                actions.push(Action::Refresh);
+            }
+        }
+        if world.now_s > LAST_NEWS_S {
+            return;
+        }
+        for (id, retrieval) in world.retrievals.iter().enumerate() {
+            if retrieval.phase == Phase::Working && world.now_s <= retrieval.at_s + BELVO_WORKS_S {
+                actions.extend([Action::HaveRows(id), Action::Fail(id)]);
+            }
+        }
+        for webhook in &world.webhooks {
+            actions.extend([Action::Deliver(*webhook), Action::DeliverTwice(*webhook), Action::Lose(*webhook)]);
+        }
+    }
+}

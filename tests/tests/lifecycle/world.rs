@@ -1,0 +1,219 @@
+//! What there is at an instant: at Belvo, on the way, in the queue and in the Requests table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
+
+use shared::domain::{Answer, Facts, Found, Intent, Timestamp};
+
+/// The seconds at which something may happen: the beginning of every half hour, and one minute later, when no sending lasts any
+/// longer.
+const HALF_AN_HOUR_S: i64 = 1_800;
+const A_MINUTE_S: i64 = 61;
+
+/// An index into [`World::retrievals`], which is what Belvo calls a retrieval.
+pub(crate) type Id = usize;
+
+/// One state of everything.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    pub(crate) now_s: i64,
+    /// Whether the sweep of this instant has run.
+    pub(crate) swept: bool,
+    /// Whether the link is blocked.
+    pub(crate) blocked: bool,
+    /// Retrievals counted this month.
+    pub(crate) used: u8,
+    pub(crate) intent: Option<StoredIntent>,
+    pub(crate) records: BTreeMap<Id, Facts>,
+    /// Retrievals whose rows are stored.
+    pub(crate) stored: BTreeSet<Id>,
+    pub(crate) callers: Vec<Caller>,
+    /// What Belvo has accepted or begun by itself.
+    pub(crate) retrievals: Vec<Retrieval>,
+    /// Webhooks that Belvo has sent and we have not acknowledged, in no order.
+    pub(crate) webhooks: BTreeSet<Webhook>,
+    /// Messages of the link's group, in their order.
+    pub(crate) queue: Vec<Message>,
+    /// Faults that may still happen.
+    pub(crate) faults_left: u8,
+    /// What has happened.
+    pub(crate) marks: BTreeSet<Mark>,
+    /// Records that had ended.
+    pub(crate) ended: BTreeSet<Id>,
+}
+
+/// The intent of the retrieval that every caller wishes for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct StoredIntent {
+    pub(crate) since_s: i64,
+    /// The request that it became, and whether only a webhook says so.
+    pub(crate) request: Option<(Id, bool)>,
+}
+
+/// How far the request function has come for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Caller {
+    Idle,
+    /// The link is not blocked.
+    Admitted,
+    /// The intent is ours.
+    Intended,
+    /// The retrieval is counted.
+    Reserved,
+    /// Belvo surely did not act; the count and the intent are to be taken back.
+    Refused,
+    /// The intent is to be taken back.
+    Withdrawing,
+    /// Belvo's 202 came.
+    Accepted(Id),
+    /// The request is recorded.
+    Recorded(Id),
+    /// The caller has an answer, or nobody is there to get one.
+    Done,
+}
+
+/// A retrieval at Belvo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Retrieval {
+    pub(crate) at_s: i64,
+    pub(crate) phase: Phase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Phase {
+    Working,
+    HasRows,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Webhook {
+    pub(crate) id: Id,
+    pub(crate) failed: bool,
+}
+
+/// A message, how often it was tried, and whether its first step is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Message {
+    pub(crate) about: About,
+    pub(crate) receives: u8,
+    pub(crate) begun: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum About {
+    Webhook(Webhook),
+    /// An overdue request, and when it is due again.
+    Overdue(Id, Timestamp),
+    /// The rest of a collection.
+    Continuation(Id),
+}
+
+/// What is remembered once it has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Mark {
+    /// Must never be.
+    SentTwice,
+    /// Must never be.
+    SentWhileBlocked,
+    /// Belvo has refreshed the link by itself.
+    Refreshed,
+    /// A sweep, or the look that it asked for, was cut off.
+    LookLost,
+}
+
+impl World {
+    pub(crate) fn new(callers: usize, faults: u8) -> Self {
+        Self {
+            now_s: 0,
+            swept: false,
+            blocked: false,
+            used: 0,
+            intent: None,
+            records: BTreeMap::new(),
+            stored: BTreeSet::new(),
+            callers: vec![Caller::Idle; callers],
+            retrievals: Vec::new(),
+            webhooks: BTreeSet::new(),
+            queue: Vec::new(),
+            faults_left: faults,
+            marks: BTreeSet::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        instant(self.now_s)
+    }
+
+    /// The intent as the store would read it.
+    pub(crate) fn intent(&self) -> Option<Intent> {
+        self.intent.map(|stored| {
+            let answer = stored.request.map_or(Answer::None, |(id, claimed)| Answer::Request {
+                status: self.records.get(&id).map(Facts::status),
+                claimed,
+            });
+            Intent { since: instant(stored.since_s), answer }
+        })
+    }
+
+    /// What a fetch of the window brings now.
+    pub(crate) fn found(&self) -> Found {
+        let rows: Vec<Id> = self.with_rows().collect();
+        let news = rows.iter().filter(|id| !self.stored.contains(id)).count();
+        Found { rows: rows.len() as u64, news: news as u64 }
+    }
+
+    pub(crate) fn with_rows(&self) -> impl Iterator<Item = Id> {
+        (0..self.retrievals.len()).filter(|id| self.retrievals[*id].phase == Phase::HasRows)
+    }
+
+    /// Whether nothing is at work: then time goes on.
+    pub(crate) fn rests(&self) -> bool {
+        self.queue.is_empty() && (self.swept || !self.is_due())
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.records.values().any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
+    }
+
+    /// Goes on to the next instant at which something may happen. A function that was at work no longer is. From `quiet_s` on
+    /// nothing comes from outside any more, so that time goes on to what is due, or to the end.
+    pub(crate) fn elapse(&mut self, quiet_s: i64, end_s: i64) {
+        let into = self.now_s % HALF_AN_HOUR_S;
+        let half_hour = |second: i64| second + (HALF_AN_HOUR_S - second % HALF_AN_HOUR_S) % HALF_AN_HOUR_S;
+        self.now_s = if self.now_s >= quiet_s {
+            let due = self.records.values().filter_map(|facts| facts.due_at).map(seconds).min();
+            due.map_or(end_s, |due_s| half_hour(due_s.max(self.now_s + 1))).min(end_s)
+        } else if into == 0 {
+            self.now_s + A_MINUTE_S
+        } else {
+            half_hour(self.now_s)
+        };
+        self.swept = false;
+        for caller in &mut self.callers {
+            if *caller != Caller::Idle {
+                *caller = Caller::Done;
+            }
+        }
+    }
+
+    /// Notes which records have ended.
+    pub(crate) fn note_ended(&mut self) {
+        self.ended.extend(self.records.iter().filter(|(_, facts)| facts.status().is_terminal()).map(|(id, _)| *id));
+    }
+}
+
+/// The inverse of [`instant`].
+fn seconds(at: Timestamp) -> i64 {
+    at.unix_seconds() - instant(0).unix_seconds()
+}
+
+/// The instant so many seconds after the beginning.
+pub(crate) fn instant(second: i64) -> Timestamp {
+    static BEGINNING: LazyLock<Timestamp> =
+        LazyLock::new(|| Timestamp::parse("2026-01-01T00:00:00Z").expect("an instant"));
+    BEGINNING.plus_seconds(second)
+}
