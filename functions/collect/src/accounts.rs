@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use shared::{
-    domain::{Account, AccountId, LinkId, Stored},
+    belvo::Scope,
+    domain::{Account, AccountId, LinkId, Resource, Stored},
     store::Observation,
 };
 
@@ -18,8 +19,12 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    pub(crate) async fn stored(collect: &Collect, link: &LinkId) -> Result<Self, CollectError> {
-        let known = collect.transactions.stored_accounts(link).await?;
+    /// The accounts that the rows of this scope belong to. Only transactions have accounts.
+    pub(crate) async fn stored(collect: &Collect, scope: &Scope) -> Result<Self, CollectError> {
+        let known = match scope.resource {
+            Resource::TRANSACTIONS => collect.transactions.stored_accounts(&scope.link).await?,
+            _ => HashMap::new(),
+        };
         Ok(Self { known, seen: HashMap::new(), changed: BTreeSet::new() })
     }
 

@@ -50,7 +50,7 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         end(collect, &delivery, record.map(|record| record.id).as_ref(), &failure).await?;
         return Ok(None);
     }
-    let (days, counts_after) = choose_days(collect, &delivery, record.as_ref()).await?;
+    let (days, counts_after) = choose_days(collect, &delivery, resource, record.as_ref()).await?;
     let account = record.as_ref().and_then(|record| record.account.clone());
     let scope = Scope { resource, link: delivery.notification.link.clone(), days, account };
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record }] }))
@@ -75,7 +75,7 @@ async fn look_after(
         }
         LookAfter::Fetch | LookAfter::Superseded => return Ok(None),
     }
-    let days = record.window.map_or(Days::ALL, Days::from);
+    let days = resource.days(record.window);
     let scope = Scope { resource, link: record.link.clone(), days, account: record.account.clone() };
     let claims = vec![Claim { delivery, record: Some(record) }];
     Ok(Some(Job { scope, counts_after: false, progress: None, claims }))
@@ -102,7 +102,10 @@ async fn note_exhausted(
     record: Option<&RequestRecord>,
     failure: &Failure,
 ) -> Result<(), CollectError> {
-    let Some(record) = record.filter(|_| failure.code == NO_RETRIEVAL_LEFT) else { return Ok(()) };
+    let exhausted = failure.code == NO_RETRIEVAL_LEFT;
+    let Some(record) = record.filter(|known| exhausted && known.resource == Resource::TRANSACTIONS) else {
+        return Ok(());
+    };
     let Some(window) = record.window else { return Ok(()) };
     // The class and the month in which it was counted.
     let at = record.issued_at.unwrap_or(delivery.received_at);
@@ -190,7 +193,7 @@ async fn record_notified(
     let record = collect.requests.notified(&notified).await?;
     if record.issued_at.is_none() {
         // Perhaps it answers a retrieval whose sending was cut off; then that need not stay unknown.
-        collect.requests.claim(&record.link, &record.id, delivery.received_at).await?;
+        collect.requests.claim(&record.link, record.resource, &record.id, delivery.received_at).await?;
     }
     Ok(Some(record))
 }
@@ -201,21 +204,22 @@ async fn record_notified(
 ///
 /// | webhook | days |
 /// |---|---|
-/// | answers a request of ours | those that were asked for |
+/// | answers a request of ours | those that were asked for, where the listing chooses by the same date |
 /// | announces new rows | the latest ones; all of the link's if the numbers then differ |
 /// | announces changed or deleted rows, a link's history, or anything yet unknown | all of the link's |
 pub(crate) async fn choose_days(
     collect: &Collect,
     delivery: &Delivery,
+    resource: Resource,
     record: Option<&RequestRecord>,
 ) -> Result<(Days, bool), CollectError> {
     if let Some(window) = record.and_then(|record| record.window) {
-        return Ok((window.into(), false));
+        return Ok((resource.days(Some(window)), false));
     }
     if !NEWS.contains(&delivery.notification.code.as_str()) {
         return Ok((Days::ALL, false));
     }
-    let newest = collect.transactions.newest_day(&delivery.notification.link).await?;
+    let newest = collect.transactions.of(resource).newest_day(&delivery.notification.link).await?;
     let newest = newest.and_then(|day| parse_date(&day));
     let latest = newest.map(|day| Days::since(day.min(Timestamp::now().day()) - OVERLAP));
     Ok((latest.unwrap_or(Days::ALL), latest.is_some()))

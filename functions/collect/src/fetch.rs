@@ -4,8 +4,8 @@ use lambda_runtime::tracing;
 use serde_json::Value;
 use shared::{
     belvo::{BelvoError, Page, Scope},
-    domain::{Part, Plan, Progress, RequestId, Timestamp, Transaction, TransactionId},
-    store::Observation,
+    domain::{Part, Plan, Progress, RequestId, Resource, Timestamp, Transaction, TransactionId},
+    store::{Observation, Transactions},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -33,8 +33,9 @@ pub(crate) async fn fetch(
     progress: Progress,
     deadline: Instant,
 ) -> Result<Fetched, CollectError> {
-    let accounts = Accounts::stored(collect, &scope.link).await?;
-    let mut fetch = Fetch { collect, scope, request, accounts, progress };
+    let accounts = Accounts::stored(collect, scope).await?;
+    let store = collect.transactions.of(scope.resource);
+    let mut fetch = Fetch { collect, store, scope, request, accounts, progress };
     let parts_before = fetch.progress.parts;
     loop {
         let started = Instant::now();
@@ -58,6 +59,8 @@ pub(crate) async fn fetch(
 /// A listing that is being fetched.
 struct Fetch<'a> {
     collect: &'a Collect,
+    /// Where rows of this resource are stored.
+    store: Transactions,
     scope: &'a Scope,
     request: Option<RequestId>,
     accounts: Accounts,
@@ -77,7 +80,7 @@ enum Step {
 /// The start of a collection of a scope.
 pub(crate) async fn begin(collect: &Collect, scope: &Scope) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
-    let first_ever = collect.transactions.newest_day(&scope.link).await?.is_none();
+    let first_ever = collect.transactions.of(scope.resource).newest_day(&scope.link).await?.is_none();
     Ok(Progress::new(scope.days, first_ever, started_at))
 }
 
@@ -88,7 +91,8 @@ impl Fetch<'_> {
         let scope = Scope { days, ..self.scope.clone() };
         let first = self.collect.belvo.first_page(&scope).await?;
         let largest = self.collect.rows_per_part;
-        if self.progress.divides(first.count, largest) {
+        // Only what the listing chooses by days can be divided by days.
+        if scope.resource.date_field().is_some() && self.progress.divides(first.count, largest) {
             // Rows are not spread evenly over the days: parts that are meant to be smaller seldom have to be divided again.
             let parts = days.parts(first.count, largest * 4 / 5, Timestamp::now().day());
             if !parts.is_empty() {
@@ -117,8 +121,7 @@ impl Fetch<'_> {
 
     /// Fetches a part until a fetch brings what Belvo counts, given its first page.
     async fn fetch_part(&mut self, scope: &Scope, first: Page) -> Result<Part, CollectError> {
-        let store = &self.collect.transactions;
-        let stored = store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
+        let stored = self.store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
         let mut part = Part { plan: Plan::new(stored), ..Part::default() };
         let mut first = Some(first);
         for _ in 0..FETCHES {
@@ -158,10 +161,14 @@ impl Fetch<'_> {
     /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
     /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
     async fn store(&mut self, part: &mut Part, rows: Vec<Value>) -> Result<(), CollectError> {
-        let (link, store) = (&self.scope.link, &self.collect.transactions);
+        let (link, store) = (&self.scope.link, &self.store);
         let mut transactions = Vec::with_capacity(rows.len());
         for row in rows {
-            match Transaction::parse(row) {
+            let parsed = match self.scope.resource {
+                Resource::TRANSACTIONS => Transaction::parse(row),
+                _ => Transaction::whole(row).map(|row| (row, None)),
+            };
+            match parsed {
                 Ok((transaction, account)) => {
                     part.accounts.extend(account.map(|account| self.accounts.note(account)));
                     transactions.push(transaction);
@@ -182,7 +189,7 @@ impl Fetch<'_> {
 
     /// Marks rows that are gone.
     async fn bury(&self, gone: &[TransactionId]) -> Result<(), CollectError> {
-        Ok(self.collect.transactions.bury(&self.scope.link, gone, &self.observation()).await?)
+        Ok(self.store.bury(&self.scope.link, gone, &self.observation()).await?)
     }
 
     fn observation(&self) -> Observation {

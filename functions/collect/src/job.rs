@@ -141,7 +141,7 @@ impl Job {
         }
         let all = Scope { days: Days::ALL, account: None, ..self.scope.clone() };
         let belvo = collect.belvo.count(&all).await?;
-        let ours = collect.transactions.stock(&all.link, Days::ALL, None).await?.transactions;
+        let ours = collect.transactions.of(all.resource).stock(&all.link, Days::ALL, None).await?.transactions;
         Ok(belvo != ours)
     }
 
@@ -194,7 +194,9 @@ impl Job {
             let days = declared.as_ref().and_then(|said| said.comparable_days(window, self.scope.days));
             let account = self.scope.account.as_ref();
             let stored = match days {
-                Some(days) => Some(collect.transactions.stock(&self.scope.link, days, account).await?),
+                Some(days) => {
+                    Some(collect.transactions.of(self.scope.resource).stock(&self.scope.link, days, account).await?)
+                }
                 None => None,
             };
             let collection = Collection { stored, ..collection.clone() };

@@ -69,7 +69,7 @@ pub(crate) async fn look_after(
         tracing::warn!(link.id = link.as_str(), "deletion not confirmed");
         return Ok(None);
     }
-    let (days, counts_after) = choose_days(collect, &delivery, None).await?;
+    let (days, counts_after) = choose_days(collect, &delivery, resource, None).await?;
     let scope = Scope { resource, link, days, account: None };
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record: None }] }))
 }

@@ -1,9 +1,11 @@
-//! The versions of a transaction as they are shown: each with what distinguishes it from the one before.
+//! The versions of a row as they are shown: each with what distinguishes it from the one before.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 use shared::{
-    domain::{RequestId, Timestamp},
+    domain::{RequestId, Resource, Timestamp},
     store::Version,
 };
 
@@ -21,12 +23,15 @@ pub(crate) struct VersionView<'a> {
     deleted_by: Option<&'a RequestId>,
     /// The fields in which it differs from the version before; none for a first version.
     differs_in: Vec<String>,
-    /// The row as Belvo returned it, with its account's id in place of the account.
-    transaction: Value,
+    /// Under `transaction`, or `row` for another resource: the row as Belvo returned it, with its account's id in place of the
+    /// account.
+    #[serde(flatten)]
+    row: BTreeMap<&'static str, Value>,
 }
 
 /// The versions, oldest first.
-pub(crate) fn view(versions: &[Version]) -> Vec<VersionView<'_>> {
+pub(crate) fn view(versions: &[Version], resource: Resource) -> Vec<VersionView<'_>> {
+    let name = if resource == Resource::TRANSACTIONS { "transaction" } else { "row" };
     let before = std::iter::once(None).chain(versions.iter().map(Some));
     versions
         .iter()
@@ -38,7 +43,7 @@ pub(crate) fn view(versions: &[Version]) -> Vec<VersionView<'_>> {
             deleted: version.deleted,
             deleted_by: version.deleted_by.as_ref(),
             differs_in: before.map_or_else(Vec::new, |before| differences(before, version)),
-            transaction: version.row.clone().into_row(None),
+            row: BTreeMap::from([(name, version.row.clone().into_row(None))]),
         })
         .collect()
 }

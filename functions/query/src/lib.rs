@@ -1,4 +1,4 @@
-//! Reads back what the pipeline stored: links, requests, accounts, transactions.
+//! Reads back what the pipeline stored: links, requests, accounts, transactions, rows of other resources.
 
 mod history;
 mod parameters;
@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shared::{
     cause::chain,
-    domain::{AccountId, Check, Limits, LinkView, QuotaMonth, RequestId, RequestRecord, Status, Timestamp, Verdict},
+    domain::{
+        AccountId, Check, Limits, LinkView, QuotaMonth, RequestId, RequestRecord, Resource, Status, Timestamp, Verdict,
+    },
     http,
     problem::Problem,
     store::{Balance, Listed, Requests, StoreError, Transactions, Unconfirmed},
@@ -71,7 +73,13 @@ async fn answer(query: &Query, request: &Request) -> Result<Response<Body>, Prob
         Some("GET /links/{link}/accounts") => list_accounts(query, request).await,
         Some("GET /links/{link}/accounts/{account}/balances") => list_balances(query, request).await,
         Some("GET /links/{link}/transactions") => list_transactions(query, request).await,
-        Some("GET /links/{link}/transactions/{id}/history") => show_history(query, request).await,
+        Some("GET /links/{link}/transactions/{id}/history") => {
+            show_history(query, request, Resource::TRANSACTIONS).await
+        }
+        Some("GET /links/{link}/resources/{resource}") => list_rows(query, request).await,
+        Some("GET /links/{link}/resources/{resource}/{id}/history") => {
+            show_history(query, request, parameters::resource(request)?).await
+        }
         _ => Err(Problem::not_found("no such route")),
     }
 }
@@ -176,14 +184,29 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
     Ok(http::json(StatusCode::OK, &listing))
 }
 
-async fn show_history(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+/// The rows of another resource than transactions, as Belvo sent them.
+async fn list_rows(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
+    let (link, resource) = (parameters::link(request)?, parameters::resource(request)?);
+    let rows = query.transactions.of(resource);
+    let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
+    let listed = match parameters::as_of(request)? {
+        Some(instant) => rows.list_as_of(&link, &filter, instant, after.as_ref(), limit).await,
+        None => rows.list(&link, &filter, after.as_ref(), limit).await,
+    };
+    let (rows, next) = listed.map_err(unavailable)?;
+    let rows: Vec<_> = rows.into_iter().map(|listed| listed.row.into_row(None)).collect();
+    let next_cursor = next.map(|cursor| cursor.encode());
+    Ok(http::json(StatusCode::OK, &json!({ "rows": rows, "next_cursor": next_cursor })))
+}
+
+async fn show_history(query: &Query, request: &Request, resource: Resource) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::transaction_id(request)?);
-    let versions = query.transactions.history(&link, &id).await.map_err(unavailable)?;
+    let versions = query.transactions.of(resource).history(&link, &id).await.map_err(unavailable)?;
     if versions.is_empty() {
-        return Err(Problem::not_found("no transaction with this id was ever stored for this link"));
+        return Err(Problem::not_found("no row with this id was ever stored for this link"));
     }
     let same_as = versions.last().and_then(|latest| latest.same_as.as_ref());
-    let history = json!({ "id": id, "same_as": same_as, "versions": history::view(&versions) });
+    let history = json!({ "id": id, "same_as": same_as, "versions": history::view(&versions, resource) });
     Ok(http::json(StatusCode::OK, &history))
 }
 

@@ -2,7 +2,7 @@
 
 use lambda_http::Request;
 use shared::{
-    domain::{AccountId, LinkId, RequestId, Timestamp, TransactionId, parse_date},
+    domain::{AccountId, LinkId, RESOURCES, RequestId, Resource, Timestamp, TransactionId, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
     store::{Cursor, Filter},
@@ -18,6 +18,16 @@ pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
 
 pub(crate) fn transaction_id(request: &Request) -> Result<TransactionId, Problem> {
     TransactionId::parse(&path_parameter(request, "id")).map_err(|error| Problem::field("id", format!("id {error}")))
+}
+
+/// A resource by its name. Transactions, which have accounts and marks, are read by routes of their own.
+pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
+    let others = || RESOURCES.iter().filter(|resource| **resource != Resource::TRANSACTIONS);
+    let name = path_parameter(request, "resource");
+    others().find(|resource| resource.name() == name).copied().ok_or_else(|| {
+        let known: Vec<_> = others().map(|resource| resource.name()).collect();
+        Problem::not_found(format!("no such resource here; known are {}", known.join(", ")))
+    })
 }
 
 pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {

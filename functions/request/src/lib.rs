@@ -171,7 +171,8 @@ async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, rea
         correlation.id = id.as_str(),
         gateway.request_id = asking.gateway_request_id,
         link.id = asking.retrieval.link.as_str(),
-        window = %asking.retrieval.window,
+        resource = asking.retrieval.resource.name(),
+        window = asking.retrieval.window.map(tracing::field::display),
         answered_at_once = ready,
         "retrieval issued"
     );
@@ -212,6 +213,7 @@ fn facts(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId) -> Issu
         resource: retrieval.resource,
         window: retrieval.window,
         account: retrieval.account.clone(),
+        direction: retrieval.direction,
         at,
         due_at: at.plus_seconds(requesting.request_due_s.into()),
     }

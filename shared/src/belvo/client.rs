@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::json;
 use url::Url;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
-    domain::{AccountId, Days, Digest, LinkId, RequestId, Resource, Window},
+    domain::{AccountId, Days, Digest, Direction, LinkId, RequestId, Resource, Window},
     secret::{CachedSecret, SecretText},
 };
 
@@ -46,24 +46,26 @@ pub struct Retrieval {
     pub resource: Resource,
     /// Whose data.
     pub link: LinkId,
-    /// Which days.
-    pub window: Window,
+    /// Which days; absent where the resource has none, or needs none.
+    pub window: Option<Window>,
     /// One account, or all.
     pub account: Option<AccountId>,
+    /// Received or sent, where the resource asks for one of them.
+    pub direction: Option<Direction>,
 }
 
 impl Retrieval {
     /// Equal for retrievals that bring the same.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let account = self.account.as_ref().map(AccountId::as_str);
-        let parts = [
-            ("resource", Value::from(self.resource.name())),
-            ("link", Value::from(self.link.as_str())),
-            ("window", Value::from(self.window.to_string())),
-            ("account", account.map_or(Value::Null, Value::from)),
+        let mut parts = vec![
+            ("resource", json!(self.resource)),
+            ("link", json!(self.link)),
+            ("window", json!(self.window.map(|window| window.to_string()))),
+            ("account", json!(self.account)),
         ];
-        let parts = parts.map(|(name, part)| (name.to_owned(), part)).into_iter().collect();
+        parts.extend(self.direction.map(|direction| ("type", json!(direction))));
+        let parts = parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect();
         hex::encode(Digest::of_object(&parts).as_bytes())
     }
 }
@@ -137,9 +139,10 @@ impl Client {
     pub async fn retrieve(&self, retrieval: &Retrieval) -> Result<RetrievalOutcome, BelvoError> {
         let body = RetrievalBody {
             link: retrieval.link.as_str(),
-            date_from: retrieval.window.from(),
-            date_to: retrieval.window.to(),
+            date_from: retrieval.window.map(|window| window.from()),
+            date_to: retrieval.window.map(|window| window.to()),
             account: retrieval.account.as_ref().map(AccountId::as_str),
+            direction: retrieval.direction,
         };
         let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
         let url = self.resource_url(retrieval.resource)?;
@@ -206,15 +209,18 @@ impl Client {
         }
     }
 
-    /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's OpenAPI.
+    /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's OpenAPI, with the resource's own
+    /// date.
     fn listing(&self, scope: &Scope, page_size: &str) -> Result<Url, BelvoError> {
         let mut url = self.resource_url(scope.resource)?;
         let days = match (scope.days.first(), scope.days.last()) {
-            (Some(first), Some(last)) => Some(("value_date__range", format!("{first},{last}"))),
-            (Some(first), None) => Some(("value_date__gte", first)),
-            (None, Some(last)) => Some(("value_date__lte", last)),
+            (Some(first), Some(last)) => Some(("range", format!("{first},{last}"))),
+            (Some(first), None) => Some(("gte", first)),
+            (None, Some(last)) => Some(("lte", last)),
             (None, None) => None,
         };
+        let days =
+            scope.resource.date_field().zip(days).map(|(field, (side, days))| (format!("{field}__{side}"), days));
         url.query_pairs_mut()
             .append_pair("link", scope.link.as_str())
             .append_pair("page_size", page_size)
@@ -281,6 +287,10 @@ fn tls() -> ClientConfig {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use time::macros::date;
+
     use super::*;
 
     fn followed(next: &str) -> Result<NextPage, BelvoError> {
@@ -305,6 +315,27 @@ mod tests {
             assert!(matches!(followed(next), Err(BelvoError::ForeignPage(_))), "{next}");
         }
         assert!(matches!(followed("/api/transactions/?page=2"), Err(BelvoError::Unreadable(_))));
+    }
+
+    fn retrieval(resource: &str, window: Option<Window>, direction: Option<Direction>) -> Retrieval {
+        let link = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let resource = Resource::by_name(resource).unwrap();
+        Retrieval { resource, link, window, account: None, direction }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_retrievals_apart_and_is_kept_by_what_is_stored() {
+        let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
+        let prints = [
+            retrieval("transactions", Some(window), None),
+            retrieval("invoices", Some(window), Some(Direction::Inflow)),
+            retrieval("invoices", Some(window), Some(Direction::Outflow)),
+            retrieval("employments", Some(window), None),
+            retrieval("employments", None, None),
+        ]
+        .map(|retrieval| retrieval.fingerprint());
+        assert_eq!(prints.iter().collect::<HashSet<_>>().len(), prints.len());
+        assert_eq!(prints[0], "01658c717f4325173b10610023688f3916");
     }
 
     #[test]

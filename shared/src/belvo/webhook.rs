@@ -76,9 +76,12 @@ impl Notification {
         Ok(Self { subject, code, link, request_id, data })
     }
 
-    /// The totals that the webhook declares, as far as it does.
+    /// The totals that the webhook declares, as far as it does. Those of other resources than transactions are not known.
     #[must_use]
     pub fn declared(&self) -> Option<Declared> {
+        if self.subject != Subject::Rows(Resource::TRANSACTIONS) {
+            return None;
+        }
         let number = |field| self.data.get(field).and_then(Value::as_u64);
         let text = |field| self.data.get(field).and_then(Value::as_str).map(str::to_owned);
         let declared = Declared {
@@ -189,6 +192,18 @@ mod tests {
         let error = Notification::parse("{\"link_id\": secret-value}").unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn totals_are_read_of_transactions_only() {
+        let declared = |webhook_type| {
+            let data = json!({"total_transactions": 2});
+            parse(&json!({"webhook_type": webhook_type, "webhook_code": "c", "link_id": LINK, "data": data}))
+                .unwrap()
+                .declared()
+        };
+        assert!(declared("TRANSACTIONS").is_some());
+        assert_eq!((declared("INVOICES"), declared("ACCOUNTS")), (None, None));
     }
 
     #[test]

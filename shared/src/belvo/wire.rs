@@ -3,21 +3,27 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::domain::Direction;
+
 /// The 202 body of an asynchronous POST.
 #[derive(Debug, Deserialize)]
 pub(super) struct Accepted {
     pub(super) request_id: String,
 }
 
-/// The body of `POST /api/transactions/`. `save_data` is left at its default, true: without it there would be nothing
+/// The body of `POST /api/transactions/` and of the others like it. `save_data` is left at its default, true: without it there would be nothing
 /// to GET.
 #[derive(Debug, Serialize)]
 pub(super) struct RetrievalBody<'a> {
     pub(super) link: &'a str,
-    pub(super) date_from: String,
-    pub(super) date_to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) date_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) date_to: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<&'a str>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub(super) direction: Option<Direction>,
 }
 
 /// One page of a listing, rows unread.

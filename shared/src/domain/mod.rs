@@ -29,7 +29,7 @@ pub use progress::{Part, Progress};
 pub use quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass};
 pub use reconcile::{Changes, Plan, Stored};
 pub use request::{Failure, RequestRecord};
-pub use resource::{RESOURCES, Resource};
+pub use resource::{Dates, Direction, RESOURCES, Resource};
 pub use timestamp::Timestamp;
 pub use transaction::{Account, RowError, Transaction};
 pub use window::{Window, WindowError, parse_date};

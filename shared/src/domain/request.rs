@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Check, Collection, Declared, Facts, GAVE_UP, LinkId, RequestId, Resource, Status, Timestamp, Verdict,
-    Window,
+    AccountId, Check, Collection, Declared, Direction, Facts, GAVE_UP, LinkId, RequestId, Resource, Status, Timestamp,
+    Verdict, Window,
 };
 
 /// Everything known of one retrieval.
@@ -23,6 +23,9 @@ pub struct RequestRecord {
     /// The one account it asks for; absent for all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
+    /// Received or sent, where it asks for one of them.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// When Belvo accepted the retrieval; absent when we did not ask for it, or do not know yet that we did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,

@@ -1,8 +1,10 @@
-//! What can be retrieved asynchronously. Belvo takes the same header on more POSTs than transactions
-//! (`X-Belvo-Request-Mode` in Belvo's OpenAPI). Issuing, recording and announcing another one is a line in [`RESOURCES`];
-//! its rows are stored as they are if they look like transactions to a reader: an `id`, a `value_date`, an `account`.
+//! What can be retrieved asynchronously: the POSTs on which Belvo takes the header (`X-Belvo-Request-Mode` in Belvo's OpenAPI)
+//! for Brazil and Mexico, and whose GET is a listing of the same shape. Another one is a line in [`RESOURCES`]
+//! (docs/decisions/0013).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use super::{Days, Window};
 
 /// A Belvo resource that answers an asynchronous POST with a webhook and is then read by GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,14 +12,83 @@ pub struct Resource {
     name: &'static str,
     path: &'static str,
     webhook_type: &'static str,
+    date_field: Option<&'static str>,
+    dates: Dates,
+    has_type: bool,
 }
 
-/// Every resource the pipeline retrieves.
-pub const RESOURCES: &[Resource] =
-    &[Resource { name: "transactions", path: "api/transactions/", webhook_type: "TRANSACTIONS" }];
+/// What the POST takes as `date_from` and `date_to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dates {
+    /// Both, and the GET of these days brings what the POST asked for.
+    Required,
+    /// Both or neither. By which date of a row Belvo then chooses is not said.
+    Optional,
+    /// Neither.
+    None,
+}
+
+/// Whose documents a retrieval asks for: received or sent (`EnumInvoiceType` in Belvo's OpenAPI).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Direction {
+    /// Received.
+    Inflow,
+    /// Sent.
+    Outflow,
+}
+
+/// Every resource the pipeline retrieves. `date_field` is what the GET chooses days by, and what rows are listed by.
+pub const RESOURCES: &[Resource] = &[
+    Resource {
+        name: "transactions",
+        path: "api/transactions/",
+        webhook_type: "TRANSACTIONS",
+        date_field: Some("value_date"),
+        dates: Dates::Required,
+        has_type: false,
+    },
+    // Mexico. The webhook type is documented.
+    Resource {
+        name: "invoices",
+        path: "api/invoices/",
+        webhook_type: "INVOICES",
+        date_field: Some("invoice_date"),
+        dates: Dates::Required,
+        has_type: true,
+    },
+    // Brazil. The webhook type is a guess: what `fetch_resources` calls it.
+    Resource {
+        name: "employments",
+        path: "api/br/employments/",
+        webhook_type: "EMPLOYMENTS",
+        date_field: Some("start_date"),
+        dates: Dates::Optional,
+        has_type: false,
+    },
+    // Mexico. The webhook type is documented.
+    Resource {
+        name: "employment-records",
+        path: "api/employment-records/",
+        webhook_type: "EMPLOYMENT_RECORDS",
+        date_field: None,
+        dates: Dates::None,
+        has_type: false,
+    },
+    // Mexico. The webhook type is a guess: what `fetch_resources` calls it.
+    Resource {
+        name: "financial-statements",
+        path: "api/financial-statements/",
+        webhook_type: "FINANCIAL_STATEMENTS",
+        date_field: None,
+        dates: Dates::None,
+        has_type: false,
+    },
+];
 
 impl Resource {
-    /// The resource of Brazilian bank movements, and the one meant when a request names none.
+    /// The resource of Brazilian bank movements, and the one meant when a request names none. It alone has accounts, declares
+    /// totals in its webhooks, and is limited to so many retrievals a month.
     pub const TRANSACTIONS: Self = RESOURCES[0];
 
     /// Looks a resource up by the name used in requests, such as `transactions`.
@@ -30,6 +101,12 @@ impl Resource {
     #[must_use]
     pub fn by_webhook_type(webhook_type: &str) -> Option<Self> {
         RESOURCES.iter().copied().find(|resource| resource.webhook_type == webhook_type)
+    }
+
+    /// Every name, for those who named another.
+    #[must_use]
+    pub fn names() -> String {
+        RESOURCES.iter().map(|resource| format!("`{}`", resource.name)).collect::<Vec<_>>().join(", ")
     }
 
     /// The name used in requests.
@@ -49,6 +126,30 @@ impl Resource {
     pub fn path(self) -> &'static str {
         self.path
     }
+
+    /// The field whose day a row is listed under, and by which the GET chooses days; none if the GET has no such filter.
+    #[must_use]
+    pub fn date_field(self) -> Option<&'static str> {
+        self.date_field
+    }
+
+    /// What the POST takes as dates.
+    #[must_use]
+    pub fn dates(self) -> Dates {
+        self.dates
+    }
+
+    /// Whether the POST takes, and needs, a `type`.
+    #[must_use]
+    pub fn has_type(self) -> bool {
+        self.has_type
+    }
+
+    /// The days to fetch for a retrieval: those it asked for, where the GET surely chooses by the same date; otherwise all.
+    #[must_use]
+    pub fn days(self, asked: Option<Window>) -> Days {
+        asked.filter(|_| self.dates == Dates::Required).map_or(Days::ALL, Days::from)
+    }
 }
 
 impl Serialize for Resource {
@@ -66,6 +167,10 @@ impl<'de> Deserialize<'de> for Resource {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use time::macros::date;
+
     use super::*;
 
     #[test]
@@ -74,5 +179,23 @@ mod tests {
         assert_eq!(Resource::by_webhook_type("TRANSACTIONS"), Some(Resource::TRANSACTIONS));
         assert_eq!(Resource::by_name("TRANSACTIONS"), None);
         assert_eq!(Resource::by_webhook_type("ACCOUNTS"), None);
+        for resource in RESOURCES {
+            assert_eq!(Resource::by_name(resource.name()), Some(*resource));
+            assert_eq!(Resource::by_webhook_type(resource.webhook_type()), Some(*resource));
+        }
+    }
+
+    #[test]
+    fn no_two_resources_share_a_path() {
+        let paths: HashSet<_> = RESOURCES.iter().map(|resource| resource.path()).collect();
+        assert_eq!(paths.len(), RESOURCES.len());
+    }
+
+    #[test]
+    fn only_days_that_the_listing_surely_chooses_by_narrow_a_fetch() {
+        let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
+        let days = |name| Resource::by_name(name).unwrap().days(Some(window));
+        assert_eq!((days("transactions"), days("invoices")), (window.into(), window.into()));
+        assert_eq!((days("employments"), Resource::TRANSACTIONS.days(None)), (Days::ALL, Days::ALL));
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{AccountId, Digest, Timestamp, TransactionId, window::day_of};
+use super::{AccountId, Digest, Resource, Timestamp, TransactionId, window::day_of};
 
-/// The day under which a row without a value date is listed: before all others.
+/// The day under which a row without a date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
 
 /// A transaction with its account taken out: `document["account"]` holds the account's id where Belvo sent the whole
-/// account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it.
+/// account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it, as is a whole row of another resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transaction {
     id: TransactionId,
@@ -38,10 +38,16 @@ pub enum RowError {
 impl Transaction {
     /// Takes a row apart.
     pub fn parse(row: Value) -> Result<(Self, Option<Account>), RowError> {
-        let Value::Object(mut document) = row else { return Err(RowError::NotAnObject) };
+        let mut row = Self::whole(row)?;
+        let account = take_account(&mut row.document);
+        Ok((row, account))
+    }
+
+    /// A row of a resource without accounts, as it is.
+    pub fn whole(row: Value) -> Result<Self, RowError> {
+        let Value::Object(document) = row else { return Err(RowError::NotAnObject) };
         let id = text(&document, "id").and_then(|id| TransactionId::parse(id).ok()).ok_or(RowError::NoId)?;
-        let account = take_account(&mut document);
-        Ok((Self { id, document }, account))
+        Ok(Self { id, document })
     }
 
     /// A transaction from its stored parts.
@@ -68,12 +74,12 @@ impl Transaction {
         Digest::of_object(&self.document)
     }
 
-    /// The day this row is listed under, `YYYY-MM-DD`: its value date, by which Belvo's GET chooses rows too, so that a
-    /// window here holds the rows that a fetch of that window brings. A timestamp (Belvo's fixtures of 2021) counts as
-    /// its day.
+    /// The day this row is listed under, `YYYY-MM-DD`: its value date, or what takes its place in another resource, by which
+    /// Belvo's GET chooses rows too, so that a window here holds the rows that a fetch of that window brings. A timestamp
+    /// (Belvo's fixtures of 2021) counts as its day.
     #[must_use]
-    pub fn day(&self) -> &str {
-        text(&self.document, "value_date").and_then(day_of).unwrap_or(NO_DATE)
+    pub fn day(&self, resource: Resource) -> &str {
+        resource.date_field().and_then(|field| text(&self.document, field)).and_then(day_of).unwrap_or(NO_DATE)
     }
 
     /// When Belvo read this row from the institution, if it says.
@@ -200,18 +206,27 @@ mod tests {
     #[test]
     fn only_the_id_is_needed() {
         let (transaction, account) = Transaction::parse(json!({"id": "t1"})).unwrap();
-        assert_eq!((transaction.day(), account), (NO_DATE, None));
+        assert_eq!((transaction.day(Resource::TRANSACTIONS), account), (NO_DATE, None));
         assert_eq!(Transaction::parse(json!({"id": null})), Err(RowError::NoId));
         assert_eq!(Transaction::parse(json!([])), Err(RowError::NotAnObject));
     }
 
     #[test]
     fn a_row_is_listed_under_its_value_date_or_before_all_others() {
-        let day = |row| Transaction::parse(row).unwrap().0.day().to_owned();
+        let day = |row| Transaction::parse(row).unwrap().0.day(Resource::TRANSACTIONS).to_owned();
         assert_eq!(day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})), "2026-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), NO_DATE);
         assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
+    }
+
+    #[test]
+    fn a_row_of_another_resource_stays_whole_and_has_a_day_of_its_own() {
+        let sent = json!({"id": "i", "account": {"id": "a"}, "value_date": "2026-01-02", "invoice_date": "2026-01-03"});
+        let row = Transaction::whole(sent.clone()).unwrap();
+        let day = |name| row.day(Resource::by_name(name).unwrap());
+        assert_eq!((day("invoices"), day("financial-statements")), ("2026-01-03", NO_DATE));
+        assert_eq!(row.clone().into_row(None), sent);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct Unconfirmed {
     pub resource: Resource,
     /// Which days.
     #[serde(flatten)]
-    pub window: Window,
+    pub window: Option<Window>,
     /// One account, or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
@@ -122,10 +122,19 @@ impl Requests {
         was_written(outcome).map(|_| ())
     }
 
-    /// Lets a request of which nobody here knows settle the one intent of its link that is unknown, if there is just one.
+    /// Lets a request of which nobody here knows settle the one intent of its link and resource that is unknown, if there is just one.
     /// Called when a webhook names such a request. It may be another one, so that the intent keeps its time.
-    pub async fn claim(&self, link: &LinkId, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn claim(
+        &self,
+        link: &LinkId,
+        resource: Resource,
+        id: &RequestId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut open = self.open_intents(link).await?;
+        open.retain(|item| {
+            item.get("resource").and_then(|name| name.as_s().ok()).is_some_and(|name| name == resource.name())
+        });
         open.retain(|item| timestamp(item, "since").is_some_and(|since| Intent::open(since).may_be_claimed(at)));
         let [intent] = open.as_slice() else { return Ok(()) };
         let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else { return Ok(()) };
@@ -189,8 +198,8 @@ impl Requests {
             .expression_attribute_values(":expires_at", number(expires_at));
         let shown = [
             (":resource", json!(retrieval.resource)),
-            (":from", json!(retrieval.window.from())),
-            (":to", json!(retrieval.window.to())),
+            (":from", json!(retrieval.window.map(|window| window.from()))),
+            (":to", json!(retrieval.window.map(|window| window.to()))),
             (":account", json!(retrieval.account)),
         ];
         for (name, value) in shown {

@@ -29,8 +29,8 @@ use super::{
 use crate::{
     aws::SdkConfig,
     domain::{
-        AccountId, Change, Collection, Declared, Fact as Known, Failure, LinkId, RequestId, RequestRecord, Resource,
-        Step, Timestamp, Window,
+        AccountId, Change, Collection, Declared, Direction, Fact as Known, Failure, LinkId, RequestId, RequestRecord,
+        Resource, Step, Timestamp, Window,
     },
 };
 
@@ -52,9 +52,11 @@ pub struct Issued {
     /// What it brings.
     pub resource: Resource,
     /// Which days.
-    pub window: Window,
+    pub window: Option<Window>,
     /// One account, or all.
     pub account: Option<AccountId>,
+    /// Received or sent.
+    pub direction: Option<Direction>,
     /// When Belvo accepted it.
     pub at: Timestamp,
     /// When it is looked after if no webhook has come by then.
@@ -133,8 +135,13 @@ impl Requests {
     /// Records that Belvo accepted a retrieval. The webhook may have come first: then this adds what only we know.
     pub async fn issued(&self, issued: &Issued) -> Result<(), StoreError> {
         let mut facts = identity(&issued.id, &issued.link, issued.resource, issued.at);
-        facts.push(Once("date_from", json!(issued.window.from())));
-        facts.push(Once("date_to", json!(issued.window.to())));
+        if let Some(window) = &issued.window {
+            facts.push(Once("date_from", json!(window.from())));
+            facts.push(Once("date_to", json!(window.to())));
+        }
+        if let Some(direction) = issued.direction {
+            facts.push(Once("type", json!(direction)));
+        }
         if let Some(account) = &issued.account {
             facts.push(Once("account", json!(account)));
         }

@@ -18,8 +18,9 @@ async fn every_query_event_gets_its_answer() {
         id: RequestId::parse(REQUEST).unwrap(),
         link: LinkId::parse(LINK).unwrap(),
         resource: Resource::TRANSACTIONS,
-        window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
+        window: Some(Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap()),
         account: None,
+        direction: None,
         at: Timestamp::now(),
         due_at: Timestamp::now().plus_seconds(1_800),
     };

@@ -93,8 +93,9 @@ impl Surroundings {
             id: RequestId::parse(id).unwrap(),
             link: LinkId::parse(link).unwrap(),
             resource: Resource::TRANSACTIONS,
-            window: Window::parse(from, to, at.day()).unwrap(),
+            window: Some(Window::parse(from, to, at.day()).unwrap()),
             account: None,
+            direction: None,
             at,
             due_at: at.plus_seconds(1_800),
         };

@@ -66,8 +66,9 @@ impl Worker {
             id: RequestId::parse(id).unwrap(),
             link: LinkId::parse(link).unwrap(),
             resource: Resource::TRANSACTIONS,
-            window: Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap(),
+            window: Some(Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap()),
             account: None,
+            direction: None,
             at,
             due_at: at.plus_seconds(1_800),
         };

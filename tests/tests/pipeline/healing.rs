@@ -17,8 +17,9 @@ async fn the_schedules_message_lets_an_overdue_request_end_collected() {
         id: RequestId::random(),
         link: LinkId::parse(&link.id).unwrap(),
         resource: Resource::TRANSACTIONS,
-        window: Window::parse(&days_ago(364), &days_ago(0), Timestamp::now().day()).unwrap(),
+        window: Some(Window::parse(&days_ago(364), &days_ago(0), Timestamp::now().day()).unwrap()),
         account: None,
+        direction: None,
         at,
         due_at: at.plus_seconds(1_800),
     };

@@ -18,8 +18,9 @@ fn retrieval(tables: &Tables, from: &str) -> Retrieval {
     Retrieval {
         resource: Resource::TRANSACTIONS,
         link: tables.link.clone(),
-        window: Window::parse(from, "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
+        window: Some(Window::parse(from, "2026-01-31", date!(2026 - 03 - 01)).unwrap()),
         account: None,
+        direction: None,
     }
 }
 
@@ -91,10 +92,10 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.claim(&tables.link, &RequestId::random(), at(0)).await.unwrap();
+        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &RequestId::random(), at(0)).await.unwrap();
         assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "not while it is sent");
 
-        tables.requests.claim(&tables.link, &id, at(5)).await.unwrap();
+        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(5)).await.unwrap();
 
         assert_eq!(tables.requests.intend(&wish, at(6)).await.unwrap(), Intention::InFlight(id), "{}", tables.name);
         let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
@@ -111,7 +112,7 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
         }
         let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
         assert!(listed.is_empty(), "open intents are no requests");
-        tables.requests.claim(&tables.link, &RequestId::random(), at(5)).await.unwrap();
+        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &RequestId::random(), at(5)).await.unwrap();
         for wish in &wishes {
             let outcome = tables.requests.intend(wish, at(6)).await.unwrap();
             assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
@@ -124,7 +125,7 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.claim(&tables.link, &id, at(5)).await.unwrap();
+        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(5)).await.unwrap();
         let failure = Failure { code: "login_error".to_owned(), message: String::new() };
         tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(6)).await.unwrap();
 
@@ -154,7 +155,7 @@ async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its
         assert_eq!((listed[0].intent().status(at(21)), listed[0].intent().until()), (Status::Unknown, at(50)));
 
         let id = RequestId::random();
-        tables.requests.claim(&tables.link, &id, at(31)).await.unwrap();
+        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(31)).await.unwrap();
         let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
         assert_eq!(listed.len(), 1, "{}: the other one's time was over", tables.name);
         assert_eq!((listed[0].since, listed[0].intent().status(at(31))), (at(0), Status::Unknown));

@@ -18,8 +18,9 @@ fn issued(tables: &Tables, id: &RequestId, second: u32) -> Issued {
         id: id.clone(),
         link: tables.link.clone(),
         resource: Resource::TRANSACTIONS,
-        window: Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap(),
+        window: Some(Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap()),
         account: None,
+        direction: None,
         at: at(second),
         due_at: at(31),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Account, Changes, Days, RequestId, Timestamp, Transaction},
+    domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Timestamp, Transaction},
     store::{Cursor, Filter, Observation},
 };
 use tests::difference;
@@ -117,7 +117,7 @@ async fn a_rewritten_row_is_one_row_even_under_another_date() {
         let stored = all(&tables, &Filter::default(), 10).await;
 
         assert_eq!(stored.len(), 1, "{}", tables.name);
-        assert_eq!(stored[0].day(), "2026-01-09");
+        assert_eq!(stored[0].day(Resource::TRANSACTIONS), "2026-01-09");
     }
 }
 
@@ -175,8 +175,10 @@ async fn listings_are_newest_first_whatever_the_page_size() {
 
         for limit in [1, 7, 45, 90, 500] {
             let listed = all(&tables, &Filter::default(), limit).await;
-            let listed: Vec<_> =
-                listed.iter().map(|row| (row.day().to_owned(), row.id().as_str().to_owned())).collect();
+            let listed: Vec<_> = listed
+                .iter()
+                .map(|row| (row.day(Resource::TRANSACTIONS).to_owned(), row.id().as_str().to_owned()))
+                .collect();
             assert_eq!(listed, expected, "{} by {limit}", tables.name);
         }
     }
@@ -257,4 +259,49 @@ async fn table_write_units(tables: &Tables, id: &str) -> f64 {
         .unwrap();
     let consumed = &written.consumed_capacity()[0];
     consumed.table().and_then(aws_sdk_dynamodb::types::Capacity::capacity_units).unwrap_or(f64::NAN)
+}
+
+#[tokio::test]
+async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
+    for tables in both().await {
+        // One id and one link, and every date field there is.
+        let row = |resource: &Resource| {
+            json!({
+                "id": "one", "value_date": "2026-01-01", "invoice_date": "2026-01-02", "start_date": "2026-01-03",
+                "resource": resource.name()
+            })
+        };
+        for resource in RESOURCES {
+            let new = vec![Transaction::whole(row(resource)).unwrap()];
+            let changes = Changes { new, changed: Vec::new() };
+            let store = tables.transactions.of(*resource);
+            store.put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+        }
+
+        for resource in RESOURCES {
+            let store = tables.transactions.of(*resource);
+            let (rows, next) = store.list(&tables.link, &Filter::default(), None, 10).await.unwrap();
+            let rows: Vec<_> = rows.into_iter().map(|listed| listed.row.into_row(None)).collect();
+            assert_eq!((rows, next), (vec![row(resource)], None), "{}", tables.name);
+            let day = match resource.date_field() {
+                Some("value_date") => "2026-01-01",
+                Some("invoice_date") => "2026-01-02",
+                Some(_) => "2026-01-03",
+                None => "0000-00-00",
+            };
+            assert_eq!(store.newest_day(&tables.link).await.unwrap().as_deref(), Some(day));
+        }
+
+        let invoices = tables.transactions.of(Resource::by_name("invoices").unwrap());
+        let gone = [RequestId::random().as_str(), "one"].map(|id| shared::domain::TransactionId::parse(id).unwrap());
+        invoices.bury(&tables.link, &gone, &seen("2026-03-02T00:00:00Z")).await.unwrap();
+        assert_eq!(invoices.history(&tables.link, &gone[1]).await.unwrap().len(), 1);
+        assert!(invoices.list(&tables.link, &Filter::default(), None, 10).await.unwrap().0.is_empty());
+        assert_eq!(all(&tables, &Filter::default(), 10).await.len(), 1, "a tombstone of another resource");
+
+        assert_eq!(tables.transactions.erase(&tables.link).await.unwrap(), RESOURCES.len() as u64);
+        for resource in RESOURCES {
+            assert_eq!(tables.transactions.of(*resource).newest_day(&tables.link).await.unwrap(), None);
+        }
+    }
 }

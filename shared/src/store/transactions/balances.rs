@@ -37,9 +37,10 @@ impl Transactions {
         limit: usize,
     ) -> Result<(Vec<Balance>, Option<Cursor>), StoreError> {
         let prefix = format!("B#{account}#");
-        let start = after.map(|cursor| key(link, format!("{prefix}{}", cursor.parts().0)));
+        let partition = self.partition(link);
+        let start = after.map(|cursor| key(&partition, format!("{prefix}{}", cursor.parts().0)));
         let answer = self
-            .items_with(link, &prefix)
+            .items_with(&partition, &prefix)
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)

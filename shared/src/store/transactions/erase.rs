@@ -2,19 +2,28 @@
 
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 
-use super::Transactions;
+use super::{Transactions, items::Partition};
 use crate::{
-    domain::LinkId,
-    store::{StoreError, item::text},
+    domain::{LinkId, RESOURCES},
+    store::StoreError,
 };
 
 /// Items erased between two looks.
 const AT_ONCE: i32 = 1_000;
 
 impl Transactions {
-    /// Erases every item of a link: rows and their versions, accounts, balances, marks. Returns how many there were. May be
-    /// broken off and repeated; what is erased stays so. Backups of the table (35 days of point-in-time recovery) are DynamoDB's.
+    /// Erases every item of a link, whatever the resource: rows and their versions, accounts, balances, marks. Returns how many
+    /// there were. May be broken off and repeated; what is erased stays so. Backups of the table (35 days of point-in-time
+    /// recovery) are DynamoDB's.
     pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
+        let mut erased = 0;
+        for resource in RESOURCES {
+            erased += self.erase_partition(&Partition::of(*resource, link)).await?;
+        }
+        Ok(erased)
+    }
+
+    async fn erase_partition(&self, partition: &Partition) -> Result<u64, StoreError> {
         let mut erased = 0;
         loop {
             let answer = self
@@ -26,7 +35,7 @@ impl Transactions {
                 .projection_expression("#link, #item")
                 .expression_attribute_names("#link", "_link")
                 .expression_attribute_names("#item", "_item")
-                .expression_attribute_values(":link", text(link.as_str()))
+                .expression_attribute_values(":link", partition.key())
                 .limit(AT_ONCE)
                 .send()
                 .await?;

@@ -2,7 +2,7 @@
 
 use super::{
     Filter, Listed, TABLE, Transactions, Twin,
-    items::{same_as, transaction, transaction_key},
+    items::{Partition, same_as, transaction, transaction_key},
     list::start_key,
     read::{Place, date_range, place},
 };
@@ -36,8 +36,9 @@ pub struct Version {
 impl Transactions {
     /// Every version of a transaction, oldest first; none if it was never seen.
     pub async fn history(&self, link: &LinkId, id: &TransactionId) -> Result<Vec<Version>, StoreError> {
-        let mut items = self.items_from(link, &format!("V#{id}#")).await?;
-        items.extend(self.read_all(vec![transaction_key(link, id.as_str())]).await?);
+        let partition = self.partition(link);
+        let mut items = self.items_from(&partition, &format!("V#{id}#")).await?;
+        items.extend(self.read_all(vec![transaction_key(&partition, id.as_str())]).await?);
         items.into_iter().map(|item| version(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 
@@ -51,10 +52,11 @@ impl Transactions {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
-        let (places, next) = self.places(link, filter, after, limit).await?;
-        let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
+        let partition = self.partition(link);
+        let (places, next) = self.places(&partition, filter, after, limit).await?;
+        let keys = places.iter().map(|(_, id)| transaction_key(&partition, id)).collect();
         let latest = self.read_all(keys).await?.into_iter();
-        let earlier = self.items_from(link, "V#").await?.into_iter();
+        let earlier = self.items_from(&partition, "V#").await?.into_iter();
         let mut versions = latest
             .chain(earlier)
             .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
@@ -63,16 +65,18 @@ impl Transactions {
         let page_end = next.as_ref().map(Cursor::parts);
         let before_page = after.map(Cursor::parts);
         versions.retain(|version| {
-            let place = (version.row.day(), version.row.id().as_str());
+            let place = (version.row.day(self.resource), version.row.id().as_str());
             let on_page = before_page.is_none_or(|start| place < start) && page_end.is_none_or(|end| end <= place);
-            on_page && version.was_valid_at(instant) && filter.chooses(&version.row)
+            on_page && version.was_valid_at(instant) && filter.chooses(&version.row, self.resource)
         });
         versions.sort_by(|one, other| {
-            let place = |version: &Version| (version.row.day().to_owned(), version.row.id().clone());
+            let place = |version: &Version| (version.row.day(self.resource).to_owned(), version.row.id().clone());
             place(other).cmp(&place(one))
         });
         let next = match versions.get(limit) {
-            Some(_) => versions.get(limit - 1).map(|last| Cursor::at(last.row.day(), last.row.id().as_str())),
+            Some(_) => {
+                versions.get(limit - 1).map(|last| Cursor::at(last.row.day(self.resource), last.row.id().as_str()))
+            }
             None => next,
         };
         versions.truncate(limit);
@@ -83,7 +87,7 @@ impl Transactions {
     /// The places of a page of rows in a range of days, deleted ones included, and where the next page starts.
     async fn places(
         &self,
-        link: &LinkId,
+        partition: &Partition,
         filter: &Filter,
         after: Option<&Cursor>,
         limit: usize,
@@ -94,11 +98,11 @@ impl Transactions {
             .scan_index_forward(false)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_expression_attribute_values(Some(date_range(
-                link,
+                partition,
                 filter.date_from.as_deref(),
                 filter.date_to.as_deref(),
             )))
-            .set_exclusive_start_key(after.map(|cursor| start_key(link, cursor)))
+            .set_exclusive_start_key(after.map(|cursor| start_key(partition, cursor)))
             .send()
             .await?;
         let entries = answer.items.unwrap_or_default();

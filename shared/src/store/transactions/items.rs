@@ -8,32 +8,54 @@ use serde_json::{Map, Value};
 
 use super::{Observation, Twin};
 use crate::{
-    domain::{Account, AccountId, Digest, LinkId, Stored, Timestamp, Transaction, TransactionId},
+    domain::{Account, AccountId, Digest, LinkId, Resource, Stored, Timestamp, Transaction, TransactionId},
     store::item::{Item, attribute, document, text, timestamp},
 };
 
-pub(super) fn transaction_key(link: &LinkId, id: &str) -> Item {
-    key(link, format!("T#{id}"))
+/// The partition of a link's rows of one resource. Accounts and balances stand with the transactions.
+#[derive(Debug, Clone)]
+pub(super) struct Partition {
+    key: String,
+    resource: Resource,
+}
+
+impl Partition {
+    pub(super) fn of(resource: Resource, link: &LinkId) -> Self {
+        let key = match resource {
+            Resource::TRANSACTIONS => link.to_string(),
+            other => format!("{link}/{}", other.name()),
+        };
+        Self { key, resource }
+    }
+
+    /// The value of `_link`.
+    pub(super) fn key(&self) -> AttributeValue {
+        text(&self.key)
+    }
+}
+
+pub(super) fn transaction_key(partition: &Partition, id: &str) -> Item {
+    key(partition, format!("T#{id}"))
 }
 
 /// The key of an item.
-pub(super) fn key(link: &LinkId, item: String) -> Item {
-    Item::from([("_link".to_owned(), text(link.as_str())), ("_item".to_owned(), text(item))])
+pub(super) fn key(partition: &Partition, item: String) -> Item {
+    Item::from([("_link".to_owned(), partition.key()), ("_item".to_owned(), text(item))])
 }
 
-pub(super) fn transaction_item(link: &LinkId, row: &Transaction, seen: &Observation) -> Item {
+pub(super) fn transaction_item(partition: &Partition, row: &Transaction, seen: &Observation) -> Item {
     let id = row.id().as_str();
     let mut item = document_item(row.document(), &["account", "status", "type", "collected_at"]);
-    item.extend(transaction_key(link, id));
-    item.insert("_by_date".to_owned(), text(format!("{}#{id}", row.day())));
+    item.extend(transaction_key(partition, id));
+    item.insert("_by_date".to_owned(), text(format!("{}#{id}", row.day(partition.resource))));
     item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(row.digest().as_bytes())));
     item.extend(observation(seen));
     item
 }
 
-pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> Item {
+pub(super) fn account_item(partition: &Partition, account: &Account, at: Timestamp) -> Item {
     let mut item = document_item(account.document(), &["collected_at"]);
-    item.extend(key(link, format!("A#{}", account.id())));
+    item.extend(key(partition, format!("A#{}", account.id())));
     item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
@@ -41,13 +63,13 @@ pub(super) fn account_item(link: &LinkId, account: &Account, at: Timestamp) -> I
 
 /// The item of an account's balance, if Belvo sent one: under the time at which Belvo read it, so that a balance that is
 /// seen again is the same item.
-pub(super) fn balance_item(link: &LinkId, account: &Account, seen: &Observation) -> Option<Item> {
+pub(super) fn balance_item(partition: &Partition, account: &Account, seen: &Observation) -> Option<Item> {
     let balance = account.document().get("balance").filter(|balance| !balance.is_null())?;
     let mut document = Map::from_iter([("balance".to_owned(), balance.clone())]);
     document.extend(account.document().get_key_value("collected_at").map(|(name, at)| (name.clone(), at.clone())));
     let mut item = document_item(&document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
-    item.extend(key(link, format!("B#{}#{at}", account.id())));
+    item.extend(key(partition, format!("B#{}#{at}", account.id())));
     item.extend(observation(seen));
     Some(item)
 }

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::{
     TABLE, Transactions, Twin,
-    items::{same_as, transaction, transaction_key},
+    items::{Partition, same_as, transaction, transaction_key},
     read::{Place, date_range, place},
 };
 use crate::{
-    domain::{LinkId, Transaction},
+    domain::{LinkId, Resource, Transaction},
     store::{
         Cursor, StoreError,
         item::{Item, text},
@@ -39,8 +39,8 @@ pub struct Filter {
 
 impl Filter {
     /// Whether the filter chooses a row, by the document alone.
-    pub(super) fn chooses(&self, row: &Transaction) -> bool {
-        let day = row.day();
+    pub(super) fn chooses(&self, row: &Transaction, resource: Resource) -> bool {
+        let day = row.day(resource);
         let is = |wanted: &Option<String>, field: &str| {
             wanted.as_deref().is_none_or(|wanted| row.document().get(field).and_then(Value::as_str) == Some(wanted))
         };
@@ -71,10 +71,11 @@ impl Transactions {
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
+        let partition = self.partition(link);
         let mut places = Vec::new();
-        let mut start = after.map(|cursor| start_key(link, cursor));
+        let mut start = after.map(|cursor| start_key(&partition, cursor));
         for _ in 0..READS_PER_LISTING {
-            let answer = self.list_index(link, filter, start.take(), limit - places.len()).await?;
+            let answer = self.list_index(&partition, filter, start.take(), limit - places.len()).await?;
             for entry in answer.items.unwrap_or_default() {
                 places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
             }
@@ -90,19 +91,19 @@ impl Transactions {
             (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(TABLE))?),
             _ => None,
         };
-        let rows = self.read_rows(link, &places).await?;
+        let rows = self.read_rows(&partition, &places).await?;
         Ok((rows, next.map(|(day, id)| Cursor::at(&day, &id))))
     }
 
     /// One read of the index: the places of matching rows that are not deleted, newest first.
     async fn list_index(
         &self,
-        link: &LinkId,
+        partition: &Partition,
         filter: &Filter,
         start: Option<Item>,
         wanted: usize,
     ) -> Result<QueryOutput, StoreError> {
-        let mut values = date_range(link, filter.date_from.as_deref(), filter.date_to.as_deref());
+        let mut values = date_range(partition, filter.date_from.as_deref(), filter.date_to.as_deref());
         let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
         let mut query = self
             .by_date()
@@ -124,8 +125,8 @@ impl Transactions {
     }
 
     /// The rows at these places, in the same order. A row that moved in between is left out.
-    async fn read_rows(&self, link: &LinkId, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
-        let keys = places.iter().map(|(_, id)| transaction_key(link, id)).collect();
+    async fn read_rows(&self, partition: &Partition, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
+        let keys = places.iter().map(|(_, id)| transaction_key(partition, id)).collect();
         let mut rows = HashMap::with_capacity(places.len());
         for item in self.read_all(keys).await? {
             let same_as = same_as(&item);
@@ -136,9 +137,9 @@ impl Transactions {
     }
 }
 
-pub(super) fn start_key(link: &LinkId, cursor: &Cursor) -> Item {
+pub(super) fn start_key(partition: &Partition, cursor: &Cursor) -> Item {
     let (day, id) = cursor.parts();
-    let mut key = transaction_key(link, id);
+    let mut key = transaction_key(partition, id);
     key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
     key
 }

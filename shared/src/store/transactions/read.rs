@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 
 use super::{
     BY_DATE, TABLE, Transactions,
-    items::{account, stored_account, stored_transaction, transaction_key},
+    items::{Partition, account, stored_account, stored_transaction, transaction_key},
 };
 use crate::{
     domain::{Account, AccountId, Days, LinkId, Stock, Stored, TransactionId, parse_date},
@@ -55,7 +55,8 @@ impl Transactions {
         link: &LinkId,
         ids: HashSet<TransactionId>,
     ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
-        let keys = ids.iter().map(|id| transaction_key(link, id.as_str())).collect();
+        let partition = self.partition(link);
+        let keys = ids.iter().map(|id| transaction_key(&partition, id.as_str())).collect();
         let items = self.read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"]).await?;
         items.iter().map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
@@ -93,7 +94,7 @@ impl Transactions {
 
     /// The day of a link's newest transaction, deleted ones included; none if nothing is stored.
     pub async fn newest_day(&self, link: &LinkId) -> Result<Option<String>, StoreError> {
-        let values = date_range(link, None, None);
+        let values = date_range(&self.partition(link), None, None);
         let newest = self.by_date().scan_index_forward(false).limit(1).projection_expression("#by_date");
         let answer = newest.set_expression_attribute_values(Some(values)).send().await?;
         let newest =
@@ -112,7 +113,7 @@ impl Transactions {
     ) -> QueryPaginatorItems {
         // Belvo's date filters leave out rows without a date, and so does a bounded span here.
         let open = if days == Days::ALL { None } else { Some("0000-00-01".to_owned()) };
-        let mut values = date_range(link, days.first().or(open).as_deref(), days.last().as_deref());
+        let mut values = date_range(&self.partition(link), days.first().or(open).as_deref(), days.last().as_deref());
         if let Some(account) = account {
             values.insert(":account".to_owned(), text(account.as_str()));
         }
@@ -130,13 +131,13 @@ impl Transactions {
 
     /// A link's accounts.
     pub async fn accounts(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {
-        let items = self.items_from(link, "A#").await?;
+        let items = self.items_from(&self.partition(link), "A#").await?;
         items.into_iter().map(|item| account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 
     /// What is stored of a link's accounts: ids and fingerprints only.
     pub async fn stored_accounts(&self, link: &LinkId) -> Result<HashMap<AccountId, Stored>, StoreError> {
-        let items = self.items_from(link, "A#").await?;
+        let items = self.items_from(&self.partition(link), "A#").await?;
         items.iter().map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
     }
 
@@ -152,30 +153,34 @@ impl Transactions {
             .consistent_read(true)
     }
 
-    /// A link's items whose sort key starts with `prefix`, in its order.
-    pub(super) async fn items_from(&self, link: &LinkId, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let items = self.items_with(link, prefix).into_paginator().items().send();
+    /// The items of a partition whose sort key starts with `prefix`, in its order.
+    pub(super) async fn items_from(&self, partition: &Partition, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let items = self.items_with(partition, prefix).into_paginator().items().send();
         Ok(items.collect::<Result<Vec<_>, _>>().await?)
     }
 
-    /// A consistent query of a link's items whose sort key starts with `prefix`.
-    pub(super) fn items_with(&self, link: &LinkId, prefix: &str) -> QueryFluentBuilder {
+    /// A consistent query of the items of a partition whose sort key starts with `prefix`.
+    pub(super) fn items_with(&self, partition: &Partition, prefix: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.table)
             .key_condition_expression("#link = :link AND begins_with(#item, :prefix)")
             .expression_attribute_names("#link", "_link")
             .expression_attribute_names("#item", "_item")
-            .expression_attribute_values(":link", text(link.as_str()))
+            .expression_attribute_values(":link", partition.key())
             .expression_attribute_values(":prefix", text(prefix))
             .consistent_read(true)
     }
 }
 
 /// The values of a key condition over `by_date`. `$` follows `#`, so the upper bound includes the whole last day.
-pub(super) fn date_range(link: &LinkId, from: Option<&str>, to: Option<&str>) -> HashMap<String, AttributeValue> {
+pub(super) fn date_range(
+    partition: &Partition,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> HashMap<String, AttributeValue> {
     HashMap::from([
-        (":link".to_owned(), text(link.as_str())),
+        (":link".to_owned(), partition.key()),
         (":from".to_owned(), text(from.unwrap_or("0"))),
         (":to".to_owned(), text(format!("{}$", to.unwrap_or("9999-12-31")))),
     ])

@@ -102,10 +102,11 @@ impl Transactions {
         days: Days,
     ) -> Result<HashMap<String, Movement>, StoreError> {
         let mut entries = self.entries(link, days, Some(account), "#by_date", &[]).send();
+        let partition = self.partition(link);
         let mut keys = Vec::new();
         while let Some(entry) = entries.next().await {
             let (_, id) = place(&entry?).ok_or(StoreError::Corrupt(TABLE))?;
-            keys.push(transaction_key(link, &id));
+            keys.push(transaction_key(&partition, &id));
         }
         let mut movements: HashMap<String, Option<Movement>> = HashMap::new();
         let attributes = ["_item", "_json", "_same_as", "_deleted_at", "internal_identification"];
@@ -123,7 +124,7 @@ impl Transactions {
 
     /// Which of these transactions of other links are stored and not deleted.
     pub async fn live(&self, twins: HashSet<Twin>) -> Result<HashSet<Twin>, StoreError> {
-        let keys = twins.iter().map(|twin| transaction_key(&twin.link, twin.id.as_str())).collect();
+        let keys = twins.iter().map(|twin| transaction_key(&self.partition(&twin.link), twin.id.as_str())).collect();
         let items = self.read_parts(keys, &["_link", "_item", "_deleted_at"]).await?;
         let live = |item: &Item| {
             let link = LinkId::parse(item.get("_link")?.as_s().ok()?).ok()?;
@@ -140,7 +141,7 @@ impl Transactions {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(transaction_key(link, id.as_str())))
+            .set_key(Some(transaction_key(&self.partition(link), id.as_str())))
             .update_expression("SET #same_as = :same_as")
             // Without a row, this would make an item of its own.
             .condition_expression("attribute_exists(#item)")

@@ -34,9 +34,10 @@ impl Transactions {
     /// Writes rows, and keeps what the changed ones were before. `Ok` means that every row is written. After a failure it
     /// may be repeated: an earlier version is kept under its own time, so it is kept once.
     pub async fn put(&self, link: &LinkId, changes: &Changes, seen: &Observation) -> Result<(), StoreError> {
+        let partition = self.partition(link);
         // The versions first: a failure in between leaves a version too many, which the repetition writes again, and
         // never one too few.
-        let keys = changes.changed.iter().map(|row| transaction_key(link, row.id().as_str())).collect();
+        let keys = changes.changed.iter().map(|row| transaction_key(&partition, row.id().as_str())).collect();
         let replaced = self.read_all(keys).await?;
         let twins: HashMap<_, _> = replaced
             .iter()
@@ -46,7 +47,7 @@ impl Transactions {
         let versions = versions.map(|item| item.map(put_request)).collect::<Result<_, _>>()?;
         self.write_all(versions).await?;
         let rows = changes.new.iter().chain(&changes.changed).map(|row| {
-            let mut item = transaction_item(link, row, seen);
+            let mut item = transaction_item(&partition, row, seen);
             let twin = item["_item"].as_s().ok().and_then(|key| twins.get(key));
             item.extend(twin.map(|twin| ("_same_as".to_owned(), twin.clone())));
             put_request(item)
@@ -68,10 +69,11 @@ impl Transactions {
         accounts: &[Account],
         seen: &Observation,
     ) -> Result<(), StoreError> {
+        let partition = self.partition(link);
         // The balances first: an account that is written is known, and would not be written again after a failure.
-        let balances = accounts.iter().filter_map(|account| balance_item(link, account, seen));
+        let balances = accounts.iter().filter_map(|account| balance_item(&partition, account, seen));
         self.write_all(balances.map(put_request).collect()).await?;
-        let accounts = accounts.iter().map(|account| account_item(link, account, seen.at));
+        let accounts = accounts.iter().map(|account| account_item(&partition, account, seen.at));
         self.write_all(accounts.map(put_request).collect()).await
     }
 
@@ -83,7 +85,7 @@ impl Transactions {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(transaction_key(link, id.as_str())))
+            .set_key(Some(transaction_key(&self.partition(link), id.as_str())))
             .update_expression("SET #at = if_not_exists(#at, :at), #by = if_not_exists(#by, :by)")
             // A tombstone belongs to a row; without one, this would make an item of its own.
             .condition_expression("attribute_exists(#item)")
