@@ -132,13 +132,17 @@ impl<'a> Link<'a> {
 
     /// The pages of `GET /links/{link}/transactions` with these parameters.
     pub async fn stored_pages(&self, parameters: &str) -> Vec<Vec<Value>> {
-        let path = format!("/links/{}/transactions?{parameters}", self.id);
+        self.pages(&format!("/links/{}/transactions?{parameters}", self.id), "transactions").await
+    }
+
+    /// Every page of a listing whose rows stand under `name`.
+    async fn pages(&self, path: &str, name: &str) -> Vec<Vec<Value>> {
         let mut pages = Vec::new();
         let mut cursor = String::new();
         loop {
             let answer = self.stack.get(&format!("{path}{cursor}")).await;
             assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-            pages.push(answer.body["transactions"].as_array().expect("rows").clone());
+            pages.push(answer.body[name].as_array().expect("rows").clone());
             match &answer.body["next_cursor"] {
                 Value::String(next) => cursor = format!("&cursor={next}"),
                 _ => return pages,
@@ -148,24 +152,53 @@ impl<'a> Link<'a> {
 
     /// Asserts that our rows are the sandbox's rows, field by field, and returns them.
     pub async fn assert_equals_the_sandbox(&self) -> BTreeMap<String, Value> {
-        let (truth, stored) = (self.truth().await, self.stored().await);
-        let missing: Vec<_> = truth.keys().filter(|id| !stored.contains_key(*id)).collect();
-        let extra: Vec<_> = stored.keys().filter(|id| !truth.contains_key(*id)).collect();
-        assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}, extra {extra:?}");
-        for (id, row) in &truth {
-            assert_eq!(difference(row, &stored[id]), None, "row {id}");
-        }
-        stored
+        assert_equal(&self.truth().await, self.stored().await)
+    }
+
+    /// Asks for a retrieval of another resource, with further fields of the body, and waits until it is collected; returns its
+    /// record.
+    pub async fn collect_resource(&self, resource: &str, mut body: Value) -> Value {
+        body["link"] = json!(self.id);
+        body["resource"] = json!(resource);
+        let answer = self.stack.request(&body).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        self.stack.request_with_status(answer.body["request_id"].as_str().expect("a request id"), "collected").await
+    }
+
+    /// The sandbox's rows of another resource, by id.
+    pub async fn truth_of(&self, resource: &str) -> BTreeMap<String, Value> {
+        let rows = self.stack.sandbox(Method::GET, &format!("links/{}/resources/{resource}", self.id), None).await;
+        by_id(rows.as_array().expect("an array of rows"))
+    }
+
+    /// Our rows of another resource, by id, read through every page of the API.
+    pub async fn stored_of(&self, resource: &str) -> BTreeMap<String, Value> {
+        let path = format!("/links/{}/resources/{resource}?limit=500", self.id);
+        by_id(&self.pages(&path, "rows").await.concat())
+    }
+
+    /// Asserts that our rows of another resource are the sandbox's rows, field by field, and returns them.
+    pub async fn assert_resource_equals_the_sandbox(&self, resource: &str) -> BTreeMap<String, Value> {
+        assert_equal(&self.truth_of(resource).await, self.stored_of(resource).await)
     }
 
     /// When each item of this link was last written, by sort key.
     pub async fn written_at(&self) -> BTreeMap<String, String> {
+        self.written_at_in(&self.id).await
+    }
+
+    /// When each item of this link's rows of another resource was last written, by sort key.
+    pub async fn written_at_of(&self, resource: &str) -> BTreeMap<String, String> {
+        self.written_at_in(&format!("{}/{resource}", self.id)).await
+    }
+
+    async fn written_at_in(&self, partition: &str) -> BTreeMap<String, String> {
         let items = aws_sdk_dynamodb::Client::new(&self.stack.aws)
             .query()
             .table_name(&self.stack.transactions_table)
             .key_condition_expression("#link = :link")
             .expression_attribute_names("#link", "_link")
-            .expression_attribute_values(":link", AttributeValue::S(self.id.clone()))
+            .expression_attribute_values(":link", AttributeValue::S(partition.to_owned()))
             .into_paginator()
             .items()
             .send()
@@ -190,6 +223,17 @@ impl<'a> Link<'a> {
         }
         body
     }
+}
+
+/// Asserts that rows are equal field by field, and returns ours.
+fn assert_equal(truth: &BTreeMap<String, Value>, stored: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let missing: Vec<_> = truth.keys().filter(|id| !stored.contains_key(*id)).collect();
+    let extra: Vec<_> = stored.keys().filter(|id| !truth.contains_key(*id)).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}, extra {extra:?}");
+    for (id, row) in truth {
+        assert_eq!(difference(row, &stored[id]), None, "row {id}");
+    }
+    stored
 }
 
 /// Rows by their ids, each of which must occur once.

@@ -15,5 +15,6 @@ mod quota;
 mod reading;
 mod reconnecting;
 mod requesting;
+mod resources;
 mod secrecy;
 mod webhooks;

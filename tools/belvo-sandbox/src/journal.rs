@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::resource::Resource;
+
 /// The record of a sandbox since its start or the last clearing.
 #[derive(Default)]
 pub(crate) struct Journal {
@@ -30,7 +32,7 @@ pub(crate) struct Call {
     pub(crate) page: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) page_size: Option<usize>,
-    /// The body of a POST to transactions.
+    /// The body of a POST that asks for a retrieval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<Value>,
     /// The request id a 202 carried, or would have carried.
@@ -160,11 +162,15 @@ pub(crate) fn now() -> String {
 }
 
 fn is_page(call: &Call) -> bool {
-    call.method == "GET" && call.path == "/api/transactions/"
+    call.method == "GET" && is_listing(&call.path)
 }
 
 fn is_retrieval(call: &Call) -> bool {
-    call.method == "POST" && call.path == "/api/transactions/"
+    call.method == "POST" && is_listing(&call.path)
+}
+
+fn is_listing(path: &str) -> bool {
+    Resource::at(path).is_some_and(|resource| resource.path == path)
 }
 
 /// The delivery with its body as JSON where it is JSON.

@@ -1,5 +1,5 @@
-//! A Belvo to develop against: one HTTP server on 127.0.0.1 with the shape of Belvo's API for Brazil, generated
-//! data, webhooks, and a control API that makes it misbehave. It shares no code with the product, so that a
+//! A Belvo to develop against: one HTTP server on 127.0.0.1 with the shape of Belvo's API for Brazil (and the like of it for
+//! Mexico), generated data, webhooks, and a control API that makes it misbehave. It shares no code with the product, so that a
 //! mistake in one cannot hide a mistake in the other.
 
 mod api;
@@ -9,6 +9,7 @@ mod data;
 mod journal;
 mod limits;
 mod link;
+mod resource;
 mod row;
 mod rules;
 mod state;

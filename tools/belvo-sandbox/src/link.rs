@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, OffsetDateTime};
 
 use crate::data::{Account, Generator, LinkSpec};
+use crate::resource::Resource;
 use crate::row::{Filter, Row};
 
 /// One user's connection to one bank.
@@ -25,7 +26,7 @@ impl Link {
         let (object, accounts, generator) = Generator::new(spec);
         let id = object["id"].as_str().unwrap_or_default().to_owned();
         let mut link = Self { id, object, accounts, rows: Vec::new(), generator };
-        link.add(transactions, None);
+        link.add(Resource::transactions(), transactions, None);
         link
     }
 
@@ -37,14 +38,14 @@ impl Link {
         self.object["status"].as_str().unwrap_or_default()
     }
 
-    /// Every row, with the id of its account.
+    /// Every transaction, with the id of its account.
     pub(crate) fn values(&self) -> Vec<Value> {
         let value = |row: &Row| {
             let mut value = row.value();
             value["account"] = json!({ "id": row.account });
             value
         };
-        self.rows.iter().map(value).collect()
+        self.rows.iter().filter(|row| row.resource.is_banking).map(value).collect()
     }
 
     /// Takes over the accounts and rows of another link, under ids of its own.
@@ -61,7 +62,7 @@ impl Link {
         for mut row in rows {
             row["id"] = json!(self.generator.id());
             row["account"]["id"] = json!(row["account"]["id"].as_str().and_then(|id| ids.get(id)));
-            self.rows.push(Row::new(row));
+            self.rows.push(Row::new(Resource::transactions(), row));
         }
         self.sort();
     }
@@ -89,9 +90,10 @@ impl Link {
         self.rows.iter().find(|row| row.id == id)
     }
 
-    /// Generates `count` rows, all on `date` or spread over the window, and names them.
-    pub(crate) fn add(&mut self, count: usize, date: Option<Date>) -> Vec<String> {
-        let new: Vec<Row> = (0..count).map(|_| Row::new(self.generator.row(&self.accounts, date))).collect();
+    /// Generates `count` rows of a resource, all on `date` or spread over the window, and names them.
+    pub(crate) fn add(&mut self, resource: &'static Resource, count: usize, date: Option<Date>) -> Vec<String> {
+        let mut generated = || self.generator.row(resource, &self.id, &self.accounts, date);
+        let new: Vec<Row> = (0..count).map(|_| Row::new(resource, generated())).collect();
         let ids = new.iter().map(|row| row.id.clone()).collect();
         self.rows.extend(new);
         self.sort();
@@ -117,9 +119,10 @@ impl Link {
         self.rows.len() < before
     }
 
-    /// Books every pending row; says how many there were.
+    /// Books every pending transaction; says how many there were.
     pub(crate) fn settle(&mut self) -> usize {
-        let pending = (0..self.rows.len()).filter(|at| self.rows[*at].status.as_deref() == Some("PENDING"));
+        let pending = (0..self.rows.len())
+            .filter(|at| self.rows[*at].resource.is_banking && self.rows[*at].status.as_deref() == Some("PENDING"));
         let pending: Vec<usize> = pending.collect();
         for position in &pending {
             let mut value = self.rows[*position].value();
@@ -139,14 +142,17 @@ impl Link {
             "total_transactions": self.rows(filter).count(),
             "total_inflow_transactions": of("INFLOW"),
             "total_outflow_transactions": of("OUTFLOW"),
-            "first_transaction_date": self.rows(filter).map(|row| &row.value_date).min(),
-            "last_transaction_date": self.rows(filter).map(|row| &row.value_date).max(),
+            "first_transaction_date": self.rows(filter).map(|row| &row.day).min(),
+            "last_transaction_date": self.rows(filter).map(|row| &row.day).max(),
         })
     }
 
     fn replace(&mut self, position: usize, mut value: Value) {
-        value["account"] = json!({ "id": self.rows[position].account });
-        self.rows[position] = Row::new(value);
+        let resource = self.rows[position].resource;
+        if resource.is_banking {
+            value["account"] = json!({ "id": self.rows[position].account });
+        }
+        self.rows[position] = Row::new(resource, value);
     }
 
     fn sort(&mut self) {

@@ -12,6 +12,7 @@ use crate::data::LinkSpec;
 use crate::journal::Journal;
 use crate::limits::Limits;
 use crate::link::Link;
+use crate::resource::Resource;
 use crate::rules::Rules;
 use crate::webhooks::Planned;
 use crate::widget::Session;
@@ -52,6 +53,8 @@ pub(crate) struct NewLink {
     pub(crate) days: u32,
     pub(crate) with_loan: bool,
     pub(crate) transactions: usize,
+    /// How many rows of other resources.
+    pub(crate) resources: Vec<(&'static Resource, usize)>,
     /// Another rate than the generated one.
     pub(crate) refresh_rate: Option<String>,
     /// Another `institution_user_id` than the generated one.
@@ -99,6 +102,9 @@ impl State {
         };
         *made += 1;
         let mut link = Link::new(&spec, new.transactions);
+        for (resource, count) in new.resources {
+            link.add(resource, count, None);
+        }
         for (field, value) in [("refresh_rate", new.refresh_rate), ("institution_user_id", new.customer)] {
             if let Some(value) = value {
                 link.object[field] = json!(value);
@@ -121,6 +127,7 @@ impl State {
             days: 1,
             with_loan: false,
             transactions: 0,
+            resources: Vec::new(),
             refresh_rate: link.object["refresh_rate"].as_str().map(str::to_owned),
             customer: link.object["institution_user_id"].as_str().map(str::to_owned),
         };

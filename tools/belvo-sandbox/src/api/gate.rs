@@ -19,6 +19,7 @@ use super::pages::page_size;
 use super::{Effects, Issued};
 use crate::config::Config;
 use crate::journal::Call;
+use crate::resource::Resource;
 use crate::rules::{Action, Effect, On};
 use crate::state::App;
 
@@ -81,11 +82,12 @@ fn read(app: &App, method: &Method, uri: &axum::http::Uri, body: &Bytes) -> Call
         let id = path.strip_prefix("/api/links/")?.trim_end_matches('/');
         (!id.is_empty()).then(|| id.to_owned())
     });
-    if path == "/api/transactions/" && method == Method::GET {
+    let listing = Resource::at(path).is_some_and(|resource| resource.path == path);
+    if listing && method == Method::GET {
         call.page = Some(parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1));
         call.page_size = Some(page_size(&app.config, parameter("page_size").as_deref()));
     }
-    if path == "/api/transactions/" && method == Method::POST {
+    if listing && method == Method::POST {
         call.request = serde_json::from_slice(body).ok();
         call.link = call.request.as_ref().and_then(|request| request["link"].as_str()).map(str::to_owned);
         if let Some(request) = call.request.as_mut().and_then(Value::as_object_mut) {
@@ -97,12 +99,13 @@ fn read(app: &App, method: &Method, uri: &axum::http::Uri, body: &Bytes) -> Call
 }
 
 fn classify(method: &Method, path: &str) -> Option<On> {
+    if Resource::at(path).is_some() {
+        return Some(if method == Method::POST { On::Post } else { On::Get });
+    }
     match path.strip_prefix("/api/")?.split('/').next()? {
         "token" => Some(On::Token),
         "links" => Some(On::Links),
         "accounts" => Some(On::Accounts),
-        "transactions" if method == Method::POST => Some(On::Post),
-        "transactions" => Some(On::Get),
         _ => None,
     }
 }

@@ -63,6 +63,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         days: DEFAULT_DAYS,
         with_loan: false,
         transactions: DEFAULT_TRANSACTIONS,
+        resources: Vec::new(),
         refresh_rate: None,
         customer: None,
     };

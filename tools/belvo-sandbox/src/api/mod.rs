@@ -7,19 +7,20 @@ mod gate;
 mod links;
 mod pages;
 mod retrievals;
+mod rows;
 mod token;
-mod transactions;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use serde_json::json;
 
 use self::errors::ApiError;
 pub(crate) use self::links::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
 pub(crate) use self::pages::json as json_text;
+use crate::resource::RESOURCES;
 use crate::rules::Effect;
 use crate::state::App;
 
@@ -33,15 +34,20 @@ pub(crate) struct Issued(String);
 
 /// Every route of the Belvo API that this server has.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    let api = Router::new()
+    let mut api = Router::new()
         .route("/api/", get(|| async { axum::Json(json!({ "api": "belvo-sandbox" })) }))
         .route("/api/token/", post(token::create))
         .route("/api/links/", get(links::list).post(links::create))
         .route("/api/links/{id}/", get(links::show).delete(deletion::delete))
         .route("/api/accounts/", get(accounts::list))
-        .route("/api/accounts/{id}/", get(accounts::show))
-        .route("/api/transactions/", get(transactions::list).post(retrievals::create))
-        .route("/api/transactions/{id}/", get(transactions::show))
+        .route("/api/accounts/{id}/", get(accounts::show));
+    for resource in &RESOURCES {
+        let listing = get(rows::list).post(retrievals::create).layer(Extension(resource));
+        api = api
+            .route(resource.path, listing)
+            .route(&format!("{}{{id}}/", resource.path), get(rows::show).layer(Extension(resource)));
+    }
+    let api = api
         .method_not_allowed_fallback(|| async { ApiError::new("method_not_allowed") })
         .layer(from_fn_with_state(Arc::clone(app), gate::pass));
     Router::new()

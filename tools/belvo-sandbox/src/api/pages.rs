@@ -20,10 +20,11 @@ pub(crate) struct Query {
 impl Query {
     /// Reads the query. A parameter that is not among `known` is refused: Belvo has more filters than this server,
     /// and ignoring one would answer with the wrong rows.
-    pub(crate) fn parse(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+    pub(crate) fn parse(query: Option<&str>, known: &[impl AsRef<str>]) -> Result<Self, ApiError> {
         let pairs: Vec<(String, String)> =
             form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-        let unknown = |key: &String| !known.contains(&key.as_str()) && key != "page" && key != "page_size";
+        let unknown =
+            |key: &String| !known.iter().any(|name| name.as_ref() == key) && key != "page" && key != "page_size";
         match pairs.iter().find(|(key, _)| unknown(key)) {
             None => Ok(Self { pairs }),
             Some((key, _)) => {

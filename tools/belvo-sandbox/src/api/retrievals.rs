@@ -1,4 +1,4 @@
-//! `POST /api/transactions/`: asks the bank for fresh data. Asynchronously it is answered with a request id and
+//! `POST /api/transactions/` and its like: asks the institution for fresh data. Asynchronously it is answered with a request id and
 //! ends in a webhook; otherwise the answer holds the rows.
 
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use uuid::Uuid;
 
 use super::errors::ApiError;
 use super::pages::{json as json_text, uuid};
-use super::transactions::date;
+use super::rows::date;
 use super::{Effects, Issued};
 use crate::link::Link;
+use crate::resource::Resource;
 use crate::row::{Filter, array};
 use crate::rules::Action;
 use crate::state::{App, State as Sandbox};
@@ -25,7 +26,8 @@ use crate::webhooks::{envelope, plan, sender};
 /// What is asked for, once it is known to make sense.
 struct Retrieval {
     link: String,
-    from: Date,
+    /// The first day, where days are asked for.
+    from: Option<Date>,
     window: Filter,
     save_data: bool,
 }
@@ -34,6 +36,7 @@ struct Retrieval {
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     Extension(effects): Extension<Effects>,
+    Extension(resource): Extension<&'static Resource>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
@@ -42,9 +45,10 @@ pub(crate) async fn create(
     let ignored = effects.has(|action| matches!(action, Action::IgnoreAsync(_)));
     let (request, planned) = {
         let mut state = app.state();
-        let retrieval = check(&state, &body)?;
+        let retrieval = check(&state, resource, &body)?;
         let customer = state.link(&retrieval.link).map(|link| link.object["institution_user_id"].clone());
-        if !state.limits.admit(&customer.unwrap_or_default(), retrieval.from) {
+        let counted = retrieval.from.filter(|_| resource.is_banking);
+        if counted.is_some_and(|from| !state.limits.admit(&customer.unwrap_or_default(), from)) {
             return Err(ApiError::new("operational_limits_reached"));
         }
         state.journal.retrieved(&retrieval.link);
@@ -72,10 +76,9 @@ pub(crate) async fn create(
 }
 
 /// Everything Belvo refuses without asking the bank.
-fn check(state: &Sandbox, body: &Value) -> Result<Retrieval, ApiError> {
-    let required = ["link", "date_from", "date_to"];
+fn check(state: &Sandbox, resource: &'static Resource, body: &Value) -> Result<Retrieval, ApiError> {
     let mut errors: Vec<ApiError> = Vec::new();
-    for field in required {
+    for field in resource.required.iter().copied() {
         match &body[field] {
             Value::Null if body.get(field).is_some() => errors.push(ApiError::field("null", field)),
             Value::Null => errors.push(ApiError::field("required", field)),
@@ -89,10 +92,18 @@ fn check(state: &Sandbox, body: &Value) -> Result<Retrieval, ApiError> {
     }
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     let id = uuid("link", text("link"))?;
-    let (from, to) = (date("date_from", text("date_from"))?, date("date_to", text("date_to"))?);
+    let day = |field: &str| body[field].as_str().map(|text| date(field, text)).transpose();
+    let (from, to) = match resource.date_field {
+        Some(_) => (day("date_from")?, day("date_to")?),
+        None => (None, None),
+    };
+    let flows = resource.required.contains(&"type").then(|| text("type"));
+    if flows.is_some_and(|flow| !["INFLOW", "OUTFLOW"].contains(&flow)) {
+        return Err(ApiError::field("invalid_choice", "type"));
+    }
     let link = state.link(&id).ok_or_else(|| does_not_exist("link", &id))?;
-    let account = account(link, &body["account"])?;
-    if from > to || to > latest_day(link) {
+    let account = if resource.is_banking { account(link, &body["account"])? } else { None };
+    if from.zip(to).is_some_and(|(from, to)| from > to) || to.is_some_and(|to| to > latest_day(link)) {
         return Err(ApiError::new("invalid_period"));
     }
     match link.status() {
@@ -101,7 +112,13 @@ fn check(state: &Sandbox, body: &Value) -> Result<Retrieval, ApiError> {
         "token_required" => return Err(ApiError::new("token_required").with("link", &id)),
         _ => {}
     }
-    let window = Filter::window(&from.to_string(), &to.to_string(), account.as_deref());
+    let window = Filter {
+        from: from.map(|day| day.to_string()),
+        to: to.map(|day| day.to_string()),
+        accounts: account.map(|account| vec![account]),
+        flows: flows.map(|flow| vec![flow.to_owned()]),
+        ..Filter::all(resource)
+    };
     Ok(Retrieval { link: id, from, window, save_data: body["save_data"] != false })
 }
 

@@ -15,6 +15,7 @@ use time::{Duration, OffsetDateTime};
 use super::{ControlError, parse};
 use crate::limits::PerMonth;
 use crate::link::Link;
+use crate::resource::Resource;
 use crate::state::App;
 use crate::webhooks::{envelope, plan, sender};
 
@@ -88,7 +89,7 @@ pub(crate) async fn refresh(
 ) -> Result<Response, ControlError> {
     let Refresh { count } = parse(&body)?;
     send(&app, &id, |link| {
-        link.add(count, Some(link.today()));
+        link.add(Resource::transactions(), count, Some(link.today()));
         Map::from_iter([
             ("webhook_code".to_owned(), json!("new_transactions_available")),
             ("data".to_owned(), json!({ "new_transactions": count })),

@@ -1,20 +1,21 @@
-//! Control of links and of the truth about them: what the bank has, whatever the API is made to answer.
+//! Control of links and their accounts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 use super::{ControlError, parse};
-use crate::api::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS, json_text};
-use crate::row::{Filter, array};
+use crate::api::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
+use crate::resource::Resource;
 use crate::state::{App, NewLink};
 
 #[derive(Deserialize)]
@@ -23,6 +24,9 @@ pub(crate) struct LinkRequest {
     #[serde(default)]
     access_mode: AccessMode,
     transactions: Option<usize>,
+    /// How many rows of which other resources.
+    #[serde(default)]
+    resources: BTreeMap<String, usize>,
     external_id: Option<String>,
     institution: Option<String>,
     seed: Option<u64>,
@@ -49,6 +53,9 @@ enum AccessMode {
 pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, ControlError> {
     let request: LinkRequest = parse(&body)?;
     let today = request.today.as_deref().map(day).transpose()?;
+    let resources = request.resources.into_iter();
+    let resources =
+        resources.map(|(name, count)| Ok((resource(&name)?, count))).collect::<Result<_, ControlError>>()?;
     let new = NewLink {
         recurrent: matches!(request.access_mode, AccessMode::Recurrent),
         external_id: request.external_id,
@@ -58,6 +65,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         days: request.days.unwrap_or(DEFAULT_DAYS),
         with_loan: request.loan_account,
         transactions: request.transactions.unwrap_or(DEFAULT_TRANSACTIONS),
+        resources,
         refresh_rate: request.refresh_rate,
         customer: request.institution_user_id,
     };
@@ -89,24 +97,6 @@ pub(crate) async fn change(
     Ok(Json(link.object.clone()))
 }
 
-#[derive(Deserialize)]
-pub(crate) struct Window {
-    from: Option<String>,
-    to: Option<String>,
-}
-
-/// All rows, unpaged, in the order of the pages.
-pub(crate) async fn truth(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    Query(window): Query<Window>,
-) -> Result<Response, ControlError> {
-    let state = app.state();
-    let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    let filter = Filter { from: window.from, to: window.to, ..Filter::default() };
-    Ok(json_text(array(link.rows(&filter), &link.accounts)))
-}
-
 /// All accounts of a link.
 pub(crate) async fn accounts(
     State(app): State<Arc<App>>,
@@ -133,60 +123,11 @@ pub(crate) async fn patch_account(
     account.map(Json).ok_or_else(|| ControlError::unknown("account"))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewRows {
-    count: usize,
-    date: Option<String>,
+pub(super) fn resource(name: &str) -> Result<&'static Resource, ControlError> {
+    Resource::by_name(name).ok_or_else(|| ControlError::bad(&format!("`{name}` is no resource")))
 }
 
-/// Adds rows, all on `date` or spread over the window; answers with their ids.
-pub(crate) async fn add(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Response, ControlError> {
-    let new: NewRows = parse(&body)?;
-    let date = new.date.as_deref().map(day).transpose()?;
-    let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    Ok((StatusCode::CREATED, Json(json!({ "ids": link.add(new.count, date) }))).into_response())
-}
-
-/// Merges fields into a row, whose collection time moves on; answers with the row without its account.
-pub(crate) async fn patch(
-    State(app): State<Arc<App>>,
-    Path((id, transaction)): Path<(String, String)>,
-    body: Bytes,
-) -> Result<Json<Value>, ControlError> {
-    let changes: Map<String, Value> = parse(&body)?;
-    if changes.contains_key("id") || changes.contains_key("account") {
-        return Err(ControlError::bad(&"a row keeps its id and its account"));
-    }
-    let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    let row = link.patch(&transaction, &Value::Object(changes));
-    row.map(Json).ok_or_else(|| ControlError::unknown("transaction"))
-}
-
-/// Takes a row away.
-pub(crate) async fn delete(
-    State(app): State<Arc<App>>,
-    Path((id, transaction)): Path<(String, String)>,
-) -> Result<StatusCode, ControlError> {
-    let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    if link.delete(&transaction) { Ok(StatusCode::NO_CONTENT) } else { Err(ControlError::unknown("transaction")) }
-}
-
-/// Books all pending rows.
-pub(crate) async fn settle(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, ControlError> {
-    let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    Ok(Json(json!({ "settled": link.settle() })))
-}
-
-fn day(text: &str) -> Result<Date, ControlError> {
+pub(super) fn day(text: &str) -> Result<Date, ControlError> {
     let parsed = Date::parse(text, format_description!("[year]-[month]-[day]"));
     parsed.map_err(|_| ControlError::bad(&format!("`{text}` is not a date like 2025-06-30")))
 }

@@ -3,6 +3,7 @@
 
 mod events;
 mod links;
+mod rows;
 mod webhooks;
 
 use std::sync::Arc;
@@ -50,11 +51,13 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/links/{id}/reconnect", post(links::reconnect))
         .route("/links/{id}/accounts", get(links::accounts))
         .route("/links/{id}/accounts/{account}", patch(links::patch_account))
-        .route("/links/{id}/transactions", get(links::truth).post(links::add))
-        .route("/links/{id}/transactions/{transaction}", patch(links::patch).delete(links::delete))
+        .route("/links/{id}/transactions", get(rows::truth).post(rows::add))
+        .route("/links/{id}/transactions/{row}", patch(rows::patch).delete(rows::delete))
+        .route("/links/{id}/resources/{resource}", get(rows::truth).post(rows::add))
+        .route("/links/{id}/resources/{resource}/{row}", patch(rows::patch).delete(rows::delete))
         .route("/links/{id}/event", post(events::happen))
         .route("/links/{id}/refresh", post(events::refresh))
-        .route("/links/{id}/settle", post(links::settle))
+        .route("/links/{id}/settle", post(rows::settle))
         .route("/links/{id}/notify", post(webhooks::notify))
         .route("/limits", put(events::limit))
         .route("/deliver", post(webhooks::deliver))

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod dice;
+mod employment;
+mod fiscal;
 mod loan;
 mod transactions;
 mod vocabulary;
@@ -14,6 +16,7 @@ pub(crate) use self::accounts::Account;
 use self::accounts::Owner;
 use self::dice::Dice;
 pub(crate) use self::dice::days_after;
+use crate::resource::Resource;
 
 /// What a link is made of.
 pub(crate) struct LinkSpec {
@@ -66,9 +69,16 @@ impl Generator {
         self.dice.uuid()
     }
 
-    /// A row on `date`, or on any day of the window.
-    pub(crate) fn row(&mut self, accounts: &[Account], date: Option<Date>) -> Value {
+    /// A row of a resource on `date`, or on any day of the window.
+    pub(crate) fn row(&mut self, resource: &Resource, owner: &str, accounts: &[Account], date: Option<Date>) -> Value {
         let date = date.unwrap_or_else(|| days_after(self.today, -i64::from(self.dice.below(self.days))));
-        transactions::transaction(&mut self.dice, accounts, date, self.today)
+        let (dice, today) = (&mut self.dice, self.today);
+        match resource.name {
+            "invoices" => fiscal::invoice(dice, owner, date, today),
+            "financial-statements" => fiscal::statement(dice, owner, today),
+            "employments" => employment::employment(dice, owner, date, today),
+            "employment-records" => employment::record(dice, owner, date, today),
+            _ => transactions::transaction(dice, accounts, date, today),
+        }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::link::Link;
+use crate::resource::Resource;
 use crate::row::Filter;
 
 /// The webhook that ends an asynchronous retrieval. The 202 gave the id as 32 hex digits; webhooks print the same
@@ -11,12 +12,12 @@ use crate::row::Filter;
 pub(crate) fn retrieved(link: &Link, request: Uuid, window: &Filter) -> Map<String, Value> {
     let mut body = Map::from_iter([
         ("webhook_id".to_owned(), json!(Uuid::new_v4().simple().to_string())),
-        ("webhook_type".to_owned(), json!("TRANSACTIONS")),
+        ("webhook_type".to_owned(), json!(window.resource.webhook_type)),
         ("process_type".to_owned(), json!("historical_update")),
         ("webhook_code".to_owned(), json!("historical_update")),
         ("link_id".to_owned(), json!(link.id)),
         ("external_id".to_owned(), link.object["external_id"].clone()),
-        ("data".to_owned(), link.totals(window)),
+        ("data".to_owned(), totals(link, window)),
     ]);
     body.insert("request_id".to_owned(), json!(request.hyphenated().to_string()));
     body
@@ -28,7 +29,7 @@ pub(crate) fn event(link: &Link, given: &Map<String, Value>) -> Map<String, Valu
     let text = |key: &str| given.get(key).and_then(Value::as_str);
     let kind = text("webhook_type").unwrap_or("TRANSACTIONS");
     let code = text("webhook_code").unwrap_or("historical_update");
-    let mut body = retrieved(link, Uuid::new_v4(), &Filter::default());
+    let mut body = retrieved(link, Uuid::new_v4(), &Filter::all(Resource::transactions()));
     let process = if code == "historical_update" { code } else { "recurrent_update" };
     body.insert("process_type".to_owned(), json!(process));
     body.insert("webhook_type".to_owned(), json!(kind));
@@ -50,9 +51,17 @@ pub(crate) fn event(link: &Link, given: &Map<String, Value>) -> Map<String, Valu
     body
 }
 
+/// What is declared: documented for transactions. That of other resources is a guess by analogy.
+fn totals(link: &Link, window: &Filter) -> Value {
+    if window.resource.is_banking {
+        return link.totals(window);
+    }
+    json!({ format!("total_{}", window.resource.webhook_type.to_lowercase()): link.rows(window).count() })
+}
+
 fn data(link: &Link, kind: &str, code: &str) -> Value {
     match (kind, code) {
-        ("TRANSACTIONS", "historical_update") => link.totals(&Filter::default()),
+        ("TRANSACTIONS", "historical_update") => link.totals(&Filter::all(Resource::transactions())),
         ("TRANSACTIONS", "new_transactions_available") => json!({ "new_transactions": 1 }),
         ("ACCOUNTS", "historical_update") => json!({ "total_accounts": link.accounts.len() }),
         ("ACCOUNTS", "new_accounts_available") => json!({ "new_accounts": 1 }),

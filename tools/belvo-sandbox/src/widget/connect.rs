@@ -67,6 +67,7 @@ fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
         days: DEFAULT_DAYS,
         with_loan: false,
         transactions: DEFAULT_TRANSACTIONS,
+        resources: Vec::new(),
         refresh_rate: None,
         customer: None,
     };

@@ -7,6 +7,7 @@ mod events;
 mod harness;
 mod pages;
 mod receiver;
+mod resources;
 mod retrievals;
 mod rules;
 mod rules_on_webhooks;

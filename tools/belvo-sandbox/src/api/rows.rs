@@ -1,4 +1,4 @@
-//! `GET /api/transactions/`: what a collector reads, page by page, and the ways a walk over pages goes wrong.
+//! `GET /api/transactions/` and its like: what a collector reads, page by page, and the ways a walk over pages goes wrong.
 
 use std::sync::Arc;
 
@@ -13,26 +13,10 @@ use super::Effects;
 use super::errors::ApiError;
 use super::pages::{Page, Query, address, json};
 use crate::link::Link;
+use crate::resource::Resource;
 use crate::row::{Filter, Row, array};
 use crate::rules::Action;
 use crate::state::App;
-
-const PATH: &str = "/api/transactions/";
-const PARAMETERS: [&str; 13] = [
-    "link",
-    "account",
-    "account__in",
-    "status",
-    "status__in",
-    "type",
-    "type__in",
-    "value_date",
-    "value_date__gt",
-    "value_date__gte",
-    "value_date__lt",
-    "value_date__lte",
-    "value_date__range",
-];
 
 /// One page of a link's rows.
 pub(crate) async fn list(
@@ -40,15 +24,16 @@ pub(crate) async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     Extension(effects): Extension<Effects>,
+    Extension(resource): Extension<&'static Resource>,
 ) -> Result<Response, ApiError> {
-    let query = Query::parse(query.as_deref(), &PARAMETERS)?;
+    let query = Query::parse(query.as_deref(), &resource.parameters())?;
     let link = query.uuid("link")?.ok_or_else(|| ApiError::field("required", "link"))?;
-    let filter = filter(&query)?;
+    let filter = filter(resource, &query)?;
     let mut state = app.state();
     // A link that is not there has no rows: Belvo filters, it does not look the link up.
     let known = state.link(&link).filter(|_| !effects.has(|action| matches!(action, Action::Empty(_))));
     let rows: Vec<&Row> = known.iter().flat_map(|link| link.rows(&filter)).collect();
-    let mut page = Page::new(&app, &headers, PATH, &query, rows.len())?;
+    let mut page = Page::new(&app, &headers, resource.path, &query, rows.len())?;
     let mut results: Vec<&Row> = rows.iter().skip(page.offset()).take(page.size).copied().collect();
     if effects.has(|action| matches!(action, Action::DuplicateRows(_))) && page.number > 1 {
         results.insert(0, rows[page.offset() - 1]);
@@ -56,13 +41,13 @@ pub(crate) async fn list(
     if effects.has(|action| matches!(action, Action::RepeatRows(_))) {
         results.extend(results.first().copied());
     }
-    let newest = results.first().map(|row| row.value_date.clone());
+    let newest = results.first().map(|row| row.day.clone());
     for effect in effects.0.iter() {
         match &effect.action {
             Action::DropPage(_) => {
                 let beyond = page.number + 2;
                 let exists = (beyond - 1) * page.size < page.count;
-                page.next = exists.then(|| address(&app, &headers, PATH, &query, beyond));
+                page.next = exists.then(|| address(&app, &headers, resource.path, &query, beyond));
             }
             Action::ForeignNext(origin) => page.next = page.next.map(|next| moved(&next, origin)),
             _ => {}
@@ -72,47 +57,60 @@ pub(crate) async fn list(
     if effects.has(|action| matches!(action, Action::TornPage(_))) {
         tear(&mut body);
     }
-    drift(&effects, state.link_mut(&link), newest.as_deref());
+    drift(&effects, resource, state.link_mut(&link), newest.as_deref());
     Ok(json(body))
 }
 
 /// One row.
-pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Extension(resource): Extension<&'static Resource>,
+) -> Result<Response, ApiError> {
     let state = app.state();
     let found = state.links.iter().find_map(|link| Some((link, link.row(&id)?)));
+    let found = found.filter(|(_, row)| std::ptr::eq(row.resource, resource));
     let (link, row) = found.ok_or_else(|| ApiError::new("not_found"))?;
     let mut text = String::new();
     row.write(&link.accounts, &mut text);
     Ok(json(text))
 }
 
-fn filter(query: &Query) -> Result<Filter, ApiError> {
+fn filter(resource: &'static Resource, query: &Query) -> Result<Filter, ApiError> {
     let accounts = match query.uuid("account")? {
         Some(account) => Some(vec![account]),
         None => query.uuids("account__in")?,
     };
-    let (from, to) = days(query)?;
+    let (from, to) = days(resource, query)?;
     let either = |one: &str, several: &str| query.list(one).or_else(|| query.list(several));
-    Ok(Filter { from, to, accounts, statuses: either("status", "status__in"), flows: either("type", "type__in") })
+    Ok(Filter {
+        resource,
+        from,
+        to,
+        accounts,
+        statuses: either("status", "status__in"),
+        flows: either("type", "type__in"),
+    })
 }
 
-/// The first and last day that the `value_date` parameters together allow.
-fn days(query: &Query) -> Result<(Option<String>, Option<String>), ApiError> {
+/// The first and last day that the parameters by date together allow.
+fn days(resource: &Resource, query: &Query) -> Result<(Option<String>, Option<String>), ApiError> {
     let (mut from, mut to): (Option<Date>, Option<Date>) = (None, None);
     let mut bound = |first: Option<Date>, last: Option<Date>| {
         from = from.max(first);
         to = [to, last].into_iter().flatten().min();
     };
-    for name in PARAMETERS.iter().filter(|name| name.starts_with("value_date")) {
+    for name in &resource.date_parameters() {
         let Some(values) = query.list(name) else { continue };
         let dates: Vec<Date> = values.iter().map(|value| date(name, value)).collect::<Result<_, _>>()?;
-        match (*name, dates.as_slice()) {
-            ("value_date", [day]) => bound(Some(*day), Some(*day)),
-            ("value_date__gte", [day]) => bound(Some(*day), None),
-            ("value_date__gt", [day]) => bound(day.next_day(), None),
-            ("value_date__lte", [day]) => bound(None, Some(*day)),
-            ("value_date__lt", [day]) => bound(None, day.previous_day()),
-            ("value_date__range", [first, last]) => bound(Some(*first), Some(*last)),
+        let side = name.trim_start_matches(resource.date_field.unwrap_or_default());
+        match (side, dates.as_slice()) {
+            ("", [day]) => bound(Some(*day), Some(*day)),
+            ("__gte", [day]) => bound(Some(*day), None),
+            ("__gt", [day]) => bound(day.next_day(), None),
+            ("__lte", [day]) => bound(None, Some(*day)),
+            ("__lt", [day]) => bound(None, day.previous_day()),
+            ("__range", [first, last]) => bound(Some(*first), Some(*last)),
             _ => return Err(ApiError::field("invalid", name)),
         }
     }
@@ -143,14 +141,14 @@ fn tear(body: &mut String) {
 }
 
 /// New rows on the newest day of the page just made, so that what follows shifts.
-fn drift(effects: &Effects, link: Option<&mut Link>, newest: Option<&str>) {
+fn drift(effects: &Effects, resource: &'static Resource, link: Option<&mut Link>, newest: Option<&str>) {
     let insert = effects.0.iter().find_map(|effect| match effect.action {
         Action::Drift { insert } => Some(insert),
         _ => None,
     });
     if let (Some(insert), Some(link)) = (insert, link) {
-        let day = newest.and_then(|day| date("value_date", day).ok()).unwrap_or(link.today());
-        link.add(insert, Some(day));
+        let day = newest.and_then(|day| date("day", day).ok()).unwrap_or(link.today());
+        link.add(resource, insert, Some(day));
     }
 }
 
