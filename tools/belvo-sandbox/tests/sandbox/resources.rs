@@ -1,5 +1,7 @@
 //! The resources beside transactions whose POST takes the asynchronous header.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -7,18 +9,46 @@ use crate::harness::{Answer, Harness, answer, ids};
 use crate::receiver::Receiver;
 use crate::specification::{Specification, assert_valid};
 
-/// Path, what the control API calls it, schema, webhook type, fields of the POST besides the link.
-const RESOURCES: [(&str, &str, &str, &str, &[(&str, &str)]); 4] = [
-    (
-        "/api/invoices/",
-        "invoices",
-        "InvoiceWithIdSat",
-        "INVOICES",
-        &[("date_from", "2026-01-01"), ("date_to", "2026-06-30"), ("type", "INFLOW")],
-    ),
-    ("/api/br/employments/", "employments", "EmploymentBrazil", "EMPLOYMENTS", &[]),
-    ("/api/employment-records/", "employment-records", "EmploymentRecord", "EMPLOYMENT_RECORDS", &[]),
-    ("/api/financial-statements/", "financial-statements", "FinancialStatement", "FINANCIAL_STATEMENTS", &[]),
+/// What the specification says of one.
+struct Resource {
+    path: &'static str,
+    /// What the control API calls it.
+    name: &'static str,
+    schema: &'static str,
+    webhook_type: &'static str,
+    /// What its POST needs besides the link.
+    fields: &'static [(&'static str, &'static str)],
+}
+
+const RESOURCES: [Resource; 4] = [
+    Resource {
+        path: "/api/invoices/",
+        name: "invoices",
+        schema: "InvoiceWithIdSat",
+        webhook_type: "INVOICES",
+        fields: &[("date_from", "2026-01-01"), ("date_to", "2026-06-30"), ("type", "INFLOW")],
+    },
+    Resource {
+        path: "/api/br/employments/",
+        name: "employments",
+        schema: "EmploymentBrazil",
+        webhook_type: "EMPLOYMENTS",
+        fields: &[],
+    },
+    Resource {
+        path: "/api/employment-records/",
+        name: "employment-records",
+        schema: "EmploymentRecord",
+        webhook_type: "EMPLOYMENT_RECORDS",
+        fields: &[],
+    },
+    Resource {
+        path: "/api/financial-statements/",
+        name: "financial-statements",
+        schema: "FinancialStatement",
+        webhook_type: "FINANCIAL_STATEMENTS",
+        fields: &[],
+    },
 ];
 
 /// A link with 1,200 invoices and 40 of each of the others.
@@ -50,7 +80,7 @@ async fn every_row_is_valid_in_a_page_and_alone_and_pages_hold_the_truth() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
     let specification = Specification::read();
-    for (path, name, schema, ..) in RESOURCES {
+    for Resource { path, name, schema, .. } in RESOURCES {
         let page = harness.get(&format!("{path}?link={link}&page_size=1000")).await;
         assert_valid(&specification.page_of(schema), &page.json());
         let rows = harness.walk(&format!("{path}?link={link}&page_size=25")).await;
@@ -67,7 +97,7 @@ async fn an_asynchronous_post_ends_in_a_webhook_of_its_type() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = link(&harness).await;
-    for (number, (path, _, _, webhook_type, fields)) in RESOURCES.into_iter().enumerate() {
+    for (number, Resource { path, webhook_type, fields, .. }) in RESOURCES.into_iter().enumerate() {
         let accepted = retrieve(&harness, path, &body(&link, fields)).await;
         assert_eq!(accepted.status, 202, "{path}: {}", accepted.text);
         let webhook = receiver.wait_for(number + 1).await[number].json();
@@ -85,7 +115,7 @@ async fn an_asynchronous_post_ends_in_a_webhook_of_its_type() {
 async fn a_synchronous_post_answers_with_the_rows_that_were_asked_for() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
-    for (path, name, _, _, fields) in RESOURCES {
+    for Resource { path, name, fields, .. } in RESOURCES {
         let answer = harness.post(path, &body(&link, fields)).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         let mut expected = truth(&harness, &link, name).await;
