@@ -8,7 +8,15 @@ const WITHOUT_DATES: [&str; 3] = ["employments", "employment-records", "financia
 
 async fn link(stack: &Stack) -> Link<'_> {
     let resources = json!({"invoices": 1_200, "employments": 12, "employment-records": 3, "financial-statements": 5});
-    stack.link(json!({"transactions": 20, "resources": resources})).await
+    let link = stack.link(json!({"transactions": 20, "resources": resources})).await;
+    // An invoice without a date is on no day, here as at Belvo.
+    for (id, row) in link.truth_of("invoices").await {
+        if row["invoice_date"].is_null() {
+            let path = format!("links/{}/resources/invoices/{id}", link.id);
+            stack.sandbox(Method::PATCH, &path, Some(json!({"invoice_date": days_ago(1)}))).await;
+        }
+    }
+    link
 }
 
 /// Further fields of `POST /requests`.
@@ -22,13 +30,6 @@ fn body(resource: &str) -> Value {
 async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
     let stack = Stack::of_this_run().await;
     let link = link(&stack).await;
-    // An invoice without a date is on no day, here as at Belvo.
-    for (id, row) in link.truth_of(resource).await {
-        if row["invoice_date"].is_null() && resource == "invoices" {
-            let path = format!("links/{}/resources/{resource}/{id}", link.id);
-            stack.sandbox(Method::PATCH, &path, Some(json!({"invoice_date": days_ago(1)}))).await;
-        }
-    }
 
     let record = link.collect_resource(resource, body(resource)).await;
 
