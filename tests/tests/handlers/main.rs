@@ -9,6 +9,7 @@ mod healing;
 mod links;
 mod query;
 mod request;
+mod resources;
 mod surroundings;
 mod webhook;
 mod worker;

@@ -121,6 +121,18 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
 }
 
 #[tokio::test]
+async fn a_webhook_of_another_resource_settles_no_intent() {
+    for tables in both().await {
+        let wish = retrieval(&tables, "2026-01-01");
+        let invoices = Resource::by_name("invoices").unwrap();
+        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.requests.claim(&tables.link, invoices, &RequestId::random(), at(5)).await.unwrap();
+        let outcome = tables.requests.intend(&wish, at(6)).await.unwrap();
+        assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
+    }
+}
+
+#[tokio::test]
 async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());

@@ -1,0 +1,71 @@
+//! What is different of resources beside transactions.
+
+use serde_json::{Value, json};
+use shared::{
+    domain::{LinkId, RequestId, Resource, Status, Timestamp, Verdict},
+    store::Issued,
+};
+use uuid::Uuid;
+
+use crate::worker::{Worker, webhook};
+
+fn id() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
+async fn link(worker: &Worker, resources: Value) -> String {
+    let seed = Uuid::new_v4().as_fields().0;
+    let body = json!({"transactions": 0, "resources": resources, "seed": seed});
+    worker.here.control("links", body).await["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
+    let mut worker = Worker::new().await;
+    worker.collect.rows_per_part = 100;
+    let link = link(&worker, json!({"invoices": 300, "financial-statements": 300})).await;
+    for (webhook_type, filter) in [("FINANCIAL_STATEMENTS", None), ("INVOICES", Some("invoice_date__range"))] {
+        let (id, before) = (id(), worker.here.get_queries().await.len());
+        let mut webhook = webhook(&link, "historical_update", Some(&id));
+        webhook["webhook_type"] = json!(webhook_type);
+        worker.enqueue(&webhook).await;
+        worker.work_everything_off().await;
+
+        let record = worker.record(&id).await;
+        assert_eq!((record.verdict(), record.collection.unwrap().new), (Some(Verdict::Complete), 300));
+        let queries = worker.here.get_queries().await.split_off(before);
+        match filter {
+            None => assert_eq!(queries.len(), 1, "{queries:?}"),
+            Some(filter) => assert!(queries.iter().any(|query| query.contains(filter)), "{queries:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_of_another_type_than_was_guessed_loses_no_row() {
+    let worker = Worker::with_own_tables().await;
+    let link = link(&worker, json!({"employments": 7})).await;
+    let (id, at) = (id(), Timestamp::now().plus_seconds(-3_600));
+    let issued = Issued {
+        id: RequestId::parse(&id).unwrap(),
+        link: LinkId::parse(&link).unwrap(),
+        resource: Resource::by_name("employments").unwrap(),
+        window: None,
+        account: None,
+        direction: None,
+        at,
+        due_at: at.plus_seconds(1_800),
+    };
+    worker.collect.requests.issued(&issued).await.unwrap();
+    let mut webhook = webhook(&link, "historical_update", Some(&id));
+    webhook["webhook_type"] = json!("EMPLOYMENT_BR");
+    worker.enqueue(&webhook).await;
+    worker.work_everything_off().await;
+    assert_eq!(worker.record(&id).await.status(), Status::Issued);
+
+    worker.sweep().await;
+    worker.work_everything_off().await;
+
+    let record = worker.record(&id).await;
+    assert_eq!((record.status(), record.collection.unwrap().new), (Status::Collected, 7));
+}
