@@ -45,6 +45,9 @@ pub(crate) async fn prepare(collect: &Collect, delivery: Delivery) -> Result<Opt
         return look_after(collect, delivery, resource, next).await;
     }
     let record = record_notified(collect, &delivery, resource).await?;
+    // What was asked for counts, whatever the webhook calls it.
+    let issued = record.as_ref().filter(|record| record.issued_at.is_some());
+    let resource = issued.map_or(resource, |record| record.resource);
     if let Some(failure) = delivery.notification.failure() {
         note_exhausted(collect, &delivery, record.as_ref(), &failure).await?;
         end(collect, &delivery, record.map(|record| record.id).as_ref(), &failure).await?;
@@ -82,7 +85,7 @@ async fn look_after(
 }
 
 /// Ends what a message asks for whose link is gone, and all that the message speaks of with it.
-async fn end_with_link(collect: &Collect, delivery: &Delivery) -> Result<(), CollectError> {
+pub(crate) async fn end_with_link(collect: &Collect, delivery: &Delivery) -> Result<(), CollectError> {
     let message = "Belvo no longer has the link".to_owned();
     let gone = Failure { code: LINK_DELETED.to_owned(), message };
     let requests = requests_of(delivery);
@@ -110,8 +113,7 @@ async fn note_exhausted(
     // The class and the month in which it was counted.
     let at = record.issued_at.unwrap_or(delivery.received_at);
     let class = RetrievalClass::of(&window, at.day());
-    let link = collect.requests.link(&record.link).await?;
-    let holder = link.map_or_else(|| (&record.link).into(), |link| link.quota_holder());
+    let holder = collect.requests.quota_holder(&record.link).await?;
     Ok(collect.requests.exhausted(&holder, class, at).await?)
 }
 
@@ -137,7 +139,9 @@ pub(crate) async fn end(
     match request {
         Some(id) => {
             let link = &delivery.notification.link;
-            collect.requests.failed(id, link, resource, failure, Timestamp::now()).await?;
+            if !collect.requests.failed(id, link, resource, failure, Timestamp::now()).await? {
+                return keep(collect, delivery, resource.webhook_type()).await;
+            }
         }
         None => keep(collect, delivery, resource.webhook_type()).await?,
     }
@@ -190,7 +194,14 @@ async fn record_notified(
         at: delivery.received_at,
         due_at: delivery.received_at.plus_seconds(collect.deadlines.due_s.into()),
     };
-    let record = collect.requests.notified(&notified).await?;
+    let Some(record) = collect.requests.notified(&notified).await? else {
+        tracing::warn!(
+            correlation.id = delivery.correlation_id,
+            link.id = delivery.notification.link.as_str(),
+            "webhook names another link's request"
+        );
+        return Ok(None);
+    };
     if record.issued_at.is_none() {
         // Perhaps it answers a retrieval whose sending was cut off; then that need not stay unknown.
         collect.requests.claim(&record.link, record.resource, &record.id, delivery.received_at).await?;

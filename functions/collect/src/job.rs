@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::{
     Collect, CollectError, announcement,
     fetch::{Fetched, begin, fetch},
+    links,
 };
 
 /// A fetch to make, and the webhooks that it answers.
@@ -110,6 +111,13 @@ impl Job {
     /// Fetches, stores, and records the outcome on every request. May be repeated at any point: rows that are stored
     /// already are not written again. What cannot be done by the deadline is handed on.
     pub(crate) async fn run(mut self, collect: &Collect, deadline: Instant) -> Result<(), CollectError> {
+        // A later message of the same batch may have ended the link, and erased its rows.
+        if links::is_gone(collect, &self.scope.link).await? {
+            for claim in &self.claims {
+                announcement::end_with_link(collect, &claim.delivery).await?;
+            }
+            return Ok(());
+        }
         let mut progress = match self.progress.take() {
             Some(progress) => progress,
             None => begin(collect, &self.scope).await?,

@@ -2,7 +2,7 @@
 
 use lambda_runtime::tracing;
 use shared::{
-    belvo::{LINK_DELETED, Scope},
+    belvo::{BelvoError, LINK_DELETED, LinkDeletion, Scope},
     domain::{LinkEvent, LinkId, LinkRecord, Resource, Timestamp},
     queue::Delivery,
 };
@@ -16,10 +16,11 @@ use crate::{
 /// Records a webhook of type `LINK` or `CONSENT` on its link. May be repeated. It is believed where it only keeps us from
 /// sending something; that a link is gone is asked of Belvo, because then rows may be erased.
 pub(crate) async fn note(collect: &Collect, delivery: &Delivery, webhook_type: &str) -> Result<(), CollectError> {
-    if !["LINK", "CONSENT"].contains(&webhook_type) {
+    let (link, code) = (&delivery.notification.link, &delivery.notification.code);
+    // Of which type `link_deleted` is, Belvo's pages do not show.
+    if !["LINK", "CONSENT"].contains(&webhook_type) && code != LINK_DELETED {
         return Ok(());
     }
-    let (link, code) = (&delivery.notification.link, &delivery.notification.code);
     let event = LinkEvent { webhook_type: webhook_type.to_owned(), code: code.clone(), at: delivery.received_at };
     let told = delivery.notification.consent();
     collect.requests.change_link(link, |known| Some(known.noted(event.clone(), told.clone()))).await?;
@@ -34,8 +35,10 @@ pub(crate) async fn note(collect: &Collect, delivery: &Delivery, webhook_type: &
 pub(crate) async fn hear(collect: &Collect, delivery: &Delivery) -> Result<bool, CollectError> {
     let (link, at) = (&delivery.notification.link, delivery.received_at);
     let known = collect.requests.link(link).await?;
+    // Rows of a link that was found gone, by nobody's wish, are a reason to ask again.
     if known.as_ref().is_some_and(LinkRecord::is_deleted) {
-        return Ok(false);
+        let wished = known.as_ref().is_some_and(LinkRecord::is_deleted_for_good);
+        return if wished { Ok(false) } else { read_again(collect, link).await };
     }
     if delivery.unfinished.is_some() || delivery.overdue.is_some() {
         return Ok(true);
@@ -45,8 +48,12 @@ pub(crate) async fn hear(collect: &Collect, delivery: &Delivery) -> Result<bool,
         return Ok(true);
     }
     let Some(known) = known else { return Ok(true) };
-    if known.shut_out.is_some() && !read_again(collect, link).await? {
-        return Ok(false);
+    if known.shut_out.is_some() {
+        match read_again(collect, link).await {
+            // Whether it is open again is not known; its rows are fetched in any case.
+            Err(CollectError::Belvo(BelvoError::Rejected { .. })) | Ok(true) => {}
+            other => return other,
+        }
     }
     if known.heard(at).is_some() {
         collect.requests.change_link(link, |known| known.heard(at)).await?;
@@ -66,12 +73,29 @@ pub(crate) async fn look_after(
     }
     let known = collect.requests.link(&link).await?;
     if known.is_some_and(|known| known.deletion.is_some()) {
-        tracing::warn!(link.id = link.as_str(), "deletion not confirmed");
+        delete_again(collect, &link).await?;
         return Ok(None);
     }
     let (days, counts_after) = choose_days(collect, &delivery, resource, None).await?;
     let scope = Scope { resource, link, days, account: None };
     Ok(Some(Job { scope, counts_after, progress: None, claims: vec![Claim { delivery, record: None }] }))
+}
+
+/// Asks Belvo once more to delete a link: the first time may never have reached it.
+async fn delete_again(collect: &Collect, link: &LinkId) -> Result<(), CollectError> {
+    tracing::warn!(link.id = link.as_str(), "deletion not confirmed");
+    match collect.belvo.delete_link(link).await? {
+        LinkDeletion::Accepted(id) => {
+            collect.requests.change_link(link, |known| Some(known.deletion_accepted(&id))).await?;
+            Ok(())
+        }
+        LinkDeletion::Done => end(collect, link).await,
+    }
+}
+
+/// Whether a link is gone, so that nothing is to be stored of it.
+pub(crate) async fn is_gone(collect: &Collect, link: &LinkId) -> Result<bool, CollectError> {
+    Ok(collect.requests.link(link).await?.is_some_and(|known| known.is_deleted()))
 }
 
 /// Brings the record of a link up to what Belvo says, and says whether Belvo still has the link.

@@ -22,20 +22,25 @@ pub(crate) async fn run(collect: &Collect) -> Result<(), CollectError> {
 /// Sends a message for every silent link, which is silent again after as long.
 async fn silent_links(collect: &Collect) -> Result<(), CollectError> {
     let now = Timestamp::now();
-    for record in collect.requests.silent_links(now, AT_ONCE).await? {
-        let looked = collect.requests.change_link(&record.id, |known| Some(known.looked_after(now))).await?;
-        let next = looked.silent_at().unwrap_or(now);
+    let (silent, unreadable) = collect.requests.silent_links(now, AT_ONCE).await?;
+    if unreadable > 0 {
+        tracing::error!(links = unreadable, "silent links cannot be read");
+    }
+    for record in silent {
+        let next = record.clone().looked_after(now).silent_at().unwrap_or(now);
         tracing::warn!(
             link.id = record.id.as_str(),
             heard_at = record.heard_at.map(|at| at.to_string()),
             "silent link"
         );
+        // Sent before it is written down: twice does no harm, and not at all would wait for two more periods.
         match Delivery::of_silent_link(&record.id, next) {
             Ok(delivery) => collect.queue.send(&delivery).await?,
             Err(error) => {
                 tracing::error!(link.id = record.id.as_str(), cause = %chain(&error), "link not looked after");
             }
         }
+        collect.requests.change_link(&record.id, |known| Some(known.looked_after(now))).await?;
     }
     Ok(())
 }

@@ -127,8 +127,7 @@ async fn show_link(query: &Query, request: &Request) -> Result<Response<Body>, P
 async fn show_quota(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let now = Timestamp::now();
-    let record = query.requests.link(&link).await.map_err(unavailable)?;
-    let holder = record.map_or_else(|| (&link).into(), |record| record.quota_holder());
+    let holder = query.requests.quota_holder(&link).await.map_err(unavailable)?;
     let quotas = query.requests.quotas(&holder, query.limits, now).await.map_err(unavailable)?;
     let month = QuotaMonth::of(now).text();
     let answer = json!({ "month": month, "counted_for": holder.kind(), "retrievals": quotas });

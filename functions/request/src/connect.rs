@@ -14,7 +14,7 @@ use shared::{
 };
 use url::Url;
 
-use crate::{Requesting, belvo_problem, fields::Fields};
+use crate::{Requesting, fields::Fields, repeatable};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"identification": {"type": "CPF", "number": "76109277673", "name": "Ralph Bragg"}, "callback_urls": {"success": "app://success", "exit": "app://exit", "event": "app://event"}}, or one with the link to mend: {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "callback_urls": {...}}"#;
 /// What `purpose` may have at most ("maxLength" in Belvo's OpenAPI; Belvo's guide says 600).
@@ -24,14 +24,18 @@ const LONGEST_URL: usize = 2_048;
 
 /// Mints a token and answers 201 with the address to send the user's browser to. The token opens the widget once, within ten
 /// minutes. Costs nothing at Belvo, so it may be asked for again.
-pub(crate) async fn mint(requesting: &Requesting, request: &Request) -> Result<Response<Body>, Problem> {
+pub(crate) async fn mint(
+    requesting: &Requesting,
+    request: &Request,
+    gateway_request_id: &str,
+) -> Result<Response<Body>, Problem> {
     let asked = parse(request.body().as_ref())?;
-    let token = requesting.belvo.widget_token(&asked).await.map_err(|error| belvo_problem(&error))?;
+    let token = requesting.belvo.widget_token(&asked).await.map_err(|error| repeatable(&error, gateway_request_id))?;
     let (external_id, link) = match &asked.aim {
         WidgetAim::Connect(connecting) => (Some(connecting.external_id.as_str()), None),
         WidgetAim::Update(link) => (None, Some(link)),
     };
-    tracing::info!(link.id = link.map(LinkId::as_str), "widget token minted");
+    tracing::info!(gateway.request_id = gateway_request_id, link.id = link.map(LinkId::as_str), "widget token minted");
     let answer = json!({
         "widget_url": asked.address(&requesting.widget_url, &token).as_str(),
         "access_token": token.access.expose(),

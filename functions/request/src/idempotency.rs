@@ -4,7 +4,11 @@
 use lambda_http::{Request, http::StatusCode, tracing};
 use shared::{cause::chain, domain::RequestId, problem::Problem, store::Keyed};
 
-use crate::{Asking, Requesting, issue, unavailable};
+use crate::{
+    Requesting,
+    issue::{Asking, issue},
+    unavailable,
+};
 
 const HEADER: &str = "idempotency-key";
 const LONGEST: usize = 255;

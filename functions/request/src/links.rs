@@ -3,7 +3,7 @@
 use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde_json::json;
 use shared::{
-    belvo::{BelvoError, LinkDeletion},
+    belvo::LinkDeletion,
     cause::chain,
     domain::{Connection, Deletion, LinkId, LinkRecord, LinkView, RetrievalClass, Rows, Timestamp},
     http::{self, path_parameter, query_parameter},
@@ -11,19 +11,24 @@ use shared::{
     queue::Delivery,
 };
 
-use crate::{Requesting, belvo_problem, connect::external_id, fields::Fields, unavailable};
+use crate::{Requesting, connect::external_id, fields::Fields, repeatable, unavailable};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "external_id": "56ab5706-6e00-48a4-91c9-ca55968678d9"}"#;
 
 /// Registers the link that the widget's success callback names, or takes note that its user came through the widget again. The
 /// callback comes from the user's browser, so the link is read from Belvo, and has to carry the external id under which the
 /// caller opened the widget. Answers 201, or 200 if it was registered before. May be repeated.
-pub(crate) async fn register(requesting: &Requesting, request: &Request) -> Result<Response<Body>, Problem> {
+pub(crate) async fn register(
+    requesting: &Requesting,
+    request: &Request,
+    gateway_request_id: &str,
+) -> Result<Response<Body>, Problem> {
     let mut fields = Fields::parse(request.body().as_ref(), SHAPE)?;
     let (link, expected) = (fields.required("link")?, external_id(fields.required("external_id")?)?);
     fields.end("link and external_id")?;
     let link = LinkId::parse(&link).map_err(|error| Problem::field("link", format!("link {error}")))?;
-    let connection = requesting.belvo.link(&link).await.map_err(|error| belvo_problem(&error))?;
+    let connection = requesting.belvo.link(&link).await;
+    let connection = connection.map_err(|error| repeatable(&error, gateway_request_id))?;
     let connection = connection.filter(|connection| connection.external_id.as_ref() == Some(&expected));
     // Whether Belvo has the link, a stranger to it is not told.
     let connection = connection.ok_or_else(|| {
@@ -31,15 +36,20 @@ pub(crate) async fn register(requesting: &Requesting, request: &Request) -> Resu
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-your-link", detail).about(Some("external_id"))
     })?;
     let at = Timestamp::now();
-    let before = requesting.requests.link(&link).await.map_err(|error| unavailable(&error))?;
-    let register = |known: LinkRecord| (!known.is_deleted()).then(|| known.registered(connection.clone(), at));
+    let register = |known: LinkRecord| Some(known.registered(connection.clone(), at));
     let record = requesting.requests.change_link(&link, register).await.map_err(|error| unavailable(&error))?;
-    let known = before.as_ref().is_some_and(|before| before.registered_at.is_some());
-    if !known {
+    let is_new = record.registered_at == Some(at);
+    if is_new {
         count_what_belvo_fetched(requesting, &record, at).await;
     }
-    tracing::info!(link.id = link.as_str(), known, blocked = record.block().is_some(), "link registered");
-    Ok(http::json(if known { StatusCode::OK } else { StatusCode::CREATED }, &LinkView::from(&record)))
+    tracing::info!(
+        gateway.request_id = gateway_request_id,
+        link.id = link.as_str(),
+        is_new,
+        blocked = record.block().is_some(),
+        "link registered"
+    );
+    Ok(http::json(if is_new { StatusCode::CREATED } else { StatusCode::OK }, &LinkView::from(&record)))
 }
 
 /// The creation of a link takes one long retrieval, if transactions were fetched ("OFDA Brazil Data Retrieval Limits", Belvo's
@@ -64,21 +74,26 @@ async fn count_what_belvo_fetched(requesting: &Requesting, record: &LinkRecord, 
 
 /// Has Belvo delete a link, and says what becomes of its rows here once Belvo has: `?rows=keep` or `?rows=erase`. Answers 202
 /// before that, with Belvo's id of the deletion. May be repeated, also to have kept rows erased after all.
-pub(crate) async fn delete(requesting: &Requesting, request: &Request) -> Result<Response<Body>, Problem> {
+pub(crate) async fn delete(
+    requesting: &Requesting,
+    request: &Request,
+    gateway_request_id: &str,
+) -> Result<Response<Body>, Problem> {
     let link = LinkId::parse(&path_parameter(request, "link"));
     let link = link.map_err(|error| Problem::field("link", format!("link {error}")))?;
     let rows = query_parameter(request, "rows").as_deref().and_then(Rows::parse).ok_or_else(|| {
-        let detail = "rows must be `erase`, which erases what is stored of the link, or `keep`; neither can be undone";
+        let detail = "rows must be `erase`, which erases what is stored of the link, or `keep`; what is kept can be erased later";
         Problem::field("rows", detail)
     })?;
-    let at = Timestamp::now();
+    let (requests, at) = (&requesting.requests, Timestamp::now());
+    let before = requests.link(&link).await.map_err(|error| unavailable(&error))?.and_then(|known| known.deletion);
     // Written first: should Belvo delete the link and the rest be lost, the sweep still finds what is to be done.
-    let wish = |known: LinkRecord| Some(wished(known, rows, at));
-    requesting.requests.change_link(&link, wish).await.map_err(|error| unavailable(&error))?;
+    let wish = |known: LinkRecord| Some(known.deletion_asked_for(rows, at));
+    let record = requests.change_link(&link, wish).await.map_err(|error| unavailable(&error))?;
     let request_id = match requesting.belvo.delete_link(&link).await {
         Ok(LinkDeletion::Accepted(id)) => {
-            let accepted = |known: LinkRecord| Some(accepted(known, &id));
-            if let Err(error) = requesting.requests.change_link(&link, accepted).await {
+            let accepted = |known: LinkRecord| Some(known.deletion_accepted(&id));
+            if let Err(error) = requests.change_link(&link, accepted).await {
                 tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "id of the deletion not recorded");
             }
             Some(id)
@@ -88,41 +103,29 @@ pub(crate) async fn delete(requesting: &Requesting, request: &Request) -> Result
             requesting.queue.send(&delivery).await.map_err(|error| not_queued(&error))?;
             None
         }
-        Err(error) => return Err(refused(requesting, &link, &error).await),
+        Err(error) => {
+            if !error.is_ambiguous() {
+                take_back(requesting, &link, before.as_ref(), record.deletion.as_ref()).await;
+            }
+            return Err(repeatable(&error, gateway_request_id));
+        }
     };
-    tracing::info!(link.id = link.as_str(), erase = rows == Rows::Erase, "link being deleted");
+    let rows = record.deletion.map_or(rows, |deletion| deletion.rows);
+    tracing::info!(gateway.request_id = gateway_request_id, link.id = link.as_str(), ?rows, "link being deleted");
     let body = json!({ "link": link, "status": "deleting", "rows": rows, "request_id": request_id });
     Ok(http::json(StatusCode::ACCEPTED, &body))
 }
 
-fn wished(mut known: LinkRecord, rows: Rows, at: Timestamp) -> LinkRecord {
-    let deletion = known.deletion.get_or_insert(Deletion::of(rows));
-    deletion.rows = rows;
-    deletion.requested_at.get_or_insert(at);
-    known
-}
-
-fn accepted(mut known: LinkRecord, id: &shared::domain::RequestId) -> LinkRecord {
-    if let Some(deletion) = &mut known.deletion {
-        deletion.request_id = Some(id.clone());
-    }
-    known
-}
-
-/// Takes a wish back that Belvo surely did not act on; otherwise it stays, and the sweep looks after it.
-async fn refused(requesting: &Requesting, link: &LinkId, error: &BelvoError) -> Problem {
-    if error.is_ambiguous() {
-        let detail = "Belvo did not confirm the deletion but may carry it out; ask again, which does no harm";
-        return Problem::new(StatusCode::BAD_GATEWAY, "unconfirmed", detail);
-    }
-    let withdraw = |mut known: LinkRecord| {
-        known.deletion.take_if(|deletion| deletion.deleted_at.is_none() && deletion.request_id.is_none());
-        Some(known)
+/// Puts back what stood before a wish that Belvo surely did not act on, unless something has happened since. A wish that stays
+/// is looked after by the sweep.
+async fn take_back(requesting: &Requesting, link: &LinkId, before: Option<&Deletion>, wished: Option<&Deletion>) {
+    let restore = |known: LinkRecord| {
+        let untouched = known.deletion.as_ref() == wished;
+        untouched.then(|| LinkRecord { deletion: before.cloned(), ..known })
     };
-    if let Err(error) = requesting.requests.change_link(link, withdraw).await {
-        tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "deletion not withdrawn");
+    if let Err(error) = requesting.requests.change_link(link, restore).await {
+        tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "deletion not taken back");
     }
-    belvo_problem(error)
 }
 
 fn not_queued(error: &(dyn std::error::Error + 'static)) -> Problem {

@@ -10,7 +10,7 @@ use shared::{
     store::Reservation,
 };
 
-use crate::{Asking, Requesting, unavailable};
+use crate::{Requesting, issue::Asking, unavailable};
 
 /// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor while it cannot be counted.
 pub(crate) async fn reserve(requesting: &Requesting, asking: &Asking<'_>, holder: &QuotaHolder) -> Result<(), Problem> {

@@ -96,7 +96,7 @@ pub struct Scope {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    keys: CachedSecret<ApiKeys>,
+    pub(super) keys: CachedSecret<ApiKeys>,
     pace: Option<Pace>,
 }
 
@@ -190,11 +190,6 @@ impl Client {
     /// The beginning of a request, without keys.
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http.request(method, url)
-    }
-
-    /// The keys, for the one call that carries them in its body.
-    pub(super) async fn keys(&self) -> Result<ApiKeys, BelvoError> {
-        Ok(self.keys.get().await?.value)
     }
 
     /// Sends a request with the keys; after a 401 once more if the keys have changed since they were read.

@@ -21,6 +21,9 @@ pub struct LinkRecord {
     /// When it was registered with `POST /links`; absent for one that only webhooks spoke of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Timestamp>,
+    /// When Belvo was last asked about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
     /// When a webhook about its rows last came in, to the hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_at: Option<Timestamp>,
@@ -160,6 +163,7 @@ impl LinkRecord {
             id,
             connection: Connection::default(),
             registered_at: None,
+            read_at: None,
             heard_at: None,
             looked_at: None,
             last_event: None,
@@ -179,9 +183,14 @@ impl LinkRecord {
         self.read(connection, at)
     }
 
-    /// After Belvo was asked.
+    /// After Belvo was asked, and has it. Then it is not gone, whatever was found before, as with the keys of another account.
     #[must_use]
     pub fn read(mut self, connection: Connection, at: Timestamp) -> Self {
+        self.read_at = Some(at);
+        if let Some(deletion) = &mut self.deletion {
+            deletion.deleted_at = None;
+        }
+        self.deletion.take_if(|deletion| deletion.requested_at.is_none() || deletion.erased_at.is_some());
         let reason = connection.status.as_deref().and_then(BlockReason::of_status);
         self.shut_out = match (reason, self.shut_out) {
             (Some(reason), Some(known)) if known.reason == reason => Some(known),
@@ -199,11 +208,17 @@ impl LinkRecord {
         if self.last_event.as_ref().is_some_and(|known| known.at > event.at) {
             return self;
         }
+        if self.is_deleted() {
+            self.last_event = Some(event);
+            return self;
+        }
         if event.webhook_type == "CONSENT" {
             self.consent.id = told.id.or(self.consent.id);
             self.consent.due_date = told.due_date.or(self.consent.due_date);
         }
         match BlockReason::of_code(&event.code) {
+            // What Belvo said since, when it was asked, is newer.
+            Some(_) if self.read_at >= Some(event.at) => {}
             Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(event.at),
             Some(reason) => self.shut_out = Some(Block { reason, since: event.at }),
             None if event.code == CONSENT_EXTENDED => self.consent.ended_at = None,
@@ -216,7 +231,11 @@ impl LinkRecord {
     /// After Belvo refused a request or reported a failure with this code; `None` if that says nothing of the link.
     #[must_use]
     pub fn refused(mut self, code: &str, at: Timestamp) -> Option<Self> {
-        match BlockReason::of_code(code)? {
+        let reason = BlockReason::of_code(code)?;
+        if self.read_at >= Some(at) {
+            return None;
+        }
+        match reason {
             BlockReason::ConsentExpired => self.consent.ended_at = Some(at),
             reason => self.shut_out = Some(Block { reason, since: at }),
         }
@@ -239,6 +258,26 @@ impl LinkRecord {
     #[must_use]
     pub fn looked_after(self, at: Timestamp) -> Self {
         Self { looked_at: Some(at), ..self }
+    }
+
+    /// After its deletion was asked for. Rows that were to be erased are not kept by a later wish.
+    #[must_use]
+    pub fn deletion_asked_for(mut self, rows: Rows, at: Timestamp) -> Self {
+        let deletion = self.deletion.get_or_insert(Deletion::of(rows));
+        if rows == Rows::Erase {
+            deletion.rows = Rows::Erase;
+        }
+        deletion.requested_at.get_or_insert(at);
+        self
+    }
+
+    /// After Belvo accepted its deletion.
+    #[must_use]
+    pub fn deletion_accepted(mut self, id: &RequestId) -> Self {
+        if let Some(deletion) = &mut self.deletion {
+            deletion.request_id = Some(id.clone());
+        }
+        self
     }
 
     /// After it was found gone from Belvo.
@@ -278,6 +317,12 @@ impl LinkRecord {
         self.deletion.as_ref().is_some_and(|deletion| deletion.deleted_at.is_some())
     }
 
+    /// Whether it is gone because that was asked for, so that it will not come back.
+    #[must_use]
+    pub fn is_deleted_for_good(&self) -> bool {
+        self.is_deleted() && self.deletion.as_ref().is_some_and(|deletion| deletion.requested_at.is_some())
+    }
+
     /// Whether its rows are to be erased now.
     #[must_use]
     pub fn awaits_erasure(&self) -> bool {
@@ -304,10 +349,11 @@ impl LinkRecord {
         Some(heard.into_iter().flatten().max()?.plus_seconds(2 * period_s))
     }
 
-    /// Whose retrievals are counted together with its own.
+    /// Whose retrievals are counted together with its own: its customer's once it is registered.
     #[must_use]
     pub fn quota_holder(&self) -> QuotaHolder {
-        self.connection.customer.as_deref().map_or_else(|| (&self.id).into(), QuotaHolder::customer)
+        let customer = self.connection.customer.as_deref().filter(|_| self.registered_at.is_some());
+        customer.map_or_else(|| (&self.id).into(), QuotaHolder::customer)
     }
 }
 
@@ -546,7 +592,8 @@ mod tests {
     #[test]
     fn a_deletion_is_looked_after_until_it_is_confirmed_and_done() {
         let mut record = link();
-        record.deletion = Some(Deletion { requested_at: Some(at(1)), ..Deletion::of(Rows::Erase) });
+        record = record.deletion_asked_for(Rows::Erase, at(1));
+        assert_eq!(record.clone().deletion_asked_for(Rows::Keep, at(2)), record, "what was to be erased is erased");
         assert_eq!(
             (reason(&record), record.silent_at()),
             (Some(BlockReason::Deleting), Some(at(1).plus_seconds(1_800)))
@@ -557,6 +604,30 @@ mod tests {
         assert_eq!((reason(&record), record.silent_at()), (Some(BlockReason::Deleted), None));
         assert_eq!((&record.connection.external_id, &record.connection.customer), (&None, &None));
         assert_eq!(link().deleted(at(2)).silent_at(), None, "rows of a link that others deleted stay");
+    }
+
+    #[test]
+    fn a_link_that_belvo_has_again_is_not_gone() {
+        let found_gone = link().deleted(at(1));
+        assert_eq!(reason(&found_gone), Some(BlockReason::Deleted));
+        assert_eq!(found_gone.read(connection("valid"), at(2)).deletion, None);
+        let asked_for = link().deletion_asked_for(Rows::Keep, at(1)).deleted(at(2)).read(connection("valid"), at(3));
+        assert_eq!(reason(&asked_for), Some(BlockReason::Deleting));
+    }
+
+    #[test]
+    fn what_belvo_says_when_it_is_asked_outweighs_older_webhooks() {
+        let mended = link().read(connection("valid"), at(5));
+        assert_eq!(noted(mended.clone(), "LINK", "invalid_credentials", 4).block(), None);
+        assert_eq!(mended.clone().refused("invalid_link", at(4)), None);
+        assert!(noted(mended, "LINK", "invalid_credentials", 6).block().is_some());
+    }
+
+    #[test]
+    fn an_erased_link_learns_nothing_more_of_its_user() {
+        let told = Consent { id: Some("c".to_owned()), ..Consent::default() };
+        let erased = link().deletion_asked_for(Rows::Erase, at(1)).deleted(at(2)).erased(at(3));
+        assert_eq!(erased.noted(event("CONSENT", "consent_expired", 4), told).consent, Consent::default());
     }
 
     #[test]

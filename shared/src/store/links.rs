@@ -10,7 +10,7 @@ use super::{
     item::{Item, attribute, document, number, text},
     requests::{BY_DUE, BY_LINK},
 };
-use crate::domain::{LinkId, LinkRecord, Timestamp};
+use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
 /// The attribute `link` of every registered link, which no link is called.
 const REGISTERED: &str = "*";
@@ -26,6 +26,11 @@ impl Requests {
     /// The record of a link.
     pub async fn link(&self, id: &LinkId) -> Result<Option<LinkRecord>, StoreError> {
         self.item(key(id)).await?.map(record).transpose()
+    }
+
+    /// Whose retrievals are counted together with a link's.
+    pub async fn quota_holder(&self, id: &LinkId) -> Result<QuotaHolder, StoreError> {
+        Ok(self.link(id).await?.map_or_else(|| id.into(), |known| known.quota_holder()))
     }
 
     /// Changes the record of a link and returns it as it then is; one that is not there is changed from nothing. `change` may be
@@ -81,8 +86,9 @@ impl Requests {
         Ok((records, next))
     }
 
-    /// Links of which nothing was heard for too long, the longest first, at most `limit`.
-    pub async fn silent_links(&self, now: Timestamp, limit: i32) -> Result<Vec<LinkRecord>, StoreError> {
+    /// Links of which nothing was heard for too long, the longest first, at most `limit`, and how many more cannot be read, which
+    /// must not keep the others waiting.
+    pub async fn silent_links(&self, now: Timestamp, limit: i32) -> Result<(Vec<LinkRecord>, usize), StoreError> {
         let answer = self
             .client
             .query()
@@ -95,7 +101,11 @@ impl Requests {
             .limit(limit)
             .send()
             .await?;
-        answer.items.unwrap_or_default().into_iter().map(record).collect()
+        let items = answer.items.unwrap_or_default();
+        let all = items.len();
+        let records: Vec<_> = items.into_iter().filter_map(|item| record(item).ok()).collect();
+        let unreadable = all - records.len();
+        Ok((records, unreadable))
     }
 
     /// Writes a record over the version that it was made of.

@@ -151,15 +151,15 @@ impl Requests {
 
     /// Records that a webhook announced a retrieval, and returns all that is known of it. A retrieval that nobody here
     /// issued (Belvo refreshes recurrent links by itself) gets a record without a window.
-    pub async fn notified(&self, notified: &Notified) -> Result<RequestRecord, StoreError> {
+    /// None if another link's retrieval has this id: a webhook must not touch that.
+    pub async fn notified(&self, notified: &Notified) -> Result<Option<RequestRecord>, StoreError> {
         let mut facts = identity(&notified.id, &notified.link, notified.resource, notified.at);
         facts.extend(learned(Step::Notified { due_at: notified.due_at }, notified.at));
         facts.push(Once("webhook_code", json!(notified.code)));
         if let Some(declared) = &notified.declared {
             facts.push(Latest("declared", json!(declared)));
         }
-        let item = self.write(&notified.id, facts).await?;
-        record(item)
+        self.write_of_link(&notified.id, facts).await?.map(record).transpose()
     }
 
     /// Records that the rest of a retrieval's rows is left to another invocation. Nothing happens if it is not recorded.
@@ -174,7 +174,8 @@ impl Requests {
         self.write(id, facts).await.map(|_| ())
     }
 
-    /// Records that a retrieval ended without rows. It may be the first that is known of it.
+    /// Records that a retrieval ended without rows. It may be the first that is known of it. Says whether it is recorded: not if
+    /// another link's retrieval has this id.
     pub async fn failed(
         &self,
         id: &RequestId,
@@ -182,11 +183,11 @@ impl Requests {
         resource: Resource,
         failure: &Failure,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut facts = identity(id, link, resource, at);
         facts.extend(learned(Step::Failed { gave_up: failure.is_ours() }, at));
         facts.push(Once("failure", json!(failure)));
-        self.write(id, facts).await.map(|_| ())
+        Ok(self.write_of_link(id, facts).await?.is_some())
     }
 
     /// Records that a retrieval is given up because Belvo never had its rows. Nothing happens if it is not recorded.
@@ -291,6 +292,15 @@ impl Requests {
 
     async fn write(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Item, StoreError> {
         Ok(self.update(id, facts)?.send().await?.attributes.unwrap_or_default())
+    }
+
+    /// Writes facts of a link's retrieval, its identity among them, unless it is known as another link's.
+    async fn write_of_link(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Option<Item>, StoreError> {
+        let same = "attribute_not_exists(#link) OR #link = :link";
+        match self.update(id, facts)?.condition_expression(same).send().await {
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+            Err(error) => was_written(Err::<(), _>(error)).map(|_| None),
+        }
     }
 
     /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be read.

@@ -1,10 +1,11 @@
 //! Links: registered, shut, opened again, silent, deleted.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Request, http::Method};
 use request::{Requesting, handle};
 use serde_json::{Value, json};
 use shared::{
-    domain::{BlockReason, Limits, LinkId, LinkRecord, Timestamp},
+    domain::{BlockReason, Limits, LinkId, LinkRecord, Rows, Timestamp},
     queue::Queue,
     store::Requests,
 };
@@ -90,6 +91,18 @@ impl Service {
         let link = LinkId::parse(link).unwrap();
         let stock = self.worker.collect.transactions.stock(&link, shared::domain::Days::ALL, None).await.unwrap();
         usize::try_from(stock.transactions).unwrap()
+    }
+
+    /// Items of the Transactions table whose key names a link.
+    async fn items_about(&self, link: &str) -> usize {
+        let table = &self.worker.here.stack.transactions_table;
+        let client = aws_sdk_dynamodb::Client::new(&self.worker.aws);
+        let items = client.scan().table_name(table).into_paginator().items().send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.unwrap();
+        let key = |item: &std::collections::HashMap<String, AttributeValue>| {
+            ["_link", "_item"].map(|name| item[name].as_s().unwrap().clone()).concat()
+        };
+        items.iter().filter(|item| key(item).contains(link)).count()
     }
 
     async fn posts(&self) -> Value {
@@ -309,6 +322,8 @@ async fn a_forged_link_deleted_erases_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.hear(webhook(&link, "historical_update", None)).await;
+    let wish = |known: LinkRecord| Some(known.deletion_asked_for(Rows::Erase, Timestamp::now()));
+    service.requesting.requests.change_link(&LinkId::parse(&link).unwrap(), wish).await.unwrap();
     service.hear(event(&link, "LINK", "link_deleted")).await;
     let record = service.record(&link).await;
     assert_eq!((service.rows(&link).await, record.is_deleted()), (40, false));
@@ -385,4 +400,114 @@ async fn a_request_whose_link_is_deleted_meanwhile_ends() {
     service.worker.work_everything_off().await;
 
     assert_eq!(service.worker.record(&id).await.failure.unwrap().code, "link_deleted");
+}
+
+#[tokio::test]
+async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true}});
+    service.worker.here.control("rules", lost).await;
+    assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
+    let an_hour_ago = |mut known: LinkRecord| {
+        known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
+        Some(known)
+    };
+    let id = LinkId::parse(&link).unwrap();
+    service.requesting.requests.change_link(&id, an_hour_ago).await.unwrap();
+
+    service.worker.sweep().await;
+    service.worker.work_everything_off().await;
+    service.worker.here.until_gone(&link).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+
+    assert_eq!(service.rows(&link).await, 0);
+}
+
+#[tokio::test]
+async fn a_refused_repetition_does_not_take_the_first_wish_back() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true, "after": true}});
+    service.worker.here.control("rules", lost).await;
+    service.delete(&link, "rows=erase").await;
+    let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
+    service.worker.here.control("rules", refusal).await;
+    service.delete(&link, "rows=keep").await;
+    assert_eq!(service.record(&link).await.deletion.unwrap().rows, Rows::Erase);
+}
+
+#[tokio::test]
+async fn a_link_that_was_found_gone_with_other_keys_comes_back() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let gone = |known: LinkRecord| Some(known.deleted(Timestamp::now()));
+    service.requesting.requests.change_link(&LinkId::parse(&link).unwrap(), gone).await.unwrap();
+    assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleted");
+
+    service.hear(webhook(&link, "historical_update", None)).await;
+
+    assert_eq!((service.record(&link).await.block(), service.rows(&link).await), (None, 40));
+}
+
+#[tokio::test]
+async fn a_webhook_does_not_touch_another_links_request() {
+    let service = Service::new().await;
+    let (ours, theirs) = (service.registered().await, service.registered().await);
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    service.worker.issue(&ours, &id, 10).await;
+    let mut failed = webhook(&theirs, "historical_update", Some(&id));
+    failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
+    service.hear(failed).await;
+    service.hear(webhook(&theirs, "historical_update", Some(&id))).await;
+    let record = service.worker.record(&id).await;
+    assert_eq!((record.status(), record.notified_at), (shared::domain::Status::Issued, None));
+    assert_eq!(service.rows(&theirs).await, 40, "its rows are fetched all the same");
+}
+
+#[tokio::test]
+async fn everything_of_a_person_is_erased() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    let row = service.worker.here.truth(&link).await.remove(0);
+    let fields = json!({"description": "another one"});
+    service.worker.here.patch_row(&link, row["id"].as_str().unwrap(), fields).await;
+    service.hear(webhook(&link, "historical_update", None)).await;
+    assert!(service.items_about(&link).await > 40, "rows, a version, accounts, balances, holders");
+
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    service.hear(event(&link, "LINK", "link_deleted")).await;
+
+    assert_eq!(service.items_about(&link).await, 0);
+}
+
+#[tokio::test]
+async fn rows_that_wait_in_the_same_batch_as_the_end_of_their_link_are_not_stored() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    let (rows, end) = (webhook(&link, "historical_update", None), event(&link, "LINK", "link_deleted"));
+    service.worker.enqueue(&rows).await;
+    service.hear(end).await;
+    assert_eq!(service.items_about(&link).await, 0);
+    assert_eq!(service.worker.here.counters().await["gets"], 0, "nothing was fetched");
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_widgets_token_does_not_repeat_who_was_to_connect() {
+    let service = Service::new().await;
+    let message = "52998224725 is not valid";
+    let refusal = json!({"on": "token", "action": {"error": {"code": "validation_error", "message": message}}});
+    service.worker.here.control("rules", refusal).await;
+    let body = json!({
+        "identification": {"type": "CPF", "number": "52998224725", "name": "Planted Name"},
+        "callback_urls": {"success": "app://s", "exit": "app://e", "event": "app://v"}
+    });
+    let (status, problem) = service.call(Method::POST, "/connect/token", "", "", body).await;
+    assert_eq!((status, problem["belvo_code"].as_str()), (422, Some("validation_error")));
+    assert!(!problem.to_string().contains("52998224725"), "{problem}");
 }

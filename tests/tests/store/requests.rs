@@ -62,7 +62,7 @@ async fn the_order_of_202_and_webhook_does_not_matter() {
         let (one, other) = (RequestId::random(), RequestId::random());
         tables.requests.issued(&issued(&tables, &one, 1)).await.unwrap();
         tables.requests.notified(&notified(&tables, &one, 2)).await.unwrap();
-        let early = tables.requests.notified(&notified(&tables, &other, 2)).await.unwrap();
+        let early = tables.requests.notified(&notified(&tables, &other, 2)).await.unwrap().unwrap();
         assert_eq!((early.status(), early.window), (Status::Notified, None));
         tables.requests.issued(&issued(&tables, &other, 1)).await.unwrap();
 

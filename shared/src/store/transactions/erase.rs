@@ -1,8 +1,9 @@
 //! Erasing everything of a link.
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
-
-use super::{Transactions, items::Partition};
+use super::{
+    Transactions,
+    items::{Partition, delete_request},
+};
 use crate::{
     domain::{LinkId, RESOURCES},
     store::StoreError,
@@ -12,11 +13,16 @@ use crate::{
 const AT_ONCE: i32 = 1_000;
 
 impl Transactions {
-    /// Erases every item of a link, whatever the resource: rows and their versions, accounts, balances, marks. Returns how many
+    /// Erases every item of a link, whatever the resource: rows and their versions, accounts, balances, and the
+    /// notes of who holds an account. Marks of younger links keep naming rows that are gone. Returns how many
     /// there were. May be broken off and repeated; what is erased stays so. Backups of the table (35 days of point-in-time
     /// recovery) are DynamoDB's.
     pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
         let mut erased = 0;
+        // Before the accounts themselves, by which these are found.
+        for account in self.accounts(link).await? {
+            self.release(link, &account).await?;
+        }
         for resource in RESOURCES {
             erased += self.erase_partition(&Partition::of(*resource, link)).await?;
         }
@@ -44,12 +50,7 @@ impl Transactions {
                 return Ok(erased);
             }
             erased += keys.len() as u64;
-            let deletes = keys.into_iter().map(|key| {
-                let delete = DeleteRequest::builder().set_key(Some(key)).build();
-                let delete = delete.map_err(|error| StoreError::Refused("BatchWriteItem", Box::new(error)))?;
-                Ok(WriteRequest::builder().delete_request(delete).build())
-            });
-            self.write_all(deletes.collect::<Result<_, StoreError>>()?).await?;
+            self.write_all(keys.into_iter().map(delete_request).collect()).await?;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     primitives::Blob,
-    types::{AttributeValue, PutRequest, WriteRequest},
+    types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest},
 };
 use serde_json::{Map, Value};
 
@@ -160,4 +160,10 @@ pub(super) fn put_request(item: Item) -> WriteRequest {
     #[expect(clippy::expect_used, reason = "PutRequest has one required field, the item, which is given here")]
     let put = PutRequest::builder().set_item(Some(item)).build().expect("an item was given");
     WriteRequest::builder().put_request(put).build()
+}
+
+pub(super) fn delete_request(key: Item) -> WriteRequest {
+    #[expect(clippy::expect_used, reason = "DeleteRequest has one required field, the key, which is given here")]
+    let delete = DeleteRequest::builder().set_key(Some(key)).build().expect("a key was given");
+    WriteRequest::builder().delete_request(delete).build()
 }

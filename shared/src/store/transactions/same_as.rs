@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     TABLE, Transactions,
-    items::{same_as, transaction, transaction_key},
+    items::{delete_request, same_as, transaction, transaction_key},
     read::place,
 };
 use crate::{
@@ -64,6 +64,14 @@ impl Transactions {
             .send()
             .await?;
         Ok(())
+    }
+
+    /// Forgets that a link holds an account.
+    pub(super) async fn release(&self, link: &LinkId, account: &Account) -> Result<(), StoreError> {
+        let Some(identity) = account.identity() else { return Ok(()) };
+        let (holder, account) = (held(&identity), format!("{link}#{}", account.id()));
+        let key = Item::from([("_link".to_owned(), text(holder)), ("_item".to_owned(), text(account))]);
+        self.write_all(vec![delete_request(key)]).await
     }
 
     /// The links that hold an account, the eldest first.
