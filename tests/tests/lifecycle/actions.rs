@@ -3,8 +3,8 @@
 use shared::domain::{Before, Facts, LookAfter, Outcome, Step, Sweep};
 
 use crate::{
-    model::{ATTEMPTS, DEADLINES, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation},
-    world::{About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World, instant},
+    model::{ATTEMPTS, BELVO_WORKS_S, DEADLINES, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation},
+    world::{About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World},
 };
 
 /// What happens.
@@ -228,10 +228,9 @@ impl Lifecycle {
 
 /// Belvo takes a POST.
 fn accept(world: &mut World) -> Id {
-    let now = world.now();
     let still_at_it = |(id, earlier): (Id, &Retrieval)| {
         let ended = world.records.get(&id).is_some_and(|facts| facts.status().is_terminal());
-        !ended && now < instant(earlier.at_s).plus_seconds(shared::domain::UNKNOWN_S) && earlier.phase == Phase::Working
+        !ended && world.now_s < earlier.at_s + BELVO_WORKS_S && earlier.phase == Phase::Working
     };
     if world.retrievals.iter().enumerate().any(still_at_it) {
         world.marks.insert(Mark::SentTwice);

@@ -1,5 +1,6 @@
 //! The life of a request, taken through every order of crash, loss, repetition and delay that the bounds below allow. The model
-//! decides nothing itself: what follows from what is asked of `shared::domain`, which the functions ask, too.
+//! asks `shared::domain` what follows from what, as the functions do. Only whether a link is blocked and a count is full it decides
+//! itself: there it checks the order of the steps, and the store's tests check the conditions.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -59,7 +60,7 @@ fn a_refresh_of_belvos_own_is_not_taken_for_an_answer() {
 }
 
 #[test]
-fn nothing_is_sent_for_a_blocked_link() {
+fn nothing_is_begun_for_a_blocked_link() {
     let model = Lifecycle { faults: 1, blocks: true, ..Lifecycle::default() };
     assert!(check("a blocked link", model).is_subset(&examples(&SOMETIMES)));
 }
@@ -73,7 +74,7 @@ fn a_broken_rule_is_found() {
         (Mutation::SendsAgainWhatIsUnknown, &two, "a retrieval is sent once"),
         (Mutation::BelievesClaims, &refreshed, "a retrieval is sent once"),
         (Mutation::IgnoresTheQuota, &Lifecycle { limit: 1, ..two.clone() }, "nothing is sent beyond the quota"),
-        (Mutation::IgnoresBlocks, &Lifecycle { blocks: true, ..two.clone() }, "nothing is sent for a blocked link"),
+        (Mutation::IgnoresBlocks, &Lifecycle { blocks: true, ..two.clone() }, "nothing is begun for a blocked link"),
         (Mutation::NeverSweeps, &two, "everything ends"),
         (Mutation::ForgetsAnEnd, &two, "what has ended has ended"),
     ];

@@ -13,7 +13,7 @@ pub(crate) const ATTEMPTS: u8 = 2;
 pub(crate) const DEADLINES: Deadlines = Deadlines { due_s: 1_800, expires_s: 3_600 };
 
 /// How long Belvo works on a retrieval, if it ends at all: its own limit is five minutes.
-const BELVO_WORKS_S: i64 = 1_800;
+pub(crate) const BELVO_WORKS_S: i64 = 1_800;
 /// Webhooks arrive until then.
 pub(crate) const LAST_NEWS_S: i64 = 3_600;
 /// By then everything has ended: twice the time after which a request expires has passed since the last news, and a sweep since.
@@ -103,11 +103,11 @@ impl Model for Lifecycle {
         }
         vec![
             Property::always("a retrieval is sent once", |_, world: &World| !world.marks.contains(&Mark::SentTwice)),
-            Property::always("nothing is sent for a blocked link", |_, world: &World| {
+            Property::always("nothing is begun for a blocked link", |_, world: &World| {
                 !world.marks.contains(&Mark::SentWhileBlocked)
             }),
             Property::always("nothing is sent beyond the quota", |model: &Self, world: &World| {
-                world.used <= model.limit
+                world.retrievals.len() - usize::from(world.marks.contains(&Mark::Refreshed)) <= usize::from(model.limit)
             }),
             Property::always("what has ended has ended", |_, world: &World| {
                 world.ended.iter().all(|id| world.records[id].status().is_terminal())
