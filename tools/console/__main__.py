@@ -29,7 +29,7 @@ def main() -> int:
         server = Server(port, Console(upstream, feed))
         sources = [Logs(upstream.aws_endpoint), *([Journal(upstream.sandbox_url)] if upstream.sandbox_url else [])]
     except (LocalError, OSError, BotoCoreError, ClientError) as error:
-        print(f"error: the console cannot start on port {port}: {error}", file=sys.stderr)
+        print(f"error: the console cannot start on port {port}: {error} (CONSOLE_PORT names another)", file=sys.stderr)
         return 1
     for source in sources:
         threading.Thread(target=keep_watching, args=(source, feed), daemon=True).start()

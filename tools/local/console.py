@@ -15,10 +15,12 @@ START_SECONDS = 20
 NEEDED = ("API_URL", "QUEUE_URL", "SANDBOX_URL", "SANDBOX_PAGE_ROWS", "LINK")
 
 
-def port() -> int:
-    """Where it shall listen; 0 takes a free port."""
-    text = os.environ.get("CONSOLE_PORT") or "0"
-    if not text.isdecimal() or int(text) > 65_535:
+def port() -> int | None:
+    """Where the environment wants it to listen, if it says so; 0 takes a free port."""
+    text = os.environ.get("CONSOLE_PORT")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdecimal() or int(text) > 65_535:
         raise LocalError(f"CONSOLE_PORT is {text}, which is not a port")
     return int(text)
 

@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,14 +55,14 @@ def require_alive(name: str, pid: int, state: Path, log: Path) -> None:
         raise LocalError(f"{name} ended while it was starting. The end of {log}:\n{tail(log)}")
 
 
+def stop(pid: int, state: Path) -> None:
+    """Ends one process of this state directory, if it still is one: politely, then by force after ten seconds."""
+    _end(lambda: [pid] if alive(pid, state) else [])
+
+
 def stop_all(state: Path) -> None:
     """Ends the processes of this state directory: politely, then by force after ten seconds."""
-    _signal_all(state, signal.SIGTERM)
-    with contextlib.suppress(LocalError):
-        wait_for("processes to end", lambda: not any(_members(state)), GRACE_SECONDS)
-        return
-    _signal_all(state, signal.SIGKILL)
-    wait_for("processes to end when killed", lambda: not any(_members(state)), GRACE_SECONDS)
+    _end(lambda: list(_members(state)))
 
 
 @contextmanager
@@ -84,13 +84,22 @@ def tail(log: Path, lines: int = 30) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
+def _end(living: Callable[[], list[int]]) -> None:
+    _signal(living(), signal.SIGTERM)
+    with contextlib.suppress(LocalError):
+        wait_for("processes to end", lambda: not living(), GRACE_SECONDS)
+        return
+    _signal(living(), signal.SIGKILL)
+    wait_for("processes to end when killed", lambda: not living(), GRACE_SECONDS)
+
+
 def _members(state: Path) -> Iterator[int]:
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return (pid for pid in pids if alive(pid, state))
 
 
-def _signal_all(state: Path, number: int) -> None:
-    for pid in _members(state):
+def _signal(pids: list[int], number: int) -> None:
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 

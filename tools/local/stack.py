@@ -5,7 +5,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local import aws, belvo, console, deployment, logs, ministack, processes, record, routes, sandbox
 from local.belvo import Belvo
@@ -21,13 +23,24 @@ WATCHED = {"RequestDueSeconds": "15", "RequestExpiresSeconds": "120"}
 WEBHOOK_PATH = "/webhooks/belvo"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a stack is brought up with."""
+
+    choose_belvo: Callable[[Record], Belvo]
+    # Of the template, in addition to those of every local run.
+    parameters: dict[str, str] = field(default_factory=dict)
+    # `None` keeps the port of the console before it.
+    console_port: int | None = None
+
+
 def up(state: Path, say: Callable[[str], None]) -> Record:
     """Brings the stack up, or deploys again into the one that runs."""
 
     def choose(running: Record) -> Belvo:
         return belvo.named(running) or belvo.own_sandbox(state, running, WEBHOOK_RETRY_MS, WATCHED_PAGE_ROWS)
 
-    return _up(state, say, choose, WATCHED)
+    return _up(state, say, Wanted(choose, WATCHED, console.port()))
 
 
 def down(state: Path, say: Callable[[str], None]) -> None:
@@ -46,7 +59,8 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
     state = Path(tempfile.mkdtemp(prefix="belvo-ingest-"))
     code = 1
     try:
-        running = _up(state, say, lambda running: belvo.own_sandbox(state, running, QUICK_WEBHOOK_RETRY_MS), parameters)
+        wanted = Wanted(lambda running: belvo.own_sandbox(state, running, QUICK_WEBHOOK_RETRY_MS), parameters)
+        running = _up(state, say, wanted)
         # Marked as a part of the stack, the command ends with it, and so does whatever it started.
         env = aws.command_environment({**running.variables, processes.MARK: str(state)})
         code = subprocess.run(command, env=env, check=False).returncode
@@ -63,12 +77,7 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
             print(f"Logs are kept in {state}", file=sys.stderr)
 
 
-def _up(
-    state: Path,
-    say: Callable[[str], None],
-    choose_belvo: Callable[[Record], Belvo],
-    parameters: dict[str, str] | None = None,
-) -> Record:
+def _up(state: Path, say: Callable[[str], None], wanted: Wanted) -> Record:
     state.mkdir(parents=True, exist_ok=True)
     running = record.load(state)
     if running and processes.alive(running.processes["ministack"], state):
@@ -77,7 +86,7 @@ def _up(
         running = Record(processes={}, variables={})
         _stop(state)
     try:
-        return _bring_up(state, running, say, choose_belvo, parameters or {})
+        return _bring_up(state, running, say, wanted)
     except BaseException:
         # A stack that has worked stays; one that never came up leaves nothing behind but its logs.
         if not running.variables:
@@ -85,25 +94,19 @@ def _up(
         raise
 
 
-def _bring_up(
-    state: Path,
-    running: Record,
-    say: Callable[[str], None],
-    choose_belvo: Callable[[Record], Belvo],
-    parameters: dict[str, str],
-) -> Record:
+def _bring_up(state: Path, running: Record, say: Callable[[str], None], wanted: Wanted) -> Record:
     if "ministack" not in running.processes:
         pid, endpoint = ministack.start(state)
         running.processes["ministack"] = pid
     else:
         endpoint = running.variables["AWS_ENDPOINT_URL"]
     say(f"Local AWS   {endpoint}")
-    chosen = choose_belvo(running)
+    chosen = wanted.choose_belvo(running)
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
     say("Deploying   template.yaml, in about ten seconds")
     # Parameters for somebody who watches suit a Belvo that answers at once.
-    suitable = {"WidgetUrl": f"{chosen.url}/widget/", **parameters} if chosen.is_sandbox else {}
+    suitable = {"WidgetUrl": f"{chosen.url}/widget/", **wanted.parameters} if chosen.is_sandbox else {}
     stack = deployment.deploy(endpoint, chosen.url, state, suitable)
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
@@ -112,7 +115,7 @@ def _bring_up(
         sandbox.register_webhook(chosen.url, variables["WEBHOOK_URL"], chosen.secrets.webhook_authorization)
     say(f"API         {api_url}")
     say(f"Webhooks    {variables['WEBHOOK_URL']}")
-    variables["CONSOLE_URL"] = _console(state, running, variables)
+    variables["CONSOLE_URL"] = _console(state, running, variables, wanted.console_port)
     say(f"Console     {variables['CONSOLE_URL']}")
 
     running.variables = variables
@@ -120,11 +123,13 @@ def _bring_up(
     return running
 
 
-def _console(state: Path, running: Record, variables: dict[str, str]) -> str:
-    """The console that runs already, else a new one."""
-    if "console" in running.processes and processes.alive(running.processes["console"], state):
-        return running.variables["CONSOLE_URL"]
-    running.processes["console"], url = console.start(state, variables, console.port())
+def _console(state: Path, running: Record, variables: dict[str, str], port: int | None) -> str:
+    """A console of the code as it is now, where the one before it was unless a port is named."""
+    if (pid := running.processes.get("console")) is not None:
+        processes.stop(pid, state)
+    before = running.variables.get("CONSOLE_URL", "")
+    port = (urlsplit(before).port or 0) if port is None else port
+    running.processes["console"], url = console.start(state, variables, port)
     return url
 
 

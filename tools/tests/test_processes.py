@@ -29,6 +29,20 @@ class Ending(unittest.TestCase):
             processes.stop_all(state)
             self.assertFalse(processes.alive(child, state))
 
+    def test_one_process_ends_and_its_neighbours_stay(self) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            state = Path(directory)
+            env = {**os.environ, processes.MARK: directory}
+            with (
+                subprocess.Popen(["/bin/sleep", "60"], env=env) as one,
+                subprocess.Popen(["/bin/sleep", "60"], env=env) as other,
+            ):
+                for started in (one, other):
+                    wait_for("it to start", lambda pid=started.pid: processes.alive(pid, state), 10)
+                processes.stop(one.pid, state)
+                self.assertEqual((processes.alive(one.pid, state), processes.alive(other.pid, state)), (False, True))
+                processes.stop_all(state)
+
     def test_a_server_that_ignores_a_polite_end_is_killed(self) -> None:
         with subprocess.Popen([sys.executable, "-c", DEAF], stdout=subprocess.PIPE) as server:
             server.stdout.readline()
