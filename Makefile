@@ -76,7 +76,7 @@ logs: tools ## Follow what the functions log; FUNCTION=collect shows one
 sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
-test: lint validate build browser ## Everything that must hold before a commit
+test: lint validate browser build ## Everything that must hold before a commit
 	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
 

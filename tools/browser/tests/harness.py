@@ -24,8 +24,7 @@ class ConsoleTest(unittest.TestCase):
         """Starts the browser."""
         cls._playwright = sync_playwright().start()
         cls.addClassCleanup(cls._playwright.stop)
-        cls._browser = chromium.launch(cls._playwright)
-        cls.addClassCleanup(cls._browser.close)
+        cls._browser = cls.enterClassContext(chromium.launch(cls._playwright))
 
     def setUp(self) -> None:
         """Somebody sits down."""
