@@ -91,6 +91,22 @@ class Person:
         self.page.wait_for_url(re.compile(r"/\?link=[\w-]+$"))
         return self.page.url.rpartition("=")[2]
 
+    def renews(self, link: str) -> None:
+        """Goes through the widget again for the chosen link."""
+        self.page.get_by_role("button", name="Renew").click()
+        self.page.locator("#connect").click()
+        self.page.wait_for_url(f"{self._url}/?link={link}")
+
+    def deletes(self, rows: str) -> None:
+        """Deletes the chosen link, and has its rows kept or erased."""
+        self.page.locator("#delete").click()
+        self.page.get_by_label(f"{rows} the rows").check()
+        self.page.get_by_role("button", name="Delete the link").click()
+
+    def link(self, link: str) -> Locator:
+        """A link in the list."""
+        return self.page.locator(f".link[data-link='{link}']")
+
     def _note(self, message: Any) -> None:
         if message.type == "error" and not message.text.startswith(STATUS_NOTE):
             self.errors.append(message.text)

@@ -3,9 +3,9 @@
 import json
 import sys
 from dataclasses import dataclass
+from http.client import HTTPException, InvalidURL
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +16,7 @@ from console.upstream import Answer, Upstream
 
 ADDRESS = "127.0.0.1"
 MAX_BODY_BYTES = 64 * 1024
+MAX_DIGITS = 15
 # A line now and then, so that the thread of a listener who has gone away notices it.
 HEARTBEAT_SECONDS = 5.0
 
@@ -62,24 +63,24 @@ class Handler(BaseHTTPRequestHandler):
         """Requests of a page are no news."""
 
     def _answer(self) -> None:
-        url = urlsplit(self.path)
-        page = pages.find(url.path) if self.command == "GET" else None
+        path, _, query = self.path.partition("?")
+        page = pages.find(path) if self.command == "GET" else None
         refusal = self.server.guard.refusal(self.command, self.headers, is_page=page is not None)
         if refusal:
             self._refuse(403, refusal)
         elif page:
             self._send(page)
-        elif (self.command, url.path) == ("GET", "/events"):
+        elif (self.command, path) == ("GET", "/events"):
             self._stream()
         else:
-            self._forward(url.path, url.query)
+            self._forward(path, query)
 
     def _forward(self, path: str, query: str) -> None:
-        size = self.headers.get("Content-Length") or "0"
-        if not size.isascii() or not size.isdecimal() or int(size) > MAX_BODY_BYTES:
+        size = _number(self.headers.get("Content-Length") or "0")
+        if size is None or size > MAX_BODY_BYTES:
             self._refuse(413, "the body is too large")
             return
-        body = self.rfile.read(int(size)) or None
+        body = self.rfile.read(size) or None
         upstream, (first, _, rest) = self.server.console.upstream, path.removeprefix("/").partition("/")
         try:
             match (self.command, first):
@@ -93,7 +94,9 @@ class Handler(BaseHTTPRequestHandler):
                     self._send(upstream.facts())
                 case _:
                     self._send(_message(404, "no such page"))
-        except (OSError, BotoCoreError, ClientError) as error:
+        except (ValueError, InvalidURL) as error:
+            self._send(_message(400, f"this cannot be passed on: {error}"))
+        except (OSError, HTTPException, BotoCoreError, ClientError) as error:
             self._send(_message(502, f"the stack did not answer: {error}"))
 
     def _stream(self) -> None:
@@ -101,9 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._head(200, "text/event-stream")
         self.end_headers()
-        last = self.headers.get("Last-Event-ID") or "0"
         feed = self.server.console.feed
-        number = feed.known(int(last)) if last.isascii() and last.isdecimal() else 0
+        number = feed.known(_number(self.headers.get("Last-Event-ID") or "0") or 0)
         try:
             with feed.listening():
                 while True:
@@ -134,6 +136,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", content_type)
         for name, value in pages.HEADERS.items():
             self.send_header(name, value)
+
+
+def _number(text: str) -> int | None:
+    """A number as a header has it; `None` for anything else, and for one that no size or event ever has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_DIGITS else None
 
 
 def _message(status: int, text: str) -> Answer:

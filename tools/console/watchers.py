@@ -10,11 +10,8 @@ import sys
 import time
 from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from console.feed import Feed
 from local import logs
-from local.errors import LocalError
 from local.sandbox import control
 
 REQUEST_ID = re.compile(r'"request_id"\s*:\s*"([0-9a-fA-F-]{32,36})"')
@@ -68,14 +65,15 @@ class Journal:
 
 
 def keep_watching(source: Source, feed: Feed) -> None:
-    """Publishes what a source tells, for ever; a failure of the source is a line in the log."""
+    """Publishes what a source tells, for ever; a failure, whatever it is, is a line in the log and a pause."""
     while True:
         feed.wait_for_listener()
         try:
             feed.publish(source.news())
             time.sleep(PAUSE_SECONDS)
-        except (LocalError, OSError, BotoCoreError, ClientError) as error:
-            print(f"{type(source).__name__} cannot be read: {error}", file=sys.stderr, flush=True)
+        # A watcher that ends would leave a page that looks alive and shows nothing.
+        except Exception as error:
+            print(f"{type(source).__name__} cannot be read: {error!r}", file=sys.stderr, flush=True)
             time.sleep(PAUSE_AFTER_FAILURE_SECONDS)
 
 

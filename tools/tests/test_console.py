@@ -1,12 +1,16 @@
 """The console answers its own page only, and tells each thing that happened once."""
 
+import http.client
 import json
+import threading
 import unittest
 from typing import Any
+from unittest import mock
 
 from console.feed import Feed
 from console.guard import Guard
-from console.upstream import API, SANDBOX, is_listed
+from console.server import Console, Server
+from console.upstream import API, SANDBOX, Upstream, is_listed
 from console.watchers import journal_events, log_event
 from local.logs import Line
 
@@ -56,20 +60,52 @@ class Forwarding(unittest.TestCase):
     def test_what_the_page_needs_is_listed(self) -> None:
         for method, path in (
             ("GET", "/links"),
+            ("GET", "/links/l-1"),
             ("GET", "/links/l-1/transactions"),
             ("POST", "/requests"),
             ("POST", "/connect/token"),
             ("DELETE", "/links/l-1"),
         ):
             self.assertTrue(is_listed(API, method, path), path)
-        for method, path in (("POST", "/rules"), ("DELETE", "/rules/3"), ("POST", "/links/l-1/event")):
+        for method, path in (
+            ("POST", "/rules"),
+            ("DELETE", "/rules"),
+            ("POST", "/links/l-1/event"),
+            ("POST", "/links/l-1/transactions"),
+        ):
             self.assertTrue(is_listed(SANDBOX, method, path), path)
 
     def test_secrets_and_the_webhooks_route_are_not(self) -> None:
-        for method, path in (("POST", "/webhooks/belvo"), ("GET", "/links/../x"), ("GET", "/links/%2e%2e")):
+        for method, path in (
+            ("POST", "/webhooks/belvo"),
+            ("GET", "/links/../x"),
+            ("GET", "/links/%2e%2e"),
+            ("GET", "/links/\u00e9"),
+        ):
             self.assertFalse(is_listed(API, method, path), path)
-        for method, path in (("GET", "/webhook"), ("PUT", "/webhook"), ("GET", "/log"), ("POST", "/deliver")):
+        for method, path in (
+            ("GET", "/webhook"),
+            ("PUT", "/webhook"),
+            ("GET", "/log"),
+            ("POST", "/deliver"),
+            ("POST", "/links"),
+        ):
             self.assertFalse(is_listed(SANDBOX, method, path), path)
+
+
+class Answering(unittest.TestCase):
+    """What becomes of a call that fails on its way."""
+
+    def test_a_failure_is_told_to_the_page(self) -> None:
+        failures = (
+            (ValueError("bad"), 400),
+            (http.client.InvalidURL("bad"), 400),
+            (http.client.BadStatusLine("bad"), 502),
+            (ConnectionRefusedError("gone"), 502),
+        )
+        for failure, status in failures:
+            with self.subTest(failure):
+                self.assertEqual(status_after(failure), status)
 
 
 class Watching(unittest.TestCase):
@@ -108,6 +144,20 @@ class Telling(unittest.TestCase):
         feed = Feed()
         feed.publish([{"n": 1}])
         self.assertEqual(feed.known(7), 0)
+
+
+def status_after(failure: Exception) -> int:
+    """What the page is answered when the stack's API fails like this."""
+    upstream = mock.Mock(spec=Upstream)
+    upstream.api.side_effect = failure
+    with Server(0, Console(upstream, Feed())) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection.request("GET", "/api/links")
+        status = connection.getresponse().status
+        connection.close()
+        server.shutdown()
+    return status
 
 
 def journal(**entries: Any) -> dict[str, Any]:

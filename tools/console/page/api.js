@@ -23,6 +23,3 @@ export function problem(answer) {
   const kind = typeof type === "string" ? type.split(/[/#:]/).pop() : "";
   return [`${answer.status || "no answer"}`, kind, code, detail ?? message ?? error].filter(Boolean).join(" · ");
 }
-
-/** Whether the stack has no such route; a known route that does not know its object says so with a problem. */
-export const isMissingRoute = (answer) => answer.status === 404 && !answer.body?.type;

@@ -1,8 +1,7 @@
 // Connecting a bank, renewing a link, deleting one. The widget leads back to /connected or /cancelled.
 
-import { call, isMissingRoute, problem } from "/api.js";
+import { call, problem } from "/api.js";
 import { $, say } from "/dom.js";
-import { remember } from "/links.js";
 
 export const PENDING = "connecting";
 
@@ -15,27 +14,21 @@ export function open() {
   $("connect-dialog").showModal();
 }
 
-/** Asks for a widget and goes there; where the stack has no widget yet, the sandbox makes a link at once. */
-export async function go(facts, connected) {
+/** Asks for a widget and goes there. */
+export async function go() {
   const external_id = $("external-id").value.trim();
   const access_mode = $("access-mode").value;
   const answer = await call("POST", "/api/connect/token", {
     external_id, access_mode, locale: "pt", callback_urls: callbacks(),
     identification: { type: "CPF", number: $("holder-number").value.replace(/\D/g, ""), name: $("holder-name").value.trim() },
   });
-  if (answer.ok) return leave(answer.body.widget_url, { external_id: answer.body.external_id ?? external_id });
-  if (!isMissingRoute(answer) || !facts.sandbox) return say($("connect-answer"), problem(answer));
-  const made = await call("POST", "/sandbox/links", { external_id, access_mode, transactions: 250 });
-  if (!made.ok) return say($("connect-answer"), problem(made));
-  remember({ link: made.body.id, institution: made.body.institution, access_mode, external_id });
-  $("connect-dialog").close();
-  return connected(made.body.id);
+  return answer.ok ? leave(answer.body.widget_url, { external_id: answer.body.external_id }) : say($("connect-answer"), problem(answer));
 }
 
-/** Opens the widget in update mode. */
-export async function renew(link) {
-  const answer = await call("POST", "/api/connect/token", { link: link.link, callback_urls: callbacks() });
-  return answer.ok ? leave(answer.body.widget_url, { link: link.link }) : problem(answer);
+/** Opens the widget in update mode. Registering the link again afterwards is what tells the stack that it can be used. */
+export async function renew({ link, external_id }) {
+  const answer = await call("POST", "/api/connect/token", { link, callback_urls: callbacks() });
+  return answer.ok ? leave(answer.body.widget_url, { link, external_id }) : problem(answer);
 }
 
 function leave(url, pending) {
@@ -55,7 +48,7 @@ export function askDelete(link) {
 export async function remove(removed) {
   const rows = new FormData($("delete-form")).get("rows");
   const answer = await call("DELETE", `/api/links/${$("delete-dialog").dataset.link}?rows=${rows}`);
-  if (!answer.ok) return say($("delete-answer"), isMissingRoute(answer) ? "This stack cannot delete links yet." : problem(answer));
+  if (!answer.ok) return say($("delete-answer"), problem(answer));
   $("delete-dialog").close();
   return removed();
 }

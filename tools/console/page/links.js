@@ -1,40 +1,26 @@
 // The links, the chosen one among them, and what retrievals it has left.
 
-import { call, isMissingRoute, path, problem } from "/api.js";
+import { call, path, problem } from "/api.js";
 import { $, fill, h, say } from "/dom.js";
 import { duration, moment, short, words } from "/format.js";
 
-const REMEMBERED = "links";
+const OWN_NOTE = "the one that events/*.json are about";
 
-/** Links that this console has met although the stack does not list them: by id. */
-export function remember(link) {
-  const known = remembered().filter((other) => other.link !== link.link);
-  localStorage.setItem(REMEMBERED, JSON.stringify([link, ...known].slice(0, 20)));
-}
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem(REMEMBERED)) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-/** The links of the stack, and the cursor of the next ones. `listed` is false where the stack has no such route. */
+/** The links of the stack, and the cursor of the next ones; with the first of them the link that `make up` has made. */
 export async function load(facts, cursor) {
   const answer = await call("GET", path("/api/links", { limit: 50, cursor }));
-  const listed = answer.ok ? answer.body.links : [];
-  const further = cursor ? [] : extra(facts, listed, answer);
-  const missing = "This stack keeps no list of links yet: shown are those that this browser knows.";
-  say($("links-note"), isMissingRoute(answer) ? missing : answer.ok ? "" : problem(answer));
   $("links-note").hidden = answer.ok;
-  return { links: [...listed, ...further], next: answer.ok ? answer.body.next_cursor : null };
+  say($("links-note"), answer.ok ? "" : problem(answer));
+  const listed = answer.ok ? answer.body.links : [];
+  const isOwnMissing = facts.link && !cursor && !listed.some((link) => link.link === facts.link);
+  const own = isOwnMissing ? [{ link: facts.link, note: OWN_NOTE }] : [];
+  return { links: [...listed, ...own], next: answer.ok ? answer.body.next_cursor : null };
 }
 
-function extra(facts, listed, answer) {
-  const own = facts.link ? [{ link: facts.link, note: "the one that events/*.json are about" }] : [];
-  const known = isMissingRoute(answer) ? [...remembered(), ...own] : own;
-  return known.filter((link) => !listed.some((other) => other.link === link.link));
+/** What the stack knows of one link: nothing but its id if it is not registered and nothing was heard of it. */
+export async function one(link) {
+  const answer = await call("GET", `/api/links/${link}`);
+  return answer.ok ? answer.body : { link };
 }
 
 /** Draws the list; `act` has what its buttons do. */
@@ -52,26 +38,35 @@ function item(link, isChosen, act) {
     link.access_mode && h("span", { class: "badge" }, link.access_mode),
     h("small", {}, link.external_id ? `${link.external_id} · ` : "", short(link.link)),
     link.last_event && h("small", {}, `${words(link.last_event.code)}, ${moment(link.last_event.at)}`),
-    link.blocked && h("small", { class: "remedy" }, `blocked: ${words(link.blocked.reason)}. ${link.blocked.remedy ?? ""}`),
-    link.deletion && h("small", { class: "remedy" }, `deletion: ${words(link.deletion.status ?? "asked for")}`));
-  const buttons = isChosen && !link.note && h("div", { class: "buttons" },
-    h("button", { id: "renew", class: "plain", type: "button", on: { click: () => act.renew(link) } }, "Renew"),
+    link.blocked && h("small", { class: "remedy" }, `blocked: ${words(link.blocked.reason)}. ${link.blocked.remedy}`));
+  // An update needs the external id, which only a registered link has; one that is deleted stays so.
+  const buttons = isChosen && !link.deletion?.deleted_at && h("div", { class: "buttons" },
+    link.external_id && h("button", { id: "renew", class: "plain", type: "button", on: { click: () => act.renew(link) } }, "Renew"),
     h("button", { id: "delete", class: "plain", type: "button", on: { click: () => act.remove(link) } }, "Delete"));
   return h("li", { class: "link", data: { link: link.link, ...(isChosen ? { chosen: "" } : {}) } }, choose, buttons);
 }
 
 function standing(link) {
-  if (link.deletion) return ["fail", "deleting"];
-  if (link.blocked) return ["warn", words(link.status) || "blocked"];
-  if (!link.status) return ["", "not registered"];
+  if (link.deletion) return ["fail", ended(link.deletion)];
+  if (link.blocked) return ["warn", words(link.blocked.reason)];
+  if (!link.registered_at) return ["", "not registered"];
   return [link.status === "valid" ? "done" : "warn", words(link.status)];
 }
 
+function ended(deletion) {
+  if (deletion.erased_at) return "erased";
+  return deletion.deleted_at ? "deleted, rows kept" : "deletion asked for";
+}
+
+let quotaTurn = 0;
+
 /** Loads and draws what retrievals a link has left. */
 export async function showQuota(link) {
+  const turn = ++quotaTurn;
   const answer = await call("GET", `/api/links/${link}/quota`);
-  if (!answer.ok) return fill($("quota"), h("p", { class: "empty" }, problem(answer)));
-  return fill($("quota"), answer.body.retrievals.map(bar));
+  // Meanwhile another link was chosen, or this one asked about again.
+  if (turn !== quotaTurn) return;
+  fill($("quota"), answer.ok ? answer.body.retrievals.map(bar) : h("p", { class: "empty" }, problem(answer)));
 }
 
 const CLASSES = { long: "Long, six days back or more", short: "Short, up to five days back" };

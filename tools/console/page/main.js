@@ -14,7 +14,8 @@ import * as trouble from "/trouble.js";
 const DEFAULT_DAYS = 29;
 const SETTLE_MS = 150;
 // After these lines of the log a link's record has changed.
-const CHANGES_LINK = new Set(["webhook recorded", "rows collected", "link registered", "link deleted"]);
+const CHANGES_LINK = new Set(["webhook recorded", "rows collected", "retrieval failed", "link registered", "link deleted"]);
+const CHANGES_ROWS = new Set(["rows collected", "link deleted"]);
 
 const state = { facts: {}, links: [], next: null, link: null, records: [], request: null };
 const chosenRecord = () => state.records.find((record) => record.id === state.request);
@@ -31,9 +32,9 @@ async function start() {
   wire();
   feed.listen(hear);
   feed.open(showFeed);
+  state.link = new URLSearchParams(location.search).get("link");
   await loadLinks();
-  const wished = new URLSearchParams(location.search).get("link");
-  const first = wished ?? state.links[0]?.link;
+  const first = state.link ?? state.links[0]?.link;
   if (first) await choose(first);
 }
 
@@ -53,21 +54,26 @@ function wire() {
   click("more-links", moreLinks);
   click("sweep", trouble.sweep);
   click("clear-rules", trouble.clearRules);
-  submit("connect-form", () => connect.go(state.facts, async (link) => { await loadLinks(); await choose(link); $(`link-${link}`)?.focus(); }));
-  submit("delete-form", () => connect.remove(() => { state.links = []; return loadLinks(); }));
+  submit("connect-form", connect.go);
+  submit("delete-form", () => connect.remove(loadLinks));
   submit("request-form", async () => asked(await requests.ask(state.link, $("date-from").value, $("date-to").value)));
 }
 
 async function loadLinks() {
+  const { link } = state;
   const { links: list, next } = await links.load(state.facts);
-  Object.assign(state, { links: withChosen(list), next });
-  drawLinks();
+  const shown = await withChosen(list, link);
+  if (link !== state.link) return later("links", loadLinks);
+  Object.assign(state, { links: shown, next });
+  return drawLinks();
 }
 
 /** The chosen link is shown even if it is on a later page, or not registered. */
-function withChosen(list) {
-  if (!state.link || list.some((known) => known.link === state.link)) return list;
-  return [state.links.find((known) => known.link === state.link) ?? { link: state.link }, ...list];
+async function withChosen(list, chosen) {
+  const listed = list.find((link) => link.link === chosen);
+  if (!chosen || listed?.registered_at) return list;
+  const known = { ...listed, ...await links.one(chosen) };
+  return listed ? list.map((link) => (link === listed ? known : link)) : [known, ...list];
 }
 
 async function moreLinks() {
@@ -84,7 +90,6 @@ function drawLinks() {
 
 async function choose(link) {
   Object.assign(state, { link, records: [], request: null });
-  state.links = withChosen(state.links);
   history.replaceState(null, "", `/?link=${link}`);
   $("request-transactions").disabled = false;
   rows.clear();
@@ -128,7 +133,7 @@ function hear(event) {
   // A request that Belvo began by itself is the newest, and the one to watch.
   if (event.request && event.kind !== "call" && !state.records.some((record) => record.id === event.request)) state.request = event.request;
   if (CHANGES_LINK.has(event.message)) later("links", loadLinks);
-  if (event.message === "rows collected") later("rows", () => rows.show(state.link));
+  if (CHANGES_ROWS.has(event.message)) later("rows", () => rows.show(state.link));
   if (event.kind === "log") later("requests", loadRequests);
   later("steps", () => requests.drawSteps(chosenRecord(), feed.events));
 }

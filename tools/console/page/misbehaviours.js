@@ -155,19 +155,19 @@ export const GROUPS = [
       id: "invalid-credentials", title: "Invalid credentials",
       does: "Belvo says that the user's password has changed.",
       expects: "The event is kept, and the link waits for a renewal.",
-      ...event("invalid_credentials"), fallback: { webhook_type: "LINK" },
+      ...event("invalid_credentials"),
     },
     {
       id: "token-required", title: "Token required",
       does: "Belvo says that the bank wants a second factor.",
       expects: "The event is kept, and the link waits for a renewal.",
-      ...event("token_required"), fallback: { webhook_type: "LINK" },
+      ...event("token_required"),
     },
     {
       id: "consent-expired", title: "Consent expired",
       does: "Belvo says that the user's consent has ended.",
       expects: "The event is kept; nothing more is asked for until it is renewed.",
-      ...event("consent_expired"), fallback: { webhook_type: "CONSENT" },
+      ...event("consent_expired"),
     },
   ]],
 ];

@@ -5,7 +5,7 @@ import { $, fill, h, say } from "/dom.js";
 import { duration, many, moment, short, span, words } from "/format.js";
 import { NAMES, steps } from "/steps.js";
 
-const STATES = { issued: "active", notified: "active", collected: "done", failed: "fail", expired: "fail" };
+const STATES = { issued: "active", notified: "active", collecting: "active", collected: "done", failed: "fail", expired: "fail" };
 const WORDS = { waiting: "waiting", active: "now", done: "done", warn: "with trouble", fail: "failed" };
 
 /** A link's latest requests. */
@@ -32,7 +32,8 @@ function row(record, isChosen, choose) {
   }, short(record.id));
   return h("tr", { data: { request: record.id, status: record.status, ...(isChosen ? { chosen: "" } : {}) } },
     h("td", {}, moment(record.issued_at ?? record.notified_at)),
-    days[0] ? h("td", { title: days.join(" to ") }, span(...days)) : h("td", {}, "Belvo's own choice"),
+    h("td", { title: days[0] && days.join(" to ") }, days[0] ? span(...days) : "Belvo's own choice",
+      record.resource && record.resource !== "transactions" && h("span", { class: "dim" }, ` · ${words(record.resource)}`)),
     h("td", {}, h("span", { class: "badge", data: { state: STATES[record.status] ?? "" } }, record.status)),
     h("td", {}, verdict && h("span", { class: "badge", data: { state } }, verdict)),
     h("td", {}, button));
@@ -59,9 +60,9 @@ function emptyStep(name, at) {
 }
 
 const FACTS = [
-  ["Request", "id"], ["First day", "date_from"], ["Last day", "date_to"],
+  ["Request", "id"], ["Resource", "resource"], ["First day", "date_from"], ["Last day", "date_to"],
   ["Asked of Belvo", "issued_at"], ["Webhook taken in", "notified_at"], ["Webhook's code", "webhook_code"],
-  ["Rows stored", "collected_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
+  ["Collecting since", "collecting_at"], ["Rows stored", "collected_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
 ];
 
 /** Draws what the record says of a request. */

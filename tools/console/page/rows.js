@@ -6,10 +6,14 @@ import { many, money, words } from "/format.js";
 
 const PAGE = 25;
 let shown = { link: null, rows: [], next: null };
+// Counts what is shown from the top: an answer to an earlier question is not painted over a later one's.
+let turn = 0;
 
 /** Loads and draws both from the top. */
 export async function show(link) {
+  const own = ++turn;
   const [accounts, page] = await Promise.all([call("GET", `/api/links/${link}/accounts`), fetchPage(link)]);
+  if (own !== turn) return;
   shown = { link, rows: page.ok ? page.body.transactions : [], next: page.ok ? page.body.next_cursor : null };
   drawAccounts(accounts);
   drawRows(page);
@@ -17,6 +21,7 @@ export async function show(link) {
 
 /** Empties both. */
 export function clear() {
+  turn += 1;
   shown = { link: null, rows: [], next: null };
   drawAccounts({ ok: true, body: { accounts: [] } });
   drawRows({ ok: true });
@@ -25,8 +30,9 @@ export function clear() {
 /** Loads and draws the next page below what is there. */
 export async function more() {
   const { link, next } = shown;
+  const own = turn;
   const page = await fetchPage(link, next);
-  if (shown.link !== link || shown.next !== next) return;
+  if (own !== turn || shown.next !== next) return;
   if (page.ok) shown = { link, rows: [...shown.rows, ...page.body.transactions], next: page.body.next_cursor };
   drawRows(page);
 }

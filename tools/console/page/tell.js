@@ -16,6 +16,9 @@ const LOG = {
   "retrieval failed": (f) => `collect: the request failed, ${words(f["failure.code"])}`,
   "request without an answer": (f) => `collect: still no webhook after ${f.age_s} s, and no row that is new`,
   "overdue requests": (f) => `collect: swept, ${many(f.requests, "request")} overdue`,
+  "link registered": (f) => `request: the link is registered${f.known ? " again" : ""}`,
+  "link being deleted": () => "request: Belvo was asked to delete the link",
+  "link deleted": (f) => `collect: the link is gone, ${f.erased === undefined ? "what was stored stays" : "what was stored is erased"}`,
   "rows collected": (f) => `collect: ${many(f.rows, "row")} in ${many(f.pages, "page")}, ${f.new} new; ${f.verdict}`,
 };
 

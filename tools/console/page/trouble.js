@@ -1,6 +1,6 @@
 // The buttons that make the sandbox misbehave, and what the pipeline answered.
 
-import { call, isMissingRoute, path, problem } from "/api.js";
+import { call, problem } from "/api.js";
 import { $, fill, h, say } from "/dom.js";
 import { day, duration } from "/format.js";
 import { GROUPS } from "/misbehaviours.js";
@@ -13,6 +13,7 @@ const SHORT_DAYS = [4, 3, 2, 1, 0];
 const UNKNOWN_PAGE_ROWS = 1000;
 // The sandbox writes its time when it begins a call, which may be a moment before this page's clock.
 const EARLIER_MS = 1500;
+const LINES = 14;
 
 let running = null;
 
@@ -43,6 +44,7 @@ async function provoke(entry, facts, { link, records }, done) {
   running = { entry, link, from: Date.now() - EARLIER_MS, story: new Map(), asked: null, requests: new Set(), note: "" };
   $("answered").hidden = false;
   say($("answered-title"), entry.title);
+  fill($("answered-story"));
   redraw();
   if (!link) return refuse("Choose a link first.");
   const failed = entry.event ? await sendEvent(entry, link) : await prepare(entry, facts, link);
@@ -78,10 +80,7 @@ function freeDays(records) {
 
 async function sendEvent(entry, link) {
   const sent = await call("POST", `/sandbox/links/${link}/event`, { code: entry.event });
-  if (sent.ok) return null;
-  if (!isMissingRoute(sent)) return sent;
-  const notified = await call("POST", `/sandbox/links/${link}/notify`, { ...entry.fallback, webhook_code: entry.event });
-  return notified.ok ? null : notified;
+  return sent.ok ? null : sent;
 }
 
 function refuse(text) {
@@ -90,18 +89,32 @@ function refuse(text) {
 }
 
 function redraw() {
-  const { entry, story, asked, note, from } = running;
+  const { entry, story, asked, note } = running;
   const events = [...story.values()].sort((one, other) => one.ms - other.ms);
   const isAsExpected = entry.seen(events, asked);
   const needsSweep = entry.sweep && asked && !events.some((event) => event.message === "rows collected");
   const badge = $("answered-verdict");
   badge.dataset.state = note ? "fail" : isAsExpected ? "done" : "active";
   say(badge, note || (isAsExpected ? "answered as it should be" : needsSweep ? "open: sweep in 15 s" : "waiting for the answer"));
-  const told = events.map((event) => [event.ms, tell(event)]).filter(([, text]) => text);
-  const first = told[0]?.[0] ?? from;
-  const lines = told.map(([ms, text]) => h("li", {}, h("time", {}, `+${duration(ms - first)}`), text));
-  if (asked) lines.push(h("li", {}, h("time", {}, "caller"), asked.ok ? `202, request ${asked.body.request_id.slice(0, 8)}` : problem(asked)));
-  fill($("answered-story"), lines.slice(-14));
+  const told = [...story].map(([key, event]) => ({ key, ms: event.ms, text: tell(event) })).filter(({ text }) => text);
+  told.sort((one, other) => one.ms - other.ms);
+  const lines = told.map(({ key, ms, text }) => ({ key, when: `+${duration(ms - told[0].ms)}`, text }));
+  if (asked) lines.push({ key: "caller", when: "caller", text: asked.ok ? `202, request ${asked.body.request_id.slice(0, 8)}` : problem(asked) });
+  drawStory(lines.slice(-LINES));
+}
+
+/** Brings the story up to date. A line that stands there already stays, so that only what is new is announced. */
+function drawStory(lines) {
+  const list = $("answered-story");
+  const standing = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const items = lines.map(({ key, when, text }) => {
+    const item = standing.get(key) ?? h("li", { data: { key } }, h("time"), h("span"));
+    say(item.firstChild, when);
+    say(item.lastChild, text);
+    return item;
+  });
+  for (const item of standing.values()) if (!items.includes(item)) item.remove();
+  items.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });
 }
 
 /** Puts the schedule's message into the queue. */
@@ -112,6 +125,6 @@ export async function sweep() {
 
 /** Removes every rule of the sandbox. */
 export async function clearRules() {
-  const answer = await call("DELETE", path("/sandbox/rules"));
+  const answer = await call("DELETE", "/sandbox/rules");
   say($("trouble-note"), answer.ok ? "All rules are removed: the sandbox behaves." : problem(answer));
 }
