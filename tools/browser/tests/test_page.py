@@ -86,8 +86,10 @@ class Secrecy(ConsoleTest):
 
 def _contrast(page: Page, selector: str) -> float:
     """The contrast of the first such element's text with what is behind it, as WCAG defines it."""
-    return page.locator(selector).first.evaluate(
-        """element => {
+    # Found and examined in one step: what is redrawn in between has no colours any more.
+    return page.evaluate(
+        """selector => {
+            const element = document.querySelector(selector);
             const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
             let ground = [0, 0, 0, 0];
             for (let at = element; at && !ground[3]; at = at.parentElement) {
@@ -99,5 +101,6 @@ def _contrast(page: Page, selector: str) -> float:
                 .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
             const pair = [light(rgb(getComputedStyle(element).color)), light(ground)].sort((a, b) => b - a);
             return (pair[0] + 0.05) / (pair[1] + 0.05);
-        }"""
+        }""",
+        selector,
     )
