@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LinkId, QuotaHolder, RequestId, Timestamp};
+use super::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
 
 /// A deletion that Belvo has not confirmed is looked after this often, in seconds.
 const DELETION_LOOK_S: i64 = 30 * 60;
@@ -83,33 +83,6 @@ pub struct LinkEvent {
     pub code: String,
     /// When it came in.
     pub at: Timestamp,
-}
-
-/// What keeps a link from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Block {
-    /// Why.
-    pub reason: BlockReason,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Why nothing is sent to Belvo for a link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlockReason {
-    /// The bank no longer takes the credentials.
-    InvalidCredentials,
-    /// The bank asks the user for a token.
-    TokenRequired,
-    /// The user never finished connecting.
-    Unconfirmed,
-    /// The user's consent has ended.
-    ConsentExpired,
-    /// Its deletion was asked for.
-    Deleting,
-    /// It is no longer there.
-    Deleted,
 }
 
 /// What webhooks of type `CONSENT` told.
@@ -360,47 +333,9 @@ impl LinkRecord {
 /// The code by which Belvo tells that a consent ends at another time than before.
 const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
 
-impl BlockReason {
-    /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree on the name of an ended
-    /// consent. Not `login_error`: institutions in trouble answer so, too.
-    fn of_code(code: &str) -> Option<Self> {
-        Some(match code {
-            "invalid_credentials" | "invalid_link" | "expired_credentials" => Self::InvalidCredentials,
-            "token_required" => Self::TokenRequired,
-            "unconfirmed_link" => Self::Unconfirmed,
-            "consent_expired" | "openfinance_consent_expired" | "consent_without_accounts" => Self::ConsentExpired,
-            _ => return None,
-        })
-    }
-
-    /// What Belvo's status of a link keeps from being done; an unknown one nothing.
-    fn of_status(status: &str) -> Option<Self> {
-        match status {
-            "invalid" => Some(Self::InvalidCredentials),
-            "token_required" => Some(Self::TokenRequired),
-            "unconfirmed" => Some(Self::Unconfirmed),
-            _ => None,
-        }
-    }
-
-    /// What a person can do about it.
-    #[must_use]
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::InvalidCredentials | Self::TokenRequired => {
-                "let the user log in again: POST /connect/token with this link opens the widget in update mode"
-            }
-            Self::Unconfirmed => "let the user finish connecting, or connect again: POST /connect/token",
-            Self::ConsentExpired => {
-                "let the user renew the consent: POST /connect/token with this link, or a new link without it"
-            }
-            Self::Deleting | Self::Deleted => "let the user connect again: POST /connect/token",
-        }
-    }
-}
-
 impl Consent {
-    fn is_unknown(&self) -> bool {
+    /// Whether nothing is known of it.
+    pub(super) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -436,65 +371,10 @@ fn refresh_period_s(rate: &str) -> Option<i64> {
     number.parse::<i64>().ok().filter(|number| (1..=366).contains(number)).map(|number| number * unit_s)
 }
 
-/// A link as the API shows it: not who the user is at the bank.
-#[derive(Debug, Serialize)]
-pub struct LinkView<'a> {
-    link: &'a LinkId,
-    institution: &'a Option<String>,
-    access_mode: &'a Option<String>,
-    refresh_rate: &'a Option<String>,
-    status: &'a Option<String>,
-    external_id: &'a Option<String>,
-    created_at: Option<Timestamp>,
-    registered_at: Option<Timestamp>,
-    heard_at: Option<Timestamp>,
-    last_event: &'a Option<LinkEvent>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blocked: Option<BlockView>,
-    #[serde(skip_serializing_if = "Consent::is_unknown")]
-    consent: &'a Consent,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletion: &'a Option<Deletion>,
-}
-
-/// A block as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BlockView {
-    #[serde(flatten)]
-    block: Block,
-    remedy: &'static str,
-}
-
-impl From<Block> for BlockView {
-    fn from(block: Block) -> Self {
-        Self { block, remedy: block.reason.remedy() }
-    }
-}
-
-impl<'a> From<&'a LinkRecord> for LinkView<'a> {
-    fn from(record: &'a LinkRecord) -> Self {
-        let connection = &record.connection;
-        Self {
-            link: &record.id,
-            institution: &connection.institution,
-            access_mode: &connection.access_mode,
-            refresh_rate: &connection.refresh_rate,
-            status: &connection.status,
-            external_id: &connection.external_id,
-            created_at: connection.created_at,
-            registered_at: record.registered_at,
-            heard_at: record.heard_at,
-            last_event: &record.last_event,
-            blocked: record.block().map(BlockView::from),
-            consent: &record.consent,
-            deletion: &record.deletion,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::LinkView;
 
     fn at(hour: i64) -> Timestamp {
         Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(hour * 3_600)

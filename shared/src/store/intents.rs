@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     belvo::Retrieval,
-    domain::{AccountId, Answer, Before, Intent, LinkId, RequestId, Resource, Timestamp, Window},
+    domain::{AccountId, Answer, Before, Direction, Intent, LinkId, RequestId, Resource, Timestamp, Window},
 };
 
 /// How long an intent is kept for those who ask for the same again.
@@ -50,6 +50,9 @@ pub struct Unconfirmed {
     /// One account, or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
+    /// Of invoices, those of one direction.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
     /// When its sending began.
     pub since: Timestamp,
 }
@@ -185,12 +188,14 @@ impl Requests {
         let mut update = self
             .update_item(key(retrieval))
             .update_expression(
-                "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, account = :account, since = :at, \
+                "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, account = :account, #type = :type, \
+                 since = :at, \
                  listed_at = :listed_at, expires_at = :expires_at REMOVE #request, claimed_at",
             )
             .condition_expression(condition)
             .expression_attribute_names("#link", "link")
             .expression_attribute_names("#resource", "resource")
+            .expression_attribute_names("#type", "type")
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":link", text(retrieval.link.as_str()))
             .expression_attribute_values(":at", text(at.to_string()))
@@ -201,6 +206,7 @@ impl Requests {
             (":from", json!(retrieval.window.map(|window| window.from()))),
             (":to", json!(retrieval.window.map(|window| window.to()))),
             (":account", json!(retrieval.account)),
+            (":type", json!(retrieval.direction)),
         ];
         for (name, value) in shown {
             let value = attribute(&value).ok_or(StoreError::Corrupt("Requests"))?;

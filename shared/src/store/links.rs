@@ -8,7 +8,7 @@ use super::{
     Cursor, Requests, StoreError,
     error::was_written,
     item::{Item, attribute, document, number, text},
-    requests::{BY_DUE, BY_LINK},
+    requests::BY_LINK,
 };
 use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
@@ -89,23 +89,7 @@ impl Requests {
     /// Links of which nothing was heard for too long, the longest first, at most `limit`, and how many more cannot be read, which
     /// must not keep the others waiting.
     pub async fn silent_links(&self, now: Timestamp, limit: i32) -> Result<(Vec<LinkRecord>, usize), StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_DUE)
-            .key_condition_expression("#due = :due AND due_at <= :now")
-            .expression_attribute_names("#due", "due")
-            .expression_attribute_values(":due", text(SILENT))
-            .expression_attribute_values(":now", text(now.to_string()))
-            .limit(limit)
-            .send()
-            .await?;
-        let items = answer.items.unwrap_or_default();
-        let all = items.len();
-        let records: Vec<_> = items.into_iter().filter_map(|item| record(item).ok()).collect();
-        let unreadable = all - records.len();
-        Ok((records, unreadable))
+        self.due(SILENT, now, limit, record).await
     }
 
     /// Writes a record over the version that it was made of.

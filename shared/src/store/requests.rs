@@ -36,7 +36,7 @@ use crate::{
 
 const TABLE: &str = "Requests";
 pub(super) const BY_LINK: &str = "by_link";
-pub(super) const BY_DUE: &str = "by_due";
+const BY_DUE: &str = "by_due";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
 const DUE: &str = "due";
 /// How long recorded webhooks are kept.
@@ -203,6 +203,18 @@ impl Requests {
     /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`, and how many more cannot
     /// be read, which must not keep the others waiting. Read from an index that may lag behind the table by a moment.
     pub async fn overdue(&self, now: Timestamp, limit: i32) -> Result<(Vec<RequestRecord>, usize), StoreError> {
+        self.due(DUE, now, limit, record).await
+    }
+
+    /// Items of this kind in the index `by_due` that were due by `now`, the longest first, at most `limit`; and how many more
+    /// cannot be read.
+    pub(super) async fn due<T>(
+        &self,
+        kind: &str,
+        now: Timestamp,
+        limit: i32,
+        read: impl Fn(Item) -> Result<T, StoreError>,
+    ) -> Result<(Vec<T>, usize), StoreError> {
         let answer = self
             .client
             .query()
@@ -210,14 +222,14 @@ impl Requests {
             .index_name(BY_DUE)
             .key_condition_expression("#due = :due AND due_at <= :now")
             .expression_attribute_names("#due", DUE)
-            .expression_attribute_values(":due", text(DUE))
+            .expression_attribute_values(":due", text(kind))
             .expression_attribute_values(":now", text(now.to_string()))
             .limit(limit)
             .send()
             .await?;
         let items = answer.items.unwrap_or_default();
         let all = items.len();
-        let records: Vec<_> = items.into_iter().filter_map(|item| record(item).ok()).collect();
+        let records: Vec<_> = items.into_iter().filter_map(|item| read(item).ok()).collect();
         let unreadable = all - records.len();
         Ok((records, unreadable))
     }

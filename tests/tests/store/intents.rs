@@ -1,9 +1,12 @@
 //! The right to send a retrieval, and keys of idempotency.
 
+use std::collections::BTreeSet;
+
 use futures::future::join_all;
+use serde_json::json;
 use shared::{
     belvo::Retrieval,
-    domain::{AccountId, Failure, RequestId, Resource, Status, Timestamp, Window},
+    domain::{AccountId, Direction, Failure, RequestId, Resource, Status, Timestamp, Window},
     store::{Intention, Keyed, Notified},
 };
 use time::macros::date;
@@ -171,6 +174,20 @@ async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its
         let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
         assert_eq!(listed.len(), 1, "{}: the other one's time was over", tables.name);
         assert_eq!((listed[0].since, listed[0].intent().status(at(31))), (at(0), Status::Unknown));
+    }
+}
+
+#[tokio::test]
+async fn unconfirmed_invoices_say_of_which_direction() {
+    for tables in both().await {
+        let invoices = Resource::by_name("invoices").unwrap();
+        for direction in [Direction::Inflow, Direction::Outflow] {
+            let wish = Retrieval { resource: invoices, direction: Some(direction), ..retrieval(&tables, "2026-01-01") };
+            assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Begun);
+        }
+        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+        let directions: BTreeSet<_> = listed.iter().map(|listed| json!(listed)["type"].to_string()).collect();
+        assert_eq!(directions.into_iter().collect::<Vec<_>>(), ["\"INFLOW\"", "\"OUTFLOW\""], "{}", tables.name);
     }
 }
 
