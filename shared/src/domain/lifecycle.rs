@@ -124,7 +124,7 @@ pub struct Deadlines {
 }
 
 /// What a sweep does with a request that is overdue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sweep {
     /// It asks for a fetch. The request is due again at this time, whatever becomes of the message.
     LookAfter(Timestamp),

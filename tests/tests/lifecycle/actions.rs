@@ -1,10 +1,10 @@
 //! What may happen next, and what then is. Each step is one write, or one answer, so that a crash may come between any two.
 
-use shared::domain::{Before, Facts, LookAfter, Outcome, Step, Sweep};
+use shared::domain::{Before, Facts, LookAfter, Outcome, Step, Sweep, Timestamp};
 
 use crate::{
-    model::{ATTEMPTS, BELVO_WORKS_S, DEADLINES, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation},
-    world::{About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World},
+    model::{ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation},
+    world::{About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World, instant},
 };
 
 /// What happens.
@@ -34,15 +34,21 @@ pub(crate) enum Action {
     Lose(Webhook),
     /// collect does its next step on the first message.
     Collect,
+    /// It does the last step, and crashes before the message is deleted.
+    CollectAgain,
+    /// The first message waits while time goes on.
+    Delay,
     /// collect leaves the rest of a collection to a continuation.
     HandOn,
     /// collect fails at the first message, with a reason; it is given up if it was the last attempt.
     FailCollect,
     /// collect crashes; SQS gives the message up, without a reason, if it was the last attempt.
     CrashCollect,
-    /// The sweep of this instant runs.
+    /// The sweep of this instant reads what is due.
+    BeginSweep,
+    /// It does its next step.
     Sweep,
-    /// It crashes after the first write.
+    /// It crashes after that step's write.
     CrashSweep,
     /// Time goes on.
     Elapse,
@@ -52,16 +58,20 @@ impl Lifecycle {
     /// Takes an action; `None` if it cannot happen.
     pub(crate) fn take(&self, world: &World, action: Action) -> Option<World> {
         let mut world = world.clone();
-        if matches!(
-            action,
+        let fetches = world.queue.first().is_some_and(|message| message.begun && message.fetches());
+        let is_fault = match action {
+            // What happens to every fetch is none of the faults that are counted.
+            Action::FailCollect | Action::CrashCollect => !fetches || self.fetches == Fetches::Succeed,
             Action::CrashRequest(_)
-                | Action::LoseAnswer(_)
-                | Action::DeliverTwice(_)
-                | Action::Lose(_)
-                | Action::FailCollect
-                | Action::CrashCollect
-                | Action::CrashSweep
-        ) {
+            | Action::LoseAnswer(_)
+            | Action::DeliverTwice(_)
+            | Action::Lose(_)
+            | Action::CollectAgain
+            | Action::Delay
+            | Action::CrashSweep => true,
+            _ => false,
+        };
+        if is_fault {
             world.faults_left = world.faults_left.checked_sub(1)?;
         }
         match action {
@@ -76,25 +86,34 @@ impl Lifecycle {
             Action::Fail(id) => finish(&mut world, id, Phase::Failed),
             Action::Refresh => {
                 world.marks.insert(Mark::Refreshed);
-                world.retrievals.push(Retrieval { at_s: world.now_s, phase: Phase::Working });
+                world.retrievals.push(Retrieval { ours: false, at_s: world.now_s, phase: Phase::Working });
                 let id = world.retrievals.len() - 1;
                 finish(&mut world, id, Phase::HasRows);
             }
             Action::Block => world.blocked = true,
             Action::Deliver(webhook) => {
                 world.webhooks.remove(&webhook);
-                enqueue(&mut world, About::Webhook(webhook));
+                receive(&mut world, webhook);
             }
-            Action::DeliverTwice(webhook) => enqueue(&mut world, About::Webhook(webhook)),
+            Action::DeliverTwice(webhook) => receive(&mut world, webhook),
             Action::Lose(webhook) => {
                 world.webhooks.remove(&webhook);
             }
             Action::Collect => self.collect(&mut world),
+            Action::CollectAgain => self.collect_again(&mut world)?,
+            Action::Delay => {
+                let message = world.queue.first_mut()?;
+                message.hidden = true;
+                if matches!(message.about, About::Overdue(..)) {
+                    world.marks.insert(Mark::LookLost);
+                }
+            }
             Action::HandOn => hand_on(&mut world),
-            Action::FailCollect => fail_collect(&mut world),
-            Action::CrashCollect => come_back(&mut world),
-            Action::Sweep => self.sweep(&mut world, false),
-            Action::CrashSweep => self.sweep(&mut world, true),
+            Action::FailCollect => fail_collect(&mut world, is_fault),
+            Action::CrashCollect => come_back(&mut world, is_fault),
+            Action::BeginSweep => self.begin_sweep(&mut world),
+            Action::Sweep => sweep(&mut world, false),
+            Action::CrashSweep => sweep(&mut world, true),
             Action::Elapse => world.elapse(LAST_NEWS_S, HORIZON_S),
         }
         world.note_ended();
@@ -110,10 +129,15 @@ impl Lifecycle {
                 }
                 Caller::Admitted
             }
-            Caller::Admitted if self.may_take(world) => {
-                world.intent = Some(StoredIntent { since_s: world.now_s, request: None });
-                Caller::Intended
-            }
+            Caller::Admitted if self.mutation == Mutation::ForgetsIntents => take_intent(world),
+            Caller::Admitted => match world.intent {
+                None => take_intent(world),
+                Some(seen) if self.may_replace(world) => Caller::Replacing(seen),
+                Some(_) => Caller::Done,
+            },
+            // The condition of the store's write.
+            Caller::Replacing(seen) if world.intent.is_some_and(|intent| is_still(intent, seen)) => take_intent(world),
+            Caller::Replacing(_) => Caller::Admitted,
             Caller::Intended if world.used < self.limit || self.mutation == Mutation::IgnoresTheQuota => {
                 world.used += 1;
                 Caller::Reserved
@@ -129,22 +153,24 @@ impl Lifecycle {
                 world.intent.take_if(|intent| intent.since_s == now_s && intent.request.is_none());
                 Caller::Done
             }
+            Caller::Accepted(id) if self.mutation == Mutation::SettlesFirst => {
+                settle(world, id);
+                Caller::Recorded(id)
+            }
             Caller::Accepted(id) => {
                 let due_at = world.now().plus_seconds(DEADLINES.due_s.into());
                 take_step(world, id, Step::Issued { due_at });
                 Caller::Recorded(id)
             }
             Caller::Recorded(id) => {
-                if let Some(intent) = &mut world.intent {
-                    intent.request = Some((id, false));
-                }
+                settle(world, id);
                 Caller::Done
             }
-            Caller::Admitted | Caller::Done => Caller::Done,
+            Caller::Done => Caller::Done,
         };
     }
 
-    fn may_take(&self, world: &World) -> bool {
+    fn may_replace(&self, world: &World) -> bool {
         let Some(intent) = world.intent() else { return true };
         match intent.before(world.now()) {
             Before::Over => true,
@@ -153,32 +179,38 @@ impl Lifecycle {
             Before::Unknown(_) if self.mutation == Mutation::BelievesClaims => {
                 world.intent.is_some_and(|intent| intent.request.is_some())
             }
-            Before::InFlight | Before::Sending | Before::Unknown(_) => self.mutation == Mutation::ForgetsIntents,
+            Before::InFlight | Before::Sending | Before::Unknown(_) => false,
         }
     }
 
     fn collect(&self, world: &mut World) {
         let Some(message) = world.queue.first().copied() else { return };
         match (message.about, message.begun) {
-            (About::Webhook(webhook), false) => {
-                let due_at = world.now().plus_seconds(DEADLINES.due_s.into());
-                take_step(world, webhook.id, Step::Notified { due_at });
+            (About::Webhook(webhook, received_s), false) => {
+                let received_at = instant(received_s);
+                let due_at = received_at.plus_seconds(DEADLINES.due_s.into());
+                take_step_at(world, webhook.id, Step::Notified { due_at }, received_at);
                 if self.mutation == Mutation::ForgetsAnEnd {
                     let facts = world.records[&webhook.id];
                     let forgotten = Facts { failed_at: None, collected_at: None, expired_at: None, ..facts };
                     world.records.insert(webhook.id, forgotten);
                 }
                 if world.records[&webhook.id].issued_at.is_none() {
-                    claim(world, webhook.id);
+                    claim(world, webhook.id, received_at);
                 }
                 world.queue[0].begun = true;
             }
-            (About::Webhook(Webhook { id, failed: true }), true) => {
+            (About::Webhook(Webhook { id, failed: true }, _), true) => {
                 take_step(world, id, Step::Failed { gave_up: false });
                 world.queue.remove(0);
             }
-            (About::Webhook(Webhook { id, failed: false }), true) | (About::Continuation(id), _) => {
+            (About::Webhook(Webhook { id, failed: false }, _), true) => {
                 conclude(world, id, false);
+                world.queue.remove(0);
+            }
+            (About::Continuation(..), false) => world.queue[0].begun = true,
+            (About::Continuation(id, overdue), true) => {
+                conclude(world, id, overdue);
                 world.queue.remove(0);
             }
             (About::Overdue(id, next), false) => match world.records[&id].look_after(next) {
@@ -198,31 +230,66 @@ impl Lifecycle {
         }
     }
 
-    fn sweep(&self, world: &mut World, crashes: bool) {
+    /// Does a message's last step and leaves the message where it was.
+    fn collect_again(&self, world: &mut World) -> Option<()> {
+        let (message, messages) = (*world.queue.first()?, world.queue.len());
+        self.collect(world);
+        let was_last = world.queue.len() < messages;
+        if was_last && message.receives + 1 < ATTEMPTS {
+            world.queue.insert(0, Message { receives: message.receives + 1, begun: false, ..message });
+        }
+        was_last.then_some(())
+    }
+
+    fn begin_sweep(&self, world: &mut World) {
         world.swept = true;
         if self.mutation == Mutation::NeverSweeps {
             return;
         }
         let now = world.now();
-        let overdue: Vec<Id> =
-            world.records.iter().filter(|(_, facts)| facts.due_at <= Some(now)).map(|(id, _)| *id).collect();
-        for id in overdue {
-            if world.records[&id].due_at.is_none() {
-                continue;
+        let overdue = world.records.iter().filter(|(_, facts)| facts.due_at.is_some_and(|due_at| due_at <= now));
+        let decided = overdue.map(|(id, facts)| match facts.sweep(now, DEADLINES) {
+            Sweep::Expire if self.mutation == Mutation::NeverExpires => {
+                (*id, Sweep::LookAfter(now.plus_seconds(DEADLINES.due_s.into())))
             }
-            match world.records[&id].sweep(now, DEADLINES) {
-                Sweep::LookAfter(next) => {
-                    take_step(world, id, Step::Postponed(Some(next)));
-                    if crashes {
-                        world.marks.insert(Mark::LookLost);
-                        return;
-                    }
-                    enqueue(world, About::Overdue(id, next));
-                }
-                Sweep::Expire => take_step(world, id, Step::Expired),
-                Sweep::Forget => take_step(world, id, Step::Postponed(None)),
-            }
-        }
+            decision => (*id, decision),
+        });
+        world.sweeping = decided.collect();
+    }
+}
+
+fn sweep(world: &mut World, crashes: bool) {
+    let (id, decision) = world.sweeping.remove(0);
+    let step = match decision {
+        Sweep::LookAfter(next) => Step::Postponed(Some(next)),
+        Sweep::Expire => Step::Expired,
+        Sweep::Forget => Step::Postponed(None),
+    };
+    take_step(world, id, step);
+    if crashes {
+        world.sweeping.clear();
+        world.marks.insert(Mark::LookLost);
+    } else if let Sweep::LookAfter(next) = decision {
+        enqueue(world, About::Overdue(id, next));
+    }
+}
+
+fn take_intent(world: &mut World) -> Caller {
+    world.intent = Some(StoredIntent { since_s: world.now_s, request: None });
+    Caller::Intended
+}
+
+fn is_still(intent: StoredIntent, seen: StoredIntent) -> bool {
+    match (intent.request, seen.request) {
+        (Some((id, _)), Some((seen, _))) => id == seen,
+        (None, None) => intent.since_s == seen.since_s,
+        _ => false,
+    }
+}
+
+fn settle(world: &mut World, id: Id) {
+    if let Some(intent) = &mut world.intent {
+        intent.request = Some((id, false));
     }
 }
 
@@ -235,7 +302,7 @@ fn accept(world: &mut World) -> Id {
     if world.retrievals.iter().enumerate().any(still_at_it) {
         world.marks.insert(Mark::SentTwice);
     }
-    world.retrievals.push(Retrieval { at_s: world.now_s, phase: Phase::Working });
+    world.retrievals.push(Retrieval { ours: true, at_s: world.now_s, phase: Phase::Working });
     world.retrievals.len() - 1
 }
 
@@ -245,17 +312,38 @@ fn finish(world: &mut World, id: Id, phase: Phase) {
 }
 
 fn enqueue(world: &mut World, about: About) {
-    world.queue.push(Message { about, receives: 0, begun: false });
+    world.queue.push(Message { about, receives: 0, begun: false, hidden: false });
+}
+
+fn receive(world: &mut World, webhook: Webhook) {
+    let now_s = world.now_s;
+    enqueue(world, About::Webhook(webhook, now_s));
 }
 
 fn take_step(world: &mut World, id: Id, step: Step) {
     let now = world.now();
-    world.records.entry(id).or_default().take(step, now);
+    take_step_at(world, id, step, now);
+}
+
+fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
+    let facts = world.records.entry(id).or_default();
+    let before = *facts;
+    facts.take(step, at);
+    let stays = |fact: fn(&Facts) -> Option<Timestamp>| fact(&before).is_none() || fact(&before) == fact(facts);
+    let all_stay = stays(|facts| facts.issued_at)
+        && stays(|facts| facts.notified_at)
+        && stays(|facts| facts.collecting_at)
+        && stays(|facts| facts.collected_at)
+        && stays(|facts| facts.failed_at)
+        && stays(|facts| facts.expired_at);
+    if !all_stay {
+        world.marks.insert(Mark::FactChanged);
+    }
 }
 
 /// A webhook of a request that nobody here knows settles an intent that is unknown.
-fn claim(world: &mut World, id: Id) {
-    let may = world.intent().is_some_and(|intent| intent.may_be_claimed(world.now()));
+fn claim(world: &mut World, id: Id, received_at: Timestamp) {
+    let may = world.intent().is_some_and(|intent| intent.may_be_claimed(received_at));
     if let Some(intent) = world.intent.as_mut().filter(|_| may) {
         intent.request = Some((id, true));
     }
@@ -276,29 +364,37 @@ fn conclude(world: &mut World, id: Id, overdue: bool) {
 }
 
 fn hand_on(world: &mut World) {
-    if let Some(Message { about: About::Webhook(Webhook { id, .. }), .. }) = world.queue.first().copied() {
+    let (id, overdue) = match world.queue.first().map(|message| message.about) {
+        Some(About::Webhook(Webhook { id, .. }, _)) => (id, false),
+        Some(About::Overdue(id, _)) => (id, true),
+        Some(About::Continuation(..)) | None => return,
+    };
+    if world.records[&id].outcome(world.found(), overdue, world.now(), DEADLINES) == Outcome::Collected {
         take_step(world, id, Step::HandedOn);
-        world.queue.remove(0);
-        enqueue(world, About::Continuation(id));
     }
+    world.queue.remove(0);
+    enqueue(world, About::Continuation(id, overdue));
 }
 
-fn fail_collect(world: &mut World) {
+fn fail_collect(world: &mut World, is_fault: bool) {
     let Some(message) = world.queue.first().copied() else { return };
     if message.receives + 1 >= ATTEMPTS {
-        let (About::Webhook(Webhook { id, .. }) | About::Overdue(id, _) | About::Continuation(id)) = message.about;
+        let (About::Webhook(Webhook { id, .. }, _) | About::Overdue(id, _) | About::Continuation(id, _)) =
+            message.about;
         take_step(world, id, Step::Failed { gave_up: true });
     }
-    come_back(world);
+    come_back(world, is_fault);
 }
 
-/// The first message comes back, from its beginning, unless that was its last attempt.
-fn come_back(world: &mut World) {
+/// The first message comes back, from its beginning, unless that was its last attempt; after what will happen again, time has
+/// gone on.
+fn come_back(world: &mut World, is_fault: bool) {
     if let Some(message) = world.queue.first_mut() {
         message.receives += 1;
         message.begun = false;
+        message.hidden = !is_fault;
         if message.receives >= ATTEMPTS {
-            if matches!(message.about, About::Overdue(..)) {
+            if !matches!(message.about, About::Webhook(..)) {
                 world.marks.insert(Mark::LookLost);
             }
             world.queue.remove(0);

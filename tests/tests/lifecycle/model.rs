@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 
 use crate::{
     actions::Action,
-    world::{About, Caller, Mark, Message, Phase, World},
+    world::{About, Caller, Mark, Phase, World},
 };
 
 /// Receives after which a message is given up.
@@ -34,8 +34,21 @@ pub(crate) struct Lifecycle {
     pub(crate) blocks: bool,
     /// Callers begin, users have to act and Belvo refreshes until then.
     pub(crate) last_start_s: i64,
+    /// What every fetch meets.
+    pub(crate) fetches: Fetches,
     /// A rule that is broken on purpose.
     pub(crate) mutation: Mutation,
+}
+
+/// What becomes of every fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetches {
+    /// It succeeds, unless a fault happens.
+    Succeed,
+    /// It fails, as if Belvo could not be reached any more.
+    Fail,
+    /// It ends its process.
+    Crash,
 }
 
 /// A mistake, to show that the checker finds it.
@@ -48,6 +61,10 @@ pub(crate) enum Mutation {
     IgnoresTheQuota,
     IgnoresBlocks,
     NeverSweeps,
+    /// A sweep asks for a fetch however often that was in vain.
+    NeverExpires,
+    /// An intent is settled before its request is recorded.
+    SettlesFirst,
     ForgetsAnEnd,
 }
 
@@ -56,7 +73,8 @@ impl Default for Lifecycle {
         // After the first intent may be sent again.
         let last_start_s = 1_861;
         let (callers, faults, limit, mutation) = (1, 0, 2, Mutation::None);
-        Self { callers, faults, limit, refreshes: false, blocks: false, last_start_s, mutation }
+        let fetches = Fetches::Succeed;
+        Self { callers, faults, limit, refreshes: false, blocks: false, last_start_s, fetches, mutation }
     }
 }
 
@@ -75,14 +93,11 @@ impl Model for Lifecycle {
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
         self.requesting(world, actions);
         self.at_belvo(world, actions);
-        if let Some(message) = world.queue.first() {
-            actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);
-            if matches!(message, Message { about: About::Webhook(webhook), begun: true, .. } if !webhook.failed) {
-                actions.push(Action::HandOn);
-            }
-        }
-        if !world.swept && world.is_due() {
+        self.collecting(world, actions);
+        if !world.sweeping.is_empty() {
             actions.extend([Action::Sweep, Action::CrashSweep]);
+        } else if !world.swept && world.is_due() {
+            actions.push(Action::BeginSweep);
         }
         if world.rests() && world.now_s < HORIZON_S {
             actions.push(Action::Elapse);
@@ -107,20 +122,27 @@ impl Model for Lifecycle {
                 !world.marks.contains(&Mark::SentWhileBlocked)
             }),
             Property::always("nothing is sent beyond the quota", |model: &Self, world: &World| {
-                world.retrievals.len() - usize::from(world.marks.contains(&Mark::Refreshed)) <= usize::from(model.limit)
+                let ours = world.retrievals.iter().filter(|retrieval| retrieval.ours).count();
+                world.used <= model.limit && ours <= model.limit.into()
             }),
+            Property::always("a fact stays", |_, world: &World| !world.marks.contains(&Mark::FactChanged)),
             Property::always("what has ended has ended", |_, world: &World| {
                 world.ended.iter().all(|id| world.records[id].status().is_terminal())
             }),
             Property::always("everything ends", |_, world: &World| {
                 let over = world.now_s >= HORIZON_S && world.rests();
-                let intent_over = world.intent().is_none_or(|intent| world.now() >= intent.until());
+                let has_ended = |id| world.records.get(&id).is_some_and(|facts| facts.status().is_terminal());
+                let intent_over = world.intent.is_none_or(|intent| match intent.request {
+                    Some((id, _)) => has_ended(id),
+                    None => world.intent().is_none_or(|intent| world.now() >= intent.until()),
+                });
                 !over || (world.records.values().all(|facts| facts.status().is_terminal()) && intent_over)
             }),
-            Property::always("rows that Belvo has are collected in the end", |_, world: &World| {
+            Property::always("rows that Belvo has are collected in the end", |model: &Self, world: &World| {
                 let over = world.now_s >= HORIZON_S && world.rests();
                 // One that is looked after again and again in vain ends without a look.
                 !over
+                    || model.fetches != Fetches::Succeed
                     || world.marks.contains(&Mark::LookLost)
                     || world.records.iter().all(|(id, facts)| {
                         let has_rows = world.retrievals[*id].phase == Phase::HasRows;
@@ -158,6 +180,25 @@ impl Lifecycle {
                 ]),
                 _ => actions.extend([Action::Request(number), Action::CrashRequest(number)]),
             }
+        }
+    }
+
+    fn collecting(&self, world: &World, actions: &mut Vec<Action>) {
+        let Some(message) = world.queue.first().filter(|message| !message.hidden) else { return };
+        if message.begun && message.fetches() {
+            match self.fetches {
+                Fetches::Succeed => {}
+                Fetches::Fail => return actions.push(Action::FailCollect),
+                Fetches::Crash => return actions.push(Action::CrashCollect),
+            }
+            if self.callers == 1 && !matches!(message.about, About::Continuation(..)) {
+                actions.push(Action::HandOn);
+            }
+        }
+        actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);
+        // What the queue does to one request, it does to each of several.
+        if self.callers == 1 {
+            actions.push(if message.begun { Action::CollectAgain } else { Action::Delay });
         }
     }
 

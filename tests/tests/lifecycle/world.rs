@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use shared::domain::{Answer, Facts, Found, Intent, Timestamp};
+use shared::domain::{Answer, Facts, Found, Intent, Sweep, Timestamp};
 
 /// The seconds at which something may happen: the beginning of every half hour, and one minute later, when no sending lasts any
 /// longer.
@@ -19,8 +19,10 @@ pub(crate) type Id = usize;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) now_s: i64,
-    /// Whether the sweep of this instant has run.
+    /// Whether the sweep of this instant has read what is due.
     pub(crate) swept: bool,
+    /// What it has decided and not done yet. What it read may change meanwhile.
+    pub(crate) sweeping: Vec<(Id, Sweep)>,
     /// Whether the link is blocked.
     pub(crate) blocked: bool,
     /// Retrievals counted this month.
@@ -58,6 +60,8 @@ pub(crate) enum Caller {
     Idle,
     /// The link is not blocked.
     Admitted,
+    /// The intent that was read may be replaced, if it is still the same.
+    Replacing(StoredIntent),
     /// The intent is ours.
     Intended,
     /// The retrieval is counted.
@@ -77,6 +81,8 @@ pub(crate) enum Caller {
 /// A retrieval at Belvo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Retrieval {
+    /// Whether it was asked for, and is no refresh of Belvo's own.
+    pub(crate) ours: bool,
     pub(crate) at_s: i64,
     pub(crate) phase: Phase,
 }
@@ -94,21 +100,30 @@ pub(crate) struct Webhook {
     pub(crate) failed: bool,
 }
 
-/// A message, how often it was tried, and whether its first step is done.
+/// A message, how often it was tried, whether its first step is done, and whether it comes back only with the next half hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Message {
     pub(crate) about: About,
     pub(crate) receives: u8,
     pub(crate) begun: bool,
+    pub(crate) hidden: bool,
+}
+
+impl Message {
+    /// Whether it asks for rows.
+    pub(crate) fn fetches(&self) -> bool {
+        !matches!(self.about, About::Webhook(Webhook { failed: true, .. }, _))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum About {
-    Webhook(Webhook),
+    /// A webhook, and the second at which it came in.
+    Webhook(Webhook, i64),
     /// An overdue request, and when it is due again.
     Overdue(Id, Timestamp),
-    /// The rest of a collection.
-    Continuation(Id),
+    /// The rest of a collection, and whether that was begun without a webhook.
+    Continuation(Id, bool),
 }
 
 /// What is remembered once it has happened.
@@ -118,9 +133,11 @@ pub(crate) enum Mark {
     SentTwice,
     /// Must never be.
     SentWhileBlocked,
+    /// Must never be: a fact was taken back or written anew.
+    FactChanged,
     /// Belvo has refreshed the link by itself.
     Refreshed,
-    /// A sweep, or the look that it asked for, was cut off.
+    /// A sweep, or the look that it asked for, was cut off, or came late.
     LookLost,
 }
 
@@ -129,6 +146,7 @@ impl World {
         Self {
             now_s: 0,
             swept: false,
+            sweeping: Vec::new(),
             blocked: false,
             used: 0,
             intent: None,
@@ -172,7 +190,9 @@ impl World {
 
     /// Whether nothing is at work: then time goes on.
     pub(crate) fn rests(&self) -> bool {
-        self.queue.is_empty() && (self.swept || !self.is_due())
+        // A FIFO queue hands out nothing of a group while its first message is hidden.
+        let waits = self.queue.first().is_none_or(|message| message.hidden);
+        waits && self.sweeping.is_empty() && (self.swept || !self.is_due())
     }
 
     pub(crate) fn is_due(&self) -> bool {
@@ -184,7 +204,7 @@ impl World {
     pub(crate) fn elapse(&mut self, quiet_s: i64, end_s: i64) {
         let into = self.now_s % HALF_AN_HOUR_S;
         let half_hour = |second: i64| second + (HALF_AN_HOUR_S - second % HALF_AN_HOUR_S) % HALF_AN_HOUR_S;
-        self.now_s = if self.now_s >= quiet_s {
+        self.now_s = if self.now_s >= quiet_s && self.queue.is_empty() {
             let due = self.records.values().filter_map(|facts| facts.due_at).map(seconds).min();
             due.map_or(end_s, |due_s| half_hour(due_s.max(self.now_s + 1))).min(end_s)
         } else if into == 0 {
@@ -193,6 +213,12 @@ impl World {
             half_hour(self.now_s)
         };
         self.swept = false;
+        // Longer than a minute, so that messages wait for a sweep, too.
+        if self.now_s % HALF_AN_HOUR_S == 0 {
+            for message in &mut self.queue {
+                message.hidden = false;
+            }
+        }
         for caller in &mut self.callers {
             if *caller != Caller::Idle {
                 *caller = Caller::Done;
