@@ -6,7 +6,7 @@ from console.upstream import Answer
 
 PAGE = Path(__file__).resolve().parent / "page"
 # Where a finished or cancelled connection leads back to.
-NAMES = {"/": "index.html", "/connected": "connected.html", "/cancelled": "cancelled.html"}
+NAMES = {"/": "index.html", "/connected": "returned.html", "/cancelled": "returned.html"}
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -35,10 +35,9 @@ pub(crate) async fn note(collect: &Collect, delivery: &Delivery, webhook_type: &
 pub(crate) async fn hear(collect: &Collect, delivery: &Delivery) -> Result<bool, CollectError> {
     let (link, at) = (&delivery.notification.link, delivery.received_at);
     let known = collect.requests.link(link).await?;
-    // Rows of a link that was found gone, by nobody's wish, are a reason to ask again.
-    if known.as_ref().is_some_and(LinkRecord::is_deleted) {
-        let wished = known.as_ref().is_some_and(LinkRecord::is_deleted_for_good);
-        return if wished { Ok(false) } else { read_again(collect, link).await };
+    if let Some(known) = known.as_ref().filter(|known| known.is_deleted()) {
+        // Rows of a link that was found gone, by nobody's wish, are a reason to ask again.
+        return Ok(!known.is_deleted_for_good() && read_again(collect, link).await?.is_some());
     }
     if delivery.unfinished.is_some() || delivery.overdue.is_some() {
         return Ok(true);
@@ -51,8 +50,9 @@ pub(crate) async fn hear(collect: &Collect, delivery: &Delivery) -> Result<bool,
     if known.shut_out.is_some() {
         match read_again(collect, link).await {
             // Whether it is open again is not known; its rows are fetched in any case.
-            Err(CollectError::Belvo(BelvoError::Rejected { .. })) | Ok(true) => {}
-            other => return other,
+            Err(CollectError::Belvo(BelvoError::Rejected { .. })) | Ok(Some(_)) => {}
+            Ok(None) => return Ok(false),
+            Err(error) => return Err(error),
         }
     }
     if known.heard(at).is_some() {
@@ -68,11 +68,8 @@ pub(crate) async fn look_after(
     resource: Resource,
 ) -> Result<Option<Job>, CollectError> {
     let link = delivery.notification.link.clone();
-    if !read_again(collect, &link).await? {
-        return Ok(None);
-    }
-    let known = collect.requests.link(&link).await?;
-    if known.is_some_and(|known| known.deletion.is_some()) {
+    let Some(known) = read_again(collect, &link).await? else { return Ok(None) };
+    if known.deletion.is_some() {
         delete_again(collect, &link).await?;
         return Ok(None);
     }
@@ -98,15 +95,15 @@ pub(crate) async fn is_gone(collect: &Collect, link: &LinkId) -> Result<bool, Co
     Ok(collect.requests.link(link).await?.is_some_and(|known| known.is_deleted()))
 }
 
-/// Brings the record of a link up to what Belvo says, and says whether Belvo still has the link.
-async fn read_again(collect: &Collect, link: &LinkId) -> Result<bool, CollectError> {
+/// Brings the record of a link up to what Belvo says, and returns it; none if Belvo no longer has the link.
+async fn read_again(collect: &Collect, link: &LinkId) -> Result<Option<LinkRecord>, CollectError> {
     let Some(connection) = collect.belvo.link(link).await? else {
         end(collect, link).await?;
-        return Ok(false);
+        return Ok(None);
     };
     let now = Timestamp::now();
-    collect.requests.change_link(link, |known| Some(known.read(connection.clone(), now))).await?;
-    Ok(true)
+    let read = |known: LinkRecord| Some(known.read(connection.clone(), now));
+    Ok(Some(collect.requests.change_link(link, read).await?))
 }
 
 /// Ends a link that Belvo no longer has. Its rows stay, or go if that was asked for with `DELETE /links/{link}`. May be

@@ -11,11 +11,12 @@ use serde_json::{Map, Value, json};
 use shared::{
     cause::chain,
     domain::{
-        AccountId, Check, Limits, LinkView, QuotaMonth, RequestId, RequestRecord, Resource, Status, Timestamp, Verdict,
+        AccountId, Check, Limits, LinkId, LinkView, QuotaMonth, RequestId, RequestRecord, Resource, Status, Timestamp,
+        Verdict,
     },
     http,
     problem::Problem,
-    store::{Balance, Listed, Requests, StoreError, Transactions, Unconfirmed},
+    store::{Balance, Cursor, Listed, Requests, StoreError, Transactions, Unconfirmed},
 };
 use tokio::time::timeout;
 
@@ -152,16 +153,8 @@ async fn list_balances(query: &Query, request: &Request) -> Result<Response<Body
 
 async fn list_transactions(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
-    let as_of = parameters::as_of(request)?;
-    let rows = async {
-        match as_of {
-            Some(instant) => query.transactions.list_as_of(&link, &filter, instant, after.as_ref(), limit).await,
-            None => query.transactions.list(&link, &filter, after.as_ref(), limit).await,
-        }
-    };
-    let (rows, accounts) = tokio::join!(rows, query.transactions.accounts(&link));
-    let ((rows, next), accounts) = (rows.map_err(unavailable)?, accounts.map_err(unavailable)?);
+    let accounts = async { query.transactions.accounts(&link).await.map_err(unavailable) };
+    let ((rows, next), accounts) = tokio::try_join!(page(&query.transactions, &link, request), accounts)?;
     // Beside the rows and not in them: a row is what Belvo sent. A mark counts only as long as the other row is there.
     let live = query.transactions.live(rows.iter().filter_map(|listed| listed.same_as.clone()).collect()).await;
     let live = live.map_err(unavailable)?;
@@ -186,16 +179,20 @@ async fn list_transactions(query: &Query, request: &Request) -> Result<Response<
 /// The rows of another resource than transactions, as Belvo sent them.
 async fn list_rows(query: &Query, request: &Request) -> Result<Response<Body>, Problem> {
     let (link, resource) = (parameters::link(request)?, parameters::resource(request)?);
-    let rows = query.transactions.of(resource);
-    let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
-    let listed = match parameters::as_of(request)? {
-        Some(instant) => rows.list_as_of(&link, &filter, instant, after.as_ref(), limit).await,
-        None => rows.list(&link, &filter, after.as_ref(), limit).await,
-    };
-    let (rows, next) = listed.map_err(unavailable)?;
+    let (rows, next) = page(&query.transactions.of(resource), &link, request).await?;
     let rows: Vec<_> = rows.into_iter().map(|listed| listed.row.into_row(None)).collect();
     let next_cursor = next.map(|cursor| cursor.encode());
     Ok(http::json(StatusCode::OK, &json!({ "rows": rows, "next_cursor": next_cursor })))
+}
+
+/// The rows that the request's parameters choose, and where the listing goes on.
+async fn page(rows: &Transactions, link: &LinkId, request: &Request) -> Result<(Vec<Listed>, Option<Cursor>), Problem> {
+    let ((filter, after), limit) = (parameters::filter(request)?, parameters::limit(request)?);
+    let listed = match parameters::as_of(request)? {
+        Some(instant) => rows.list_as_of(link, &filter, instant, after.as_ref(), limit).await,
+        None => rows.list(link, &filter, after.as_ref(), limit).await,
+    };
+    listed.map_err(unavailable)
 }
 
 async fn show_history(query: &Query, request: &Request, resource: Resource) -> Result<Response<Body>, Problem> {

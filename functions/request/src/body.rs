@@ -2,12 +2,12 @@
 
 use shared::{
     belvo::Retrieval,
-    domain::{AccountId, Dates, Direction, LinkId, Resource, Window},
+    domain::{AccountId, Dates, Direction, Resource, Window},
     problem::Problem,
 };
 use time::Date;
 
-use crate::fields::Fields;
+use crate::fields::{Fields, link_id};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "date_from": "2026-01-01", "date_to": "2026-01-31"}"#;
 
@@ -26,7 +26,7 @@ pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     let account = account(&mut fields, resource)?;
     let direction = direction(&mut fields, resource)?;
     fields.end("link, resource, date_from, date_to, account and type")?;
-    let link = LinkId::parse(&link).map_err(|error| Problem::field("link", format!("link {error}")))?;
+    let link = link_id(&link)?;
     Ok(Retrieval { resource, link, window, account, direction })
 }
 

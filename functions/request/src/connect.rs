@@ -14,7 +14,11 @@ use shared::{
 };
 use url::Url;
 
-use crate::{Requesting, fields::Fields, repeatable};
+use crate::{
+    Requesting,
+    fields::{Fields, link_id},
+    repeatable,
+};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"identification": {"type": "CPF", "number": "76109277673", "name": "Ralph Bragg"}, "callback_urls": {"success": "app://success", "exit": "app://exit", "event": "app://event"}}, or one with the link to mend: {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "callback_urls": {...}}"#;
 /// What `purpose` may have at most ("maxLength" in Belvo's OpenAPI; Belvo's guide says 600).
@@ -53,8 +57,7 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
     let callbacks = callbacks(fields.object("callback_urls")?)?;
     let locale = fields.one_of("locale", &["pt", "en", "es"])?;
     let aim = if fields.has("link") {
-        let link = LinkId::parse(&fields.required("link")?);
-        let aim = WidgetAim::Update(link.map_err(|error| Problem::field("link", format!("link {error}")))?);
+        let aim = WidgetAim::Update(link_id(&fields.required("link")?)?);
         fields.end("link, callback_urls and locale, where a link is to be mended")?;
         aim
     } else {

@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
-use shared::problem::Problem;
+use shared::{domain::LinkId, problem::Problem};
 
 /// Fields that nobody has read yet.
 pub(crate) struct Fields(Map<String, Value>);
@@ -59,4 +59,9 @@ impl Fields {
             None => Ok(()),
         }
     }
+}
+
+/// The id of a link, from a body or a path.
+pub(crate) fn link_id(id: &str) -> Result<LinkId, Problem> {
+    LinkId::parse(id).map_err(|error| Problem::field("link", format!("link {error}")))
 }

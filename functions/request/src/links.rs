@@ -11,7 +11,12 @@ use shared::{
     queue::Delivery,
 };
 
-use crate::{Requesting, connect::external_id, fields::Fields, repeatable, unavailable};
+use crate::{
+    Requesting,
+    connect::external_id,
+    fields::{Fields, link_id},
+    repeatable, unavailable,
+};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "external_id": "56ab5706-6e00-48a4-91c9-ca55968678d9"}"#;
 
@@ -26,7 +31,7 @@ pub(crate) async fn register(
     let mut fields = Fields::parse(request.body().as_ref(), SHAPE)?;
     let (link, expected) = (fields.required("link")?, external_id(fields.required("external_id")?)?);
     fields.end("link and external_id")?;
-    let link = LinkId::parse(&link).map_err(|error| Problem::field("link", format!("link {error}")))?;
+    let link = link_id(&link)?;
     let connection = requesting.belvo.link(&link).await;
     let connection = connection.map_err(|error| repeatable(&error, gateway_request_id))?;
     let connection = connection.filter(|connection| connection.external_id.as_ref() == Some(&expected));
@@ -79,8 +84,7 @@ pub(crate) async fn delete(
     request: &Request,
     gateway_request_id: &str,
 ) -> Result<Response<Body>, Problem> {
-    let link = LinkId::parse(&path_parameter(request, "link"));
-    let link = link.map_err(|error| Problem::field("link", format!("link {error}")))?;
+    let link = link_id(&path_parameter(request, "link"))?;
     let rows = query_parameter(request, "rows").as_deref().and_then(Rows::parse).ok_or_else(|| {
         let detail = "rows must be `erase`, which erases what is stored of the link, or `keep`; what is kept can be erased later";
         Problem::field("rows", detail)

@@ -96,7 +96,7 @@ pub struct Scope {
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    pub(super) keys: CachedSecret<ApiKeys>,
+    keys: CachedSecret<ApiKeys>,
     pace: Option<Pace>,
 }
 
@@ -157,9 +157,7 @@ impl Client {
         if answer.status() != StatusCode::ACCEPTED {
             return Ok(RetrievalOutcome::Ready);
         }
-        let accepted: Accepted = read(answer).await?;
-        let id = RequestId::parse(&accepted.request_id).map_err(|_| BelvoError::Unreadable("request_id"))?;
-        Ok(RetrievalOutcome::Accepted(id))
+        Ok(RetrievalOutcome::Accepted(accepted_id(answer).await?))
     }
 
     /// Reads the first page of a listing. Safe to repeat.
@@ -194,10 +192,20 @@ impl Client {
 
     /// Sends a request with the keys; after a 401 once more if the keys have changed since they were read.
     pub(super) async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, BelvoError> {
+        let keyed =
+            |keys: &ApiKeys| Ok(request().basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose())));
+        self.send_keyed(keyed).await
+    }
+
+    /// The same for a request that carries the keys in its own way.
+    pub(super) async fn send_keyed(
+        &self,
+        request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,
+    ) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
-        match answer(with_keys(request(), &keys.value)).await {
+        match answer(request(&keys.value)?).await {
             Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.newer_than(&keys).await? {
-                Some(keys) => answer(with_keys(request(), &keys.value)).await,
+                Some(keys) => answer(request(&keys.value)?).await,
                 None => Err(BelvoError::KeysRefused { status: 401, code }),
             },
             outcome => outcome,
@@ -233,11 +241,7 @@ impl Client {
     }
 }
 
-fn with_keys(request: RequestBuilder, keys: &ApiKeys) -> RequestBuilder {
-    request.basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose()))
-}
-
-pub(super) async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
+async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
     let answer = request.send().await?;
     let status = answer.status();
     if status.is_success() {
@@ -261,6 +265,12 @@ fn own_page(base: &Url, next: &str) -> Result<NextPage, BelvoError> {
     } else {
         Err(BelvoError::ForeignPage(url.host_str().unwrap_or("none").to_owned()))
     }
+}
+
+/// The request id of a 202.
+pub(super) async fn accepted_id(answer: Response) -> Result<RequestId, BelvoError> {
+    let accepted: Accepted = read(answer).await?;
+    RequestId::parse(&accepted.request_id).map_err(|_| BelvoError::Unreadable("request_id"))
 }
 
 pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, BelvoError> {

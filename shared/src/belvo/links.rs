@@ -3,7 +3,10 @@
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{BelvoError, Client, client::read, wire::Accepted};
+use super::{
+    BelvoError, Client,
+    client::{accepted_id, read},
+};
 use crate::domain::{Connection, LinkId, RequestId, Timestamp};
 
 /// A link on the wire (`Link` in Belvo's OpenAPI). Any field may be missing or null.
@@ -52,9 +55,7 @@ impl Client {
         if answer.status() != StatusCode::ACCEPTED {
             return Ok(LinkDeletion::Done);
         }
-        let accepted: Accepted = read(answer).await?;
-        let id = RequestId::parse(&accepted.request_id).map_err(|_| BelvoError::Unreadable("request_id"))?;
-        Ok(LinkDeletion::Accepted(id))
+        Ok(LinkDeletion::Accepted(accepted_id(answer).await?))
     }
 
     fn link_url(&self, link: &LinkId) -> Result<url::Url, BelvoError> {

@@ -6,10 +6,7 @@ use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    ApiKeys, BelvoError, Client,
-    client::{answer, read},
-};
+use super::{ApiKeys, BelvoError, Client, client::read};
 use crate::{domain::LinkId, secret::SecretText};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
@@ -141,20 +138,12 @@ impl Client {
     /// Mints a token for the widget (`POST /api/token/`, which takes the keys in its body). Costs nothing; safe to repeat.
     pub async fn widget_token(&self, asked: &WidgetRequest) -> Result<WidgetToken, BelvoError> {
         let url = self.url("api/token/")?;
-        let ask = async |keys: &ApiKeys| {
+        let request = |keys: &ApiKeys| {
             let body = TokenBody::new(asked, keys.secret_id.expose(), keys.secret_password.expose());
             let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
-            let request = self.request(Method::POST, url.clone()).header(header::CONTENT_TYPE, "application/json");
-            read(answer(request.body(body)).await?).await
+            Ok(self.request(Method::POST, url.clone()).header(header::CONTENT_TYPE, "application/json").body(body))
         };
-        let keys = self.keys.get().await?;
-        match ask(&keys.value).await {
-            Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.newer_than(&keys).await? {
-                Some(keys) => ask(&keys.value).await,
-                None => Err(BelvoError::KeysRefused { status: 401, code }),
-            },
-            outcome => outcome,
-        }
+        read(self.send_keyed(request).await?).await
     }
 }
 

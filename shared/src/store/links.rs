@@ -8,7 +8,6 @@ use super::{
     Cursor, Requests, StoreError,
     error::was_written,
     item::{Item, attribute, document, number, text},
-    requests::BY_LINK,
 };
 use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
@@ -59,31 +58,7 @@ impl Requests {
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<(Vec<LinkRecord>, Option<Cursor>), StoreError> {
-        let start = after.map(|cursor| {
-            let (listed_at, id) = cursor.parts();
-            let values =
-                [("pk", format!("link#{id}")), ("link", REGISTERED.to_owned()), ("listed_at", listed_at.to_owned())];
-            Item::from(values.map(|(name, value)| (name.to_owned(), text(value))))
-        });
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_LINK)
-            .key_condition_expression("#link = :registered")
-            .expression_attribute_names("#link", "link")
-            .expression_attribute_values(":registered", text(REGISTERED))
-            .scan_index_forward(false)
-            .limit(limit)
-            .set_exclusive_start_key(start)
-            .send()
-            .await?;
-        let next = answer.last_evaluated_key.as_ref().and_then(|key| {
-            let id = key.get("pk")?.as_s().ok()?.strip_prefix("link#")?;
-            Some(Cursor::at(key.get("listed_at")?.as_s().ok()?, id))
-        });
-        let records = answer.items.unwrap_or_default().into_iter().map(record).collect::<Result<_, _>>()?;
-        Ok((records, next))
+        self.listed("link", REGISTERED, after, limit, record).await
     }
 
     /// Links of which nothing was heard for too long, the longest first, at most `limit`, and how many more cannot be read, which

@@ -270,12 +270,25 @@ impl Requests {
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<(Vec<RequestRecord>, Option<Cursor>), StoreError> {
+        self.listed("request", link.as_str(), after, limit, record).await
+    }
+
+    /// Items that the index `by_link` has under this name, newest first, at most `limit`, and where the listing goes on. Their
+    /// keys begin with `kind`.
+    pub(super) async fn listed<T>(
+        &self,
+        kind: &str,
+        under: &str,
+        after: Option<&Cursor>,
+        limit: i32,
+        read: impl Fn(Item) -> Result<T, StoreError>,
+    ) -> Result<(Vec<T>, Option<Cursor>), StoreError> {
         let start = after.map(|cursor| {
             let (listed_at, id) = cursor.parts();
-            let pk = text(format!("request#{id}"));
+            let pk = text(format!("{kind}#{id}"));
             Item::from([
                 ("pk".to_owned(), pk),
-                ("link".to_owned(), text(link.as_str())),
+                ("link".to_owned(), text(under)),
                 ("listed_at".to_owned(), text(listed_at)),
             ])
         });
@@ -284,10 +297,10 @@ impl Requests {
             .query()
             .table_name(&self.table)
             .index_name(BY_LINK)
-            // Open intents stand behind all requests.
+            // Open intents stand behind everything else.
             .key_condition_expression("#link = :link AND listed_at < :intents")
             .expression_attribute_names("#link", "link")
-            .expression_attribute_values(":link", text(link.as_str()))
+            .expression_attribute_values(":link", text(under))
             .expression_attribute_values(":intents", text(OPEN))
             .scan_index_forward(false)
             .limit(limit)
@@ -295,10 +308,10 @@ impl Requests {
             .send()
             .await?;
         let next = answer.last_evaluated_key.as_ref().and_then(|key| {
-            let id = key.get("pk")?.as_s().ok()?.strip_prefix("request#")?;
+            let id = key.get("pk")?.as_s().ok()?.strip_prefix(kind)?.strip_prefix('#')?;
             Some(Cursor::at(key.get("listed_at")?.as_s().ok()?, id))
         });
-        let records = answer.items.unwrap_or_default().into_iter().map(record).collect::<Result<_, _>>()?;
+        let records = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
         Ok((records, next))
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
-use time::Date;
+use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 
 use crate::config::{Config, Webhook};
@@ -16,6 +16,11 @@ use crate::resource::Resource;
 use crate::rules::Rules;
 use crate::webhooks::Planned;
 use crate::widget::Session;
+
+/// Rows of a link when nobody says how many.
+const DEFAULT_TRANSACTIONS: usize = 250;
+/// Days of history when nobody says how many: what Brazil's open finance gives.
+const DEFAULT_DAYS: u32 = 365;
 
 /// What handlers and webhook deliveries share.
 pub(crate) struct App {
@@ -59,6 +64,25 @@ pub(crate) struct NewLink {
     pub(crate) refresh_rate: Option<String>,
     /// Another `institution_user_id` than the generated one.
     pub(crate) customer: Option<String>,
+}
+
+impl NewLink {
+    /// A recurrent link with what a link has when nobody says otherwise.
+    pub(crate) fn usual(seed: u64) -> Self {
+        Self {
+            recurrent: true,
+            external_id: None,
+            institution: None,
+            seed,
+            today: OffsetDateTime::now_utc().date(),
+            days: DEFAULT_DAYS,
+            with_loan: false,
+            transactions: DEFAULT_TRANSACTIONS,
+            resources: Vec::new(),
+            refresh_rate: None,
+            customer: None,
+        }
+    }
 }
 
 impl App {

@@ -8,16 +8,10 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use time::OffsetDateTime;
 
 use super::errors::ApiError;
 use super::pages::{Page, Query};
 use crate::state::{App, NewLink};
-
-/// Rows of a link when nobody says how many.
-pub(crate) const DEFAULT_TRANSACTIONS: usize = 250;
-/// Days of history when nobody says how many: what Brazil's open finance gives.
-pub(crate) const DEFAULT_DAYS: u32 = 365;
 
 /// One page of links.
 pub(crate) async fn list(
@@ -58,14 +52,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         recurrent,
         external_id: text("external_id"),
         institution: text("institution"),
-        seed: app.config.seed,
-        today: OffsetDateTime::now_utc().date(),
-        days: DEFAULT_DAYS,
-        with_loan: false,
-        transactions: DEFAULT_TRANSACTIONS,
-        resources: Vec::new(),
-        refresh_rate: None,
-        customer: None,
+        ..NewLink::usual(app.config.seed)
     };
     Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
 }

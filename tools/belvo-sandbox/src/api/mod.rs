@@ -18,7 +18,6 @@ use axum::{Extension, Router};
 use serde_json::json;
 
 use self::errors::ApiError;
-pub(crate) use self::links::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
 pub(crate) use self::pages::json as json_text;
 use crate::resource::RESOURCES;
 use crate::rules::Effect;

@@ -10,11 +10,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use time::Date;
 use time::macros::format_description;
-use time::{Date, OffsetDateTime};
 
 use super::{ControlError, parse};
-use crate::api::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
 use crate::resource::Resource;
 use crate::state::{App, NewLink};
 
@@ -56,18 +55,19 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
     let resources = request.resources.into_iter();
     let resources =
         resources.map(|(name, count)| Ok((resource(&name)?, count))).collect::<Result<_, ControlError>>()?;
+    let usual = NewLink::usual(request.seed.unwrap_or(app.config.seed));
     let new = NewLink {
         recurrent: matches!(request.access_mode, AccessMode::Recurrent),
         external_id: request.external_id,
         institution: request.institution,
-        seed: request.seed.unwrap_or(app.config.seed),
-        today: today.unwrap_or_else(|| OffsetDateTime::now_utc().date()),
-        days: request.days.unwrap_or(DEFAULT_DAYS),
+        today: today.unwrap_or(usual.today),
+        days: request.days.unwrap_or(usual.days),
         with_loan: request.loan_account,
-        transactions: request.transactions.unwrap_or(DEFAULT_TRANSACTIONS),
+        transactions: request.transactions.unwrap_or(usual.transactions),
         resources,
         refresh_rate: request.refresh_rate,
         customer: request.institution_user_id,
+        ..usual
     };
     Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
 }

@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::session::Session;
-use crate::api::{DEFAULT_DAYS, DEFAULT_TRANSACTIONS};
 use crate::state::{App, NewLink, State};
 use crate::webhooks::{Planned, envelope, plan, sender};
 
@@ -62,14 +60,7 @@ fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
         recurrent: !choice.is_single,
         external_id: (!choice.external_id.is_empty()).then(|| choice.external_id.to_owned()),
         institution: Some(choice.institution.to_owned()),
-        seed: app.config.seed,
-        today: OffsetDateTime::now_utc().date(),
-        days: DEFAULT_DAYS,
-        with_loan: false,
-        transactions: DEFAULT_TRANSACTIONS,
-        resources: Vec::new(),
-        refresh_rate: None,
-        customer: None,
+        ..NewLink::usual(app.config.seed)
     };
     state.create(new).id.clone()
 }
