@@ -64,7 +64,7 @@ pub(crate) struct CountingAws {
 
 impl CountingAws {
     pub(crate) async fn start() -> anyhow::Result<Self> {
-        let stack = Stack::of_this_run().await;
+        let stack = Stack::of_this_run();
         let shared = Arc::new(Shared {
             dynamodb: tests::dynoxide_with_tables_of(&stack).await,
             http: reqwest::Client::builder().no_proxy().build()?,

@@ -13,7 +13,7 @@ use crate::domain::Limits;
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// The variable is not set, or empty.
-    #[error("the environment variable {0} is not set; template.yaml sets it")]
+    #[error("the environment variable {0} is not set; Lambda or template.yaml sets it")]
     Missing(&'static str),
     /// The variable is set to something unusable.
     #[error("the environment variable {name} {reason}")]
@@ -95,6 +95,27 @@ pub struct QueryConfig {
     pub transactions_table: String,
     /// Retrievals of a link in a month.
     pub limits: Limits,
+}
+
+/// Where the AWS clients of every function find AWS.
+#[derive(Debug)]
+pub(crate) struct AwsConfig {
+    /// `AWS_REGION`, which Lambda sets ("Lambda environment variables", AWS Lambda developer guide).
+    pub(crate) region: String,
+    /// `AWS_ENDPOINT_URL`, in place of AWS's own endpoints, which a local AWS sets ("Service-specific endpoints", AWS SDKs
+    /// and tools reference guide).
+    pub(crate) endpoint_url: Option<String>,
+}
+
+impl AwsConfig {
+    /// Reads the process's environment.
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&process_environment)
+    }
+
+    fn read(env: Environment<'_>) -> Result<Self, ConfigError> {
+        Ok(Self { region: text(env, "AWS_REGION")?, endpoint_url: text(env, "AWS_ENDPOINT_URL").ok() })
+    }
 }
 
 impl RequestConfig {
@@ -188,6 +209,12 @@ impl QueryConfig {
     }
 }
 
+/// The certificate, in PEM, of the authority that a benchmark trusts besides; empty where it speaks no TLS.
+#[cfg(feature = "measured")]
+pub(crate) fn bench_authority() -> Vec<u8> {
+    process_environment("BENCH_AUTHORITY").and_then(|file| std::fs::read(file).ok()).unwrap_or_default()
+}
+
 /// The least severe level to log: `LOG_LEVEL`, or `INFO`.
 #[must_use]
 pub fn log_level() -> LevelFilter {
@@ -260,6 +287,7 @@ mod tests {
         assert_eq!(WebhookConfig::read(&whole).unwrap().allowed_source_ips.len(), 2);
         assert_eq!(CollectConfig::read(&whole).unwrap().transactions_table, "TRANSACTIONS_TABLE");
         assert_eq!(QueryConfig::read(&whole).unwrap().requests_table, "REQUESTS_TABLE");
+        assert_eq!(AwsConfig::read(&whole).unwrap().endpoint_url.as_deref(), Some("AWS_ENDPOINT_URL"));
     }
 
     #[test]
@@ -268,6 +296,8 @@ mod tests {
             let env = |name| whole(name).filter(|_| name != missing);
             assert_eq!(CollectConfig::read(&env).unwrap_err(), ConfigError::Missing(missing));
         }
+        let nothing = |_| None;
+        assert_eq!(AwsConfig::read(&nothing).unwrap_err(), ConfigError::Missing("AWS_REGION"));
     }
 
     #[test]

@@ -13,13 +13,15 @@ mod days;
 mod dynoxide;
 mod json;
 mod link;
+mod rows;
 mod signing;
 mod stack;
 mod wait;
 
 pub use days::days_ago;
-pub use dynoxide::dynoxide_with_tables_of;
+pub use dynoxide::{copy_tables, dynoxide_with_tables_of};
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
+pub use rows::taken_apart;
 pub use stack::{Answer, Stack};
 pub use wait::eventually;

@@ -1,6 +1,5 @@
 //! The deployed stack, as `tools/local` describes it in the environment.
 
-use aws_config::BehaviorVersion;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 use shared::aws::{CallBudget, SdkConfig, sdk_config};
@@ -45,9 +44,10 @@ pub struct Answer {
 
 impl Stack {
     /// The stack of this run, which `make test` has deployed.
-    pub async fn of_this_run() -> Self {
+    #[must_use]
+    pub fn of_this_run() -> Self {
         Self {
-            aws: sdk_config(CallBudget::PATIENT).await,
+            aws: sdk_config(CallBudget::PATIENT).expect("the environment of `local exec`"),
             requests_table: variable("REQUESTS_TABLE"),
             transactions_table: variable("TRANSACTIONS_TABLE"),
             queue_url: variable("QUEUE_URL"),
@@ -62,11 +62,10 @@ impl Stack {
         }
     }
 
-    /// Configuration of AWS clients for another endpoint, whatever endpoint the environment names.
-    pub async fn aws_at(&self, endpoint: &str) -> SdkConfig {
-        // An endpoint that is put into a loaded configuration yields to the environment's; one given to the loader does not.
-        let http = self.aws.http_client().expect("an HTTP client");
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http).endpoint_url(endpoint).load().await
+    /// Configuration of AWS clients for another endpoint.
+    #[must_use]
+    pub fn aws_at(&self, endpoint: &str) -> SdkConfig {
+        self.aws.to_builder().endpoint_url(endpoint).build()
     }
 
     /// Connects a user of the sandbox with so many transactions.

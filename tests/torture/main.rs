@@ -76,7 +76,7 @@ impl Drop for Hint {
 
 async fn run(arguments: &Arguments) {
     let started = Instant::now();
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     shorten_visibility(&stack).await;
     let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let links = connect(&stack, arguments).await;

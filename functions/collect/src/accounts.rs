@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use serde_json::value::RawValue;
 use shared::{
     belvo::Scope,
     domain::{Account, AccountId, LinkId, Resource, Stored},
@@ -15,6 +16,8 @@ pub(crate) struct Accounts {
     known: HashMap<AccountId, Stored>,
     /// As the rows of this invocation brought them, in their latest version.
     seen: HashMap<AccountId, Account>,
+    /// The text of each account that was read last: rows repeat it to the letter.
+    texts: Vec<(AccountId, Box<str>)>,
     changed: BTreeSet<AccountId>,
 }
 
@@ -25,13 +28,19 @@ impl Accounts {
             Resource::TRANSACTIONS => collect.transactions.stored_accounts(&scope.link).await?,
             _ => HashMap::new(),
         };
-        Ok(Self { known, seen: HashMap::new(), changed: BTreeSet::new() })
+        Ok(Self { known, seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() })
     }
 
-    /// Takes note of the account a row carries, and returns its id. Rows of one account carry it equal; of two versions the
-    /// one that Belvo collected later counts.
-    pub(crate) fn note(&mut self, account: Account) -> AccountId {
+    /// Takes note of the account a row carries, and returns its id, if it is a whole account. Of two versions the one that
+    /// Belvo collected later counts.
+    pub(crate) fn note(&mut self, text: &RawValue) -> Option<AccountId> {
+        if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
+            return Some(id.clone());
+        }
+        let account = Account::parse(text)?;
         let id = account.id().clone();
+        self.texts.retain(|(known, _)| *known != id);
+        self.texts.push((id.clone(), text.get().into()));
         let version = Stored { digest: account.digest(), collected_at: account.collected_at(), deleted: false };
         if self.known.get(&id).is_none_or(|known| version.replaces(known)) {
             self.known.insert(id.clone(), version);
@@ -40,7 +49,7 @@ impl Accounts {
         } else {
             self.seen.entry(id.clone()).or_insert(account);
         }
-        id
+        Some(id)
     }
 
     /// Writes the accounts that have changed since the last call, and remembers for each that this link holds it.
@@ -62,5 +71,51 @@ impl Accounts {
     /// The account with this id, if a row has brought it.
     pub(crate) fn get(&self, id: &AccountId) -> Option<&Account> {
         self.seen.get(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, value::to_raw_value};
+
+    use super::*;
+
+    fn none() -> Accounts {
+        Accounts { known: HashMap::new(), seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() }
+    }
+
+    fn account(current: u32, collected_at: &str) -> Box<RawValue> {
+        to_raw_value(&json!({"id": "a", "balance": {"current": current}, "collected_at": collected_at})).unwrap()
+    }
+
+    const EARLY: &str = "2026-01-01T00:00:00Z";
+    const LATE: &str = "2026-01-02T00:00:00Z";
+
+    #[test]
+    fn of_the_versions_that_rows_repeat_the_latest_counts_in_whatever_order_they_come() {
+        let mut accounts = none();
+        let texts = [account(1, EARLY), account(2, LATE), account(1, EARLY), account(1, EARLY)];
+        let ids: Vec<_> = texts.iter().map(|text| accounts.note(text).unwrap()).collect();
+        assert!(ids.iter().all(|id| *id == ids[0]));
+        assert_eq!(accounts.get(&ids[0]).unwrap().document()["balance"], json!({"current": 2}));
+        assert_eq!(accounts.changed.len(), 1);
+    }
+
+    #[test]
+    fn an_account_that_is_written_is_written_again_only_if_it_has_changed() {
+        let mut accounts = none();
+        accounts.note(&account(1, EARLY)).unwrap();
+        accounts.changed.clear();
+        accounts.note(&account(1, EARLY)).unwrap();
+        assert!(accounts.changed.is_empty());
+        accounts.note(&account(2, LATE)).unwrap();
+        assert_eq!(accounts.changed.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_whole_account_has_no_id() {
+        for text in ["null", "\"a\"", "{\"name\": \"no id\"}", "{\"id\": 7}"] {
+            assert_eq!(none().note(&RawValue::from_string(text.to_owned()).unwrap()), None, "{text}");
+        }
     }
 }

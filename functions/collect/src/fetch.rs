@@ -1,7 +1,7 @@
 //! One listing from Belvo into the store: part by part, page by page, until it is as many rows as Belvo counts.
 
 use lambda_runtime::tracing;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::{
     belvo::{BelvoError, Page, Scope},
     domain::{Part, Plan, Progress, RequestId, Resource, Timestamp, Transaction, TransactionId},
@@ -139,7 +139,8 @@ impl Fetch<'_> {
         Ok(part)
     }
 
-    /// Fetches and stores every page of a part once.
+    /// Fetches and stores every page of a part once. The next page is on its way while one is stored: a page that cannot be
+    /// stored is reported when the other has come, and then before whatever may be wrong with that one.
     async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
         part.plan.start_over();
         part.counts.0 = first.count;
@@ -148,31 +149,34 @@ impl Fetch<'_> {
             part.pages += 1;
             part.counts.1 = page.count;
             let known = part.plan.distinct();
-            self.store(part, page.rows).await?;
-            let Some(next) = page.next else { return Ok(()) };
+            let belvo = &self.collect.belvo;
+            let Some(next) = page.next else { return self.store(part, page.rows).await };
+            let (stored, next) = tokio::join!(self.store(part, page.rows), belvo.next_page(&next));
+            stored?;
             if part.plan.distinct() == known {
                 // Such pages could go on for ever.
                 return Err(BelvoError::Unreadable("next, after a page without a new row").into());
             }
-            page = self.collect.belvo.next_page(&next).await?;
+            page = next?;
         }
     }
 
     /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
     /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
-    async fn store(&mut self, part: &mut Part, rows: Vec<Value>) -> Result<(), CollectError> {
+    async fn store(&mut self, part: &mut Part, rows: Vec<Box<RawValue>>) -> Result<(), CollectError> {
         let (link, store) = (&self.scope.link, &self.store);
         let mut transactions = Vec::with_capacity(rows.len());
         for row in rows {
             let parsed = match self.scope.resource {
-                Resource::TRANSACTIONS => Transaction::parse(row),
-                _ => Transaction::whole(row).map(|row| (row, None)),
+                Resource::TRANSACTIONS => Transaction::parse(&row, |account| {
+                    let id = self.accounts.note(account)?;
+                    part.accounts.insert(id.clone());
+                    Some(id)
+                }),
+                _ => Transaction::whole(&row),
             };
             match parsed {
-                Ok((transaction, account)) => {
-                    part.accounts.extend(account.map(|account| self.accounts.note(account)));
-                    transactions.push(transaction);
-                }
+                Ok(transaction) => transactions.push(transaction),
                 Err(error) => tracing::error!(link.id = link.as_str(), cause = %error, "row left out"),
             }
         }
@@ -183,7 +187,7 @@ impl Fetch<'_> {
         let seen = self.observation();
         let changes = part.plan.changes(transactions);
         self.accounts.write_changed(self.collect, link, &seen).await?;
-        store.put(link, &changes, &seen).await?;
+        store.put(link, changes, &seen).await?;
         Ok(())
     }
 

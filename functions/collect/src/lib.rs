@@ -30,8 +30,8 @@ pub use shared::domain::Deadlines;
 
 /// Kept back from the time of an invocation, to hand unfinished work on and messages back.
 pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
-/// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds a page
-/// and the fingerprints of a part in memory.
+/// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds two
+/// pages and the fingerprints of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
@@ -46,7 +46,7 @@ pub struct Collect {
     pub queue: Queue,
     /// Where messages go that are given up.
     pub dead_letters: DeadLetters,
-    /// A listing of more rows is fetched in parts of fewer days. What is held in memory is a page, and a fingerprint of each
+    /// A listing of more rows is fetched in parts of fewer days. What is held in memory is two pages, and a fingerprint of each
     /// row of a part.
     pub rows_per_part: u64,
     /// How long a message is tried.

@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 async fn main() -> Result<(), Error> {
     telemetry::init(config::log_level());
     let config = CollectConfig::from_env()?;
-    let aws = sdk_config(CallBudget::PATIENT).await;
+    let aws = sdk_config(CallBudget::PATIENT)?;
     let collect = Collect {
         belvo: Client::new(config.belvo_base_url, CachedSecret::new(&aws, config.belvo_secret_arn))?
             .with_pages_per_30_s(config.pages_per_30_s),

@@ -13,7 +13,7 @@ use shared::{
 async fn main() -> Result<(), Error> {
     telemetry::init(config::log_level());
     let config = QueryConfig::from_env()?;
-    let aws = sdk_config(CallBudget::PROMPT).await;
+    let aws = sdk_config(CallBudget::PROMPT)?;
     let query = Query {
         requests: Requests::new(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),

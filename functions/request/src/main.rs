@@ -16,7 +16,7 @@ use shared::{
 async fn main() -> Result<(), Error> {
     telemetry::init(config::log_level());
     let config = RequestConfig::from_env()?;
-    let aws = sdk_config(CallBudget::PROMPT).await;
+    let aws = sdk_config(CallBudget::PROMPT)?;
     let keys = CachedSecret::new(&aws, config.belvo_secret_arn);
     let requesting = Requesting {
         belvo: Client::new(config.belvo_base_url, keys)?,

@@ -14,7 +14,7 @@ use webhook::{Webhook, handle};
 async fn main() -> Result<(), Error> {
     telemetry::init(config::log_level());
     let config = WebhookConfig::from_env()?;
-    let aws = sdk_config(CallBudget::WEBHOOK).await;
+    let aws = sdk_config(CallBudget::WEBHOOK)?;
     let webhook = Webhook {
         queue: Queue::new(&aws, config.queue_url),
         secret: CachedSecret::new(&aws, config.webhook_secret_arn),

@@ -281,13 +281,24 @@ pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Bel
 /// TLS with ring and the bundled Mozilla roots: aws-lc would spend 55 ms of CPU on the first handshake, and reading the
 /// system's roots 3 ms (docs/decisions/0004).
 fn tls() -> ClientConfig {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    #[cfg_attr(not(feature = "measured"), expect(unused_mut, reason = "only a measured function trusts more"))]
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    #[cfg(feature = "measured")]
+    trust_also(&mut roots);
     #[expect(clippy::expect_used, reason = "ring supports both protocol versions; the unit test below runs this line")]
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth()
+}
+
+/// Trusts the authority of a Belvo that a benchmark runs.
+#[cfg(feature = "measured")]
+fn trust_also(roots: &mut RootCertStore) {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let authority = crate::config::bench_authority();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&authority).flatten());
 }
 
 #[cfg(test)]

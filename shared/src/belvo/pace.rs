@@ -11,7 +11,7 @@ const SPAN: Duration = Duration::from_secs(30);
 
 /// Admits at most so many requests in any 30 seconds: a third of them at once, so that a small listing does not wait, the
 /// others evenly. (The generic cell rate algorithm.)
-pub(super) struct Pace {
+pub struct Pace {
     interval: Duration,
     slack: Duration,
     /// When the next request would be due if all came evenly.
@@ -20,7 +20,8 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A pace of `requests` per 30 seconds, at least three.
-    pub(super) fn new(requests_per_30_s: u32) -> Self {
+    #[must_use]
+    pub fn new(requests_per_30_s: u32) -> Self {
         let requests = requests_per_30_s.max(3);
         let burst = requests / 3;
         let interval = SPAN / (requests - burst);
@@ -28,7 +29,7 @@ impl Pace {
     }
 
     /// Waits until a request may be sent.
-    pub(super) async fn admit(&self) {
+    pub async fn admit(&self) {
         let at = {
             let mut due = self.due.lock().await;
             let now = Instant::now();

@@ -1,7 +1,7 @@
 //! The JSON that Belvo sends, before it means anything.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use crate::domain::Direction;
 
@@ -31,7 +31,7 @@ pub(super) struct RetrievalBody<'a> {
 pub(super) struct PageBody {
     pub(super) count: u64,
     pub(super) next: Option<String>,
-    pub(super) results: Vec<Value>,
+    pub(super) results: Vec<Box<RawValue>>,
 }
 
 /// One entry of the array that is Belvo's error body. Any field may be missing, null or no text.
@@ -48,8 +48,8 @@ pub(super) struct ErrorEntry {
 pub struct Page {
     /// How many rows the whole listing holds, by Belvo's count.
     pub count: u64,
-    /// The rows of this page.
-    pub rows: Vec<Value>,
+    /// The rows of this page, unread.
+    pub rows: Vec<Box<RawValue>>,
     /// Where the next page is; absent on the last.
     pub next: Option<NextPage>,
 }

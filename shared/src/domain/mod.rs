@@ -31,7 +31,7 @@ pub use link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, Rows};
 pub use link_view::LinkView;
 pub use progress::{Part, Progress};
 pub use quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass};
-pub use reconcile::{Changes, Plan, Stored};
+pub use reconcile::{Changes, Fingerprinted, Plan, Stored};
 pub use request::{Failure, RequestRecord};
 pub use resource::{Dates, Direction, RESOURCES, Resource};
 pub use timestamp::Timestamp;

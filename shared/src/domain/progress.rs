@@ -227,14 +227,14 @@ impl Progress {
 mod tests {
     use std::collections::HashMap;
 
-    use serde_json::json;
+    use serde_json::{json, value::to_raw_value};
     use time::macros::date;
 
     use super::*;
     use crate::domain::{Stored, Transaction};
 
     fn row(id: &str) -> Transaction {
-        Transaction::parse(json!({"id": id})).unwrap().0
+        Transaction::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
     }
 
     fn id(id: &str) -> TransactionId {

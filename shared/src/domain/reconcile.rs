@@ -33,9 +33,24 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Rows that the store does not hold.
-    pub new: Vec<Transaction>,
+    pub new: Vec<Fingerprinted>,
     /// Rows that replace what the store holds.
-    pub changed: Vec<Transaction>,
+    pub changed: Vec<Fingerprinted>,
+}
+
+/// A row to write, with the fingerprint that it was compared by.
+#[derive(Debug, Clone)]
+pub struct Fingerprinted {
+    /// The row.
+    pub row: Transaction,
+    /// Its fingerprint.
+    pub digest: Digest,
+}
+
+impl From<Transaction> for Fingerprinted {
+    fn from(row: Transaction) -> Self {
+        Self { digest: row.digest(), row }
+    }
 }
 
 /// The stored rows of a window, against which fetches of the same window are compared row by row.
@@ -88,18 +103,20 @@ impl Plan {
     /// what was planned before.
     #[must_use]
     pub fn changes(&mut self, page: Vec<Transaction>) -> Changes {
-        let mut last_words: HashMap<TransactionId, (Step, Transaction)> = HashMap::new();
+        let mut last_words: HashMap<TransactionId, (Step, Fingerprinted)> = HashMap::new();
         for row in page {
-            let step = self.step(&row);
+            let change = Fingerprinted::from(row);
+            let step = self.step(&change);
             if step != Step::Keep {
+                let id = change.row.id().clone();
                 // A row that this page has already added is still new.
-                let step = last_words.get(row.id()).map_or(step, |(first, _)| *first);
-                last_words.insert(row.id().clone(), (step, row));
+                let step = last_words.get(&id).map_or(step, |(first, _)| *first);
+                last_words.insert(id, (step, change));
             }
         }
         let mut changes = Changes::default();
-        for (step, row) in last_words.into_values() {
-            if step == Step::Add { changes.new.push(row) } else { changes.changed.push(row) }
+        for (step, change) in last_words.into_values() {
+            if step == Step::Add { changes.new.push(change) } else { changes.changed.push(change) }
         }
         changes
     }
@@ -138,10 +155,10 @@ impl Plan {
     }
 
     /// Decides about a row and takes note of it. Each id is counted once, by what it was when it was first seen.
-    fn step(&mut self, row: &Transaction) -> Step {
+    fn step(&mut self, Fingerprinted { row, digest }: &Fingerprinted) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
-        let fetched = Stored { digest: row.digest(), collected_at: row.collected_at(), deleted: false };
+        let fetched = Stored { digest: *digest, collected_at: row.collected_at(), deleted: false };
         let (step, counter) = match self.stored.get(row.id()) {
             None => (Step::Add, Some(&mut self.new)),
             Some(stored) if stored.deleted => (Step::Revive, Some(&mut self.revived)),
@@ -161,12 +178,12 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::{Value, json, value::to_raw_value};
 
     use super::*;
 
     fn rows(rows: &[Value]) -> Vec<Transaction> {
-        rows.iter().map(|row| Transaction::parse(row.clone()).unwrap().0).collect()
+        rows.iter().map(|row| Transaction::whole(&to_raw_value(row).unwrap()).unwrap()).collect()
     }
 
     fn stored(held: &[Value]) -> HashMap<TransactionId, Stored> {
@@ -183,8 +200,8 @@ mod tests {
     const EARLY: &str = "2026-01-01T00:00:00Z";
     const LATE: &str = "2026-01-02T00:00:00Z";
 
-    fn ids(rows: &[Transaction]) -> Vec<&str> {
-        rows.iter().map(|row| row.id().as_str()).collect()
+    fn ids(changes: &[Fingerprinted]) -> Vec<&str> {
+        changes.iter().map(|change| change.row.id().as_str()).collect()
     }
 
     #[test]
@@ -207,8 +224,8 @@ mod tests {
         let mut plan = Plan::new(HashMap::new());
         let changes = plan.changes(rows(&[row("t", 1, EARLY), row("other", 5, EARLY), row("t", 2, LATE)]));
         assert_eq!((changes.new.len(), changes.changed.len()), (2, 0));
-        let last_word = changes.new.iter().find(|row| row.id().as_str() == "t").unwrap();
-        assert_eq!(last_word.collected_at(), Timestamp::parse(LATE));
+        let last_word = changes.new.iter().find(|change| change.row.id().as_str() == "t").unwrap();
+        assert_eq!(last_word.row.collected_at(), Timestamp::parse(LATE));
         assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
     }
 

@@ -1,6 +1,12 @@
 //! One row as Belvo sends it, split into what is stored per transaction and what is stored once per account.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
 use super::{AccountId, Digest, Resource, Timestamp, TransactionId, window::day_of};
@@ -27,25 +33,33 @@ pub struct Account {
 /// nullable fields").
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RowError {
-    /// The row is not a JSON object.
-    #[error("a row is not an object")]
-    NotAnObject,
+    /// The row is not a JSON object, or one that nests too deep, or holds text that is no Unicode. Where in the row is not
+    /// said: the parser's words quote what it holds.
+    #[error("a row cannot be read")]
+    Unreadable,
     /// The row has no usable `id`.
     #[error("a row has no usable id")]
     NoId,
 }
 
 impl Transaction {
-    /// Takes a row apart.
-    pub fn parse(row: Value) -> Result<(Self, Option<Account>), RowError> {
-        let mut row = Self::whole(row)?;
-        let account = take_account(&mut row.document);
-        Ok((row, account))
+    /// Takes a row apart. `account_id` is given the text of the account of a row that can be stored, and returns its id if it
+    /// is a whole account ([`Account::parse`]); it stays in the row otherwise.
+    pub fn parse(row: &RawValue, account_id: impl FnOnce(&RawValue) -> Option<AccountId>) -> Result<Self, RowError> {
+        let Row { document, account } = serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)?;
+        let mut parsed = Self::identified(document)?;
+        let Some(account) = account else { return Ok(parsed) };
+        let Some(account_id) = account_id(account) else { return Self::whole(row) };
+        parsed.document.insert("account".to_owned(), Value::String(account_id.to_string()));
+        Ok(parsed)
     }
 
     /// A row of a resource without accounts, as it is.
-    pub fn whole(row: Value) -> Result<Self, RowError> {
-        let Value::Object(document) = row else { return Err(RowError::NotAnObject) };
+    pub fn whole(row: &RawValue) -> Result<Self, RowError> {
+        Self::identified(serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)?)
+    }
+
+    fn identified(document: Map<String, Value>) -> Result<Self, RowError> {
         let id = text(&document, "id").and_then(|id| TransactionId::parse(id).ok()).ok_or(RowError::NoId)?;
         Ok(Self { id, document })
     }
@@ -66,6 +80,12 @@ impl Transaction {
     #[must_use]
     pub fn document(&self) -> &Map<String, Value> {
         &self.document
+    }
+
+    /// The same, for whoever needs nothing else of the row.
+    #[must_use]
+    pub fn into_document(self) -> Map<String, Value> {
+        self.document
     }
 
     /// What an unchanged row is known by. It covers everything of the row but the account's own fields.
@@ -112,6 +132,14 @@ impl Transaction {
 }
 
 impl Account {
+    /// Reads an account. What has no usable id is none.
+    #[must_use]
+    pub fn parse(account: &RawValue) -> Option<Self> {
+        let document: Map<String, Value> = serde_json::from_str(account.get()).ok()?;
+        let id = AccountId::parse(text(&document, "id")?).ok()?;
+        Some(Self { id, document })
+    }
+
     /// An account from its stored parts.
     #[must_use]
     pub fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
@@ -155,13 +183,37 @@ impl Account {
     }
 }
 
-/// Replaces a whole account by its id. An account without a usable id stays where it is.
-fn take_account(document: &mut Map<String, Value>) -> Option<Account> {
-    let id = AccountId::parse(document.get("account")?.get("id")?.as_str()?).ok()?;
-    let account = document.insert("account".to_owned(), Value::String(id.to_string()))?;
-    match account {
-        Value::Object(document) => Some(Account { id, document }),
-        _ => None,
+/// A row whose account is yet unread. It is half of the row, and rows of one account repeat it to the letter.
+struct Row<'a> {
+    document: Map<String, Value>,
+    account: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Row<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+struct RowVisitor;
+
+impl<'de> Visitor<'de> for RowVisitor {
+    type Value = Row<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut row = Row { document: Map::new(), account: None };
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == "account" {
+                row.account = Some(fields.next_value()?);
+            } else {
+                row.document.insert(name, fields.next_value()?);
+            }
+        }
+        Ok(row)
     }
 }
 
@@ -175,6 +227,16 @@ mod tests {
 
     use super::*;
 
+    fn parse(row: &Value) -> Result<(Transaction, Option<Account>), RowError> {
+        let row = RawValue::from_string(row.to_string()).unwrap();
+        let mut account = None;
+        let transaction = Transaction::parse(&row, |text| {
+            account = Account::parse(text);
+            account.as_ref().map(|account| account.id().clone())
+        })?;
+        Ok((transaction, account))
+    }
+
     fn row() -> Value {
         json!({
             "id": "t1",
@@ -187,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_row_taken_apart_and_put_together_is_the_row() {
-        let (transaction, account) = Transaction::parse(row()).unwrap();
+        let (transaction, account) = parse(&row()).unwrap();
         assert_eq!(transaction.account_id(), Some("a1"));
         assert_eq!(transaction.into_row(account.as_ref()), row());
     }
@@ -197,7 +259,7 @@ mod tests {
         for account in [json!(null), json!({"name": "no id"}), json!({"id": 7})] {
             let mut sent = row();
             sent["account"] = account;
-            let (transaction, taken) = Transaction::parse(sent.clone()).unwrap();
+            let (transaction, taken) = parse(&sent).unwrap();
             assert_eq!(taken, None);
             assert_eq!(transaction.into_row(None), sent);
         }
@@ -205,15 +267,23 @@ mod tests {
 
     #[test]
     fn only_the_id_is_needed() {
-        let (transaction, account) = Transaction::parse(json!({"id": "t1"})).unwrap();
+        let (transaction, account) = parse(&json!({"id": "t1"})).unwrap();
         assert_eq!((transaction.day(Resource::TRANSACTIONS), account), (NO_DATE, None));
-        assert_eq!(Transaction::parse(json!({"id": null})), Err(RowError::NoId));
-        assert_eq!(Transaction::parse(json!([])), Err(RowError::NotAnObject));
+        assert_eq!(parse(&json!({"id": null})), Err(RowError::NoId));
+        assert_eq!(parse(&json!([])), Err(RowError::Unreadable));
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_or_stored_leaves_no_account_behind() {
+        for row in [r#"{"id": "t", "account": {"id": "a"}, "description": "\ud800"}"#, r#"{"account": {"id": "a"}}"#] {
+            let row = RawValue::from_string(row.to_owned()).unwrap();
+            assert!(Transaction::parse(&row, |_| panic!("asked for the account")).is_err());
+        }
     }
 
     #[test]
     fn a_row_is_listed_under_its_value_date_or_before_all_others() {
-        let day = |row| Transaction::parse(row).unwrap().0.day(Resource::TRANSACTIONS).to_owned();
+        let day = |row: Value| parse(&row).unwrap().0.day(Resource::TRANSACTIONS).to_owned();
         assert_eq!(day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})), "2026-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
         assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), NO_DATE);
@@ -223,7 +293,7 @@ mod tests {
     #[test]
     fn a_row_of_another_resource_stays_whole_and_has_a_day_of_its_own() {
         let sent = json!({"id": "i", "account": {"id": "a"}, "value_date": "2026-01-02", "invoice_date": "2026-01-03"});
-        let row = Transaction::whole(sent.clone()).unwrap();
+        let row = Transaction::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
         let day = |name| row.day(Resource::by_name(name).unwrap());
         assert_eq!((day("invoices"), day("financial-statements")), ("2026-01-03", NO_DATE));
         assert_eq!(row.clone().into_row(None), sent);
@@ -233,7 +303,7 @@ mod tests {
     fn an_account_is_known_by_its_institution_and_its_id_there() {
         let identity = |institution: Value, id: Value| {
             let account = json!({"id": "a", "institution": institution, "internal_identification": id});
-            Transaction::parse(json!({"id": "t", "account": account})).unwrap().1.unwrap().identity()
+            parse(&json!({"id": "t", "account": account})).unwrap().1.unwrap().identity()
         };
         let bank = json!({"name": "bank", "type": "bank"});
         assert!(identity(bank.clone(), json!("1")).is_some());
@@ -248,7 +318,7 @@ mod tests {
     fn the_accounts_balance_does_not_change_the_rows_digest() {
         let mut later = row();
         later["account"]["balance"]["current"] = json!(99);
-        let digest = |row| Transaction::parse(row).unwrap().0.digest();
+        let digest = |row: Value| parse(&row).unwrap().0.digest();
         assert_eq!(digest(row()), digest(later));
     }
 }

@@ -209,7 +209,7 @@ impl Requests {
             (":type", json!(retrieval.direction)),
         ];
         for (name, value) in shown {
-            let value = attribute(&value).ok_or(StoreError::Corrupt("Requests"))?;
+            let value = attribute(value).ok_or(StoreError::Corrupt("Requests"))?;
             update = update.expression_attribute_values(name, value);
         }
         if let Some(known) = known {

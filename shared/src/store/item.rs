@@ -15,30 +15,40 @@ const DEEPEST: usize = 30;
 /// DynamoDB keeps 38 significant digits.
 const MOST_DIGITS: usize = 38;
 
-/// The value as an attribute, or `None` where DynamoDB would change or refuse it: numbers it would round, nesting it
-/// does not take, empty field names. (Limits: "Constraints in Amazon DynamoDB", developer guide.)
-pub(super) fn attribute(value: &Value) -> Option<AttributeValue> {
-    nested_attribute(value, 0)
+/// The value as an attribute, or `None` where DynamoDB would not keep it exactly.
+pub(super) fn attribute(value: Value) -> Option<AttributeValue> {
+    is_kept(&value).then(|| kept_attribute(value))
 }
 
-fn nested_attribute(value: &Value, depth: usize) -> Option<AttributeValue> {
-    if depth > DEEPEST {
-        return None;
-    }
-    let nested = |value: &Value| nested_attribute(value, depth + 1);
-    Some(match value {
+/// Whether DynamoDB keeps a value exactly. It would round some numbers, and takes neither deep nesting nor empty field
+/// names. (Limits: "Constraints in Amazon DynamoDB", developer guide.)
+pub(super) fn is_kept(value: &Value) -> bool {
+    is_kept_at(0, value)
+}
+
+fn is_kept_at(depth: usize, value: &Value) -> bool {
+    let nested = |value: &Value| is_kept_at(depth + 1, value);
+    depth <= DEEPEST
+        && match value {
+            Value::Null | Value::Bool(_) | Value::String(_) => true,
+            Value::Number(number) => is_exact(number),
+            Value::Array(elements) => elements.iter().all(nested),
+            Value::Object(fields) => fields.iter().all(|(name, field)| !name.is_empty() && nested(field)),
+        }
+}
+
+/// The attribute of a value for which [`is_kept`] holds.
+pub(super) fn kept_attribute(value: Value) -> AttributeValue {
+    match value {
         Value::Null => AttributeValue::Null(true),
-        Value::Bool(truth) => AttributeValue::Bool(*truth),
-        Value::Number(number) => AttributeValue::N(exact(number)?.to_owned()),
-        Value::String(text) => AttributeValue::S(text.clone()),
-        Value::Array(elements) => AttributeValue::L(elements.iter().map(nested).collect::<Option<_>>()?),
-        Value::Object(fields) => AttributeValue::M(
-            fields
-                .iter()
-                .map(|(name, field)| if name.is_empty() { None } else { Some((name.clone(), nested(field)?)) })
-                .collect::<Option<_>>()?,
-        ),
-    })
+        Value::Bool(truth) => AttributeValue::Bool(truth),
+        Value::Number(number) => AttributeValue::N(number.as_str().to_owned()),
+        Value::String(text) => AttributeValue::S(text),
+        Value::Array(elements) => AttributeValue::L(elements.into_iter().map(kept_attribute).collect()),
+        Value::Object(fields) => {
+            AttributeValue::M(fields.into_iter().map(|(name, field)| (name, kept_attribute(field))).collect())
+        }
+    }
 }
 
 /// The attribute as a value, or `None` for the types that this pipeline never writes into a document.
@@ -59,12 +69,12 @@ pub(super) fn document(item: Item) -> Option<Map<String, Value>> {
     item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?))).collect()
 }
 
-/// The number's text, if DynamoDB surely keeps its value: a plain decimal of no more digits than it has. Belvo's amounts
-/// are such; what is written with an exponent or longer is not worth a rule about where exactness ends.
-fn exact(number: &Number) -> Option<&str> {
+/// Whether DynamoDB surely keeps a number's value: a plain decimal of no more digits than it has. Belvo's amounts are
+/// such; what is written with an exponent or longer is not worth a rule about where exactness ends.
+fn is_exact(number: &Number) -> bool {
     let text = number.as_str();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    (digits <= MOST_DIGITS && !text.contains(['e', 'E'])).then_some(text)
+    digits <= MOST_DIGITS && !text.contains(['e', 'E'])
 }
 
 pub(super) fn text(text: impl Into<String>) -> AttributeValue {
@@ -92,7 +102,7 @@ mod tests {
     use super::*;
 
     fn kept(json: &str) -> bool {
-        attribute(&serde_json::from_str(json).unwrap()).is_some()
+        is_kept(&serde_json::from_str(json).unwrap())
     }
 
     #[test]
@@ -102,7 +112,7 @@ mod tests {
                 "accents": "Padaria São João"}"#,
         )
         .unwrap();
-        assert_eq!(value(attribute(&sent).unwrap()).unwrap(), sent);
+        assert_eq!(value(attribute(sent.clone()).unwrap()).unwrap(), sent);
     }
 
     #[test]
@@ -117,7 +127,7 @@ mod tests {
     #[test]
     fn nesting_beyond_dynamodbs_is_not_given_to_it() {
         let nest = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
-        assert!(attribute(&nest(DEEPEST)).is_some());
-        assert!(attribute(&nest(DEEPEST + 1)).is_none());
+        assert!(is_kept(&nest(DEEPEST)));
+        assert!(!is_kept(&nest(DEEPEST + 1)));
     }
 }

@@ -82,7 +82,7 @@ impl Requests {
 
 fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
     let Value::Object(fields) = json!(record) else { return Err(StoreError::Corrupt(RECORD)) };
-    let fields = fields.into_iter().map(|(name, value)| Some((name, attribute(&value)?)));
+    let fields = fields.into_iter().map(|(name, value)| Some((name, attribute(value)?)));
     let mut item: Item = fields.collect::<Option<_>>().ok_or(StoreError::Corrupt(RECORD))?;
     item.insert("pk".to_owned(), text(key(&record.id)));
     item.insert("version".to_owned(), number(version));

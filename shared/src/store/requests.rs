@@ -237,7 +237,7 @@ impl Requests {
     /// Keeps a webhook that asked for no collection. Writing it again changes nothing.
     pub async fn event(&self, event: &Event) -> Result<(), StoreError> {
         let expires_at = event.received_at.plus_seconds(EVENT_DAYS * 24 * 60 * 60).unix_seconds();
-        let Some(AttributeValue::M(mut item)) = attribute(&json!(event)) else {
+        let Some(AttributeValue::M(mut item)) = attribute(json!(event)) else {
             return Err(StoreError::Corrupt(TABLE));
         };
         item.insert("pk".to_owned(), text(format!("event#{}#{}", event.received_at, event.delivery_id)));
@@ -348,7 +348,7 @@ impl Requests {
                     continue;
                 }
             };
-            let value = attribute(&value).ok_or(StoreError::Corrupt(TABLE))?;
+            let value = attribute(value).ok_or(StoreError::Corrupt(TABLE))?;
             assignments.push(assignment);
             update = update
                 .expression_attribute_names(format!("#{name}"), name)

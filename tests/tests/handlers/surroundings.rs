@@ -28,7 +28,7 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) async fn new() -> Self {
-        let stack = Stack::of_this_run().await;
+        let stack = Stack::of_this_run();
         let sandbox = belvo_sandbox::start(Config::default()).await.unwrap();
         let here = Self { stack, sandbox };
         let link = here.control("links", json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"})).await;
@@ -148,7 +148,7 @@ impl Surroundings {
     /// A Requests table in which nobody else's requests are.
     pub(crate) async fn own_requests(&self) -> Requests {
         let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
-        Requests::new(&self.stack.aws_at(&endpoint).await, self.stack.requests_table.clone())
+        Requests::new(&self.stack.aws_at(&endpoint), self.stack.requests_table.clone())
     }
 
     pub(crate) fn requests(&self) -> Requests {

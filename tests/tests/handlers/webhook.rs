@@ -132,7 +132,7 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let here = Surroundings::new().await;
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", deaf.local_addr().unwrap());
-    let aws = shared::aws::sdk_config(shared::aws::CallBudget::WEBHOOK).await;
+    let aws = shared::aws::sdk_config(shared::aws::CallBudget::WEBHOOK).unwrap();
     let aws = aws.into_builder().endpoint_url(&endpoint).build();
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     webhook.secret.get().await.unwrap();

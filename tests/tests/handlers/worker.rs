@@ -52,7 +52,7 @@ impl Worker {
     pub(crate) async fn with_own_tables() -> Self {
         let mut worker = Self::new().await;
         let stack = &worker.here.stack;
-        let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await).await;
+        let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await);
         worker.collect.requests = Requests::new(&aws, stack.requests_table.clone());
         worker.collect.transactions = Transactions::new(&aws, stack.transactions_table.clone());
         worker.aws = aws;

@@ -9,7 +9,7 @@ use tests::Stack;
 
 #[tokio::test]
 async fn while_the_queue_refuses_webhooks_belvo_is_told_to_deliver_again_and_nothing_is_lost() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let refusal = json!({
         "Version": "2012-10-17",

@@ -12,7 +12,7 @@ async fn balances(stack: &Stack, link: &Link<'_>, account: &str, parameters: &st
 
 #[tokio::test]
 async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     let first = link.collect().await;
     let accounts = stack.get(&format!("/links/{}/accounts", link.id)).await.body;
@@ -41,7 +41,7 @@ async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
 
 #[tokio::test]
 async fn an_account_that_did_not_change_is_not_written_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.collect().await;
     let before = link.written_at().await;
@@ -54,7 +54,7 @@ async fn an_account_that_did_not_change_is_not_written_again() {
 
 #[tokio::test]
 async fn a_malformed_account_id_is_named() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
     let answer = stack.get(&format!("/links/{}/accounts/a%20b/balances", link.id)).await;
     assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("account")));

@@ -6,7 +6,7 @@ use tests::{Link, Stack, days_ago};
 
 #[tokio::test]
 async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
     let vanished = link.truth().await.keys().next().unwrap().clone();
@@ -24,7 +24,7 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
 
 #[tokio::test]
 async fn a_row_that_returns_is_listed_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
     let (id, row) = link.truth().await.pop_first().unwrap();
@@ -44,7 +44,7 @@ async fn a_row_that_returns_is_listed_again() {
 
 #[tokio::test]
 async fn a_row_that_moves_into_another_window_is_changed_and_keeps_its_history() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
     let rows = link.truth().await;
@@ -65,7 +65,7 @@ async fn a_row_that_moves_into_another_window_is_changed_and_keeps_its_history()
 
 #[tokio::test]
 async fn an_incomplete_fetch_deletes_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_100).await;
     link.collect().await;
     link.misbehave(json!({"on": "get", "action": {"drop_page": 2}})).await;
@@ -78,7 +78,7 @@ async fn an_incomplete_fetch_deletes_nothing() {
 
 #[tokio::test]
 async fn an_empty_answer_deletes_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"empty": true}})).await;
@@ -90,7 +90,7 @@ async fn an_empty_answer_deletes_nothing() {
 
 #[tokio::test]
 async fn a_fetch_of_one_account_deletes_nothing_of_another() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.collect().await;
     let account = link.truth().await.values().find_map(|row| row["account"]["id"].as_str().map(str::to_owned)).unwrap();
@@ -107,7 +107,7 @@ async fn a_fetch_of_one_account_deletes_nothing_of_another() {
 
 #[tokio::test]
 async fn every_change_is_kept_with_the_request_that_showed_it_and_what_differed() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(20).await;
     let first = link.collect().await;
     let id = link.truth().await.keys().next().unwrap().clone();
@@ -133,7 +133,7 @@ async fn every_change_is_kept_with_the_request_that_showed_it_and_what_differed(
 
 #[tokio::test]
 async fn what_was_known_at_an_instant_can_be_asked_for() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let mut known = Vec::new();
     for round in 0..4 {
@@ -169,7 +169,7 @@ async fn what_was_known_at_an_instant_can_be_asked_for() {
 
 #[tokio::test]
 async fn the_history_of_a_row_that_was_never_stored_is_not_found() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
     let path = format!("/links/{}/transactions/{}/history", link.id, uuid::Uuid::new_v4());
     assert_eq!(stack.get(&path).await.status, 404);

@@ -5,7 +5,7 @@ use tests::Stack;
 
 #[tokio::test]
 async fn a_recurrent_link_is_stored_field_by_field() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_200).await;
 
     let record = link.collect().await;
@@ -21,7 +21,7 @@ async fn a_recurrent_link_is_stored_field_by_field() {
 
 #[tokio::test]
 async fn a_single_link_is_stored_field_by_field() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.link(json!({"access_mode": "single", "transactions": 40})).await;
 
     assert_eq!(link.collect().await["verdict"], "complete");
@@ -31,7 +31,7 @@ async fn a_single_link_is_stored_field_by_field() {
 
 #[tokio::test]
 async fn a_link_without_transactions_is_complete_too() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
 
     let record = link.collect().await;
@@ -42,7 +42,7 @@ async fn a_link_without_transactions_is_complete_too() {
 
 #[tokio::test]
 async fn a_second_collection_writes_only_what_changed() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.collect().await;
     let before = link.written_at().await;
@@ -61,7 +61,7 @@ async fn a_second_collection_writes_only_what_changed() {
 
 #[tokio::test]
 async fn rows_that_settle_are_stored_settled() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(200).await;
     let pending = link.make_one_pending().await;
     link.collect().await;
@@ -76,7 +76,7 @@ async fn rows_that_settle_are_stored_settled() {
 
 #[tokio::test]
 async fn the_steps_of_a_request_are_recorded_in_order() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(5).await;
 
     let record = link.collect().await;

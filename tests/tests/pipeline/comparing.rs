@@ -10,7 +10,7 @@ fn check<'a>(record: &'a Value, what: &str) -> &'a Value {
 
 #[tokio::test]
 async fn everything_the_webhook_declares_is_compared_with_the_store() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(200).await;
 
     let record = link.collect().await;
@@ -32,7 +32,7 @@ async fn everything_the_webhook_declares_is_compared_with_the_store() {
 
 #[tokio::test]
 async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_and_the_metric() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
 
     let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
@@ -57,7 +57,7 @@ async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_
 
 #[tokio::test]
 async fn more_rows_than_declared_are_no_loss() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let record = link.announce(json!({"data": {"total_transactions": 30}})).await;
     assert_eq!(record["verdict"], "over by 10");
@@ -65,7 +65,7 @@ async fn more_rows_than_declared_are_no_loss() {
 
 #[tokio::test]
 async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.misbehave(json!({"on": "webhook", "times": 1, "action": {"drop": true}})).await;
     let id = stack.request(&link.days(6, 0)).await.body["request_id"].as_str().unwrap().to_owned();
@@ -84,7 +84,7 @@ async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request
 
 #[tokio::test]
 async fn a_later_webhook_without_totals_does_not_take_a_verdict_back() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
     let id = record["id"].as_str().unwrap();

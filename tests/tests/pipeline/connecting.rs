@@ -56,7 +56,7 @@ fn own_id() -> String {
 
 #[tokio::test]
 async fn the_history_of_a_new_link_arrives_without_a_retrieval() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for access_mode in ["recurrent", "single"] {
         let external_id = own_id();
         let link = connect(&stack, &external_id, access_mode).await;
@@ -77,7 +77,7 @@ async fn the_history_of_a_new_link_arrives_without_a_retrieval() {
 
 #[tokio::test]
 async fn a_link_that_a_browser_made_up_is_not_registered() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let theirs = stack.link(json!({"transactions": 1, "external_id": own_id()})).await;
     let answer = stack.post("/links", &json!({"link": theirs.id, "external_id": own_id()})).await;
     assert_eq!(
@@ -89,7 +89,7 @@ async fn a_link_that_a_browser_made_up_is_not_registered() {
 
 #[tokio::test]
 async fn a_user_who_gives_up_in_the_widget_leaves_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let callback = through_the_widget(&stack, user(&own_id(), "recurrent"), "fail").await;
     assert!(callback.contains(&("last_encountered_error_code".to_owned(), "login_error".to_owned())), "{callback:?}");
     assert!(!callback.iter().any(|(name, _)| name == "link"));
@@ -97,7 +97,7 @@ async fn a_user_who_gives_up_in_the_widget_leaves_nothing() {
 
 #[tokio::test]
 async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let external_id = own_id();
     let link = connect(&stack, &external_id, "recurrent").await;
     collected(&stack, &link).await;
@@ -122,7 +122,7 @@ async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget()
 
 #[tokio::test]
 async fn a_person_who_asks_for_it_is_erased() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = connect(&stack, &own_id(), "recurrent").await;
     collected(&stack, &link).await;
     assert_eq!(link.stored().await.len(), 250);
@@ -142,7 +142,7 @@ async fn a_person_who_asks_for_it_is_erased() {
 
 #[tokio::test]
 async fn who_connects_is_not_logged() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let mut body = user(&own_id(), "recurrent");
     body["identification"] = json!({"type": "CPF", "number": "52998224725", "name": "Planted Name"});
     body["callback_urls"] = callbacks();

@@ -61,7 +61,7 @@ fn every_line_of_the_documented_table_has_a_case() {
 
 #[tokio::test]
 async fn every_documented_answer_has_its_consequence() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let mut issued = Vec::new();
     for (.., answer, outcome) in cases() {
         let link = stack.recurrent_link(1).await;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 #[tokio::test]
 async fn the_schedules_message_lets_an_overdue_request_end_collected() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     let at = Timestamp::now().plus_seconds(-3_600);
     let issued = Issued {

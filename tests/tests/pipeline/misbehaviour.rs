@@ -8,7 +8,7 @@ use tests::{Stack, eventually};
 
 #[tokio::test]
 async fn a_second_page_that_fails_once_is_fetched_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true}), json!({"torn_page": 2})]
     {
         let link = stack.recurrent_link(1_100).await;
@@ -23,7 +23,7 @@ async fn a_second_page_that_fails_once_is_fetched_again() {
 
 #[tokio::test]
 async fn a_limit_hit_is_never_nothing_new() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"status": 429, "retry_after": 1}})).await;
 
@@ -32,7 +32,7 @@ async fn a_limit_hit_is_never_nothing_new() {
 
 #[tokio::test]
 async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_100).await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"drift": {"insert": 7}}})).await;
 
@@ -45,7 +45,7 @@ async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
 
 #[tokio::test]
 async fn a_page_that_stays_lost_is_counted_as_missing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_100).await;
     link.misbehave(json!({"on": "get", "action": {"drop_page": 2}})).await;
 
@@ -57,7 +57,7 @@ async fn a_page_that_stays_lost_is_counted_as_missing() {
 
 #[tokio::test]
 async fn keys_are_not_sent_to_another_host() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", elsewhere.local_addr().unwrap());
     for action in [json!({"foreign_next": origin}), json!({"redirect": format!("{origin}/api/transactions/")})] {
@@ -80,7 +80,7 @@ async fn keys_are_not_sent_to_another_host() {
 
 #[tokio::test]
 async fn what_belvo_refuses_for_good_ends_the_request_with_its_reason() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     link.misbehave(json!({"on": "get", "action": {"error": {"code": "invalid_link"}}})).await;
 
@@ -91,7 +91,7 @@ async fn what_belvo_refuses_for_good_ends_the_request_with_its_reason() {
 
 #[tokio::test]
 async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let sqs = aws_sdk_sqs::Client::new(&stack.aws);
     let poison = format!("poison {}", uuid::Uuid::new_v4());
     sqs.send_message()
@@ -126,7 +126,7 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
 
 #[tokio::test]
 async fn webhooks_out_of_order_end_in_the_same_rows() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.misbehave(json!({"on": "webhook", "times": 1, "action": {"hold_until_next": true}})).await;
 

@@ -12,7 +12,7 @@ async fn queries_after(link: &Link<'_>, fields: Value) -> Vec<String> {
 
 #[tokio::test]
 async fn new_rows_are_looked_for_among_the_latest_days() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for code in ["new_transactions_available", "new_transactions_updated"] {
         let link = stack.recurrent_link(300).await;
         link.announce(json!({})).await;
@@ -29,7 +29,7 @@ async fn new_rows_are_looked_for_among_the_latest_days() {
 
 #[tokio::test]
 async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(300).await;
     link.announce(json!({})).await;
     link.add(2, &days_ago(200)).await;
@@ -47,7 +47,7 @@ async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
 
 #[tokio::test]
 async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for code in ["historical_update", "new_transactions_available", "transactions_updated"] {
         let link = stack.recurrent_link(300).await;
         let queries = queries_after(&link, json!({"webhook_code": code})).await;
@@ -58,7 +58,7 @@ async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
 
 #[tokio::test]
 async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(300).await;
     link.announce(json!({})).await;
     let misleading = json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});

@@ -15,7 +15,7 @@ async fn posts(stack: &Stack, link: &Link<'_>) -> usize {
 
 #[tokio::test]
 async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     for days in 0..8 {
         assert_eq!(stack.request(&link.days(300 + days, 0)).await.status, 202);
@@ -34,7 +34,7 @@ async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
 
 #[tokio::test]
 async fn what_is_left_can_be_asked_for() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     assert_eq!(long(&stack, &link).await["left"], 8);
     link.retrieve().await;
@@ -44,7 +44,7 @@ async fn what_is_left_can_be_asked_for() {
 
 #[tokio::test]
 async fn belvos_own_refusal_corrects_the_count() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let limits = json!({"error": {"code": "operational_limits_reached"}});
     link.misbehave(json!({"on": "post", "times": 1, "action": limits})).await;
@@ -57,7 +57,7 @@ async fn belvos_own_refusal_corrects_the_count() {
 
 #[tokio::test]
 async fn a_webhook_that_reports_the_limit_corrects_the_count() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let errors = json!({"data_errors": {"code": "operational_limits_reached", "message": "no more"}});
     link.misbehave(json!({"on": "webhook", "times": 1, "action": errors})).await;
@@ -70,7 +70,7 @@ async fn a_webhook_that_reports_the_limit_corrects_the_count() {
 
 #[tokio::test]
 async fn what_belvo_surely_did_not_carry_out_is_not_counted() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for (action, used) in [
         (json!({"error": {"code": "invalid_link"}}), 0),
         (json!({"html_403": true}), 0),

@@ -11,7 +11,7 @@ type Chosen<'a> = &'a dyn Fn(&Value) -> bool;
 
 #[tokio::test]
 async fn transactions_come_newest_first_and_page_by_page() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(120).await;
     link.collect().await;
 
@@ -24,7 +24,7 @@ async fn transactions_come_newest_first_and_page_by_page() {
 
 #[tokio::test]
 async fn filters_choose_the_rows_that_the_sandbox_would_choose() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(400).await;
     link.make_one_pending().await;
     link.collect().await;
@@ -59,7 +59,7 @@ async fn filters_choose_the_rows_that_the_sandbox_would_choose() {
 
 #[tokio::test]
 async fn accounts_are_stored_once_each() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.collect().await;
 
@@ -76,7 +76,7 @@ async fn accounts_are_stored_once_each() {
 
 #[tokio::test]
 async fn a_links_requests_come_newest_first() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(2).await;
     let ids = [link.collect().await["id"].clone(), link.collect().await["id"].clone()];
 
@@ -89,7 +89,7 @@ async fn a_links_requests_come_newest_first() {
 
 #[tokio::test]
 async fn a_bad_parameter_is_named() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = uuid::Uuid::new_v4();
     for (path, field) in [
         ("/links/1/transactions".to_owned(), "link"),
@@ -110,7 +110,7 @@ async fn a_bad_parameter_is_named() {
 
 #[tokio::test]
 async fn what_is_not_there_is_said_so() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     assert_eq!(stack.get(&format!("/requests/{}", uuid::Uuid::new_v4())).await.status, 404);
     let nothing = stack.get(&format!("/links/{}/transactions", uuid::Uuid::new_v4())).await;
     assert_eq!((nothing.status.as_u16(), &nothing.body["transactions"]), (200, &json!([])));

@@ -25,7 +25,7 @@ async fn by_institution(link: &Link<'_>) -> BTreeMap<(String, String), String> {
 
 #[tokio::test]
 async fn movements_that_an_older_link_brought_are_marked_and_nothing_else() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let elder = stack.recurrent_link(120).await;
     elder.collect().await;
     let younger = elder.reconnect().await;
@@ -50,7 +50,7 @@ async fn movements_that_an_older_link_brought_are_marked_and_nothing_else() {
 
 #[tokio::test]
 async fn a_mark_survives_a_change_of_its_row_and_a_third_link_is_marked_with_the_first() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let first = stack.recurrent_link(40).await;
     first.collect().await;
     let second = first.reconnect().await;
@@ -71,7 +71,7 @@ async fn a_mark_survives_a_change_of_its_row_and_a_third_link_is_marked_with_the
 
 #[tokio::test]
 async fn two_real_equal_purchases_stay_two() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let rows = of_one_account(&link).await;
     // The same account, day, amount and words; only the institution's ids differ.
@@ -98,7 +98,7 @@ async fn two_real_equal_purchases_stay_two() {
 
 #[tokio::test]
 async fn an_identification_that_an_account_has_twice_identifies_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let rows = of_one_account(&link).await;
     let name = json!({"internal_identification": rows[0]["internal_identification"]});
@@ -115,7 +115,7 @@ async fn an_identification_that_an_account_has_twice_identifies_nothing() {
 
 #[tokio::test]
 async fn a_mark_counts_only_as_long_as_the_elders_row_is_there() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let elder = stack.recurrent_link(40).await;
     elder.collect().await;
     let younger = elder.reconnect().await;

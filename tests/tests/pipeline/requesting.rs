@@ -10,7 +10,7 @@ const FROM_TO: [&str; 2] = ["2026-01-01", "2026-01-31"];
 
 #[tokio::test]
 async fn a_request_is_answered_with_its_id_and_where_to_look() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
 
     let answer = link.request().await;
@@ -24,7 +24,7 @@ async fn a_request_is_answered_with_its_id_and_where_to_look() {
 
 #[tokio::test]
 async fn a_bad_request_names_the_field_and_spends_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
 
     let answer = stack.request(&json!({"link": link.id, "date_from": "2026-02-01", "date_to": "2026-01-01"})).await;
@@ -37,7 +37,7 @@ async fn a_bad_request_names_the_field_and_spends_nothing() {
 
 #[tokio::test]
 async fn what_belvo_refuses_is_refused_with_belvos_code() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let nobody = uuid::Uuid::new_v4().to_string();
 
     let answer = stack.request(&json!({"link": nobody, "date_from": FROM_TO[0], "date_to": FROM_TO[1]})).await;
@@ -48,7 +48,7 @@ async fn what_belvo_refuses_is_refused_with_belvos_code() {
 
 #[tokio::test]
 async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true, "after": true})] {
         let link = stack.recurrent_link(3).await;
         link.misbehave(json!({"on": "post", "action": action})).await;
@@ -69,7 +69,7 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
 
 #[tokio::test]
 async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "post", "action": {"html_403": true}})).await;
 
@@ -81,7 +81,7 @@ async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
 
 #[tokio::test]
 async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.misbehave(json!({"on": "post", "action": {"ignore_async": true}})).await;
 
@@ -93,7 +93,7 @@ async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
 
 #[tokio::test]
 async fn equal_requests_at_once_cost_one_retrieval() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
 
@@ -116,7 +116,7 @@ async fn equal_requests_at_once_cost_one_retrieval() {
 
 #[tokio::test]
 async fn a_request_that_has_ended_may_be_made_again_and_another_one_at_any_time() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let first = link.collect().await;
     let second = link.collect().await;
@@ -130,7 +130,7 @@ async fn a_request_that_has_ended_may_be_made_again_and_another_one_at_any_time(
 
 #[tokio::test]
 async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
     link.misbehave(json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}})).await;
@@ -145,7 +145,7 @@ async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
 
 #[tokio::test]
 async fn what_belvo_surely_refused_may_be_sent_again_at_once() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
     assert_eq!(link.request().await.status, 503);
@@ -154,7 +154,7 @@ async fn what_belvo_surely_refused_may_be_sent_again_at_once() {
 
 #[tokio::test]
 async fn a_request_with_the_same_key_is_answered_as_before_even_when_it_has_ended() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
     let first = stack.request_with_key(&link.last_year(), &key).await;
@@ -169,7 +169,7 @@ async fn a_request_with_the_same_key_is_answered_as_before_even_when_it_has_ende
 
 #[tokio::test]
 async fn a_key_belongs_to_one_request() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
     assert_eq!(stack.request_with_key(&link.days(9, 0), &key).await.status, 202);
@@ -183,7 +183,7 @@ async fn a_key_belongs_to_one_request() {
 
 #[tokio::test]
 async fn a_key_whose_request_came_to_nothing_may_be_used_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
     link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
@@ -193,7 +193,7 @@ async fn a_key_whose_request_came_to_nothing_may_be_used_again() {
 
 #[tokio::test]
 async fn a_malformed_key_is_named() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let answer = stack.request_with_key(&link.last_year(), &"k".repeat(256)).await;
     assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("Idempotency-Key")));

@@ -28,7 +28,7 @@ fn body(resource: &str) -> Value {
 }
 
 async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = link(&stack).await;
 
     let record = link.collect_resource(resource, body(resource)).await;
@@ -88,7 +88,7 @@ async fn financial_statements_go_the_way_of_transactions() {
 
 #[tokio::test]
 async fn a_second_delivery_of_the_webhook_writes_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     for resource in ["invoices", "employment-records"] {
         let link = link(&stack).await;
         link.misbehave(json!({"on": "webhook", "action": {"duplicate": 1}})).await;
@@ -104,7 +104,7 @@ async fn a_second_delivery_of_the_webhook_writes_nothing() {
 
 #[tokio::test]
 async fn what_the_listing_cannot_choose_by_days_is_fetched_whole() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = link(&stack).await;
     for resource in WITHOUT_DATES {
         link.collect_resource(resource, json!({})).await;
@@ -117,7 +117,7 @@ async fn what_the_listing_cannot_choose_by_days_is_fetched_whole() {
 
 #[tokio::test]
 async fn a_window_of_invoices_is_fetched_by_their_own_date_and_listed_newest_first() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = link(&stack).await;
     let window = json!({"type": "OUTFLOW", "date_from": days_ago(60), "date_to": days_ago(30)});
     let record = link.collect_resource("invoices", window).await;
@@ -136,7 +136,7 @@ async fn a_window_of_invoices_is_fetched_by_their_own_date_and_listed_newest_fir
 
 #[tokio::test]
 async fn retrievals_of_other_resources_are_not_counted() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = link(&stack).await;
     let quota = || async { stack.get(&format!("/links/{}/quota", link.id)).await.body["retrievals"].clone() };
     let before = quota().await;
@@ -146,7 +146,7 @@ async fn retrievals_of_other_resources_are_not_counted() {
 
 #[tokio::test]
 async fn an_unknown_resource_is_answered_with_the_known_ones() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1).await;
     let answer = stack.get(&format!("/links/{}/resources/owners", link.id)).await;
     assert_eq!(answer.status, 404);

@@ -5,7 +5,7 @@ use tests::{Stack, eventually};
 
 #[tokio::test]
 async fn no_secret_and_no_personal_data_is_logged() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"torn_page": 1}})).await;
     let record = link.collect().await;
@@ -31,7 +31,7 @@ async fn no_secret_and_no_personal_data_is_logged() {
 
 #[tokio::test]
 async fn a_correlation_id_leads_from_the_request_to_the_rows() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(4).await;
     let id = link.retrieve().await;
     stack.request_with_status(&id, "collected").await;

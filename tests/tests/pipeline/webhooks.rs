@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 #[tokio::test]
 async fn a_redelivered_webhook_changes_no_row() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(50).await;
     let record = link.collect().await;
     let before = link.written_at().await;
@@ -28,7 +28,7 @@ async fn a_redelivered_webhook_changes_no_row() {
 
 #[tokio::test]
 async fn belvos_own_duplicates_change_no_row() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(50).await;
     link.collect().await;
     let before = link.written_at().await;
@@ -42,7 +42,7 @@ async fn belvos_own_duplicates_change_no_row() {
 
 #[tokio::test]
 async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(50).await;
     link.misbehave(json!({"on": "webhook", "action": {"early": true}})).await;
 
@@ -62,7 +62,7 @@ async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
 
 #[tokio::test]
 async fn a_failure_does_not_hide_a_links_later_webhooks_for_long() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}})).await;
     let ids: Vec<_> = (0..4).map(|_| Uuid::new_v4().to_string()).collect();
@@ -79,7 +79,7 @@ async fn a_failure_does_not_hide_a_links_later_webhooks_for_long() {
 
 #[tokio::test]
 async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(5).await;
     let body = link.webhook("TRANSACTIONS", "historical_update", Some(&Uuid::new_v4().to_string())).to_string();
 
@@ -98,14 +98,14 @@ async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
 
 #[tokio::test]
 async fn the_authorization_is_checked_before_the_body() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     assert_eq!(stack.deliver("{", Some("Bearer wrong")).await.status, 401);
     assert_eq!(stack.deliver("x".repeat(100_000), Some("Bearer wrong")).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_malformed_body_is_answered_with_the_request_id() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let broken = r#"{"request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "webhook_type": "TRANSAC"#;
 
     let answer = stack.deliver(broken, Some(&stack.authorization)).await;
@@ -117,7 +117,7 @@ async fn a_malformed_body_is_answered_with_the_request_id() {
 
 #[tokio::test]
 async fn a_missing_field_is_named() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some("4363b08b-51eb"));
     body.as_object_mut().unwrap().remove("webhook_code");
@@ -130,7 +130,7 @@ async fn a_missing_field_is_named() {
 
 #[tokio::test]
 async fn an_oversized_body_is_refused() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
     let mut body = link.webhook("TRANSACTIONS", "historical_update", None);
     body["padding"] = json!("x".repeat(70_000));
@@ -140,7 +140,7 @@ async fn an_oversized_body_is_refused() {
 
 #[tokio::test]
 async fn webhooks_of_unknown_types_are_acknowledged_and_recorded() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
     for (webhook_type, code) in [("LINK", "token_required"), ("CONSENT", "consent_expired"), ("NEWS", "made_up")] {
         let body = link.webhook(webhook_type, code, None);
@@ -156,7 +156,7 @@ async fn webhooks_of_unknown_types_are_acknowledged_and_recorded() {
 
 #[tokio::test]
 async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(20).await;
 
     let body = link.webhook("TRANSACTIONS", "a_code_yet_to_come", None);
@@ -168,7 +168,7 @@ async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
 
 #[tokio::test]
 async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(20).await;
     let id = Uuid::new_v4();
 
@@ -182,7 +182,7 @@ async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
 
 #[tokio::test]
 async fn news_that_repeat_their_bytes_are_looked_at_again() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let body = link.webhook("TRANSACTIONS", "transactions_updated", None).to_string();
     stack.deliver(body.clone(), Some(&stack.authorization)).await;
@@ -197,7 +197,7 @@ async fn news_that_repeat_their_bytes_are_looked_at_again() {
 
 #[tokio::test]
 async fn a_failed_retrieval_is_recorded_with_its_reason() {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let errors = json!({"data_errors": {"code": "login_error", "message": "Invalid credentials"}});
     link.misbehave(json!({"on": "webhook", "action": errors})).await;

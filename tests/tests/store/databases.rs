@@ -33,8 +33,8 @@ impl Tables {
 
 /// Both databases.
 pub(crate) async fn both() -> [Tables; 2] {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let endpoint = tests::dynoxide_with_tables_of(&stack).await;
-    let dynoxide = stack.aws_at(&endpoint).await;
+    let dynoxide = stack.aws_at(&endpoint);
     [Tables::new("local AWS", &stack.aws, &stack), Tables::new("dynoxide", &dynoxide, &stack)]
 }

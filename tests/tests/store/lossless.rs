@@ -11,7 +11,7 @@ use proptest::{
 };
 use serde_json::{Map, Number, Value};
 use shared::{
-    domain::{Changes, Timestamp, Transaction},
+    domain::{Changes, Fingerprinted, Timestamp},
     store::{Filter, Listed, Observation},
 };
 use tests::difference;
@@ -101,10 +101,18 @@ fn day(case: u32) -> String {
 
 async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value> {
     let seen = Observation { at: Timestamp::now(), request: None };
-    let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(|row| Transaction::parse(row.clone()).unwrap()).unzip();
+    let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(tests::taken_apart).unzip();
     let accounts: Vec<_> = accounts.into_iter().flatten().collect();
     tables.transactions.put_accounts(&tables.link, &accounts, &seen).await.unwrap();
-    tables.transactions.put(&tables.link, &Changes { new, changed: Vec::new() }, &seen).await.unwrap();
+    tables
+        .transactions
+        .put(
+            &tables.link,
+            Changes { new: new.into_iter().map(Fingerprinted::from).collect(), changed: Vec::new() },
+            &seen,
+        )
+        .await
+        .unwrap();
     let filter = Filter { date_from: Some(day(case)), date_to: Some(day(case)), ..Filter::default() };
     let (mut stored, _) = tables.transactions.list(&tables.link, &filter, None, 100).await.unwrap();
     stored.sort_by(|one, other| one.row.id().cmp(other.row.id()));

@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Changes, Days, LinkId, Timestamp, Transaction},
+    domain::{Changes, Days, LinkId, Timestamp},
     store::{Observation, StoreError, Transactions},
 };
 use tests::Stack;
@@ -23,7 +23,7 @@ struct Throttle {
 
 /// A table behind a throttle for so many batches.
 async fn throttled(batches: u32) -> Transactions {
-    let stack = Stack::of_this_run().await;
+    let stack = Stack::of_this_run();
     let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let throttle = Arc::new(Throttle { dynamodb, http, batches: batches.into() });
@@ -31,7 +31,7 @@ async fn throttled(batches: u32) -> Transactions {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(pass).with_state(throttle);
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Transactions::new(&stack.aws_at(&endpoint).await, stack.transactions_table)
+    Transactions::new(&stack.aws_at(&endpoint), stack.transactions_table)
 }
 
 async fn pass(State(throttle): State<Arc<Throttle>>, mut headers: HeaderMap, body: Bytes) -> impl IntoResponse {
@@ -65,7 +65,7 @@ async fn pass(State(throttle): State<Arc<Throttle>>, mut headers: HeaderMap, bod
 fn changes() -> Changes {
     let row = |id: u32| {
         let row = json!({"id": format!("row-{id:02}"), "value_date": "2026-01-01", "amount": 1});
-        Transaction::parse(row).unwrap().0
+        tests::taken_apart(&row).0.into()
     };
     Changes { new: (0..60).map(row).collect(), changed: Vec::new() }
 }
@@ -81,18 +81,18 @@ fn link() -> LinkId {
 #[tokio::test]
 async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_read() {
     let (transactions, link) = (throttled(5).await, link());
-    transactions.put(&link, &changes(), &seen()).await.unwrap();
+    transactions.put(&link, changes(), &seen()).await.unwrap();
     assert_eq!(transactions.stored(&link, Days::ALL, None).await.unwrap().len(), 60);
 
     let (transactions, link) = (throttled(0).await, link);
-    transactions.put(&link, &changes(), &seen()).await.unwrap();
-    let ids = changes().new.iter().map(|row| row.id().clone()).collect();
+    transactions.put(&link, changes(), &seen()).await.unwrap();
+    let ids = changes().new.iter().map(|change| change.row.id().clone()).collect();
     assert_eq!(transactions.look_up(&link, ids).await.unwrap().len(), 60);
 }
 
 #[tokio::test]
 async fn a_batch_that_is_never_done_is_an_error_and_not_a_loss() {
     let transactions = throttled(u32::MAX).await;
-    let outcome = transactions.put(&link(), &changes(), &seen()).await;
+    let outcome = transactions.put(&link(), changes(), &seen()).await;
     assert!(matches!(outcome, Err(StoreError::Throttled(_))), "{outcome:?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::to_raw_value};
 use shared::{
     domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Timestamp, Transaction},
     store::{Cursor, Filter, Observation},
@@ -23,13 +23,13 @@ fn row(id: usize, day: &str, amount: &str) -> Value {
 }
 
 fn parse(row: &Value) -> Transaction {
-    Transaction::parse(row.clone()).unwrap().0
+    tests::taken_apart(row).0
 }
 
 async fn put(tables: &Tables, rows: &[Value]) {
-    let new = rows.iter().map(parse).collect();
+    let new = rows.iter().map(|row| parse(row).into()).collect();
     let changes = Changes { new, changed: Vec::new() };
-    tables.transactions.put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+    tables.transactions.put(&tables.link, changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
 }
 
 fn seen(at: &str) -> Observation {
@@ -130,8 +130,8 @@ async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_agai
         for (amount, at) in
             [("2", "2026-03-02T00:00:00Z"), ("2", "2026-03-02T00:00:00Z"), ("3", "2026-03-03T00:00:00Z")]
         {
-            let changes = Changes { new: Vec::new(), changed: vec![version(amount)] };
-            tables.transactions.put(&tables.link, &changes, &seen(at)).await.unwrap();
+            let changes = Changes { new: Vec::new(), changed: vec![version(amount).into()] };
+            tables.transactions.put(&tables.link, changes, &seen(at)).await.unwrap();
         }
 
         let history = tables.transactions.history(&tables.link, version("1").id()).await.unwrap();
@@ -198,7 +198,7 @@ async fn a_link_sees_only_its_own_rows() {
 async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
     for tables in both().await {
         let sent = json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
-        let (_, account) = Transaction::parse(json!({"id": "t", "account": sent})).unwrap();
+        let (_, account) = tests::taken_apart(&json!({"id": "t", "account": sent}));
         let account = account.unwrap();
         tables
             .transactions
@@ -272,10 +272,10 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
             })
         };
         for resource in RESOURCES {
-            let new = vec![Transaction::whole(row(resource)).unwrap()];
+            let new = vec![Transaction::whole(&to_raw_value(&row(resource)).unwrap()).unwrap().into()];
             let changes = Changes { new, changed: Vec::new() };
             let store = tables.transactions.of(*resource);
-            store.put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+            store.put(&tables.link, changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
         }
 
         for resource in RESOURCES {

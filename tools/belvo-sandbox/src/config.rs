@@ -25,6 +25,8 @@ pub struct Config {
     pub page_size: usize,
     /// Larger page sizes silently become this one. Belvo: 1,000.
     pub max_page_size: usize,
+    /// How callers reach it: `https` behind a front that speaks TLS for it. The addresses of further pages start so.
+    pub scheme: &'static str,
 }
 
 /// The receiver of webhooks, as typed into Belvo's dashboard.
@@ -50,6 +52,7 @@ impl Default for Config {
             webhook_attempts: 4,
             page_size: 100,
             max_page_size: 1_000,
+            scheme: "http",
         }
     }
 }

@@ -79,5 +79,6 @@ fn config(arguments: Arguments) -> Config {
         webhook_attempts: arguments.webhook_attempts,
         page_size: arguments.page_size,
         max_page_size: arguments.max_page_size,
+        ..Config::default()
     }
 }

@@ -18,10 +18,10 @@ const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Transactions {
-    /// Writes all of them, several batches at a time. `Ok` means that every one is written. No two may have one key.
-    pub(super) async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let batches: Vec<_> = writes.chunks(WRITE_BATCH).map(<[_]>::to_vec).collect();
-        stream::iter(batches.into_iter().map(|batch| self.write_batch(batch)))
+    /// Writes all of them, several batches at a time; items are made as batches are sent. `Ok` means that every one is
+    /// written. No two may have one key.
+    pub(super) async fn write_all(&self, writes: impl Iterator<Item = WriteRequest>) -> Result<(), StoreError> {
+        stream::iter(batches(writes, WRITE_BATCH).map(|batch| self.write_batch(batch)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
@@ -35,8 +35,8 @@ impl Transactions {
 
     /// Reads some attributes of the items with these keys; all of them if none is named.
     pub(super) async fn read_parts(&self, keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
-        let batches: Vec<_> = keys.chunks(READ_BATCH).map(<[_]>::to_vec).collect();
-        let items: Vec<Vec<Item>> = stream::iter(batches.into_iter().map(|batch| self.read_batch(batch, attributes)))
+        let batches = batches(keys.into_iter(), READ_BATCH);
+        let items: Vec<Vec<Item>> = stream::iter(batches.map(|batch| self.read_batch(batch, attributes)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await?;
@@ -81,6 +81,14 @@ impl Transactions {
         }
         Err(StoreError::Throttled(keys.len()))
     }
+}
+
+/// The elements in batches of one size; the last one may be smaller.
+fn batches<T>(mut elements: impl Iterator<Item = T>, size: usize) -> impl Iterator<Item = Vec<T>> {
+    std::iter::from_fn(move || {
+        let batch: Vec<T> = elements.by_ref().take(size).collect();
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Waits before a batch is tried again, longer each time.

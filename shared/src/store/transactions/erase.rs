@@ -50,7 +50,7 @@ impl Transactions {
                 return Ok(erased);
             }
             erased += keys.len() as u64;
-            self.write_all(keys.into_iter().map(delete_request).collect()).await?;
+            self.write_all(keys.into_iter().map(delete_request)).await?;
         }
     }
 }

@@ -8,9 +8,15 @@ use serde_json::{Map, Value};
 
 use super::{Observation, Twin};
 use crate::{
-    domain::{Account, AccountId, Digest, LinkId, Resource, Stored, Timestamp, Transaction, TransactionId},
-    store::item::{Item, attribute, document, text, timestamp},
+    domain::{
+        Account, AccountId, Digest, Fingerprinted, LinkId, Resource, Stored, Timestamp, Transaction, TransactionId,
+    },
+    store::item::{Item, document, is_kept, kept_attribute, text, timestamp},
 };
+
+/// Attributes of ours that an item has besides its document's: the key, `_by_date`, `_digest`, `_stored_at`, `_request`,
+/// `_same_as`.
+const MOST_OF_OURS: usize = 7;
 
 /// The partition of a link's rows of one resource. Accounts and balances stand with the transactions.
 #[derive(Debug, Clone)]
@@ -43,20 +49,22 @@ pub(super) fn key(partition: &Partition, item: String) -> Item {
     Item::from([("_link".to_owned(), partition.key()), ("_item".to_owned(), text(item))])
 }
 
-pub(super) fn transaction_item(partition: &Partition, row: &Transaction, seen: &Observation) -> Item {
-    let id = row.id().as_str();
-    let mut item = document_item(row.document(), &["account", "status", "type", "collected_at"]);
-    item.extend(transaction_key(partition, id));
-    item.insert("_by_date".to_owned(), text(format!("{}#{id}", row.day(partition.resource))));
-    item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(row.digest().as_bytes())));
+pub(super) fn transaction_item(partition: &Partition, change: Fingerprinted, seen: &Observation) -> Item {
+    let Fingerprinted { row, digest } = change;
+    let key = transaction_key(partition, row.id().as_str());
+    let by_date = format!("{}#{}", row.day(partition.resource), row.id());
+    let mut item = document_item(row.into_document(), &["account", "status", "type", "collected_at"]);
+    item.extend(key);
+    item.insert("_by_date".to_owned(), text(by_date));
+    item.insert("_digest".to_owned(), digest_attribute(digest));
     item.extend(observation(seen));
     item
 }
 
 pub(super) fn account_item(partition: &Partition, account: &Account, at: Timestamp) -> Item {
-    let mut item = document_item(account.document(), &["collected_at"]);
+    let mut item = document_item(account.document().clone(), &["collected_at"]);
     item.extend(key(partition, format!("A#{}", account.id())));
-    item.insert("_digest".to_owned(), AttributeValue::B(Blob::new(account.digest().as_bytes())));
+    item.insert("_digest".to_owned(), digest_attribute(account.digest()));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
 }
@@ -67,7 +75,7 @@ pub(super) fn balance_item(partition: &Partition, account: &Account, seen: &Obse
     let balance = account.document().get("balance").filter(|balance| !balance.is_null())?;
     let mut document = Map::from_iter([("balance".to_owned(), balance.clone())]);
     document.extend(account.document().get_key_value("collected_at").map(|(name, at)| (name.clone(), at.clone())));
-    let mut item = document_item(&document, &[]);
+    let mut item = document_item(document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
     item.extend(key(partition, format!("B#{}#{at}", account.id())));
     item.extend(observation(seen));
@@ -96,18 +104,22 @@ pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item>
 
 /// A document's fields as attributes, without `id`, which the key holds; or as JSON text with the fields that the index
 /// needs beside it.
-fn document_item(document: &Map<String, Value>, indexed: &[&str]) -> Item {
-    let field = |(name, value): (&String, &Value)| {
-        let ours = name.is_empty() || name.starts_with('_');
-        if ours { None } else { Some((name.clone(), attribute(value)?)) }
-    };
-    let exact: Option<Item> = document.iter().filter(|(name, _)| *name != "id").map(field).collect();
-    exact.unwrap_or_else(|| {
-        let text_of = |name: &&str| Some(((*name).to_owned(), text(document.get(*name)?.as_str()?)));
-        let mut item: Item = indexed.iter().filter_map(text_of).collect();
-        item.insert("_json".to_owned(), text(Value::Object(document.clone()).to_string()));
-        item
-    })
+fn document_item(mut document: Map<String, Value>, indexed: &[&str]) -> Item {
+    let is_ours = |name: &str| name.is_empty() || name.starts_with('_');
+    if document.iter().all(|(name, value)| !is_ours(name) && is_kept(value)) {
+        document.remove("id");
+        let mut item = Item::with_capacity(document.len() + MOST_OF_OURS);
+        item.extend(document.into_iter().map(|(name, value)| (name, kept_attribute(value))));
+        return item;
+    }
+    let text_of = |name: &&str| Some(((*name).to_owned(), text(document.get(*name)?.as_str()?)));
+    let mut item: Item = indexed.iter().filter_map(text_of).collect();
+    item.insert("_json".to_owned(), text(Value::Object(document).to_string()));
+    item
+}
+
+fn digest_attribute(digest: Digest) -> AttributeValue {
+    AttributeValue::B(Blob::new(digest.as_bytes()))
 }
 
 /// The id in the item's key and its document.

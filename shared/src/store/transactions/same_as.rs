@@ -71,7 +71,7 @@ impl Transactions {
         let Some(identity) = account.identity() else { return Ok(()) };
         let (holder, account) = (held(&identity), format!("{link}#{}", account.id()));
         let key = Item::from([("_link".to_owned(), text(holder)), ("_item".to_owned(), text(account))]);
-        self.write_all(vec![delete_request(key)]).await
+        self.write_all(std::iter::once(delete_request(key))).await
     }
 
     /// The links that hold an account, the eldest first.

@@ -33,26 +33,26 @@ pub struct Observation {
 impl Transactions {
     /// Writes rows, and keeps what the changed ones were before. `Ok` means that every row is written. After a failure it
     /// may be repeated: an earlier version is kept under its own time, so it is kept once.
-    pub async fn put(&self, link: &LinkId, changes: &Changes, seen: &Observation) -> Result<(), StoreError> {
+    pub async fn put(&self, link: &LinkId, changes: Changes, seen: &Observation) -> Result<(), StoreError> {
         let partition = self.partition(link);
         // The versions first: a failure in between leaves a version too many, which the repetition writes again, and
         // never one too few.
-        let keys = changes.changed.iter().map(|row| transaction_key(&partition, row.id().as_str())).collect();
+        let keys = changes.changed.iter().map(|change| transaction_key(&partition, change.row.id().as_str())).collect();
         let replaced = self.read_all(keys).await?;
         let twins: HashMap<_, _> = replaced
             .iter()
             .filter_map(|item| Some((item.get("_item")?.as_s().ok()?.clone(), item.get("_same_as")?.clone())))
             .collect();
         let versions = replaced.into_iter().map(|item| version_item(item, seen.at).ok_or(StoreError::Corrupt(TABLE)));
-        let versions = versions.map(|item| item.map(put_request)).collect::<Result<_, _>>()?;
-        self.write_all(versions).await?;
-        let rows = changes.new.iter().chain(&changes.changed).map(|row| {
-            let mut item = transaction_item(&partition, row, seen);
+        let versions = versions.map(|item| item.map(put_request)).collect::<Result<Vec<_>, _>>()?;
+        self.write_all(versions.into_iter()).await?;
+        let rows = changes.new.into_iter().chain(changes.changed).map(|change| {
+            let mut item = transaction_item(&partition, change, seen);
             let twin = item["_item"].as_s().ok().and_then(|key| twins.get(key));
             item.extend(twin.map(|twin| ("_same_as".to_owned(), twin.clone())));
             put_request(item)
         });
-        self.write_all(rows.collect()).await
+        self.write_all(rows).await
     }
 
     /// Marks rows that Belvo no longer returns. They stay, and come back if Belvo returns them again. May be repeated: the
@@ -72,9 +72,9 @@ impl Transactions {
         let partition = self.partition(link);
         // The balances first: an account that is written is known, and would not be written again after a failure.
         let balances = accounts.iter().filter_map(|account| balance_item(&partition, account, seen));
-        self.write_all(balances.map(put_request).collect()).await?;
+        self.write_all(balances.map(put_request)).await?;
         let accounts = accounts.iter().map(|account| account_item(&partition, account, seen.at));
-        self.write_all(accounts.map(put_request).collect()).await
+        self.write_all(accounts.map(put_request)).await
     }
 
     async fn bury_one(&self, link: &LinkId, id: &TransactionId, seen: &Observation) -> Result<(), StoreError> {

@@ -125,7 +125,7 @@ impl Page {
 /// The address of another page of the same list. The origin is the one the client used; page 1 has no number.
 pub(crate) fn address(app: &App, headers: &HeaderMap, path: &str, query: &Query, page: usize) -> String {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = host.map_or_else(|| app.url.clone(), |host| format!("http://{host}"));
+    let origin = host.map_or_else(|| app.url.clone(), |host| format!("{}://{host}", app.config.scheme));
     let mut parameters = form_urlencoded::Serializer::new(String::new());
     parameters.extend_pairs(query.pairs.iter().filter(|(key, _)| key != "page"));
     if page > 1 {
