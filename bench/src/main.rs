@@ -1,126 +1,161 @@
-//! What a collection costs, measured: the collect function as it is shipped, as a process of its own, between a Lambda
-//! Runtime API, a DynamoDB and a Belvo that count.
-
-#![expect(clippy::print_stdout, reason = "a command that prints a table")]
+//! Measures the functions as they are shipped, as processes of their own, between a Lambda Runtime API, an AWS and a Belvo of
+//! this process, beside the same functions in Python and in Node.js and beside Rust programs that do part of the work.
 
 mod aws;
 mod belvo;
+#[cfg(test)]
+mod budget;
+mod collections;
+mod conformance;
+mod deliveries;
+mod events;
+mod front;
 mod function;
-mod table;
+mod instructions;
+mod machine;
+mod process;
+mod profile;
+mod program;
+mod scale;
+mod sizes;
+mod stack;
+mod start;
+mod statistics;
+mod world;
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf, time::Instant};
 
-use anyhow::{Context, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
-    aws::CountingAws,
-    belvo::Belvo,
-    function::Function,
-    table::{Row, Step},
+    program::{Maker, Programs},
+    world::World,
 };
 
-/// Collects windows of several sizes for the first time, unchanged, and with 1 % of the rows changed, and prints what each
-/// of it took. Needs the tables of a deployed stack (`python -m local exec`).
+/// Measures and writes what was found, as JSON, into a directory. Needs the tables of a deployed stack (`python -m local
+/// exec`).
 #[derive(Parser)]
 struct Arguments {
-    /// The collect function's program.
+    /// What to measure; everything, if nothing is named.
+    #[arg(value_enum)]
+    suites: Vec<Suite>,
+    /// Fewer rounds and smaller windows.
     #[arg(long)]
-    function: PathBuf,
-    /// Rows of the windows.
-    #[arg(long, value_delimiter = ',', default_value = "100,1000,10000,100000,200000")]
-    rows: Vec<usize>,
-    /// Directory for the results, as JSON and as a table.
+    quick: bool,
+    /// Only our own functions, without the peers.
+    #[arg(long)]
+    alone: bool,
+    /// The checkout, below which the programs are.
+    #[arg(long, default_value = ".")]
+    checkout: PathBuf,
+    /// Directory for the results.
     #[arg(long)]
     results: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Whether the peers do the same.
+    Conformance,
+    /// INIT, first and later invocations.
+    Start,
+    /// What a webhook costs.
+    Deliveries,
+    /// What collections of several sizes cost.
+    Collections,
+    /// Instructions, counted by valgrind.
+    Instructions,
+    /// From webhook to stored, on the deployed stack.
+    Stack,
+    /// Programs and packages in bytes.
+    Sizes,
+    /// How many links one deployment keeps up with, in virtual time.
+    Scale,
+    /// Samples of `collect` for flame graphs; only if it is named.
+    Profile,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let aws = CountingAws::start().await?;
-    let belvo = Belvo::start().await?;
-    let mut rows = Vec::new();
-    println!("{}", table::HEAD);
-    for size in arguments.rows {
-        let link = belvo.link(size).await?;
-        for step in [Step::First, Step::Unchanged, Step::OnePercent] {
-            if step == Step::OnePercent {
-                belvo.amend(&link, size.div_ceil(100)).await?;
+    let programs = Programs::of(fs::canonicalize(&arguments.checkout)?);
+    let run = machine::describe(&programs);
+    let every: Vec<_> = Suite::value_variants().iter().copied().filter(|suite| *suite != Suite::Profile).collect();
+    let suites = if arguments.suites.is_empty() { &every } else { &arguments.suites };
+    fs::create_dir_all(&arguments.results)?;
+    for suite in suites {
+        let (load, started) = (machine::load(), Instant::now());
+        let (name, measured) = match suite {
+            Suite::Conformance => {
+                conformance::check(&programs, &World::plain().await?, arguments.makers()).await?;
+                continue;
             }
-            let row = collect(&arguments.function, &aws, &belvo, &link, size, step).await?;
-            println!("{}", row.line());
-            rows.push(row);
-        }
+            Suite::Profile => {
+                profile::record(&programs.with_symbols("collect"), &World::plain().await?, &arguments.results).await?;
+                continue;
+            }
+            Suite::Start => ("start", start(&arguments, &programs).await?),
+            Suite::Deliveries => ("deliveries", deliveries(&arguments, &programs).await?),
+            Suite::Collections => ("collections", collections(&arguments, &programs).await?),
+            Suite::Instructions => ("instructions", instructions(&programs).await?),
+            Suite::Stack => ("stack", json!(stack::measure(if arguments.quick { 3 } else { 10 }).await?)),
+            Suite::Sizes => ("sizes", json!(sizes::measure(&programs, arguments.makers())?)),
+            // It has a runtime of its own, whose clock is not the machine's.
+            Suite::Scale => {
+                let quick = arguments.quick;
+                ("scale", json!(tokio::task::spawn_blocking(move || scale::measure(quick)).await??))
+            }
+        };
+        let result = json!({
+            "run": run,
+            "load_before": load,
+            "took_s": started.elapsed().as_secs(),
+            "quick": arguments.quick,
+            "measured": measured,
+        });
+        fs::write(arguments.results.join(format!("{name}.json")), format!("{result:#}\n"))?;
     }
-    table::write(&arguments.results, &rows)?;
-    table::prove(&rows)
+    Ok(())
 }
 
-/// One collection by a process that has just been started.
-async fn collect(
-    program: &std::path::Path,
-    aws: &CountingAws,
-    belvo: &Belvo,
-    link: &str,
-    size: usize,
-    step: Step,
-) -> anyhow::Result<Row> {
-    let mut function = Function::start(program, &environment(aws, belvo)).await?;
-    let (units_before, gets_before) = (aws.units(), belvo.gets().await?);
-    let invocation = function.invoke(&event(link)).await?;
-    let answer = &invocation.answer;
-    ensure!(answer["batchItemFailures"] == json!([]), "the function wants its message back: {answer}");
-    let units = aws.units().since(&units_before);
-    Ok(Row {
-        rows: size,
-        step,
-        gets: belvo.gets().await? - gets_before,
-        units,
-        billed_ms: invocation.wall.as_millis().try_into().context("milliseconds")?,
-        cpu_ms: invocation.cpu.as_millis().try_into().context("milliseconds")?,
-        peak_memory_kb: invocation.peak_memory_kb,
-    })
+async fn start(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let directory = tempfile::tempdir()?;
+    let rounds = if arguments.quick { 3 } else { 11 };
+    let mut measured = start::measure(programs, &World::plain().await?, arguments.makers(), rounds).await?;
+    measured.extend(start::measure(programs, &World::tls(directory.path()).await?, arguments.makers(), rounds).await?);
+    Ok(json!(measured))
 }
 
-fn environment(aws: &CountingAws, belvo: &Belvo) -> Vec<(&'static str, String)> {
-    let mut environment = vec![
-        ("AWS_ENDPOINT_URL", aws.url.clone()),
-        ("AWS_REGION", "us-east-1".to_owned()),
-        ("AWS_ACCESS_KEY_ID", "bench".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "bench".to_owned()),
-        ("REQUESTS_TABLE", aws.requests_table.clone()),
-        ("TRANSACTIONS_TABLE", aws.transactions_table.clone()),
-        ("BELVO_BASE_URL", belvo.url()),
-    ];
-    let fixed = [
-        ("BELVO_SECRET_ARN", "keys"),
-        ("QUEUE_URL", "http://127.0.0.1/queue.fifo"),
-        ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/dead-letters.fifo"),
-        ("ATTEMPTS", "30"),
-        ("LONGEST_RETRY_S", "900"),
-        // Without Belvo's limit: what is measured is the work, not the waiting.
-        ("PAGES_PER_30_S", "100000"),
-        ("ROWS_PER_PART", "10000"),
-        ("REQUEST_DUE_S", "1800"),
-        ("REQUEST_EXPIRES_S", "86400"),
-        ("LOG_LEVEL", "WARN"),
-    ];
-    environment.extend(fixed.map(|(name, value)| (name, value.to_owned())));
-    environment
+async fn deliveries(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let (rounds, deliveries) = if arguments.quick { (3, 200) } else { (9, 500) };
+    let world = World::plain().await?;
+    Ok(json!(deliveries::measure(programs, &world, arguments.makers(), rounds, deliveries).await?))
 }
 
-/// A batch of one webhook that names a request, as SQS hands it to the function.
-fn event(link: &str) -> Value {
-    let webhook = json!({
-        "webhook_type": "TRANSACTIONS", "webhook_code": "historical_update", "link_id": link,
-        "request_id": uuid::Uuid::new_v4().to_string(), "data": {}
-    });
-    let body = json!({
-        "kind": "webhook", "delivery_id": "0".repeat(64), "correlation_id": "bench",
-        "received_at": "2026-03-01T00:00:00Z", "webhook": webhook
-    });
-    let attributes = json!({"ApproximateReceiveCount": "1", "MessageGroupId": link});
-    json!({"Records": [{"messageId": "1", "receiptHandle": "1", "body": body.to_string(), "attributes": attributes}]})
+async fn collections(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let world = World::counted().await?;
+    let makers = arguments.makers();
+    let mut measured = Vec::new();
+    // Rows, rounds, and who collects them.
+    let windows: &[(usize, usize, &[Maker])] = if arguments.quick {
+        &[(1_000, 3, makers), (10_000, 1, makers)]
+    } else {
+        &[(1_000, 7, makers), (10_000, 3, makers), (100_000, 1, makers), (200_000, 1, &[Maker::Ours])]
+    };
+    for (rows, rounds, makers) in windows {
+        measured.extend(collections::measure(programs, &world, makers, *rows, *rounds).await?);
+    }
+    Ok(json!(measured))
+}
+
+async fn instructions(programs: &Programs) -> anyhow::Result<Value> {
+    let directory = tempfile::tempdir()?;
+    Ok(json!(instructions::measure(programs, &World::plain().await?, directory.path()).await?))
+}
+
+impl Arguments {
+    fn makers(&self) -> &'static [Maker] {
+        if self.alone { &[Maker::Ours] } else { &Maker::ALL }
+    }
 }

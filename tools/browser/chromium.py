@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local import processes
+from local import npm, processes
 from local.errors import LocalError
 from local.paths import ROOT, VENVS
 
@@ -85,16 +85,7 @@ def launch(playwright: Any) -> Iterator[Any]:
 
 
 def _fetch(package: str, directory: Path) -> Path:
-    tools = ENVIRONMENT / "bin"
-    env = {
-        **os.environ,
-        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
-        # Nothing outside the checkout is written, and nothing is asked of the network but the package.
-        "npm_config_cache": str(directory / "npm"),
-        "npm_config_update_notifier": "false",
-    }
-    command = [str(tools / "npm"), "pack", "--silent", f"--pack-destination={directory}", package]
-    if subprocess.run(command, cwd=directory, env=env, stdout=subprocess.DEVNULL, check=False).returncode != 0:
+    if not npm.run(ENVIRONMENT, directory, "pack", package):
         raise LocalError(f"npm did not fetch {package}")
     (archive,) = directory.glob("*.tgz")
     return archive

@@ -1,0 +1,125 @@
+//! What a collection and a delivery may ask for: a change that asks for more fails here, in every test run, and not only
+//! when somebody measures. The figures are in `bench/budget.json`, the units with a few for rows that are larger by chance;
+//! lower them when a change asks for less.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use collect::{Collect, Deadlines, Patience};
+use serde::Deserialize;
+use shared::{
+    aws::{CallBudget, SdkConfig, sdk_config},
+    belvo::Client,
+    queue::{DeadLetters, Queue},
+    secret::CachedSecret,
+    store::{Requests, Transactions},
+};
+use webhook::Webhook;
+
+use crate::{
+    collections::{Counts, Step, counts},
+    events,
+    world::World,
+};
+
+/// Rows of the window: one full page.
+const ROWS: usize = 1_000;
+
+/// The most that may be asked for.
+#[derive(Deserialize)]
+struct Budget {
+    collections: BTreeMap<Step, Bound>,
+    sqs_requests_of_a_delivery: u64,
+}
+
+/// The most of a collection of [`ROWS`] rows.
+#[derive(Deserialize)]
+struct Bound {
+    gets: u64,
+    aws_requests: u64,
+    write_units: f64,
+    write_units_of_the_index: f64,
+    write_units_of_the_record: f64,
+    read_units: f64,
+}
+
+impl Budget {
+    fn committed() -> Self {
+        serde_json::from_str(include_str!("../budget.json")).unwrap()
+    }
+}
+
+fn aws(world: &World) -> SdkConfig {
+    sdk_config(CallBudget::PATIENT).unwrap().into_builder().endpoint_url(world.aws.url()).build()
+}
+
+fn collect(world: &World) -> Collect {
+    let aws = aws(world);
+    let keys = CachedSecret::new(&aws, "belvo".to_owned());
+    Collect {
+        belvo: Client::new(world.belvo.url().parse().unwrap(), keys).unwrap(),
+        requests: Requests::new(&aws, world.aws.requests_table.clone()),
+        transactions: Transactions::new(&aws, world.aws.transactions_table.clone()),
+        queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
+        dead_letters: DeadLetters::new(&aws, "http://127.0.0.1/dead-letters.fifo".to_owned()),
+        rows_per_part: 10_000,
+        deadlines: Deadlines { due_s: 1_800, expires_s: 86_400 },
+        patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
+    }
+}
+
+#[tokio::test]
+async fn a_collection_asks_for_no_more_than_is_committed() {
+    let world = World::plain().await.unwrap();
+    let (collect, link) = (collect(&world), world.belvo.link(ROWS).await.unwrap());
+    collect.belvo.warm_up().await;
+    for step in Step::ALL {
+        let event = step.happen(&world, &link, ROWS).await.unwrap();
+        world.aws.take_asked();
+        let gets_before = world.belvo.gets().await.unwrap();
+
+        let event = serde_json::from_slice(&event).unwrap();
+        let response = collect::handle(&collect, event, Duration::from_mins(5)).await;
+
+        assert!(response.batch_item_failures.is_empty(), "{step:?}");
+        let gets = world.belvo.gets().await.unwrap() - gets_before;
+        let asked = counts(&world, gets, world.aws.take_asked(), None);
+        assert_within(step, &asked, &Budget::committed().collections[&step]);
+    }
+}
+
+fn assert_within(step: Step, asked: &Counts, bound: &Bound) {
+    let requests: u64 = asked.requests.values().sum();
+    assert!(asked.gets <= bound.gets, "{step:?}: {} GETs", asked.gets);
+    assert!(requests <= bound.aws_requests, "{step:?}: {:?}", asked.requests);
+    for (what, units, most) in [
+        ("write units of rows", asked.write_units, bound.write_units),
+        ("write units of the index", asked.write_units_of_the_index, bound.write_units_of_the_index),
+        ("write units of the record", asked.write_units_of_the_record, bound.write_units_of_the_record),
+        ("read units", asked.read_units, bound.read_units),
+    ] {
+        assert!(units <= most, "{step:?}: {units} {what}, and no more than {most} are committed");
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_one_request_to_the_queue() {
+    let world = World::plain().await.unwrap();
+    let aws = aws(&world);
+    let webhook = Webhook {
+        queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
+        secret: CachedSecret::new(&aws, "webhook".to_owned()),
+        ack_status: lambda_http::http::StatusCode::ACCEPTED,
+        allowed_source_ips: vec![],
+    };
+    webhook.secret.get().await.unwrap();
+    world.aws.take_asked();
+
+    let event = events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
+    let event = lambda_http::request::from_str(std::str::from_utf8(&event).unwrap()).unwrap();
+    let answer = webhook::handle(&webhook, event).await;
+
+    assert_eq!(answer.status(), 202);
+    let asked = world.aws.take_asked();
+    assert!(asked.requests("SendMessage") <= Budget::committed().sqs_requests_of_a_delivery);
+    assert_eq!(asked.requests.len(), 1, "{:?}", asked.requests);
+}

@@ -1,0 +1,146 @@
+//! The events that functions are given: as API Gateway (HTTP API, payload 2.0) and SQS send them.
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::aws::AUTHORIZATION;
+
+/// A webhook of Belvo's for a link, which names a request.
+pub(crate) fn webhook(link: &str) -> Value {
+    json!({
+        "webhook_id": Uuid::new_v4().simple().to_string(),
+        "webhook_type": "TRANSACTIONS",
+        "process_type": "historical_update",
+        "webhook_code": "historical_update",
+        "link_id": link,
+        "request_id": Uuid::new_v4().to_string(),
+        "external_id": "56ab5706-6e00-48a4-91c9-ca55968678d9",
+        "data": {
+            "total_transactions": 120,
+            "total_inflow_transactions": 60,
+            "total_outflow_transactions": 60,
+            "first_transaction_date": "2025-03-02",
+            "last_transaction_date": "2026-03-01",
+        },
+    })
+}
+
+/// `POST /webhooks/belvo` with a body that need not be a webhook.
+pub(crate) fn delivery(body: &str, authorization: &str) -> Bytes {
+    bytes(&http("POST", "/webhooks/belvo", Some(body), authorization))
+}
+
+/// `POST /webhooks/belvo` as Belvo sends it.
+pub(crate) fn good_delivery(link: &str) -> Bytes {
+    delivery(&webhook(link).to_string(), AUTHORIZATION)
+}
+
+/// `POST /requests` for a month of a link.
+pub(crate) fn request(link: &str) -> Bytes {
+    let body = json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"}).to_string();
+    bytes(&http("POST", "/requests", Some(&body), ""))
+}
+
+/// `GET /links/{link}/transactions`.
+pub(crate) fn query(link: &str) -> Bytes {
+    let mut event = http("GET", &format!("/links/{link}/transactions"), None, "");
+    event["routeKey"] = json!("GET /links/{link}/transactions");
+    event["requestContext"]["routeKey"] = event["routeKey"].clone();
+    event["pathParameters"] = json!({ "link": link });
+    bytes(&event)
+}
+
+/// A batch of one webhook that names a request, as SQS hands it to `collect`.
+pub(crate) fn batch(link: &str) -> Bytes {
+    batch_of(link, &webhook(link))
+}
+
+/// A batch of one webhook that announces new rows, as Belvo sends one after each refresh of a recurrent link.
+pub(crate) fn refresh(link: &str) -> Bytes {
+    let mut webhook = webhook(link);
+    webhook["webhook_code"] = json!("new_transactions_available");
+    webhook["request_id"] = Value::Null;
+    webhook["data"] = json!({ "new_transactions": 5 });
+    batch_of(link, &webhook)
+}
+
+fn batch_of(link: &str, webhook: &Value) -> Bytes {
+    let body = json!({
+        "kind": "webhook",
+        "delivery_id": hex::encode(Sha256::digest(webhook.to_string())),
+        "correlation_id": webhook["webhook_id"],
+        "received_at": "2026-03-01T00:00:00.000Z",
+        "webhook": webhook,
+    });
+    let attributes = json!({
+        "ApproximateReceiveCount": "1",
+        "SentTimestamp": "1772323200000",
+        "SequenceNumber": "18870000000000000000",
+        "MessageGroupId": link,
+        "SenderId": "bench",
+        "MessageDeduplicationId": "d0",
+        "ApproximateFirstReceiveTimestamp": "1772323200000",
+    });
+    let message = json!({
+        "messageId": Uuid::new_v4().to_string(),
+        "receiptHandle": "receipt",
+        "body": body.to_string(),
+        "attributes": attributes,
+        "messageAttributes": {},
+        "md5OfBody": "00000000000000000000000000000000",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:webhooks.fifo",
+        "awsRegion": "us-east-1",
+    });
+    bytes(&json!({ "Records": [message] }))
+}
+
+/// Any JSON as an event.
+pub(crate) fn bytes(event: &Value) -> Bytes {
+    event.to_string().into()
+}
+
+fn http(method: &str, path: &str, body: Option<&str>, authorization: &str) -> Value {
+    let route = format!("{method} {path}");
+    json!({
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate",
+            "authorization": authorization,
+            "content-length": body.map_or(0, str::len).to_string(),
+            "content-type": "application/json",
+            "host": "api.example.com",
+            "user-agent": "python-requests/2.32.3",
+            "x-amzn-trace-id": "Root=1-67f00000-000000000000000000000000",
+            "x-forwarded-for": "3.130.254.46",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        },
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "bench",
+            "domainName": "api.example.com",
+            "domainPrefix": "api",
+            "http": {
+                "method": method,
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "3.130.254.46",
+                "userAgent": "python-requests/2.32.3",
+            },
+            "requestId": Uuid::new_v4().simple().to_string(),
+            "routeKey": route,
+            "stage": "$default",
+            "time": "01/Mar/2026:00:00:00 +0000",
+            "timeEpoch": 1_772_323_200_000_u64,
+        },
+        "isBase64Encoded": false,
+        "body": body,
+    })
+}

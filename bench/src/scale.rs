@@ -1,0 +1,164 @@
+//! How many links one deployment keeps up with: a day of Belvo's refreshes, played through in virtual time. What decides is
+//! how many pages may be read; the pace is `collect`'s own, everything else a model with the assumptions below.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
+
+use futures::{StreamExt, stream};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use shared::belvo::Pace;
+use tokio::{
+    runtime::Builder,
+    sync::Notify,
+    task::LocalSet,
+    time::{Duration, Instant, sleep, sleep_until},
+};
+
+/// A day.
+const DAY: Duration = Duration::from_hours(24);
+/// The hours in which Belvo refreshes more links than in the others, and the share of all refreshes in them. An assumption:
+/// Belvo says once a day, and not when.
+const BUSY: Duration = Duration::from_hours(6);
+const SHARE_OF_THE_BUSY: f64 = 0.5;
+/// Pages of a refresh: the latest days, and the count (`collections.json`, step `refresh`).
+const PAGES: u32 = 2;
+/// What a page takes at Belvo. An assumption.
+const PAGE: Duration = Duration::from_millis(500);
+/// What storing takes.
+const STORE: Duration = Duration::from_millis(100);
+/// Messages of a batch, and links worked on at once (template.yaml; `LINKS_AT_ONCE` of `collect`).
+const BATCH: usize = 10;
+const LINKS_AT_ONCE: usize = 4;
+/// Belvo's limit for an address, in 30 seconds (Belvo's integration checklist).
+const BELVOS_LIMIT: u32 = 80;
+
+/// What is deployed, for how many links.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Deployment {
+    pub(crate) links: usize,
+    /// `CollectConcurrency`.
+    pub(crate) environments: u32,
+    /// `PagesPer30Seconds`.
+    pub(crate) pages_per_30_s: u32,
+}
+
+/// How the day went.
+#[derive(Debug, Serialize)]
+pub(crate) struct Day {
+    #[serde(flatten)]
+    pub(crate) deployment: Deployment,
+    /// Addresses over which the pages have to leave so that Belvo's limit holds on each.
+    pub(crate) addresses: u32,
+    /// From the webhook to the end of its collection, or of the day.
+    pub(crate) median_s: f64,
+    pub(crate) p99_s: f64,
+    pub(crate) longest_s: f64,
+    /// Messages that were waiting when the day was over.
+    pub(crate) left: usize,
+}
+
+/// Days of several sizes: as shipped, and with the setting that moves the limit.
+pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Day>> {
+    let shipped = |links| Deployment { links, environments: 2, pages_per_30_s: 36 };
+    let mut deployments = vec![shipped(10_000), shipped(50_000), shipped(100_000)];
+    if !quick {
+        deployments.push(Deployment { environments: 12, ..shipped(500_000) });
+        deployments.push(Deployment { environments: 24, ..shipped(1_000_000) });
+    }
+    deployments.into_iter().map(play).collect()
+}
+
+/// Messages that wait, and who is told of new ones.
+#[derive(Default)]
+struct Queue {
+    arrivals: RefCell<VecDeque<Instant>>,
+    news: Notify,
+    closed: Cell<bool>,
+}
+
+impl Queue {
+    /// Up to a batch of messages, as soon as there is one; none when the day is over.
+    async fn receive(&self) -> Vec<Instant> {
+        loop {
+            let news = self.news.notified();
+            let batch: Vec<_> = (0..BATCH).map_while(|_| self.arrivals.borrow_mut().pop_front()).collect();
+            if !batch.is_empty() || self.closed.get() {
+                return batch;
+            }
+            news.await;
+        }
+    }
+}
+
+fn play(deployment: Deployment) -> anyhow::Result<Day> {
+    eprintln!("  a day of {} links, {} environments", deployment.links, deployment.environments);
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    let waits = runtime.block_on(LocalSet::new().run_until(async {
+        let (queue, waits) = (Rc::new(Queue::default()), Rc::new(RefCell::new(Vec::new())));
+        let workers: Vec<_> = (0..deployment.environments)
+            .map(|_| tokio::task::spawn_local(work(deployment, Rc::clone(&queue), Rc::clone(&waits))))
+            .collect();
+        let midnight = Instant::now();
+        for after in arrivals(deployment.links) {
+            sleep_until(midnight + after).await;
+            queue.arrivals.borrow_mut().push_back(Instant::now());
+            queue.news.notify_one();
+        }
+        sleep_until(midnight + DAY).await;
+        let left = queue.arrivals.take();
+        // What still waits has waited so long already.
+        waits.borrow_mut().extend(left.iter().map(Instant::elapsed));
+        let left = left.len();
+        queue.closed.set(true);
+        queue.news.notify_waiters();
+        for worker in workers {
+            worker.await?;
+        }
+        anyhow::Ok((left, waits.take()))
+    }))?;
+    let (left, mut waits): (usize, Vec<Duration>) = waits;
+    waits.sort_unstable();
+    let at = |percent: usize| waits.get((waits.len().max(1) - 1) * percent / 100).map_or(0.0, Duration::as_secs_f64);
+    let addresses = (deployment.environments * deployment.pages_per_30_s).div_ceil(BELVOS_LIMIT);
+    Ok(Day { deployment, addresses, median_s: at(50), p99_s: at(99), longest_s: at(100), left })
+}
+
+/// When each link's refresh is announced, from midnight on.
+fn arrivals(links: usize) -> Vec<Duration> {
+    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    let mut arrivals: Vec<_> = (0..links)
+        .map(|_| {
+            let busy = dice.random_bool(SHARE_OF_THE_BUSY);
+            let (start, span) = if busy { (Duration::ZERO, BUSY) } else { (BUSY, DAY.saturating_sub(BUSY)) };
+            start + span.mul_f64(dice.random())
+        })
+        .collect();
+    arrivals.sort_unstable();
+    arrivals
+}
+
+/// One environment of `collect`.
+async fn work(deployment: Deployment, queue: Rc<Queue>, waits: Rc<RefCell<Vec<Duration>>>) {
+    let pace = Pace::new(deployment.pages_per_30_s);
+    loop {
+        let batch = queue.receive().await;
+        if batch.is_empty() {
+            return;
+        }
+        let (pace, waits) = (&pace, &waits);
+        let collections = batch.into_iter().map(async |arrived| {
+            for _ in 0..PAGES {
+                pace.admit().await;
+                sleep(PAGE).await;
+            }
+            sleep(STORE).await;
+            waits.borrow_mut().push(arrived.elapsed());
+        });
+        stream::iter(collections).buffer_unordered(LINKS_AT_ONCE).collect::<()>().await;
+    }
+}

@@ -1,0 +1,102 @@
+"""What the measured counts cost at AWS's list prices. Prices and assumptions are in `bench/prices.json`."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from figures.results import Results, Row
+
+MILLION = 1_000_000
+WRITES = ("write_units", "write_units_of_the_index", "write_units_of_the_record")
+SQS_CALLS = ("SendMessage", "ChangeMessageVisibility", "DeleteMessage")
+# These are sent several at a time, others one after the other.
+BATCHES = ("BatchWriteItem", "BatchGetItem")
+MEMORY_MB = {"webhook": 256, "collect": 512}
+
+
+@dataclass(frozen=True)
+class Prices:
+    """List prices in US dollars, and what is assumed where nothing could be measured."""
+
+    usd: dict[str, float]
+    assumed: dict[str, float]
+
+    @classmethod
+    def read(cls, path: Path) -> "Prices":
+        """Reads `bench/prices.json`."""
+        document = json.loads(path.read_text())
+        return cls({name: entry["price"] for name, entry in document["usd"].items()}, document["assumptions"])
+
+    def of(self, name: str, count: float) -> float:
+        """So many of something."""
+        return self.usd[name] * count
+
+    def invocation(self, function: str, cpu_ms: float, waits_ms: float) -> float:
+        """One invocation: its processor time stretched to its share of a core, and then its waits."""
+        memory = MEMORY_MB[function]
+        billed_ms = cpu_ms * max(1.0, self.assumed["mb_of_a_whole_core"] / memory) + waits_ms
+        return self.of("lambda_request", 1) + self.of("lambda_gb_second", memory / 1024 * billed_ms / 1_000)
+
+
+def webhooks(results: Results, prices: Prices, maker: str, count: int = 1_000) -> float:
+    """Webhooks, from API Gateway to the queue."""
+    delivery = results.row("deliveries", maker=maker)
+    one = (
+        prices.of("api_request", 1)
+        + prices.of("sqs_request", delivery["sqs_requests"])
+        + prices.invocation("webhook", delivery["cpu_ms"]["median"], prices.assumed["sqs_call_ms"])
+    )
+    return one * count
+
+
+def rows(results: Results, prices: Prices, maker: str, step: str, count: int = MILLION) -> float:
+    """Rows that are collected, in windows of the largest size that everybody has collected."""
+    window = results.largest_shared_window()
+    collection = results.row("collections", maker=maker, rows=window, step=step)
+    return collected(collection, prices) * count / window
+
+
+def collected(collection: Row, prices: Prices) -> float:
+    """One collection."""
+    counts: dict[str, Any] = collection["counts"]
+    requests: dict[str, int] = counts["requests"]
+    sqs = sum(requests.get(name, 0) for name in SQS_CALLS)
+    batches = sum(requests.get(name, 0) for name in BATCHES)
+    others = sum(requests.values()) - sqs - batches
+    calls = others + batches / prices.assumed["dynamodb_calls_at_once"]
+    waits_ms = counts["gets"] * prices.assumed["page_ms"] + calls * prices.assumed["dynamodb_call_ms"]
+    return (
+        prices.invocation("collect", collection["cpu_ms"]["median"], waits_ms)
+        + prices.of("write_unit", sum(counts[name] for name in WRITES))
+        + prices.of("read_unit", counts["read_units"])
+        + prices.of("sqs_request", sqs + prices.assumed["sqs_requests_of_a_message_received"])
+    )
+
+
+def idle_month(template: str, prices: Prices, *, sweeps: bool) -> float:
+    """A month in which nothing happens: what is there, the trigger's polling, and our sweeps."""
+    days = prices.assumed["days_of_a_month"]
+    seconds = days * 24 * 3_600
+    sweeps_made = seconds / 60 / prices.assumed["sweep_minutes"] if sweeps else 0
+    # A sweep reads an empty index; its message is sent, received and deleted.
+    sweep = prices.invocation("collect", prices.assumed["sweep_cpu_ms"], prices.assumed["dynamodb_call_ms"])
+    sweep += prices.of("sqs_request", 1 + prices.assumed["sqs_requests_of_a_message_received"])
+    return (
+        prices.of("secret_month", _resources(template, "SecretsManager::Secret"))
+        + prices.of("alarm_month", _resources(template, "CloudWatch::Alarm"))
+        + prices.of("sqs_request", seconds * prices.assumed["idle_polls_per_second"])
+        + sweeps_made * sweep
+    )
+
+
+def link_month(results: Results, prices: Prices, maker: str) -> float:
+    """A recurrent link with 1,000 rows that Belvo refreshes daily: its webhooks and their collections."""
+    refresh = results.row("collections", maker=maker, rows=1_000, step="refresh")
+    days = prices.assumed["days_of_a_month"]
+    return days * (webhooks(results, prices, maker, 1) + collected(refresh, prices))
+
+
+def _resources(template: str, kind: str) -> int:
+    return len(re.findall(rf"^    Type: AWS::{kind}$", template, re.MULTILINE))

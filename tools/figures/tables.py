@@ -1,0 +1,233 @@
+"""What was measured, as Markdown tables. Every number comes from the results; none is typed."""
+
+from collections.abc import Iterable
+
+from figures import costs
+from figures.costs import Prices
+from figures.limits import limits
+from figures.results import FUNCTIONS, MAKERS, Results, Row
+from figures.targets import measured_targets
+
+STEPS = {
+    "first": "first time",
+    "unchanged": "unchanged",
+    "one_percent": "1 % changed",
+    "refresh": "daily refresh, 5 new rows",
+}
+FLOORS = {
+    "floor-noop": "floor: no-op",
+    "floor-send": "floor: the SQS call",
+    "floor-parse": "floor: fetch, parse, serialise",
+    "floor-write": "floor: make and write items",
+    "floor-items": "floor: make items",
+}
+TRANSPORTS = {"plain": "plain HTTP", "tls": "TLS"}
+
+
+def table(head: list[str], lines: Iterable[list[str]]) -> str:
+    """A table whose first column is text and whose others are numbers."""
+    rule = [":--", *("--:" for _ in head[1:])]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, rule, *lines])
+
+
+def targets(results: Results) -> str:
+    """Each target, and whether it is met."""
+    return table(["", "target", "measured", "met"], [target.cells() for target in measured_targets(results)])
+
+
+def starts(results: Results) -> str:
+    """INIT, first and later invocations."""
+    rows = results.rows("start")
+    lines = [
+        [
+            f"{row['function']}{'' if row['maker'] is None else ', ' + MAKERS[row['maker']]}",
+            TRANSPORTS[row["transport"]],
+            _ms(row["init_ms"]["median"]),
+            _ms(row["init_cpu_ms"]["median"]),
+            _ms(row["first_ms"]["median"]),
+            _ms(row["warm_ms"]["median"]),
+            _mb(row["peak_memory_kib"]),
+        ]
+        for row in sorted(rows, key=lambda row: (row["transport"], _order(row)))
+    ]
+    return table(["", "over", "INIT ms", "its CPU ms", "first ms", "later ms", "memory MB"], lines)
+
+
+def deliveries(results: Results) -> str:
+    """What a webhook costs its function."""
+    lines = [
+        [
+            _who(row),
+            f"{row['cpu_ms']['median'] * 1_000:,.0f}",
+            f"{row['wall_ms']['median'] * 1_000:,.0f}",
+            f"{row['per_second_and_core']:,.0f}",
+            f"{row['sqs_requests']:g}",
+            _mb(row["peak_memory_kib"]),
+        ]
+        for row in results.rows("deliveries")
+    ]
+    return table(["", "CPU µs", "wall µs", "for 1 s of CPU", "SQS requests", "memory MB"], lines)
+
+
+def collections(results: Results) -> str:
+    """What collections of several sizes cost."""
+    lines = [
+        [
+            _who(row),
+            f"{row['rows']:,}",
+            "" if row["maker"] is None else STEPS[row["step"]],
+            f"{row['cpu_ms']['runs']}",
+            _ms(row["cpu_ms"]["median"] * 1_000 / row["rows"]),
+            _ms(row["wall_ms"]["median"] * 1_000 / row["rows"]),
+            f"{row['counts']['gets']:,}",
+            f"{row['counts']['write_units']:,.0f}",
+            f"{row['counts']['write_units_of_the_index']:,.0f}",
+            f"{row['counts']['write_units_of_the_record']:,.0f}",
+            f"{row['counts']['read_units']:,.0f}",
+            _mb(row["peak_memory_kib"]),
+        ]
+        for row in sorted(results.rows("collections"), key=lambda row: row["rows"])
+    ]
+    head = ["", "rows", "collection", "runs", "CPU ms per 1,000 rows", "wall ms per 1,000 rows", "GETs", "write units"]
+    return table([*head, "of the index", "of the record", "read units", "memory MB"], lines)
+
+
+def traffic(results: Results) -> str:
+    """Requests and bytes of a collection of one page."""
+    lines = []
+    for row in results.rows("collections", rows=1_000):
+        if row["maker"] is None:
+            continue
+        aws, belvo = row["counts"]["traffic"]
+        dynamodb = sum(row["counts"]["requests"].values())
+        lines.append(
+            [
+                f"{MAKERS[row['maker']]}, {STEPS[row['step']]}",
+                f"{dynamodb:,}",
+                f"{aws['bytes_sent'] / 1e3:,.0f}",
+                f"{aws['bytes_received'] / 1e3:,.0f}",
+                f"{row['counts']['gets']:,}",
+                f"{belvo['bytes_received'] / 1e3:,.0f}",
+                f"{aws['connections'] + belvo['connections']:,}",
+            ]
+        )
+    return table(["", "AWS requests", "kB to AWS", "kB from AWS", "GETs", "kB from Belvo", "connections"], lines)
+
+
+def instructions(results: Results) -> str:
+    """Instructions, which do not depend on how busy the machine is."""
+    lines = [
+        [f"{FLOORS.get(row['program'], row['program'])}, {row['per']}", f"{row['instructions'] / 1e6:,.2f}"]
+        for row in results.rows("instructions")
+    ]
+    return table(["", "million instructions"], lines)
+
+
+def stack(results: Results) -> str:
+    """From webhook to stored on the deployed local stack."""
+    lines = [[f"{row['rows']:,} new rows", _ms(row["webhook_to_stored_ms"]["median"])] for row in results.rows("stack")]
+    return table(["", "webhook to stored, ms"], lines)
+
+
+def sizes(results: Results) -> str:
+    """What is uploaded."""
+    lines = [
+        [_named(row), f"{row['bytes'] / 1e6:.1f}", f"{row['zipped_bytes'] / 1e6:.1f}"] for row in results.rows("sizes")
+    ]
+    return table(["", "MB", "zipped MB"], lines)
+
+
+def money(results: Results, prices: Prices, template: str) -> str:
+    """What it costs, in US dollars."""
+    makers = results.makers()
+    lines = [
+        ["1,000 webhooks", *(_usd(costs.webhooks(results, prices, maker)) for maker in makers)],
+        ["1,000,000 new rows", *(_usd(costs.rows(results, prices, maker, "first")) for maker in makers)],
+        ["1,000,000 unchanged rows", *(_usd(costs.rows(results, prices, maker, "unchanged")) for maker in makers)],
+        ["a link and month, refreshed daily", *(_usd(costs.link_month(results, prices, maker)) for maker in makers)],
+        [
+            "1,000,000 such links and month",
+            *(_usd(costs.link_month(results, prices, maker) * costs.MILLION) for maker in makers),
+        ],
+        [
+            "an idle month",
+            *(_usd(costs.idle_month(template, prices, sweeps=maker == "ours")) for maker in makers),
+        ],
+    ]
+    return table(["US dollars", *(MAKERS[maker] for maker in makers)], lines)
+
+
+def limits_of_scale(results: Results, template: str) -> str:
+    """How many links each limit allows."""
+    lines = [
+        [limit.what, "any" if limit.links == float("inf") else f"{limit.links:,.0f}", limit.moves]
+        for limit in limits(results, template)
+    ]
+    return table(["limit", "links", "moved by"], lines)
+
+
+def days(results: Results) -> str:
+    """Days of many links, simulated."""
+    lines = [
+        [
+            f"{row['links']:,}",
+            f"{row['environments']}",
+            f"{row['addresses']}",
+            f"{row['median_s']:,.1f}",
+            f"{row['p99_s']:,.0f}",
+            f"{row['longest_s']:,.0f}",
+            f"{row['left']:,}",
+        ]
+        for row in results.rows("scale")
+    ]
+    head = ["links", "`CollectConcurrency`", "addresses", "median wait s", "99 % below s", "longest s"]
+    return table([*head, "left at midnight"], lines)
+
+
+def machine(results: Results) -> str:
+    """Where and with what all this was measured."""
+    run = one_run(results)
+    suites = results.suites.values()
+    loads = [float(suite["load_before"]) for suite in suites]
+    minutes = sum(suite["took_s"] for suite in suites) / 60
+    lines = [
+        f"{run['processor']}, {run['cores']} cores, {run['memory']}, Linux {run['kernel']}. Measured on "
+        f"{run['measured_at']} in {minutes:.0f} minutes; load before the suites {min(loads)} to {max(loads)}.",
+        "; ".join(f"{name}: {version}" for name, version in run["versions"].items()) + ".",
+    ]
+    if any(result["quick"] for result in results.suites.values()):
+        lines.append("**A quick run: few rounds and small windows.**")
+    return "\n\n".join(lines)
+
+
+def one_run(results: Results) -> Row:
+    """What is said of the run; fails if the suites are of different ones."""
+    runs = [suite["run"] for suite in results.suites.values()]
+    if any(run != runs[0] for run in runs):
+        raise ValueError("the suites were measured in different runs: measure all of them together")
+    return runs[0]
+
+
+def _order(row: Row) -> tuple[int, int]:
+    functions = ["no-op", *FUNCTIONS, "query"]
+    return functions.index(row["function"]), list(MAKERS).index(row["maker"] or "ours")
+
+
+def _who(row: Row) -> str:
+    return MAKERS[row["maker"]] if row["maker"] else FLOORS[row["program"]]
+
+
+def _named(row: Row) -> str:
+    return f"{row['program']}, {MAKERS[row['maker']]}" if row["maker"] else row["program"]
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.1f}"
+
+
+def _mb(kib: float) -> str:
+    return f"{kib * 1_024 / 1e6:.0f}"
+
+
+def _usd(dollars: float) -> str:
+    return f"{dollars:,.0f}" if dollars >= 1_000 else f"{dollars:.2g}" if dollars < 0.01 else f"{dollars:,.2f}"

@@ -1,0 +1,155 @@
+"""What is made of measurements: targets, costs, limits, and the tables that documents quote."""
+
+import json
+import unittest
+from pathlib import Path
+from typing import Any
+
+from figures import costs, documents, tables
+from figures.costs import Prices
+from figures.limits import limits
+from figures.results import Results
+from figures.summary import DOCUMENTS, all_tables
+from figures.targets import measured_targets
+from local.paths import ROOT
+
+MEASURED = ROOT / "bench" / "results"
+
+
+def spread(median: float) -> dict[str, float]:
+    """As of several runs."""
+    return {"median": median}
+
+
+def collection(maker: str | None, program: str, cpu_ms: float, **counts: float) -> dict[str, Any]:
+    """A first collection of 10,000 rows."""
+    none = {"gets": 10, "requests": {}, "write_units": 0, "write_units_of_the_index": 0}
+    return {
+        "maker": maker,
+        "program": program,
+        "rows": 10_000,
+        "step": "first",
+        "cpu_ms": spread(cpu_ms),
+        "wall_ms": spread(cpu_ms),
+        "peak_memory_kib": 40 * 1024,
+        "counts": {**none, "write_units_of_the_record": 0, "read_units": 0, **counts},
+    }
+
+
+def results(**suites: list[dict[str, Any]]) -> Results:
+    """Results of these suites."""
+    return Results({name: {"measured": rows, "quick": False} for name, rows in suites.items()})
+
+
+class Targets(unittest.TestCase):
+    """The bounds that measurements are held to."""
+
+    def test_what_dynamodb_calls_cost_is_taken_off_before_the_parse_floor_is_compared(self) -> None:
+        measured = results(
+            collections=[
+                collection("ours", "collect", 500, write_units=10_500),
+                collection("python", "collect in Python", 4_000),
+                collection(None, "floor-write", 250),
+                collection(None, "floor-items", 50),
+                collection(None, "floor-parse", 150),
+            ]
+        )
+        found = {target.what: target for target in measured_targets(measured)}
+        floor = next(target for what, target in found.items() if "parse floor" in what)
+        self.assertEqual((floor.measured, floor.met), (2.0, False))
+        peer = next(target for what, target in found.items() if "in Python" in what)
+        self.assertEqual((peer.measured, peer.met), (8.0, True))
+
+    def test_the_sqs_call_is_taken_off_before_the_no_op_is_compared(self) -> None:
+        measured = results(
+            deliveries=[
+                {"maker": None, "program": "floor-noop", "cpu_ms": spread(0.1)},
+                {"maker": None, "program": "floor-send", "cpu_ms": spread(0.3)},
+                {"maker": "ours", "program": "webhook", "cpu_ms": spread(0.35)},
+            ]
+        )
+        target = measured_targets(measured)[0]
+        self.assertAlmostEqual(target.measured, 1.5)
+        self.assertEqual(target.cells()[-1], "**no**")
+
+    def test_nothing_is_said_of_what_was_not_measured(self) -> None:
+        self.assertEqual(measured_targets(results()), [])
+
+
+class Costs(unittest.TestCase):
+    """The cost model."""
+
+    def test_a_collection_costs_its_units_requests_and_time(self) -> None:
+        prices = Prices.read(ROOT / "bench" / "prices.json")
+        row = collection("ours", "collect", 100, write_units=1_000, read_units=500, gets=2)
+        row["counts"]["requests"] = {"BatchWriteItem": 8, "Query": 3}
+        time_s = (100 * 1769 / 512 + 2 * 500 + 10 + 30) / 1_000
+        wanted = 1_000 * 0.625e-6 + 500 * 0.125e-6 + 2 * 0.5e-6 + 0.2e-6 + time_s * 0.5 * 0.0000133334
+        self.assertAlmostEqual(costs.collected(row, prices), wanted)
+
+    def test_an_idle_month_counts_what_the_template_has(self) -> None:
+        prices = Prices.read(ROOT / "bench" / "prices.json")
+        template = "    Type: AWS::SecretsManager::Secret\n    Type: AWS::CloudWatch::Alarm\n"
+        month = costs.idle_month(template, prices, sweeps=False)
+        self.assertAlmostEqual(month, 0.4 + 0.1 + 30 * 86_400 * 0.25 * 0.5e-6)
+        self.assertGreater(costs.idle_month(template, prices, sweeps=True), month)
+
+    def test_every_price_names_its_page(self) -> None:
+        document = json.loads((ROOT / "bench" / "prices.json").read_text())
+        for name, price in document["usd"].items():
+            self.assertTrue(price["page"].startswith("https://aws.amazon.com/"), name)
+
+
+class Documents(unittest.TestCase):
+    """README and docs."""
+
+    def test_a_quoted_table_is_replaced_and_the_rest_stays(self) -> None:
+        document = "before\n<!-- figures: sizes -->\nold\n<!-- end -->\nafter\n"
+        wanted = "before\n<!-- figures: sizes -->\nnew\n<!-- end -->\nafter\n"
+        self.assertEqual(documents.quoted(document, {"sizes": "new"}), wanted)
+        self.assertEqual(documents.quoted(document, {}), document)
+
+    def test_what_the_documents_quote_is_what_was_measured(self) -> None:
+        made = all_tables(Results.read(MEASURED))
+        for path in DOCUMENTS:
+            document = path.read_text()
+            names = documents.names(document)
+            self.assertTrue(names, f"{path.name} quotes nothing")
+            self.assertLessEqual(set(names), set(made), path.name)
+            self.assertEqual(documents.quoted(document, made), document, f"{path.name}: run `make quote`")
+
+    def test_the_plots_that_the_documents_show_are_there(self) -> None:
+        text = (ROOT / "docs" / "PERFORMANCE.md").read_text()
+        shown = [Path(part.split(")")[0]) for part in text.split("](")[1:] if part.split(")")[0].endswith(".svg")]
+        self.assertTrue(shown)
+        for plot in shown:
+            self.assertTrue((ROOT / "docs" / plot).resolve().exists(), str(plot))
+
+
+class Measured(unittest.TestCase):
+    """The committed results."""
+
+    def test_the_narrowest_limit_comes_first(self) -> None:
+        found = limits(Results.read(MEASURED), (ROOT / "template.yaml").read_text())
+        self.assertEqual(found, sorted(found, key=lambda limit: limit.links))
+
+    def test_they_are_all_of_one_run_of_a_committed_state(self) -> None:
+        run = tables.one_run(Results.read(MEASURED))
+        self.assertNotIn("dirty", run["versions"]["belvo-ingest"])
+
+    def test_no_target_is_left_out(self) -> None:
+        self.assertEqual(len(measured_targets(Results.read(MEASURED))), 18)
+
+    def test_the_simulation_reads_as_many_pages_as_a_refresh(self) -> None:
+        refresh = Results.read(MEASURED).row("collections", maker="ours", rows=1_000, step="refresh")
+        source = (ROOT / "bench" / "src" / "scale.rs").read_text()
+        self.assertIn(f"const PAGES: u32 = {refresh['counts']['gets']};", source)
+
+    def test_no_quick_run_is_committed(self) -> None:
+        for suite, result in Results.read(MEASURED).suites.items():
+            self.assertFalse(result["quick"], suite)
+
+    def test_every_maker_has_a_column(self) -> None:
+        measured = Results.read(MEASURED)
+        head = tables.money(measured, Prices.read(ROOT / "bench" / "prices.json"), "").splitlines()[0]
+        self.assertEqual(head, "| US dollars | Rust (ours) | Python | Node.js |")
