@@ -119,7 +119,7 @@ lint: tools deny ## Check format, lints and dependencies
 	$(RUFF) check $(PYTHON_CODE)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
-	cargo clippy --locked --workspace --features shared/measured --target-dir target -- --deny warnings
+	cargo clippy --locked --workspace --all-targets --features shared/measured --target-dir target -- --deny warnings
 
 fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)

@@ -80,10 +80,10 @@ def collections(results: Results) -> str:
             _ms(row["cpu_ms"]["median"] * 1_000 / row["rows"]),
             _ms(row["wall_ms"]["median"] * 1_000 / row["rows"]),
             f"{row['counts']['gets']:,}",
-            f"{row['counts']['write_units']:,.0f}",
-            f"{row['counts']['write_units_of_the_index']:,.0f}",
-            f"{row['counts']['write_units_of_the_record']:,.0f}",
-            f"{row['counts']['read_units']:,.0f}",
+            _units(row["counts"]["write_units"]),
+            _units(row["counts"]["write_units_of_the_index"]),
+            _units(row["counts"]["write_units_of_the_record"]),
+            _units(row["counts"]["read_units"]),
             _mb(row["peak_memory_kib"]),
         ]
         for row in sorted(results.rows("collections"), key=lambda row: row["rows"])
@@ -219,6 +219,11 @@ def _who(row: Row) -> str:
 
 def _named(row: Row) -> str:
     return f"{row['program']}, {MAKERS[row['maker']]}" if row["maker"] else row["program"]
+
+
+def _units(units: float) -> str:
+    # A sum of nothing may be minus zero.
+    return f"{units + 0.0:,.0f}"
 
 
 def _ms(milliseconds: float) -> str:
