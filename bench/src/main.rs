@@ -141,7 +141,7 @@ async fn collections(arguments: &Arguments, programs: &Programs) -> anyhow::Resu
     let windows: &[(usize, usize, &[Maker])] = if arguments.quick {
         &[(1_000, 3, makers), (10_000, 1, makers)]
     } else {
-        &[(1_000, 7, makers), (10_000, 3, makers), (100_000, 1, makers), (200_000, 1, &[Maker::Ours])]
+        &[(1_000, 3, makers), (10_000, 2, makers), (100_000, 1, &[Maker::Ours]), (200_000, 1, &[Maker::Ours])]
     };
     for (rows, rounds, makers) in windows {
         measured.extend(collections::measure(programs, &world, makers, *rows, *rounds).await?);
