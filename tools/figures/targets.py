@@ -99,6 +99,8 @@ def _collections(results: Results) -> Iterator[Target]:
 def _units(results: Results) -> Iterator[Target]:
     for name, step, bound in (("new", "first", 1_100), ("unchanged", "unchanged", 0)):
         collections = results.rows("collections", maker="ours", step=step)
+        if not collections:
+            raise MissingError(f"nobody has collected {name} rows")
         units = max(row["counts"]["write_units"] / row["rows"] for row in collections) * 1_000
         yield Target(f"write units for 1,000 {name} rows, without the index", bound, units)
 
