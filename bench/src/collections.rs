@@ -88,7 +88,7 @@ struct Run {
     counts: Counts,
 }
 
-/// Who collects, and what he is given.
+/// Which program, and what it is given.
 struct Candidate {
     program: Program,
     work: Work,
@@ -132,11 +132,9 @@ pub(crate) async fn measure(
 
 /// The makers' functions with each step, and the floors where the window is not too large for them.
 fn candidates(programs: &Programs, makers: &[Maker], rows: usize) -> Vec<Candidate> {
-    let collecting =
-        makers.iter().flat_map(|maker| Step::ALL.map(|step| Work::Collect(*maker, step))).map(|work| match work {
-            Work::Collect(maker, _) => (programs.function(maker, "collect"), work),
-            floor => (programs.floor("parse"), floor),
-        });
+    let collecting = makers
+        .iter()
+        .flat_map(|maker| Step::ALL.map(|step| (programs.function(*maker, "collect"), Work::Collect(*maker, step))));
     let floors = [("parse", Work::Parse), ("write", Work::Write(true)), ("write", Work::Write(false))];
     let floors = floors.into_iter().filter(|_| rows <= LARGEST_OF_FLOORS);
     let floors = floors.map(|(floor, work)| (programs.floor(floor), work));

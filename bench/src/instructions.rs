@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     events,
     function::Function,
-    program::{Program, Programs},
+    program::{Maker, Program, Programs},
     world::World,
 };
 
@@ -37,14 +37,14 @@ pub(crate) async fn measure(programs: &Programs, world: &World, directory: &Path
         return Ok(found);
     }
     let counter = Counter { world, out: directory.join("callgrind.out") };
-    for program in [programs.floor("noop"), programs.floor("send"), programs.binary_of("webhook")] {
+    for program in [programs.floor("noop"), programs.floor("send"), programs.function(Maker::Ours, "webhook")] {
         eprintln!("  instructions of {}", program.name);
         let delivery = |_| events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
         let (few, many) = (counter.run(&program, FEW, delivery).await?, counter.run(&program, MANY, delivery).await?);
         let executed = (many - few) / (MANY - FEW);
         found.push(Instructions { program: program.name, per: "delivery", executed });
     }
-    let program = programs.binary_of("collect");
+    let program = programs.function(Maker::Ours, "collect");
     eprintln!("  instructions of {}", program.name);
     let (small, large) = (world.belvo.link(1).await?, world.belvo.link(1_001).await?);
     for per in ["1,000 new rows", "1,000 unchanged rows"] {

@@ -84,11 +84,6 @@ impl Programs {
         Program { command: self.checkout.join(".local/bench/profiled").join(name), ..self.rust(name) }
     }
 
-    /// One of our functions.
-    pub(crate) fn binary_of(&self, name: &str) -> Program {
-        self.rust(name)
-    }
-
     /// The files that are uploaded for a function: a program, or its module and what that imports, without what Lambda's
     /// runtime has.
     pub(crate) fn package(&self, maker: Maker, function: &str) -> Vec<PathBuf> {

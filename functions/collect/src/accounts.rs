@@ -28,7 +28,11 @@ impl Accounts {
             Resource::TRANSACTIONS => collect.transactions.stored_accounts(&scope.link).await?,
             _ => HashMap::new(),
         };
-        Ok(Self { known, seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() })
+        Ok(Self::knowing(known))
+    }
+
+    fn knowing(known: HashMap<AccountId, Stored>) -> Self {
+        Self { known, seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() }
     }
 
     /// Takes note of the account a row carries, and returns its id, if it is a whole account. Of two versions the one that
@@ -81,7 +85,7 @@ mod tests {
     use super::*;
 
     fn none() -> Accounts {
-        Accounts { known: HashMap::new(), seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() }
+        Accounts::knowing(HashMap::new())
     }
 
     fn account(current: u32, collected_at: &str) -> Box<RawValue> {
