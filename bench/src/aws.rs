@@ -1,5 +1,6 @@
-//! The AWS that a measured function talks to: an independent DynamoDB (dynoxide) with the tables of the deployed stack, in
-//! this process, whose consumed capacity is counted; a queue that takes messages and counts them; and secrets.
+//! The AWS that a measured function talks to: an independent DynamoDB (dynoxide) with the tables of
+//! the deployed stack, in this process, whose consumed capacity is counted; a queue that takes
+//! messages and counts them; and secrets.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +25,8 @@ use tokio::net::TcpListener;
 use crate::belvo;
 
 /// The `Authorization` that webhooks carry.
-pub(crate) const AUTHORIZATION: &str = "Bearer of the benchmark, as long as such a value usually is";
+pub(crate) const AUTHORIZATION: &str =
+    "Bearer of the benchmark, as long as such a value usually is";
 
 /// What was asked of AWS.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -40,7 +42,11 @@ pub(crate) struct Asked {
 impl Asked {
     /// Write units of the tables and indexes whose names contain a word.
     pub(crate) fn written(&self, word: &str) -> f64 {
-        self.write_units.iter().filter(|(name, _)| name.contains(word)).map(|(_, units)| units).sum()
+        self.write_units
+            .iter()
+            .filter(|(name, _)| name.contains(word))
+            .map(|(_, units)| units)
+            .sum()
     }
 
     /// All read units.
@@ -73,16 +79,27 @@ impl CountingAws {
         let stack = Stack::of_this_run();
         let database = Database::memory()?;
         tests::copy_tables(&stack, &database).await;
-        let shared = Arc::new(Shared { database, asked: Mutex::default(), last_message: Mutex::default() });
+        let shared = Arc::new(Shared {
+            database,
+            asked: Mutex::default(),
+            last_message: Mutex::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&shared));
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
             let _ = stream.set_nodelay(true);
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
         let (requests_table, transactions_table) = (stack.requests_table, stack.transactions_table);
-        Ok(Self { address, requests_table, transactions_table, shared })
+        Ok(Self {
+            address,
+            requests_table,
+            transactions_table,
+            shared,
+        })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -107,7 +124,10 @@ impl CountingAws {
     /// An item of a table, as DynamoDB's JSON.
     pub(crate) fn item(&self, table: &str, key: &Value) -> anyhow::Result<Value> {
         let request = json!({"TableName": table, "Key": key, "ConsistentRead": true});
-        let found = self.shared.database.get_item(serde_json::from_value(request)?)?;
+        let found = self
+            .shared
+            .database
+            .get_item(serde_json::from_value(request)?)?;
         Ok(serde_json::to_value(found)?["Item"].take())
     }
 
@@ -124,8 +144,17 @@ impl CountingAws {
                 "ExpressionAttributeValues": {":link": {"S": link}},
                 "ExclusiveStartKey": start,
             });
-            let mut page = serde_json::to_value(self.shared.database.query(serde_json::from_value(request)?)?)?;
-            items.extend(page["Items"].as_array_mut().into_iter().flat_map(std::mem::take));
+            let mut page = serde_json::to_value(
+                self.shared
+                    .database
+                    .query(serde_json::from_value(request)?)?,
+            )?;
+            items.extend(
+                page["Items"]
+                    .as_array_mut()
+                    .into_iter()
+                    .flat_map(std::mem::take),
+            );
             start = page["LastEvaluatedKey"].take();
             if start.is_null() {
                 break;
@@ -133,7 +162,9 @@ impl CountingAws {
         }
         for item in &items {
             let request = json!({"TableName": table, "Key": {"_link": item["_link"], "_item": item["_item"]}});
-            self.shared.database.delete_item(serde_json::from_value(request)?)?;
+            self.shared
+                .database
+                .delete_item(serde_json::from_value(request)?)?;
         }
         Ok(items)
     }
@@ -144,17 +175,32 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok())
+        .unwrap_or_default();
     let Some((service, operation)) = target.split_once('.') else {
         // What a warm-up asks only to open a connection.
         return StatusCode::NOT_FOUND.into_response();
     };
-    *lock(&shared.asked).requests.entry(operation.to_owned()).or_default() += 1;
+    *lock(&shared.asked)
+        .requests
+        .entry(operation.to_owned())
+        .or_default() += 1;
     let (answer, content_type) = match service {
-        "DynamoDB_20120810" => (dynamodb(&shared, operation, &body), "application/x-amz-json-1.0"),
+        "DynamoDB_20120810" => (
+            dynamodb(&shared, operation, &body),
+            "application/x-amz-json-1.0",
+        ),
         "AmazonSQS" => (sqs(&shared, operation, &body), "application/x-amz-json-1.0"),
         "secretsmanager" => (secret(&body), "application/x-amz-json-1.1"),
-        _ => (Err(Refusal { status: 400, body: format!("{target} is not measured") }), "text/plain"),
+        _ => (
+            Err(Refusal {
+                status: 400,
+                body: format!("{target} is not measured"),
+            }),
+            "text/plain",
+        ),
     };
     let (status, body) = match answer {
         Ok(body) => (200, body),
@@ -172,39 +218,70 @@ struct Refusal {
 
 impl From<DynoxideError> for Refusal {
     fn from(error: DynoxideError) -> Self {
-        Self { status: error.status_code(), body: error.to_json() }
+        Self {
+            status: error.status_code(),
+            body: error.to_json(),
+        }
     }
 }
 
 impl From<serde_json::Error> for Refusal {
     fn from(error: serde_json::Error) -> Self {
-        Self { status: 400, body: error.to_string() }
+        Self {
+            status: 400,
+            body: error.to_string(),
+        }
     }
 }
 
-/// Has the database do an operation, counts what it consumed, and answers without saying so, as it does unasked.
+/// Has the database do an operation, counts what it consumed, and answers without saying so, as it
+/// does unasked.
 macro_rules! counted {
     ($shared:ident, $units:ident, $operation:ident, $request:ident, $body:ident) => {{
         let mut request: dynoxide::actions::$operation::$request = serde_json::from_slice($body)?;
         request.return_consumed_capacity = Some("INDEXES".to_owned());
         let mut response = $shared.database.$operation(request)?;
         let consumed = response.consumed_capacity.take();
-        count(&mut lock(&$shared.asked).$units, consumed.map(Consumed::into_tables).unwrap_or_default());
+        count(
+            &mut lock(&$shared.asked).$units,
+            consumed.map(Consumed::into_tables).unwrap_or_default(),
+        );
         Ok(serde_json::to_vec(&response)?)
     }};
 }
 
 fn dynamodb(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
     match operation {
-        "BatchGetItem" => counted!(shared, read_units, batch_get_item, BatchGetItemRequest, body),
+        "BatchGetItem" => counted!(
+            shared,
+            read_units,
+            batch_get_item,
+            BatchGetItemRequest,
+            body
+        ),
         "GetItem" => counted!(shared, read_units, get_item, GetItemRequest, body),
         "Query" => counted!(shared, read_units, query, QueryRequest, body),
-        "BatchWriteItem" => counted!(shared, write_units, batch_write_item, BatchWriteItemRequest, body),
+        "BatchWriteItem" => counted!(
+            shared,
+            write_units,
+            batch_write_item,
+            BatchWriteItemRequest,
+            body
+        ),
         "DeleteItem" => counted!(shared, write_units, delete_item, DeleteItemRequest, body),
         "PutItem" => counted!(shared, write_units, put_item, PutItemRequest, body),
-        "TransactWriteItems" => counted!(shared, write_units, transact_write_items, TransactWriteItemsRequest, body),
+        "TransactWriteItems" => counted!(
+            shared,
+            write_units,
+            transact_write_items,
+            TransactWriteItemsRequest,
+            body
+        ),
         "UpdateItem" => counted!(shared, write_units, update_item, UpdateItemRequest, body),
-        _ => Err(Refusal { status: 400, body: format!("{operation} is not measured") }),
+        _ => Err(Refusal {
+            status: 400,
+            body: format!("{operation} is not measured"),
+        }),
     }
 }
 
@@ -228,18 +305,27 @@ impl Consumed for Vec<ConsumedCapacity> {
 fn count(units: &mut BTreeMap<String, f64>, consumed: Vec<ConsumedCapacity>) {
     for table in consumed {
         let name = table.table_name;
-        let indexes = table.local_secondary_indexes.into_iter().chain(table.global_secondary_indexes).flatten();
+        let indexes = table
+            .local_secondary_indexes
+            .into_iter()
+            .chain(table.global_secondary_indexes)
+            .flatten();
         for (index, detail) in indexes {
             *units.entry(format!("{name}/{index}")).or_default() += detail.capacity_units;
         }
-        *units.entry(name).or_default() += table.table.map_or(table.capacity_units, |detail| detail.capacity_units);
+        *units.entry(name).or_default() += table
+            .table
+            .map_or(table.capacity_units, |detail| detail.capacity_units);
     }
 }
 
 /// Takes a message as the queue does: the SDKs compare the digest.
 fn sqs(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
     if operation != "SendMessage" {
-        return Err(Refusal { status: 400, body: format!("{operation} is not measured") });
+        return Err(Refusal {
+            status: 400,
+            body: format!("{operation} is not measured"),
+        });
     }
     let message: Value = serde_json::from_slice(body)?;
     let text = message["MessageBody"].as_str().unwrap_or_default();
@@ -260,7 +346,11 @@ fn secret(body: &[u8]) -> Result<Vec<u8>, Refusal> {
         secret_id: String,
     }
     let name = serde_json::from_slice::<Request>(body)?.secret_id;
-    let value = if name == "webhook" { json!({ "current": AUTHORIZATION }) } else { belvo::keys() };
+    let value = if name == "webhook" {
+        json!({ "current": AUTHORIZATION })
+    } else {
+        belvo::keys()
+    };
     let version = "00000000-0000-4000-8000-000000000000";
     Ok(serde_json::to_vec(
         &json!({"ARN": name, "Name": name, "SecretString": value.to_string(), "VersionId": version}),

@@ -9,7 +9,11 @@ use serde_json::{Value, json};
 
 /// Secret id and password of the API keys.
 pub(crate) fn keys() -> Value {
-    let Config { secret_id, secret_password, .. } = Config::default();
+    let Config {
+        secret_id,
+        secret_password,
+        ..
+    } = Config::default();
     json!({"secret_id": secret_id, "secret_password": secret_password})
 }
 
@@ -23,7 +27,14 @@ impl Belvo {
     /// A sandbox that functions reach by `http` or, through a front, by `https`.
     pub(crate) async fn start(scheme: &'static str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { sandbox: belvo_sandbox::start(Config { scheme, ..Config::default() }).await?, http })
+        Ok(Self {
+            sandbox: belvo_sandbox::start(Config {
+                scheme,
+                ..Config::default()
+            })
+            .await?,
+            http,
+        })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -31,18 +42,27 @@ impl Belvo {
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        Ok(self.sandbox.url().strip_prefix("http://").context("an address")?.parse()?)
+        Ok(self
+            .sandbox
+            .url()
+            .strip_prefix("http://")
+            .context("an address")?
+            .parse()?)
     }
 
     /// A link with so many rows in its last year.
     pub(crate) async fn link(&self, rows: usize) -> anyhow::Result<String> {
-        let link = self.control(Method::POST, "links", Some(json!({"transactions": rows}))).await?;
+        let link = self
+            .control(Method::POST, "links", Some(json!({"transactions": rows})))
+            .await?;
         Ok(link["id"].as_str().context("a link id")?.to_owned())
     }
 
     /// The rows of a link, as Belvo has them.
     pub(crate) async fn rows(&self, link: &str) -> anyhow::Result<Vec<Value>> {
-        let rows = self.control(Method::GET, &format!("links/{link}/transactions"), None).await?;
+        let rows = self
+            .control(Method::GET, &format!("links/{link}/transactions"), None)
+            .await?;
         Ok(rows.as_array().context("rows")?.clone())
     }
 
@@ -52,7 +72,12 @@ impl Belvo {
         for row in rows.iter().step_by((rows.len() / count).max(1)).take(count) {
             let id = row["id"].as_str().context("a row id")?;
             let path = format!("links/{link}/transactions/{id}");
-            self.control(Method::PATCH, &path, Some(json!({"description": "amended"}))).await?;
+            self.control(
+                Method::PATCH,
+                &path,
+                Some(json!({"description": "amended"})),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -61,7 +86,12 @@ impl Belvo {
     pub(crate) async fn add_today(&self, link: &str, count: usize) -> anyhow::Result<()> {
         let today = time::OffsetDateTime::now_utc().date().to_string();
         let rows = json!({"count": count, "date": today});
-        self.control(Method::POST, &format!("links/{link}/transactions"), Some(rows)).await?;
+        self.control(
+            Method::POST,
+            &format!("links/{link}/transactions"),
+            Some(rows),
+        )
+        .await?;
         Ok(())
     }
 
@@ -81,8 +111,15 @@ impl Belvo {
             .with_context(|| format!("a counter of {name}"))
     }
 
-    async fn control(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        let mut request = self.http.request(method, format!("{}/_control/{path}", self.sandbox.url()));
+    async fn control(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<Value> {
+        let mut request = self
+            .http
+            .request(method, format!("{}/_control/{path}", self.sandbox.url()));
         if let Some(body) = body {
             request = request.json(&body);
         }

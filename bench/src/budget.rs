@@ -1,6 +1,6 @@
-//! What a collection and a delivery may ask for: a change that asks for more fails here, in every test run, and not only
-//! when somebody measures. The figures are in `bench/budget.json`, the units with a few for rows that are larger by chance;
-//! lower them when a change asks for less.
+//! What a collection and a delivery may ask for: a change that asks for more fails here, in every
+//! test run, and not only when somebody measures. The figures are in `bench/budget.json`, the units
+//! with a few for rows that are larger by chance; lower them when a change asks for less.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -49,7 +49,11 @@ impl Budget {
 }
 
 fn aws(world: &World) -> SdkConfig {
-    sdk_config(CallBudget::PATIENT).unwrap().into_builder().endpoint_url(world.aws.url()).build()
+    sdk_config(CallBudget::PATIENT)
+        .unwrap()
+        .into_builder()
+        .endpoint_url(world.aws.url())
+        .build()
 }
 
 fn collect(world: &World) -> Collect {
@@ -62,8 +66,14 @@ fn collect(world: &World) -> Collect {
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         dead_letters: DeadLetters::new(&aws, "http://127.0.0.1/dead-letters.fifo".to_owned()),
         rows_per_part: 10_000,
-        deadlines: Deadlines { due_s: 1_800, expires_s: 86_400 },
-        patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
+        deadlines: Deadlines {
+            due_s: 1_800,
+            expires_s: 86_400,
+        },
+        patience: Patience {
+            attempts: 30,
+            longest_wait: Duration::from_mins(15),
+        },
     }
 }
 
@@ -90,14 +100,29 @@ async fn a_collection_asks_for_no_more_than_is_committed() {
 fn assert_within(step: Step, asked: &Counts, bound: &Bound) {
     let requests: u64 = asked.requests.values().sum();
     assert!(asked.gets <= bound.gets, "{step:?}: {} GETs", asked.gets);
-    assert!(requests <= bound.aws_requests, "{step:?}: {:?}", asked.requests);
+    assert!(
+        requests <= bound.aws_requests,
+        "{step:?}: {:?}",
+        asked.requests
+    );
     for (what, units, most) in [
         ("write units of rows", asked.write_units, bound.write_units),
-        ("write units of the index", asked.write_units_of_the_index, bound.write_units_of_the_index),
-        ("write units of the record", asked.write_units_of_the_record, bound.write_units_of_the_record),
+        (
+            "write units of the index",
+            asked.write_units_of_the_index,
+            bound.write_units_of_the_index,
+        ),
+        (
+            "write units of the record",
+            asked.write_units_of_the_record,
+            bound.write_units_of_the_record,
+        ),
         ("read units", asked.read_units, bound.read_units),
     ] {
-        assert!(units <= most, "{step:?}: {units} {what}, and no more than {most} are committed");
+        assert!(
+            units <= most,
+            "{step:?}: {units} {what}, and no more than {most} are committed"
+        );
     }
 }
 

@@ -1,4 +1,5 @@
-//! Collections of several sizes: for the first time, unchanged, with 1 % of the rows changed, and after a daily refresh.
+//! Collections of several sizes: for the first time, unchanged, with 1 % of the rows changed, and
+//! after a daily refresh.
 
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
@@ -35,10 +36,20 @@ const LARGEST_OF_FLOORS: usize = 10_000;
 const NEW_ROWS: usize = 5;
 
 impl Step {
-    pub(crate) const ALL: [Self; 4] = [Self::First, Self::Unchanged, Self::OnePercent, Self::Refresh];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::First,
+        Self::Unchanged,
+        Self::OnePercent,
+        Self::Refresh,
+    ];
 
     /// Lets it happen at Belvo, and returns the event that tells of it.
-    pub(crate) async fn happen(self, world: &World, link: &str, rows: usize) -> anyhow::Result<Bytes> {
+    pub(crate) async fn happen(
+        self,
+        world: &World,
+        link: &str,
+        rows: usize,
+    ) -> anyhow::Result<Bytes> {
         match self {
             Self::First | Self::Unchanged => {}
             Self::OnePercent => world.belvo.amend(link, rows.div_ceil(100)).await?,
@@ -105,7 +116,8 @@ enum Work {
     Write(bool),
 }
 
-/// Collects windows of so many rows with the functions of these makers and with the floors in turn, `rounds` times.
+/// Collects windows of so many rows with the functions of these makers and with the floors in turn,
+/// `rounds` times.
 pub(crate) async fn measure(
     programs: &Programs,
     world: &World,
@@ -118,27 +130,52 @@ pub(crate) async fn measure(
         eprintln!("  collections of {rows} rows: round {round} of {rounds}");
         for maker in makers {
             let link = world.belvo.link(rows).await?;
-            for candidate in candidates.iter_mut().filter(|candidate| candidate.is_of(*maker)) {
+            for candidate in candidates
+                .iter_mut()
+                .filter(|candidate| candidate.is_of(*maker))
+            {
                 candidate.run(world, &link, rows).await?;
             }
         }
         let link = world.belvo.link(rows).await?;
-        for candidate in candidates.iter_mut().filter(|candidate| candidate.is_floor()) {
+        for candidate in candidates
+            .iter_mut()
+            .filter(|candidate| candidate.is_floor())
+        {
             candidate.run(world, &link, rows).await?;
         }
     }
-    candidates.into_iter().map(|candidate| candidate.sum_up(rows)).collect()
+    candidates
+        .into_iter()
+        .map(|candidate| candidate.sum_up(rows))
+        .collect()
 }
 
 /// The makers' functions with each step, and the floors where the window is not too large for them.
 fn candidates(programs: &Programs, makers: &[Maker], rows: usize) -> Vec<Candidate> {
-    let collecting = makers
-        .iter()
-        .flat_map(|maker| Step::ALL.map(|step| (programs.function(*maker, "collect"), Work::Collect(*maker, step))));
-    let floors = [("parse", Work::Parse), ("write", Work::Write(true)), ("write", Work::Write(false))];
+    let collecting = makers.iter().flat_map(|maker| {
+        Step::ALL.map(|step| {
+            (
+                programs.function(*maker, "collect"),
+                Work::Collect(*maker, step),
+            )
+        })
+    });
+    let floors = [
+        ("parse", Work::Parse),
+        ("write", Work::Write(true)),
+        ("write", Work::Write(false)),
+    ];
     let floors = floors.into_iter().filter(|_| rows <= LARGEST_OF_FLOORS);
     let floors = floors.map(|(floor, work)| (programs.floor(floor), work));
-    collecting.chain(floors).map(|(program, work)| Candidate { program, work, runs: Vec::new() }).collect()
+    collecting
+        .chain(floors)
+        .map(|(program, work)| Candidate {
+            program,
+            work,
+            runs: Vec::new(),
+        })
+        .collect()
 }
 
 impl Candidate {
@@ -150,13 +187,18 @@ impl Candidate {
         !matches!(self.work, Work::Collect(..))
     }
 
-    /// One run by a process that has worked before: what an interpreter does at its first event is measured as a start.
+    /// One run by a process that has worked before: what an interpreter does at its first event is
+    /// measured as a start.
     async fn run(&mut self, world: &World, link: &str, rows: usize) -> anyhow::Result<()> {
         let mut function = Function::start(&self.program, &world.environment()).await?;
         let before = world.belvo.link(ROWS_BEFORE).await?;
         let event = self.event(world, &before, ROWS_BEFORE, Step::First).await?;
         invoke(&mut function, event).await?;
-        let step = if let Work::Collect(_, step) = self.work { step } else { Step::First };
+        let step = if let Work::Collect(_, step) = self.work {
+            step
+        } else {
+            Step::First
+        };
         let event = self.event(world, link, rows, step).await?;
         let gets_before = world.belvo.gets().await?;
         world.aws.take_asked();
@@ -171,26 +213,48 @@ impl Candidate {
         };
         let counts = counts(world, gets, asked, traffic);
         let (cpu_ms, wall_ms) = (milliseconds(took.cpu), milliseconds(took.wall));
-        self.runs.push(Run { cpu_ms, wall_ms, peak_memory_kib, counts });
+        self.runs.push(Run {
+            cpu_ms,
+            wall_ms,
+            peak_memory_kib,
+            counts,
+        });
         Ok(())
     }
 
-    async fn event(&self, world: &World, link: &str, rows: usize, step: Step) -> anyhow::Result<Bytes> {
+    async fn event(
+        &self,
+        world: &World,
+        link: &str,
+        rows: usize,
+        step: Step,
+    ) -> anyhow::Result<Bytes> {
         match self.work {
             Work::Collect(..) => step.happen(world, link, rows).await,
             Work::Parse => {
                 let keys = belvo::keys();
-                let url = format!("{}/api/transactions/?link={link}&page_size=1000", world.belvo.url());
+                let url = format!(
+                    "{}/api/transactions/?link={link}&page_size=1000",
+                    world.belvo.url()
+                );
                 let event = json!({"url": url, "user": keys["secret_id"], "password": keys["secret_password"]});
                 Ok(events::bytes(&event))
             }
             Work::Write(send) => {
-                let mut row = world.belvo.rows(link).await?.into_iter().next().context("a row")?;
+                let mut row = world
+                    .belvo
+                    .rows(link)
+                    .await?
+                    .into_iter()
+                    .next()
+                    .context("a row")?;
                 // As it is stored: the account is replaced by its id.
                 row["account"] = row["account"]["id"].take();
                 // Keys that no round has written before.
                 let link = Uuid::new_v4().to_string();
-                Ok(events::bytes(&json!({"rows": rows, "link": link, "row": row, "send": send})))
+                Ok(events::bytes(
+                    &json!({"rows": rows, "link": link, "row": row, "send": send}),
+                ))
             }
         }
     }
@@ -200,7 +264,11 @@ impl Candidate {
             Work::Collect(maker, step) => (Some(maker), step),
             _ => (None, Step::First),
         };
-        let program = if let Work::Write(false) = self.work { "floor-items".to_owned() } else { self.program.name };
+        let program = if let Work::Write(false) = self.work {
+            "floor-items".to_owned()
+        } else {
+            self.program.name
+        };
         Ok(Collection {
             program,
             maker,
@@ -208,15 +276,29 @@ impl Candidate {
             step,
             cpu_ms: Spread::of(self.runs.iter().map(|run| run.cpu_ms))?,
             wall_ms: Spread::of(self.runs.iter().map(|run| run.wall_ms))?,
-            peak_memory_kib: self.runs.iter().map(|run| run.peak_memory_kib).max().unwrap_or_default(),
-            counts: self.runs.into_iter().next_back().map(|run| run.counts).unwrap_or_default(),
+            peak_memory_kib: self
+                .runs
+                .iter()
+                .map(|run| run.peak_memory_kib)
+                .max()
+                .unwrap_or_default(),
+            counts: self
+                .runs
+                .into_iter()
+                .next_back()
+                .map(|run| run.counts)
+                .unwrap_or_default(),
         })
     }
 }
 
 async fn invoke(function: &mut Function, event: Bytes) -> anyhow::Result<Took> {
     let invocation = function.invoke(event).await?;
-    ensure!(is_done(&invocation.answer), "collect answered {}", invocation.answer);
+    ensure!(
+        is_done(&invocation.answer),
+        "collect answered {}",
+        invocation.answer
+    );
     Ok(invocation.took)
 }
 
@@ -225,7 +307,12 @@ fn is_done(answer: &Value) -> bool {
 }
 
 /// What was asked of the world.
-pub(crate) fn counts(world: &World, gets: u64, asked: Asked, traffic: Option<(Traffic, Traffic)>) -> Counts {
+pub(crate) fn counts(
+    world: &World,
+    gets: u64,
+    asked: Asked,
+    traffic: Option<(Traffic, Traffic)>,
+) -> Counts {
     let written = |name: &str| asked.write_units.get(name).copied().unwrap_or_default();
     Counts {
         gets,

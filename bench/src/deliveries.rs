@@ -42,10 +42,18 @@ pub(crate) async fn measure(
 ) -> anyhow::Result<Vec<Deliveries>> {
     let mut candidates = Vec::new();
     let floors = ["noop", "send"].map(|floor| (None, programs.floor(floor)));
-    let functions = makers.iter().map(|maker| (Some(*maker), programs.function(*maker, "webhook")));
+    let functions = makers
+        .iter()
+        .map(|maker| (Some(*maker), programs.function(*maker, "webhook")));
     for (maker, program) in floors.into_iter().chain(functions) {
         let function = Function::start(&program, &world.environment()).await?;
-        candidates.push(Candidate { maker, program, function, rounds: Vec::new(), sqs_requests: 0 });
+        candidates.push(Candidate {
+            maker,
+            program,
+            function,
+            rounds: Vec::new(),
+            sqs_requests: 0,
+        });
     }
     for candidate in &mut candidates {
         // Interpreters that compile what they run often have done so afterwards.
@@ -74,12 +82,17 @@ impl Candidate {
         for number in 0..deliveries {
             let link = format!("00000000-0000-4000-8000-{number:012}");
             let invocation = self.function.invoke(events::good_delivery(&link)).await?;
-            anyhow::ensure!(invocation.answer["statusCode"] == 202, "{}", invocation.answer);
+            anyhow::ensure!(
+                invocation.answer["statusCode"] == 202,
+                "{}",
+                invocation.answer
+            );
             walls.push(milliseconds(invocation.took.wall));
         }
         let cpu = milliseconds(self.function.cpu_time()?.saturating_sub(before));
         #[expect(clippy::cast_precision_loss, reason = "a count of deliveries")]
-        self.rounds.push((cpu / deliveries as f64, Spread::of(walls)?.median));
+        self.rounds
+            .push((cpu / deliveries as f64, Spread::of(walls)?.median));
         self.sqs_requests += world.aws.take_asked().requests("SendMessage");
         Ok(())
     }

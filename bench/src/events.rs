@@ -39,7 +39,8 @@ pub(crate) fn good_delivery(link: &str) -> Bytes {
 
 /// `POST /requests` for a month of a link.
 pub(crate) fn request(link: &str) -> Bytes {
-    let body = json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"}).to_string();
+    let body =
+        json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"}).to_string();
     bytes(&http("POST", "/requests", Some(&body), ""))
 }
 
@@ -57,7 +58,8 @@ pub(crate) fn batch(link: &str) -> Bytes {
     batch_of(link, &webhook(link))
 }
 
-/// A batch of one webhook that announces new rows, as Belvo sends one after each refresh of a recurrent link.
+/// A batch of one webhook that announces new rows, as Belvo sends one after each refresh of a
+/// recurrent link.
 pub(crate) fn refresh(link: &str) -> Bytes {
     let mut webhook = webhook(link);
     webhook["webhook_code"] = json!("new_transactions_available");

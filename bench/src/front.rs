@@ -1,5 +1,5 @@
-//! What stands between a function and a server: a forwarder that counts what crosses it, and speaks TLS if it is asked to,
-//! with a certificate made for the run.
+//! What stands between a function and a server: a forwarder that counts what crosses it, and speaks
+//! TLS if it is asked to, with a certificate made for the run.
 
 use std::{
     net::SocketAddr,
@@ -44,12 +44,19 @@ pub(crate) struct Front {
 
 impl Front {
     /// Forwards to a plain server of this machine.
-    pub(crate) async fn of(upstream: SocketAddr, tls: Option<&TlsAcceptor>) -> anyhow::Result<Self> {
+    pub(crate) async fn of(
+        upstream: SocketAddr,
+        tls: Option<&TlsAcceptor>,
+    ) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{}", listener.local_addr()?);
         let (traffic, open) = (Arc::<Mutex<Traffic>>::default(), watch::Sender::new(0));
-        let front = Self { url, traffic: Arc::clone(&traffic), open: open.clone() };
+        let front = Self {
+            url,
+            traffic: Arc::clone(&traffic),
+            open: open.clone(),
+        };
         let tls = tls.cloned();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -80,33 +87,49 @@ impl Front {
         Ok(front)
     }
 
-    /// What crossed since the last time, once every connection has ended, which is when the function has.
+    /// What crossed since the last time, once every connection has ended, which is when the
+    /// function has.
     pub(crate) async fn take(&self) -> anyhow::Result<Traffic> {
         tokio::time::timeout(END, self.open.subscribe().wait_for(|open| *open == 0)).await??;
-        let traffic = std::mem::take(&mut *self.traffic.lock().unwrap_or_else(PoisonError::into_inner));
-        ensure!(traffic.broken == 0, "{} connections broke, and what crossed them is not known", traffic.broken);
+        let traffic =
+            std::mem::take(&mut *self.traffic.lock().unwrap_or_else(PoisonError::into_inner));
+        ensure!(
+            traffic.broken == 0,
+            "{} connections broke, and what crossed them is not known",
+            traffic.broken
+        );
         Ok(traffic)
     }
 }
 
 /// Copies both ways until both have ended, and returns how much was sent and received.
-async fn forward(mut client: impl AsyncRead + AsyncWrite + Unpin, upstream: SocketAddr) -> std::io::Result<(u64, u64)> {
+async fn forward(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    upstream: SocketAddr,
+) -> std::io::Result<(u64, u64)> {
     let mut server = TcpStream::connect(upstream).await?;
     let _ = server.set_nodelay(true);
     copy_bidirectional(&mut client, &mut server).await
 }
 
-/// Where distributions keep the certificates that they trust: Debian and its kin, and Fedora's, which Lambda's is of.
-const SYSTEM_CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
+/// Where distributions keep the certificates that they trust: Debian and its kin, and Fedora's,
+/// which Lambda's is of.
+const SYSTEM_CERTIFICATES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
 
-/// Makes a certificate for 127.0.0.1, and writes that of its authority, in PEM, to two files: alone, and behind all that the
-/// system trusts, which a client that trusts the system has to read in production, too.
+/// Makes a certificate for 127.0.0.1, and writes that of its authority, in PEM, to two files:
+/// alone, and behind all that the system trusts, which a client that trusts the system has to read
+/// in production, too.
 pub(crate) fn tls(authority_file: &Path, bundle_file: &Path) -> anyhow::Result<TlsAcceptor> {
     let authority_key = KeyPair::generate()?;
     let mut authority = CertificateParams::new(vec![])?;
-    // OpenSSL takes a certificate that is named like its issuer for one that has signed itself, and Python asks for the
-    // rest since 3.13.
-    authority.distinguished_name.push(DnType::CommonName, "authority of the benchmark");
+    // OpenSSL takes a certificate that is named like its issuer for one that has signed itself, and
+    // Python asks for the rest since 3.13.
+    authority
+        .distinguished_name
+        .push(DnType::CommonName, "authority of the benchmark");
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = authority.self_signed(&authority_key)?.pem();
@@ -125,6 +148,9 @@ pub(crate) fn tls(authority_file: &Path, bundle_file: &Path) -> anyhow::Result<T
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

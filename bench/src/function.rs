@@ -1,5 +1,5 @@
-//! A function as a process, and the Lambda Runtime API that feeds it ("Building a custom runtime", AWS Lambda developer
-//! guide). It feeds a function in any language.
+//! A function as a process, and the Lambda Runtime API that feeds it ("Building a custom runtime",
+//! AWS Lambda developer guide). It feeds a function in any language.
 
 use std::{
     process::Stdio,
@@ -76,17 +76,28 @@ struct RuntimeApi {
 }
 
 impl Function {
-    /// Starts the program with exactly these variables, and waits until it asks for its first event.
-    pub(crate) async fn start(program: &Program, environment: &[(&str, String)]) -> anyhow::Result<Self> {
+    /// Starts the program with exactly these variables, and waits until it asks for its first
+    /// event.
+    pub(crate) async fn start(
+        program: &Program,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let (events, receiver) = mpsc::channel(1);
         let (answered, answers) = mpsc::channel(1);
         let (ready, mut is_ready) = mpsc::channel(1);
-        let api = Arc::new(RuntimeApi { events: Mutex::new(receiver), ready, answers: answered });
+        let api = Arc::new(RuntimeApi {
+            events: Mutex::new(receiver),
+            ready,
+            answers: answered,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/{outcome}", post(outcome))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/{outcome}",
+                post(outcome),
+            )
             .route("/2018-06-01/runtime/init/error", post(failed_start))
             .with_state(api);
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -95,7 +106,12 @@ impl Function {
             .args(&program.arguments)
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (*name, value)))
-            .envs(program.environment.iter().map(|(name, value)| (*name, value)))
+            .envs(
+                program
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (*name, value)),
+            )
             .envs([
                 ("AWS_LAMBDA_RUNTIME_API", address.as_str()),
                 ("AWS_LAMBDA_FUNCTION_NAME", &program.name),
@@ -105,32 +121,54 @@ impl Function {
                 ("AWS_LAMBDA_LOG_STREAM_NAME", "none"),
             ])
             .stdin(Stdio::null())
-            // A log line costs whoever writes it one system call, which here is the cheapest there is.
+            // A log line costs whoever writes it one system call, which here is the cheapest there
+            // is.
             .stdout(Stdio::null())
             .kill_on_drop(true);
         if let Some(directory) = &program.directory {
             command.current_dir(directory);
         }
         let started = Instant::now();
-        let process = command.spawn().with_context(|| format!("{} cannot be started", program.command.display()))?;
+        let process = command
+            .spawn()
+            .with_context(|| format!("{} cannot be started", program.command.display()))?;
         let asked = timeout(INIT, is_ready.recv()).await.ok().flatten();
         let asked = asked.with_context(|| format!("{} did not ask for an event", program.name))?;
         let asked = asked.map_err(|reason| anyhow!("{} did not start: {reason}", program.name))?;
         let pid = process.id().context("the function has ended")?;
-        let init = Took { wall: asked - started, cpu: cpu_time(pid)? };
-        Ok(Self { process, events, answers, init })
+        let init = Took {
+            wall: asked - started,
+            cpu: cpu_time(pid)?,
+        };
+        Ok(Self {
+            process,
+            events,
+            answers,
+            init,
+        })
     }
 
     /// Hands an event to the function and waits for the answer.
     pub(crate) async fn invoke(&mut self, event: Bytes) -> anyhow::Result<Invocation> {
         let (started, cpu_before) = (Instant::now(), self.cpu_time()?);
         self.events.send(event).await?;
-        let answer = timeout(TIMEOUT, self.answers.recv()).await?.context("the function has ended")?;
-        let took = Took { wall: answer.at - started, cpu: self.cpu_time()?.saturating_sub(cpu_before) };
+        let answer = timeout(TIMEOUT, self.answers.recv())
+            .await?
+            .context("the function has ended")?;
+        let took = Took {
+            wall: answer.at - started,
+            cpu: self.cpu_time()?.saturating_sub(cpu_before),
+        };
         if answer.outcome != "response" {
-            bail!("the function failed: {}", String::from_utf8_lossy(&answer.body));
+            bail!(
+                "the function failed: {}",
+                String::from_utf8_lossy(&answer.body)
+            );
         }
-        Ok(Invocation { answer: serde_json::from_slice(&answer.body).unwrap_or_default(), took })
+        Ok(Invocation {
+            answer: serde_json::from_slice(&answer.body).unwrap_or_default(),
+            took,
+        })
     }
 
     /// User and system time of the process so far.
@@ -150,7 +188,9 @@ impl Function {
     /// Asks the process to end, as Lambda does, and waits until it has.
     pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         kill(Pid::from_raw(self.pid()?.try_into()?), Signal::SIGTERM)?;
-        timeout(INIT, self.process.wait()).await.context("the process goes on")??;
+        timeout(INIT, self.process.wait())
+            .await
+            .context("the process goes on")??;
         Ok(())
     }
 
@@ -165,13 +205,28 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
     let Some(event) = api.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + TIMEOUT;
+    let deadline = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        + TIMEOUT;
     let headers = [
         ("content-type", "application/json".to_owned()),
-        ("lambda-runtime-aws-request-id", uuid::Uuid::new_v4().to_string()),
-        ("lambda-runtime-deadline-ms", deadline.as_millis().to_string()),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:measured".to_owned()),
-        ("lambda-runtime-trace-id", "Root=1-0-0;Parent=0;Sampled=0".to_owned()),
+        (
+            "lambda-runtime-aws-request-id",
+            uuid::Uuid::new_v4().to_string(),
+        ),
+        (
+            "lambda-runtime-deadline-ms",
+            deadline.as_millis().to_string(),
+        ),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:000000000000:function:measured".to_owned(),
+        ),
+        (
+            "lambda-runtime-trace-id",
+            "Root=1-0-0;Parent=0;Sampled=0".to_owned(),
+        ),
     ];
     (headers, event).into_response()
 }
@@ -181,11 +236,20 @@ async fn outcome(
     Path((_, outcome)): Path<(String, String)>,
     body: Bytes,
 ) -> StatusCode {
-    let _ = api.answers.send(Answer { at: Instant::now(), outcome, body }).await;
+    let _ = api
+        .answers
+        .send(Answer {
+            at: Instant::now(),
+            outcome,
+            body,
+        })
+        .await;
     StatusCode::ACCEPTED
 }
 
 async fn failed_start(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> StatusCode {
-    let _ = api.ready.try_send(Err(String::from_utf8_lossy(&body).into_owned()));
+    let _ = api
+        .ready
+        .try_send(Err(String::from_utf8_lossy(&body).into_owned()));
     StatusCode::ACCEPTED
 }

@@ -1,4 +1,5 @@
-//! Instructions by `valgrind --tool=callgrind`: the same for the same work, however busy the machine is.
+//! Instructions by `valgrind --tool=callgrind`: the same for the same work, however busy the
+//! machine is.
 
 use std::{
     fs,
@@ -30,19 +31,41 @@ const FEW: u64 = 20;
 const MANY: u64 = 120;
 
 /// Counts, or says nothing where valgrind is not installed.
-pub(crate) async fn measure(programs: &Programs, world: &World, directory: &Path) -> anyhow::Result<Vec<Instructions>> {
+pub(crate) async fn measure(
+    programs: &Programs,
+    world: &World,
+    directory: &Path,
+) -> anyhow::Result<Vec<Instructions>> {
     let mut found = Vec::new();
-    if std::process::Command::new("valgrind").arg("--version").output().is_err() {
+    if std::process::Command::new("valgrind")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
         eprintln!("  no instructions: valgrind is not installed (Debian: apt install valgrind)");
         return Ok(found);
     }
-    let counter = Counter { world, out: directory.join("callgrind.out") };
-    for program in [programs.floor("noop"), programs.floor("send"), programs.function(Maker::Ours, "webhook")] {
+    let counter = Counter {
+        world,
+        out: directory.join("callgrind.out"),
+    };
+    for program in [
+        programs.floor("noop"),
+        programs.floor("send"),
+        programs.function(Maker::Ours, "webhook"),
+    ] {
         eprintln!("  instructions of {}", program.name);
         let delivery = |_| events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
-        let (few, many) = (counter.run(&program, FEW, delivery).await?, counter.run(&program, MANY, delivery).await?);
+        let (few, many) = (
+            counter.run(&program, FEW, delivery).await?,
+            counter.run(&program, MANY, delivery).await?,
+        );
         let executed = (many - few) / (MANY - FEW);
-        found.push(Instructions { program: program.name, per: "delivery", executed });
+        found.push(Instructions {
+            program: program.name,
+            per: "delivery",
+            executed,
+        });
     }
     let program = programs.function(Maker::Ours, "collect");
     eprintln!("  instructions of {}", program.name);
@@ -50,7 +73,11 @@ pub(crate) async fn measure(programs: &Programs, world: &World, directory: &Path
     for per in ["1,000 new rows", "1,000 unchanged rows"] {
         let few = counter.run(&program, 1, |_| events::batch(&small)).await?;
         let many = counter.run(&program, 1, |_| events::batch(&large)).await?;
-        found.push(Instructions { program: program.name.clone(), per, executed: many.saturating_sub(few) });
+        found.push(Instructions {
+            program: program.name.clone(),
+            per,
+            executed: many.saturating_sub(few),
+        });
     }
     Ok(found)
 }
@@ -68,16 +95,30 @@ impl Counter<'_> {
         invocations: u64,
         event: impl Fn(u64) -> axum::body::Bytes,
     ) -> anyhow::Result<u64> {
-        let mut arguments = vec!["--tool=callgrind".to_owned(), format!("--callgrind-out-file={}", self.out.display())];
+        let mut arguments = vec![
+            "--tool=callgrind".to_owned(),
+            format!("--callgrind-out-file={}", self.out.display()),
+        ];
         arguments.extend(["--quiet".to_owned(), program.command.display().to_string()]);
-        let counted = Program { command: "valgrind".into(), arguments, ..program.clone() };
+        let counted = Program {
+            command: "valgrind".into(),
+            arguments,
+            ..program.clone()
+        };
         let mut function = Function::start(&counted, &self.world.environment()).await?;
         for number in 0..invocations {
             function.invoke(event(number)).await?;
         }
         function.end().await?;
         let totals = fs::read_to_string(&self.out)?;
-        let totals = totals.lines().find_map(|line| line.strip_prefix("totals: ")).context("callgrind's totals")?;
-        Ok(totals.split_whitespace().next().context("a count")?.parse()?)
+        let totals = totals
+            .lines()
+            .find_map(|line| line.strip_prefix("totals: "))
+            .context("callgrind's totals")?;
+        Ok(totals
+            .split_whitespace()
+            .next()
+            .context("a count")?
+            .parse()?)
     }
 }

@@ -1,5 +1,6 @@
-//! Measures the functions as they are shipped, as processes of their own, between a Lambda Runtime API, an AWS and a Belvo of
-//! this process, beside the same functions in Python and in Node.js and beside Rust programs that do part of the work.
+//! Measures the functions as they are shipped, as processes of their own, between a Lambda Runtime
+//! API, an AWS and a Belvo of this process, beside the same functions in Python and in Node.js and
+//! beside Rust programs that do part of the work.
 
 mod aws;
 mod belvo;
@@ -33,8 +34,8 @@ use crate::{
     world::World,
 };
 
-/// Measures and writes what was found, as JSON, into a directory. Needs the tables of a deployed stack (`python -m local
-/// exec`).
+/// Measures and writes what was found, as JSON, into a directory. Needs the tables of a deployed
+/// stack (`python -m local exec`).
 #[derive(Parser)]
 struct Arguments {
     /// What to measure; everything, if nothing is named.
@@ -81,8 +82,16 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let programs = Programs::of(fs::canonicalize(&arguments.checkout)?);
     let run = machine::describe(&programs);
-    let every: Vec<_> = Suite::value_variants().iter().copied().filter(|suite| *suite != Suite::Profile).collect();
-    let suites = if arguments.suites.is_empty() { &every } else { &arguments.suites };
+    let every: Vec<_> = Suite::value_variants()
+        .iter()
+        .copied()
+        .filter(|suite| *suite != Suite::Profile)
+        .collect();
+    let suites = if arguments.suites.is_empty() {
+        &every
+    } else {
+        &arguments.suites
+    };
     fs::create_dir_all(&arguments.results)?;
     for suite in suites {
         let (load, started) = (machine::load(), Instant::now());
@@ -92,19 +101,33 @@ async fn main() -> anyhow::Result<()> {
                 continue;
             }
             Suite::Profile => {
-                profile::record(&programs.with_symbols("collect"), &World::plain().await?, &arguments.results).await?;
+                profile::record(
+                    &programs.with_symbols("collect"),
+                    &World::plain().await?,
+                    &arguments.results,
+                )
+                .await?;
                 continue;
             }
             Suite::Start => ("start", start(&arguments, &programs).await?),
             Suite::Deliveries => ("deliveries", deliveries(&arguments, &programs).await?),
             Suite::Collections => ("collections", collections(&arguments, &programs).await?),
             Suite::Instructions => ("instructions", instructions(&programs).await?),
-            Suite::Stack => ("stack", json!(stack::measure(if arguments.quick { 3 } else { 10 }).await?)),
-            Suite::Sizes => ("sizes", json!(sizes::measure(&programs, arguments.makers())?)),
+            Suite::Stack => (
+                "stack",
+                json!(stack::measure(if arguments.quick { 3 } else { 10 }).await?),
+            ),
+            Suite::Sizes => (
+                "sizes",
+                json!(sizes::measure(&programs, arguments.makers())?),
+            ),
             // It has a runtime of its own, whose clock is not the machine's.
             Suite::Scale => {
                 let quick = arguments.quick;
-                ("scale", json!(tokio::task::spawn_blocking(move || scale::measure(quick)).await??))
+                (
+                    "scale",
+                    json!(tokio::task::spawn_blocking(move || scale::measure(quick)).await??),
+                )
             }
         };
         let result = json!({
@@ -114,7 +137,10 @@ async fn main() -> anyhow::Result<()> {
             "quick": arguments.quick,
             "measured": measured,
         });
-        fs::write(arguments.results.join(format!("{name}.json")), format!("{result:#}\n"))?;
+        fs::write(
+            arguments.results.join(format!("{name}.json")),
+            format!("{result:#}\n"),
+        )?;
     }
     Ok(())
 }
@@ -122,15 +148,26 @@ async fn main() -> anyhow::Result<()> {
 async fn start(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
     let directory = tempfile::tempdir()?;
     let rounds = if arguments.quick { 3 } else { 11 };
-    let mut measured = start::measure(programs, &World::plain().await?, arguments.makers(), rounds).await?;
-    measured.extend(start::measure(programs, &World::tls(directory.path()).await?, arguments.makers(), rounds).await?);
+    let mut measured =
+        start::measure(programs, &World::plain().await?, arguments.makers(), rounds).await?;
+    measured.extend(
+        start::measure(
+            programs,
+            &World::tls(directory.path()).await?,
+            arguments.makers(),
+            rounds,
+        )
+        .await?,
+    );
     Ok(json!(measured))
 }
 
 async fn deliveries(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
     let (rounds, deliveries) = if arguments.quick { (3, 200) } else { (9, 500) };
     let world = World::plain().await?;
-    Ok(json!(deliveries::measure(programs, &world, arguments.makers(), rounds, deliveries).await?))
+    Ok(json!(
+        deliveries::measure(programs, &world, arguments.makers(), rounds, deliveries).await?
+    ))
 }
 
 async fn collections(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
@@ -141,7 +178,12 @@ async fn collections(arguments: &Arguments, programs: &Programs) -> anyhow::Resu
     let windows: &[(usize, usize, &[Maker])] = if arguments.quick {
         &[(1_000, 3, makers), (10_000, 1, makers)]
     } else {
-        &[(1_000, 3, makers), (10_000, 2, makers), (100_000, 1, &[Maker::Ours]), (200_000, 1, &[Maker::Ours])]
+        &[
+            (1_000, 3, makers),
+            (10_000, 2, makers),
+            (100_000, 1, &[Maker::Ours]),
+            (200_000, 1, &[Maker::Ours]),
+        ]
     };
     for (rows, rounds, makers) in windows {
         measured.extend(collections::measure(programs, &world, makers, *rows, *rounds).await?);
@@ -151,11 +193,17 @@ async fn collections(arguments: &Arguments, programs: &Programs) -> anyhow::Resu
 
 async fn instructions(programs: &Programs) -> anyhow::Result<Value> {
     let directory = tempfile::tempdir()?;
-    Ok(json!(instructions::measure(programs, &World::plain().await?, directory.path()).await?))
+    Ok(json!(
+        instructions::measure(programs, &World::plain().await?, directory.path()).await?
+    ))
 }
 
 impl Arguments {
     fn makers(&self) -> &'static [Maker] {
-        if self.alone { &[Maker::Ours] } else { &Maker::ALL }
+        if self.alone {
+            &[Maker::Ours]
+        } else {
+            &Maker::ALL
+        }
     }
 }

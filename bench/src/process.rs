@@ -8,7 +8,8 @@ use nix::{
     unistd::Pid,
 };
 
-/// User and system time of a process so far, of all its threads, to the nanosecond (`clock_getcpuclockid(3)`).
+/// User and system time of a process so far, of all its threads, to the nanosecond
+/// (`clock_getcpuclockid(3)`).
 pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let clock = clock_getcpuclockid(Pid::from_raw(pid.try_into()?))?;
     Ok(clock_gettime(clock)?.into())
@@ -17,6 +18,9 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
 /// The most memory that a process has had resident, in KiB (`VmHWM` of `proc_pid_status(5)`).
 pub(crate) fn peak_memory_kib(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("VmHWM")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

@@ -1,5 +1,6 @@
-//! How many links one deployment keeps up with: a day of Belvo's refreshes, played through in virtual time. What decides is
-//! how many pages may be read; the pace is `collect`'s own, everything else a model with the assumptions below.
+//! How many links one deployment keeps up with: a day of Belvo's refreshes, played through in
+//! virtual time. What decides is how many pages may be read; the pace is `collect`'s own,
+//! everything else a model with the assumptions below.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,8 +22,8 @@ use tokio::{
 
 /// A day.
 const DAY: Duration = Duration::from_hours(24);
-/// The hours in which Belvo refreshes more links than in the others, and the share of all refreshes in them. An assumption:
-/// Belvo says once a day, and not when.
+/// The hours in which Belvo refreshes more links than in the others, and the share of all refreshes
+/// in them. An assumption: Belvo says once a day, and not when.
 const BUSY: Duration = Duration::from_hours(6);
 const SHARE_OF_THE_BUSY: f64 = 0.5;
 /// Pages of a refresh: the latest days, and the count (`collections.json`, step `refresh`).
@@ -64,11 +65,21 @@ pub(crate) struct Day {
 
 /// Days of several sizes: as shipped, and with the setting that moves the limit.
 pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Day>> {
-    let shipped = |links| Deployment { links, environments: 2, pages_per_30_s: 36 };
+    let shipped = |links| Deployment {
+        links,
+        environments: 2,
+        pages_per_30_s: 36,
+    };
     let mut deployments = vec![shipped(10_000), shipped(50_000), shipped(100_000)];
     if !quick {
-        deployments.push(Deployment { environments: 12, ..shipped(500_000) });
-        deployments.push(Deployment { environments: 24, ..shipped(1_000_000) });
+        deployments.push(Deployment {
+            environments: 12,
+            ..shipped(500_000)
+        });
+        deployments.push(Deployment {
+            environments: 24,
+            ..shipped(1_000_000)
+        });
     }
     deployments.into_iter().map(play).collect()
 }
@@ -86,7 +97,9 @@ impl Queue {
     async fn receive(&self) -> Vec<Instant> {
         loop {
             let news = self.news.notified();
-            let batch: Vec<_> = (0..BATCH).map_while(|_| self.arrivals.borrow_mut().pop_front()).collect();
+            let batch: Vec<_> = (0..BATCH)
+                .map_while(|_| self.arrivals.borrow_mut().pop_front())
+                .collect();
             if !batch.is_empty() || self.closed.get() {
                 return batch;
             }
@@ -96,12 +109,20 @@ impl Queue {
 }
 
 fn play(deployment: Deployment) -> anyhow::Result<Day> {
-    eprintln!("  a day of {} links, {} environments", deployment.links, deployment.environments);
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
+    eprintln!(
+        "  a day of {} links, {} environments",
+        deployment.links, deployment.environments
+    );
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()?;
     let waits = runtime.block_on(LocalSet::new().run_until(async {
         let (queue, waits) = (Rc::new(Queue::default()), Rc::new(RefCell::new(Vec::new())));
         let workers: Vec<_> = (0..deployment.environments)
-            .map(|_| tokio::task::spawn_local(work(deployment, Rc::clone(&queue), Rc::clone(&waits))))
+            .map(|_| {
+                tokio::task::spawn_local(work(deployment, Rc::clone(&queue), Rc::clone(&waits)))
+            })
             .collect();
         let midnight = Instant::now();
         for after in arrivals(deployment.links) {
@@ -123,9 +144,20 @@ fn play(deployment: Deployment) -> anyhow::Result<Day> {
     }))?;
     let (left, mut waits): (usize, Vec<Duration>) = waits;
     waits.sort_unstable();
-    let at = |percent: usize| waits.get((waits.len().max(1) - 1) * percent / 100).map_or(0.0, Duration::as_secs_f64);
+    let at = |percent: usize| {
+        waits
+            .get((waits.len().max(1) - 1) * percent / 100)
+            .map_or(0.0, Duration::as_secs_f64)
+    };
     let addresses = (deployment.environments * deployment.pages_per_30_s).div_ceil(BELVOS_LIMIT);
-    Ok(Day { deployment, addresses, median_s: at(50), p99_s: at(99), longest_s: at(100), left })
+    Ok(Day {
+        deployment,
+        addresses,
+        median_s: at(50),
+        p99_s: at(99),
+        longest_s: at(100),
+        left,
+    })
 }
 
 /// When each link's refresh is announced, from midnight on.
@@ -134,7 +166,11 @@ fn arrivals(links: usize) -> Vec<Duration> {
     let mut arrivals: Vec<_> = (0..links)
         .map(|_| {
             let busy = dice.random_bool(SHARE_OF_THE_BUSY);
-            let (start, span) = if busy { (Duration::ZERO, BUSY) } else { (BUSY, DAY.saturating_sub(BUSY)) };
+            let (start, span) = if busy {
+                (Duration::ZERO, BUSY)
+            } else {
+                (BUSY, DAY.saturating_sub(BUSY))
+            };
             start + span.mul_f64(dice.random())
         })
         .collect();
@@ -159,6 +195,9 @@ async fn work(deployment: Deployment, queue: Rc<Queue>, waits: Rc<RefCell<Vec<Du
             sleep(STORE).await;
             waits.borrow_mut().push(arrived.elapsed());
         });
-        stream::iter(collections).buffer_unordered(LINKS_AT_ONCE).collect::<()>().await;
+        stream::iter(collections)
+            .buffer_unordered(LINKS_AT_ONCE)
+            .collect::<()>()
+            .await;
     }
 }

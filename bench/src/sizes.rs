@@ -32,7 +32,12 @@ pub(crate) fn measure(programs: &Programs, makers: &[Maker]) -> anyhow::Result<V
 }
 
 fn size(program: &str, maker: Option<Maker>, paths: &[&Path]) -> anyhow::Result<Size> {
-    let mut size = Size { program: program.to_owned(), maker, bytes: 0, zipped_bytes: 0 };
+    let mut size = Size {
+        program: program.to_owned(),
+        maker,
+        bytes: 0,
+        zipped_bytes: 0,
+    };
     for path in paths {
         add(&mut size, path)?;
     }

@@ -1,5 +1,5 @@
-//! The deployed stack as a whole, on the local AWS: from the arrival of a webhook to the end of its collection, as the
-//! request's record says.
+//! The deployed stack as a whole, on the local AWS: from the arrival of a webhook to the end of its
+//! collection, as the request's record says.
 
 use anyhow::Context;
 use serde::Serialize;
@@ -31,12 +31,17 @@ pub(crate) async fn measure(rounds: usize) -> anyhow::Result<Vec<Delay>> {
                 taken.push(milliseconds(taken_now.try_into()?));
             }
         }
-        delays.push(Delay { rows, webhook_to_stored_ms: Spread::of(taken)? });
+        delays.push(Delay {
+            rows,
+            webhook_to_stored_ms: Spread::of(taken)?,
+        });
     }
     Ok(delays)
 }
 
 fn instant(record: &Value, name: &str) -> anyhow::Result<OffsetDateTime> {
-    let text = record[name].as_str().with_context(|| format!("{name} of {record}"))?;
+    let text = record[name]
+        .as_str()
+        .with_context(|| format!("{name} of {record}"))?;
     Ok(OffsetDateTime::parse(text, &Rfc3339)?)
 }

@@ -1,5 +1,5 @@
-//! Cold starts: from the start of the process to its first request for an event (INIT), the first invocation, and later ones
-//! that do the same work.
+//! Cold starts: from the start of the process to its first request for an event (INIT), the first
+//! invocation, and later ones that do the same work.
 
 use anyhow::ensure;
 use axum::body::Bytes;
@@ -62,20 +62,36 @@ pub(crate) async fn measure(
         candidate.run(world).await?;
     }
     for round in 1..=rounds {
-        eprintln!("  starts over {:?}: round {round} of {rounds}", world.transport);
+        eprintln!(
+            "  starts over {:?}: round {round} of {rounds}",
+            world.transport
+        );
         for candidate in &mut candidates {
             let run = candidate.run(world).await?;
             candidate.runs.push(run);
         }
     }
-    candidates.into_iter().map(|candidate| candidate.sum_up(world.transport)).collect()
+    candidates
+        .into_iter()
+        .map(|candidate| candidate.sum_up(world.transport))
+        .collect()
 }
 
-async fn candidates(programs: &Programs, world: &World, makers: &[Maker]) -> anyhow::Result<Vec<Candidate>> {
+async fn candidates(
+    programs: &Programs,
+    world: &World,
+    makers: &[Maker],
+) -> anyhow::Result<Vec<Candidate>> {
     let mut candidates = Vec::new();
     let mut add = async |function, maker, program| {
         let link = world.belvo.link(10).await?;
-        candidates.push(Candidate { function, maker, program, link, runs: Vec::new() });
+        candidates.push(Candidate {
+            function,
+            maker,
+            program,
+            link,
+            runs: Vec::new(),
+        });
         anyhow::Ok(())
     };
     add("no-op", None, programs.floor("noop")).await?;
@@ -84,7 +100,12 @@ async fn candidates(programs: &Programs, world: &World, makers: &[Maker]) -> any
             add(function, Some(*maker), programs.function(*maker, function)).await?;
         }
     }
-    add("query", Some(Maker::Ours), programs.function(Maker::Ours, "query")).await?;
+    add(
+        "query",
+        Some(Maker::Ours),
+        programs.function(Maker::Ours, "query"),
+    )
+    .await?;
     Ok(candidates)
 }
 
@@ -114,7 +135,9 @@ impl Candidate {
         let invocation = function.invoke(event).await?;
         let answer = &invocation.answer;
         let worked = answer["batchItemFailures"] == json!([])
-            || answer["statusCode"].as_u64().is_some_and(|status| (200..300).contains(&status));
+            || answer["statusCode"]
+                .as_u64()
+                .is_some_and(|status| (200..300).contains(&status));
         ensure!(worked, "{} answered {answer}", self.program.name);
         Ok(milliseconds(invocation.took.wall))
     }
@@ -139,7 +162,12 @@ impl Candidate {
             init_cpu_ms: spread(|run| run.init_cpu_ms)?,
             first_ms: spread(|run| run.first_ms)?,
             warm_ms: spread(|run| run.warm_ms)?,
-            peak_memory_kib: self.runs.iter().map(|run| run.peak_memory_kib).max().unwrap_or_default(),
+            peak_memory_kib: self
+                .runs
+                .iter()
+                .map(|run| run.peak_memory_kib)
+                .max()
+                .unwrap_or_default(),
         })
     }
 }

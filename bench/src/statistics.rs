@@ -22,7 +22,12 @@ impl Spread {
         let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
         // Of an even number of values the mean of the two in the middle.
         let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
-        Ok(Self { median, lower_quartile: at(1), upper_quartile: at(3), runs: values.len() })
+        Ok(Self {
+            median,
+            lower_quartile: at(1),
+            upper_quartile: at(3),
+            runs: values.len(),
+        })
     }
 }
 
@@ -39,8 +44,12 @@ mod tests {
     #[expect(clippy::float_cmp, reason = "all of them are exact")]
     fn the_median_does_not_follow_an_outlier() {
         let spread = Spread::of([3.0, 1.0, 2.0, 1_000.0, 2.5]).unwrap();
-        let found =
-            [spread.median, spread.lower_quartile, spread.upper_quartile, Spread::of([1.0, 2.0]).unwrap().median];
+        let found = [
+            spread.median,
+            spread.lower_quartile,
+            spread.upper_quartile,
+            Spread::of([1.0, 2.0]).unwrap().median,
+        ];
         assert_eq!(found, [2.5, 2.0, 3.0, 1.5]);
     }
 }

@@ -34,7 +34,13 @@ impl World {
     /// Servers that are reached directly, which adds least to what is timed.
     pub(crate) async fn plain() -> anyhow::Result<Self> {
         let (aws, belvo) = (CountingAws::start().await?, Belvo::start("http").await?);
-        Ok(Self { transport: Transport::Plain, aws, belvo, fronts: None, trust: vec![] })
+        Ok(Self {
+            transport: Transport::Plain,
+            aws,
+            belvo,
+            fronts: None,
+            trust: vec![],
+        })
     }
 
     /// Servers behind fronts that count bytes.
@@ -44,23 +50,41 @@ impl World {
         Ok(world)
     }
 
-    /// Servers behind TLS, as functions find them in production. The certificate of the run's authority goes into
-    /// `directory`.
+    /// Servers behind TLS, as functions find them in production. The certificate of the run's
+    /// authority goes into `directory`.
     pub(crate) async fn tls(directory: &Path) -> anyhow::Result<Self> {
-        let (authority, bundle) = (directory.join("authority.pem"), directory.join("bundle.pem"));
+        let (authority, bundle) = (
+            directory.join("authority.pem"),
+            directory.join("bundle.pem"),
+        );
         let tls = front::tls(&authority, &bundle)?;
         let (aws, belvo) = (CountingAws::start().await?, Belvo::start("https").await?);
-        // boto3 and requests read a whole bundle; Node.js and our functions have certificates compiled in, and read one more.
-        let bundled = ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].map(|name| (name, &bundle));
+        // boto3 and requests read a whole bundle; Node.js and our functions have certificates
+        // compiled in, and read one more.
+        let bundled =
+            ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].map(|name| (name, &bundle));
         let added = ["NODE_EXTRA_CA_CERTS", "BENCH_AUTHORITY"].map(|name| (name, &authority));
-        let trust = bundled.into_iter().chain(added).map(|(name, file)| (name, file.display().to_string())).collect();
-        let mut world = Self { transport: Transport::Tls, aws, belvo, fronts: None, trust };
+        let trust = bundled
+            .into_iter()
+            .chain(added)
+            .map(|(name, file)| (name, file.display().to_string()))
+            .collect();
+        let mut world = Self {
+            transport: Transport::Tls,
+            aws,
+            belvo,
+            fronts: None,
+            trust,
+        };
         world.put_fronts(Some(&tls)).await?;
         Ok(world)
     }
 
     async fn put_fronts(&mut self, tls: Option<&TlsAcceptor>) -> anyhow::Result<()> {
-        self.fronts = Some((Front::of(self.aws.address, tls).await?, Front::of(self.belvo.address()?, tls).await?));
+        self.fronts = Some((
+            Front::of(self.aws.address, tls).await?,
+            Front::of(self.belvo.address()?, tls).await?,
+        ));
         Ok(())
     }
 
@@ -81,11 +105,17 @@ impl World {
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "bench"),
             ("AWS_SECRET_ACCESS_KEY", "bench"),
-            ("AWS_SESSION_TOKEN", "a session token as Lambda gives one, only shorter"),
+            (
+                "AWS_SESSION_TOKEN",
+                "a session token as Lambda gives one, only shorter",
+            ),
             ("BELVO_SECRET_ARN", "belvo"),
             ("WEBHOOK_SECRET_ARN", "webhook"),
             ("QUEUE_URL", "http://127.0.0.1/000000000000/webhooks.fifo"),
-            ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1/000000000000/dead-letters.fifo"),
+            (
+                "DEAD_LETTER_QUEUE_URL",
+                "http://127.0.0.1/000000000000/dead-letters.fifo",
+            ),
             ("ACK_STATUS", "202"),
             ("ALLOWED_SOURCE_IPS", ""),
             ("LONG_RETRIEVALS_PER_MONTH", "8"),

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 pub use aws_config::SdkConfig;
 use aws_config::{
-    BehaviorVersion, Region, environment::EnvironmentVariableCredentialsProvider, identity::IdentityCache,
-    retry::RetryConfig, timeout::TimeoutConfig,
+    BehaviorVersion, Region, environment::EnvironmentVariableCredentialsProvider,
+    identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use crate::config::{AwsConfig, ConfigError};
 
-/// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM (Amazon Trust Services'
-/// repository).
+/// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM
+/// (Amazon Trust Services' repository).
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
 /// How long one call to AWS may take, its retries included, and one attempt of it.
@@ -27,29 +27,45 @@ pub struct CallBudget {
 
 impl CallBudget {
     /// For functions that nobody waits for by the second.
-    pub const PATIENT: Self = Self { call: Duration::from_secs(8), attempt: Duration::from_secs(3) };
+    pub const PATIENT: Self = Self {
+        call: Duration::from_secs(8),
+        attempt: Duration::from_secs(3),
+    };
     /// For functions whose caller waits.
-    pub const PROMPT: Self = Self { call: Duration::from_secs(3), attempt: Duration::from_secs(1) };
+    pub const PROMPT: Self = Self {
+        call: Duration::from_secs(3),
+        attempt: Duration::from_secs(1),
+    };
     /// For the webhook: Belvo gives up after five seconds.
-    pub const WEBHOOK: Self = Self { call: Duration::from_millis(3_200), attempt: Duration::from_secs(1) };
+    pub const WEBHOOK: Self = Self {
+        call: Duration::from_millis(3_200),
+        attempt: Duration::from_secs(1),
+    };
 }
 
-/// The longest a warm-up takes. INIT has ten seconds, and a webhook that waits for it five, all told.
+/// The longest a warm-up takes. INIT has ten seconds, and a webhook that waits for it five, all
+/// told.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Runs what opens connections and reads secrets during INIT. What fails or takes too long here shows again, with its
-/// reason, when it is needed.
+/// Runs what opens connections and reads secrets during INIT. What fails or takes too long here
+/// shows again, with its reason, when it is needed.
 pub async fn warm_up(opening: impl Future) {
     let _ = tokio::time::timeout(WARM_UP, opening).await;
 }
 
-/// The configuration of every AWS client: credentials, region and endpoint from the variables that Lambda sets, and from
-/// nowhere else (docs/decisions/0014); TLS by ring (docs/decisions/0004), which trusts Amazon's authorities and no others
-/// (docs/decisions/0015).
+/// The configuration of every AWS client: credentials, region and endpoint from the variables that
+/// Lambda sets, and from nowhere else (docs/decisions/0014); TLS by ring (docs/decisions/0004),
+/// which trusts Amazon's authorities and no others (docs/decisions/0015).
 pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, ConfigError> {
-    let AwsConfig { region, endpoint_url } = AwsConfig::from_env()?;
+    let AwsConfig {
+        region,
+        endpoint_url,
+    } = AwsConfig::from_env()?;
     let tls = Provider::Rustls(CryptoMode::Ring);
-    let http = aws_smithy_http_client::Builder::new().tls_provider(tls).tls_context(trusting_amazon()).build_https();
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls)
+        .tls_context(trusting_amazon())
+        .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(budget.attempt)
@@ -58,7 +74,9 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, ConfigError> {
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .credentials_provider(SharedCredentialsProvider::new(
+            EnvironmentVariableCredentialsProvider::new(),
+        ))
         .identity_cache(IdentityCache::lazy().build())
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts)
@@ -68,12 +86,21 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, ConfigError> {
 }
 
 fn trusting_amazon() -> TlsContext {
-    #[cfg_attr(not(feature = "measured"), expect(unused_mut, reason = "only a measured function trusts more"))]
+    #[cfg_attr(
+        not(feature = "measured"),
+        expect(unused_mut, reason = "only a measured function trusts more")
+    )]
     let mut trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     #[cfg(feature = "measured")]
     trusted.add_pem_certificate(crate::config::bench_authority());
-    #[expect(clippy::expect_used, reason = "nothing of it can fail; the unit test below runs this line")]
-    TlsContext::builder().with_trust_store(trusted).build().expect("a trust store")
+    #[expect(
+        clippy::expect_used,
+        reason = "nothing of it can fail; the unit test below runs this line"
+    )]
+    TlsContext::builder()
+        .with_trust_store(trusted)
+        .build()
+        .expect("a trust store")
 }
 
 #[cfg(test)]
@@ -88,14 +115,21 @@ mod tests {
     #[test]
     fn the_roots_of_amazon_can_be_read() {
         let _ = trusting_amazon();
-        let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).collect::<Result<_, _>>().unwrap();
-        assert_eq!(RootCertStore::empty().add_parsable_certificates(roots), (5, 0));
+        let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes())
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(
+            RootCertStore::empty().add_parsable_certificates(roots),
+            (5, 0)
+        );
     }
 
     #[test]
     fn the_roots_of_amazon_are_those_that_mozilla_knows_by_these_names() {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).flatten());
+        roots.add_parsable_certificates(
+            CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).flatten(),
+        );
         for root in &roots.roots {
             assert!(webpki_roots::TLS_SERVER_ROOTS.contains(root), "{root:?}");
         }

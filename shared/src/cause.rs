@@ -31,6 +31,9 @@ mod tests {
     fn a_chain_names_every_cause() {
         let cause = std::io::Error::other("connection refused");
         let error = StoreError::Unavailable("GetItem", Box::new(cause));
-        assert_eq!(chain(&error).to_string(), "DynamoDB did not answer GetItem: connection refused");
+        assert_eq!(
+            chain(&error).to_string(),
+            "DynamoDB did not answer GetItem: connection refused"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! The environment of the functions, read once at cold start by this module alone. A missing or malformed variable ends
-//! the start and is named.
+//! The environment of the functions, read once at cold start by this module alone. A missing or
+//! malformed variable ends the start and is named.
 
 use std::net::IpAddr;
 
@@ -51,7 +51,8 @@ pub struct WebhookConfig {
     pub webhook_secret_arn: String,
     /// FIFO queue of webhooks.
     pub queue_url: String,
-    /// Status of an acknowledgement: 200 or 202. Belvo's pages disagree on whether only 200 stops its retries.
+    /// Status of an acknowledgement: 200 or 202. Belvo's pages disagree on whether only 200 stops
+    /// its retries.
     pub ack_status: StatusCode,
     /// Addresses that may send webhooks; none listed means any.
     pub allowed_source_ips: Vec<IpAddr>,
@@ -100,10 +101,11 @@ pub struct QueryConfig {
 /// Where the AWS clients of every function find AWS.
 #[derive(Debug)]
 pub(crate) struct AwsConfig {
-    /// `AWS_REGION`, which Lambda sets ("Lambda environment variables", AWS Lambda developer guide).
+    /// `AWS_REGION`, which Lambda sets ("Lambda environment variables", AWS Lambda developer
+    /// guide).
     pub(crate) region: String,
-    /// `AWS_ENDPOINT_URL`, in place of AWS's own endpoints, which a local AWS sets ("Service-specific endpoints", AWS SDKs
-    /// and tools reference guide).
+    /// `AWS_ENDPOINT_URL`, in place of AWS's own endpoints, which a local AWS sets
+    /// ("Service-specific endpoints", AWS SDKs and tools reference guide).
     pub(crate) endpoint_url: Option<String>,
 }
 
@@ -114,7 +116,10 @@ impl AwsConfig {
     }
 
     fn read(env: Environment<'_>) -> Result<Self, ConfigError> {
-        Ok(Self { region: text(env, "AWS_REGION")?, endpoint_url: text(env, "AWS_ENDPOINT_URL").ok() })
+        Ok(Self {
+            region: text(env, "AWS_REGION")?,
+            endpoint_url: text(env, "AWS_ENDPOINT_URL").ok(),
+        })
     }
 }
 
@@ -147,7 +152,12 @@ impl WebhookConfig {
         let ack_status = match text(env, "ACK_STATUS")?.as_str() {
             "200" => StatusCode::OK,
             "202" => StatusCode::ACCEPTED,
-            _ => return Err(ConfigError::Invalid { name: "ACK_STATUS", reason: "must be 200 or 202" }),
+            _ => {
+                return Err(ConfigError::Invalid {
+                    name: "ACK_STATUS",
+                    reason: "must be 200 or 202",
+                });
+            }
         };
         let invalid_ips = ConfigError::Invalid {
             name: "ALLOWED_SOURCE_IPS",
@@ -209,52 +219,83 @@ impl QueryConfig {
     }
 }
 
-/// The certificate, in PEM, of the authority that a benchmark trusts besides; empty where it speaks no TLS.
+/// The certificate, in PEM, of the authority that a benchmark trusts besides; empty where it speaks
+/// no TLS.
 #[cfg(feature = "measured")]
 pub(crate) fn bench_authority() -> Vec<u8> {
-    process_environment("BENCH_AUTHORITY").and_then(|file| std::fs::read(file).ok()).unwrap_or_default()
+    process_environment("BENCH_AUTHORITY")
+        .and_then(|file| std::fs::read(file).ok())
+        .unwrap_or_default()
 }
 
 /// The least severe level to log: `LOG_LEVEL`, or `INFO`.
 #[must_use]
 pub fn log_level() -> LevelFilter {
-    process_environment("LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO)
+    process_environment("LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO)
 }
 
 type Environment<'a> = &'a dyn Fn(&'static str) -> Option<String>;
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 fn process_environment(name: &'static str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn text(env: Environment<'_>, name: &'static str) -> Result<String, ConfigError> {
-    env(name).filter(|value| !value.is_empty()).ok_or(ConfigError::Missing(name))
+    env(name)
+        .filter(|value| !value.is_empty())
+        .ok_or(ConfigError::Missing(name))
 }
 
 fn limits(env: Environment<'_>) -> Result<Limits, ConfigError> {
-    Ok(Limits { long: number(env, "LONG_RETRIEVALS_PER_MONTH")?, short: number(env, "SHORT_RETRIEVALS_PER_MONTH")? })
+    Ok(Limits {
+        long: number(env, "LONG_RETRIEVALS_PER_MONTH")?,
+        short: number(env, "SHORT_RETRIEVALS_PER_MONTH")?,
+    })
 }
 
 fn number(env: Environment<'_>, name: &'static str) -> Result<u32, ConfigError> {
-    text(env, name)?.parse().map_err(|_| ConfigError::Invalid { name, reason: "must be a number" })
+    text(env, name)?.parse().map_err(|_| ConfigError::Invalid {
+        name,
+        reason: "must be a number",
+    })
 }
 
 /// Belvo's API: an origin.
 fn belvo_base_url(env: Environment<'_>) -> Result<Url, ConfigError> {
     const NAME: &str = "BELVO_BASE_URL";
     let url = safe_url(env, NAME)?;
-    if url.path() == "/" { Ok(url) } else { Err(ConfigError::Invalid { name: NAME, reason: "must have no path" }) }
+    if url.path() == "/" {
+        Ok(url)
+    } else {
+        Err(ConfigError::Invalid {
+            name: NAME,
+            reason: "must have no path",
+        })
+    }
 }
 
 /// Belvo is spoken to over TLS; plain HTTP is for a sandbox on this machine.
 fn safe_url(env: Environment<'_>, name: &'static str) -> Result<Url, ConfigError> {
-    let invalid =
-        || ConfigError::Invalid { name, reason: "must be an https:// URL without a query, or http:// on 127.0.0.1" };
+    let invalid = || ConfigError::Invalid {
+        name,
+        reason: "must be an https:// URL without a query, or http:// on 127.0.0.1",
+    };
     let url = Url::parse(&text(env, name)?).map_err(|_| invalid())?;
-    let loopback = url.host_str().is_some_and(|host| host == "127.0.0.1" || host == "localhost");
+    let loopback = url
+        .host_str()
+        .is_some_and(|host| host == "127.0.0.1" || host == "localhost");
     let safe = url.scheme() == "https" || (url.scheme() == "http" && loopback);
-    if safe && url.query().is_none() && url.username().is_empty() { Ok(url) } else { Err(invalid()) }
+    if safe && url.query().is_none() && url.username().is_empty() {
+        Ok(url)
+    } else {
+        Err(invalid())
+    }
 }
 
 #[cfg(test)]
@@ -283,38 +324,100 @@ mod tests {
 
     #[test]
     fn a_whole_environment_is_read() {
-        assert_eq!(RequestConfig::read(&whole).unwrap().belvo_base_url.as_str(), "https://sandbox.belvo.com/");
-        assert_eq!(WebhookConfig::read(&whole).unwrap().allowed_source_ips.len(), 2);
-        assert_eq!(CollectConfig::read(&whole).unwrap().transactions_table, "TRANSACTIONS_TABLE");
-        assert_eq!(QueryConfig::read(&whole).unwrap().requests_table, "REQUESTS_TABLE");
-        assert_eq!(AwsConfig::read(&whole).unwrap().endpoint_url.as_deref(), Some("AWS_ENDPOINT_URL"));
+        assert_eq!(
+            RequestConfig::read(&whole).unwrap().belvo_base_url.as_str(),
+            "https://sandbox.belvo.com/"
+        );
+        assert_eq!(
+            WebhookConfig::read(&whole)
+                .unwrap()
+                .allowed_source_ips
+                .len(),
+            2
+        );
+        assert_eq!(
+            CollectConfig::read(&whole).unwrap().transactions_table,
+            "TRANSACTIONS_TABLE"
+        );
+        assert_eq!(
+            QueryConfig::read(&whole).unwrap().requests_table,
+            "REQUESTS_TABLE"
+        );
+        assert_eq!(
+            AwsConfig::read(&whole).unwrap().endpoint_url.as_deref(),
+            Some("AWS_ENDPOINT_URL")
+        );
     }
 
     #[test]
     fn a_missing_variable_is_named() {
-        for missing in ["BELVO_SECRET_ARN", "REQUESTS_TABLE", "TRANSACTIONS_TABLE", "QUEUE_URL", "BELVO_BASE_URL"] {
+        for missing in [
+            "BELVO_SECRET_ARN",
+            "REQUESTS_TABLE",
+            "TRANSACTIONS_TABLE",
+            "QUEUE_URL",
+            "BELVO_BASE_URL",
+        ] {
             let env = |name| whole(name).filter(|_| name != missing);
-            assert_eq!(CollectConfig::read(&env).unwrap_err(), ConfigError::Missing(missing));
+            assert_eq!(
+                CollectConfig::read(&env).unwrap_err(),
+                ConfigError::Missing(missing)
+            );
         }
         let nothing = |_| None;
-        assert_eq!(AwsConfig::read(&nothing).unwrap_err(), ConfigError::Missing("AWS_REGION"));
+        assert_eq!(
+            AwsConfig::read(&nothing).unwrap_err(),
+            ConfigError::Missing("AWS_REGION")
+        );
     }
 
     #[test]
     fn keys_are_not_sent_over_plain_http_to_another_machine() {
-        let read = |url: &'static str| belvo_base_url(&move |_| Some(url.to_owned())).map(|url| url.to_string());
-        assert_eq!(read("http://127.0.0.1:4000").unwrap(), "http://127.0.0.1:4000/");
-        for url in ["http://sandbox.belvo.com", "http://127.0.0.1.evil.example", "ftp://127.0.0.1", "https://a/b", "x"]
-        {
+        let read = |url: &'static str| {
+            belvo_base_url(&move |_| Some(url.to_owned())).map(|url| url.to_string())
+        };
+        assert_eq!(
+            read("http://127.0.0.1:4000").unwrap(),
+            "http://127.0.0.1:4000/"
+        );
+        for url in [
+            "http://sandbox.belvo.com",
+            "http://127.0.0.1.evil.example",
+            "ftp://127.0.0.1",
+            "https://a/b",
+            "x",
+        ] {
             assert!(read(url).is_err(), "{url}");
         }
     }
 
     #[test]
     fn a_malformed_setting_says_what_it_must_be() {
-        let env = |name| if name == "ACK_STATUS" { Some("204".to_owned()) } else { whole(name) };
-        assert!(WebhookConfig::read(&env).unwrap_err().to_string().contains("ACK_STATUS must be 200 or 202"));
-        let env = |name| if name == "ALLOWED_SOURCE_IPS" { Some("here".to_owned()) } else { whole(name) };
-        assert!(WebhookConfig::read(&env).unwrap_err().to_string().contains("ALLOWED_SOURCE_IPS"));
+        let env = |name| {
+            if name == "ACK_STATUS" {
+                Some("204".to_owned())
+            } else {
+                whole(name)
+            }
+        };
+        assert!(
+            WebhookConfig::read(&env)
+                .unwrap_err()
+                .to_string()
+                .contains("ACK_STATUS must be 200 or 202")
+        );
+        let env = |name| {
+            if name == "ALLOWED_SOURCE_IPS" {
+                Some("here".to_owned())
+            } else {
+                whole(name)
+            }
+        };
+        assert!(
+            WebhookConfig::read(&env)
+                .unwrap_err()
+                .to_string()
+                .contains("ALLOWED_SOURCE_IPS")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the HTTP functions need of API Gateway: the ids of an invocation, path parameters, and JSON answers.
+//! What the HTTP functions need of API Gateway: the ids of an invocation, path parameters, and JSON
+//! answers.
 
 use std::net::IpAddr;
 
@@ -10,10 +11,13 @@ use lambda_http::{
 };
 use serde::Serialize;
 
-/// API Gateway's id of the invocation, which its access log and our log lines share. `none` where there is no gateway.
+/// API Gateway's id of the invocation, which its access log and our log lines share. `none` where
+/// there is no gateway.
 #[must_use]
 pub fn gateway_request_id(request: &Request) -> String {
-    context(request).and_then(|context| context.request_id).unwrap_or_else(|| "none".to_owned())
+    context(request)
+        .and_then(|context| context.request_id)
+        .unwrap_or_else(|| "none".to_owned())
 }
 
 /// The address that API Gateway saw the request come from.
@@ -31,13 +35,21 @@ pub fn route_key(request: &Request) -> Option<String> {
 /// A path parameter of the route, or the empty text.
 #[must_use]
 pub fn path_parameter(request: &Request, name: &str) -> String {
-    request.path_parameters().first(name).unwrap_or_default().to_owned()
+    request
+        .path_parameters()
+        .first(name)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A query parameter, if it is there and not empty.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
-    request.query_string_parameters().first(name).filter(|value| !value.is_empty()).map(str::to_owned)
+    request
+        .query_string_parameters()
+        .first(name)
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
 }
 
 /// An answer in JSON.
@@ -48,12 +60,19 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
 
 /// An answer of the given JSON media type.
 #[must_use]
-pub fn response(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
-    // Serialising our own plain structs cannot fail; an empty body with the right status is the honest rest.
+pub fn response(
+    status: StatusCode,
+    media_type: &'static str,
+    body: &impl Serialize,
+) -> Response<Body> {
+    // Serialising our own plain structs cannot fail; an empty body with the right status is the
+    // honest rest.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     response
 }
 

@@ -1,5 +1,6 @@
-//! Everything of the pipeline that is not wiring: what Belvo says ([`belvo`]), what it means ([`domain`]), where it is
-//! kept ([`store`]) and how it travels from the webhook to the collection ([`queue`]).
+//! Everything of the pipeline that is not wiring: what Belvo says ([`belvo`]), what it means
+//! ([`domain`]), where it is kept ([`store`]) and how it travels from the webhook to the collection
+//! ([`queue`]).
 
 pub mod aws;
 pub mod belvo;

@@ -1,4 +1,5 @@
-//! What the outside sees of an error: a problem document (RFC 9457). The inside, the cause, goes to the log.
+//! What the outside sees of an error: a problem document (RFC 9457). The inside, the cause, goes to
+//! the log.
 
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
@@ -36,7 +37,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of the given kind, such as `invalid-field`, which becomes `urn:belvo-ingest:problem:invalid-field`.
+    /// A problem of the given kind, such as `invalid-field`, which becomes
+    /// `urn:belvo-ingest:problem:invalid-field`.
     #[must_use]
     pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
         Self {
@@ -58,7 +60,10 @@ impl Problem {
     /// A request whose field `field` has to change.
     #[must_use]
     pub fn field(field: &str, detail: impl Into<String>) -> Self {
-        Self { field: Some(field.to_owned()), ..Self::new(StatusCode::BAD_REQUEST, "invalid-field", detail) }
+        Self {
+            field: Some(field.to_owned()),
+            ..Self::new(StatusCode::BAD_REQUEST, "invalid-field", detail)
+        }
     }
 
     /// Something failed here or at AWS; the log has the cause.
@@ -76,25 +81,38 @@ impl Problem {
     /// Names the field that has to change, where there is one.
     #[must_use]
     pub fn about(self, field: Option<&str>) -> Self {
-        Self { field: field.map(str::to_owned), ..self }
+        Self {
+            field: field.map(str::to_owned),
+            ..self
+        }
     }
 
     /// Repeats Belvo's code and its id for the answer, which Belvo's support asks for.
     #[must_use]
     pub fn from_belvo(self, code: &str, belvo_request_id: Option<&str>) -> Self {
-        Self { belvo_code: Some(code.to_owned()), belvo_request_id: belvo_request_id.map(str::to_owned), ..self }
+        Self {
+            belvo_code: Some(code.to_owned()),
+            belvo_request_id: belvo_request_id.map(str::to_owned),
+            ..self
+        }
     }
 
     /// Says what is left, and from when on there is more.
     #[must_use]
     pub fn with_quota(self, quota: Quota) -> Self {
-        Self { quota: Some(Box::new(quota)), ..self }
+        Self {
+            quota: Some(Box::new(quota)),
+            ..self
+        }
     }
 
     /// Says what keeps a link from being used, since when, and what a person can do about it.
     #[must_use]
     pub fn with_block(self, block: Block) -> Self {
-        Self { blocked: Some(Box::new(block.into())), ..self }
+        Self {
+            blocked: Some(Box::new(block.into())),
+            ..self
+        }
     }
 
     /// Names the retrieval it is about.
@@ -106,13 +124,19 @@ impl Problem {
     /// Names API Gateway's id of the invocation, by which the log is found.
     #[must_use]
     pub fn at_gateway(self, gateway_request_id: &str) -> Self {
-        Self { gateway_request_id: Some(gateway_request_id.to_owned()), ..self }
+        Self {
+            gateway_request_id: Some(gateway_request_id.to_owned()),
+            ..self
+        }
     }
 
     /// Says when to come back.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
-        Self { retry_after_seconds: Some(seconds), ..self }
+        Self {
+            retry_after_seconds: Some(seconds),
+            ..self
+        }
     }
 
     /// What kind of problem it is, as a URN.
@@ -149,12 +173,19 @@ mod tests {
 
     #[test]
     fn a_problem_says_what_to_mend_and_nothing_it_does_not_know() {
-        let problem = Problem::field("date_to", "date_to must not be in the future").at_gateway("g-1").retry_after(7);
+        let problem = Problem::field("date_to", "date_to must not be in the future")
+            .at_gateway("g-1")
+            .retry_after(7);
         let response = problem.into_response();
         assert_eq!(response.status(), 400);
-        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(
+            response.headers()["content-type"],
+            "application/problem+json"
+        );
         assert_eq!(response.headers()["retry-after"], "7");
-        let Body::Text(body) = response.body() else { panic!("a problem is text") };
+        let Body::Text(body) = response.body() else {
+            panic!("a problem is text")
+        };
         assert_eq!(
             body,
             "{\"type\":\"urn:belvo-ingest:problem:invalid-field\",\"title\":\"Bad Request\",\"status\":400,\

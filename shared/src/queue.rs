@@ -1,12 +1,15 @@
-//! The FIFO queue between the webhook and the collection: one message per delivery, one group per link, so that the
-//! work of a link is serial and links do not wait for each other (docs/decisions/0003). What an invocation leaves
-//! undone comes back through it as a continuation; what is given up goes to its dead-letter queue with the reason.
+//! The FIFO queue between the webhook and the collection: one message per delivery, one group per
+//! link, so that the work of a link is serial and links do not wait for each other
+//! (docs/decisions/0003). What an invocation leaves undone comes back through it as a continuation;
+//! what is given up goes to its dead-letter queue with the reason.
 
 use std::time::Duration;
 
 use aws_sdk_sqs::{
     error::SdkError,
-    operation::{change_message_visibility::ChangeMessageVisibilityError, send_message::SendMessageError},
+    operation::{
+        change_message_visibility::ChangeMessageVisibilityError, send_message::SendMessageError,
+    },
     types::MessageAttributeValue,
 };
 use serde::{Deserialize, Serialize};
@@ -20,13 +23,15 @@ use crate::{
     domain::{AccountId, LinkId, Progress, RequestId, RequestRecord, Resource, Timestamp},
 };
 
-/// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API reference).
+/// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API
+/// reference).
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
 
 /// What stands in for a webhook's code where a link was silent.
 pub const SILENT: &str = "silent";
 
-/// Whether a message asks to look for overdue requests: the schedule of template.yaml sends `{"kind": "sweep", …}`.
+/// Whether a message asks to look for overdue requests: the schedule of template.yaml sends
+/// `{"kind": "sweep", …}`.
 #[must_use]
 pub fn is_sweep(message: &str) -> bool {
     #[derive(Deserialize)]
@@ -41,7 +46,8 @@ pub fn is_sweep(message: &str) -> bool {
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes: the same for every redelivery of them.
     pub id: String,
-    /// What the log lines of this work share, from the webhook on: Belvo's request id, else API Gateway's.
+    /// What the log lines of this work share, from the webhook on: Belvo's request id, else API
+    /// Gateway's.
     pub correlation_id: String,
     /// When the webhook came in.
     pub received_at: Timestamp,
@@ -133,13 +139,16 @@ pub enum QueueError {
 }
 
 impl Delivery {
-    /// A delivery of a webhook's body that came in now. `gateway_request_id` correlates it if it names no request.
+    /// A delivery of a webhook's body that came in now. `gateway_request_id` correlates it if it
+    /// names no request.
     pub fn of_webhook(body: &str, gateway_request_id: &str) -> Result<Self, NotificationError> {
         let notification = Notification::parse(body)?;
         let webhook = RawValue::from_string(body.trim().to_owned())
             .map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
-        let correlation_id =
-            notification.request_id.as_ref().map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
+        let correlation_id = notification
+            .request_id
+            .as_ref()
+            .map_or_else(|| gateway_request_id.to_owned(), ToString::to_string);
         let id = hex::encode(Sha256::digest(body));
         Ok(Self {
             id,
@@ -153,7 +162,11 @@ impl Delivery {
     }
 
     /// Stands in for the webhook when Belvo answered a request with its data at once.
-    pub fn of_ready_request(resource: Resource, link: &LinkId, id: &RequestId) -> Result<Self, NotificationError> {
+    pub fn of_ready_request(
+        resource: Resource,
+        link: &LinkId,
+        id: &RequestId,
+    ) -> Result<Self, NotificationError> {
         let webhook = json!({
             "webhook_type": resource.webhook_type(), "webhook_code": "answered_at_once",
             "link_id": link, "request_id": id
@@ -163,38 +176,54 @@ impl Delivery {
 
     /// Stands in for the webhook when Belvo no longer has a link.
     pub fn of_deleted_link(link: &LinkId) -> Result<Self, NotificationError> {
-        let webhook = json!({"webhook_type": "LINK", "webhook_code": LINK_DELETED, "link_id": link});
+        let webhook =
+            json!({"webhook_type": "LINK", "webhook_code": LINK_DELETED, "link_id": link});
         Self::of_webhook(&webhook.to_string(), link.as_str())
     }
 
-    /// Stands in for the webhook of a link of which nothing was heard, and that is looked after again at `next`.
+    /// Stands in for the webhook of a link of which nothing was heard, and that is looked after
+    /// again at `next`.
     pub fn of_silent_link(link: &LinkId, next: Timestamp) -> Result<Self, NotificationError> {
         let webhook = json!({
             "webhook_type": Resource::TRANSACTIONS.webhook_type(), "webhook_code": SILENT, "link_id": link,
             "data": { "next": next }
         });
         let delivery = Self::of_webhook(&webhook.to_string(), link.as_str())?;
-        Ok(Self { overdue: Some(next), ..delivery })
+        Ok(Self {
+            overdue: Some(next),
+            ..delivery
+        })
     }
 
     /// Stands in for the webhook of a request that is overdue, and will be so again at `next`.
-    pub fn of_overdue_request(record: &RequestRecord, next: Timestamp) -> Result<Self, NotificationError> {
+    pub fn of_overdue_request(
+        record: &RequestRecord,
+        next: Timestamp,
+    ) -> Result<Self, NotificationError> {
         let webhook = json!({
             "webhook_type": record.resource.webhook_type(), "webhook_code": "overdue",
             "link_id": record.link, "request_id": record.id, "data": { "next": next }
         });
         let delivery = Self::of_webhook(&webhook.to_string(), record.id.as_str())?;
-        Ok(Self { overdue: Some(next), ..delivery })
+        Ok(Self {
+            overdue: Some(next),
+            ..delivery
+        })
     }
 
     /// Reads a message of the queue.
     pub fn parse(message: &str) -> Result<Self, DeliveryError> {
-        let message: Message =
-            serde_json::from_str(message).map_err(|error| DeliveryError::NotADelivery(json_fault(&error)))?;
-        let sha256 =
-            message.delivery_id.len() == 64 && message.delivery_id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let message: Message = serde_json::from_str(message)
+            .map_err(|error| DeliveryError::NotADelivery(json_fault(&error)))?;
+        let sha256 = message.delivery_id.len() == 64
+            && message
+                .delivery_id
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit());
         if !sha256 || message.kind != Kind::of(message.unfinished.as_ref(), message.overdue) {
-            return Err(DeliveryError::NotADelivery("its parts do not fit together".to_owned()));
+            return Err(DeliveryError::NotADelivery(
+                "its parts do not fit together".to_owned(),
+            ));
         }
         Ok(Self {
             id: message.delivery_id,
@@ -220,12 +249,18 @@ impl Delivery {
         serde_json::to_string(&message).map_err(QueueError::Encoding)
     }
 
-    /// What SQS drops repetitions by, for five minutes. A webhook with a request id says the same thing each time it is
-    /// sent. One without may say "there is news" twice with the same bytes, and the second must not be dropped after
-    /// the first was collected, so each is its own (docs/decisions/0003). A continuation is one step of one collection.
+    /// What SQS drops repetitions by, for five minutes. A webhook with a request id says the same
+    /// thing each time it is sent. One without may say "there is news" twice with the same bytes,
+    /// and the second must not be dropped after the first was collected, so each is its own
+    /// (docs/decisions/0003). A continuation is one step of one collection.
     fn deduplication_id(&self) -> String {
         if let Some(Unfinished { progress, .. }) = &self.unfinished {
-            return format!("{}-{}-{}", &self.id[..32], progress.started_at.unix_millis(), progress.parts);
+            return format!(
+                "{}-{}-{}",
+                &self.id[..32],
+                progress.started_at.unix_millis(),
+                progress.parts
+            );
         }
         match self.notification.request_id {
             Some(_) => self.id.clone(),
@@ -244,15 +279,25 @@ impl Queue {
     /// The queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(aws), url }
+        Self {
+            client: aws_sdk_sqs::Client::new(aws),
+            url,
+        }
     }
 
-    /// Opens the connection that the first message will use. A failure shows again, with its reason, on that message.
+    /// Opens the connection that the first message will use. A failure shows again, with its
+    /// reason, on that message.
     pub async fn warm_up(&self) {
-        let _ = self.client.get_queue_attributes().queue_url(&self.url).send().await;
+        let _ = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .send()
+            .await;
     }
 
-    /// Puts a delivery into the group of its link. When this returns `Ok`, SQS holds the message durably.
+    /// Puts a delivery into the group of its link. When this returns `Ok`, SQS holds the message
+    /// durably.
     pub async fn send(&self, delivery: &Delivery) -> Result<(), QueueError> {
         self.client
             .send_message()
@@ -267,7 +312,11 @@ impl Queue {
     }
 
     /// Lets a message come back after `wait` instead of the queue's visibility timeout.
-    pub async fn retry_after(&self, receipt_handle: &str, wait: Duration) -> Result<(), QueueError> {
+    pub async fn retry_after(
+        &self,
+        receipt_handle: &str,
+        wait: Duration,
+    ) -> Result<(), QueueError> {
         let seconds = i32::try_from(wait.min(LONGEST_WAIT).as_secs()).unwrap_or(i32::MAX);
         self.client
             .change_message_visibility()
@@ -291,16 +340,29 @@ impl DeadLetters {
     /// The dead-letter queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
-        Self { client: aws_sdk_sqs::Client::new(aws), url }
+        Self {
+            client: aws_sdk_sqs::Client::new(aws),
+            url,
+        }
     }
 
-    /// Puts a message that is given up, as it is, beside the reason (attributes `reason` and `receives`), so that moving it
-    /// back to the queue tries it again. May be repeated: a second copy is as harmless as a second delivery.
-    pub async fn put(&self, body: &str, group: &str, reason: &str, receives: u32) -> Result<(), QueueError> {
+    /// Puts a message that is given up, as it is, beside the reason (attributes `reason` and
+    /// `receives`), so that moving it back to the queue tries it again. May be repeated: a second
+    /// copy is as harmless as a second delivery.
+    pub async fn put(
+        &self,
+        body: &str,
+        group: &str,
+        reason: &str,
+        receives: u32,
+    ) -> Result<(), QueueError> {
         // SQS takes attributes of 256 KB; the reason is for a person.
         let reason: String = reason.chars().take(1_000).collect();
         let attribute = |kind: &str, value: String| {
-            let value = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
+            let value = MessageAttributeValue::builder()
+                .data_type(kind)
+                .string_value(value)
+                .build();
             value.map_err(|error| QueueError::Send(Box::new(SdkError::construction_failure(error))))
         };
         self.client
@@ -341,14 +403,20 @@ mod tests {
 
     #[test]
     fn news_without_a_request_id_are_never_dropped() {
-        let (one, other) = (delivery(WITHOUT_ID).deduplication_id(), delivery(WITHOUT_ID).deduplication_id());
+        let (one, other) = (
+            delivery(WITHOUT_ID).deduplication_id(),
+            delivery(WITHOUT_ID).deduplication_id(),
+        );
         assert_ne!(one, other);
         assert!(one.len() <= 128, "SQS takes 128 characters");
     }
 
     #[test]
     fn a_delivery_is_correlated_by_its_request_or_else_by_its_invocation() {
-        assert_eq!(delivery(WITH_ID).correlation_id, "4363b08b51eb43509c745df5ac92a7f6");
+        assert_eq!(
+            delivery(WITH_ID).correlation_id,
+            "4363b08b51eb43509c745df5ac92a7f6"
+        );
         assert_eq!(delivery(WITHOUT_ID).correlation_id, "gateway");
     }
 
@@ -360,7 +428,10 @@ mod tests {
             (&read.id, &read.correlation_id, read.received_at),
             (&sent.id, &sent.correlation_id, sent.received_at)
         );
-        assert_eq!((read.webhook.get(), read.notification), (WITH_ID, sent.notification));
+        assert_eq!(
+            (read.webhook.get(), read.notification),
+            (WITH_ID, sent.notification)
+        );
     }
 
     #[test]
@@ -373,11 +444,20 @@ mod tests {
             not_before: None,
             progress: Progress::new(Days::ALL, true, started_at),
         };
-        let continuation = |started_at| Delivery { unfinished: Some(unfinished(started_at)), ..delivery(WITHOUT_ID) };
+        let continuation = |started_at| Delivery {
+            unfinished: Some(unfinished(started_at)),
+            ..delivery(WITHOUT_ID)
+        };
         let read = Delivery::parse(&continuation(at).message().unwrap()).unwrap();
         assert_eq!(read.unfinished, Some(unfinished(at)));
-        assert_eq!(continuation(at).deduplication_id(), continuation(at).deduplication_id());
-        assert_ne!(continuation(at).deduplication_id(), continuation(at.plus_seconds(1)).deduplication_id());
+        assert_eq!(
+            continuation(at).deduplication_id(),
+            continuation(at).deduplication_id()
+        );
+        assert_ne!(
+            continuation(at).deduplication_id(),
+            continuation(at.plus_seconds(1)).deduplication_id()
+        );
     }
 
     #[test]
@@ -386,22 +466,35 @@ mod tests {
             "id": "r", "link": "16f68516-bcbc-4cf7-b815-c500d4204e28", "resource": "transactions"
         });
         let next = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
-        let overdue = Delivery::of_overdue_request(&serde_json::from_value(record).unwrap(), next).unwrap();
+        let overdue =
+            Delivery::of_overdue_request(&serde_json::from_value(record).unwrap(), next).unwrap();
         let read = Delivery::parse(&overdue.message().unwrap()).unwrap();
         assert_eq!(read.overdue, Some(next));
-        assert_eq!(delivery(read.webhook.get()).overdue, None, "the same bytes as a webhook");
+        assert_eq!(
+            delivery(read.webhook.get()).overdue,
+            None,
+            "the same bytes as a webhook"
+        );
     }
 
     #[test]
     fn only_the_schedules_message_is_a_sweep() {
         assert!(is_sweep(r#"{"kind":"sweep","at":"2026-03-01T00:00:00Z"}"#));
-        assert!(!is_sweep(&delivery(WITH_ID).message().unwrap()) && !is_sweep("sweep") && !is_sweep("{}"));
+        assert!(
+            !is_sweep(&delivery(WITH_ID).message().unwrap())
+                && !is_sweep("sweep")
+                && !is_sweep("{}")
+        );
     }
 
     #[test]
     fn what_is_no_delivery_is_refused_without_repeating_it() {
         let error = Delivery::parse("\"secret\"").unwrap_err();
-        assert!(matches!(error, DeliveryError::NotADelivery(_)) && !error.to_string().contains("secret"), "{error}");
+        assert!(
+            matches!(error, DeliveryError::NotADelivery(_))
+                && !error.to_string().contains("secret"),
+            "{error}"
+        );
         let id = "0".repeat(64);
         let stray = |kind: &str, id: &str| {
             format!(
@@ -409,9 +502,22 @@ mod tests {
                 "received_at":"2026-03-01T00:00:00Z","webhook":{{}}}}"#
             )
         };
-        assert!(matches!(Delivery::parse(&stray("webhook", &id)), Err(DeliveryError::NotANotification(_))));
-        for message in [stray("webhook", "d"), stray("continuation", &id), stray("other", &id)] {
-            assert!(matches!(Delivery::parse(&message), Err(DeliveryError::NotADelivery(_))), "{message}");
+        assert!(matches!(
+            Delivery::parse(&stray("webhook", &id)),
+            Err(DeliveryError::NotANotification(_))
+        ));
+        for message in [
+            stray("webhook", "d"),
+            stray("continuation", &id),
+            stray("other", &id),
+        ] {
+            assert!(
+                matches!(
+                    Delivery::parse(&message),
+                    Err(DeliveryError::NotADelivery(_))
+                ),
+                "{message}"
+            );
         }
     }
 }

@@ -13,10 +13,11 @@ use tokio::sync::Mutex;
 
 use crate::aws::SdkConfig;
 
-/// A value is read again after this time, so that one that was withdrawn is not believed for longer.
+/// A value is read again after this time, so that one that was withdrawn is not believed for
+/// longer.
 const GREATEST_AGE: Duration = Duration::from_mins(5);
-/// At most one extra read per this span, however often callers suspect a rotation: a stranger who keeps sending wrong
-/// webhooks must not turn them into calls to Secrets Manager.
+/// At most one extra read per this span, however often callers suspect a rotation: a stranger who
+/// keeps sending wrong webhooks must not turn them into calls to Secrets Manager.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
 /// Text that cannot be printed: its `Debug` shows nothing of it, and it has no `Display`.
@@ -31,8 +32,8 @@ impl SecretText {
         &self.0
     }
 
-    /// Whether `candidate` is this text, in a time that does not depend on where they differ. The empty secret matches
-    /// nothing.
+    /// Whether `candidate` is this text, in a time that does not depend on where they differ. The
+    /// empty secret matches nothing.
     #[must_use]
     pub fn matches(&self, candidate: &[u8]) -> bool {
         !self.0.is_empty() && bool::from(self.0.as_bytes().ct_eq(candidate))
@@ -94,8 +95,16 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// A secret that is read when it is first needed.
     #[must_use]
     pub fn new(aws: &SdkConfig, arn: String) -> Self {
-        let ages = Ages { least: LEAST_AGE, greatest: GREATEST_AGE };
-        Self { client: aws_sdk_secretsmanager::Client::new(aws), arn, ages, cache: Mutex::new(None) }
+        let ages = Ages {
+            least: LEAST_AGE,
+            greatest: GREATEST_AGE,
+        };
+        Self {
+            client: aws_sdk_secretsmanager::Client::new(aws),
+            arn,
+            ages,
+            cache: Mutex::new(None),
+        }
     }
 
     /// The same secret, read again at other ages.
@@ -104,7 +113,8 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         Self { ages, ..self }
     }
 
-    /// The value as it was a few minutes ago at most; an older one only while Secrets Manager does not answer.
+    /// The value as it was a few minutes ago at most; an older one only while Secrets Manager does
+    /// not answer.
     pub async fn get(&self) -> Result<Version<T>, SecretError> {
         let mut cache = self.cache.lock().await;
         match cache.as_ref() {
@@ -117,27 +127,46 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         }
     }
 
-    /// Another version than `failed`, for a caller whom that one failed: a rotation may have replaced it. `None` if there
-    /// is none, or if it was looked for a moment ago.
+    /// Another version than `failed`, for a caller whom that one failed: a rotation may have
+    /// replaced it. `None` if there is none, or if it was looked for a moment ago.
     pub async fn newer_than(&self, failed: &Version<T>) -> Result<Option<Version<T>>, SecretError> {
         let mut cache = self.cache.lock().await;
         let known = match cache.as_ref() {
-            Some((read_at, known)) if known.id != failed.id || read_at.elapsed() < self.ages.least => known.clone(),
+            Some((read_at, known))
+                if known.id != failed.id || read_at.elapsed() < self.ages.least =>
+            {
+                known.clone()
+            }
             _ => self.read_into(&mut cache).await?,
         };
         Ok((known.id != failed.id).then_some(known))
     }
 
-    async fn read_into(&self, cache: &mut Option<(Instant, Version<T>)>) -> Result<Version<T>, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await.map_err(|error| {
-            match error.as_service_error() {
-                Some(GetSecretValueError::ResourceNotFoundException(_)) => SecretError::Empty(self.arn.clone()),
+    async fn read_into(
+        &self,
+        cache: &mut Option<(Instant, Version<T>)>,
+    ) -> Result<Version<T>, SecretError> {
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.arn)
+            .send()
+            .await
+            .map_err(|error| match error.as_service_error() {
+                Some(GetSecretValueError::ResourceNotFoundException(_)) => {
+                    SecretError::Empty(self.arn.clone())
+                }
                 _ => SecretError::Unavailable(self.arn.clone(), Box::new(error)),
-            }
-        })?;
-        let text = answer.secret_string().ok_or_else(|| SecretError::Empty(self.arn.clone()))?;
-        let value: T = serde_json::from_str(text).map_err(|_| SecretError::Malformed(self.arn.clone()))?;
-        let version = Version { value, id: answer.version_id.unwrap_or_default() };
+            })?;
+        let text = answer
+            .secret_string()
+            .ok_or_else(|| SecretError::Empty(self.arn.clone()))?;
+        let value: T =
+            serde_json::from_str(text).map_err(|_| SecretError::Malformed(self.arn.clone()))?;
+        let version = Version {
+            value,
+            id: answer.version_id.unwrap_or_default(),
+        };
         *cache = Some((Instant::now(), version.clone()));
         Ok(version)
     }
@@ -149,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_printed() {
-        assert_eq!(format!("{:?}", SecretText::from("Bearer abc")), "SecretText(..)");
+        assert_eq!(
+            format!("{:?}", SecretText::from("Bearer abc")),
+            "SecretText(..)"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Days relative to the present: requests may not end in the future, and the sandbox's rows are of the last year.
+//! Days relative to the present: requests may not end in the future, and the sandbox's rows are of
+//! the last year.
 
 use time::{Duration, OffsetDateTime};
 

@@ -6,7 +6,8 @@ use tokio::net::TcpListener;
 
 use crate::Stack;
 
-/// Starts dynoxide with empty tables of the same keys and indexes as the stack's, and returns its endpoint.
+/// Starts dynoxide with empty tables of the same keys and indexes as the stack's, and returns its
+/// endpoint.
 pub async fn dynoxide_with_tables_of(stack: &Stack) -> String {
     let database = Database::memory().expect("a database");
     copy_tables(stack, &database).await;
@@ -16,12 +17,15 @@ pub async fn dynoxide_with_tables_of(stack: &Stack) -> String {
     endpoint
 }
 
-/// Makes tables of the same keys and indexes as the stack's: template.yaml stays the only description of them. In JSON,
-/// because the local AWS describes tables in a way that the SDK does not read (a text where a boolean belongs).
+/// Makes tables of the same keys and indexes as the stack's: template.yaml stays the only
+/// description of them. In JSON, because the local AWS describes tables in a way that the SDK does
+/// not read (a text where a boolean belongs).
 pub async fn copy_tables(stack: &Stack, database: &Database) {
     for name in [&stack.requests_table, &stack.transactions_table] {
         let described = json!({ "TableName": name });
-        let described = stack.local_aws("dynamodb", "DynamoDB_20120810.DescribeTable", &described).await;
+        let described = stack
+            .local_aws("dynamodb", "DynamoDB_20120810.DescribeTable", &described)
+            .await;
         let table = &described["Table"];
         let mut copy = json!({
             "TableName": name,
@@ -30,11 +34,16 @@ pub async fn copy_tables(stack: &Stack, database: &Database) {
             "KeySchema": table["KeySchema"],
         });
         for indexes in ["GlobalSecondaryIndexes", "LocalSecondaryIndexes"] {
-            if let Some(described) = table[indexes].as_array().filter(|described| !described.is_empty()) {
+            if let Some(described) = table[indexes]
+                .as_array()
+                .filter(|described| !described.is_empty())
+            {
                 let kept = |index: &Value| json!({"IndexName": index["IndexName"], "KeySchema": index["KeySchema"], "Projection": index["Projection"]});
                 copy[indexes] = described.iter().map(kept).collect();
             }
         }
-        database.create_table(serde_json::from_value(copy).expect("a table")).expect("a new table");
+        database
+            .create_table(serde_json::from_value(copy).expect("a table"))
+            .expect("a new table");
     }
 }

@@ -2,14 +2,17 @@
 
 use serde_json::{Number, Value};
 
-/// The value with every number in one spelling. A database may write a decimal in another way than it was sent; it is
-/// equal when every digit that counts is.
+/// The value with every number in one spelling. A database may write a decimal in another way than
+/// it was sent; it is equal when every digit that counts is.
 #[must_use]
 pub fn canonical(value: &Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(canonical_number(number)),
         Value::Array(elements) => elements.iter().map(canonical).collect(),
-        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), canonical(field))).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), canonical(field)))
+            .collect(),
         other => other.clone(),
     }
 }
@@ -32,7 +35,9 @@ pub fn difference(one: &Value, other: &Value) -> Option<String> {
 fn canonical_number(number: &Number) -> Number {
     let text = number.to_string();
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let (sign, mantissa) = mantissa
+        .strip_prefix('-')
+        .map_or(("", mantissa), |rest| ("-", rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0').trim_end_matches('0');
@@ -40,8 +45,11 @@ fn canonical_number(number: &Number) -> Number {
         return Number::from(0);
     }
     let trailing_zeros = digits.len() - digits.trim_end_matches('0').len();
-    let exponent = exponent.parse::<i64>().unwrap_or_default() - length(fraction) + length(&digits[..trailing_zeros]);
-    format!("{sign}{significant}e{exponent}").parse().unwrap_or_else(|_| number.clone())
+    let exponent = exponent.parse::<i64>().unwrap_or_default() - length(fraction)
+        + length(&digits[..trailing_zeros]);
+    format!("{sign}{significant}e{exponent}")
+        .parse()
+        .unwrap_or_else(|_| number.clone())
 }
 
 fn length(text: &str) -> i64 {
@@ -53,15 +61,35 @@ mod tests {
     use super::*;
 
     fn equal(one: &str, other: &str) -> bool {
-        difference(&serde_json::from_str(one).unwrap(), &serde_json::from_str(other).unwrap()).is_none()
+        difference(
+            &serde_json::from_str(one).unwrap(),
+            &serde_json::from_str(other).unwrap(),
+        )
+        .is_none()
     }
 
     #[test]
     fn numbers_are_equal_by_value() {
-        assert!(equal("10.50", "10.5") && equal("1e2", "100") && equal("0.00", "0") && equal("-0.10", "-1e-1"));
-        assert!(equal("123456789012345678901234567890.12", "123456789012345678901234567890.120"));
-        assert!(!equal("10.5", "10.51") && !equal("1", "-1") && !equal("1", "\"1\"") && !equal("0", "null"));
-        assert!(!equal("123456789012345678901234567890.12", "123456789012345678901234567890.13"));
+        assert!(
+            equal("10.50", "10.5")
+                && equal("1e2", "100")
+                && equal("0.00", "0")
+                && equal("-0.10", "-1e-1")
+        );
+        assert!(equal(
+            "123456789012345678901234567890.12",
+            "123456789012345678901234567890.120"
+        ));
+        assert!(
+            !equal("10.5", "10.51")
+                && !equal("1", "-1")
+                && !equal("1", "\"1\"")
+                && !equal("0", "null")
+        );
+        assert!(!equal(
+            "123456789012345678901234567890.12",
+            "123456789012345678901234567890.13"
+        ));
     }
 
     #[test]

@@ -17,10 +17,14 @@ pub struct Link<'a> {
 
 impl<'a> Link<'a> {
     pub(crate) fn new(stack: &'a Stack, id: &str) -> Self {
-        Self { id: id.to_owned(), stack }
+        Self {
+            id: id.to_owned(),
+            stack,
+        }
     }
 
-    /// Makes the sandbox misbehave for this link. `rule` is a rule of its control API without `link`.
+    /// Makes the sandbox misbehave for this link. `rule` is a rule of its control API without
+    /// `link`.
     pub async fn misbehave(&self, mut rule: Value) {
         rule["link"] = json!(self.id);
         self.stack.sandbox(Method::POST, "rules", Some(rule)).await;
@@ -47,7 +51,10 @@ impl<'a> Link<'a> {
     pub async fn retrieve(&self) -> String {
         let answer = self.request().await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-        answer.body["request_id"].as_str().expect("a request id").to_owned()
+        answer.body["request_id"]
+            .as_str()
+            .expect("a request id")
+            .to_owned()
     }
 
     /// Asks for a retrieval and waits until it is collected; returns its record.
@@ -64,40 +71,78 @@ impl<'a> Link<'a> {
 
     /// Takes a row away at the sandbox.
     pub async fn delete(&self, id: &str) {
-        self.stack.sandbox(Method::DELETE, &format!("links/{}/transactions/{id}", self.id), None).await;
+        self.stack
+            .sandbox(
+                Method::DELETE,
+                &format!("links/{}/transactions/{id}", self.id),
+                None,
+            )
+            .await;
     }
 
     /// Adds rows at the sandbox, all on one day, `YYYY-MM-DD`.
     pub async fn add(&self, count: u64, day: &str) {
         let body = json!({"count": count, "date": day});
-        self.stack.sandbox(Method::POST, &format!("links/{}/transactions", self.id), Some(body)).await;
+        self.stack
+            .sandbox(
+                Method::POST,
+                &format!("links/{}/transactions", self.id),
+                Some(body),
+            )
+            .await;
     }
 
     /// Books every pending row at the sandbox.
     pub async fn settle(&self) {
-        self.stack.sandbox(Method::POST, &format!("links/{}/settle", self.id), None).await;
+        self.stack
+            .sandbox(Method::POST, &format!("links/{}/settle", self.id), None)
+            .await;
     }
 
     /// Changes the balance of one of the sandbox's accounts.
     pub async fn change_a_balance(&self, current: u64) {
-        let accounts = self.stack.sandbox(Method::GET, &format!("links/{}/accounts", self.id), None).await;
-        let path = format!("links/{}/accounts/{}", self.id, accounts[0]["id"].as_str().expect("an id"));
-        self.stack.sandbox(Method::PATCH, &path, Some(json!({"balance": {"current": current}}))).await;
+        let accounts = self
+            .stack
+            .sandbox(Method::GET, &format!("links/{}/accounts", self.id), None)
+            .await;
+        let path = format!(
+            "links/{}/accounts/{}",
+            self.id,
+            accounts[0]["id"].as_str().expect("an id")
+        );
+        self.stack
+            .sandbox(
+                Method::PATCH,
+                &path,
+                Some(json!({"balance": {"current": current}})),
+            )
+            .await;
     }
 
-    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual ones.
+    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual
+    /// ones.
     pub async fn notify(&self, fields: Value) {
-        self.stack.sandbox(Method::POST, &format!("links/{}/notify", self.id), Some(fields)).await;
+        self.stack
+            .sandbox(
+                Method::POST,
+                &format!("links/{}/notify", self.id),
+                Some(fields),
+            )
+            .await;
     }
 
     /// The same user connects the same bank again.
     pub async fn reconnect(&self) -> Link<'a> {
-        let link = self.stack.sandbox(Method::POST, &format!("links/{}/reconnect", self.id), None).await;
+        let link = self
+            .stack
+            .sandbox(Method::POST, &format!("links/{}/reconnect", self.id), None)
+            .await;
         Link::new(self.stack, link["id"].as_str().expect("an id"))
     }
 
-    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual ones and a request id that
-    /// nobody here has issued; waits until it is collected, and returns its record.
+    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual
+    /// ones and a request id that nobody here has issued; waits until it is collected, and returns
+    /// its record.
     pub async fn announce(&self, mut fields: Value) -> Value {
         let id = uuid::Uuid::new_v4().to_string();
         fields["request_id"] = json!(id);
@@ -108,20 +153,33 @@ impl<'a> Link<'a> {
     /// The queries of the pages that were read of this link so far.
     pub async fn page_queries(&self) -> Vec<String> {
         let log = self.stack.sandbox(Method::GET, "log", None).await;
-        let gets = log["gets"].as_array().expect("an array").iter().filter(|get| get["link"] == json!(self.id));
-        gets.map(|get| get["query"].as_str().expect("a query").to_owned()).collect()
+        let gets = log["gets"]
+            .as_array()
+            .expect("an array")
+            .iter()
+            .filter(|get| get["link"] == json!(self.id));
+        gets.map(|get| get["query"].as_str().expect("a query").to_owned())
+            .collect()
     }
 
     /// Makes a row of the sandbox pending, and returns its id.
     pub async fn make_one_pending(&self) -> String {
         let id = self.truth().await.into_keys().next().expect("a row");
-        self.amend(&id, json!({"status": "PENDING", "accounting_date": null})).await;
+        self.amend(&id, json!({"status": "PENDING", "accounting_date": null}))
+            .await;
         id
     }
 
     /// The sandbox's rows, by id.
     pub async fn truth(&self) -> BTreeMap<String, Value> {
-        let rows = self.stack.sandbox(Method::GET, &format!("links/{}/transactions", self.id), None).await;
+        let rows = self
+            .stack
+            .sandbox(
+                Method::GET,
+                &format!("links/{}/transactions", self.id),
+                None,
+            )
+            .await;
         by_id(rows.as_array().expect("an array of rows"))
     }
 
@@ -132,7 +190,11 @@ impl<'a> Link<'a> {
 
     /// The pages of `GET /links/{link}/transactions` with these parameters.
     pub async fn stored_pages(&self, parameters: &str) -> Vec<Vec<Value>> {
-        self.pages(&format!("/links/{}/transactions?{parameters}", self.id), "transactions").await
+        self.pages(
+            &format!("/links/{}/transactions?{parameters}", self.id),
+            "transactions",
+        )
+        .await
     }
 
     /// Every page of a listing whose rows stand under `name`.
@@ -155,19 +217,31 @@ impl<'a> Link<'a> {
         assert_equal(&self.truth().await, self.stored().await)
     }
 
-    /// Asks for a retrieval of another resource, with further fields of the body, and waits until it is collected; returns its
-    /// record.
+    /// Asks for a retrieval of another resource, with further fields of the body, and waits until
+    /// it is collected; returns its record.
     pub async fn collect_resource(&self, resource: &str, mut body: Value) -> Value {
         body["link"] = json!(self.id);
         body["resource"] = json!(resource);
         let answer = self.stack.request(&body).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-        self.stack.request_with_status(answer.body["request_id"].as_str().expect("a request id"), "collected").await
+        self.stack
+            .request_with_status(
+                answer.body["request_id"].as_str().expect("a request id"),
+                "collected",
+            )
+            .await
     }
 
     /// The sandbox's rows of another resource, by id.
     pub async fn truth_of(&self, resource: &str) -> BTreeMap<String, Value> {
-        let rows = self.stack.sandbox(Method::GET, &format!("links/{}/resources/{resource}", self.id), None).await;
+        let rows = self
+            .stack
+            .sandbox(
+                Method::GET,
+                &format!("links/{}/resources/{resource}", self.id),
+                None,
+            )
+            .await;
         by_id(rows.as_array().expect("an array of rows"))
     }
 
@@ -177,9 +251,16 @@ impl<'a> Link<'a> {
         by_id(&self.pages(&path, "rows").await.concat())
     }
 
-    /// Asserts that our rows of another resource are the sandbox's rows, field by field, and returns them.
-    pub async fn assert_resource_equals_the_sandbox(&self, resource: &str) -> BTreeMap<String, Value> {
-        assert_equal(&self.truth_of(resource).await, self.stored_of(resource).await)
+    /// Asserts that our rows of another resource are the sandbox's rows, field by field, and
+    /// returns them.
+    pub async fn assert_resource_equals_the_sandbox(
+        &self,
+        resource: &str,
+    ) -> BTreeMap<String, Value> {
+        assert_equal(
+            &self.truth_of(resource).await,
+            self.stored_of(resource).await,
+        )
     }
 
     /// When each item of this link was last written, by sort key.
@@ -206,12 +287,17 @@ impl<'a> Link<'a> {
             .await
             .expect("DynamoDB answers");
         let text = |value: &AttributeValue| value.as_s().expect("text").clone();
-        items.into_iter().map(|item| (text(&item["_item"]), text(&item["_stored_at"]))).collect()
+        items
+            .into_iter()
+            .map(|item| (text(&item["_item"]), text(&item["_stored_at"])))
+            .collect()
     }
 
     /// How many retrievals this link has cost at the sandbox.
     pub async fn retrievals(&self) -> u64 {
-        self.stack.sandbox(Method::GET, "log", None).await["retrievals"][&self.id].as_u64().unwrap_or_default()
+        self.stack.sandbox(Method::GET, "log", None).await["retrievals"][&self.id]
+            .as_u64()
+            .unwrap_or_default()
     }
 
     /// A webhook body about this link.
@@ -226,10 +312,22 @@ impl<'a> Link<'a> {
 }
 
 /// Asserts that rows are equal field by field, and returns ours.
-fn assert_equal(truth: &BTreeMap<String, Value>, stored: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    let missing: Vec<_> = truth.keys().filter(|id| !stored.contains_key(*id)).collect();
-    let extra: Vec<_> = stored.keys().filter(|id| !truth.contains_key(*id)).collect();
-    assert!(missing.is_empty() && extra.is_empty(), "missing {missing:?}, extra {extra:?}");
+fn assert_equal(
+    truth: &BTreeMap<String, Value>,
+    stored: BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    let missing: Vec<_> = truth
+        .keys()
+        .filter(|id| !stored.contains_key(*id))
+        .collect();
+    let extra: Vec<_> = stored
+        .keys()
+        .filter(|id| !truth.contains_key(*id))
+        .collect();
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing {missing:?}, extra {extra:?}"
+    );
     for (id, row) in truth {
         assert_eq!(difference(row, &stored[id]), None, "row {id}");
     }
@@ -239,8 +337,10 @@ fn assert_equal(truth: &BTreeMap<String, Value>, stored: BTreeMap<String, Value>
 /// Rows by their ids, each of which must occur once.
 #[must_use]
 pub fn by_id(rows: &[Value]) -> BTreeMap<String, Value> {
-    let map: BTreeMap<_, _> =
-        rows.iter().map(|row| (row["id"].as_str().expect("an id").to_owned(), row.clone())).collect();
+    let map: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| (row["id"].as_str().expect("an id").to_owned(), row.clone()))
+        .collect();
     assert_eq!(map.len(), rows.len(), "an id occurs twice");
     map
 }

@@ -12,7 +12,12 @@ use shared::aws::SdkConfig;
 
 /// Adds the header fields that sign the request with the credentials of `aws`.
 pub(crate) async fn signed(aws: &SdkConfig, service: &str, mut request: Request) -> Request {
-    let credentials = aws.credentials_provider().unwrap().provide_credentials().await.unwrap();
+    let credentials = aws
+        .credentials_provider()
+        .unwrap()
+        .provide_credentials()
+        .await
+        .unwrap();
     let identity = credentials.into();
     let parameters = SigningParams::builder()
         .identity(&identity)
@@ -23,7 +28,11 @@ pub(crate) async fn signed(aws: &SdkConfig, service: &str, mut request: Request)
         .build()
         .unwrap()
         .into();
-    let body = request.body().and_then(reqwest::Body::as_bytes).unwrap_or_default().to_vec();
+    let body = request
+        .body()
+        .and_then(reqwest::Body::as_bytes)
+        .unwrap_or_default()
+        .to_vec();
     let signable = SignableRequest::new(
         request.method().as_str(),
         request.url().as_str(),
@@ -32,7 +41,10 @@ pub(crate) async fn signed(aws: &SdkConfig, service: &str, mut request: Request)
     );
     let (instructions, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
     for (name, value) in instructions.headers() {
-        request.headers_mut().insert(name.parse::<reqwest::header::HeaderName>().unwrap(), value.parse().unwrap());
+        request.headers_mut().insert(
+            name.parse::<reqwest::header::HeaderName>().unwrap(),
+            value.parse().unwrap(),
+        );
     }
     request
 }

@@ -70,44 +70,68 @@ impl Stack {
 
     /// Connects a user of the sandbox with so many transactions.
     pub async fn recurrent_link(&self, transactions: u64) -> Link<'_> {
-        self.link(json!({"access_mode": "recurrent", "transactions": transactions})).await
+        self.link(json!({"access_mode": "recurrent", "transactions": transactions}))
+            .await
     }
 
     /// Connects a user of the sandbox as described.
     pub async fn link(&self, spec: Value) -> Link<'_> {
         let link = self.sandbox(Method::POST, "links", Some(spec)).await;
-        Link::new(self, link["id"].as_str().expect("the sandbox names its links"))
+        Link::new(
+            self,
+            link["id"].as_str().expect("the sandbox names its links"),
+        )
     }
 
     /// `POST /requests` with this body.
     pub async fn request(&self, body: &Value) -> Answer {
-        self.signed(self.http.post(format!("{}/requests", self.api_url)).json(body)).await
+        self.signed(
+            self.http
+                .post(format!("{}/requests", self.api_url))
+                .json(body),
+        )
+        .await
     }
 
     /// `POST /requests` with this body and this `Idempotency-Key`.
     pub async fn request_with_key(&self, body: &Value, key: &str) -> Answer {
-        let request = self.http.post(format!("{}/requests", self.api_url)).header("idempotency-key", key);
+        let request = self
+            .http
+            .post(format!("{}/requests", self.api_url))
+            .header("idempotency-key", key);
         self.signed(request.json(body)).await
     }
 
     /// `POST` of the pipeline's own API.
     pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.signed(self.http.post(format!("{}{path}", self.api_url)).json(body)).await
+        self.signed(self.http.post(format!("{}{path}", self.api_url)).json(body))
+            .await
     }
 
     /// `DELETE` of the pipeline's own API.
     pub async fn delete(&self, path: &str) -> Answer {
-        self.signed(self.http.delete(format!("{}{path}", self.api_url))).await
+        self.signed(self.http.delete(format!("{}{path}", self.api_url)))
+            .await
     }
 
-    /// What a user's browser does in the widget at this address: the button `action`, and what the widget answers.
+    /// What a user's browser does in the widget at this address: the button `action`, and what the
+    /// widget answers.
     pub async fn in_the_widget(&self, widget_url: &str, action: &str) -> Answer {
         let widget = url::Url::parse(widget_url).expect("the address of a widget");
         let mut form: Vec<(String, String)> = widget.query_pairs().into_owned().collect();
-        form.extend([("institution", "ofmockbank_br_retail"), ("action", action)].map(|(n, v)| (n.into(), v.into())));
+        form.extend(
+            [("institution", "ofmockbank_br_retail"), ("action", action)]
+                .map(|(n, v)| (n.into(), v.into())),
+        );
         let target = widget.join("connect").expect("an address");
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.http.post(target).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .finish();
+        let request = self
+            .http
+            .post(target)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
         answer(request).await
     }
 
@@ -119,12 +143,16 @@ impl Stack {
 
     /// `GET` of the pipeline's own API.
     pub async fn get(&self, path: &str) -> Answer {
-        self.signed(self.http.get(format!("{}{path}", self.api_url))).await
+        self.signed(self.http.get(format!("{}{path}", self.api_url)))
+            .await
     }
 
     /// `POST /webhooks/belvo` with these bytes and this `Authorization`.
     pub async fn deliver(&self, body: impl Into<String>, authorization: Option<&str>) -> Answer {
-        let request = self.http.post(format!("{}/webhooks/belvo", self.api_url)).body(body.into());
+        let request = self
+            .http
+            .post(format!("{}/webhooks/belvo", self.api_url))
+            .body(body.into());
         answer(match authorization {
             Some(value) => request.header("authorization", value),
             None => request,
@@ -134,7 +162,9 @@ impl Stack {
 
     /// A call of the sandbox's control API, which must succeed.
     pub async fn sandbox(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let request = self.http.request(method, format!("{}/_control/{path}", self.sandbox_url));
+        let request = self
+            .http
+            .request(method, format!("{}/_control/{path}", self.sandbox_url));
         let answer = answer(match body {
             Some(body) => request.json(&body),
             None => request,
@@ -160,7 +190,9 @@ impl Stack {
             let about = |delivery: &&Value| delivery["link"] == link;
             let failed = |attempt: &Value| attempt["status"] == 503;
             let deliveries = log["deliveries"].as_array()?;
-            let attempts = deliveries.iter().find(about)?["attempts"].as_array()?.clone();
+            let attempts = deliveries.iter().find(about)?["attempts"]
+                .as_array()?
+                .clone();
             attempts.iter().any(failed).then_some(())
         })
         .await;
@@ -188,26 +220,47 @@ impl Stack {
     }
 
     async fn signed(&self, request: RequestBuilder) -> Answer {
-        let request = signed(&self.aws, "execute-api", request.build().expect("a request")).await;
+        let request = signed(
+            &self.aws,
+            "execute-api",
+            request.build().expect("a request"),
+        )
+        .await;
         read(self.http.execute(request).await.expect("the stack answers")).await
     }
 
     async fn logs(&self, operation: &str, body: Value) -> Value {
-        self.local_aws("logs", &format!("Logs_20140328.{operation}"), &body).await
+        self.local_aws("logs", &format!("Logs_20140328.{operation}"), &body)
+            .await
     }
 
     /// A call of the local AWS in its JSON protocol, for answers that the SDK does not read.
     pub async fn local_aws(&self, service: &str, target: &str, body: &Value) -> Value {
-        let request = self.http.post(&self.aws_url).header("x-amz-target", target).json(body);
+        let request = self
+            .http
+            .post(&self.aws_url)
+            .header("x-amz-target", target)
+            .json(body);
         let request = signed(&self.aws, service, request.build().expect("a request")).await;
-        read(self.http.execute(request).await.expect("the local AWS answers")).await.body
+        read(
+            self.http
+                .execute(request)
+                .await
+                .expect("the local AWS answers"),
+        )
+        .await
+        .body
     }
 }
 
 /// A client without TLS: everything the tests talk to is on this machine.
 fn plain_http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().expect("a plain client")
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .build()
+        .expect("a plain client")
 }
 
 async fn answer(request: RequestBuilder) -> Answer {
@@ -217,10 +270,18 @@ async fn answer(request: RequestBuilder) -> Answer {
 async fn read(response: reqwest::Response) -> Answer {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.expect("the answer is whole");
-    Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+    Answer {
+        status,
+        headers,
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the stack is described in the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the stack is described in the environment"
+)]
 fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with `make test`"))
 }

@@ -10,15 +10,18 @@ use uuid::Uuid;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// Announces every link once more, moves back what was given up, and waits until no message is left. Twice, because what is
-/// marked in one link depends on what the other links have become. Returns how many messages were moved back.
+/// Announces every link once more, moves back what was given up, and waits until no message is
+/// left. Twice, because what is marked in one link depends on what the other links have become.
+/// Returns how many messages were moved back.
 pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
     let mut redriven = calm(stack).await;
     for _ in 0..2 {
         let mut last = Vec::new();
         for link in links {
             let id = Uuid::new_v4().to_string();
-            let body = link.webhook("TRANSACTIONS", "historical_update", Some(&id)).to_string();
+            let body = link
+                .webhook("TRANSACTIONS", "historical_update", Some(&id))
+                .to_string();
             let answer = stack.deliver(body, Some(&stack.authorization)).await;
             assert_eq!(answer.status, 202, "{answer:?}");
             last.push(id);
@@ -26,29 +29,41 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
         redriven += calm(stack).await;
         for id in last {
             let record = stack.get(&format!("/requests/{id}")).await.body;
-            assert_eq!((&record["status"], &record["verdict"]), (&json!("collected"), &json!("complete")), "{record}");
+            assert_eq!(
+                (&record["status"], &record["verdict"]),
+                (&json!("collected"), &json!("complete")),
+                "{record}"
+            );
         }
     }
     redriven
 }
 
-/// Waits until both queues are empty. What was given up is moved back, but for what no function of ours has written; all of
-/// it has its reason.
+/// Waits until both queues are empty. What was given up is moved back, but for what no function of
+/// ours has written; all of it has its reason.
 async fn calm(stack: &Stack) -> usize {
     let sqs = aws_sdk_sqs::Client::new(&stack.aws);
     let mut redriven = 0;
     loop {
         for message in take(&sqs, &stack.dead_letter_queue_url).await {
-            let reason = message.message_attributes().and_then(|attributes| attributes.get("reason"));
-            let moved_by_sqs = attribute(&message, &MessageSystemAttributeName::DeadLetterQueueSourceArn);
+            let reason = message
+                .message_attributes()
+                .and_then(|attributes| attributes.get("reason"));
+            let moved_by_sqs = attribute(
+                &message,
+                &MessageSystemAttributeName::DeadLetterQueueSourceArn,
+            );
             assert!(reason.is_some() || moved_by_sqs.is_some(), "{message:?}");
-            let body: Value = serde_json::from_str(message.body().unwrap_or_default()).unwrap_or_default();
+            let body: Value =
+                serde_json::from_str(message.body().unwrap_or_default()).unwrap_or_default();
             if body["webhook"].is_object() {
                 redriven += 1;
                 move_back(&sqs, stack, &message).await;
             }
         }
-        if count(&sqs, &stack.queue_url).await == 0 && count(&sqs, &stack.dead_letter_queue_url).await == 0 {
+        if count(&sqs, &stack.queue_url).await == 0
+            && count(&sqs, &stack.dead_letter_queue_url).await == 0
+        {
             return redriven;
         }
         sleep(BETWEEN_LOOKS).await;
@@ -68,7 +83,12 @@ async fn take(sqs: &aws_sdk_sqs::Client, url: &str) -> Vec<Message> {
     let messages = received.messages.unwrap_or_default();
     for message in &messages {
         let receipt = message.receipt_handle().unwrap();
-        sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
+        sqs.delete_message()
+            .queue_url(url)
+            .receipt_handle(receipt)
+            .send()
+            .await
+            .unwrap();
     }
     messages
 }
@@ -91,12 +111,22 @@ fn attribute(message: &Message, name: &MessageSystemAttributeName) -> Option<Str
 
 /// Messages of a queue, those under way included.
 async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
-    let names =
-        [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
-    let answer =
-        sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let answer = sqs
+        .get_queue_attributes()
+        .queue_url(url)
+        .set_attribute_names(Some(names.to_vec()))
+        .send()
+        .await
+        .unwrap();
     let attributes = answer.attributes.unwrap_or_default();
-    names.iter().map(|name| attributes[name].parse::<u64>().unwrap()).sum()
+    names
+        .iter()
+        .map(|name| attributes[name].parse::<u64>().unwrap())
+        .sum()
 }
 
 /// The invariants, link by link.
@@ -122,9 +152,15 @@ async fn every_announced_request_has_ended(stack: &Stack, link: &Link<'_>) {
         let page = eventually(&format!("the requests of {} to end", link.id), || async {
             let page = stack.get(&path).await.body;
             let ended = |record: &Value| {
-                record["notified_at"].is_null() || ["collected", "failed"].contains(&record["status"].as_str().unwrap())
+                record["notified_at"].is_null()
+                    || ["collected", "failed"].contains(&record["status"].as_str().unwrap())
             };
-            page["requests"].as_array().unwrap().iter().all(ended).then_some(page)
+            page["requests"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(ended)
+                .then_some(page)
         })
         .await;
         match page["next_cursor"].as_str() {
@@ -139,10 +175,15 @@ async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String,
     let mut unmarked: BTreeMap<String, u32> = BTreeMap::new();
     let mut marked = BTreeMap::new();
     for (link, rows) in rows {
-        let page = stack.get(&format!("/links/{link}/transactions?limit=500")).await.body;
+        let page = stack
+            .get(&format!("/links/{link}/transactions?limit=500"))
+            .await
+            .body;
         let marks = page["same_as"].as_object().unwrap().clone();
         for (id, row) in rows {
-            let Some(movement) = movement(row) else { continue };
+            let Some(movement) = movement(row) else {
+                continue;
+            };
             match marks.get(id) {
                 Some(twin) => {
                     marked.insert(id.clone(), (movement, twin.clone()));
@@ -157,27 +198,48 @@ async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String,
         let elder = &rows[twin["link"].as_str().unwrap()][twin["id"].as_str().unwrap()];
         // It may stand under another day by now.
         let without_day = |name: &str| name.rsplit_once(' ').map(|(name, _)| name.to_owned());
-        assert_eq!(without_day(&name), movement(elder).as_deref().and_then(without_day), "{id} is not {twin}");
+        assert_eq!(
+            without_day(&name),
+            movement(elder).as_deref().and_then(without_day),
+            "{id} is not {twin}"
+        );
     }
 }
 
 /// What a movement is known by at its institution, with its day.
 fn movement(row: &Value) -> Option<String> {
-    let (account, name) = (&row["account"]["internal_identification"], &row["internal_identification"]);
-    (account.is_string() && name.is_string()).then(|| format!("{account} {name} {}", row["value_date"]))
+    let (account, name) = (
+        &row["account"]["internal_identification"],
+        &row["internal_identification"],
+    );
+    (account.is_string() && name.is_string())
+        .then(|| format!("{account} {name} {}", row["value_date"]))
 }
 
 /// The versions of a row follow one another, and the last one is what is listed.
 async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<Item = &String>) {
     for id in ids {
-        let history = stack.get(&format!("/links/{}/transactions/{id}/history", link.id)).await.body;
+        let history = stack
+            .get(&format!("/links/{}/transactions/{id}/history", link.id))
+            .await
+            .body;
         let versions = history["versions"].as_array().unwrap();
         for pair in versions.windows(2) {
-            let (until, from) = (pair[0]["until"].as_str().unwrap(), pair[1]["observed_at"].as_str().unwrap());
-            let follows = if pair[0]["deleted"] == json!(true) { until <= from } else { until == from };
+            let (until, from) = (
+                pair[0]["until"].as_str().unwrap(),
+                pair[1]["observed_at"].as_str().unwrap(),
+            );
+            let follows = if pair[0]["deleted"] == json!(true) {
+                until <= from
+            } else {
+                until == from
+            };
             assert!(follows, "{id} has a gap: {history}");
         }
-        assert!(versions.last().unwrap()["until"].is_null(), "{id} is listed: {history}");
+        assert!(
+            versions.last().unwrap()["until"].is_null(),
+            "{id} is listed: {history}"
+        );
     }
 }
 
@@ -185,7 +247,12 @@ async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<
 async fn nothing_secret_was_logged(stack: &Stack, logs: &str) {
     assert!(!logs.contains(&stack.authorization));
     let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
-    let keys = secrets.get_secret_value().secret_id(&stack.belvo_secret_arn).send().await.unwrap();
+    let keys = secrets
+        .get_secret_value()
+        .secret_id(&stack.belvo_secret_arn)
+        .send()
+        .await
+        .unwrap();
     let keys: Value = serde_json::from_str(keys.secret_string().unwrap()).unwrap();
     assert!(!logs.contains(keys["secret_password"].as_str().unwrap()));
 }

@@ -1,8 +1,10 @@
-//! Many links at a Belvo that does everything wrong at once, while the functions are killed in the middle of their work;
-//! and in the end the store equals Belvo row by row, and what must hold holds.
+//! Many links at a Belvo that does everything wrong at once, while the functions are killed in the
+//! middle of their work; and in the end the store equals Belvo row by row, and what must hold
+//! holds.
 //!
-//! Runs against a stack of its own, deployed with short waits (`make torture`). What happens to a link follows from the
-//! seed; when it happens does not, so a seed repeats the kinds of trouble and not every interleaving.
+//! Runs against a stack of its own, deployed with short waits (`make torture`). What happens to a
+//! link follows from the seed; when it happens does not, so a seed repeats the kinds of trouble and
+//! not every interleaving.
 
 #![expect(
     clippy::expect_used,
@@ -55,12 +57,21 @@ struct Arguments {
 #[tokio::main]
 async fn main() {
     let arguments = Arguments::parse();
-    let Arguments { seed, links, rounds, .. } = arguments;
+    let Arguments {
+        seed,
+        links,
+        rounds,
+        ..
+    } = arguments;
     println!("torture: seed {seed}, {links} links, {rounds} rounds each");
     // Says how to repeat the run, after whatever failed has said so.
-    let _hint = Hint(format!("make torture SEED={seed} LINKS={links} ROUNDS={rounds}"));
+    let _hint = Hint(format!(
+        "make torture SEED={seed} LINKS={links} ROUNDS={rounds}"
+    ));
     let limit = Duration::from_secs(arguments.seconds);
-    timeout(limit, run(&arguments)).await.unwrap_or_else(|_| panic!("not done after {limit:?}"));
+    timeout(limit, run(&arguments))
+        .await
+        .unwrap_or_else(|_| panic!("not done after {limit:?}"));
 }
 
 /// Names the command that repeats a run that failed.
@@ -83,12 +94,21 @@ async fn run(arguments: &Arguments) {
 
     let killer = kills::start(arguments.seed);
     let scripts = links.iter().enumerate().map(|(index, link)| {
-        let trouble = Trouble { stack: &stack, stranger: stranger.local_addr().unwrap() };
+        let trouble = Trouble {
+            stack: &stack,
+            stranger: stranger.local_addr().unwrap(),
+        };
         troubled(trouble, link, arguments, index)
     });
-    stream::iter(scripts).buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
+    stream::iter(scripts)
+        .buffer_unordered(AT_ONCE)
+        .collect::<Vec<()>>()
+        .await;
     let deaths = killer.stop().await;
-    println!("torture: troubled after {:?}, {deaths} functions killed", started.elapsed());
+    println!(
+        "torture: troubled after {:?}, {deaths} functions killed",
+        started.elapsed()
+    );
 
     stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
     let redriven = audit::settle(&stack, &links).await;
@@ -99,12 +119,20 @@ async fn run(arguments: &Arguments) {
     let logs = stack.function_logs().await;
     audit::check(&stack, &links, &logs).await;
     // I8: pages and redirects led there all the time.
-    assert!(timeout(Duration::from_millis(100), stranger.accept()).await.is_err(), "our keys went to another host");
+    assert!(
+        timeout(Duration::from_millis(100), stranger.accept())
+            .await
+            .is_err(),
+        "our keys went to another host"
+    );
     assert!(deaths > 0, "nobody was killed");
     let continued = logs.matches("collection goes on").count();
     println!("torture: {continued} collections went on in another invocation");
     // A short run may do without.
-    assert!(continued > 0 || arguments.links < A_LONG_RUN, "no collection was continued");
+    assert!(
+        continued > 0 || arguments.links < A_LONG_RUN,
+        "no collection was continued"
+    );
     println!("torture: everything holds after {:?}", started.elapsed());
 }
 
@@ -116,8 +144,13 @@ async fn connect<'a>(stack: &'a Stack, arguments: &Arguments) -> Vec<Link<'a>> {
         let link = match links.choose(&mut dice) {
             Some(elder) if dice.random_ratio(1, 10) => elder.reconnect().await,
             _ => {
-                let rows = [0, 1, 7, 30, 90, 150].choose(&mut dice).copied().expect("sizes");
-                stack.link(json!({"access_mode": "recurrent", "transactions": rows})).await
+                let rows = [0, 1, 7, 30, 90, 150]
+                    .choose(&mut dice)
+                    .copied()
+                    .expect("sizes");
+                stack
+                    .link(json!({"access_mode": "recurrent", "transactions": rows}))
+                    .await
             }
         };
         links.push(link);
@@ -142,7 +175,10 @@ async fn shorten_visibility(stack: &Stack) {
     aws_sdk_sqs::Client::new(&stack.aws)
         .set_queue_attributes()
         .queue_url(&stack.queue_url)
-        .attributes(QueueAttributeName::VisibilityTimeout, VISIBILITY_S.to_string())
+        .attributes(
+            QueueAttributeName::VisibilityTimeout,
+            VISIBILITY_S.to_string(),
+        )
         .send()
         .await
         .unwrap();

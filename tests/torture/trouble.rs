@@ -25,7 +25,10 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     for _ in 0..dice.random_range(0..4) {
         match (dice.random_range(0..6), rows.pop()) {
             (0 | 1, _) | (_, None) => link.add(dice.random_range(1..12), &day(dice)).await,
-            (2, Some(row)) => link.amend(&row, json!({"description": Uuid::new_v4().to_string()})).await,
+            (2, Some(row)) => {
+                link.amend(&row, json!({"description": Uuid::new_v4().to_string()}))
+                    .await;
+            }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
             // Not the last one: an empty listing proves nothing, so its row would stay.
             (4, Some(row)) if !rows.is_empty() => link.delete(&row).await,
@@ -52,7 +55,8 @@ impl Trouble<'_> {
 
     /// What may go wrong on the way, with where.
     fn misbehaviour(&self, dice: &mut ChaCha8Rng) -> (&'static str, Value) {
-        let code = |dice: &mut ChaCha8Rng, codes: &[&str]| json!({"error": {"code": codes.choose(dice)}});
+        let code =
+            |dice: &mut ChaCha8Rng, codes: &[&str]| json!({"error": {"code": codes.choose(dice)}});
         match dice.random_range(0..28) {
             0 | 1 => {
                 let codes = [
@@ -64,8 +68,25 @@ impl Trouble<'_> {
                 ];
                 ("get", code(dice, &codes))
             }
-            2 => ("get", code(dice, &["invalid_link", "login_error", "operational_limits_reached", "token_required"])),
-            3 => ("get", code(dice, &["authentication_failed", "access_to_resource_denied"])),
+            2 => (
+                "get",
+                code(
+                    dice,
+                    &[
+                        "invalid_link",
+                        "login_error",
+                        "operational_limits_reached",
+                        "token_required",
+                    ],
+                ),
+            ),
+            3 => (
+                "get",
+                code(
+                    dice,
+                    &["authentication_failed", "access_to_resource_denied"],
+                ),
+            ),
             4 => ("get", json!({"html_403": true})),
             5 => ("get", json!({"status": 429, "retry_after": 1})),
             6 => ("get", json!({"status": 503})),
@@ -75,9 +96,15 @@ impl Trouble<'_> {
             10 => ("get", json!({"duplicate_rows": true})),
             11 => ("get", json!({"empty": true})),
             12 => ("get", json!({"drop_page": 2})),
-            13 => ("get", json!({"foreign_next": format!("http://{}", self.stranger)})),
+            13 => (
+                "get",
+                json!({"foreign_next": format!("http://{}", self.stranger)}),
+            ),
             14 => ("get", json!({"delay_ms": dice.random_range(1..1_500)})),
-            15 => ("get", json!({"redirect": format!("http://{}/", self.stranger)})),
+            15 => (
+                "get",
+                json!({"redirect": format!("http://{}/", self.stranger)}),
+            ),
             // Rarely, because each one holds a function up for thirty seconds.
             26 if dice.random_ratio(1, 4) => ("get", json!({"hang": true})),
             26 | 27 => ("get", json!({"repeat_rows": true})),
@@ -87,12 +114,23 @@ impl Trouble<'_> {
             19 => ("webhook", json!({"hold_until_next": true})),
             20 => ("webhook", json!({"wrong_authorization": true})),
             21 => ("webhook", json!({"malformed": true})),
-            22 => ("webhook", json!({"data_errors": {"code": "login_error", "message": "no"}})),
+            22 => (
+                "webhook",
+                json!({"data_errors": {"code": "login_error", "message": "no"}}),
+            ),
             23 => ("webhook", json!({"without_request_id": true})),
-            24 => ("webhook", json!({"extra_bytes": dice.random_range(1..100_000)})),
+            24 => (
+                "webhook",
+                json!({"extra_bytes": dice.random_range(1..100_000)}),
+            ),
             _ => {
                 let lost = json!({"disconnect": true, "after": true});
-                let actions = [json!({"status": 429}), json!({"html_403": true}), json!({"ignore_async": true}), lost];
+                let actions = [
+                    json!({"status": 429}),
+                    json!({"html_403": true}),
+                    json!({"ignore_async": true}),
+                    lost,
+                ];
                 ("post", actions.choose(dice).cloned().unwrap_or_default())
             }
         }
@@ -112,7 +150,8 @@ impl Trouble<'_> {
                         "transactions_deleted",
                         "to_come",
                     ];
-                    link.notify(json!({"webhook_code": codes.choose(dice)})).await;
+                    link.notify(json!({"webhook_code": codes.choose(dice)}))
+                        .await;
                 }
                 _ => poison(self.stack, link, dice).await,
             }
@@ -122,7 +161,10 @@ impl Trouble<'_> {
 
 /// A message that no function of ours has written, in the link's group.
 async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
-    let body = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"].choose(dice).copied().unwrap_or_default();
+    let body = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"]
+        .choose(dice)
+        .copied()
+        .unwrap_or_default();
     aws_sdk_sqs::Client::new(&stack.aws)
         .send_message()
         .queue_url(&stack.queue_url)

@@ -32,11 +32,16 @@ impl Accounts {
     }
 
     fn knowing(known: HashMap<AccountId, Stored>) -> Self {
-        Self { known, seen: HashMap::new(), texts: Vec::new(), changed: BTreeSet::new() }
+        Self {
+            known,
+            seen: HashMap::new(),
+            texts: Vec::new(),
+            changed: BTreeSet::new(),
+        }
     }
 
-    /// Takes note of the account a row carries, and returns its id, if it is a whole account. Of two versions the one that
-    /// Belvo collected later counts.
+    /// Takes note of the account a row carries, and returns its id, if it is a whole account. Of
+    /// two versions the one that Belvo collected later counts.
     pub(crate) fn note(&mut self, text: &RawValue) -> Option<AccountId> {
         if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
             return Some(id.clone());
@@ -45,8 +50,16 @@ impl Accounts {
         let id = account.id().clone();
         self.texts.retain(|(known, _)| *known != id);
         self.texts.push((id.clone(), text.get().into()));
-        let version = Stored { digest: account.digest(), collected_at: account.collected_at(), deleted: false };
-        if self.known.get(&id).is_none_or(|known| version.replaces(known)) {
+        let version = Stored {
+            digest: account.digest(),
+            collected_at: account.collected_at(),
+            deleted: false,
+        };
+        if self
+            .known
+            .get(&id)
+            .is_none_or(|known| version.replaces(known))
+        {
             self.known.insert(id.clone(), version);
             self.changed.insert(id.clone());
             self.seen.insert(id.clone(), account);
@@ -56,18 +69,26 @@ impl Accounts {
         Some(id)
     }
 
-    /// Writes the accounts that have changed since the last call, and remembers for each that this link holds it.
+    /// Writes the accounts that have changed since the last call, and remembers for each that this
+    /// link holds it.
     pub(crate) async fn write_changed(
         &mut self,
         collect: &Collect,
         link: &LinkId,
         seen: &Observation,
     ) -> Result<(), CollectError> {
-        let changed: Vec<_> = self.changed.iter().filter_map(|id| self.seen.get(id).cloned()).collect();
+        let changed: Vec<_> = self
+            .changed
+            .iter()
+            .filter_map(|id| self.seen.get(id).cloned())
+            .collect();
         for account in &changed {
             collect.transactions.hold(link, account, seen.at).await?;
         }
-        collect.transactions.put_accounts(link, &changed, seen).await?;
+        collect
+            .transactions
+            .put_accounts(link, &changed, seen)
+            .await?;
         self.changed.clear();
         Ok(())
     }
@@ -89,7 +110,10 @@ mod tests {
     }
 
     fn account(current: u32, collected_at: &str) -> Box<RawValue> {
-        to_raw_value(&json!({"id": "a", "balance": {"current": current}, "collected_at": collected_at})).unwrap()
+        to_raw_value(
+            &json!({"id": "a", "balance": {"current": current}, "collected_at": collected_at}),
+        )
+        .unwrap()
     }
 
     const EARLY: &str = "2026-01-01T00:00:00Z";
@@ -98,10 +122,21 @@ mod tests {
     #[test]
     fn of_the_versions_that_rows_repeat_the_latest_counts_in_whatever_order_they_come() {
         let mut accounts = none();
-        let texts = [account(1, EARLY), account(2, LATE), account(1, EARLY), account(1, EARLY)];
-        let ids: Vec<_> = texts.iter().map(|text| accounts.note(text).unwrap()).collect();
+        let texts = [
+            account(1, EARLY),
+            account(2, LATE),
+            account(1, EARLY),
+            account(1, EARLY),
+        ];
+        let ids: Vec<_> = texts
+            .iter()
+            .map(|text| accounts.note(text).unwrap())
+            .collect();
         assert!(ids.iter().all(|id| *id == ids[0]));
-        assert_eq!(accounts.get(&ids[0]).unwrap().document()["balance"], json!({"current": 2}));
+        assert_eq!(
+            accounts.get(&ids[0]).unwrap().document()["balance"],
+            json!({"current": 2})
+        );
         assert_eq!(accounts.changed.len(), 1);
     }
 
@@ -119,7 +154,11 @@ mod tests {
     #[test]
     fn what_is_no_whole_account_has_no_id() {
         for text in ["null", "\"a\"", "{\"name\": \"no id\"}", "{\"id\": 7}"] {
-            assert_eq!(none().note(&RawValue::from_string(text.to_owned()).unwrap()), None, "{text}");
+            assert_eq!(
+                none().note(&RawValue::from_string(text.to_owned()).unwrap()),
+                None,
+                "{text}"
+            );
         }
     }
 }

@@ -9,8 +9,8 @@ use shared::{
 };
 use thiserror::Error;
 
-/// The first wait of the exponential back-off that Belvo recommends ("base interval of three seconds with a factor of
-/// two", Belvo's OpenAPI).
+/// The first wait of the exponential back-off that Belvo recommends ("base interval of three
+/// seconds with a factor of two", Belvo's OpenAPI).
 const FIRST_WAIT: Duration = Duration::from_secs(3);
 
 /// How long a message is tried.
@@ -37,7 +37,8 @@ pub enum CollectError {
     /// The message is not one of ours.
     #[error("the message cannot be read")]
     Message(#[from] DeliveryError),
-    /// The invocation ended before the work. What was stored stays; the next one fetches again and writes the rest.
+    /// The invocation ended before the work. What was stored stays; the next one fetches again and
+    /// writes the rest.
     #[error("the time of the invocation is over")]
     OutOfTime,
     /// The rest of a collection is not to go on before this wait is over.
@@ -53,7 +54,8 @@ pub enum CollectError {
 pub(crate) enum Next {
     /// It comes back after at least this wait.
     Retry(Duration),
-    /// It would fail again for ever: it goes to the dead-letter queue at once and does not hold its link up.
+    /// It would fail again for ever: it goes to the dead-letter queue at once and does not hold its
+    /// link up.
     GiveUp,
     /// It comes back late, and an error is logged, at which an alarm goes off.
     Alarm,
@@ -70,11 +72,14 @@ impl CollectError {
         match self {
             Self::Belvo(error) => match error.advice() {
                 Advice::Retry(after) => Next::Retry(after),
-                // The request has been recorded as failed; an error that still comes here has no request to record.
+                // The request has been recorded as failed; an error that still comes here has no
+                // request to record.
                 Advice::Stop => Next::GiveUp,
                 Advice::Alarm => Next::Alarm,
             },
-            Self::Store(StoreError::Corrupt(_) | StoreError::Refused(..)) | Self::Panicked => Next::Alarm,
+            Self::Store(StoreError::Corrupt(_) | StoreError::Refused(..)) | Self::Panicked => {
+                Next::Alarm
+            }
             Self::Store(_) | Self::Queue(_) | Self::OutOfTime => Next::Retry(FIRST_WAIT),
             Self::Message(_) => Next::GiveUp,
             Self::TooEarly(wait) => Next::Retry(*wait),
@@ -83,8 +88,9 @@ impl CollectError {
 }
 
 impl Patience {
-    /// How long a message stays hidden: the wait it was told, or the back-off of its `receives`-th failure if that is
-    /// longer, up to half as long again at random, so that links which failed together do not return together.
+    /// How long a message stays hidden: the wait it was told, or the back-off of its `receives`-th
+    /// failure if that is longer, up to half as long again at random, so that links which failed
+    /// together do not return together.
     pub(crate) fn wait(&self, next: Next, receives: u32) -> Duration {
         let backoff = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(receives.saturating_sub(1)));
         let wait = match next {
@@ -101,11 +107,18 @@ impl Patience {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { attempts: 30, longest_wait: Duration::from_mins(15) };
+    const PATIENCE: Patience = Patience {
+        attempts: 30,
+        longest_wait: Duration::from_mins(15),
+    };
 
     #[test]
     fn waits_grow_with_each_failure_up_to_a_limit() {
-        let wait = |receives| PATIENCE.wait(Next::Retry(Duration::from_secs(3)), receives).as_secs_f64();
+        let wait = |receives| {
+            PATIENCE
+                .wait(Next::Retry(Duration::from_secs(3)), receives)
+                .as_secs_f64()
+        };
         for (receives, base) in [(1, 3.0), (2, 6.0), (5, 48.0), (50, 900.0)] {
             assert!((base..=base * 1.5).contains(&wait(receives)), "{receives}");
         }

@@ -1,4 +1,5 @@
-//! One listing from Belvo into the store: part by part, page by page, until it is as many rows as Belvo counts.
+//! One listing from Belvo into the store: part by part, page by page, until it is as many rows as
+//! Belvo counts.
 
 use lambda_runtime::tracing;
 use serde_json::value::RawValue;
@@ -11,8 +12,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{Collect, CollectError, accounts::Accounts, same_as};
 
-/// How often a part is fetched in all when a fetch does not bring what Belvo counted: rows that appear while pages are
-/// read shift the later pages, and the next fetch then finds them in place.
+/// How often a part is fetched in all when a fetch does not bring what Belvo counted: rows that
+/// appear while pages are read shift the later pages, and the next fetch then finds them in place.
 const FETCHES: usize = 3;
 
 /// What became of a fetch.
@@ -23,9 +24,9 @@ pub(crate) enum Fetched {
     Unfinished(Progress, CollectError),
 }
 
-/// Fetches a scope and stores what is new or changed. Only a fetch that brings what Belvo counts proves that a row is
-/// gone. If time runs out, or Belvo or the store fails, after a part was done, the rest is left to a continuation, so that
-/// no part is fetched again for another one's sake.
+/// Fetches a scope and stores what is new or changed. Only a fetch that brings what Belvo counts
+/// proves that a row is gone. If time runs out, or Belvo or the store fails, after a part was done,
+/// the rest is left to a continuation, so that no part is fetched again for another one's sake.
 pub(crate) async fn fetch(
     collect: &Collect,
     scope: &Scope,
@@ -35,11 +36,20 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched, CollectError> {
     let accounts = Accounts::stored(collect, scope).await?;
     let store = collect.transactions.of(scope.resource);
-    let mut fetch = Fetch { collect, store, scope, request, accounts, progress };
+    let mut fetch = Fetch {
+        collect,
+        store,
+        scope,
+        request,
+        accounts,
+        progress,
+    };
     let parts_before = fetch.progress.parts;
     loop {
         let started = Instant::now();
-        let step = timeout_at(deadline, fetch.step()).await.unwrap_or(Err(CollectError::OutOfTime));
+        let step = timeout_at(deadline, fetch.step())
+            .await
+            .unwrap_or(Err(CollectError::OutOfTime));
         let advanced = fetch.progress.parts > parts_before;
         match step {
             Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress)),
@@ -80,20 +90,32 @@ enum Step {
 /// The start of a collection of a scope.
 pub(crate) async fn begin(collect: &Collect, scope: &Scope) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
-    let first_ever = collect.transactions.of(scope.resource).newest_day(&scope.link).await?.is_none();
+    let first_ever = collect
+        .transactions
+        .of(scope.resource)
+        .newest_day(&scope.link)
+        .await?
+        .is_none();
     Ok(Progress::new(scope.days, first_ever, started_at))
 }
 
 impl Fetch<'_> {
-    /// Does the next thing there is to do. What it has done is in the progress only once it is stored.
+    /// Does the next thing there is to do. What it has done is in the progress only once it is
+    /// stored.
     async fn step(&mut self) -> Result<Step, CollectError> {
-        let Some(days) = self.progress.next() else { return self.end_pass().await };
-        let scope = Scope { days, ..self.scope.clone() };
+        let Some(days) = self.progress.next() else {
+            return self.end_pass().await;
+        };
+        let scope = Scope {
+            days,
+            ..self.scope.clone()
+        };
         let first = self.collect.belvo.first_page(&scope).await?;
         let largest = self.collect.rows_per_part;
         // Only what the listing chooses by days can be divided by days.
         if scope.resource.date_field().is_some() && self.progress.divides(first.count, largest) {
-            // Rows are not spread evenly over the days: parts that are meant to be smaller seldom have to be divided again.
+            // Rows are not spread evenly over the days: parts that are meant to be smaller seldom
+            // have to be divided again.
             let parts = days.parts(first.count, largest * 4 / 5, Timestamp::now().day());
             if !parts.is_empty() {
                 self.progress.divide(parts, first.count);
@@ -110,19 +132,32 @@ impl Fetch<'_> {
 
     /// Compares the parts with the whole, and marks what is gone from it.
     async fn end_pass(&mut self) -> Result<Step, CollectError> {
-        let whole_count =
-            if self.progress.is_in_parts() { Some(self.collect.belvo.count(self.scope).await?) } else { None };
+        let whole_count = if self.progress.is_in_parts() {
+            Some(self.collect.belvo.count(self.scope).await?)
+        } else {
+            None
+        };
         let mut progress = self.progress.clone();
         let gone = progress.end_pass(whole_count);
         self.bury(gone.as_deref().unwrap_or_default()).await?;
         self.progress = progress;
-        Ok(if gone.is_some() { Step::Done } else { Step::Prepared })
+        Ok(if gone.is_some() {
+            Step::Done
+        } else {
+            Step::Prepared
+        })
     }
 
     /// Fetches a part until a fetch brings what Belvo counts, given its first page.
     async fn fetch_part(&mut self, scope: &Scope, first: Page) -> Result<Part, CollectError> {
-        let stored = self.store.stored(&scope.link, scope.days, scope.account.as_ref()).await?;
-        let mut part = Part { plan: Plan::new(stored), ..Part::default() };
+        let stored = self
+            .store
+            .stored(&scope.link, scope.days, scope.account.as_ref())
+            .await?;
+        let mut part = Part {
+            plan: Plan::new(stored),
+            ..Part::default()
+        };
         let mut first = Some(first);
         for _ in 0..FETCHES {
             let first = match first.take() {
@@ -139,8 +174,9 @@ impl Fetch<'_> {
         Ok(part)
     }
 
-    /// Fetches and stores every page of a part once. The next page is on its way while one is stored: a page that cannot be
-    /// stored is reported when the other has come, and then before whatever may be wrong with that one.
+    /// Fetches and stores every page of a part once. The next page is on its way while one is
+    /// stored: a page that cannot be stored is reported when the other has come, and then before
+    /// whatever may be wrong with that one.
     async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
         part.plan.start_over();
         part.counts.0 = first.count;
@@ -150,7 +186,9 @@ impl Fetch<'_> {
             part.counts.1 = page.count;
             let known = part.plan.distinct();
             let belvo = &self.collect.belvo;
-            let Some(next) = page.next else { return self.store(part, page.rows).await };
+            let Some(next) = page.next else {
+                return self.store(part, page.rows).await;
+            };
             let (stored, next) = tokio::join!(self.store(part, page.rows), belvo.next_page(&next));
             stored?;
             if part.plan.distinct() == known {
@@ -161,9 +199,14 @@ impl Fetch<'_> {
         }
     }
 
-    /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an `id`) is left out, so that
-    /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
-    async fn store(&mut self, part: &mut Part, rows: Vec<Box<RawValue>>) -> Result<(), CollectError> {
+    /// Stores what is new or changed of a page. A row that cannot be stored (Belvo promises an
+    /// `id`) is left out, so that the others are not lost; the rows then are fewer than counted,
+    /// and the verdict says so.
+    async fn store(
+        &mut self,
+        part: &mut Part,
+        rows: Vec<Box<RawValue>>,
+    ) -> Result<(), CollectError> {
         let (link, store) = (&self.scope.link, &self.store);
         let mut transactions = Vec::with_capacity(rows.len());
         for row in rows {
@@ -177,26 +220,38 @@ impl Fetch<'_> {
             };
             match parsed {
                 Ok(transaction) => transactions.push(transaction),
-                Err(error) => tracing::error!(link.id = link.as_str(), cause = %error, "row left out"),
+                Err(error) => {
+                    tracing::error!(link.id = link.as_str(), cause = %error, "row left out");
+                }
             }
         }
         if !self.progress.first_ever {
-            let elsewhere = store.look_up(link, part.plan.unknown(&transactions)).await?;
+            let elsewhere = store
+                .look_up(link, part.plan.unknown(&transactions))
+                .await?;
             part.plan.learn(elsewhere);
         }
         let seen = self.observation();
         let changes = part.plan.changes(transactions);
-        self.accounts.write_changed(self.collect, link, &seen).await?;
+        self.accounts
+            .write_changed(self.collect, link, &seen)
+            .await?;
         store.put(link, changes, &seen).await?;
         Ok(())
     }
 
     /// Marks rows that are gone.
     async fn bury(&self, gone: &[TransactionId]) -> Result<(), CollectError> {
-        Ok(self.store.bury(&self.scope.link, gone, &self.observation()).await?)
+        Ok(self
+            .store
+            .bury(&self.scope.link, gone, &self.observation())
+            .await?)
     }
 
     fn observation(&self) -> Observation {
-        Observation { at: Timestamp::now(), request: self.request.clone() }
+        Observation {
+            at: Timestamp::now(),
+            request: self.request.clone(),
+        }
     }
 }

@@ -1,5 +1,6 @@
-//! Collects what webhooks announce. The messages of one link are worked off in order, those that ask for the same rows by
-//! one fetch; links do not wait for each other, and no message's failure, not even a panic, touches another link's.
+//! Collects what webhooks announce. The messages of one link are worked off in order, those that
+//! ask for the same rows by one fetch; links do not wait for each other, and no message's failure,
+//! not even a panic, touches another link's.
 
 #[cfg(panic = "abort")]
 compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
@@ -30,8 +31,8 @@ pub use shared::domain::Deadlines;
 
 /// Kept back from the time of an invocation, to hand unfinished work on and messages back.
 pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
-/// Links worked on at the same time in one invocation. They share the pace at which pages are read, and each holds two
-/// pages and the fingerprints of a part in memory.
+/// Links worked on at the same time in one invocation. They share the pace at which pages are read,
+/// and each holds two pages and the fingerprints of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
@@ -46,8 +47,8 @@ pub struct Collect {
     pub queue: Queue,
     /// Where messages go that are given up.
     pub dead_letters: DeadLetters,
-    /// A listing of more rows is fetched in parts of fewer days. What is held in memory is two pages, and a fingerprint of each
-    /// row of a part.
+    /// A listing of more rows is fetched in parts of fewer days. What is held in memory is two
+    /// pages, and a fingerprint of each row of a part.
     pub rows_per_part: u64,
     /// How long a message is tried.
     pub patience: Patience,
@@ -55,14 +56,23 @@ pub struct Collect {
     pub deadlines: Deadlines,
 }
 
-/// Works a batch off and names the messages that have to come back. The others are done: stored, recorded, handed on as a
-/// continuation, or given up into the dead-letter queue.
+/// Works a batch off and names the messages that have to come back. The others are done: stored,
+/// recorded, handed on as a continuation, or given up into the dead-letter queue.
 pub async fn handle(collect: &Collect, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_HAND_BACK);
-    let links = by_group(event.records).into_iter().map(|messages| link::work_off(collect, messages, deadline));
-    let failed: Vec<Vec<SqsMessage>> = stream::iter(links).buffer_unordered(LINKS_AT_ONCE).collect().await;
+    let links = by_group(event.records)
+        .into_iter()
+        .map(|messages| link::work_off(collect, messages, deadline));
+    let failed: Vec<Vec<SqsMessage>> = stream::iter(links)
+        .buffer_unordered(LINKS_AT_ONCE)
+        .collect()
+        .await;
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failed.into_iter().flatten().filter_map(failure_of).collect();
+    response.batch_item_failures = failed
+        .into_iter()
+        .flatten()
+        .filter_map(failure_of)
+        .collect();
     response
 }
 
@@ -92,7 +102,9 @@ mod tests {
     fn message(id: &str, group: &str) -> SqsMessage {
         let mut message = SqsMessage::default();
         message.message_id = Some(id.to_owned());
-        message.attributes.insert("MessageGroupId".to_owned(), group.to_owned());
+        message
+            .attributes
+            .insert("MessageGroupId".to_owned(), group.to_owned());
         message
     }
 
@@ -101,7 +113,12 @@ mod tests {
         let batch = vec![message("1", "a"), message("2", "b"), message("3", "a")];
         let ids: Vec<Vec<_>> = by_group(batch)
             .into_iter()
-            .map(|group| group.into_iter().map(|message| message.message_id.unwrap()).collect())
+            .map(|group| {
+                group
+                    .into_iter()
+                    .map(|message| message.message_id.unwrap())
+                    .collect()
+            })
             .collect();
         assert_eq!(ids, [vec!["1", "3"], vec!["2"]]);
     }

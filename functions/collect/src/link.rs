@@ -1,4 +1,5 @@
-//! The messages of one link: what each asks for, then the fetches, then what comes back or is given up.
+//! The messages of one link: what each asks for, then the fetches, then what comes back or is given
+//! up.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -20,9 +21,11 @@ use crate::{
     sweep,
 };
 
-/// Between the time at which a fetch hands its rest on and the time at which the work is broken off.
+/// Between the time at which a fetch hands its rest on and the time at which the work is broken
+/// off.
 const TIME_TO_HAND_ON: Duration = Duration::from_secs(5);
-/// The longest that giving a message up, or hiding it, may take: together they fit into what is kept back of the invocation.
+/// The longest that giving a message up, or hiding it, may take: together they fit into what is
+/// kept back of the invocation.
 const TIME_TO_GIVE_UP: Duration = Duration::from_secs(2);
 const TIME_TO_HIDE: Duration = Duration::from_secs(2);
 
@@ -32,11 +35,15 @@ struct Work {
     messages: Vec<SqsMessage>,
 }
 
-/// Works the messages of one link off and returns those that have to come back. After one that has to be tried again, the
-/// later ones come back with it: a FIFO queue keeps their order only so ("Implementing partial batch responses", AWS
-/// Lambda developer guide), and hands out nothing of the link while one of them is still hidden. One that is given up holds
-/// nobody up.
-pub(crate) async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, deadline: Instant) -> Vec<SqsMessage> {
+/// Works the messages of one link off and returns those that have to come back. After one that has
+/// to be tried again, the later ones come back with it: a FIFO queue keeps their order only so
+/// ("Implementing partial batch responses", AWS Lambda developer guide), and hands out nothing of
+/// the link while one of them is still hidden. One that is given up holds nobody up.
+pub(crate) async fn work_off(
+    collect: &Collect,
+    messages: Vec<SqsMessage>,
+    deadline: Instant,
+) -> Vec<SqsMessage> {
     let mut works: Vec<Work> = Vec::new();
     let mut messages = messages.into_iter();
     let mut failed = None;
@@ -52,16 +59,33 @@ pub(crate) async fn work_off(collect: &Collect, messages: Vec<SqsMessage>, deadl
         }
     }
     let mut works = works.into_iter();
-    for Work { job, messages: asked } in works.by_ref() {
-        let Err(error) = contained(job.run(collect, deadline), deadline + TIME_TO_HAND_ON).await else { continue };
+    for Work {
+        job,
+        messages: asked,
+    } in works.by_ref()
+    {
+        let Err(error) = contained(job.run(collect, deadline), deadline + TIME_TO_HAND_ON).await
+        else {
+            continue;
+        };
         let kept = give_up_last(collect, asked, &error).await;
         if !kept.is_empty() {
-            let later = works.flat_map(|work| work.messages).chain(failed.map(|(message, _)| message)).chain(messages);
+            let later = works
+                .flat_map(|work| work.messages)
+                .chain(failed.map(|(message, _)| message))
+                .chain(messages);
             return hand_back(collect, kept.into_iter().chain(later).collect(), &error).await;
         }
     }
     match failed {
-        Some((message, error)) => hand_back(collect, std::iter::once(message).chain(messages).collect(), &error).await,
+        Some((message, error)) => {
+            hand_back(
+                collect,
+                std::iter::once(message).chain(messages).collect(),
+                &error,
+            )
+            .await
+        }
         None => Vec::new(),
     }
 }
@@ -83,10 +107,14 @@ fn add(works: &mut Vec<Work>, job: Job, message: SqsMessage) {
             return;
         }
     }
-    works.push(Work { job, messages: vec![message] });
+    works.push(Work {
+        job,
+        messages: vec![message],
+    });
 }
 
-/// Ends work that takes longer than the invocation has, and turns a panic into an error of this one message.
+/// Ends work that takes longer than the invocation has, and turns a panic into an error of this one
+/// message.
 async fn contained<T>(
     work: impl Future<Output = Result<T, CollectError>>,
     deadline: Instant,
@@ -99,7 +127,11 @@ async fn contained<T>(
 }
 
 /// Gives those of these messages up whose last attempt this was, and returns the others.
-async fn give_up_last(collect: &Collect, messages: Vec<SqsMessage>, error: &CollectError) -> Vec<SqsMessage> {
+async fn give_up_last(
+    collect: &Collect,
+    messages: Vec<SqsMessage>,
+    error: &CollectError,
+) -> Vec<SqsMessage> {
     let outcomes = messages.into_iter().map(async |message| {
         let gone = give_up_if_last(collect, &message, error).await;
         (!gone).then_some(message)
@@ -107,34 +139,50 @@ async fn give_up_last(collect: &Collect, messages: Vec<SqsMessage>, error: &Coll
     join_all(outcomes).await.into_iter().flatten().collect()
 }
 
-/// Gives a message up if it can never succeed or this was its last attempt, and says whether the queue can forget it.
+/// Gives a message up if it can never succeed or this was its last attempt, and says whether the
+/// queue can forget it.
 async fn give_up_if_last(collect: &Collect, message: &SqsMessage, error: &CollectError) -> bool {
     let last = error.next() == Next::GiveUp || receives(message) >= collect.patience.attempts;
-    last && timeout(TIME_TO_GIVE_UP, give_up(collect, message, error)).await.unwrap_or(false)
+    last && timeout(TIME_TO_GIVE_UP, give_up(collect, message, error))
+        .await
+        .unwrap_or(false)
 }
 
 /// Lets messages come back, all at the same time, and returns them.
-async fn hand_back(collect: &Collect, messages: Vec<SqsMessage>, error: &CollectError) -> Vec<SqsMessage> {
-    let Some(first) = messages.first() else { return messages };
+async fn hand_back(
+    collect: &Collect,
+    messages: Vec<SqsMessage>,
+    error: &CollectError,
+) -> Vec<SqsMessage> {
+    let Some(first) = messages.first() else {
+        return messages;
+    };
     let wait = collect.patience.wait(error.next(), receives(first));
     log_failure(first, messages.len(), error, wait);
     join_all(messages.iter().map(|message| hide(collect, message, wait))).await;
     messages
 }
 
-/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. A request that is collected
-/// after all, because somebody moves the message back, counts as collected. Says whether the queue can forget the message;
-/// if not, SQS gives it up by itself after the receives that template.yaml allows, without a reason.
+/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. A
+/// request that is collected after all, because somebody moves the message back, counts as
+/// collected. Says whether the queue can forget the message; if not, SQS gives it up by itself
+/// after the receives that template.yaml allows, without a reason.
 async fn give_up(collect: &Collect, message: &SqsMessage, error: &CollectError) -> bool {
     let reason = chain(error).to_string();
     let body = message.body.as_deref().unwrap_or_default();
     let (id, link) = (message.message_id.as_deref(), group(message));
-    if let Err(error) = collect.dead_letters.put(body, link.unwrap_or("none"), &reason, receives(message)).await {
+    if let Err(error) = collect
+        .dead_letters
+        .put(body, link.unwrap_or("none"), &reason, receives(message))
+        .await
+    {
         tracing::error!(message.id = id, link.id = link, cause = %chain(&error), "message not given up");
         return false;
     }
     let delivery = Delivery::parse(body).ok();
-    let correlation_id = delivery.as_ref().map_or("none", |delivery| delivery.correlation_id.as_str());
+    let correlation_id = delivery
+        .as_ref()
+        .map_or("none", |delivery| delivery.correlation_id.as_str());
     tracing::error!(
         correlation.id = correlation_id,
         message.id = id,
@@ -143,8 +191,13 @@ async fn give_up(collect: &Collect, message: &SqsMessage, error: &CollectError) 
         cause = reason,
         "message given up"
     );
-    let Some(delivery) = delivery else { return true };
-    let failure = Failure { code: GAVE_UP.to_owned(), message: reason };
+    let Some(delivery) = delivery else {
+        return true;
+    };
+    let failure = Failure {
+        code: GAVE_UP.to_owned(),
+        message: reason,
+    };
     for request in requests_of(&delivery) {
         if let Err(error) = announcement::end(collect, &delivery, Some(&request), &failure).await {
             tracing::error!(correlation.id = request.as_str(), cause = %chain(&error), "request not ended");
@@ -153,11 +206,20 @@ async fn give_up(collect: &Collect, message: &SqsMessage, error: &CollectError) 
     true
 }
 
-/// Says why messages come back and when. Their group is their link; the first one's request is named.
+/// Says why messages come back and when. Their group is their link; the first one's request is
+/// named.
 fn log_failure(message: &SqsMessage, messages: usize, error: &CollectError, wait: Duration) {
-    let delivery = message.body.as_deref().and_then(|body| Delivery::parse(body).ok());
-    let correlation_id = delivery.map_or_else(|| "none".to_owned(), |delivery| delivery.correlation_id);
-    let (id, receives, wait_s) = (message.message_id.as_deref(), receives(message), wait.as_secs());
+    let delivery = message
+        .body
+        .as_deref()
+        .and_then(|body| Delivery::parse(body).ok());
+    let correlation_id =
+        delivery.map_or_else(|| "none".to_owned(), |delivery| delivery.correlation_id);
+    let (id, receives, wait_s) = (
+        message.message_id.as_deref(),
+        receives(message),
+        wait.as_secs(),
+    );
     let (link, cause) = (group(message), chain(error));
     if error.may_pass() {
         tracing::warn!(
@@ -181,7 +243,9 @@ async fn hide(collect: &Collect, message: &SqsMessage, wait: Duration) {
         Ok(Err(error)) => {
             tracing::warn!(message.id = id, cause = %chain(&error), "message waits for its visibility timeout");
         }
-        Err(_elapsed) => tracing::warn!(message.id = id, "message waits for its visibility timeout"),
+        Err(_elapsed) => {
+            tracing::warn!(message.id = id, "message waits for its visibility timeout");
+        }
     }
 }
 
@@ -190,7 +254,11 @@ pub(crate) fn group(message: &SqsMessage) -> Option<&str> {
 }
 
 fn receives(message: &SqsMessage) -> u32 {
-    message.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1)
+    message
+        .attributes
+        .get("ApproximateReceiveCount")
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -222,6 +290,9 @@ mod tests {
             Ok(())
         };
         assert!(contained(work(), deadline).await.is_ok());
-        assert!(matches!(contained(work(), deadline).await, Err(CollectError::OutOfTime)));
+        assert!(matches!(
+            contained(work(), deadline).await,
+            Err(CollectError::OutOfTime)
+        ));
     }
 }

@@ -23,14 +23,20 @@ async fn main() -> Result<(), Error> {
     let config = CollectConfig::from_env()?;
     let aws = sdk_config(CallBudget::PATIENT)?;
     let collect = Collect {
-        belvo: Client::new(config.belvo_base_url, CachedSecret::new(&aws, config.belvo_secret_arn))?
-            .with_pages_per_30_s(config.pages_per_30_s),
+        belvo: Client::new(
+            config.belvo_base_url,
+            CachedSecret::new(&aws, config.belvo_secret_arn),
+        )?
+        .with_pages_per_30_s(config.pages_per_30_s),
         requests: Requests::new(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         rows_per_part: config.rows_per_part.into(),
-        deadlines: Deadlines { due_s: config.request_due_s, expires_s: config.request_expires_s },
+        deadlines: Deadlines {
+            due_s: config.request_due_s,
+            expires_s: config.request_expires_s,
+        },
         patience: Patience {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),
@@ -39,8 +45,13 @@ async fn main() -> Result<(), Error> {
     // During INIT, so that the first message finds open connections and known keys.
     warm_up(async { tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up()) }).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        // `cargo lambda watch` names a deadline in the past, which is none: then the function's own timeout holds.
-        let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(TIMEOUT);
+        // `cargo lambda watch` names a deadline in the past, which is none: then the function's own
+        // timeout holds.
+        let time_left = event
+            .context
+            .deadline()
+            .duration_since(SystemTime::now())
+            .unwrap_or(TIMEOUT);
         Ok::<_, Error>(handle(&collect, event.payload, time_left).await)
     }))
     .await

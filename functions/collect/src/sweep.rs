@@ -1,5 +1,5 @@
-//! Looks for requests whose webhook has not come, and for links of which nothing was heard, and sends each to its link's group,
-//! so that it is looked after in order with the link's other work.
+//! Looks for requests whose webhook has not come, and for links of which nothing was heard, and
+//! sends each to its link's group, so that it is looked after in order with the link's other work.
 
 use lambda_runtime::tracing;
 use shared::{
@@ -33,32 +33,44 @@ async fn silent_links(collect: &Collect) -> Result<(), CollectError> {
             heard_at = record.heard_at.map(|at| at.to_string()),
             "silent link"
         );
-        // Sent before it is written down: twice does no harm, and not at all would wait for two more periods.
+        // Sent before it is written down: twice does no harm, and not at all would wait for two
+        // more periods.
         match Delivery::of_silent_link(&record.id, next) {
             Ok(delivery) => collect.queue.send(&delivery).await?,
             Err(error) => {
                 tracing::error!(link.id = record.id.as_str(), cause = %chain(&error), "link not looked after");
             }
         }
-        collect.requests.change_link(&record.id, |known| Some(known.looked_after(now))).await?;
+        collect
+            .requests
+            .change_link(&record.id, |known| Some(known.looked_after(now)))
+            .await?;
     }
     Ok(())
 }
 
-/// Sends a message for every overdue request, and makes it due again later, so that the next sweep does not send another
-/// and comes to the others. What is still there long after its time ends here. May be repeated. What fails in between is
-/// looked after when it is due again.
+/// Sends a message for every overdue request, and makes it due again later, so that the next sweep
+/// does not send another and comes to the others. What is still there long after its time ends
+/// here. May be repeated. What fails in between is looked after when it is due again.
 async fn overdue_requests(collect: &Collect) -> Result<(), CollectError> {
     let now = Timestamp::now();
     let (overdue, unreadable) = collect.requests.overdue(now, AT_ONCE).await?;
     if unreadable > 0 {
         tracing::error!(requests = unreadable, "overdue requests cannot be read");
     }
-    let ages_s = overdue.iter().filter_map(|record| record.issued_at).map(|at| now.millis_since(at) / 1_000);
+    let ages_s = overdue
+        .iter()
+        .filter_map(|record| record.issued_at)
+        .map(|at| now.millis_since(at) / 1_000);
     let oldest_s = ages_s.max().unwrap_or(0);
     let oldest_percent = oldest_s * 100 / u64::from(collect.deadlines.expires_s.max(1));
     // The metrics of the oldest unanswered request are made of this line (template.yaml).
-    tracing::info!(requests = overdue.len(), oldest_s, oldest_percent, "overdue requests");
+    tracing::info!(
+        requests = overdue.len(),
+        oldest_s,
+        oldest_percent,
+        "overdue requests"
+    );
     for record in overdue {
         let next = match record.facts().sweep(now, collect.deadlines) {
             Sweep::LookAfter(next) => next,

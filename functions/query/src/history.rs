@@ -23,15 +23,19 @@ pub(crate) struct VersionView<'a> {
     deleted_by: Option<&'a RequestId>,
     /// The fields in which it differs from the version before; none for a first version.
     differs_in: Vec<String>,
-    /// Under `transaction`, or `row` for another resource: the row as Belvo returned it, with its account's id in place of the
-    /// account.
+    /// Under `transaction`, or `row` for another resource: the row as Belvo returned it, with its
+    /// account's id in place of the account.
     #[serde(flatten)]
     row: BTreeMap<&'static str, Value>,
 }
 
 /// The versions, oldest first.
 pub(crate) fn view(versions: &[Version], resource: Resource) -> Vec<VersionView<'_>> {
-    let name = if resource == Resource::TRANSACTIONS { "transaction" } else { "row" };
+    let name = if resource == Resource::TRANSACTIONS {
+        "transaction"
+    } else {
+        "row"
+    };
     let before = std::iter::once(None).chain(versions.iter().map(Some));
     versions
         .iter()
@@ -51,8 +55,11 @@ pub(crate) fn view(versions: &[Version], resource: Resource) -> Vec<VersionView<
 /// The names of the fields that were added, removed or changed, sorted.
 fn differences(before: &Version, version: &Version) -> Vec<String> {
     let (before, after) = (before.row.document(), version.row.document());
-    let mut names: Vec<_> =
-        before.keys().chain(after.keys()).filter(|name| before.get(*name) != after.get(*name)).collect();
+    let mut names: Vec<_> = before
+        .keys()
+        .chain(after.keys())
+        .filter(|name| before.get(*name) != after.get(*name))
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.into_iter().cloned().collect()

@@ -21,5 +21,8 @@ async fn main() -> Result<(), Error> {
     };
     // During INIT, so that the first query finds an open connection.
     warm_up(query.requests.warm_up()).await;
-    lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&query, request).await))).await
+    lambda_http::run(service_fn(async |request: Request| {
+        Ok::<_, Error>(handle(&query, request).await)
+    }))
+    .await
 }

@@ -11,15 +11,21 @@ use crate::fields::{Fields, link_id};
 
 const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "date_from": "2026-01-01", "date_to": "2026-01-31"}"#;
 
-/// Reads and validates the body. Unknown fields are refused: a misspelt `account` would spend a retrieval on all
-/// accounts.
+/// Reads and validates the body. Unknown fields are refused: a misspelt `account` would spend a
+/// retrieval on all accounts.
 pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     let mut fields = Fields::parse(body, SHAPE)?;
     let link = fields.required("link")?;
     let resource = match fields.optional("resource")? {
         None => Resource::TRANSACTIONS,
         Some(name) => Resource::by_name(&name).ok_or_else(|| {
-            Problem::field("resource", format!("resource must be one of {}, or be left out", Resource::names()))
+            Problem::field(
+                "resource",
+                format!(
+                    "resource must be one of {}, or be left out",
+                    Resource::names()
+                ),
+            )
         })?,
     };
     let window = window(&mut fields, resource, today)?;
@@ -27,12 +33,20 @@ pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     let direction = direction(&mut fields, resource)?;
     fields.end("link, resource, date_from, date_to, account and type")?;
     let link = link_id(&link)?;
-    Ok(Retrieval { resource, link, window, account, direction })
+    Ok(Retrieval {
+        resource,
+        link,
+        window,
+        account,
+        direction,
+    })
 }
 
 /// The days, where the resource takes them.
 fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option<Window>, Problem> {
-    let given = ["date_from", "date_to"].into_iter().find(|name| fields.has(name));
+    let given = ["date_from", "date_to"]
+        .into_iter()
+        .find(|name| fields.has(name));
     match (resource.dates(), given) {
         (Dates::None, Some(name)) => return Err(untaken(name, resource)),
         (Dates::None | Dates::Optional, None) => return Ok(None),
@@ -40,32 +54,48 @@ fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option
     }
     let (from, to) = (fields.required("date_from")?, fields.required("date_to")?);
     let window = Window::parse(&from, &to, today);
-    window.map(Some).map_err(|error| Problem::field(error.field(), error.to_string()))
+    window
+        .map(Some)
+        .map_err(|error| Problem::field(error.field(), error.to_string()))
 }
 
 /// The account, if one is named. Only transactions have accounts.
 fn account(fields: &mut Fields, resource: Resource) -> Result<Option<AccountId>, Problem> {
-    let Some(id) = fields.optional("account")? else { return Ok(None) };
+    let Some(id) = fields.optional("account")? else {
+        return Ok(None);
+    };
     if resource != Resource::TRANSACTIONS {
         return Err(untaken("account", resource));
     }
-    AccountId::parse(&id).map(Some).map_err(|error| Problem::field("account", format!("account {error}")))
+    AccountId::parse(&id)
+        .map(Some)
+        .map_err(|error| Problem::field("account", format!("account {error}")))
 }
 
 /// The type, where the resource needs one.
 fn direction(fields: &mut Fields, resource: Resource) -> Result<Option<Direction>, Problem> {
     if !resource.has_type() {
-        return if fields.has("type") { Err(untaken("type", resource)) } else { Ok(None) };
+        return if fields.has("type") {
+            Err(untaken("type", resource))
+        } else {
+            Ok(None)
+        };
     }
     match fields.required("type")?.as_str() {
         "INFLOW" => Ok(Some(Direction::Inflow)),
         "OUTFLOW" => Ok(Some(Direction::Outflow)),
-        _ => Err(Problem::field("type", "type must be INFLOW (received) or OUTFLOW (sent)")),
+        _ => Err(Problem::field(
+            "type",
+            "type must be INFLOW (received) or OUTFLOW (sent)",
+        )),
     }
 }
 
 fn untaken(field: &str, resource: Resource) -> Problem {
-    Problem::field(field, format!("a retrieval of {} takes no {field}", resource.name()))
+    Problem::field(
+        field,
+        format!("a retrieval of {} takes no {field}", resource.name()),
+    )
 }
 
 #[cfg(test)]
@@ -84,9 +114,17 @@ mod tests {
 
     #[test]
     fn the_documented_body_is_a_retrieval_of_transactions() {
-        let retrieval = parse_json(&json!({"link": LINK, "date_from": "2026-01-01", "date_to": "2026-01-31"})).unwrap();
-        assert_eq!((retrieval.link.as_str(), retrieval.resource), (LINK, Resource::TRANSACTIONS));
-        assert_eq!(retrieval.window.unwrap().to_string(), "2026-01-01..2026-01-31");
+        let retrieval =
+            parse_json(&json!({"link": LINK, "date_from": "2026-01-01", "date_to": "2026-01-31"}))
+                .unwrap();
+        assert_eq!(
+            (retrieval.link.as_str(), retrieval.resource),
+            (LINK, Resource::TRANSACTIONS)
+        );
+        assert_eq!(
+            retrieval.window.unwrap().to_string(),
+            "2026-01-01..2026-01-31"
+        );
         assert_eq!((retrieval.account, retrieval.direction), (None, None));
     }
 
@@ -118,25 +156,49 @@ mod tests {
             ("invoices", dates.clone(), Err("type")),
             ("employments", json!({}), Ok(())),
             ("employments", dates.clone(), Ok(())),
-            ("employments", json!({"date_to": "2026-01-31"}), Err("date_from")),
+            (
+                "employments",
+                json!({"date_to": "2026-01-31"}),
+                Err("date_from"),
+            ),
             ("employment-records", json!({}), Ok(())),
             ("employment-records", dates, Err("date_from")),
-            ("financial-statements", json!({"date_to": "2026-01-31"}), Err("date_to")),
-            ("financial-statements", json!({"type": "INFLOW"}), Err("type")),
-            ("financial-statements", json!({"account": "a"}), Err("account")),
+            (
+                "financial-statements",
+                json!({"date_to": "2026-01-31"}),
+                Err("date_to"),
+            ),
+            (
+                "financial-statements",
+                json!({"type": "INFLOW"}),
+                Err("type"),
+            ),
+            (
+                "financial-statements",
+                json!({"account": "a"}),
+                Err("account"),
+            ),
         ];
         for (resource, mut body, expected) in cases {
             body["link"] = json!(LINK);
             body["resource"] = json!(resource);
-            let outcome = parse_json(&body).map_err(|problem| problem["field"].as_str().unwrap().to_owned());
-            assert_eq!(outcome.as_ref().map(|_| ()).map_err(String::as_str), expected, "{body}");
+            let outcome =
+                parse_json(&body).map_err(|problem| problem["field"].as_str().unwrap().to_owned());
+            assert_eq!(
+                outcome.as_ref().map(|_| ()).map_err(String::as_str),
+                expected,
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn an_invoice_is_asked_for_by_its_type() {
         let body = |kind| json!({"link": LINK, "resource": "invoices", "date_from": "2026-01-01", "date_to": "2026-01-31", "type": kind});
-        assert_eq!(parse_json(&body("OUTFLOW")).unwrap().direction, Some(Direction::Outflow));
+        assert_eq!(
+            parse_json(&body("OUTFLOW")).unwrap().direction,
+            Some(Direction::Outflow)
+        );
         assert_eq!(parse_json(&body("both")).unwrap_err()["field"], "type");
     }
 

@@ -1,4 +1,5 @@
-//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to mend one.
+//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to mend
+//! one.
 
 use lambda_http::{
     Body, Request, Response,
@@ -26,20 +27,28 @@ const LONGEST_PURPOSE: usize = 140;
 /// The longest callback address taken.
 const LONGEST_URL: usize = 2_048;
 
-/// Mints a token and answers 201 with the address to send the user's browser to. The token opens the widget once, within ten
-/// minutes. Costs nothing at Belvo, so it may be asked for again.
+/// Mints a token and answers 201 with the address to send the user's browser to. The token opens
+/// the widget once, within ten minutes. Costs nothing at Belvo, so it may be asked for again.
 pub(crate) async fn mint(
     requesting: &Requesting,
     request: &Request,
     gateway_request_id: &str,
 ) -> Result<Response<Body>, Problem> {
     let asked = parse(request.body().as_ref())?;
-    let token = requesting.belvo.widget_token(&asked).await.map_err(|error| repeatable(&error, gateway_request_id))?;
+    let token = requesting
+        .belvo
+        .widget_token(&asked)
+        .await
+        .map_err(|error| repeatable(&error, gateway_request_id))?;
     let (external_id, link) = match &asked.aim {
         WidgetAim::Connect(connecting) => (Some(connecting.external_id.as_str()), None),
         WidgetAim::Update(link) => (None, Some(link)),
     };
-    tracing::info!(gateway.request_id = gateway_request_id, link.id = link.map(LinkId::as_str), "widget token minted");
+    tracing::info!(
+        gateway.request_id = gateway_request_id,
+        link.id = link.map(LinkId::as_str),
+        "widget token minted"
+    );
     let answer = json!({
         "widget_url": asked.address(&requesting.widget_url, &token).as_str(),
         "access_token": token.access.expose(),
@@ -48,7 +57,9 @@ pub(crate) async fn mint(
         "link": link,
     });
     let mut response = http::json(StatusCode::CREATED, &answer);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -67,7 +78,11 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
         )?;
         WidgetAim::Connect(Box::new(connecting))
     };
-    Ok(WidgetRequest { aim, callbacks, locale })
+    Ok(WidgetRequest {
+        aim,
+        callbacks,
+        locale,
+    })
 }
 
 fn connecting(fields: &mut Fields) -> Result<Connecting, Problem> {
@@ -76,8 +91,14 @@ fn connecting(fields: &mut Fields) -> Result<Connecting, Problem> {
         None => uuid::Uuid::new_v4().to_string(),
     };
     let purpose = fields.optional("purpose")?;
-    if purpose.as_ref().is_some_and(|purpose| purpose.chars().count() > LONGEST_PURPOSE) {
-        return Err(Problem::field("purpose", format!("purpose may have {LONGEST_PURPOSE} characters")));
+    if purpose
+        .as_ref()
+        .is_some_and(|purpose| purpose.chars().count() > LONGEST_PURPOSE)
+    {
+        return Err(Problem::field(
+            "purpose",
+            format!("purpose may have {LONGEST_PURPOSE} characters"),
+        ));
     }
     let terms_and_conditions_url = fields.optional("terms_and_conditions_url")?;
     let secure = |url: &String| Url::parse(url).is_ok_and(|url| url.scheme() == "https");
@@ -94,13 +115,19 @@ fn connecting(fields: &mut Fields) -> Result<Connecting, Problem> {
     })
 }
 
-/// Belvo's rule: 3 to 256 letters, digits, `-` and `_` (`external_id` in Belvo's OpenAPI), which also keeps personal data out.
+/// Belvo's rule: 3 to 256 letters, digits, `-` and `_` (`external_id` in Belvo's OpenAPI), which
+/// also keeps personal data out.
 pub(crate) fn external_id(id: String) -> Result<String, Problem> {
-    let plain = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let plain = id
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if plain && (3..=256).contains(&id.len()) {
         Ok(id)
     } else {
-        Err(Problem::field("external_id", "external_id must be 3 to 256 letters, digits, - and _"))
+        Err(Problem::field(
+            "external_id",
+            "external_id must be 3 to 256 letters, digits, - and _",
+        ))
     }
 }
 
@@ -112,22 +139,36 @@ fn identification(mut fields: Fields) -> Result<Identification, Problem> {
     fields.end("type, number and name")?;
     // A CNPJ may have letters from July 2026 on (Receita Federal, "CNPJ alfanumérico").
     let (fits, must) = match kind.as_str() {
-        "CPF" => (number.len() == 11 && number.bytes().all(|b| b.is_ascii_digit()), "11 digits"),
-        _ => (number.len() == 14 && number.bytes().all(|b| b.is_ascii_alphanumeric()), "14 digits or letters"),
+        "CPF" => (
+            number.len() == 11 && number.bytes().all(|b| b.is_ascii_digit()),
+            "11 digits",
+        ),
+        _ => (
+            number.len() == 14 && number.bytes().all(|b| b.is_ascii_alphanumeric()),
+            "14 digits or letters",
+        ),
     };
     if !fits {
-        return Err(Problem::field("identification.number", format!("the number of a {kind} must have {must}")));
+        return Err(Problem::field(
+            "identification.number",
+            format!("the number of a {kind} must have {must}"),
+        ));
     }
     if name.trim().is_empty() {
         return Err(Problem::field("identification.name", "the name is missing"));
     }
-    Ok(Identification { kind, number: number.as_str().into(), name: name.as_str().into() })
+    Ok(Identification {
+        kind,
+        number: number.as_str().into(),
+        name: name.as_str().into(),
+    })
 }
 
 fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
     let mut url = |name: &str| {
         let text = fields.required(name)?;
-        let names = Url::parse(&text).is_ok_and(|url| !["javascript", "data", "file"].contains(&url.scheme()));
+        let names = Url::parse(&text)
+            .is_ok_and(|url| !["javascript", "data", "file"].contains(&url.scheme()));
         if names && text.len() <= LONGEST_URL {
             Ok(text)
         } else {
@@ -135,7 +176,11 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
             Err(Problem::field(&format!("callback_urls.{name}"), detail))
         }
     };
-    let callbacks = Callbacks { success: url("success")?, exit: url("exit")?, event: url("event")? };
+    let callbacks = Callbacks {
+        success: url("success")?,
+        exit: url("exit")?,
+        event: url("event")?,
+    };
     fields.end("success, exit and event")?;
     Ok(callbacks)
 }
@@ -160,9 +205,17 @@ mod tests {
     #[test]
     fn a_user_is_connected_with_the_usual_settings() {
         let asked = parsed(&good()).unwrap();
-        let WidgetAim::Connect(connecting) = asked.aim else { panic!("a new link") };
-        assert_eq!((asked.locale.as_str(), connecting.access_mode.as_str()), ("pt", "recurrent"));
-        assert!(uuid::Uuid::parse_str(&connecting.external_id).is_ok(), "one that says nothing of the user");
+        let WidgetAim::Connect(connecting) = asked.aim else {
+            panic!("a new link")
+        };
+        assert_eq!(
+            (asked.locale.as_str(), connecting.access_mode.as_str()),
+            ("pt", "recurrent")
+        );
+        assert!(
+            uuid::Uuid::parse_str(&connecting.external_id).is_ok(),
+            "one that says nothing of the user"
+        );
     }
 
     #[test]
@@ -177,22 +230,39 @@ mod tests {
 
     #[test]
     fn a_mistake_names_its_field_and_does_not_repeat_the_user() {
-        let identification = |number: &str| json!({"type": "CPF", "number": number, "name": "Ralph Bragg"});
+        let identification =
+            |number: &str| json!({"type": "CPF", "number": number, "name": "Ralph Bragg"});
         let cases = [
             ("external_id", "external_id", json!("two words")),
             ("identification", "identification", json!(7)),
-            ("identification", "identification.number", identification("76109277")),
-            ("identification", "name", json!({"type": "CNPJ", "number": "12345678000195"})),
+            (
+                "identification",
+                "identification.number",
+                identification("76109277"),
+            ),
+            (
+                "identification",
+                "name",
+                json!({"type": "CNPJ", "number": "12345678000195"}),
+            ),
             ("locale", "locale", json!("fr")),
             ("purpose", "purpose", json!("x".repeat(141))),
             ("access_mode", "access_mode", json!("once")),
-            ("terms_and_conditions_url", "terms_and_conditions_url", json!("http://terms.example")),
+            (
+                "terms_and_conditions_url",
+                "terms_and_conditions_url",
+                json!("http://terms.example"),
+            ),
             (
                 "callback_urls",
                 "callback_urls.exit",
                 json!({"success": "app://s", "exit": "javascript:1", "event": "app://e"}),
             ),
-            ("callback_urls", "event", json!({"success": "app://s", "exit": "app://e"})),
+            (
+                "callback_urls",
+                "event",
+                json!({"success": "app://s", "exit": "app://e"}),
+            ),
             ("colour", "colour", json!("red")),
         ];
         for (set, field, value) in cases {
@@ -200,7 +270,10 @@ mod tests {
             body[set] = value;
             let problem = parsed(&body).unwrap_err();
             assert_eq!(problem["field"], field, "{body}");
-            assert!(!problem.to_string().contains("Ralph") && !problem.to_string().contains("76109277"), "{problem}");
+            assert!(
+                !problem.to_string().contains("Ralph") && !problem.to_string().contains("76109277"),
+                "{problem}"
+            );
         }
     }
 }

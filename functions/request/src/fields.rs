@@ -16,7 +16,8 @@ impl Fields {
 
     /// A text that has to be there.
     pub(crate) fn required(&mut self, name: &str) -> Result<String, Problem> {
-        self.optional(name)?.ok_or_else(|| Problem::field(name, format!("{name} is missing")))
+        self.optional(name)?
+            .ok_or_else(|| Problem::field(name, format!("{name} is missing")))
     }
 
     /// A text; `null` is none.
@@ -30,11 +31,16 @@ impl Fields {
 
     /// One of some words, of which the first is meant when there is none.
     pub(crate) fn one_of(&mut self, name: &str, words: &[&str]) -> Result<String, Problem> {
-        let Some(word) = self.optional(name)? else { return Ok(words[0].to_owned()) };
+        let Some(word) = self.optional(name)? else {
+            return Ok(words[0].to_owned());
+        };
         if words.contains(&word.as_str()) {
             Ok(word)
         } else {
-            Err(Problem::field(name, format!("{name} must be one of {}", words.join(", "))))
+            Err(Problem::field(
+                name,
+                format!("{name} must be one of {}", words.join(", ")),
+            ))
         }
     }
 
@@ -55,7 +61,10 @@ impl Fields {
     /// Refuses fields that nobody has read: a misspelt one would change what is done.
     pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.keys().next() {
-            Some(unknown) => Err(Problem::field(unknown, format!("unknown field; known are {known}"))),
+            Some(unknown) => Err(Problem::field(
+                unknown,
+                format!("unknown field; known are {known}"),
+            )),
             None => Ok(()),
         }
     }

@@ -25,9 +25,15 @@ pub(crate) async fn retrieve(
     gateway_request_id: &str,
 ) -> Result<Response<Body>, Problem> {
     let at = Timestamp::now();
-    let asking = Asking { retrieval: body::parse(request.body().as_ref(), at.day())?, at, gateway_request_id };
+    let asking = Asking {
+        retrieval: body::parse(request.body().as_ref(), at.day())?,
+        at,
+        gateway_request_id,
+    };
     let key = idempotency::key(request)?;
-    idempotency::once(requesting, &asking, key.as_deref()).await.map(|id| accepted(&id))
+    idempotency::once(requesting, &asking, key.as_deref())
+        .await
+        .map(|id| accepted(&id))
 }
 
 /// One wish for a retrieval.
@@ -48,18 +54,31 @@ fn accepted(id: &RequestId) -> Response<Body> {
     response
 }
 
-/// Issues the retrieval and records it, unless an equal one is under way, or may be. Once Belvo has accepted it the answer is
-/// 202, recorded or not: a caller who saw an error would ask again, while the webhook makes the record in any case. A failure
-/// between the intent and Belvo's answer leaves the intent unknown: nothing equal is sent before Belvo's webhook claims it or
-/// half an hour has passed.
-pub(crate) async fn issue(requesting: &Requesting, asking: &Asking<'_>) -> Result<RequestId, Problem> {
+/// Issues the retrieval and records it, unless an equal one is under way, or may be. Once Belvo has
+/// accepted it the answer is 202, recorded or not: a caller who saw an error would ask again, while
+/// the webhook makes the record in any case. A failure between the intent and Belvo's answer leaves
+/// the intent unknown: nothing equal is sent before Belvo's webhook claims it or half an hour has
+/// passed.
+pub(crate) async fn issue(
+    requesting: &Requesting,
+    asking: &Asking<'_>,
+) -> Result<RequestId, Problem> {
     let (requests, retrieval) = (&requesting.requests, &asking.retrieval);
-    let link = requests.link(&retrieval.link).await.map_err(|error| unavailable(&error))?;
+    let link = requests
+        .link(&retrieval.link)
+        .await
+        .map_err(|error| unavailable(&error))?;
     if let Some(block) = link.as_ref().and_then(LinkRecord::block) {
         return Err(blocked(block));
     }
-    let holder = link.as_ref().map_or_else(|| (&retrieval.link).into(), LinkRecord::quota_holder);
-    match requests.intend(retrieval, asking.at).await.map_err(|error| unavailable(&error))? {
+    let holder = link
+        .as_ref()
+        .map_or_else(|| (&retrieval.link).into(), LinkRecord::quota_holder);
+    match requests
+        .intend(retrieval, asking.at)
+        .await
+        .map_err(|error| unavailable(&error))?
+    {
         Intention::Begun => {}
         Intention::InFlight(id) => return Ok(id),
         Intention::Sending => return Err(in_progress()),
@@ -91,10 +110,12 @@ pub(crate) async fn issue(requesting: &Requesting, asking: &Asking<'_>) -> Resul
     }
 }
 
-/// Remembers what a refusal says of the link, so that the next retrieval is not sent in vain: after six, Belvo calls a link
-/// invalid.
+/// Remembers what a refusal says of the link, so that the next retrieval is not sent in vain: after
+/// six, Belvo calls a link invalid.
 async fn note_refusal(requesting: &Requesting, asking: &Asking<'_>, error: &BelvoError) {
-    let BelvoError::Rejected { code, .. } = error else { return };
+    let BelvoError::Rejected { code, .. } = error else {
+        return;
+    };
     let link = &asking.retrieval.link;
     // A link that is not otherwise known is not entered for a mistake in its id.
     let refused = |known: LinkRecord| known.refused(code, asking.at);
@@ -103,9 +124,15 @@ async fn note_refusal(requesting: &Requesting, asking: &Asking<'_>, error: &Belv
     }
 }
 
-/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a request that is looked after.
-/// What cannot be recorded is only logged; the intent stays unknown until the webhook, which makes up for it, or its time.
-async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, ready: bool) -> RequestId {
+/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a
+/// request that is looked after. What cannot be recorded is only logged; the intent stays unknown
+/// until the webhook, which makes up for it, or its time.
+async fn record(
+    requesting: &Requesting,
+    asking: &Asking<'_>,
+    id: RequestId,
+    ready: bool,
+) -> RequestId {
     tracing::info!(
         correlation.id = id.as_str(),
         gateway.request_id = asking.gateway_request_id,
@@ -128,20 +155,32 @@ async fn record(requesting: &Requesting, asking: &Asking<'_>, id: RequestId, rea
 
 /// Gives up the right to send. If that fails, it ends by itself after half an hour.
 async fn withdraw(requesting: &Requesting, asking: &Asking<'_>) {
-    if let Err(error) = requesting.requests.withdraw(&asking.retrieval, asking.at).await {
+    if let Err(error) = requesting
+        .requests
+        .withdraw(&asking.retrieval, asking.at)
+        .await
+    {
         tracing::warn!(link.id = asking.retrieval.link.as_str(), cause = %chain(&error), "intent not withdrawn");
     }
 }
 
 /// Starts the collection that a webhook would start.
-async fn announce(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId) -> Result<(), Problem> {
+async fn announce(
+    requesting: &Requesting,
+    retrieval: &Retrieval,
+    id: &RequestId,
+) -> Result<(), Problem> {
     let failed = |error: &(dyn std::error::Error + 'static)| {
         tracing::error!(correlation.id = id.as_str(), cause = %chain(error), "data ready but collection not started");
         unconfirmed().for_request(Some(id.clone()))
     };
     let delivery = Delivery::of_ready_request(retrieval.resource, &retrieval.link, id);
     let delivery = delivery.map_err(|error| failed(&error))?;
-    requesting.queue.send(&delivery).await.map_err(|error| failed(&error))
+    requesting
+        .queue
+        .send(&delivery)
+        .await
+        .map_err(|error| failed(&error))
 }
 
 fn facts(requesting: &Requesting, retrieval: &Retrieval, id: &RequestId) -> Issued {
@@ -162,9 +201,19 @@ fn log_refusal(error: &BelvoError, retrieval: &Retrieval, gateway_request_id: &s
     let cause = chain(error).to_string();
     let link = retrieval.link.as_str();
     if error.advice() == Advice::Alarm {
-        tracing::error!(gateway.request_id = gateway_request_id, link.id = link, cause, "Belvo cannot be used");
+        tracing::error!(
+            gateway.request_id = gateway_request_id,
+            link.id = link,
+            cause,
+            "Belvo cannot be used"
+        );
     } else {
-        tracing::warn!(gateway.request_id = gateway_request_id, link.id = link, cause, "retrieval not issued");
+        tracing::warn!(
+            gateway.request_id = gateway_request_id,
+            link.id = link,
+            cause,
+            "retrieval not issued"
+        );
     }
 }
 
@@ -174,25 +223,39 @@ fn belvo_problem(error: &BelvoError) -> Problem {
         return unconfirmed();
     }
     match error {
-        BelvoError::Rejected { code, message, field, belvo_request_id, .. } => {
-            let detail = if message.is_empty() { "Belvo refused the request" } else { message };
+        BelvoError::Rejected {
+            code,
+            message,
+            field,
+            belvo_request_id,
+            ..
+        } => {
+            let detail = if message.is_empty() {
+                "Belvo refused the request"
+            } else {
+                message
+            };
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "refused-by-belvo", detail)
                 .about(field.as_deref())
                 .from_belvo(code, belvo_request_id.as_deref())
         }
-        BelvoError::Later { code, after, .. } => {
-            Problem::unavailable("Belvo cannot do it now").from_belvo(code, None).retry_after(after.as_secs())
-        }
+        BelvoError::Later { code, after, .. } => Problem::unavailable("Belvo cannot do it now")
+            .from_belvo(code, None)
+            .retry_after(after.as_secs()),
         BelvoError::Unreachable(_) => {
             Problem::unavailable("Belvo cannot be reached; no retrieval was spent").retry_after(3)
         }
-        _ => Problem::unavailable("Belvo cannot be used until an operator acts; no retrieval was spent"),
+        _ => Problem::unavailable(
+            "Belvo cannot be used until an operator acts; no retrieval was spent",
+        ),
     }
 }
 
 fn blocked(block: Block) -> Problem {
-    let detail =
-        format!("nothing can be retrieved for this link, and nothing was sent to Belvo; {}", block.reason.remedy());
+    let detail = format!(
+        "nothing can be retrieved for this link, and nothing was sent to Belvo; {}",
+        block.reason.remedy()
+    );
     Problem::new(StatusCode::CONFLICT, "link-blocked", detail).with_block(block)
 }
 
@@ -206,7 +269,8 @@ fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
         "the same retrieval was sent and not answered, so Belvo may be at it; it can be sent again after {until}, or \
          when Belvo's webhook has told"
     );
-    Problem::new(StatusCode::CONFLICT, "unresolved", detail).retry_after(until.millis_since(now) / 1_000)
+    Problem::new(StatusCode::CONFLICT, "unresolved", detail)
+        .retry_after(until.millis_since(now) / 1_000)
 }
 
 pub(crate) fn unconfirmed() -> Problem {

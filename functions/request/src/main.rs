@@ -27,6 +27,10 @@ async fn main() -> Result<(), Error> {
         widget_url: config.widget_url,
     };
     // During INIT, so that the first request finds open connections and known keys.
-    warm_up(async { tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up()) }).await;
-    lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&requesting, request).await))).await
+    warm_up(async { tokio::join!(requesting.belvo.warm_up(), requesting.requests.warm_up()) })
+        .await;
+    lambda_http::run(service_fn(async |request: Request| {
+        Ok::<_, Error>(handle(&requesting, request).await)
+    }))
+    .await
 }

@@ -23,5 +23,8 @@ async fn main() -> Result<(), Error> {
     };
     // During INIT, so that the first webhook finds an open connection and a known secret.
     warm_up(async { tokio::join!(webhook.queue.warm_up(), webhook.secret.get()) }).await;
-    lambda_http::run(service_fn(async |request: Request| Ok::<_, Error>(handle(&webhook, request).await))).await
+    lambda_http::run(service_fn(async |request: Request| {
+        Ok::<_, Error>(handle(&webhook, request).await)
+    }))
+    .await
 }

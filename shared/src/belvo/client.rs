@@ -1,4 +1,5 @@
-//! The HTTP client of Belvo's API. The base URL is its only seam: tests point it at `tools/belvo-sandbox`.
+//! The HTTP client of Belvo's API. The base URL is its only seam: tests point it at
+//! `tools/belvo-sandbox`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +23,8 @@ use crate::{
 const PAGE_SIZE: &str = "1000";
 /// Time for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the answer to an asynchronous POST. With the record to write after it, it fits into the 29 s of `request`.
+/// Time for the answer to an asynchronous POST. With the record to write after it, it fits into the
+/// 29 s of `request`.
 const RETRIEVAL_TIMEOUT: Duration = Duration::from_secs(18);
 /// Time for a whole page. Belvo's own clients found 5 s too little for large listings.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,11 +63,17 @@ impl Retrieval {
         let mut parts = vec![
             ("resource", json!(self.resource)),
             ("link", json!(self.link)),
-            ("window", json!(self.window.map(|window| window.to_string()))),
+            (
+                "window",
+                json!(self.window.map(|window| window.to_string())),
+            ),
             ("account", json!(self.account)),
         ];
         parts.extend(self.direction.map(|direction| ("type", json!(direction))));
-        let parts = parts.into_iter().map(|(name, part)| (name.to_owned(), part)).collect();
+        let parts = parts
+            .into_iter()
+            .map(|(name, part)| (name.to_owned(), part))
+            .collect();
         hex::encode(Digest::of_object(&parts).as_bytes())
     }
 }
@@ -111,31 +119,41 @@ impl Client {
             .retry(retry::never())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            // Below what servers keep idle connections for: a POST on one that Belvo has just closed would be ambiguous.
+            // Below what servers keep idle connections for: a POST on one that Belvo has just
+            // closed would be ambiguous.
             .pool_idle_timeout(IDLE_CONNECTION)
             .timeout(PAGE_TIMEOUT)
             .user_agent(concat!("belvo-ingest/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { http, base, keys, pace: None })
+        Ok(Self {
+            http,
+            base,
+            keys,
+            pace: None,
+        })
     }
 
     /// The same client, reading at most so many pages in any 30 seconds.
     #[must_use]
     pub fn with_pages_per_30_s(self, pages: u32) -> Self {
-        Self { pace: Some(Pace::new(pages)), ..self }
+        Self {
+            pace: Some(Pace::new(pages)),
+            ..self
+        }
     }
 
-    /// Reads the keys and opens a connection, so that the first invocation finds both. What fails here fails again, with
-    /// its reason, when it is needed.
+    /// Reads the keys and opens a connection, so that the first invocation finds both. What fails
+    /// here fails again, with its reason, when it is needed.
     pub async fn warm_up(&self) {
         let keys = self.keys.get();
         let connection = self.http.head(self.base.clone()).send();
         let _ = tokio::join!(keys, connection);
     }
 
-    /// Asks Belvo for a retrieval in the asynchronous mode. Sent at most once, but for one repetition with fresh keys
-    /// after a 401, which Belvo answers without acting. An error for which [`BelvoError::is_ambiguous`] holds may have
-    /// cost a retrieval; the caller must not repeat it blindly.
+    /// Asks Belvo for a retrieval in the asynchronous mode. Sent at most once, but for one
+    /// repetition with fresh keys after a 401, which Belvo answers without acting. An error for
+    /// which [`BelvoError::is_ambiguous`] holds may have cost a retrieval; the caller must not
+    /// repeat it blindly.
     pub async fn retrieve(&self, retrieval: &Retrieval) -> Result<RetrievalOutcome, BelvoError> {
         let body = RetrievalBody {
             link: retrieval.link.as_str(),
@@ -181,8 +199,15 @@ impl Client {
         }
         let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
         let body: PageBody = read(answer).await?;
-        let next = body.next.map(|next| own_page(&self.base, &next)).transpose()?;
-        Ok(Page { count: body.count, rows: body.results, next })
+        let next = body
+            .next
+            .map(|next| own_page(&self.base, &next))
+            .transpose()?;
+        Ok(Page {
+            count: body.count,
+            rows: body.results,
+            next,
+        })
     }
 
     /// The beginning of a request, without keys.
@@ -190,10 +215,15 @@ impl Client {
         self.http.request(method, url)
     }
 
-    /// Sends a request with the keys; after a 401 once more if the keys have changed since they were read.
-    pub(super) async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Response, BelvoError> {
-        let keyed =
-            |keys: &ApiKeys| Ok(request().basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose())));
+    /// Sends a request with the keys; after a 401 once more if the keys have changed since they
+    /// were read.
+    pub(super) async fn send(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, BelvoError> {
+        let keyed = |keys: &ApiKeys| {
+            Ok(request().basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose())))
+        };
         self.send_keyed(keyed).await
     }
 
@@ -204,16 +234,18 @@ impl Client {
     ) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
         match answer(request(&keys.value)?).await {
-            Err(BelvoError::KeysRefused { status: 401, code }) => match self.keys.newer_than(&keys).await? {
-                Some(keys) => answer(request(&keys.value)?).await,
-                None => Err(BelvoError::KeysRefused { status: 401, code }),
-            },
+            Err(BelvoError::KeysRefused { status: 401, code }) => {
+                match self.keys.newer_than(&keys).await? {
+                    Some(keys) => answer(request(&keys.value)?).await,
+                    None => Err(BelvoError::KeysRefused { status: 401, code }),
+                }
+            }
             outcome => outcome,
         }
     }
 
-    /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's OpenAPI, with the resource's own
-    /// date.
+    /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's
+    /// OpenAPI, with the resource's own date.
     fn listing(&self, scope: &Scope, page_size: &str) -> Result<Url, BelvoError> {
         let mut url = self.resource_url(scope.resource)?;
         let days = match (scope.days.first(), scope.days.last()) {
@@ -222,13 +254,21 @@ impl Client {
             (None, Some(last)) => Some(("lte", last)),
             (None, None) => None,
         };
-        let days =
-            scope.resource.date_field().zip(days).map(|(field, (side, days))| (format!("{field}__{side}"), days));
+        let days = scope
+            .resource
+            .date_field()
+            .zip(days)
+            .map(|(field, (side, days))| (format!("{field}__{side}"), days));
         url.query_pairs_mut()
             .append_pair("link", scope.link.as_str())
             .append_pair("page_size", page_size)
             .extend_pairs(days)
-            .extend_pairs(scope.account.as_ref().map(|account| ("account", account.as_str())));
+            .extend_pairs(
+                scope
+                    .account
+                    .as_ref()
+                    .map(|account| ("account", account.as_str())),
+            );
         Ok(url)
     }
 
@@ -237,7 +277,9 @@ impl Client {
     }
 
     pub(super) fn url(&self, path: &str) -> Result<Url, BelvoError> {
-        self.base.join(path).map_err(|_| BelvoError::Unreadable("base URL"))
+        self.base
+            .join(path)
+            .map_err(|_| BelvoError::Unreadable("base URL"))
     }
 }
 
@@ -250,9 +292,16 @@ async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
     if status.is_redirection() {
         return Err(BelvoError::Unreadable("a redirect"));
     }
-    let text = |name: header::HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let text = |name: header::HeaderName| {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
     let html = text(header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("text/html"));
-    let retry_after = text(header::RETRY_AFTER).and_then(|value| value.parse().ok()).map(Duration::from_secs);
+    let retry_after = text(header::RETRY_AFTER)
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_secs);
     let body = answer.bytes().await.unwrap_or_default();
     Err(BelvoError::from_answer(status, retry_after, html, &body))
 }
@@ -263,7 +312,9 @@ fn own_page(base: &Url, next: &str) -> Result<NextPage, BelvoError> {
     if url.origin() == base.origin() && url.username().is_empty() && url.password().is_none() {
         Ok(NextPage(url))
     } else {
-        Err(BelvoError::ForeignPage(url.host_str().unwrap_or("none").to_owned()))
+        Err(BelvoError::ForeignPage(
+            url.host_str().unwrap_or("none").to_owned(),
+        ))
     }
 }
 
@@ -278,14 +329,22 @@ pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Bel
     serde_json::from_slice(&body).map_err(|_| BelvoError::Unreadable("body"))
 }
 
-/// TLS with ring and the bundled Mozilla roots: aws-lc would spend 55 ms of CPU on the first handshake, and reading the
-/// system's roots 3 ms (docs/decisions/0004).
+/// TLS with ring and the bundled Mozilla roots: aws-lc would spend 55 ms of CPU on the first
+/// handshake, and reading the system's roots 3 ms (docs/decisions/0004).
 fn tls() -> ClientConfig {
-    #[cfg_attr(not(feature = "measured"), expect(unused_mut, reason = "only a measured function trusts more"))]
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    #[cfg_attr(
+        not(feature = "measured"),
+        expect(unused_mut, reason = "only a measured function trusts more")
+    )]
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     #[cfg(feature = "measured")]
     trust_also(&mut roots);
-    #[expect(clippy::expect_used, reason = "ring supports both protocol versions; the unit test below runs this line")]
+    #[expect(
+        clippy::expect_used,
+        reason = "ring supports both protocol versions; the unit test below runs this line"
+    )]
     ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring supports TLS 1.2 and 1.3")
@@ -328,15 +387,31 @@ mod tests {
             "https://sandbox.belvo.com.evil.example/?page=2",
             "https://user:password@sandbox.belvo.com/?page=2",
         ] {
-            assert!(matches!(followed(next), Err(BelvoError::ForeignPage(_))), "{next}");
+            assert!(
+                matches!(followed(next), Err(BelvoError::ForeignPage(_))),
+                "{next}"
+            );
         }
-        assert!(matches!(followed("/api/transactions/?page=2"), Err(BelvoError::Unreadable(_))));
+        assert!(matches!(
+            followed("/api/transactions/?page=2"),
+            Err(BelvoError::Unreadable(_))
+        ));
     }
 
-    fn retrieval(resource: &str, window: Option<Window>, direction: Option<Direction>) -> Retrieval {
+    fn retrieval(
+        resource: &str,
+        window: Option<Window>,
+        direction: Option<Direction>,
+    ) -> Retrieval {
         let link = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
         let resource = Resource::by_name(resource).unwrap();
-        Retrieval { resource, link, window, account: None, direction }
+        Retrieval {
+            resource,
+            link,
+            window,
+            account: None,
+            direction,
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What went wrong at Belvo, named after what the caller does next. This file is the only place that knows Belvo's
-//! statuses and codes; the table is `RULES`.
+//! What went wrong at Belvo, named after what the caller does next. This file is the only place
+//! that knows Belvo's statuses and codes; the table is `RULES`.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ pub enum BelvoError {
     Later {
         /// HTTP status of the answer.
         status: u16,
-        /// Belvo's code; `html` for an answer of the wall in front of Belvo, `none` where there is no code.
+        /// Belvo's code; `html` for an answer of the wall in front of Belvo, `none` where there is
+        /// no code.
         code: String,
         /// The least wait.
         after: Duration,
@@ -75,8 +76,8 @@ pub enum Advice {
 
 use Advice::{Alarm, Retry, Stop};
 
-/// One line of the classification. The first line that matches an answer counts; `code: ""` matches any. docs/ERRORS.md has
-/// the same table.
+/// One line of the classification. The first line that matches an answer counts; `code: ""` matches
+/// any. docs/ERRORS.md has the same table.
 struct Rule {
     statuses: std::ops::RangeInclusive<u16>,
     code: &'static str,
@@ -86,20 +87,26 @@ struct Rule {
 /// The code of a month that has no retrieval left, in an answer as in a webhook.
 pub const NO_RETRIEVAL_LEFT: &str = "operational_limits_reached";
 
-/// Stands for the code of an answer in HTML, which comes from the wall in front of Belvo and has none.
+/// Stands for the code of an answer in HTML, which comes from the wall in front of Belvo and has
+/// none.
 const HTML: &str = "html";
 
 const fn rule(statuses: std::ops::RangeInclusive<u16>, code: &'static str, advice: Advice) -> Rule {
-    Rule { statuses, code, advice }
+    Rule {
+        statuses,
+        code,
+        advice,
+    }
 }
 
 const fn seconds(seconds: u64) -> Advice {
     Retry(Duration::from_secs(seconds))
 }
 
-/// Belvo's answers and what follows from them. Sources: Belvo's OpenAPI ("50x: exponential back-off, base three
-/// seconds"), its error pages (120 s after `too_many_sessions`; "retry later" for institutions and for exceeded request
-/// limits; ten minutes between refreshes) and its checklist (an HTML 403 means over 80 requests in 30 seconds from one address).
+/// Belvo's answers and what follows from them. Sources: Belvo's OpenAPI ("50x: exponential
+/// back-off, base three seconds"), its error pages (120 s after `too_many_sessions`; "retry later"
+/// for institutions and for exceeded request limits; ten minutes between refreshes) and its
+/// checklist (an HTML 403 means over 80 requests in 30 seconds from one address).
 const RULES: &[Rule] = &[
     rule(400..=400, "too_many_sessions", seconds(120)),
     rule(400..=400, "institution_down", seconds(900)),
@@ -116,8 +123,9 @@ const RULES: &[Rule] = &[
     rule(409..=409, "link_refreshed", seconds(600)),
     rule(429..=429, "", seconds(30)),
     rule(500..=599, "", seconds(3)),
-    // Whatever else Belvo calls our mistake or the user's: login_error, invalid_link, token_required,
-    // operational_limits_reached, validation errors, unknown ids and codes yet to come.
+    // Whatever else Belvo calls our mistake or the user's: login_error, invalid_link,
+    // token_required, operational_limits_reached, validation errors, unknown ids and codes yet to
+    // come.
     rule(400..=499, "", Stop),
 ];
 
@@ -133,8 +141,8 @@ impl BelvoError {
         }
     }
 
-    /// Whether Belvo may have acted on the request although it did not say so. Such a POST must not be repeated: it may
-    /// already have cost a retrieval.
+    /// Whether Belvo may have acted on the request although it did not say so. Such a POST must not
+    /// be repeated: it may already have cost a retrieval.
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
@@ -145,18 +153,33 @@ impl BelvoError {
     }
 
     /// Reads an answer that is not 2xx.
-    pub(super) fn from_answer(status: StatusCode, retry_after: Option<Duration>, html: bool, body: &[u8]) -> Self {
+    pub(super) fn from_answer(
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        html: bool,
+        body: &[u8],
+    ) -> Self {
         let status = status.as_u16();
         let entry = first_entry(body);
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
-        let code = if html { Some(HTML.to_owned()) } else { text(entry.code) };
+        let code = if html {
+            Some(HTML.to_owned())
+        } else {
+            text(entry.code)
+        };
         let code = code.unwrap_or_else(|| "none".to_owned());
         let advice = RULES
             .iter()
-            .find(|rule| rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code))
+            .find(|rule| {
+                rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code)
+            })
             .map_or(Stop, |rule| rule.advice);
         match advice {
-            Retry(after) => Self::Later { status, code, after: retry_after.unwrap_or(after) },
+            Retry(after) => Self::Later {
+                status,
+                code,
+                after: retry_after.unwrap_or(after),
+            },
             Alarm => Self::KeysRefused { status, code },
             Stop => Self::Rejected {
                 status,
@@ -173,14 +196,23 @@ impl From<reqwest::Error> for BelvoError {
     fn from(error: reqwest::Error) -> Self {
         // The address is ours, but its query names a link.
         let error = error.without_url();
-        if error.is_connect() { Self::Unreachable(error) } else { Self::Unanswered(error) }
+        if error.is_connect() {
+            Self::Unreachable(error)
+        } else {
+            Self::Unanswered(error)
+        }
     }
 }
 
-/// Belvo's error body is an array of entries; gateways in front of it send an object or no JSON at all.
+/// Belvo's error body is an array of entries; gateways in front of it send an object or no JSON at
+/// all.
 fn first_entry(body: &[u8]) -> ErrorEntry {
-    let array = serde_json::from_slice::<Vec<ErrorEntry>>(body).ok().and_then(|entries| entries.into_iter().next());
-    array.or_else(|| serde_json::from_slice(body).ok()).unwrap_or_default()
+    let array = serde_json::from_slice::<Vec<ErrorEntry>>(body)
+        .ok()
+        .and_then(|entries| entries.into_iter().next());
+    array
+        .or_else(|| serde_json::from_slice(body).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -188,8 +220,15 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, code: &str) -> BelvoError {
-        let body = format!(r#"[{{"code": "{code}", "message": "m", "request_id": "r", "field": "link"}}]"#);
-        BelvoError::from_answer(StatusCode::from_u16(status).unwrap(), None, false, body.as_bytes())
+        let body = format!(
+            r#"[{{"code": "{code}", "message": "m", "request_id": "r", "field": "link"}}]"#
+        );
+        BelvoError::from_answer(
+            StatusCode::from_u16(status).unwrap(),
+            None,
+            false,
+            body.as_bytes(),
+        )
     }
 
     #[test]
@@ -263,7 +302,12 @@ mod tests {
 
     #[test]
     fn a_wait_that_belvo_names_counts() {
-        let error = BelvoError::from_answer(StatusCode::TOO_MANY_REQUESTS, Some(Duration::from_secs(7)), false, b"");
+        let error = BelvoError::from_answer(
+            StatusCode::TOO_MANY_REQUESTS,
+            Some(Duration::from_secs(7)),
+            false,
+            b"",
+        );
         assert_eq!(error.advice(), seconds(7));
     }
 
@@ -277,7 +321,13 @@ mod tests {
 
     #[test]
     fn a_refusal_keeps_what_helps_to_mend_it() {
-        let BelvoError::Rejected { code, field, belvo_request_id, .. } = answer(400, "does_not_exist") else {
+        let BelvoError::Rejected {
+            code,
+            field,
+            belvo_request_id,
+            ..
+        } = answer(400, "does_not_exist")
+        else {
             panic!("a 400 is a refusal")
         };
         assert_eq!(

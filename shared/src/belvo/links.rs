@@ -42,11 +42,15 @@ impl Client {
         }
     }
 
-    /// Asks Belvo to delete a link and everything of it, in the asynchronous mode, which escapes the limit of five deletions a
-    /// minute (`DELETE /api/links/{id}/` in Belvo's OpenAPI). Safe to repeat.
+    /// Asks Belvo to delete a link and everything of it, in the asynchronous mode, which escapes
+    /// the limit of five deletions a minute (`DELETE /api/links/{id}/` in Belvo's OpenAPI). Safe to
+    /// repeat.
     pub async fn delete_link(&self, link: &LinkId) -> Result<LinkDeletion, BelvoError> {
         let url = self.link_url(link)?;
-        let request = || self.request(Method::DELETE, url.clone()).header("X-Belvo-Request-Mode", "async");
+        let request = || {
+            self.request(Method::DELETE, url.clone())
+                .header("X-Belvo-Request-Mode", "async")
+        };
         let answer = match self.send(request).await {
             Ok(answer) => answer,
             Err(error) if is_not_found(&error) => return Ok(LinkDeletion::Done),

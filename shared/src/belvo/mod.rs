@@ -1,5 +1,5 @@
-//! Belvo's API as this pipeline uses it: the client, the shapes on the wire, the webhook, and what each error means
-//! for the caller.
+//! Belvo's API as this pipeline uses it: the client, the shapes on the wire, the webhook, and what
+//! each error means for the caller.
 
 mod client;
 mod error;
@@ -15,5 +15,7 @@ pub use links::LinkDeletion;
 pub use pace::Pace;
 pub(crate) use webhook::json_fault;
 pub use webhook::{LINK_DELETED, Notification, NotificationError, Subject, mentioned_request_id};
-pub use widget::{Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken};
+pub use widget::{
+    Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,
+};
 pub use wire::{NextPage, Page};

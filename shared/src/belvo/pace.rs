@@ -1,5 +1,5 @@
-//! Keeps below Belvo's limit of requests: its wall answers an address that sends more than 80 in 30 seconds with an HTML
-//! 403 (Belvo's integration checklist).
+//! Keeps below Belvo's limit of requests: its wall answers an address that sends more than 80 in 30
+//! seconds with an HTML 403 (Belvo's integration checklist).
 
 use tokio::{
     sync::Mutex,
@@ -9,8 +9,8 @@ use tokio::{
 /// The span that Belvo counts requests in.
 const SPAN: Duration = Duration::from_secs(30);
 
-/// Admits at most so many requests in any 30 seconds: a third of them at once, so that a small listing does not wait, the
-/// others evenly. (The generic cell rate algorithm.)
+/// Admits at most so many requests in any 30 seconds: a third of them at once, so that a small
+/// listing does not wait, the others evenly. (The generic cell rate algorithm.)
 pub struct Pace {
     interval: Duration,
     slack: Duration,
@@ -25,7 +25,11 @@ impl Pace {
         let requests = requests_per_30_s.max(3);
         let burst = requests / 3;
         let interval = SPAN / (requests - burst);
-        Self { interval, slack: interval * (burst - 1), due: Mutex::new(Instant::now()) }
+        Self {
+            interval,
+            slack: interval * (burst - 1),
+            due: Mutex::new(Instant::now()),
+        }
     }
 
     /// Waits until a request may be sent.
@@ -59,7 +63,10 @@ mod tests {
         for allowed in [3, 36, 80] {
             let times = admissions(&Pace::new(allowed), 300).await;
             for (first, start) in times.iter().enumerate() {
-                let within = times[first..].iter().take_while(|at| **at < *start + SPAN).count();
+                let within = times[first..]
+                    .iter()
+                    .take_while(|at| **at < *start + SPAN)
+                    .count();
                 assert!(within <= allowed as usize, "{within} of {allowed}");
             }
         }

@@ -1,5 +1,5 @@
-//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the design): only who
-//! it is about, what happened, and what it declares are read.
+//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the
+//! design): only who it is about, what happened, and what it declares are read.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -20,7 +20,8 @@ pub struct Notification {
     data: Map<String, Value>,
 }
 
-/// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's OpenAPI).
+/// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's
+/// OpenAPI).
 pub const LINK_DELETED: &str = "link_deleted";
 
 /// What a webhook is about. An open vocabulary: Belvo adds types without notice.
@@ -58,32 +59,49 @@ impl NotificationError {
 }
 
 impl Notification {
-    /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented examples leave out
-    /// each of the other fields somewhere. A request id that could not be a key counts as absent: the link says enough.
+    /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented
+    /// examples leave out each of the other fields somewhere. A request id that could not be a key
+    /// counts as absent: the link says enough.
     pub fn parse(body: &str) -> Result<Self, NotificationError> {
-        let mut body: Map<String, Value> =
-            serde_json::from_str(body).map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
+        let mut body: Map<String, Value> = serde_json::from_str(body)
+            .map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
         let webhook_type = required(&body, "webhook_type")?.to_owned();
         let code = required(&body, "webhook_code")?.to_owned();
         let link = LinkId::parse(required(&body, "link_id")?)
             .map_err(|error| NotificationError::Invalid("link_id", error.to_string()))?;
-        let request_id = body.get("request_id").and_then(Value::as_str).and_then(|id| RequestId::parse(id).ok());
+        let request_id = body
+            .get("request_id")
+            .and_then(Value::as_str)
+            .and_then(|id| RequestId::parse(id).ok());
         let data = match body.remove("data") {
             Some(Value::Object(data)) => data,
             _ => Map::new(),
         };
-        let subject = Resource::by_webhook_type(&webhook_type).map_or(Subject::Other(webhook_type), Subject::Rows);
-        Ok(Self { subject, code, link, request_id, data })
+        let subject = Resource::by_webhook_type(&webhook_type)
+            .map_or(Subject::Other(webhook_type), Subject::Rows);
+        Ok(Self {
+            subject,
+            code,
+            link,
+            request_id,
+            data,
+        })
     }
 
-    /// The totals that the webhook declares, as far as it does. Those of other resources than transactions are not known.
+    /// The totals that the webhook declares, as far as it does. Those of other resources than
+    /// transactions are not known.
     #[must_use]
     pub fn declared(&self) -> Option<Declared> {
         if self.subject != Subject::Rows(Resource::TRANSACTIONS) {
             return None;
         }
         let number = |field| self.data.get(field).and_then(Value::as_u64);
-        let text = |field| self.data.get(field).and_then(Value::as_str).map(str::to_owned);
+        let text = |field| {
+            self.data
+                .get(field)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         let declared = Declared {
             total_transactions: number("total_transactions"),
             total_inflow_transactions: number("total_inflow_transactions"),
@@ -97,36 +115,65 @@ impl Notification {
     /// What a `CONSENT` webhook says of the consent.
     #[must_use]
     pub fn consent(&self) -> Consent {
-        let text = |field| self.data.get(field).and_then(Value::as_str).map(str::to_owned);
-        Consent { id: text("consent_id"), due_date: text("consent_due_date"), ended_at: None }
+        let text = |field| {
+            self.data
+                .get(field)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        Consent {
+            id: text("consent_id"),
+            due_date: text("consent_due_date"),
+            ended_at: None,
+        }
     }
 
-    /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented); public code also models
-    /// `data.errors[]` inside TRANSACTIONS webhooks (undocumented), so both are read.
+    /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented);
+    /// public code also models `data.errors[]` inside TRANSACTIONS webhooks (undocumented), so both
+    /// are read.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(code) = self.data.get("error_code").and_then(Value::as_str) {
-            return Some(Failure { code: code.to_owned(), message: text(self.data.get("error_message")) });
+            return Some(Failure {
+                code: code.to_owned(),
+                message: text(self.data.get("error_message")),
+            });
         }
         let first = self.data.get("errors")?.as_array()?.first()?;
-        Some(Failure { code: text(first.get("code")), message: text(first.get("message")) })
+        Some(Failure {
+            code: text(first.get("code")),
+            message: text(first.get("message")),
+        })
     }
 }
 
-/// The request id that a body mentions, even if the body is no JSON: a 400 answer repeats it, as Belvo asks.
+/// The request id that a body mentions, even if the body is no JSON: a 400 answer repeats it, as
+/// Belvo asks.
 #[must_use]
 pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
     const KEY: &str = "\"request_id\"";
     let text = String::from_utf8_lossy(body);
-    let after_key = text.split_once(KEY)?.1.trim_start().strip_prefix(':')?.trim_start();
+    let after_key = text
+        .split_once(KEY)?
+        .1
+        .trim_start()
+        .strip_prefix(':')?
+        .trim_start();
     let value = after_key.strip_prefix('"')?;
     let end = value.find('"').unwrap_or(value.len());
     RequestId::parse(&value[..end]).ok()
 }
 
-fn required<'a>(body: &'a Map<String, Value>, field: &'static str) -> Result<&'a str, NotificationError> {
-    let text = body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+fn required<'a>(
+    body: &'a Map<String, Value>,
+    field: &'static str,
+) -> Result<&'a str, NotificationError> {
+    let text = body
+        .get(field)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty());
     text.ok_or(NotificationError::Missing(field))
 }
 
@@ -163,8 +210,14 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(notification.subject, Subject::Rows(Resource::TRANSACTIONS));
-        assert_eq!(notification.request_id.as_ref().unwrap().as_str(), "4363b08b51eb43509c745df5ac92a7f6");
-        assert_eq!(notification.declared().unwrap().total_transactions, Some(19));
+        assert_eq!(
+            notification.request_id.as_ref().unwrap().as_str(),
+            "4363b08b51eb43509c745df5ac92a7f6"
+        );
+        assert_eq!(
+            notification.declared().unwrap().total_transactions,
+            Some(19)
+        );
         assert_eq!(notification.failure(), None);
     }
 
@@ -174,22 +227,44 @@ mod tests {
             parse(&json!({"webhook_type": "PAYROLL", "webhook_code": "made_up", "link_id": LINK, "data": null}))
                 .unwrap();
         assert_eq!(notification.subject, Subject::Other("PAYROLL".to_owned()));
-        assert_eq!((notification.request_id.clone(), notification.declared()), (None, None));
+        assert_eq!(
+            (notification.request_id.clone(), notification.declared()),
+            (None, None)
+        );
     }
 
     #[test]
     fn a_missing_or_wrong_field_is_named() {
         let field = |body| parse(&body).unwrap_err().field();
-        assert_eq!(field(json!({"webhook_code": "c", "link_id": LINK})), Some("webhook_type"));
-        assert_eq!(field(json!({"webhook_type": "T", "webhook_code": 7, "link_id": LINK})), Some("webhook_code"));
-        assert_eq!(field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": "1"})), Some("link_id"));
-        assert_eq!(Notification::parse("{\"link_id\": \"secret").unwrap_err().field(), None);
-        assert_eq!(Notification::parse("[\"T\", \"c\"]").unwrap_err().field(), None);
+        assert_eq!(
+            field(json!({"webhook_code": "c", "link_id": LINK})),
+            Some("webhook_type")
+        );
+        assert_eq!(
+            field(json!({"webhook_type": "T", "webhook_code": 7, "link_id": LINK})),
+            Some("webhook_code")
+        );
+        assert_eq!(
+            field(json!({"webhook_type": "T", "webhook_code": "c", "link_id": "1"})),
+            Some("link_id")
+        );
+        assert_eq!(
+            Notification::parse("{\"link_id\": \"secret")
+                .unwrap_err()
+                .field(),
+            None
+        );
+        assert_eq!(
+            Notification::parse("[\"T\", \"c\"]").unwrap_err().field(),
+            None
+        );
     }
 
     #[test]
     fn an_error_says_where_the_json_broke_but_not_what_it_said() {
-        let error = Notification::parse("{\"link_id\": secret-value}").unwrap_err().to_string();
+        let error = Notification::parse("{\"link_id\": secret-value}")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("line 1"), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
@@ -218,12 +293,20 @@ mod tests {
             let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data});
             parse(&body).unwrap().failure()
         };
-        let login_error = Some(Failure { code: "login_error".to_owned(), message: "Invalid".to_owned() });
+        let login_error = Some(Failure {
+            code: "login_error".to_owned(),
+            message: "Invalid".to_owned(),
+        });
         assert_eq!(
-            failure(json!({"error_code": "login_error", "error_message": "Invalid", "status": 400})),
+            failure(
+                json!({"error_code": "login_error", "error_message": "Invalid", "status": 400})
+            ),
             login_error
         );
-        assert_eq!(failure(json!({"errors": [{"code": "login_error", "message": "Invalid"}]})), login_error);
+        assert_eq!(
+            failure(json!({"errors": [{"code": "login_error", "message": "Invalid"}]})),
+            login_error
+        );
         assert_eq!(failure(json!({"errors": []})), None);
     }
 
@@ -231,7 +314,10 @@ mod tests {
     fn a_request_id_is_found_in_a_broken_body() {
         let found = |body: &str| mentioned_request_id(body.as_bytes()).map(|id| id.to_string());
         let whole = r#"{"request_id" : "4363B08B-51EB-4350-9C74-5DF5AC92A7F6", "data": {"#;
-        assert_eq!(found(whole), Some("4363b08b51eb43509c745df5ac92a7f6".to_owned()));
+        assert_eq!(
+            found(whole),
+            Some("4363b08b51eb43509c745df5ac92a7f6".to_owned())
+        );
         assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cut-o".to_owned()));
         assert_eq!(found(r#"{"request_id": 5}"#), None);
         assert_eq!(found("{"), None);

@@ -10,8 +10,7 @@ use super::{ApiKeys, BelvoError, Client, client::read};
 use crate::{domain::LinkId, secret::SecretText};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
-const NEW_LINK_SCOPES: &str =
-    "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
+const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
 /// What a widget in update mode may do ("Hosted widget: update mode", Belvo's documentation).
 const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
 /// What Belvo fetches by itself when the link is made: what this pipeline stores.
@@ -135,13 +134,21 @@ struct IdentificationBody<'a> {
 }
 
 impl Client {
-    /// Mints a token for the widget (`POST /api/token/`, which takes the keys in its body). Costs nothing; safe to repeat.
+    /// Mints a token for the widget (`POST /api/token/`, which takes the keys in its body). Costs
+    /// nothing; safe to repeat.
     pub async fn widget_token(&self, asked: &WidgetRequest) -> Result<WidgetToken, BelvoError> {
         let url = self.url("api/token/")?;
         let request = |keys: &ApiKeys| {
-            let body = TokenBody::new(asked, keys.secret_id.expose(), keys.secret_password.expose());
+            let body = TokenBody::new(
+                asked,
+                keys.secret_id.expose(),
+                keys.secret_password.expose(),
+            );
             let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
-            Ok(self.request(Method::POST, url.clone()).header(header::CONTENT_TYPE, "application/json").body(body))
+            Ok(self
+                .request(Method::POST, url.clone())
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body))
         };
         read(self.send_keyed(request).await?).await
     }
@@ -160,7 +167,11 @@ impl<'a> TokenBody<'a> {
         Self {
             id,
             password,
-            scopes: if link_id.is_some() { UPDATE_SCOPES } else { NEW_LINK_SCOPES },
+            scopes: if link_id.is_some() {
+                UPDATE_SCOPES
+            } else {
+                NEW_LINK_SCOPES
+            },
             link_id,
             fetch_resources: connecting.map(|_| FETCHED),
             widget: Widget {
@@ -183,7 +194,8 @@ impl<'a> TokenBody<'a> {
 }
 
 impl WidgetRequest {
-    /// The address of the hosted widget, token included ("Hosted Widget", Belvo's documentation of Open Finance).
+    /// The address of the hosted widget, token included ("Hosted Widget", Belvo's documentation of
+    /// Open Finance).
     #[must_use]
     pub fn address(&self, widget: &Url, token: &WidgetToken) -> Url {
         let mut url = widget.clone();
@@ -206,9 +218,16 @@ mod tests {
     use super::*;
 
     fn asked(aim: WidgetAim) -> WidgetRequest {
-        let callbacks =
-            Callbacks { success: "app://success".into(), exit: "app://exit".into(), event: "app://event".into() };
-        WidgetRequest { aim, callbacks, locale: "pt".to_owned() }
+        let callbacks = Callbacks {
+            success: "app://success".into(),
+            exit: "app://exit".into(),
+            event: "app://event".into(),
+        };
+        WidgetRequest {
+            aim,
+            callbacks,
+            locale: "pt".to_owned(),
+        }
     }
 
     fn connecting() -> WidgetRequest {
@@ -230,19 +249,30 @@ mod tests {
         let asked = connecting();
         let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
         assert_eq!(body["scopes"], NEW_LINK_SCOPES);
-        assert_eq!(body["fetch_resources"], serde_json::json!(["ACCOUNTS", "TRANSACTIONS"]));
-        assert_eq!(body["widget"]["consent"]["identification_info"][0]["number"], "76109277673");
+        assert_eq!(
+            body["fetch_resources"],
+            serde_json::json!(["ACCOUNTS", "TRANSACTIONS"])
+        );
+        assert_eq!(
+            body["widget"]["consent"]["identification_info"][0]["number"],
+            "76109277673"
+        );
         assert_eq!(body["widget"]["callback_urls"]["success"], "app://success");
         assert_eq!(body.get("link_id"), None);
     }
 
     #[test]
     fn the_token_of_update_mode_names_the_link_by_the_field_that_belvo_reads() {
-        let asked = asked(WidgetAim::Update(LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap()));
+        let asked = asked(WidgetAim::Update(
+            LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap(),
+        ));
         let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
         assert_eq!(
             (&body["link_id"], &body["scopes"]),
-            (&"bcca0da9-a4c6-4830-9676-1d54682851d9".into(), &UPDATE_SCOPES.into())
+            (
+                &"bcca0da9-a4c6-4830-9676-1d54682851d9".into(),
+                &UPDATE_SCOPES.into()
+            )
         );
         assert_eq!(body.get("fetch_resources"), None);
     }
@@ -250,13 +280,19 @@ mod tests {
     #[test]
     fn who_connects_is_not_printed() {
         let printed = format!("{:?}", connecting());
-        assert!(!printed.contains("Ralph") && !printed.contains("76109277673"), "{printed}");
+        assert!(
+            !printed.contains("Ralph") && !printed.contains("76109277673"),
+            "{printed}"
+        );
     }
 
     #[test]
     fn the_address_is_escaped() {
-        let token = WidgetToken { access: "a&b".into() };
-        let address = connecting().address(&Url::parse("https://widget.belvo.io/").unwrap(), &token);
+        let token = WidgetToken {
+            access: "a&b".into(),
+        };
+        let address =
+            connecting().address(&Url::parse("https://widget.belvo.io/").unwrap(), &token);
         let expected = "https://widget.belvo.io/?access_token=a%26b&locale=pt&country_codes=BR\
                         &integration_type=openfinance&access_mode=recurrent&external_id=e+1";
         assert_eq!(address.as_str(), expected);

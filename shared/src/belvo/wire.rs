@@ -11,8 +11,8 @@ pub(super) struct Accepted {
     pub(super) request_id: String,
 }
 
-/// The body of `POST /api/transactions/` and of the others like it. `save_data` is left at its default, true: without it there would be nothing
-/// to GET.
+/// The body of `POST /api/transactions/` and of the others like it. `save_data` is left at its
+/// default, true: without it there would be nothing to GET.
 #[derive(Debug, Serialize)]
 pub(super) struct RetrievalBody<'a> {
     pub(super) link: &'a str,

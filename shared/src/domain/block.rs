@@ -41,19 +41,26 @@ pub struct BlockView {
 
 impl From<Block> for BlockView {
     fn from(block: Block) -> Self {
-        Self { block, remedy: block.reason.remedy() }
+        Self {
+            block,
+            remedy: block.reason.remedy(),
+        }
     }
 }
 
 impl BlockReason {
-    /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree on the name of an ended
-    /// consent. Not `login_error`: institutions in trouble answer so, too.
+    /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree
+    /// on the name of an ended consent. Not `login_error`: institutions in trouble answer so, too.
     pub(super) fn of_code(code: &str) -> Option<Self> {
         Some(match code {
-            "invalid_credentials" | "invalid_link" | "expired_credentials" => Self::InvalidCredentials,
+            "invalid_credentials" | "invalid_link" | "expired_credentials" => {
+                Self::InvalidCredentials
+            }
             "token_required" => Self::TokenRequired,
             "unconfirmed_link" => Self::Unconfirmed,
-            "consent_expired" | "openfinance_consent_expired" | "consent_without_accounts" => Self::ConsentExpired,
+            "consent_expired" | "openfinance_consent_expired" | "consent_without_accounts" => {
+                Self::ConsentExpired
+            }
             _ => return None,
         })
     }
@@ -75,7 +82,9 @@ impl BlockReason {
             Self::InvalidCredentials | Self::TokenRequired => {
                 "let the user log in again: POST /connect/token with this link opens the widget in update mode"
             }
-            Self::Unconfirmed => "let the user finish connecting, or connect again: POST /connect/token",
+            Self::Unconfirmed => {
+                "let the user finish connecting, or connect again: POST /connect/token"
+            }
             Self::ConsentExpired => {
                 "let the user renew the consent: POST /connect/token with this link, or a new link without it"
             }

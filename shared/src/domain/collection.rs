@@ -30,9 +30,9 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// The days whose stored rows these totals can be compared with: those that were asked for, or, where Belvo chose
-    /// them, those it names. None if Belvo names days that were not asked for: its totals then are about something else,
-    /// such as the link's whole year.
+    /// The days whose stored rows these totals can be compared with: those that were asked for, or,
+    /// where Belvo chose them, those it names. None if Belvo names days that were not asked for:
+    /// its totals then are about something else, such as the link's whole year.
     #[must_use]
     pub fn comparable_days(&self, asked: Option<&Window>, fetched: Days) -> Option<Days> {
         let day = |text: &Option<String>| parse_date(day_of(text.as_deref()?)?);
@@ -75,7 +75,8 @@ pub struct Collection {
     pub started_at: Timestamp,
     /// When the last row was stored.
     pub finished_at: Timestamp,
-    /// The days that were fetched: those that were asked for, or more where one fetch answered several webhooks.
+    /// The days that were fetched: those that were asked for, or more where one fetch answered
+    /// several webhooks.
     #[serde(default)]
     pub days: Days,
     /// Pages fetched, those of repeated fetches included.
@@ -96,46 +97,78 @@ pub struct Collection {
     pub deleted: u64,
     /// Different accounts that the rows belong to.
     pub accounts: u64,
-    /// What the store held afterwards, read back to be compared with what the webhook declared; absent where it declared
-    /// nothing that could be compared.
+    /// What the store held afterwards, read back to be compared with what the webhook declared;
+    /// absent where it declared nothing that could be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<Stock>,
 }
 
 impl Collection {
-    /// Everything that can be compared: the rows fetched with those that Belvo's pages count, and the rows stored with
-    /// what the webhook declared.
+    /// Everything that can be compared: the rows fetched with those that Belvo's pages count, and
+    /// the rows stored with what the webhook declared.
     #[must_use]
     pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
         let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
-        let (Some(declared), Some(stored)) = (declared, &self.stored) else { return checks };
+        let (Some(declared), Some(stored)) = (declared, &self.stored) else {
+            return checks;
+        };
         let counts = [
-            ("total_transactions", declared.total_transactions, stored.transactions),
-            ("total_inflow_transactions", declared.total_inflow_transactions, stored.inflow),
-            ("total_outflow_transactions", declared.total_outflow_transactions, stored.outflow),
+            (
+                "total_transactions",
+                declared.total_transactions,
+                stored.transactions,
+            ),
+            (
+                "total_inflow_transactions",
+                declared.total_inflow_transactions,
+                stored.inflow,
+            ),
+            (
+                "total_outflow_transactions",
+                declared.total_outflow_transactions,
+                stored.outflow,
+            ),
         ];
-        checks.extend(counts.into_iter().filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours))));
+        checks.extend(
+            counts
+                .into_iter()
+                .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours))),
+        );
         let first = (&declared.first_transaction_date, &stored.first_date);
         let last = (&declared.last_transaction_date, &stored.last_date);
-        let days =
-            [("first_transaction_date", first, Ordering::Greater), ("last_transaction_date", last, Ordering::Less)];
-        checks.extend(days.into_iter().filter_map(|(what, (belvo, ours), missing)| {
-            let belvo = day_of(belvo.as_deref()?)?.to_owned();
-            let order = ours.as_deref().map_or(missing, |ours| ours.cmp(&belvo));
-            let verdict = match order {
-                Ordering::Equal => Verdict::Complete,
-                order if order == missing => Verdict::Short(1),
-                _ => Verdict::Over(1),
-            };
-            Some(Check { what, belvo: Measure::Day(Some(belvo)), ours: Measure::Day(ours.clone()), verdict })
-        }));
+        let days = [
+            ("first_transaction_date", first, Ordering::Greater),
+            ("last_transaction_date", last, Ordering::Less),
+        ];
+        checks.extend(
+            days.into_iter()
+                .filter_map(|(what, (belvo, ours), missing)| {
+                    let belvo = day_of(belvo.as_deref()?)?.to_owned();
+                    let order = ours.as_deref().map_or(missing, |ours| ours.cmp(&belvo));
+                    let verdict = match order {
+                        Ordering::Equal => Verdict::Complete,
+                        order if order == missing => Verdict::Short(1),
+                        _ => Verdict::Over(1),
+                    };
+                    Some(Check {
+                        what,
+                        belvo: Measure::Day(Some(belvo)),
+                        ours: Measure::Day(ours.clone()),
+                        verdict,
+                    })
+                }),
+        );
         checks
     }
 
     /// Whether everything is there that Belvo said there would be.
     #[must_use]
     pub fn verdict(&self, declared: Option<&Declared>) -> Verdict {
-        self.checks(declared).into_iter().map(|check| check.verdict).max().unwrap_or(Verdict::Complete)
+        self.checks(declared)
+            .into_iter()
+            .map(|check| check.verdict)
+            .max()
+            .unwrap_or(Verdict::Complete)
     }
 }
 
@@ -159,7 +192,12 @@ impl Check {
             Ordering::Less => Verdict::Short(belvo - ours),
             Ordering::Greater => Verdict::Over(ours - belvo),
         };
-        Self { what, belvo: Measure::Count(belvo), ours: Measure::Count(ours), verdict }
+        Self {
+            what,
+            belvo: Measure::Count(belvo),
+            ours: Measure::Count(ours),
+            verdict,
+        }
     }
 }
 
@@ -188,7 +226,11 @@ impl Verdict {
     /// Rows that are missing.
     #[must_use]
     pub fn missing(self) -> u64 {
-        if let Self::Short(rows) = self { rows } else { 0 }
+        if let Self::Short(rows) = self {
+            rows
+        } else {
+            0
+        }
     }
 }
 
@@ -264,13 +306,29 @@ mod tests {
 
     #[test]
     fn what_the_webhook_declared_is_compared_with_what_is_stored() {
-        let verdict = |stock| collection(10, 10, Some(stock)).verdict(Some(&declared())).to_string();
+        let verdict = |stock| {
+            collection(10, 10, Some(stock))
+                .verdict(Some(&declared()))
+                .to_string()
+        };
         assert_eq!(verdict(stock(10, 4, Some("2026-01-05"))), "complete");
         assert_eq!(verdict(stock(7, 4, Some("2026-01-05"))), "short by 3");
         assert_eq!(verdict(stock(12, 4, Some("2026-01-05"))), "over by 2");
-        assert_eq!(verdict(stock(10, 2, Some("2026-01-05"))), "short by 2", "by type");
-        assert_eq!(verdict(stock(10, 4, Some("2026-01-06"))), "short by 1", "the first day is missing");
-        assert_eq!(verdict(stock(10, 4, Some("2026-01-04"))), "over by 1", "a day before the first");
+        assert_eq!(
+            verdict(stock(10, 2, Some("2026-01-05"))),
+            "short by 2",
+            "by type"
+        );
+        assert_eq!(
+            verdict(stock(10, 4, Some("2026-01-06"))),
+            "short by 1",
+            "the first day is missing"
+        );
+        assert_eq!(
+            verdict(stock(10, 4, Some("2026-01-04"))),
+            "over by 1",
+            "a day before the first"
+        );
         assert_eq!(verdict(stock(10, 4, None)), "short by 1");
     }
 
@@ -281,16 +339,27 @@ mod tests {
         said.first_transaction_date = Some("2026-01-05T00:00:00Z".to_owned());
         assert_eq!(found.verdict(Some(&said)), Verdict::Complete);
         said.first_transaction_date = Some(String::new());
-        assert_eq!((found.verdict(Some(&said)), found.checks(Some(&said)).len()), (Verdict::Complete, 4));
+        assert_eq!(
+            (found.verdict(Some(&said)), found.checks(Some(&said)).len()),
+            (Verdict::Complete, 4)
+        );
         said.first_transaction_date = Some("2026-12-31".to_owned());
-        assert_eq!(said.comparable_days(None, Days::ALL), None, "the first is after the last");
+        assert_eq!(
+            said.comparable_days(None, Days::ALL),
+            None,
+            "the first is after the last"
+        );
     }
 
     #[test]
     fn what_is_missing_outweighs_what_is_too_much() {
         let found = collection(9, 10, Some(stock(12, 4, Some("2026-01-05"))));
         assert_eq!(found.verdict(Some(&declared())), Verdict::Short(1));
-        assert_eq!(found.checks(Some(&declared())).len(), 5, "whatever was declared is compared");
+        assert_eq!(
+            found.checks(Some(&declared())).len(),
+            5,
+            "whatever was declared is compared"
+        );
     }
 
     #[test]
@@ -299,7 +368,10 @@ mod tests {
         let shown = serde_json::to_value(&checks).unwrap();
         let pages = serde_json::json!({"what": "rows_of_pages", "belvo": 10, "ours": 9, "verdict": "short by 1"});
         assert_eq!(shown[0], pages);
-        assert_eq!((&shown[3]["belvo"], &shown[3]["ours"]), (&"2026-01-05".into(), &serde_json::Value::Null));
+        assert_eq!(
+            (&shown[3]["belvo"], &shown[3]["ours"]),
+            (&"2026-01-05".into(), &serde_json::Value::Null)
+        );
     }
 
     #[test]
@@ -308,11 +380,27 @@ mod tests {
         let wide = Window::parse("2026-01-01", "2026-02-28", today).unwrap();
         let narrow = Window::parse("2026-02-01", "2026-02-28", today).unwrap();
         let named = Days::between(date!(2026 - 01 - 05), date!(2026 - 02 - 28));
-        let without_days = Declared { total_transactions: Some(0), ..Declared::default() };
-        assert_eq!(declared().comparable_days(Some(&wide), Days::ALL), Some(wide.into()));
-        assert_eq!(declared().comparable_days(Some(&narrow), Days::ALL), None, "Belvo speaks of other days");
+        let without_days = Declared {
+            total_transactions: Some(0),
+            ..Declared::default()
+        };
+        assert_eq!(
+            declared().comparable_days(Some(&wide), Days::ALL),
+            Some(wide.into())
+        );
+        assert_eq!(
+            declared().comparable_days(Some(&narrow), Days::ALL),
+            None,
+            "Belvo speaks of other days"
+        );
         assert_eq!(declared().comparable_days(None, Days::ALL), Some(named));
-        assert_eq!(without_days.comparable_days(Some(&narrow), Days::ALL), Some(narrow.into()));
-        assert_eq!(without_days.comparable_days(None, Days::since(today)), Some(Days::since(today)));
+        assert_eq!(
+            without_days.comparable_days(Some(&narrow), Days::ALL),
+            Some(narrow.into())
+        );
+        assert_eq!(
+            without_days.comparable_days(None, Days::since(today)),
+            Some(Days::since(today))
+        );
     }
 }

@@ -1,39 +1,58 @@
-//! A span of value dates, open at either end: what a fetch covers, and how a large one is taken in parts.
+//! A span of value dates, open at either end: what a fetch covers, and how a large one is taken in
+//! parts.
 
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration};
 
 use super::{Window, window::iso_date};
 
-/// A year and a day: the step by which an open end is cut off. Belvo's history of a link is twelve months.
+/// A year and a day: the step by which an open end is cut off. Belvo's history of a link is twelve
+/// months.
 const YEAR: Duration = Duration::days(366);
 /// Rows dated outside of these years are not looked for in parts.
 const YEARS: std::ops::Range<i32> = 1990..2100;
 
-/// A span of days by value date. A bounded end leaves out rows without a value date, as Belvo's filters do; only
-/// [`Days::ALL`] holds them.
+/// A span of days by value date. A bounded end leaves out rows without a value date, as Belvo's
+/// filters do; only [`Days::ALL`] holds them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Days {
-    #[serde(default, with = "iso_date::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "iso_date::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     from: Option<Date>,
-    #[serde(default, with = "iso_date::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "iso_date::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     to: Option<Date>,
 }
 
 impl Days {
     /// Every day, and rows without one.
-    pub const ALL: Self = Self { from: None, to: None };
+    pub const ALL: Self = Self {
+        from: None,
+        to: None,
+    };
 
     /// This day and all later ones.
     #[must_use]
     pub fn since(day: Date) -> Self {
-        Self { from: Some(day), to: None }
+        Self {
+            from: Some(day),
+            to: None,
+        }
     }
 
     /// From one day to another, both included.
     #[must_use]
     pub fn between(from: Date, to: Date) -> Self {
-        Self { from: Some(from), to: Some(to) }
+        Self {
+            from: Some(from),
+            to: Some(to),
+        }
     }
 
     /// The first day, `YYYY-MM-DD`, if it is bounded.
@@ -51,8 +70,12 @@ impl Days {
     /// Whether every row of the other span is one of this.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        let starts = self.from.is_none_or(|from| other.from.is_some_and(|day| from <= day));
-        let ends = self.to.is_none_or(|to| other.to.is_some_and(|day| day <= to));
+        let starts = self
+            .from
+            .is_none_or(|from| other.from.is_some_and(|day| from <= day));
+        let ends = self
+            .to
+            .is_none_or(|to| other.to.is_some_and(|day| day <= to));
         starts && ends
     }
 
@@ -68,8 +91,9 @@ impl Days {
         Some(Self { from, to })
     }
 
-    /// Parts of this span, oldest first, that together hold its days once, if `rows` of them are to be taken about `most`
-    /// at a time. None if it cannot be divided: one day, or an open end far from the present.
+    /// Parts of this span, oldest first, that together hold its days once, if `rows` of them are to
+    /// be taken about `most` at a time. None if it cannot be divided: one day, or an open end far
+    /// from the present.
     #[must_use]
     pub fn parts(&self, rows: u64, most: u64, today: Date) -> Vec<Self> {
         match (self.from, self.to) {
@@ -93,14 +117,24 @@ impl From<Window> for Days {
 }
 
 fn halves(days: Days, last_of_first: Date) -> [Days; 2] {
-    [Days { to: Some(last_of_first), ..days }, Days { from: last_of_first.next_day(), ..days }]
+    [
+        Days {
+            to: Some(last_of_first),
+            ..days
+        },
+        Days {
+            from: last_of_first.next_day(),
+            ..days
+        },
+    ]
 }
 
 fn cut(days: Days, last_of_first: Date) -> Vec<Days> {
     halves(days, last_of_first).to_vec()
 }
 
-/// So many parts of about as many days each, or as many as there are days; none if there is but one day.
+/// So many parts of about as many days each, or as many as there are days; none if there is but one
+/// day.
 fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
     let days = (to - from).whole_days() + 1;
     let parts = i64::try_from(parts).unwrap_or(i64::MAX).min(days);
@@ -108,7 +142,9 @@ fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
         return Vec::new();
     }
     let start = |part: i64| from + Duration::days(part * days / parts);
-    (0..parts).map(|part| Days::between(start(part), start(part + 1) - Duration::DAY)).collect()
+    (0..parts)
+        .map(|part| Days::between(start(part), start(part + 1) - Duration::DAY))
+        .collect()
 }
 
 #[cfg(test)]
@@ -127,7 +163,10 @@ mod tests {
     fn the_parts_of_a_span_hold_each_of_its_days_once() {
         for rows in [1, 10_001, 25_000, 100_000, 10_000_000] {
             let parts = year().parts(rows, 8_000, TODAY);
-            assert_eq!((parts[0].from, parts[parts.len() - 1].to), (year().from, year().to));
+            assert_eq!(
+                (parts[0].from, parts[parts.len() - 1].to),
+                (year().from, year().to)
+            );
             for pair in parts.windows(2) {
                 assert_eq!(pair[0].to.unwrap().next_day(), pair[1].from, "{rows}");
             }
@@ -139,7 +178,11 @@ mod tests {
 
     #[test]
     fn one_day_is_not_divided() {
-        assert!(Days::between(TODAY, TODAY).parts(1_000_000, 8_000, TODAY).is_empty());
+        assert!(
+            Days::between(TODAY, TODAY)
+                .parts(1_000_000, 8_000, TODAY)
+                .is_empty()
+        );
     }
 
     #[test]
@@ -147,8 +190,16 @@ mod tests {
         let mut pending = vec![Days::ALL];
         let mut parts = Vec::new();
         while let Some(days) = pending.pop() {
-            let divided = if days.from.is_some() && days.to.is_some() { Vec::new() } else { days.parts(9, 1, TODAY) };
-            if divided.is_empty() { parts.push(days) } else { pending.extend(divided.into_iter().rev()) }
+            let divided = if days.from.is_some() && days.to.is_some() {
+                Vec::new()
+            } else {
+                days.parts(9, 1, TODAY)
+            };
+            if divided.is_empty() {
+                parts.push(days);
+            } else {
+                pending.extend(divided.into_iter().rev());
+            }
         }
         assert_eq!((parts[0].from, parts[parts.len() - 1].to), (None, None));
         for pair in parts.windows(2) {
@@ -166,7 +217,10 @@ mod tests {
         assert_eq!(january.joined(&february), Some(both));
         assert_eq!(february.joined(&january), Some(both));
         assert_eq!(january.joined(&Days::ALL), Some(Days::ALL));
-        assert_eq!(january.joined(&Days::since(date!(2026 - 01 - 20))), Some(Days::since(date!(2026 - 01 - 01))));
+        assert_eq!(
+            january.joined(&Days::since(date!(2026 - 01 - 20))),
+            Some(Days::since(date!(2026 - 01 - 01)))
+        );
         assert_eq!(january.joined(&Days::since(date!(2026 - 02 - 02))), None);
     }
 

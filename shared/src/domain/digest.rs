@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Says how the digest was made. A change of the rule changes this byte, so that every stored row then counts as
-/// changed and is written again once.
+/// Says how the digest was made. A change of the rule changes this byte, so that every stored row
+/// then counts as changed and is written again once.
 const VERSION: u8 = 1;
 /// What the bytes of a transaction seldom exceed.
 const USUAL_BYTES: usize = 2_048;
@@ -38,7 +38,8 @@ impl Digest {
     }
 }
 
-/// Appends every value with a tag and, where it has one, its length, so that no two documents give the same bytes.
+/// Appends every value with a tag and, where it has one, its length, so that no two documents give
+/// the same bytes.
 fn append(canonical: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Null => canonical.push(b'z'),
@@ -84,7 +85,10 @@ mod tests {
 
     #[test]
     fn key_order_does_not_matter() {
-        assert_eq!(digest(r#"{"a":1,"b":[true,null]}"#), digest(r#"{"b":[true,null],"a":1}"#));
+        assert_eq!(
+            digest(r#"{"a":1,"b":[true,null]}"#),
+            digest(r#"{"b":[true,null],"a":1}"#)
+        );
     }
 
     #[test]
@@ -110,9 +114,11 @@ mod tests {
 
     #[test]
     fn a_digest_stays_what_is_stored_of_it() {
-        let json =
-            r#"{"nested": {"deep": {}}, "amount": 10.00, "credit": true, "debit": false, "list": [1, null, "é"]}"#;
-        assert_eq!(hex::encode(digest(json).as_bytes()), "017d8a9b0b36426e869632b4a4336bc7f9");
+        let json = r#"{"nested": {"deep": {}}, "amount": 10.00, "credit": true, "debit": false, "list": [1, null, "é"]}"#;
+        assert_eq!(
+            hex::encode(digest(json).as_bytes()),
+            "017d8a9b0b36426e869632b4a4336bc7f9"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Identifiers. Each is parsed once, where it enters, into the one spelling that keys and comparisons use.
+//! Identifiers. Each is parsed once, where it enters, into the one spelling that keys and
+//! comparisons use.
 
 use std::fmt;
 
@@ -54,8 +55,9 @@ id! {
 }
 
 id! {
-    /// One retrieval at Belvo. A UUID is kept in lower case without dashes: the 202 answer prints 32 hexadecimal digits,
-    /// the webhook prints the same id with dashes. Any other text is kept as Belvo writes it.
+    /// One retrieval at Belvo. A UUID is kept in lower case without dashes: the 202 answer prints
+    /// 32 hexadecimal digits, the webhook prints the same id with dashes. Any other text is kept as
+    /// Belvo writes it.
     RequestId
 }
 
@@ -79,17 +81,21 @@ impl LinkId {
 }
 
 impl RequestId {
-    /// Accepts up to 128 characters that a URL path carries unchanged (RFC 3986, "unreserved"). Not only UUIDs: Belvo
-    /// documents the id as a string.
+    /// Accepts up to 128 characters that a URL path carries unchanged (RFC 3986, "unreserved"). Not
+    /// only UUIDs: Belvo documents the id as a string.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         if let Ok(uuid) = Uuid::parse_str(text) {
             return Ok(Self(uuid.simple().to_string()));
         }
-        let unreserved = text.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
+        let unreserved = text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c));
         if unreserved && (1..=128).contains(&text.len()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(IdError("must be 1 to 128 letters, digits, or any of - . _ ~"))
+            Err(IdError(
+                "must be 1 to 128 letters, digits, or any of - . _ ~",
+            ))
         }
     }
 
@@ -119,7 +125,9 @@ fn key_text(text: &str) -> Result<String, IdError> {
     if plain && (1..=128).contains(&text.len()) {
         Ok(text.to_owned())
     } else {
-        Err(IdError("must be 1 to 128 printable ASCII characters without spaces and without #"))
+        Err(IdError(
+            "must be 1 to 128 printable ASCII characters without spaces and without #",
+        ))
     }
 }
 
@@ -132,7 +140,10 @@ mod tests {
         let accepted = RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap();
         let notified = RequestId::parse("4363B08B-51EB-4350-9C74-5DF5AC92A7F6").unwrap();
         assert_eq!(accepted, notified);
-        assert_eq!(RequestId::parse("Not_a-UUID").unwrap().as_str(), "Not_a-UUID");
+        assert_eq!(
+            RequestId::parse("Not_a-UUID").unwrap().as_str(),
+            "Not_a-UUID"
+        );
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! What follows from the facts of a retrieval: its status, what each step adds to them, whether an equal retrieval may be
-//! sent, and what becomes of one that goes unanswered. Pure, and time is an argument, so that a model checker can take
-//! exactly these functions through every order of crash, loss and repetition (`tests/tests/lifecycle`).
+//! What follows from the facts of a retrieval: its status, what each step adds to them, whether an
+//! equal retrieval may be sent, and what becomes of one that goes unanswered. Pure, and time is an
+//! argument, so that a model checker can take exactly these functions through every order of crash,
+//! loss and repetition (`tests/tests/lifecycle`).
 
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// The longest that sending a retrieval takes, in seconds: above the 29 of the function that does it.
+/// The longest that sending a retrieval takes, in seconds: above the 29 of the function that does
+/// it.
 pub const SENDING_S: i64 = 60;
-/// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval is five minutes.
+/// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval
+/// is five minutes.
 pub const UNKNOWN_S: i64 = 1_800;
 /// The code of the failure that a request ends with when its message is given up.
 pub const GAVE_UP: &str = "gave_up";
@@ -183,8 +186,8 @@ pub enum Answer {
     Request {
         /// Where that stands; none if there is no record of it.
         status: Option<Status>,
-        /// Whether not Belvo's answer said so, but a webhook that named a request which nobody here knew. It is probably this
-        /// one, and may be a refresh of Belvo's own.
+        /// Whether not Belvo's answer said so, but a webhook that named a request which nobody here
+        /// knew. It is probably this one, and may be a refresh of Belvo's own.
         claimed: bool,
     },
 }
@@ -203,8 +206,8 @@ pub enum Before {
 }
 
 impl Status {
-    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into a collected one. An
-    /// unknown one ends at a time of its own ([`Intent::until`]).
+    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into
+    /// a collected one. An unknown one ends at a time of its own ([`Intent::until`]).
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Collected | Self::Failed | Self::Expired)
@@ -212,14 +215,19 @@ impl Status {
 }
 
 impl Step {
-    /// What a step at this time changes. Every step may be repeated, and no order of them ends in another status.
+    /// What a step at this time changes. Every step may be repeated, and no order of them ends in
+    /// another status.
     #[must_use]
     pub fn changes(self, at: Timestamp) -> Vec<(Fact, Change)> {
         use Change::{Gone, Latest, Once};
         match self {
             // If it has ended already, it is due nevertheless; then the sweep finds that out.
-            Self::Issued { due_at } => vec![(Fact::IssuedAt, Once(at)), (Fact::DueAt, Once(due_at))],
-            Self::Notified { due_at } => vec![(Fact::NotifiedAt, Once(at)), (Fact::DueAt, Once(due_at))],
+            Self::Issued { due_at } => {
+                vec![(Fact::IssuedAt, Once(at)), (Fact::DueAt, Once(due_at))]
+            }
+            Self::Notified { due_at } => {
+                vec![(Fact::NotifiedAt, Once(at)), (Fact::DueAt, Once(due_at))]
+            }
             Self::HandedOn => vec![(Fact::CollectingAt, Once(at))],
             Self::Collected => vec![(Fact::CollectedAt, Once(at)), (Fact::DueAt, Gone)],
             Self::Failed { .. } => vec![(Fact::FailedAt, Once(at)), (Fact::DueAt, Gone)],
@@ -231,8 +239,8 @@ impl Step {
 }
 
 impl Facts {
-    /// The status that follows. Stored rows outrank a failure: a retrieval that failed once and was announced again has its
-    /// data.
+    /// The status that follows. Stored rows outrank a failure: a retrieval that failed once and was
+    /// announced again has its data.
     #[must_use]
     pub fn status(&self) -> Status {
         if self.collected_at.is_some() {
@@ -267,8 +275,8 @@ impl Facts {
         }
     }
 
-    /// What a sweep does with it once it is due. Its messages may never be worked off, as when each ends its process: at
-    /// twice the time it ends without one.
+    /// What a sweep does with it once it is due. Its messages may never be worked off, as when each
+    /// ends its process: at twice the time it ends without one.
     #[must_use]
     pub fn sweep(&self, now: Timestamp, deadlines: Deadlines) -> Sweep {
         let heard_of_at = self.issued_at.max(self.notified_at);
@@ -281,8 +289,8 @@ impl Facts {
         }
     }
 
-    /// What the message of a sweep is good for that made it due again at `next`. One that was given up is tried again if its
-    /// message is moved back.
+    /// What the message of a sweep is good for that made it due again at `next`. One that was given
+    /// up is tried again if its message is moved back.
     #[must_use]
     pub fn look_after(&self, next: Timestamp) -> LookAfter {
         let given_up = self.status() == Status::Failed && self.gave_up;
@@ -295,12 +303,19 @@ impl Facts {
         }
     }
 
-    /// What a fetch means for it. One that answers a webhook is final. One that answers none says that Belvo is done only
-    /// if it brings news ("Making requests before receiving the webhook (GET or POST) will return empty or incomplete
-    /// results", `fetch_resources` in Belvo's OpenAPI); else it is made again, each time after twice as long, until what is
-    /// there has to do.
+    /// What a fetch means for it. One that answers a webhook is final. One that answers none says
+    /// that Belvo is done only if it brings news ("Making requests before receiving the webhook
+    /// (GET or POST) will return empty or incomplete results", `fetch_resources` in Belvo's
+    /// OpenAPI); else it is made again, each time after twice as long, until what is there has to
+    /// do.
     #[must_use]
-    pub fn outcome(&self, found: Found, overdue: bool, now: Timestamp, deadlines: Deadlines) -> Outcome {
+    pub fn outcome(
+        &self,
+        found: Found,
+        overdue: bool,
+        now: Timestamp,
+        deadlines: Deadlines,
+    ) -> Outcome {
         if !overdue || self.notified_at.is_some() || found.news > 0 {
             return Outcome::Collected;
         }
@@ -369,7 +384,10 @@ impl Intent {
     /// One of which nothing is known but when it was taken.
     #[must_use]
     pub fn open(since: Timestamp) -> Self {
-        Self { since, answer: Answer::None }
+        Self {
+            since,
+            answer: Answer::None,
+        }
     }
 
     /// When Belvo is surely no longer at it. An open one stays unknown then, for good.
@@ -381,7 +399,11 @@ impl Intent {
     /// Where it stands as long as nothing is known of Belvo's answer.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
-        if self.is_being_sent(now) { Status::Issuing } else { Status::Unknown }
+        if self.is_being_sent(now) {
+            Status::Issuing
+        } else {
+            Status::Unknown
+        }
     }
 
     /// What it means for an equal retrieval.
@@ -389,8 +411,14 @@ impl Intent {
     pub fn before(&self, now: Timestamp) -> Before {
         match self.answer {
             Answer::None if self.is_being_sent(now) => Before::Sending,
-            Answer::Request { status: Some(status), .. } if !status.is_terminal() => Before::InFlight,
-            Answer::Request { status: Some(_), claimed: false } => Before::Over,
+            Answer::Request {
+                status: Some(status),
+                ..
+            } if !status.is_terminal() => Before::InFlight,
+            Answer::Request {
+                status: Some(_),
+                claimed: false,
+            } => Before::Over,
             _ if now >= self.until() => Before::Over,
             Answer::Request { status: None, .. } => Before::InFlight,
             // What a webhook claimed has ended, and may have been another one.
@@ -398,8 +426,8 @@ impl Intent {
         }
     }
 
-    /// Whether a webhook of this time may be the answer that is missing: not while somebody waits for Belvo's own, nor when
-    /// Belvo is surely no longer at it.
+    /// Whether a webhook of this time may be the answer that is missing: not while somebody waits
+    /// for Belvo's own, nor when Belvo is surely no longer at it.
     #[must_use]
     pub fn may_be_claimed(&self, at: Timestamp) -> bool {
         self.answer == Answer::None && !self.is_being_sent(at) && at < self.until()
@@ -414,11 +442,16 @@ impl Intent {
 mod tests {
     use super::*;
 
-    const DEADLINES: Deadlines = Deadlines { due_s: 1_800, expires_s: 86_400 };
+    const DEADLINES: Deadlines = Deadlines {
+        due_s: 1_800,
+        expires_s: 86_400,
+    };
     const NOTHING: Found = Found { rows: 0, news: 0 };
 
     fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(second)
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(second)
     }
 
     fn after(steps: &[(Step, i64)]) -> Facts {
@@ -435,31 +468,52 @@ mod tests {
 
     #[test]
     fn the_status_does_not_depend_on_the_order_of_the_steps() {
-        let (issued, notified) = (Step::Issued { due_at: at(10) }, Step::Notified { due_at: at(20) });
+        let (issued, notified) = (
+            Step::Issued { due_at: at(10) },
+            Step::Notified { due_at: at(20) },
+        );
         let failed = Step::Failed { gave_up: false };
         let cases = [
             (vec![issued], Status::Issued),
             (vec![notified], Status::Notified),
             (vec![issued, notified], Status::Notified),
             (vec![issued, notified, Step::HandedOn], Status::Collecting),
-            (vec![issued, Step::HandedOn, Step::Collected], Status::Collected),
+            (
+                vec![issued, Step::HandedOn, Step::Collected],
+                Status::Collected,
+            ),
             (vec![issued, failed], Status::Failed),
             (vec![failed, Step::Collected], Status::Collected),
             (vec![issued, Step::Expired], Status::Expired),
             (vec![issued, Step::Expired, notified], Status::Expired),
-            (vec![Step::Expired, notified, Step::Collected], Status::Collected),
+            (
+                vec![Step::Expired, notified, Step::Collected],
+                Status::Collected,
+            ),
         ];
         for (steps, status) in cases {
             let steps: Vec<_> = steps.into_iter().zip(0..).collect();
             let backwards: Vec<_> = steps.iter().copied().rev().collect();
-            assert_eq!((after(&steps).status(), after(&backwards).status()), (status, status), "{steps:?}");
+            assert_eq!(
+                (after(&steps).status(), after(&backwards).status()),
+                (status, status),
+                "{steps:?}"
+            );
         }
     }
 
     #[test]
     fn a_step_that_is_repeated_changes_nothing() {
-        let (notified, failed) = (Step::Notified { due_at: at(20) }, Step::Failed { gave_up: true });
-        let twice = after(&[(notified, 1), (notified, 2), (failed, 3), (Step::Failed { gave_up: false }, 4)]);
+        let (notified, failed) = (
+            Step::Notified { due_at: at(20) },
+            Step::Failed { gave_up: true },
+        );
+        let twice = after(&[
+            (notified, 1),
+            (notified, 2),
+            (failed, 3),
+            (Step::Failed { gave_up: false }, 4),
+        ]);
         assert_eq!(twice, after(&[(notified, 1), (failed, 3)]));
     }
 
@@ -467,21 +521,47 @@ mod tests {
     fn a_fetch_without_news_is_made_again_after_twice_as_long_until_the_request_expires() {
         let outcome = |found, second| issued().outcome(found, true, at(second), DEADLINES);
         assert_eq!(outcome(NOTHING, 2_000), Outcome::Wait(at(4_000)));
-        assert_eq!(outcome(NOTHING, 60_000), Outcome::Wait(at(86_400)), "not beyond its time");
+        assert_eq!(
+            outcome(NOTHING, 60_000),
+            Outcome::Wait(at(86_400)),
+            "not beyond its time"
+        );
         assert_eq!(outcome(NOTHING, 86_400), Outcome::Expired);
         let known = Found { rows: 5, news: 0 };
-        assert_eq!((outcome(known, 2_000), outcome(known, 86_400)), (Outcome::Wait(at(4_000)), Outcome::Collected));
-        assert_eq!(outcome(Found { rows: 5, news: 1 }, 2_000), Outcome::Collected);
-        assert_eq!(issued().outcome(NOTHING, false, at(2_000), DEADLINES), Outcome::Collected, "it answers a webhook");
+        assert_eq!(
+            (outcome(known, 2_000), outcome(known, 86_400)),
+            (Outcome::Wait(at(4_000)), Outcome::Collected)
+        );
+        assert_eq!(
+            outcome(Found { rows: 5, news: 1 }, 2_000),
+            Outcome::Collected
+        );
+        assert_eq!(
+            issued().outcome(NOTHING, false, at(2_000), DEADLINES),
+            Outcome::Collected,
+            "it answers a webhook"
+        );
     }
 
     #[test]
     fn a_request_whose_messages_are_never_worked_off_ends_at_twice_its_time() {
-        assert_eq!(issued().sweep(at(172_799), DEADLINES), Sweep::LookAfter(at(174_599)));
+        assert_eq!(
+            issued().sweep(at(172_799), DEADLINES),
+            Sweep::LookAfter(at(174_599))
+        );
         assert_eq!(issued().sweep(at(172_800), DEADLINES), Sweep::Expire);
         let mut late = issued();
-        late.take(Step::Notified { due_at: at(102_000) }, at(100_000));
-        assert_eq!(late.sweep(at(172_800), DEADLINES), Sweep::LookAfter(at(174_600)), "it was heard of since");
+        late.take(
+            Step::Notified {
+                due_at: at(102_000),
+            },
+            at(100_000),
+        );
+        assert_eq!(
+            late.sweep(at(172_800), DEADLINES),
+            Sweep::LookAfter(at(174_600)),
+            "it was heard of since"
+        );
         late.take(Step::Collected, at(172_000));
         assert_eq!(late.sweep(at(272_800), DEADLINES), Sweep::Forget);
     }
@@ -492,25 +572,62 @@ mod tests {
         assert_eq!(issued().look_after(at(900)), LookAfter::Superseded);
         let mut ended = issued();
         ended.take(Step::Failed { gave_up: true }, at(2_000));
-        assert_eq!(ended.look_after(at(900)), LookAfter::Fetch, "it was moved back");
+        assert_eq!(
+            ended.look_after(at(900)),
+            LookAfter::Fetch,
+            "it was moved back"
+        );
         ended.take(Step::Collected, at(3_000));
         assert_eq!(ended.look_after(at(900)), LookAfter::Forget);
     }
 
     #[test]
     fn an_equal_retrieval_is_sent_only_when_the_one_before_is_over() {
-        let intent = |answer| Intent { since: at(0), answer };
+        let intent = |answer| Intent {
+            since: at(0),
+            answer,
+        };
         let before = |answer, second| intent(answer).before(at(second));
         let unknown = Before::Unknown(at(UNKNOWN_S));
         let request = |status, claimed| Answer::Request { status, claimed };
         let cases = [
             (Answer::None, Before::Sending, unknown, Before::Over),
-            (request(None, false), Before::InFlight, Before::InFlight, Before::Over),
-            (request(Some(Status::Collecting), false), Before::InFlight, Before::InFlight, Before::InFlight),
-            (request(Some(Status::Failed), false), Before::Over, Before::Over, Before::Over),
-            (request(None, true), Before::InFlight, Before::InFlight, Before::Over),
-            (request(Some(Status::Notified), true), Before::InFlight, Before::InFlight, Before::InFlight),
-            (request(Some(Status::Collected), true), unknown, unknown, Before::Over),
+            (
+                request(None, false),
+                Before::InFlight,
+                Before::InFlight,
+                Before::Over,
+            ),
+            (
+                request(Some(Status::Collecting), false),
+                Before::InFlight,
+                Before::InFlight,
+                Before::InFlight,
+            ),
+            (
+                request(Some(Status::Failed), false),
+                Before::Over,
+                Before::Over,
+                Before::Over,
+            ),
+            (
+                request(None, true),
+                Before::InFlight,
+                Before::InFlight,
+                Before::Over,
+            ),
+            (
+                request(Some(Status::Notified), true),
+                Before::InFlight,
+                Before::InFlight,
+                Before::InFlight,
+            ),
+            (
+                request(Some(Status::Collected), true),
+                unknown,
+                unknown,
+                Before::Over,
+            ),
         ];
         for (answer, at_once, soon, late) in cases {
             let found = [0, SENDING_S, UNKNOWN_S].map(|second| before(answer, second));
@@ -522,10 +639,23 @@ mod tests {
     fn a_webhook_claims_an_intent_that_is_unknown_and_no_other() {
         let open = Intent::open(at(0));
         let seconds = [0, SENDING_S - 1, SENDING_S, UNKNOWN_S - 1, UNKNOWN_S];
-        assert_eq!(seconds.map(|second| open.may_be_claimed(at(second))), [false, false, true, true, false]);
-        assert!(
-            !Intent { answer: Answer::Request { status: None, claimed: false }, ..open }.may_be_claimed(at(SENDING_S))
+        assert_eq!(
+            seconds.map(|second| open.may_be_claimed(at(second))),
+            [false, false, true, true, false]
         );
-        assert_eq!([0, SENDING_S].map(|second| open.status(at(second))), [Status::Issuing, Status::Unknown]);
+        assert!(
+            !Intent {
+                answer: Answer::Request {
+                    status: None,
+                    claimed: false
+                },
+                ..open
+            }
+            .may_be_claimed(at(SENDING_S))
+        );
+        assert_eq!(
+            [0, SENDING_S].map(|second| open.status(at(second))),
+            [Status::Issuing, Status::Unknown]
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! What is known of a link: what Belvo says of it, what webhooks reported, and what follows for those who want to use it.
-//! Unlike a request's, these facts change back: a user who logs in again mends a link.
+//! What is known of a link: what Belvo says of it, what webhooks reported, and what follows for
+//! those who want to use it. Unlike a request's, these facts change back: a user who logs in again
+//! mends a link.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,8 @@ use super::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
 
 /// A deletion that Belvo has not confirmed is looked after this often, in seconds.
 const DELETION_LOOK_S: i64 = 30 * 60;
-/// How much later than a message is heard of a link its record says so, at most, in seconds: it saves writing it each time.
+/// How much later than a message is heard of a link its record says so, at most, in seconds: it
+/// saves writing it each time.
 const HEARD_WITHIN_S: i64 = 60 * 60;
 
 /// Everything known of a link.
@@ -124,7 +126,8 @@ pub struct Deletion {
 pub enum Rows {
     /// They stay.
     Keep,
-    /// Everything stored of the link's transactions, accounts and balances goes, as a person may ask (LGPD, article 18, VI).
+    /// Everything stored of the link's transactions, accounts and balances goes, as a person may
+    /// ask (LGPD, article 18, VI).
     Erase,
 }
 
@@ -156,15 +159,20 @@ impl LinkRecord {
         self.read(connection, at)
     }
 
-    /// After Belvo was asked, and has it. Then it is not gone, whatever was found before, as with the keys of another account.
+    /// After Belvo was asked, and has it. Then it is not gone, whatever was found before, as with
+    /// the keys of another account.
     #[must_use]
     pub fn read(mut self, connection: Connection, at: Timestamp) -> Self {
         self.read_at = Some(at);
         if let Some(deletion) = &mut self.deletion {
             deletion.deleted_at = None;
         }
-        self.deletion.take_if(|deletion| deletion.requested_at.is_none() || deletion.erased_at.is_some());
-        let reason = connection.status.as_deref().and_then(BlockReason::of_status);
+        self.deletion
+            .take_if(|deletion| deletion.requested_at.is_none() || deletion.erased_at.is_some());
+        let reason = connection
+            .status
+            .as_deref()
+            .and_then(BlockReason::of_status);
         self.shut_out = match (reason, self.shut_out) {
             (Some(reason), Some(known)) if known.reason == reason => Some(known),
             (Some(reason), _) => Some(Block { reason, since: at }),
@@ -174,11 +182,15 @@ impl LinkRecord {
         self
     }
 
-    /// After a webhook of type `LINK` or `CONSENT`. An older one than the latest is only history. `told` is what a `CONSENT`
-    /// webhook says of the consent.
+    /// After a webhook of type `LINK` or `CONSENT`. An older one than the latest is only history.
+    /// `told` is what a `CONSENT` webhook says of the consent.
     #[must_use]
     pub fn noted(mut self, event: LinkEvent, told: Consent) -> Self {
-        if self.last_event.as_ref().is_some_and(|known| known.at > event.at) {
+        if self
+            .last_event
+            .as_ref()
+            .is_some_and(|known| known.at > event.at)
+        {
             return self;
         }
         if self.is_deleted() {
@@ -193,7 +205,12 @@ impl LinkRecord {
             // What Belvo said since, when it was asked, is newer.
             Some(_) if self.read_at >= Some(event.at) => {}
             Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(event.at),
-            Some(reason) => self.shut_out = Some(Block { reason, since: event.at }),
+            Some(reason) => {
+                self.shut_out = Some(Block {
+                    reason,
+                    since: event.at,
+                });
+            }
             None if event.code == CONSENT_EXTENDED => self.consent.ended_at = None,
             None => {}
         }
@@ -201,7 +218,8 @@ impl LinkRecord {
         self
     }
 
-    /// After Belvo refused a request or reported a failure with this code; `None` if that says nothing of the link.
+    /// After Belvo refused a request or reported a failure with this code; `None` if that says
+    /// nothing of the link.
     #[must_use]
     pub fn refused(mut self, code: &str, at: Timestamp) -> Option<Self> {
         let reason = BlockReason::of_code(code)?;
@@ -215,7 +233,8 @@ impl LinkRecord {
         Some(self)
     }
 
-    /// After a webhook about its rows; `None` if that need not be written down, because one came a moment ago.
+    /// After a webhook about its rows; `None` if that need not be written down, because one came a
+    /// moment ago.
     #[must_use]
     pub fn heard(mut self, at: Timestamp) -> Option<Self> {
         self.registered_at?;
@@ -230,7 +249,10 @@ impl LinkRecord {
     /// After it was sent to be looked after.
     #[must_use]
     pub fn looked_after(self, at: Timestamp) -> Self {
-        Self { looked_at: Some(at), ..self }
+        Self {
+            looked_at: Some(at),
+            ..self
+        }
     }
 
     /// After its deletion was asked for. Rows that were to be erased are not kept by a later wish.
@@ -275,37 +297,57 @@ impl LinkRecord {
     /// What keeps it from being used, the most final first.
     #[must_use]
     pub fn block(&self) -> Option<Block> {
-        let deletion = self.deletion.as_ref().and_then(|deletion| match (deletion.deleted_at, deletion.requested_at) {
-            (Some(since), _) => Some(Block { reason: BlockReason::Deleted, since }),
-            (None, Some(since)) => Some(Block { reason: BlockReason::Deleting, since }),
-            (None, None) => None,
+        let deletion = self.deletion.as_ref().and_then(|deletion| {
+            match (deletion.deleted_at, deletion.requested_at) {
+                (Some(since), _) => Some(Block {
+                    reason: BlockReason::Deleted,
+                    since,
+                }),
+                (None, Some(since)) => Some(Block {
+                    reason: BlockReason::Deleting,
+                    since,
+                }),
+                (None, None) => None,
+            }
         });
-        let consent = self.consent.ended_at.map(|since| Block { reason: BlockReason::ConsentExpired, since });
+        let consent = self.consent.ended_at.map(|since| Block {
+            reason: BlockReason::ConsentExpired,
+            since,
+        });
         deletion.or(consent).or(self.shut_out)
     }
 
     /// Whether it is gone from Belvo.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        self.deletion.as_ref().is_some_and(|deletion| deletion.deleted_at.is_some())
+        self.deletion
+            .as_ref()
+            .is_some_and(|deletion| deletion.deleted_at.is_some())
     }
 
     /// Whether it is gone because that was asked for, so that it will not come back.
     #[must_use]
     pub fn is_deleted_for_good(&self) -> bool {
-        self.is_deleted() && self.deletion.as_ref().is_some_and(|deletion| deletion.requested_at.is_some())
+        self.is_deleted()
+            && self
+                .deletion
+                .as_ref()
+                .is_some_and(|deletion| deletion.requested_at.is_some())
     }
 
     /// Whether its rows are to be erased now.
     #[must_use]
     pub fn awaits_erasure(&self) -> bool {
         self.deletion.as_ref().is_some_and(|deletion| {
-            deletion.rows == Rows::Erase && deletion.deleted_at.is_some() && deletion.erased_at.is_none()
+            deletion.rows == Rows::Erase
+                && deletion.deleted_at.is_some()
+                && deletion.erased_at.is_none()
         })
     }
 
-    /// When it has been silent for too long: a deletion that Belvo does not confirm, or a recurrent link of which two refresh
-    /// periods have brought nothing. Belvo's webhook may be lost, or the bank be shut.
+    /// When it has been silent for too long: a deletion that Belvo does not confirm, or a recurrent
+    /// link of which two refresh periods have brought nothing. Belvo's webhook may be lost, or the
+    /// bank be shut.
     #[must_use]
     pub fn silent_at(&self) -> Option<Timestamp> {
         if let Some(deletion) = &self.deletion {
@@ -314,18 +356,32 @@ impl LinkRecord {
                 Some(deleted_at) if self.awaits_erasure() => deleted_at,
                 Some(_) => return None,
             };
-            return Some(self.looked_at.map_or(since, |at| at.max(since)).plus_seconds(DELETION_LOOK_S));
+            return Some(
+                self.looked_at
+                    .map_or(since, |at| at.max(since))
+                    .plus_seconds(DELETION_LOOK_S),
+            );
         }
         self.registered_at?;
         let period_s = refresh_period_s(self.connection.refresh_rate.as_deref()?)?;
         let heard = [self.registered_at, self.heard_at, self.looked_at];
-        Some(heard.into_iter().flatten().max()?.plus_seconds(2 * period_s))
+        Some(
+            heard
+                .into_iter()
+                .flatten()
+                .max()?
+                .plus_seconds(2 * period_s),
+        )
     }
 
     /// Whose retrievals are counted together with its own: its customer's once it is registered.
     #[must_use]
     pub fn quota_holder(&self) -> QuotaHolder {
-        let customer = self.connection.customer.as_deref().filter(|_| self.registered_at.is_some());
+        let customer = self
+            .connection
+            .customer
+            .as_deref()
+            .filter(|_| self.registered_at.is_some());
         customer.map_or_else(|| (&self.id).into(), QuotaHolder::customer)
     }
 }
@@ -344,7 +400,13 @@ impl Deletion {
     /// A deletion of which nothing has happened yet.
     #[must_use]
     pub fn of(rows: Rows) -> Self {
-        Self { rows, requested_at: None, request_id: None, deleted_at: None, erased_at: None }
+        Self {
+            rows,
+            requested_at: None,
+            request_id: None,
+            deleted_at: None,
+            erased_at: None,
+        }
     }
 }
 
@@ -368,7 +430,11 @@ fn refresh_period_s(rate: &str) -> Option<i64> {
         "d" => 24 * 60 * 60,
         _ => return None,
     };
-    number.parse::<i64>().ok().filter(|number| (1..=366).contains(number)).map(|number| number * unit_s)
+    number
+        .parse::<i64>()
+        .ok()
+        .filter(|number| (1..=366).contains(number))
+        .map(|number| number * unit_s)
 }
 
 #[cfg(test)]
@@ -377,7 +443,9 @@ mod tests {
     use crate::domain::LinkView;
 
     fn at(hour: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(hour * 3_600)
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(hour * 3_600)
     }
 
     fn connection(status: &str) -> Connection {
@@ -395,7 +463,11 @@ mod tests {
     }
 
     fn event(webhook_type: &str, code: &str, hour: i64) -> LinkEvent {
-        LinkEvent { webhook_type: webhook_type.to_owned(), code: code.to_owned(), at: at(hour) }
+        LinkEvent {
+            webhook_type: webhook_type.to_owned(),
+            code: code.to_owned(),
+            at: at(hour),
+        }
     }
 
     fn noted(record: LinkRecord, webhook_type: &str, code: &str, hour: i64) -> LinkRecord {
@@ -408,11 +480,18 @@ mod tests {
 
     #[test]
     fn events_that_need_the_user_block_a_link_until_belvo_calls_it_valid() {
-        for (code, expected) in
-            [("invalid_credentials", BlockReason::InvalidCredentials), ("token_required", BlockReason::TokenRequired)]
-        {
+        for (code, expected) in [
+            ("invalid_credentials", BlockReason::InvalidCredentials),
+            ("token_required", BlockReason::TokenRequired),
+        ] {
             let blocked = noted(link(), "LINK", code, 1);
-            assert_eq!(blocked.block(), Some(Block { reason: expected, since: at(1) }));
+            assert_eq!(
+                blocked.block(),
+                Some(Block {
+                    reason: expected,
+                    since: at(1)
+                })
+            );
             assert_eq!(
                 reason(&blocked.clone().read(connection("invalid"), at(2))),
                 Some(BlockReason::InvalidCredentials)
@@ -425,17 +504,36 @@ mod tests {
     fn a_consent_that_ended_blocks_until_it_is_renewed() {
         for code in ["consent_expired", "openfinance_consent_expired"] {
             let blocked = noted(link(), "CONSENT", code, 1);
-            assert_eq!(reason(&blocked), Some(BlockReason::ConsentExpired), "{code}");
-            assert_eq!(reason(&blocked.clone().read(connection("valid"), at(2))), Some(BlockReason::ConsentExpired));
-            assert_eq!(reason(&noted(blocked.clone(), "CONSENT", CONSENT_EXTENDED, 2)), None);
-            assert_eq!(reason(&blocked.registered(connection("valid"), at(2))), None);
+            assert_eq!(
+                reason(&blocked),
+                Some(BlockReason::ConsentExpired),
+                "{code}"
+            );
+            assert_eq!(
+                reason(&blocked.clone().read(connection("valid"), at(2))),
+                Some(BlockReason::ConsentExpired)
+            );
+            assert_eq!(
+                reason(&noted(blocked.clone(), "CONSENT", CONSENT_EXTENDED, 2)),
+                None
+            );
+            assert_eq!(
+                reason(&blocked.registered(connection("valid"), at(2))),
+                None
+            );
         }
     }
 
     #[test]
     fn a_consent_that_is_about_to_end_blocks_nothing() {
-        let told = Consent { due_date: Some("2026-03-08T10:45:58.000Z".to_owned()), ..Consent::default() };
-        let record = link().noted(event("CONSENT", "openfinance_consent_about_to_expire", 1), told.clone());
+        let told = Consent {
+            due_date: Some("2026-03-08T10:45:58.000Z".to_owned()),
+            ..Consent::default()
+        };
+        let record = link().noted(
+            event("CONSENT", "openfinance_consent_about_to_expire", 1),
+            told.clone(),
+        );
         assert_eq!((record.block(), record.consent), (None, told));
     }
 
@@ -447,7 +545,10 @@ mod tests {
 
     #[test]
     fn a_refusal_blocks_only_if_it_is_about_the_link() {
-        assert_eq!(reason(&link().refused("invalid_link", at(1)).unwrap()), Some(BlockReason::InvalidCredentials));
+        assert_eq!(
+            reason(&link().refused("invalid_link", at(1)).unwrap()),
+            Some(BlockReason::InvalidCredentials)
+        );
         assert_eq!(link().refused("login_error", at(1)), None);
         assert_eq!(link().refused("institution_down", at(1)), None);
     }
@@ -456,10 +557,20 @@ mod tests {
     fn a_link_is_silent_after_two_refresh_periods() {
         assert_eq!(link().silent_at(), Some(at(48)));
         assert_eq!(link().heard(at(10)).unwrap().silent_at(), Some(at(58)));
-        let single = Connection { refresh_rate: None, ..connection("valid") };
+        let single = Connection {
+            refresh_rate: None,
+            ..connection("valid")
+        };
         assert_eq!(link().read(single, at(1)).silent_at(), None);
         assert_eq!(LinkRecord::new(link().id).silent_at(), None);
-        assert_eq!([refresh_period_s("7d"), refresh_period_s("d"), refresh_period_s("")], [Some(604_800), None, None]);
+        assert_eq!(
+            [
+                refresh_period_s("7d"),
+                refresh_period_s("d"),
+                refresh_period_s("")
+            ],
+            [Some(604_800), None, None]
+        );
     }
 
     #[test]
@@ -473,7 +584,11 @@ mod tests {
     fn a_deletion_is_looked_after_until_it_is_confirmed_and_done() {
         let mut record = link();
         record = record.deletion_asked_for(Rows::Erase, at(1));
-        assert_eq!(record.clone().deletion_asked_for(Rows::Keep, at(2)), record, "what was to be erased is erased");
+        assert_eq!(
+            record.clone().deletion_asked_for(Rows::Keep, at(2)),
+            record,
+            "what was to be erased is erased"
+        );
         assert_eq!(
             (reason(&record), record.silent_at()),
             (Some(BlockReason::Deleting), Some(at(1).plus_seconds(1_800)))
@@ -481,9 +596,19 @@ mod tests {
         let record = record.deleted(at(2));
         assert!(record.awaits_erasure() && record.silent_at().is_some());
         let record = record.erased(at(3));
-        assert_eq!((reason(&record), record.silent_at()), (Some(BlockReason::Deleted), None));
-        assert_eq!((&record.connection.external_id, &record.connection.customer), (&None, &None));
-        assert_eq!(link().deleted(at(2)).silent_at(), None, "rows of a link that others deleted stay");
+        assert_eq!(
+            (reason(&record), record.silent_at()),
+            (Some(BlockReason::Deleted), None)
+        );
+        assert_eq!(
+            (&record.connection.external_id, &record.connection.customer),
+            (&None, &None)
+        );
+        assert_eq!(
+            link().deleted(at(2)).silent_at(),
+            None,
+            "rows of a link that others deleted stay"
+        );
     }
 
     #[test]
@@ -491,28 +616,50 @@ mod tests {
         let found_gone = link().deleted(at(1));
         assert_eq!(reason(&found_gone), Some(BlockReason::Deleted));
         assert_eq!(found_gone.read(connection("valid"), at(2)).deletion, None);
-        let asked_for = link().deletion_asked_for(Rows::Keep, at(1)).deleted(at(2)).read(connection("valid"), at(3));
+        let asked_for = link()
+            .deletion_asked_for(Rows::Keep, at(1))
+            .deleted(at(2))
+            .read(connection("valid"), at(3));
         assert_eq!(reason(&asked_for), Some(BlockReason::Deleting));
     }
 
     #[test]
     fn what_belvo_says_when_it_is_asked_outweighs_older_webhooks() {
         let mended = link().read(connection("valid"), at(5));
-        assert_eq!(noted(mended.clone(), "LINK", "invalid_credentials", 4).block(), None);
+        assert_eq!(
+            noted(mended.clone(), "LINK", "invalid_credentials", 4).block(),
+            None
+        );
         assert_eq!(mended.clone().refused("invalid_link", at(4)), None);
-        assert!(noted(mended, "LINK", "invalid_credentials", 6).block().is_some());
+        assert!(
+            noted(mended, "LINK", "invalid_credentials", 6)
+                .block()
+                .is_some()
+        );
     }
 
     #[test]
     fn an_erased_link_learns_nothing_more_of_its_user() {
-        let told = Consent { id: Some("c".to_owned()), ..Consent::default() };
-        let erased = link().deletion_asked_for(Rows::Erase, at(1)).deleted(at(2)).erased(at(3));
-        assert_eq!(erased.noted(event("CONSENT", "consent_expired", 4), told).consent, Consent::default());
+        let told = Consent {
+            id: Some("c".to_owned()),
+            ..Consent::default()
+        };
+        let erased = link()
+            .deletion_asked_for(Rows::Erase, at(1))
+            .deleted(at(2))
+            .erased(at(3));
+        assert_eq!(
+            erased
+                .noted(event("CONSENT", "consent_expired", 4), told)
+                .consent,
+            Consent::default()
+        );
     }
 
     #[test]
     fn links_of_one_customer_are_counted_together() {
-        let mut other = LinkRecord::new(LinkId::parse("00000000-0000-4000-8000-000000000000").unwrap());
+        let mut other =
+            LinkRecord::new(LinkId::parse("00000000-0000-4000-8000-000000000000").unwrap());
         assert_ne!(link().quota_holder(), other.quota_holder());
         other = other.registered(connection("valid"), at(0));
         assert_eq!(link().quota_holder(), other.quota_holder());
@@ -525,7 +672,12 @@ mod tests {
         assert_eq!(serde_json::from_value::<LinkRecord>(json).unwrap(), record);
         let view = serde_json::to_value(LinkView::from(&record)).unwrap();
         assert_eq!(view["blocked"]["reason"], "token_required");
-        assert!(view["blocked"]["remedy"].as_str().unwrap().contains("update mode"));
+        assert!(
+            view["blocked"]["remedy"]
+                .as_str()
+                .unwrap()
+                .contains("update mode")
+        );
         assert!(!view.to_string().contains("user\""), "{view}");
     }
 }

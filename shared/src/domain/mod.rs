@@ -1,5 +1,5 @@
-//! The pipeline's own terms, free of I/O: what a link, a window, a transaction and a request are, and how two states
-//! of the same window differ.
+//! The pipeline's own terms, free of I/O: what a link, a window, a transaction and a request are,
+//! and how two states of the same window differ.
 
 mod block;
 mod collection;
@@ -24,8 +24,8 @@ pub use days::Days;
 pub use digest::Digest;
 pub use id::{AccountId, IdError, LinkId, RequestId, TransactionId};
 pub use lifecycle::{
-    Answer, Before, Change, Deadlines, Fact, Facts, Found, GAVE_UP, Intent, LookAfter, Outcome, SENDING_S, Status,
-    Step, Sweep, UNKNOWN_S,
+    Answer, Before, Change, Deadlines, Fact, Facts, Found, GAVE_UP, Intent, LookAfter, Outcome,
+    SENDING_S, Status, Step, Sweep, UNKNOWN_S,
 };
 pub use link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, Rows};
 pub use link_view::LinkView;

@@ -1,5 +1,5 @@
-//! How far a collection has come. A large listing is fetched in parts; what is not done when an invocation ends goes on in
-//! another one, which gets this.
+//! How far a collection has come. A large listing is fetched in parts; what is not done when an
+//! invocation ends goes on in another one, which gets this.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Collection, Days, Plan, Timestamp, TransactionId};
 
-/// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts of the whole, as when
-/// a row was given another date meanwhile.
+/// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts
+/// of the whole, as when a row was given another date meanwhile.
 const PASSES: u32 = 3;
-/// A listing of all days whose parts did not add up is fetched in one piece if it has at most so many times the rows of a
-/// part.
+/// A listing of all days whose parts did not add up is fetched in one piece if it has at most so
+/// many times the rows of a part.
 const LARGEST_PIECE: u64 = 5;
-/// Vanished rows that a continuation carries, to be marked when the whole listing is proven complete. More of them are
-/// marked when their part is.
+/// Vanished rows that a continuation carries, to be marked when the whole listing is proven
+/// complete. More of them are marked when their part is.
 const CARRIED: usize = 1_000;
 
 /// The state of a collection between two parts.
@@ -26,7 +26,8 @@ pub struct Progress {
     days: Days,
     /// Parts that are not fetched yet, the next one last.
     remaining: Vec<Days>,
-    /// Whether nothing of the link was stored when it began: then no row can be stored under another day.
+    /// Whether nothing of the link was stored when it began: then no row can be stored under
+    /// another day.
     pub first_ever: bool,
     /// Which fetch of the whole listing this is, from 1.
     pass: u32,
@@ -55,14 +56,16 @@ pub struct Part {
     pub plan: Plan,
     /// Pages read, those of repeated fetches included.
     pub pages: u64,
-    /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows came or went meanwhile.
+    /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows
+    /// came or went meanwhile.
     pub counts: (u64, u64),
     /// The accounts of the rows.
     pub accounts: BTreeSet<AccountId>,
 }
 
 impl Part {
-    /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood still meanwhile.
+    /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood
+    /// still meanwhile.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.counts.0 == self.counts.1 && self.plan.distinct() == self.counts.1
@@ -107,19 +110,24 @@ impl Progress {
         self.remaining.last().copied()
     }
 
-    /// Whether a part of `count` rows is to be divided, if parts are to have at most `largest`. Rows without a value date are
-    /// in no part: if the parts of all days did not add up, these are fetched in one piece, unless that would be too large a
-    /// piece for memory and time.
+    /// Whether a part of `count` rows is to be divided, if parts are to have at most `largest`.
+    /// Rows without a value date are in no part: if the parts of all days did not add up, these are
+    /// fetched in one piece, unless that would be too large a piece for memory and time.
     #[must_use]
     pub fn divides(&self, count: u64, largest: u64) -> bool {
-        let in_one_piece = self.pass > 1 && self.days == Days::ALL && count <= largest * LARGEST_PIECE;
+        let in_one_piece =
+            self.pass > 1 && self.days == Days::ALL && count <= largest * LARGEST_PIECE;
         count > largest && !in_one_piece
     }
 
-    /// Leaves the rest to another invocation: by then, rows that this one wrote may have been given other days.
+    /// Leaves the rest to another invocation: by then, rows that this one wrote may have been given
+    /// other days.
     #[must_use]
     pub fn handed_on(self) -> Self {
-        Self { first_ever: false, ..self }
+        Self {
+            first_ever: false,
+            ..self
+        }
     }
 
     /// Puts parts in the place of the next one, which has `count` rows and was not fetched.
@@ -132,7 +140,8 @@ impl Progress {
         self.remaining.extend(parts.into_iter().rev());
     }
 
-    /// Takes the next part as fetched. Returns vanished rows that cannot wait for the end of the collection.
+    /// Takes the next part as fetched. Returns vanished rows that cannot wait for the end of the
+    /// collection.
     pub fn fetched(&mut self, part: &Part) -> Vec<TransactionId> {
         self.remaining.pop();
         self.parts += 1;
@@ -170,19 +179,26 @@ impl Progress {
     pub fn widen(&mut self, days: Days) {
         self.days = days;
         self.remaining = vec![days];
-        (self.pass, self.whole_count, self.rows, self.counted, self.complete) = (1, None, 0, 0, true);
+        (
+            self.pass,
+            self.whole_count,
+            self.rows,
+            self.counted,
+            self.complete,
+        ) = (1, None, 0, 0, true);
     }
 
-    /// Whether the pass that has ended was in parts, whose counts are to be compared with that of the whole.
+    /// Whether the pass that has ended was in parts, whose counts are to be compared with that of
+    /// the whole.
     #[must_use]
     pub fn is_in_parts(&self) -> bool {
         self.whole_count.is_some()
     }
 
-    /// Ends a pass, given Belvo's count of the whole listing if it was in parts. Returns the rows that are gone, or begins
-    /// another pass and returns `None`. Only a complete fetch proves that a row is gone, and not an empty one: Belvo
-    /// answers so before its data is ready ("will return empty or incomplete results", `fetch_resources` in Belvo's
-    /// OpenAPI).
+    /// Ends a pass, given Belvo's count of the whole listing if it was in parts. Returns the rows
+    /// that are gone, or begins another pass and returns `None`. Only a complete fetch proves that
+    /// a row is gone, and not an empty one: Belvo answers so before its data is ready ("will return
+    /// empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
     pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<TransactionId>> {
         let vanished = std::mem::take(&mut self.vanished);
         let adds_up = whole_count.is_none_or(|count| count == self.counted);
@@ -197,7 +213,11 @@ impl Progress {
             count => self.counted.max(count.unwrap_or(0)),
         };
         let proven = self.complete && adds_up && self.rows > 0;
-        let gone: Vec<_> = if proven { vanished.into_iter().collect() } else { Vec::new() };
+        let gone: Vec<_> = if proven {
+            vanished.into_iter().collect()
+        } else {
+            Vec::new()
+        };
         self.deleted += gone.len() as u64;
         Some(gone)
     }
@@ -214,7 +234,9 @@ impl Progress {
             counted: self.counted,
             new: self.new,
             changed: self.changed,
-            unchanged: self.rows.saturating_sub(self.new + self.changed + self.revived),
+            unchanged: self
+                .rows
+                .saturating_sub(self.new + self.changed + self.revived),
             revived: self.revived,
             deleted: self.deleted,
             accounts: self.accounts.len() as u64,
@@ -241,15 +263,28 @@ mod tests {
         TransactionId::parse(id).unwrap()
     }
 
-    /// A part that was stored with `stored` and fetched with `fetched`, of which Belvo counted `count`.
+    /// A part that was stored with `stored` and fetched with `fetched`, of which Belvo counted
+    /// `count`.
     fn part(stored: &[&str], fetched: &[&str], count: u64) -> Part {
         let known = |id: &&str| {
             let row = row(id);
-            (row.id().clone(), Stored { digest: row.digest(), collected_at: None, deleted: false })
+            (
+                row.id().clone(),
+                Stored {
+                    digest: row.digest(),
+                    collected_at: None,
+                    deleted: false,
+                },
+            )
         };
         let mut plan = Plan::new(stored.iter().map(known).collect::<HashMap<_, _>>());
         let _ = plan.changes(fetched.iter().map(|id| row(id)).collect());
-        Part { plan, pages: 1, counts: (count, count), accounts: BTreeSet::new() }
+        Part {
+            plan,
+            pages: 1,
+            counts: (count, count),
+            accounts: BTreeSet::new(),
+        }
     }
 
     fn year() -> Days {
@@ -257,7 +292,11 @@ mod tests {
     }
 
     fn begun() -> Progress {
-        Progress::new(year(), false, Timestamp::parse("2026-03-01T00:00:00Z").unwrap())
+        Progress::new(
+            year(),
+            false,
+            Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
+        )
     }
 
     /// Begun, and divided into two parts of a whole of `count` rows.
@@ -271,11 +310,24 @@ mod tests {
     fn a_listing_in_one_part_ends_with_what_it_brought() {
         let mut progress = begun();
         assert_eq!(progress.next(), Some(year()));
-        assert!(progress.fetched(&part(&["a", "gone"], &["a", "b"], 2)).is_empty());
+        assert!(
+            progress
+                .fetched(&part(&["a", "gone"], &["a", "b"], 2))
+                .is_empty()
+        );
         assert_eq!(progress.next(), None);
         assert_eq!(progress.end_pass(None), Some(vec![id("gone")]));
         let found = progress.collection(progress.started_at);
-        assert_eq!((found.rows, found.counted, found.new, found.unchanged, found.deleted), (2, 2, 1, 1, 1));
+        assert_eq!(
+            (
+                found.rows,
+                found.counted,
+                found.new,
+                found.unchanged,
+                found.deleted
+            ),
+            (2, 2, 1, 1, 1)
+        );
     }
 
     #[test]
@@ -287,7 +339,16 @@ mod tests {
         progress.fetched(&part(&["c"], &["b", "c"], 2));
         assert_eq!(progress.end_pass(Some(3)), Some(Vec::new()));
         let found = progress.collection(progress.started_at);
-        assert_eq!((found.rows, found.counted, found.new, found.unchanged, found.pages), (3, 3, 2, 1, 3));
+        assert_eq!(
+            (
+                found.rows,
+                found.counted,
+                found.new,
+                found.unchanged,
+                found.pages
+            ),
+            (3, 3, 2, 1, 3)
+        );
     }
 
     #[test]
@@ -321,7 +382,13 @@ mod tests {
         progress.fetched(&part(&["gone"], &["a"], 1));
         progress.fetched(&part(&["here"], &["b"], 3));
         assert_eq!(progress.end_pass(Some(4)), Some(Vec::new()));
-        assert_eq!(progress.collection(progress.started_at).verdict(None).to_string(), "short by 2");
+        assert_eq!(
+            progress
+                .collection(progress.started_at)
+                .verdict(None)
+                .to_string(),
+            "short by 2"
+        );
     }
 
     #[test]
@@ -354,7 +421,10 @@ mod tests {
         progress.fetched(&part(&["a"], &["a", "b"], 2));
         assert_eq!(progress.end_pass(None), Some(Vec::new()));
         let found = progress.collection(progress.started_at);
-        assert_eq!((found.rows, found.new, found.unchanged, found.pages), (2, 2, 0, 2));
+        assert_eq!(
+            (found.rows, found.new, found.unchanged, found.pages),
+            (2, 2, 0, 2)
+        );
     }
 
     #[test]
@@ -380,7 +450,13 @@ mod tests {
                 progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), 1);
             }
         }
-        assert_eq!(progress.collection(progress.started_at).verdict(None).to_string(), "over by 1");
+        assert_eq!(
+            progress
+                .collection(progress.started_at)
+                .verdict(None)
+                .to_string(),
+            "over by 1"
+        );
     }
 
     #[test]

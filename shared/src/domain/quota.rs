@@ -1,6 +1,7 @@
-//! Belvo's limits of retrievals per customer and calendar month, by how far back they reach ("OFDA Brazil Data Retrieval
-//! Limits", Belvo's documentation). Which links are one customer's, a link's `institution_user_id` tells once it is registered;
-//! until then each link is counted alone (docs/decisions/0012).
+//! Belvo's limits of retrievals per customer and calendar month, by how far back they reach ("OFDA
+//! Brazil Data Retrieval Limits", Belvo's documentation). Which links are one customer's, a link's
+//! `institution_user_id` tells once it is registered; until then each link is counted alone
+//! (docs/decisions/0012).
 
 use std::fmt;
 
@@ -30,7 +31,11 @@ impl RetrievalClass {
     /// The class of a retrieval of these days that is asked for on `today`.
     #[must_use]
     pub fn of(window: &Window, today: Date) -> Self {
-        if window.first_day() > today - Duration::days(SHORT_DAYS) { Self::Short } else { Self::Long }
+        if window.first_day() > today - Duration::days(SHORT_DAYS) {
+            Self::Short
+        } else {
+            Self::Long
+        }
     }
 
     /// `long` or `short`.
@@ -74,13 +79,20 @@ impl QuotaHolder {
     #[must_use]
     pub fn customer(institution_user_id: &str) -> Self {
         // Hashed, because it outlives the erasure of a link's rows.
-        Self(format!("{CUSTOMER}{}", hex::encode(Sha256::digest(institution_user_id))))
+        Self(format!(
+            "{CUSTOMER}{}",
+            hex::encode(Sha256::digest(institution_user_id))
+        ))
     }
 
     /// `customer` or `link`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        if self.0.starts_with(CUSTOMER) { "customer" } else { "link" }
+        if self.0.starts_with(CUSTOMER) {
+            "customer"
+        } else {
+            "link"
+        }
     }
 }
 
@@ -108,7 +120,10 @@ impl QuotaMonth {
     #[must_use]
     pub fn of(at: Timestamp) -> Self {
         let day = at.day();
-        Self { year: day.year(), month: day.month() }
+        Self {
+            year: day.year(),
+            month: day.month(),
+        }
     }
 
     /// `YYYY-MM`.
@@ -120,8 +135,15 @@ impl QuotaMonth {
     /// When the next month begins, and the counters with it.
     #[must_use]
     pub fn ends_at(self) -> Option<Timestamp> {
-        let year = if self.month == CalendarMonth::December { self.year + 1 } else { self.year };
-        Timestamp::parse(&format!("{year:04}-{:02}-01T00:00:00Z", u8::from(self.month.next())))
+        let year = if self.month == CalendarMonth::December {
+            self.year + 1
+        } else {
+            self.year
+        };
+        Timestamp::parse(&format!(
+            "{year:04}-{:02}-01T00:00:00Z",
+            u8::from(self.month.next())
+        ))
     }
 }
 
@@ -149,7 +171,8 @@ mod tests {
     #[test]
     fn a_retrieval_of_less_than_six_days_is_short() {
         let today = date!(2026 - 03 - 10);
-        let class = |from| RetrievalClass::of(&Window::parse(from, "2026-03-10", today).unwrap(), today);
+        let class =
+            |from| RetrievalClass::of(&Window::parse(from, "2026-03-10", today).unwrap(), today);
         assert_eq!(class("2026-03-10"), RetrievalClass::Short);
         assert_eq!(class("2026-03-05"), RetrievalClass::Short);
         assert_eq!(class("2026-03-04"), RetrievalClass::Long);

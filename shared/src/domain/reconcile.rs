@@ -16,8 +16,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Whether this version is another one than `known` and not older: an older answer never overwrites a newer one. What
-    /// was gone and is returned again replaces in any case.
+    /// Whether this version is another one than `known` and not older: an older answer never
+    /// overwrites a newer one. What was gone and is returned again replaces in any case.
     #[must_use]
     pub fn replaces(&self, known: &Self) -> bool {
         known.deleted || (self.digest != known.digest && !self.is_older_than(known))
@@ -49,7 +49,10 @@ pub struct Fingerprinted {
 
 impl From<Transaction> for Fingerprinted {
     fn from(row: Transaction) -> Self {
-        Self { digest: row.digest(), row }
+        Self {
+            digest: row.digest(),
+            row,
+        }
     }
 }
 
@@ -57,7 +60,8 @@ impl From<Transaction> for Fingerprinted {
 #[derive(Debug, Default)]
 pub struct Plan {
     stored: HashMap<TransactionId, Stored>,
-    /// Rows that were stored under days of another window, and whether they were written under this one's.
+    /// Rows that were stored under days of another window, and whether they were written under this
+    /// one's.
     elsewhere: HashMap<TransactionId, bool>,
     seen: HashSet<TransactionId>,
     counted: HashSet<TransactionId>,
@@ -82,25 +86,34 @@ impl Plan {
     /// A plan against what the store holds of the window.
     #[must_use]
     pub fn new(stored: HashMap<TransactionId, Stored>) -> Self {
-        Self { stored, ..Self::default() }
+        Self {
+            stored,
+            ..Self::default()
+        }
     }
 
-    /// The rows of a page that are not among the stored ones of the window: new ones, or such as were stored under another
-    /// day.
+    /// The rows of a page that are not among the stored ones of the window: new ones, or such as
+    /// were stored under another day.
     #[must_use]
     pub fn unknown(&self, page: &[Transaction]) -> HashSet<TransactionId> {
-        page.iter().map(Transaction::id).filter(|id| !self.stored.contains_key(id)).cloned().collect()
+        page.iter()
+            .map(Transaction::id)
+            .filter(|id| !self.stored.contains_key(id))
+            .cloned()
+            .collect()
     }
 
-    /// Takes note of rows that are stored under days of another window. They are not missed if they stay away.
+    /// Takes note of rows that are stored under days of another window. They are not missed if they
+    /// stay away.
     pub fn learn(&mut self, elsewhere: HashMap<TransactionId, Stored>) {
-        self.elsewhere.extend(elsewhere.keys().map(|id| (id.clone(), false)));
+        self.elsewhere
+            .extend(elsewhere.keys().map(|id| (id.clone(), false)));
         self.stored.extend(elsewhere);
     }
 
-    /// Keeps the rows of a page that have to be written, the last word of the page on an id counting. A row that an
-    /// earlier page already brought (pages shift when rows are inserted while they are read) is kept if it differs from
-    /// what was planned before.
+    /// Keeps the rows of a page that have to be written, the last word of the page on an id
+    /// counting. A row that an earlier page already brought (pages shift when rows are inserted
+    /// while they are read) is kept if it differs from what was planned before.
     #[must_use]
     pub fn changes(&mut self, page: Vec<Transaction>) -> Changes {
         let mut last_words: HashMap<TransactionId, (Step, Fingerprinted)> = HashMap::new();
@@ -116,12 +129,17 @@ impl Plan {
         }
         let mut changes = Changes::default();
         for (step, change) in last_words.into_values() {
-            if step == Step::Add { changes.new.push(change) } else { changes.changed.push(change) }
+            if step == Step::Add {
+                changes.new.push(change);
+            } else {
+                changes.changed.push(change);
+            }
         }
         changes
     }
 
-    /// Begins another fetch of the same window. What the last one wrote is known by now and not written again.
+    /// Begins another fetch of the same window. What the last one wrote is known by now and not
+    /// written again.
     pub fn start_over(&mut self) {
         self.seen.clear();
     }
@@ -132,10 +150,13 @@ impl Plan {
         self.seen.len() as u64
     }
 
-    /// Rows that the fetch brought in an older version than the one that is stored under a day of another window, and that
-    /// so stay there.
+    /// Rows that the fetch brought in an older version than the one that is stored under a day of
+    /// another window, and that so stay there.
     pub fn kept_elsewhere(&self) -> impl Iterator<Item = &TransactionId> {
-        self.elsewhere.iter().filter(|(_, written)| !**written).map(|(id, _)| id)
+        self.elsewhere
+            .iter()
+            .filter(|(_, written)| !**written)
+            .map(|(id, _)| id)
     }
 
     /// Whether the fetch has brought this row.
@@ -144,21 +165,28 @@ impl Plan {
         self.seen.contains(id)
     }
 
-    /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch was complete.
+    /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch
+    /// was complete.
     #[must_use]
     pub fn vanished(&self) -> Vec<TransactionId> {
         let gone = |(id, stored): (&TransactionId, &Stored)| {
-            let gone = !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);
+            let gone =
+                !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);
             gone.then(|| id.clone())
         };
         self.stored.iter().filter_map(gone).collect()
     }
 
-    /// Decides about a row and takes note of it. Each id is counted once, by what it was when it was first seen.
+    /// Decides about a row and takes note of it. Each id is counted once, by what it was when it
+    /// was first seen.
     fn step(&mut self, Fingerprinted { row, digest }: &Fingerprinted) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
-        let fetched = Stored { digest: *digest, collected_at: row.collected_at(), deleted: false };
+        let fetched = Stored {
+            digest: *digest,
+            collected_at: row.collected_at(),
+            deleted: false,
+        };
         let (step, counter) = match self.stored.get(row.id()) {
             None => (Step::Add, Some(&mut self.new)),
             Some(stored) if stored.deleted => (Step::Revive, Some(&mut self.revived)),
@@ -170,7 +198,9 @@ impl Plan {
         }
         if step != Step::Keep {
             self.stored.insert(row.id().clone(), fetched);
-            self.elsewhere.entry(row.id().clone()).and_modify(|written| *written = true);
+            self.elsewhere
+                .entry(row.id().clone())
+                .and_modify(|written| *written = true);
         }
         step
     }
@@ -183,12 +213,21 @@ mod tests {
     use super::*;
 
     fn rows(rows: &[Value]) -> Vec<Transaction> {
-        rows.iter().map(|row| Transaction::whole(&to_raw_value(row).unwrap()).unwrap()).collect()
+        rows.iter()
+            .map(|row| Transaction::whole(&to_raw_value(row).unwrap()).unwrap())
+            .collect()
     }
 
     fn stored(held: &[Value]) -> HashMap<TransactionId, Stored> {
         let known = |row: Transaction| {
-            (row.id().clone(), Stored { digest: row.digest(), collected_at: row.collected_at(), deleted: false })
+            (
+                row.id().clone(),
+                Stored {
+                    digest: row.digest(),
+                    collected_at: row.collected_at(),
+                    deleted: false,
+                },
+            )
         };
         rows(held).into_iter().map(known).collect()
     }
@@ -201,14 +240,24 @@ mod tests {
     const LATE: &str = "2026-01-02T00:00:00Z";
 
     fn ids(changes: &[Fingerprinted]) -> Vec<&str> {
-        changes.iter().map(|change| change.row.id().as_str()).collect()
+        changes
+            .iter()
+            .map(|change| change.row.id().as_str())
+            .collect()
     }
 
     #[test]
     fn only_new_and_changed_rows_are_written() {
         let mut plan = Plan::new(stored(&[row("same", 1, EARLY), row("amended", 1, EARLY)]));
-        let changes = plan.changes(rows(&[row("same", 1, EARLY), row("amended", 2, LATE), row("new", 3, LATE)]));
-        assert_eq!((ids(&changes.new), ids(&changes.changed)), (vec!["new"], vec!["amended"]));
+        let changes = plan.changes(rows(&[
+            row("same", 1, EARLY),
+            row("amended", 2, LATE),
+            row("new", 3, LATE),
+        ]));
+        assert_eq!(
+            (ids(&changes.new), ids(&changes.changed)),
+            (vec!["new"], vec!["amended"])
+        );
         assert_eq!((plan.new, plan.changed, plan.distinct()), (1, 1, 3));
     }
 
@@ -222,9 +271,17 @@ mod tests {
     #[test]
     fn a_page_that_repeats_an_id_writes_it_once_with_its_last_word() {
         let mut plan = Plan::new(HashMap::new());
-        let changes = plan.changes(rows(&[row("t", 1, EARLY), row("other", 5, EARLY), row("t", 2, LATE)]));
+        let changes = plan.changes(rows(&[
+            row("t", 1, EARLY),
+            row("other", 5, EARLY),
+            row("t", 2, LATE),
+        ]));
         assert_eq!((changes.new.len(), changes.changed.len()), (2, 0));
-        let last_word = changes.new.iter().find(|change| change.row.id().as_str() == "t").unwrap();
+        let last_word = changes
+            .new
+            .iter()
+            .find(|change| change.row.id().as_str() == "t")
+            .unwrap();
         assert_eq!(last_word.row.collected_at(), Timestamp::parse(LATE));
         assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
     }
@@ -243,14 +300,25 @@ mod tests {
         assert_eq!(plan.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
         plan.start_over();
         assert_eq!(plan.distinct(), 0);
-        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)])).new.len(), 1);
+        assert_eq!(
+            plan.changes(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)]))
+                .new
+                .len(),
+            1
+        );
         assert_eq!((plan.new, plan.distinct()), (2, 2));
     }
 
     #[test]
     fn what_a_fetch_does_not_bring_has_vanished_and_what_is_gone_stays_gone() {
-        let mut held = stored(&[row("here", 1, EARLY), row("vanished", 1, EARLY), row("gone", 1, EARLY)]);
-        held.get_mut(&TransactionId::parse("gone").unwrap()).unwrap().deleted = true;
+        let mut held = stored(&[
+            row("here", 1, EARLY),
+            row("vanished", 1, EARLY),
+            row("gone", 1, EARLY),
+        ]);
+        held.get_mut(&TransactionId::parse("gone").unwrap())
+            .unwrap()
+            .deleted = true;
         let mut plan = Plan::new(held);
         let _ = plan.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
         assert_eq!(plan.vanished(), [TransactionId::parse("vanished").unwrap()]);
@@ -260,12 +328,23 @@ mod tests {
     fn a_row_that_was_stored_under_another_day_is_changed_and_not_new() {
         let page = rows(&[row("moved", 2, LATE), row("new", 1, LATE)]);
         let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.unknown(&[page.clone(), page.clone()].concat()).len(), 2, "each id once");
+        assert_eq!(
+            plan.unknown(&[page.clone(), page.clone()].concat()).len(),
+            2,
+            "each id once"
+        );
         plan.learn(stored(&[row("moved", 1, EARLY)]));
         let changes = plan.changes(page);
-        assert_eq!((ids(&changes.new), ids(&changes.changed)), (vec!["new"], vec!["moved"]));
+        assert_eq!(
+            (ids(&changes.new), ids(&changes.changed)),
+            (vec!["new"], vec!["moved"])
+        );
         plan.start_over();
-        assert!(!plan.vanished().contains(&TransactionId::parse("moved").unwrap()));
+        assert!(
+            !plan
+                .vanished()
+                .contains(&TransactionId::parse("moved").unwrap())
+        );
         assert_eq!(plan.kept_elsewhere().count(), 0);
     }
 
@@ -274,15 +353,25 @@ mod tests {
         let mut plan = Plan::new(HashMap::new());
         plan.learn(stored(&[row("t", 2, LATE)]));
         assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
-        assert_eq!(plan.kept_elsewhere().map(TransactionId::as_str).collect::<Vec<_>>(), ["t"]);
+        assert_eq!(
+            plan.kept_elsewhere()
+                .map(TransactionId::as_str)
+                .collect::<Vec<_>>(),
+            ["t"]
+        );
     }
 
     #[test]
     fn what_was_gone_and_returns_is_revived_even_unchanged() {
         let mut held = stored(&[row("t", 1, LATE)]);
-        held.get_mut(&TransactionId::parse("t").unwrap()).unwrap().deleted = true;
+        held.get_mut(&TransactionId::parse("t").unwrap())
+            .unwrap()
+            .deleted = true;
         let mut plan = Plan::new(held);
-        assert_eq!(ids(&plan.changes(rows(&[row("t", 1, LATE)])).changed), ["t"]);
+        assert_eq!(
+            ids(&plan.changes(rows(&[row("t", 1, LATE)])).changed),
+            ["t"]
+        );
         assert_eq!((plan.revived, plan.changed), (1, 0));
         assert!(plan.vanished().is_empty());
     }

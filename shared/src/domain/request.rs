@@ -1,11 +1,12 @@
-//! The record of one retrieval: facts that are each written once, and the status that follows from them. Because no
-//! fact takes another back, a webhook before the 202, a duplicate or a reordered message all end in the same record.
+//! The record of one retrieval: facts that are each written once, and the status that follows from
+//! them. Because no fact takes another back, a webhook before the 202, a duplicate or a reordered
+//! message all end in the same record.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountId, Check, Collection, Declared, Direction, Facts, GAVE_UP, LinkId, RequestId, Resource, Status, Timestamp,
-    Verdict, Window,
+    AccountId, Check, Collection, Declared, Direction, Facts, GAVE_UP, LinkId, RequestId, Resource,
+    Status, Timestamp, Verdict, Window,
 };
 
 /// Everything known of one retrieval.
@@ -26,14 +27,15 @@ pub struct RequestRecord {
     /// Received or sent, where it asks for one of them.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
-    /// When Belvo accepted the retrieval; absent when we did not ask for it, or do not know yet that we did.
+    /// When Belvo accepted the retrieval; absent when we did not ask for it, or do not know yet
+    /// that we did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
     /// When Belvo's webhook for it was taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notified_at: Option<Timestamp>,
-    /// When its rows were first left to another invocation. What one invocation collects has no such time: nobody would see
-    /// it, and it would cost a write.
+    /// When its rows were first left to another invocation. What one invocation collects has no
+    /// such time: nobody would see it, and it would cost a write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collecting_at: Option<Timestamp>,
     /// When its rows were stored for the first time.
@@ -81,7 +83,10 @@ impl RequestRecord {
     /// What the verdict rests on.
     #[must_use]
     pub fn checks(&self) -> Vec<Check> {
-        self.collection.as_ref().map(|collection| collection.checks(self.declared.as_ref())).unwrap_or_default()
+        self.collection
+            .as_ref()
+            .map(|collection| collection.checks(self.declared.as_ref()))
+            .unwrap_or_default()
     }
 
     /// The facts that decide where it stands.
@@ -126,7 +131,9 @@ mod tests {
             "link": "bcca0da9-a4c6-4830-9676-1d54682851d9",
             "resource": "transactions",
         });
-        let Value::Object(facts) = facts else { panic!("facts are an object") };
+        let Value::Object(facts) = facts else {
+            panic!("facts are an object")
+        };
         record.as_object_mut().unwrap().extend(facts);
         serde_json::from_value(record).unwrap()
     }
@@ -138,12 +145,30 @@ mod tests {
         let status = |facts| record(facts).status();
         assert_eq!(status(json!({"issued_at": AT})), Status::Issued);
         assert_eq!(status(json!({"notified_at": AT})), Status::Notified);
-        assert_eq!(status(json!({"issued_at": AT, "notified_at": AT})), Status::Notified);
-        assert_eq!(status(json!({"notified_at": AT, "collecting_at": AT})), Status::Collecting);
-        assert_eq!(status(json!({"issued_at": AT, "failed_at": AT})), Status::Failed);
-        assert_eq!(status(json!({"failed_at": AT, "collected_at": AT})), Status::Collected);
-        assert_eq!(status(json!({"issued_at": AT, "expired_at": AT})), Status::Expired);
-        assert_eq!(status(json!({"expired_at": AT, "notified_at": AT, "collected_at": AT})), Status::Collected);
+        assert_eq!(
+            status(json!({"issued_at": AT, "notified_at": AT})),
+            Status::Notified
+        );
+        assert_eq!(
+            status(json!({"notified_at": AT, "collecting_at": AT})),
+            Status::Collecting
+        );
+        assert_eq!(
+            status(json!({"issued_at": AT, "failed_at": AT})),
+            Status::Failed
+        );
+        assert_eq!(
+            status(json!({"failed_at": AT, "collected_at": AT})),
+            Status::Collected
+        );
+        assert_eq!(
+            status(json!({"issued_at": AT, "expired_at": AT})),
+            Status::Expired
+        );
+        assert_eq!(
+            status(json!({"expired_at": AT, "notified_at": AT, "collected_at": AT})),
+            Status::Collected
+        );
     }
 
     #[test]
@@ -166,6 +191,9 @@ mod tests {
         }));
         assert_eq!(whole.verdict(), Some(Verdict::Short(2)));
         let json = serde_json::to_value(&whole).unwrap();
-        assert_eq!(serde_json::from_value::<RequestRecord>(json).unwrap(), whole);
+        assert_eq!(
+            serde_json::from_value::<RequestRecord>(json).unwrap(),
+            whole
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! What can be retrieved asynchronously: the POSTs on which Belvo takes the header (`X-Belvo-Request-Mode` in Belvo's OpenAPI)
-//! for Brazil and Mexico, and whose GET is a listing of the same shape. Another one is a line in [`RESOURCES`]
-//! (docs/decisions/0013).
+//! What can be retrieved asynchronously: the POSTs on which Belvo takes the header
+//! (`X-Belvo-Request-Mode` in Belvo's OpenAPI) for Brazil and Mexico, and whose GET is a listing of
+//! the same shape. Another one is a line in [`RESOURCES`] (docs/decisions/0013).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -38,7 +38,8 @@ pub enum Direction {
     Outflow,
 }
 
-/// Every resource the pipeline retrieves. `date_field` is what the GET chooses days by, and what rows are listed by.
+/// Every resource the pipeline retrieves. `date_field` is what the GET chooses days by, and what
+/// rows are listed by.
 pub const RESOURCES: &[Resource] = &[
     Resource {
         name: "transactions",
@@ -87,26 +88,37 @@ pub const RESOURCES: &[Resource] = &[
 ];
 
 impl Resource {
-    /// The resource of Brazilian bank movements, and the one meant when a request names none. It alone has accounts, declares
-    /// totals in its webhooks, and is limited to so many retrievals a month.
+    /// The resource of Brazilian bank movements, and the one meant when a request names none. It
+    /// alone has accounts, declares totals in its webhooks, and is limited to so many retrievals a
+    /// month.
     pub const TRANSACTIONS: Self = RESOURCES[0];
 
     /// Looks a resource up by the name used in requests, such as `transactions`.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        RESOURCES.iter().copied().find(|resource| resource.name == name)
+        RESOURCES
+            .iter()
+            .copied()
+            .find(|resource| resource.name == name)
     }
 
     /// Looks a resource up by the `webhook_type` that announces it, such as `TRANSACTIONS`.
     #[must_use]
     pub fn by_webhook_type(webhook_type: &str) -> Option<Self> {
-        RESOURCES.iter().copied().find(|resource| resource.webhook_type == webhook_type)
+        RESOURCES
+            .iter()
+            .copied()
+            .find(|resource| resource.webhook_type == webhook_type)
     }
 
     /// Every name, for those who named another.
     #[must_use]
     pub fn names() -> String {
-        RESOURCES.iter().map(|resource| format!("`{}`", resource.name)).collect::<Vec<_>>().join(", ")
+        RESOURCES
+            .iter()
+            .map(|resource| format!("`{}`", resource.name))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The name used in requests.
@@ -127,7 +139,8 @@ impl Resource {
         self.path
     }
 
-    /// The field whose day a row is listed under, and by which the GET chooses days; none if the GET has no such filter.
+    /// The field whose day a row is listed under, and by which the GET chooses days; none if the
+    /// GET has no such filter.
     #[must_use]
     pub fn date_field(self) -> Option<&'static str> {
         self.date_field
@@ -145,10 +158,13 @@ impl Resource {
         self.has_type
     }
 
-    /// The days to fetch for a retrieval: those it asked for, where the GET surely chooses by the same date; otherwise all.
+    /// The days to fetch for a retrieval: those it asked for, where the GET surely chooses by the
+    /// same date; otherwise all.
     #[must_use]
     pub fn days(self, asked: Option<Window>) -> Days {
-        asked.filter(|_| self.dates == Dates::Required).map_or(Days::ALL, Days::from)
+        asked
+            .filter(|_| self.dates == Dates::Required)
+            .map_or(Days::ALL, Days::from)
     }
 }
 
@@ -175,13 +191,22 @@ mod tests {
 
     #[test]
     fn a_resource_is_found_by_its_name_and_by_its_webhook() {
-        assert_eq!(Resource::by_name("transactions"), Some(Resource::TRANSACTIONS));
-        assert_eq!(Resource::by_webhook_type("TRANSACTIONS"), Some(Resource::TRANSACTIONS));
+        assert_eq!(
+            Resource::by_name("transactions"),
+            Some(Resource::TRANSACTIONS)
+        );
+        assert_eq!(
+            Resource::by_webhook_type("TRANSACTIONS"),
+            Some(Resource::TRANSACTIONS)
+        );
         assert_eq!(Resource::by_name("TRANSACTIONS"), None);
         assert_eq!(Resource::by_webhook_type("ACCOUNTS"), None);
         for resource in RESOURCES {
             assert_eq!(Resource::by_name(resource.name()), Some(*resource));
-            assert_eq!(Resource::by_webhook_type(resource.webhook_type()), Some(*resource));
+            assert_eq!(
+                Resource::by_webhook_type(resource.webhook_type()),
+                Some(*resource)
+            );
         }
     }
 
@@ -195,7 +220,13 @@ mod tests {
     fn only_days_that_the_listing_surely_chooses_by_narrow_a_fetch() {
         let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
         let days = |name| Resource::by_name(name).unwrap().days(Some(window));
-        assert_eq!((days("transactions"), days("invoices")), (window.into(), window.into()));
-        assert_eq!((days("employments"), Resource::TRANSACTIONS.days(None)), (Days::ALL, Days::ALL));
+        assert_eq!(
+            (days("transactions"), days("invoices")),
+            (window.into(), window.into())
+        );
+        assert_eq!(
+            (days("employments"), Resource::TRANSACTIONS.days(None)),
+            (Days::ALL, Days::ALL)
+        );
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
-/// An instant in UTC with milliseconds, written `2026-03-01T12:34:56.789Z`: fixed width, so that text order is time
-/// order in a sort key.
+/// An instant in UTC with milliseconds, written `2026-03-01T12:34:56.789Z`: fixed width, so that
+/// text order is time order in a sort key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Timestamp(OffsetDateTime);
@@ -18,11 +18,13 @@ impl Timestamp {
         Self::from_utc(OffsetDateTime::now_utc())
     }
 
-    /// Reads RFC 3339 with any number of fraction digits and any offset: Belvo writes three to six digits, and `Z` as
-    /// well as `+00:00` ("Non-breaking changes" in its integration checklist).
+    /// Reads RFC 3339 with any number of fraction digits and any offset: Belvo writes three to six
+    /// digits, and `Z` as well as `+00:00` ("Non-breaking changes" in its integration checklist).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        OffsetDateTime::parse(text, &Rfc3339).ok().map(|instant| Self::from_utc(instant.to_offset(UtcOffset::UTC)))
+        OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .map(|instant| Self::from_utc(instant.to_offset(UtcOffset::UTC)))
     }
 
     /// The calendar day in UTC.
@@ -56,7 +58,11 @@ impl Timestamp {
     }
 
     fn from_utc(instant: OffsetDateTime) -> Self {
-        Self(instant.replace_millisecond(instant.millisecond()).unwrap_or(instant))
+        Self(
+            instant
+                .replace_millisecond(instant.millisecond())
+                .unwrap_or(instant),
+        )
     }
 }
 
@@ -105,6 +111,11 @@ mod tests {
 
     #[test]
     fn the_text_has_a_fixed_width() {
-        assert_eq!(Timestamp::parse("2022-02-09T08:45:50Z").unwrap().to_string(), "2022-02-09T08:45:50.000Z");
+        assert_eq!(
+            Timestamp::parse("2022-02-09T08:45:50Z")
+                .unwrap()
+                .to_string(),
+            "2022-02-09T08:45:50.000Z"
+        );
     }
 }

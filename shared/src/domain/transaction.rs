@@ -1,4 +1,5 @@
-//! One row as Belvo sends it, split into what is stored per transaction and what is stored once per account.
+//! One row as Belvo sends it, split into what is stored per transaction and what is stored once per
+//! account.
 
 use std::fmt;
 
@@ -14,8 +15,9 @@ use super::{AccountId, Digest, Resource, Timestamp, TransactionId, window::day_o
 /// The day under which a row without a date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
 
-/// A transaction with its account taken out: `document["account"]` holds the account's id where Belvo sent the whole
-/// account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it, as is a whole row of another resource.
+/// A transaction with its account taken out: `document["account"]` holds the account's id where
+/// Belvo sent the whole account, and whatever Belvo sent otherwise. Everything else is as Belvo
+/// sent it, as is a whole row of another resource.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transaction {
     id: TransactionId,
@@ -29,12 +31,12 @@ pub struct Account {
     document: Map<String, Value>,
 }
 
-/// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's OpenAPI, "required and
-/// nullable fields").
+/// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's
+/// OpenAPI, "required and nullable fields").
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RowError {
-    /// The row is not a JSON object, or one that nests too deep, or holds text that is no Unicode. Where in the row is not
-    /// said: the parser's words quote what it holds.
+    /// The row is not a JSON object, or one that nests too deep, or holds text that is no Unicode.
+    /// Where in the row is not said: the parser's words quote what it holds.
     #[error("a row cannot be read")]
     Unreadable,
     /// The row has no usable `id`.
@@ -43,14 +45,25 @@ pub enum RowError {
 }
 
 impl Transaction {
-    /// Takes a row apart. `account_id` is given the text of the account of a row that can be stored, and returns its id if it
-    /// is a whole account ([`Account::parse`]); it stays in the row otherwise.
-    pub fn parse(row: &RawValue, account_id: impl FnOnce(&RawValue) -> Option<AccountId>) -> Result<Self, RowError> {
-        let Row { document, account } = serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)?;
+    /// Takes a row apart. `account_id` is given the text of the account of a row that can be
+    /// stored, and returns its id if it is a whole account ([`Account::parse`]); it stays in the
+    /// row otherwise.
+    pub fn parse(
+        row: &RawValue,
+        account_id: impl FnOnce(&RawValue) -> Option<AccountId>,
+    ) -> Result<Self, RowError> {
+        let Row { document, account } =
+            serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)?;
         let mut parsed = Self::identified(document)?;
-        let Some(account) = account else { return Ok(parsed) };
-        let Some(account_id) = account_id(account) else { return Self::whole(row) };
-        parsed.document.insert("account".to_owned(), Value::String(account_id.to_string()));
+        let Some(account) = account else {
+            return Ok(parsed);
+        };
+        let Some(account_id) = account_id(account) else {
+            return Self::whole(row);
+        };
+        parsed
+            .document
+            .insert("account".to_owned(), Value::String(account_id.to_string()));
         Ok(parsed)
     }
 
@@ -60,7 +73,9 @@ impl Transaction {
     }
 
     fn identified(document: Map<String, Value>) -> Result<Self, RowError> {
-        let id = text(&document, "id").and_then(|id| TransactionId::parse(id).ok()).ok_or(RowError::NoId)?;
+        let id = text(&document, "id")
+            .and_then(|id| TransactionId::parse(id).ok())
+            .ok_or(RowError::NoId)?;
         Ok(Self { id, document })
     }
 
@@ -88,18 +103,24 @@ impl Transaction {
         self.document
     }
 
-    /// What an unchanged row is known by. It covers everything of the row but the account's own fields.
+    /// What an unchanged row is known by. It covers everything of the row but the account's own
+    /// fields.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of_object(&self.document)
     }
 
-    /// The day this row is listed under, `YYYY-MM-DD`: its value date, or what takes its place in another resource, by which
-    /// Belvo's GET chooses rows too, so that a window here holds the rows that a fetch of that window brings. A timestamp
-    /// (Belvo's fixtures of 2021) counts as its day.
+    /// The day this row is listed under, `YYYY-MM-DD`: its value date, or what takes its place in
+    /// another resource, by which Belvo's GET chooses rows too, so that a window here holds the
+    /// rows that a fetch of that window brings. A timestamp (Belvo's fixtures of 2021) counts as
+    /// its day.
     #[must_use]
     pub fn day(&self, resource: Resource) -> &str {
-        resource.date_field().and_then(|field| text(&self.document, field)).and_then(day_of).unwrap_or(NO_DATE)
+        resource
+            .date_field()
+            .and_then(|field| text(&self.document, field))
+            .and_then(day_of)
+            .unwrap_or(NO_DATE)
     }
 
     /// When Belvo read this row from the institution, if it says.
@@ -112,13 +133,16 @@ impl Transaction {
     #[must_use]
     pub fn into_row(mut self, account: Option<&Account>) -> Value {
         if let Some(account) = account {
-            self.document.insert("account".to_owned(), Value::Object(account.document.clone()));
+            self.document.insert(
+                "account".to_owned(),
+                Value::Object(account.document.clone()),
+            );
         }
         Value::Object(self.document)
     }
 
-    /// The institution's own id of this movement, by which it is known when another link brings it under another id of
-    /// Belvo's.
+    /// The institution's own id of this movement, by which it is known when another link brings it
+    /// under another id of Belvo's.
     #[must_use]
     pub fn internal_identification(&self) -> Option<&str> {
         text(&self.document, "internal_identification").filter(|id| !id.is_empty())
@@ -158,11 +182,16 @@ impl Account {
         Digest::of_object(&self.document)
     }
 
-    /// What this account is known by at its institution, whichever link brings it: a fingerprint of the institution's name
-    /// and its own id of the account. None where Belvo sent either not.
+    /// What this account is known by at its institution, whichever link brings it: a fingerprint of
+    /// the institution's name and its own id of the account. None where Belvo sent either not.
     #[must_use]
     pub fn identity(&self) -> Option<String> {
-        let institution = self.document.get("institution")?.get("name")?.as_str().filter(|name| !name.is_empty())?;
+        let institution = self
+            .document
+            .get("institution")?
+            .get("name")?
+            .as_str()
+            .filter(|name| !name.is_empty())?;
         let id = text(&self.document, "internal_identification").filter(|id| !id.is_empty())?;
         let mut names = Map::new();
         names.insert("institution".to_owned(), Value::from(institution));
@@ -183,7 +212,8 @@ impl Account {
     }
 }
 
-/// A row whose account is yet unread. It is half of the row, and rows of one account repeat it to the letter.
+/// A row whose account is yet unread. It is half of the row, and rows of one account repeat it to
+/// the letter.
 struct Row<'a> {
     document: Map<String, Value>,
     account: Option<&'a RawValue>,
@@ -205,7 +235,10 @@ impl<'de> Visitor<'de> for RowVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut row = Row { document: Map::new(), account: None };
+        let mut row = Row {
+            document: Map::new(),
+            account: None,
+        };
         while let Some(name) = fields.next_key::<String>()? {
             if name == "account" {
                 row.account = Some(fields.next_value()?);
@@ -268,14 +301,20 @@ mod tests {
     #[test]
     fn only_the_id_is_needed() {
         let (transaction, account) = parse(&json!({"id": "t1"})).unwrap();
-        assert_eq!((transaction.day(Resource::TRANSACTIONS), account), (NO_DATE, None));
+        assert_eq!(
+            (transaction.day(Resource::TRANSACTIONS), account),
+            (NO_DATE, None)
+        );
         assert_eq!(parse(&json!({"id": null})), Err(RowError::NoId));
         assert_eq!(parse(&json!([])), Err(RowError::Unreadable));
     }
 
     #[test]
     fn a_row_that_cannot_be_read_or_stored_leaves_no_account_behind() {
-        for row in [r#"{"id": "t", "account": {"id": "a"}, "description": "\ud800"}"#, r#"{"account": {"id": "a"}}"#] {
+        for row in [
+            r#"{"id": "t", "account": {"id": "a"}, "description": "\ud800"}"#,
+            r#"{"account": {"id": "a"}}"#,
+        ] {
             let row = RawValue::from_string(row.to_owned()).unwrap();
             assert!(Transaction::parse(&row, |_| panic!("asked for the account")).is_err());
         }
@@ -283,10 +322,25 @@ mod tests {
 
     #[test]
     fn a_row_is_listed_under_its_value_date_or_before_all_others() {
-        let day = |row: Value| parse(&row).unwrap().0.day(Resource::TRANSACTIONS).to_owned();
-        assert_eq!(day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})), "2026-01-02");
-        assert_eq!(day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})), "2021-01-02");
-        assert_eq!(day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})), NO_DATE);
+        let day = |row: Value| {
+            parse(&row)
+                .unwrap()
+                .0
+                .day(Resource::TRANSACTIONS)
+                .to_owned()
+        };
+        assert_eq!(
+            day(json!({"id": "t", "value_date": "2026-01-02", "accounting_date": "2026-01-03"})),
+            "2026-01-02"
+        );
+        assert_eq!(
+            day(json!({"id": "t", "value_date": "2021-01-02T00:00:00.000Z"})),
+            "2021-01-02"
+        );
+        assert_eq!(
+            day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})),
+            NO_DATE
+        );
         assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
     }
 
@@ -295,23 +349,46 @@ mod tests {
         let sent = json!({"id": "i", "account": {"id": "a"}, "value_date": "2026-01-02", "invoice_date": "2026-01-03"});
         let row = Transaction::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
         let day = |name| row.day(Resource::by_name(name).unwrap());
-        assert_eq!((day("invoices"), day("financial-statements")), ("2026-01-03", NO_DATE));
+        assert_eq!(
+            (day("invoices"), day("financial-statements")),
+            ("2026-01-03", NO_DATE)
+        );
         assert_eq!(row.clone().into_row(None), sent);
     }
 
     #[test]
     fn an_account_is_known_by_its_institution_and_its_id_there() {
         let identity = |institution: Value, id: Value| {
-            let account = json!({"id": "a", "institution": institution, "internal_identification": id});
-            parse(&json!({"id": "t", "account": account})).unwrap().1.unwrap().identity()
+            let account =
+                json!({"id": "a", "institution": institution, "internal_identification": id});
+            parse(&json!({"id": "t", "account": account}))
+                .unwrap()
+                .1
+                .unwrap()
+                .identity()
         };
         let bank = json!({"name": "bank", "type": "bank"});
         assert!(identity(bank.clone(), json!("1")).is_some());
-        assert_eq!(identity(bank.clone(), json!("1")), identity(json!({"name": "bank"}), json!("1")));
-        assert_ne!(identity(bank.clone(), json!("1")), identity(bank.clone(), json!("2")));
-        assert_ne!(identity(bank.clone(), json!("1")), identity(json!({"name": "other"}), json!("1")));
+        assert_eq!(
+            identity(bank.clone(), json!("1")),
+            identity(json!({"name": "bank"}), json!("1"))
+        );
+        assert_ne!(
+            identity(bank.clone(), json!("1")),
+            identity(bank.clone(), json!("2"))
+        );
+        assert_ne!(
+            identity(bank.clone(), json!("1")),
+            identity(json!({"name": "other"}), json!("1"))
+        );
         assert_eq!(identity(json!(null), json!("1")), None);
-        assert_eq!((identity(bank.clone(), json!("")), identity(bank, json!(null))), (None, None));
+        assert_eq!(
+            (
+                identity(bank.clone(), json!("")),
+                identity(bank, json!(null))
+            ),
+            (None, None)
+        );
     }
 
     #[test]

@@ -88,7 +88,9 @@ impl fmt::Display for Window {
 pub fn parse_date(text: &str) -> Option<Date> {
     // The format would also take a signed year.
     let plain = text.len() == "YYYY-MM-DD".len();
-    Date::parse(text, format_description!("[year]-[month]-[day]")).ok().filter(|_| plain)
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .ok()
+        .filter(|_| plain)
 }
 
 /// The day of a date or a timestamp, `YYYY-MM-DD`: Belvo has sent both.
@@ -102,15 +104,25 @@ pub(super) mod iso_date {
     use time::Date;
 
     pub(crate) fn format(date: Date) -> String {
-        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+        format!(
+            "{:04}-{:02}-{:02}",
+            date.year(),
+            u8::from(date.month()),
+            date.day()
+        )
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's `with` calls it so")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde's `with` calls it so"
+    )]
     pub(super) fn serialize<S: Serializer>(date: &Date, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format(*date))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Date, D::Error> {
         let text = String::deserialize(deserializer)?;
         super::parse_date(&text).ok_or_else(|| D::Error::custom("not a YYYY-MM-DD date"))
     }
@@ -119,15 +131,24 @@ pub(super) mod iso_date {
     pub(crate) mod option {
         use super::{Date, Deserializer, Serializer, deserialize as date, serialize as text};
 
-        #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's `with` calls it so")]
-        pub(crate) fn serialize<S: Serializer>(date: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[expect(
+            clippy::ref_option,
+            clippy::trivially_copy_pass_by_ref,
+            reason = "serde's `with` calls it so"
+        )]
+        pub(crate) fn serialize<S: Serializer>(
+            date: &Option<Date>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
             match date {
                 Some(date) => text(date, serializer),
                 None => serializer.serialize_none(),
             }
         }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Date>, D::Error> {
             date(deserializer).map(Some)
         }
     }

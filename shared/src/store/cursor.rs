@@ -3,8 +3,9 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 
-/// A place in a listing, written in base64 so that nobody builds one by hand. It holds a day or an instant and an id,
-/// never the link: that comes from the path, so a cursor of one link reads nothing of another.
+/// A place in a listing, written in base64 so that nobody builds one by hand. It holds a day or an
+/// instant and an id, never the link: that comes from the path, so a cursor of one link reads
+/// nothing of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
@@ -22,9 +23,15 @@ impl Cursor {
     pub fn parse(text: &str) -> Result<Self, CursorError> {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
         let place = String::from_utf8(bytes).map_err(|_| CursorError)?;
-        let whole = place.split_once('#').is_some_and(|(order, id)| !order.is_empty() && !id.is_empty());
+        let whole = place
+            .split_once('#')
+            .is_some_and(|(order, id)| !order.is_empty() && !id.is_empty());
         let plain = place.len() <= 256 && place.chars().all(|c| c.is_ascii_graphic());
-        if whole && plain { Ok(Self(place)) } else { Err(CursorError) }
+        if whole && plain {
+            Ok(Self(place))
+        } else {
+            Err(CursorError)
+        }
     }
 
     /// The text to hand out.
@@ -33,8 +40,8 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(&self.0)
     }
 
-    /// Whether the place lies between two days, as far as they are given: DynamoDB goes on only from a place that the
-    /// listing could have reached.
+    /// Whether the place lies between two days, as far as they are given: DynamoDB goes on only
+    /// from a place that the listing could have reached.
     #[must_use]
     pub fn is_within(&self, from: Option<&str>, to: Option<&str>) -> bool {
         let (day, _) = self.parts();
@@ -61,8 +68,14 @@ mod tests {
     #[test]
     fn a_cursor_belongs_to_listings_that_reach_its_place() {
         let cursor = Cursor::at("2026-03-01", "id");
-        assert!(cursor.is_within(None, None) && cursor.is_within(Some("2026-03-01"), Some("2026-03-01")));
-        assert!(!cursor.is_within(Some("2026-03-02"), None) && !cursor.is_within(None, Some("2026-02-28")));
+        assert!(
+            cursor.is_within(None, None)
+                && cursor.is_within(Some("2026-03-01"), Some("2026-03-01"))
+        );
+        assert!(
+            !cursor.is_within(Some("2026-03-02"), None)
+                && !cursor.is_within(None, Some("2026-02-28"))
+        );
     }
 
     #[test]

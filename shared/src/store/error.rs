@@ -3,8 +3,9 @@
 use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError, delete_item::DeleteItemError,
-        get_item::GetItemError, put_item::PutItemError, query::QueryError, update_item::UpdateItemError,
+        batch_get_item::BatchGetItemError, batch_write_item::BatchWriteItemError,
+        delete_item::DeleteItemError, get_item::GetItemError, put_item::PutItemError,
+        query::QueryError, update_item::UpdateItemError,
     },
 };
 use thiserror::Error;
@@ -14,10 +15,17 @@ use thiserror::Error;
 pub enum StoreError {
     /// The call failed; a repetition may succeed.
     #[error("DynamoDB did not answer {0}")]
-    Unavailable(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
-    /// DynamoDB refused the call: a permission, a table or the call itself is wrong. A repetition fails too.
+    Unavailable(
+        &'static str,
+        #[source] Box<dyn std::error::Error + Send + Sync>,
+    ),
+    /// DynamoDB refused the call: a permission, a table or the call itself is wrong. A repetition
+    /// fails too.
     #[error("DynamoDB refused {0}")]
-    Refused(&'static str, #[source] Box<dyn std::error::Error + Send + Sync>),
+    Refused(
+        &'static str,
+        #[source] Box<dyn std::error::Error + Send + Sync>,
+    ),
     /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
@@ -53,8 +61,8 @@ unavailable! {
     UpdateItemError => "UpdateItem",
 }
 
-/// Whether the answer is one of the 4xx that DynamoDB does not mean to pass ("Error handling with DynamoDB", developer
-/// guide: throttling is a 400 too).
+/// Whether the answer is one of the 4xx that DynamoDB does not mean to pass ("Error handling with
+/// DynamoDB", developer guide: throttling is a 400 too).
 fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     const PASSING: [&str; 5] = [
         "LimitExceededException",
@@ -63,12 +71,16 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
         "ThrottlingException",
         "TransactionInProgressException",
     ];
-    let client_error = error.raw_response().is_some_and(|response| response.status().is_client_error());
+    let client_error = error
+        .raw_response()
+        .is_some_and(|response| response.status().is_client_error());
     client_error && !error.code().is_some_and(|code| PASSING.contains(&code))
 }
 
 /// Whether a conditional write was made; its condition may have kept it from being.
-pub(super) fn was_written<T, E: ProvideErrorMetadata>(outcome: Result<T, SdkError<E>>) -> Result<bool, StoreError>
+pub(super) fn was_written<T, E: ProvideErrorMetadata>(
+    outcome: Result<T, SdkError<E>>,
+) -> Result<bool, StoreError>
 where
     StoreError: From<SdkError<E>>,
 {

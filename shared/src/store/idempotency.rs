@@ -1,5 +1,5 @@
-//! Answers by `Idempotency-Key`, in the Requests table: an item `key#<SHA-256 of the key>`, kept for a day ("The
-//! Idempotency-Key HTTP Header Field", IETF draft).
+//! Answers by `Idempotency-Key`, in the Requests table: an item `key#<SHA-256 of the key>`, kept
+//! for a day ("The Idempotency-Key HTTP Header Field", IETF draft).
 
 use sha2::{Digest as _, Sha256};
 
@@ -27,12 +27,18 @@ pub enum Keyed {
 
 impl Requests {
     /// Begins to carry out a request of this key. `fingerprint` tells equal requests from others.
-    pub async fn begin(&self, idempotency_key: &str, fingerprint: &str, at: Timestamp) -> Result<Keyed, StoreError> {
+    pub async fn begin(
+        &self,
+        idempotency_key: &str,
+        fingerprint: &str,
+        at: Timestamp,
+    ) -> Result<Keyed, StoreError> {
         let pk = key(idempotency_key);
         let outcome = self
             .update_item(&pk)
             .update_expression("SET fingerprint = :fingerprint, since = :at, expires_at = :expires_at")
-            // One that was begun and never answered was broken off; what it may have sent, its intent knows.
+            // One that was begun and never answered was broken off; what it may have sent, its
+            // intent knows.
             .condition_expression(
                 "attribute_not_exists(pk) OR (fingerprint = :fingerprint AND attribute_not_exists(#request) AND since < :long_ago)",
             )
@@ -47,8 +53,10 @@ impl Requests {
             return Ok(Keyed::Fresh);
         }
         let known = self.item(pk).await?.unwrap_or_default();
-        let same =
-            known.get("fingerprint").and_then(|known| known.as_s().ok()).is_some_and(|known| known == fingerprint);
+        let same = known
+            .get("fingerprint")
+            .and_then(|known| known.as_s().ok())
+            .is_some_and(|known| known == fingerprint);
         Ok(match request_id(&known, "request") {
             _ if !same && !known.is_empty() => Keyed::OtherRequest,
             Some(id) => Keyed::Answered(id),
@@ -69,7 +77,12 @@ impl Requests {
 
     /// Forgets a key whose request came to nothing, so that it can be sent again with the same key.
     pub async fn forget(&self, idempotency_key: &str) -> Result<(), StoreError> {
-        self.client.delete_item().table_name(&self.table).key("pk", text(key(idempotency_key))).send().await?;
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .key("pk", text(key(idempotency_key)))
+            .send()
+            .await?;
         Ok(())
     }
 }

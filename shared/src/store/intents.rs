@@ -1,6 +1,7 @@
-//! Intents, in the Requests table: an item `intent#<fingerprint>` is written before a retrieval is sent, so that an equal one
-//! is not sent while the first is under way, nor while nobody knows whether Belvo acted on it. As long as that is unknown, the
-//! item stands in the index `by_link`, after all requests. What follows from an intent is decided in `domain/lifecycle.rs`.
+//! Intents, in the Requests table: an item `intent#<fingerprint>` is written before a retrieval is
+//! sent, so that an equal one is not sent while the first is under way, nor while nobody knows
+//! whether Belvo acted on it. As long as that is unknown, the item stands in the index `by_link`,
+//! after all requests. What follows from an intent is decided in `domain/lifecycle.rs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,7 +14,10 @@ use super::{
 };
 use crate::{
     belvo::Retrieval,
-    domain::{AccountId, Answer, Before, Direction, Intent, LinkId, RequestId, Resource, Timestamp, Window},
+    domain::{
+        AccountId, Answer, Before, Direction, Intent, LinkId, RequestId, Resource, Timestamp,
+        Window,
+    },
 };
 
 /// How long an intent is kept for those who ask for the same again.
@@ -32,7 +36,8 @@ pub enum Intention {
     InFlight(RequestId),
     /// An equal one is being sent at this moment.
     Sending,
-    /// An equal one was sent and not answered. Belvo may be at it; nobody knows before its webhook, or this time.
+    /// An equal one was sent and not answered. Belvo may be at it; nobody knows before its webhook,
+    /// or this time.
     Unknown {
         /// From when on it may be sent again.
         until: Timestamp,
@@ -67,29 +72,45 @@ impl Unconfirmed {
 
 impl Requests {
     /// Asks for the right to send a retrieval. Of several at once, one gets it.
-    pub async fn intend(&self, retrieval: &Retrieval, at: Timestamp) -> Result<Intention, StoreError> {
+    pub async fn intend(
+        &self,
+        retrieval: &Retrieval,
+        at: Timestamp,
+    ) -> Result<Intention, StoreError> {
         for _ in 0..RACES {
-            if self.take(retrieval, at, "attribute_not_exists(pk)", None).await? {
+            if self
+                .take(retrieval, at, "attribute_not_exists(pk)", None)
+                .await?
+            {
                 return Ok(Intention::Begun);
             }
-            let Some(known) = self.item(key(retrieval)).await? else { continue };
+            let Some(known) = self.item(key(retrieval)).await? else {
+                continue;
+            };
             let since = timestamp(&known, "since").unwrap_or(at);
             let id = request_id(&known, "request");
             let answer = match &id {
                 None => Answer::None,
                 Some(id) => {
                     let status = self.get(id).await?.map(|record| record.status());
-                    Answer::Request { status, claimed: known.contains_key("claimed_at") }
+                    Answer::Request {
+                        status,
+                        claimed: known.contains_key("claimed_at"),
+                    }
                 }
             };
             let taken = match (Intent { since, answer }.before(at), id) {
                 (Before::Sending, _) => return Ok(Intention::Sending),
                 (Before::Unknown(until), _) => return Ok(Intention::Unknown { until }),
                 (Before::InFlight, Some(id)) => return Ok(Intention::InFlight(id)),
-                (Before::Over, Some(id)) => self.take(retrieval, at, "#request = :known", Some(id.as_str())).await?,
+                (Before::Over, Some(id)) => {
+                    self.take(retrieval, at, "#request = :known", Some(id.as_str()))
+                        .await?
+                }
                 (Before::InFlight | Before::Over, None) => {
                     let condition = "since = :known AND attribute_not_exists(#request)";
-                    self.take(retrieval, at, condition, Some(&since.to_string())).await?
+                    self.take(retrieval, at, condition, Some(&since.to_string()))
+                        .await?
                 }
             };
             if taken {
@@ -125,8 +146,9 @@ impl Requests {
         was_written(outcome).map(|_| ())
     }
 
-    /// Lets a request of which nobody here knows settle the one intent of its link and resource that is unknown, if there is just one.
-    /// Called when a webhook names such a request. It may be another one, so that the intent keeps its time.
+    /// Lets a request of which nobody here knows settle the one intent of its link and resource
+    /// that is unknown, if there is just one. Called when a webhook names such a request. It may be
+    /// another one, so that the intent keeps its time.
     pub async fn claim(
         &self,
         link: &LinkId,
@@ -136,11 +158,19 @@ impl Requests {
     ) -> Result<(), StoreError> {
         let mut open = self.open_intents(link).await?;
         open.retain(|item| {
-            item.get("resource").and_then(|name| name.as_s().ok()).is_some_and(|name| name == resource.name())
+            item.get("resource")
+                .and_then(|name| name.as_s().ok())
+                .is_some_and(|name| name == resource.name())
         });
-        open.retain(|item| timestamp(item, "since").is_some_and(|since| Intent::open(since).may_be_claimed(at)));
-        let [intent] = open.as_slice() else { return Ok(()) };
-        let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else { return Ok(()) };
+        open.retain(|item| {
+            timestamp(item, "since").is_some_and(|since| Intent::open(since).may_be_claimed(at))
+        });
+        let [intent] = open.as_slice() else {
+            return Ok(());
+        };
+        let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else {
+            return Ok(());
+        };
         let claim = self
             .update_item(pk)
             .update_expression("SET #request = :request, claimed_at = :at REMOVE listed_at")
@@ -151,8 +181,8 @@ impl Requests {
         was_written(claim.send().await).map(|_| ())
     }
 
-    /// The retrievals of a link that are being sent, or of which it is unknown whether Belvo accepted them, newest first. Read
-    /// from an index that may lag behind the table by a moment.
+    /// The retrievals of a link that are being sent, or of which it is unknown whether Belvo
+    /// accepted them, newest first. Read from an index that may lag behind the table by a moment.
     pub async fn unconfirmed(&self, link: &LinkId) -> Result<Vec<Unconfirmed>, StoreError> {
         let open = self.open_intents(link).await?;
         let read = |item| serde_json::from_value(Value::Object(document(item)?)).ok();

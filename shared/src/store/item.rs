@@ -20,8 +20,8 @@ pub(super) fn attribute(value: Value) -> Option<AttributeValue> {
     is_kept(&value).then(|| kept_attribute(value))
 }
 
-/// Whether DynamoDB keeps a value exactly. It would round some numbers, and takes neither deep nesting nor empty field
-/// names. (Limits: "Constraints in Amazon DynamoDB", developer guide.)
+/// Whether DynamoDB keeps a value exactly. It would round some numbers, and takes neither deep
+/// nesting nor empty field names. (Limits: "Constraints in Amazon DynamoDB", developer guide.)
 pub(super) fn is_kept(value: &Value) -> bool {
     is_kept_at(0, value)
 }
@@ -33,7 +33,9 @@ fn is_kept_at(depth: usize, value: &Value) -> bool {
             Value::Null | Value::Bool(_) | Value::String(_) => true,
             Value::Number(number) => is_exact(number),
             Value::Array(elements) => elements.iter().all(nested),
-            Value::Object(fields) => fields.iter().all(|(name, field)| !name.is_empty() && nested(field)),
+            Value::Object(fields) => fields
+                .iter()
+                .all(|(name, field)| !name.is_empty() && nested(field)),
         }
 }
 
@@ -44,21 +46,29 @@ pub(super) fn kept_attribute(value: Value) -> AttributeValue {
         Value::Bool(truth) => AttributeValue::Bool(truth),
         Value::Number(number) => AttributeValue::N(number.as_str().to_owned()),
         Value::String(text) => AttributeValue::S(text),
-        Value::Array(elements) => AttributeValue::L(elements.into_iter().map(kept_attribute).collect()),
-        Value::Object(fields) => {
-            AttributeValue::M(fields.into_iter().map(|(name, field)| (name, kept_attribute(field))).collect())
+        Value::Array(elements) => {
+            AttributeValue::L(elements.into_iter().map(kept_attribute).collect())
         }
+        Value::Object(fields) => AttributeValue::M(
+            fields
+                .into_iter()
+                .map(|(name, field)| (name, kept_attribute(field)))
+                .collect(),
+        ),
     }
 }
 
-/// The attribute as a value, or `None` for the types that this pipeline never writes into a document.
+/// The attribute as a value, or `None` for the types that this pipeline never writes into a
+/// document.
 pub(super) fn value(attribute: AttributeValue) -> Option<Value> {
     Some(match attribute {
         AttributeValue::Null(_) => Value::Null,
         AttributeValue::Bool(truth) => Value::Bool(truth),
         AttributeValue::N(digits) => Value::Number(digits.parse::<Number>().ok()?),
         AttributeValue::S(text) => Value::String(text),
-        AttributeValue::L(elements) => Value::Array(elements.into_iter().map(value).collect::<Option<_>>()?),
+        AttributeValue::L(elements) => {
+            Value::Array(elements.into_iter().map(value).collect::<Option<_>>()?)
+        }
         AttributeValue::M(fields) => Value::Object(document(fields)?),
         _ => return None,
     })
@@ -66,11 +76,14 @@ pub(super) fn value(attribute: AttributeValue) -> Option<Value> {
 
 /// The item as a JSON object.
 pub(super) fn document(item: Item) -> Option<Map<String, Value>> {
-    item.into_iter().map(|(name, attribute)| Some((name, value(attribute)?))).collect()
+    item.into_iter()
+        .map(|(name, attribute)| Some((name, value(attribute)?)))
+        .collect()
 }
 
-/// Whether DynamoDB surely keeps a number's value: a plain decimal of no more digits than it has. Belvo's amounts are
-/// such; what is written with an exponent or longer is not worth a rule about where exactness ends.
+/// Whether DynamoDB surely keeps a number's value: a plain decimal of no more digits than it has.
+/// Belvo's amounts are such; what is written with an exponent or longer is not worth a rule about
+/// where exactness ends.
 fn is_exact(number: &Number) -> bool {
     let text = number.as_str();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();

@@ -16,4 +16,6 @@ pub use idempotency::Keyed;
 pub use intents::{Intention, Unconfirmed};
 pub use quota::Reservation;
 pub use requests::{Event, Issued, Notified, Requests};
-pub use transactions::{Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version};
+pub use transactions::{
+    Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version,
+};

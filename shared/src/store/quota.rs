@@ -1,5 +1,6 @@
-//! The counters of retrievals, in the Requests table: an item `quota#<holder>#<month>` with a number per class, and when Belvo
-//! said that a class is exhausted. Kept for 90 days after the month.
+//! The counters of retrievals, in the Requests table: an item `quota#<holder>#<month>` with a
+//! number per class, and when Belvo said that a class is exhausted. Kept for 90 days after the
+//! month.
 
 use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
 
@@ -22,7 +23,8 @@ pub enum Reservation {
 }
 
 impl Requests {
-    /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are granted as there are.
+    /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are
+    /// granted as there are.
     pub async fn reserve(
         &self,
         holder: &QuotaHolder,
@@ -50,7 +52,11 @@ impl Requests {
             .config_override(once())
             .send()
             .await;
-        Ok(if was_written(outcome)? { Reservation::Granted } else { Reservation::Exhausted })
+        Ok(if was_written(outcome)? {
+            Reservation::Granted
+        } else {
+            Reservation::Exhausted
+        })
     }
 
     /// Takes a retrieval back that Belvo surely did not carry out.
@@ -73,7 +79,8 @@ impl Requests {
         was_written(outcome).map(|_| ())
     }
 
-    /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the first time counts.
+    /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the
+    /// first time counts.
     pub async fn exhausted(
         &self,
         holder: &QuotaHolder,
@@ -81,7 +88,9 @@ impl Requests {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         self.update_item(counter_key(holder, at))
-            .update_expression("SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at")
+            .update_expression(
+                "SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at",
+            )
             .expression_attribute_names("#exhausted", exhausted(class))
             .expression_attribute_values(":expires_at", expires_at(at))
             .expression_attribute_values(":at", text(at.to_string()))
@@ -91,12 +100,23 @@ impl Requests {
     }
 
     /// Counts a retrieval that Belvo has made without being asked here.
-    pub async fn count(&self, holder: &QuotaHolder, class: RetrievalClass, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn count(
+        &self,
+        holder: &QuotaHolder,
+        class: RetrievalClass,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.add(holder, class, 1, at).await
     }
 
-    /// Counts what `from` has used this month for `to`, too: a link that turned out to be a customer's.
-    pub async fn carry_over(&self, from: &QuotaHolder, to: &QuotaHolder, at: Timestamp) -> Result<(), StoreError> {
+    /// Counts what `from` has used this month for `to`, too: a link that turned out to be a
+    /// customer's.
+    pub async fn carry_over(
+        &self,
+        from: &QuotaHolder,
+        to: &QuotaHolder,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let item = self.item(counter_key(from, at)).await?.unwrap_or_default();
         for class in RetrievalClass::ALL {
             let used = used(&item, class);
@@ -110,7 +130,13 @@ impl Requests {
         Ok(())
     }
 
-    async fn add(&self, holder: &QuotaHolder, class: RetrievalClass, n: u32, at: Timestamp) -> Result<(), StoreError> {
+    async fn add(
+        &self,
+        holder: &QuotaHolder,
+        class: RetrievalClass,
+        n: u32,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.update_item(counter_key(holder, at))
             .update_expression("SET expires_at = :expires_at ADD #class :n")
             .expression_attribute_names("#class", class.name())
@@ -124,9 +150,20 @@ impl Requests {
     }
 
     /// What is left of each class in the month of `at`.
-    pub async fn quotas(&self, holder: &QuotaHolder, limits: Limits, at: Timestamp) -> Result<Vec<Quota>, StoreError> {
-        let item = self.item(counter_key(holder, at)).await?.unwrap_or_default();
-        Ok(RetrievalClass::ALL.iter().map(|class| quota(&item, *class, limits, at)).collect())
+    pub async fn quotas(
+        &self,
+        holder: &QuotaHolder,
+        limits: Limits,
+        at: Timestamp,
+    ) -> Result<Vec<Quota>, StoreError> {
+        let item = self
+            .item(counter_key(holder, at))
+            .await?
+            .unwrap_or_default();
+        Ok(RetrievalClass::ALL
+            .iter()
+            .map(|class| quota(&item, *class, limits, at))
+            .collect())
     }
 }
 
@@ -152,10 +189,22 @@ fn exhausted(class: RetrievalClass) -> String {
 fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {
     let used = used(item, class);
     let limit = limits.of(class);
-    let left = if item.contains_key(&exhausted(class)) { 0 } else { limit.saturating_sub(used) };
-    Quota { class, limit, used, left, resets_at: QuotaMonth::of(at).ends_at() }
+    let left = if item.contains_key(&exhausted(class)) {
+        0
+    } else {
+        limit.saturating_sub(used)
+    };
+    Quota {
+        class,
+        limit,
+        used,
+        left,
+        resets_at: QuotaMonth::of(at).ends_at(),
+    }
 }
 
 fn used(item: &Item, class: RetrievalClass) -> u32 {
-    item.get(class.name()).and_then(|used| used.as_n().ok()?.parse().ok()).unwrap_or(0)
+    item.get(class.name())
+        .and_then(|used| used.as_n().ok()?.parse().ok())
+        .unwrap_or(0)
 }

@@ -9,8 +9,8 @@
 //! | `link#<id>` | what is known of a link (`links.rs`) |
 //! | `key#<hash>` | what a request with an `Idempotency-Key` was answered with (`idempotency.rs`) |
 //!
-//! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every write here may be
-//! repeated.
+//! Facts of a retrieval are each written once, by whoever learns them first, in any order; so every
+//! write here may be repeated.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -29,15 +29,16 @@ use super::{
 use crate::{
     aws::SdkConfig,
     domain::{
-        AccountId, Change, Collection, Declared, Direction, Fact as Known, Failure, LinkId, RequestId, RequestRecord,
-        Resource, Step, Timestamp, Window,
+        AccountId, Change, Collection, Declared, Direction, Fact as Known, Failure, LinkId,
+        RequestId, RequestRecord, Resource, Step, Timestamp, Window,
     },
 };
 
 const TABLE: &str = "Requests";
 pub(super) const BY_LINK: &str = "by_link";
 const BY_DUE: &str = "by_due";
-/// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has ended.
+/// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has
+/// ended.
 const DUE: &str = "due";
 /// How long recorded webhooks are kept.
 const EVENT_DAYS: i64 = 90;
@@ -123,16 +124,25 @@ impl Requests {
     /// The table called `table`.
     #[must_use]
     pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table }
+        Self {
+            client: Client::new(aws),
+            table,
+        }
     }
 
-    /// Opens the connection that the first call will use. A failure shows again, with its reason, on that call.
+    /// Opens the connection that the first call will use. A failure shows again, with its reason,
+    /// on that call.
     pub async fn warm_up(&self) {
-        let nobody = self.client.get_item().table_name(&self.table).key("pk", text("warm-up"));
+        let nobody = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text("warm-up"));
         let _ = nobody.send().await;
     }
 
-    /// Records that Belvo accepted a retrieval. The webhook may have come first: then this adds what only we know.
+    /// Records that Belvo accepted a retrieval. The webhook may have come first: then this adds
+    /// what only we know.
     pub async fn issued(&self, issued: &Issued) -> Result<(), StoreError> {
         let mut facts = identity(&issued.id, &issued.link, issued.resource, issued.at);
         if let Some(window) = &issued.window {
@@ -145,37 +155,56 @@ impl Requests {
         if let Some(account) = &issued.account {
             facts.push(Once("account", json!(account)));
         }
-        facts.extend(learned(Step::Issued { due_at: issued.due_at }, issued.at));
+        facts.extend(learned(
+            Step::Issued {
+                due_at: issued.due_at,
+            },
+            issued.at,
+        ));
         self.write(&issued.id, facts).await.map(|_| ())
     }
 
-    /// Records that a webhook announced a retrieval, and returns all that is known of it. A retrieval that nobody here
-    /// issued (Belvo refreshes recurrent links by itself) gets a record without a window.
-    /// None if another link's retrieval has this id: a webhook must not touch that.
+    /// Records that a webhook announced a retrieval, and returns all that is known of it. A
+    /// retrieval that nobody here issued (Belvo refreshes recurrent links by itself) gets a record
+    /// without a window. None if another link's retrieval has this id: a webhook must not touch
+    /// that.
     pub async fn notified(&self, notified: &Notified) -> Result<Option<RequestRecord>, StoreError> {
         let mut facts = identity(&notified.id, &notified.link, notified.resource, notified.at);
-        facts.extend(learned(Step::Notified { due_at: notified.due_at }, notified.at));
+        facts.extend(learned(
+            Step::Notified {
+                due_at: notified.due_at,
+            },
+            notified.at,
+        ));
         facts.push(Once("webhook_code", json!(notified.code)));
         if let Some(declared) = &notified.declared {
             facts.push(Latest("declared", json!(declared)));
         }
-        self.write_of_link(&notified.id, facts).await?.map(record).transpose()
+        self.write_of_link(&notified.id, facts)
+            .await?
+            .map(record)
+            .transpose()
     }
 
-    /// Records that the rest of a retrieval's rows is left to another invocation. Nothing happens if it is not recorded.
+    /// Records that the rest of a retrieval's rows is left to another invocation. Nothing happens
+    /// if it is not recorded.
     pub async fn handed_on(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, learned(Step::HandedOn, at)).await
     }
 
     /// Records that the rows of a retrieval are stored, and what the collection found.
-    pub async fn collected(&self, id: &RequestId, collection: &Collection) -> Result<(), StoreError> {
+    pub async fn collected(
+        &self,
+        id: &RequestId,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
         let mut facts = learned(Step::Collected, collection.finished_at);
         facts.push(Latest("collection", json!(collection)));
         self.write(id, facts).await.map(|_| ())
     }
 
-    /// Records that a retrieval ended without rows. It may be the first that is known of it. Says whether it is recorded: not if
-    /// another link's retrieval has this id.
+    /// Records that a retrieval ended without rows. It may be the first that is known of it. Says
+    /// whether it is recorded: not if another link's retrieval has this id.
     pub async fn failed(
         &self,
         id: &RequestId,
@@ -185,29 +214,45 @@ impl Requests {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut facts = identity(id, link, resource, at);
-        facts.extend(learned(Step::Failed { gave_up: failure.is_ours() }, at));
+        facts.extend(learned(
+            Step::Failed {
+                gave_up: failure.is_ours(),
+            },
+            at,
+        ));
         facts.push(Once("failure", json!(failure)));
         Ok(self.write_of_link(id, facts).await?.is_some())
     }
 
-    /// Records that a retrieval is given up because Belvo never had its rows. Nothing happens if it is not recorded.
+    /// Records that a retrieval is given up because Belvo never had its rows. Nothing happens if it
+    /// is not recorded.
     pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, learned(Step::Expired, at)).await
     }
 
     /// Looks after a retrieval later, or no more. Nothing happens if it is not recorded.
-    pub async fn postpone(&self, id: &RequestId, due_at: Option<Timestamp>) -> Result<(), StoreError> {
-        self.write_known(id, learned(Step::Postponed(due_at), Timestamp::now())).await
+    pub async fn postpone(
+        &self,
+        id: &RequestId,
+        due_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        self.write_known(id, learned(Step::Postponed(due_at), Timestamp::now()))
+            .await
     }
 
-    /// Retrievals that were to be looked after by `now`, the longest overdue first, at most `limit`, and how many more cannot
-    /// be read, which must not keep the others waiting. Read from an index that may lag behind the table by a moment.
-    pub async fn overdue(&self, now: Timestamp, limit: i32) -> Result<(Vec<RequestRecord>, usize), StoreError> {
+    /// Retrievals that were to be looked after by `now`, the longest overdue first, at most
+    /// `limit`, and how many more cannot be read, which must not keep the others waiting. Read from
+    /// an index that may lag behind the table by a moment.
+    pub async fn overdue(
+        &self,
+        now: Timestamp,
+        limit: i32,
+    ) -> Result<(Vec<RequestRecord>, usize), StoreError> {
         self.due(DUE, now, limit, record).await
     }
 
-    /// Items of this kind in the index `by_due` that were due by `now`, the longest first, at most `limit`; and how many more
-    /// cannot be read.
+    /// Items of this kind in the index `by_due` that were due by `now`, the longest first, at most
+    /// `limit`; and how many more cannot be read.
     pub(super) async fn due<T>(
         &self,
         kind: &str,
@@ -229,20 +274,34 @@ impl Requests {
             .await?;
         let items = answer.items.unwrap_or_default();
         let all = items.len();
-        let records: Vec<_> = items.into_iter().filter_map(|item| read(item).ok()).collect();
+        let records: Vec<_> = items
+            .into_iter()
+            .filter_map(|item| read(item).ok())
+            .collect();
         let unreadable = all - records.len();
         Ok((records, unreadable))
     }
 
     /// Keeps a webhook that asked for no collection. Writing it again changes nothing.
     pub async fn event(&self, event: &Event) -> Result<(), StoreError> {
-        let expires_at = event.received_at.plus_seconds(EVENT_DAYS * 24 * 60 * 60).unix_seconds();
+        let expires_at = event
+            .received_at
+            .plus_seconds(EVENT_DAYS * 24 * 60 * 60)
+            .unix_seconds();
         let Some(AttributeValue::M(mut item)) = attribute(json!(event)) else {
             return Err(StoreError::Corrupt(TABLE));
         };
-        item.insert("pk".to_owned(), text(format!("event#{}#{}", event.received_at, event.delivery_id)));
+        item.insert(
+            "pk".to_owned(),
+            text(format!("event#{}#{}", event.received_at, event.delivery_id)),
+        );
         item.insert("expires_at".to_owned(), number(expires_at));
-        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item))
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -253,28 +312,37 @@ impl Requests {
 
     /// The item with this key, as it is now.
     pub(super) async fn item(&self, pk: String) -> Result<Option<Item>, StoreError> {
-        let query = self.client.get_item().table_name(&self.table).key("pk", text(pk)).consistent_read(true);
+        let query = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", text(pk))
+            .consistent_read(true);
         Ok(query.send().await?.item)
     }
 
     /// The beginning of an update of the item with this key.
     pub(super) fn update_item(&self, pk: impl Into<String>) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).key("pk", text(pk))
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", text(pk))
     }
 
-    /// A link's retrievals, newest first, at most `limit`, and where the listing goes on. Read from an index that may
-    /// lag behind the table by a moment.
+    /// A link's retrievals, newest first, at most `limit`, and where the listing goes on. Read from
+    /// an index that may lag behind the table by a moment.
     pub async fn of_link(
         &self,
         link: &LinkId,
         after: Option<&Cursor>,
         limit: i32,
     ) -> Result<(Vec<RequestRecord>, Option<Cursor>), StoreError> {
-        self.listed("request", link.as_str(), after, limit, record).await
+        self.listed("request", link.as_str(), after, limit, record)
+            .await
     }
 
-    /// Items that the index `by_link` has under this name, newest first, at most `limit`, and where the listing goes on. Their
-    /// keys begin with `kind`.
+    /// Items that the index `by_link` has under this name, newest first, at most `limit`, and where
+    /// the listing goes on. Their keys begin with `kind`.
     pub(super) async fn listed<T>(
         &self,
         kind: &str,
@@ -308,39 +376,75 @@ impl Requests {
             .send()
             .await?;
         let next = answer.last_evaluated_key.as_ref().and_then(|key| {
-            let id = key.get("pk")?.as_s().ok()?.strip_prefix(kind)?.strip_prefix('#')?;
+            let id = key
+                .get("pk")?
+                .as_s()
+                .ok()?
+                .strip_prefix(kind)?
+                .strip_prefix('#')?;
             Some(Cursor::at(key.get("listed_at")?.as_s().ok()?, id))
         });
-        let records = answer.items.unwrap_or_default().into_iter().map(read).collect::<Result<_, _>>()?;
+        let records = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(read)
+            .collect::<Result<_, _>>()?;
         Ok((records, next))
     }
 
     async fn write(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Item, StoreError> {
-        Ok(self.update(id, facts)?.send().await?.attributes.unwrap_or_default())
+        Ok(self
+            .update(id, facts)?
+            .send()
+            .await?
+            .attributes
+            .unwrap_or_default())
     }
 
-    /// Writes facts of a link's retrieval, its identity among them, unless it is known as another link's.
-    async fn write_of_link(&self, id: &RequestId, facts: Vec<Fact>) -> Result<Option<Item>, StoreError> {
+    /// Writes facts of a link's retrieval, its identity among them, unless it is known as another
+    /// link's.
+    async fn write_of_link(
+        &self,
+        id: &RequestId,
+        facts: Vec<Fact>,
+    ) -> Result<Option<Item>, StoreError> {
         let same = "attribute_not_exists(#link) OR #link = :link";
-        match self.update(id, facts)?.condition_expression(same).send().await {
+        match self
+            .update(id, facts)?
+            .condition_expression(same)
+            .send()
+            .await
+        {
             Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error) => was_written(Err::<(), _>(error)).map(|_| None),
         }
     }
 
-    /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be read.
+    /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be
+    /// read.
     async fn write_known(&self, id: &RequestId, facts: Vec<Fact>) -> Result<(), StoreError> {
-        let update = self.update(id, facts)?.condition_expression("attribute_exists(id)");
+        let update = self
+            .update(id, facts)?
+            .condition_expression("attribute_exists(id)");
         was_written(update.send().await).map(|_| ())
     }
 
-    fn update(&self, id: &RequestId, facts: Vec<Fact>) -> Result<UpdateItemFluentBuilder, StoreError> {
+    fn update(
+        &self,
+        id: &RequestId,
+        facts: Vec<Fact>,
+    ) -> Result<UpdateItemFluentBuilder, StoreError> {
         let mut update = self.update_item(key(id)).return_values(ReturnValue::AllNew);
         let mut assignments = Vec::with_capacity(facts.len());
         let mut removals = Vec::new();
         for fact in facts {
             let (name, value, assignment) = match fact {
-                Once(name, value) => (name, value, format!("#{name} = if_not_exists(#{name}, :{name})")),
+                Once(name, value) => (
+                    name,
+                    value,
+                    format!("#{name} = if_not_exists(#{name}, :{name})"),
+                ),
                 Latest(name, value) => (name, value, format!("#{name} = :{name}")),
                 Gone(name) => {
                     removals.push(format!("#{name}"));
@@ -354,8 +458,12 @@ impl Requests {
                 .expression_attribute_names(format!("#{name}"), name)
                 .expression_attribute_values(format!(":{name}"), value);
         }
-        let clauses = [("SET", assignments), ("REMOVE", removals)].into_iter().filter(|(_, parts)| !parts.is_empty());
-        let clauses: Vec<_> = clauses.map(|(verb, parts)| format!("{verb} {}", parts.join(", "))).collect();
+        let clauses = [("SET", assignments), ("REMOVE", removals)]
+            .into_iter()
+            .filter(|(_, parts)| !parts.is_empty());
+        let clauses: Vec<_> = clauses
+            .map(|(verb, parts)| format!("{verb} {}", parts.join(", ")))
+            .collect();
         Ok(update.update_expression(clauses.join(" ")))
     }
 }

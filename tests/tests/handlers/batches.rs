@@ -1,5 +1,5 @@
-//! What the collect function does with the messages of a batch: one fetch for several, parts and continuations, giving up,
-//! and that links do not wait for each other.
+//! What the collect function does with the messages of a batch: one fetch for several, parts and
+//! continuations, giving up, and that links do not wait for each other.
 
 use std::time::Duration;
 
@@ -21,17 +21,31 @@ fn seconds_to_work(seconds: u64) -> Duration {
     TIME_TO_HAND_BACK + Duration::from_secs(seconds)
 }
 
-/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was cut off in the middle: all days,
-/// the years before, the year and two of its parts went well, then Belvo did not answer, and does not yet.
+/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was cut off
+/// in the middle: all days, the years before, the year and two of its parts went well, then Belvo
+/// did not answer, and does not yet.
 async fn interrupted(ids: &[String]) -> (Worker, String) {
     let mut worker = Worker::new().await;
     worker.collect.rows_per_part = 100;
     let link = worker.link(400).await;
     for id in ids {
-        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+        worker
+            .enqueue(&webhook(&link, "historical_update", Some(id)))
+            .await;
     }
-    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
-    assert!(worker.work(worker.waiting().await, seconds_to_work(8)).await.is_empty());
+    worker
+        .here
+        .control(
+            "rules",
+            json!({"on": "get", "skip": 5, "action": {"hang": true}}),
+        )
+        .await;
+    assert!(
+        worker
+            .work(worker.waiting().await, seconds_to_work(8))
+            .await
+            .is_empty()
+    );
     (worker, link)
 }
 
@@ -41,9 +55,13 @@ async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
     let link = worker.link(30).await;
     let ids = [id(), id(), id()];
     for id in &ids {
-        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+        worker
+            .enqueue(&webhook(&link, "historical_update", Some(id)))
+            .await;
     }
-    worker.enqueue(&webhook(&link, "transactions_updated", None)).await;
+    worker
+        .enqueue(&webhook(&link, "transactions_updated", None))
+        .await;
 
     let messages = worker.waiting().await;
     assert_eq!(messages.len(), 4);
@@ -63,12 +81,18 @@ async fn windows_far_apart_are_fetched_apart() {
     for (from, to) in [early, late, early] {
         let id = id();
         worker.here.issue(&link, &id, from, to).await;
-        worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+        worker
+            .enqueue(&webhook(&link, "historical_update", Some(&id)))
+            .await;
     }
 
     assert_eq!(worker.work_everything_off().await, 1);
 
-    assert_eq!(worker.here.counters().await["gets"], 2, "one for each window");
+    assert_eq!(
+        worker.here.counters().await["gets"],
+        2,
+        "one for each window"
+    );
 }
 
 #[tokio::test]
@@ -77,16 +101,27 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
     worker.collect.rows_per_part = 100;
     let link = worker.link(1_050).await;
     let id = id();
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
 
     worker.work_everything_off().await;
 
     let record = worker.record(&id).await;
-    assert_eq!((record.verdict(), record.collecting_at), (Some(Verdict::Complete), None), "one invocation was enough");
+    assert_eq!(
+        (record.verdict(), record.collecting_at),
+        (Some(Verdict::Complete), None),
+        "one invocation was enough"
+    );
     assert_eq!(record.collection.unwrap().new, 1_050);
     let gets = worker.here.get_queries().await;
     assert!(gets.len() > 10, "{gets:?}");
-    let stored = worker.here.transactions().stored(&LinkId::parse(&link).unwrap(), Days::ALL, None).await.unwrap();
+    let stored = worker
+        .here
+        .transactions()
+        .stored(&LinkId::parse(&link).unwrap(), Days::ALL, None)
+        .await
+        .unwrap();
     assert_eq!(stored.len(), 1_050);
 }
 
@@ -100,18 +135,34 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
     assert_eq!(worker.record(&ids[0]).await.status(), Status::Collecting);
     let continuation = worker.waiting().await;
     assert_eq!(continuation.len(), 1, "one message goes on for both");
-    assert_eq!(continuation[0].attributes["MessageGroupId"], link, "in the group of its link");
-    assert!(continuation[0].body.as_ref().unwrap().contains(r#""kind":"continuation""#));
+    assert_eq!(
+        continuation[0].attributes["MessageGroupId"], link,
+        "in the group of its link"
+    );
+    assert!(
+        continuation[0]
+            .body
+            .as_ref()
+            .unwrap()
+            .contains(r#""kind":"continuation""#)
+    );
 
     assert!(worker.work(continuation, AMPLE).await.is_empty());
     for id in &ids {
         let record = worker.record(id).await;
         assert_eq!(record.status(), Status::Collected);
-        assert_eq!((record.verdict(), record.collection.unwrap().new), (Some(Verdict::Complete), 400));
+        assert_eq!(
+            (record.verdict(), record.collection.unwrap().new),
+            (Some(Verdict::Complete), 400)
+        );
     }
     let after = worker.here.get_queries().await;
     let divided = |query: &&String| !query.contains("value_date");
-    assert_eq!(after[before..].iter().filter(divided).count(), 1, "only the whole is counted again: {after:?}");
+    assert_eq!(
+        after[before..].iter().filter(divided).count(),
+        1,
+        "only the whole is counted again: {after:?}"
+    );
 }
 
 #[tokio::test]
@@ -120,31 +171,51 @@ async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
     worker.collect.rows_per_part = 100;
     let link = worker.link(400).await;
     let id = id();
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
     let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.control("rules", failure).await;
 
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
     let continuation = worker.waiting().await;
     let too_early = worker.work(continuation, AMPLE).await;
-    assert_eq!(too_early.len(), 1, "it goes on after the wait that a failure asks for");
+    assert_eq!(
+        too_early.len(),
+        1,
+        "it goes on after the wait that a failure asks for"
+    );
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(worker.work(too_early, AMPLE).await.is_empty());
 
     let record = worker.record(&id).await;
     let collection = record.collection.clone().unwrap();
-    assert_eq!((record.verdict(), collection.new, collection.unchanged), (Some(Verdict::Complete), 400, 0));
+    assert_eq!(
+        (record.verdict(), collection.new, collection.unchanged),
+        (Some(Verdict::Complete), 400, 0)
+    );
 }
 
 #[tokio::test]
 async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
     let worker = Worker::new().await;
     let link = worker.link(10).await;
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
-    worker.here.control("rules", json!({"on": "get", "action": {"hang": true}})).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id())))
+        .await;
+    worker
+        .here
+        .control("rules", json!({"on": "get", "action": {"hang": true}}))
+        .await;
     let messages = worker.waiting().await;
 
-    assert_eq!(worker.work(messages.clone(), seconds_to_work(2)).await.len(), 1);
+    assert_eq!(
+        worker
+            .work(messages.clone(), seconds_to_work(2))
+            .await
+            .len(),
+        1
+    );
 
     worker.here.forget_rules().await;
     assert!(worker.waiting().await.is_empty(), "no continuation");
@@ -155,46 +226,88 @@ async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
 async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     let mut worker = Worker::new().await;
     let link = worker.link(400).await;
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id())))
+        .await;
     worker.work_everything_off().await;
     let rows = worker.here.truth(&link).await;
     let (newest, oldest) = (&rows[0], &rows[rows.len() - 1]);
-    for (row, day) in [(newest, &oldest["value_date"]), (oldest, &newest["value_date"])] {
-        worker.here.patch_row(&link, row["id"].as_str().unwrap(), json!({"value_date": day})).await;
+    for (row, day) in [
+        (newest, &oldest["value_date"]),
+        (oldest, &newest["value_date"]),
+    ] {
+        worker
+            .here
+            .patch_row(
+                &link,
+                row["id"].as_str().unwrap(),
+                json!({"value_date": day}),
+            )
+            .await;
     }
 
     worker.collect.rows_per_part = 100;
     let id = id();
-    worker.enqueue(&webhook(&link, "transactions_updated", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "transactions_updated", Some(&id)))
+        .await;
     worker.work_everything_off().await;
 
     let collection = worker.record(&id).await.collection.unwrap();
-    assert_eq!((collection.changed, collection.deleted, collection.new), (2, 0, 0));
+    assert_eq!(
+        (collection.changed, collection.deleted, collection.new),
+        (2, 0, 0)
+    );
     let link = LinkId::parse(&link).unwrap();
     for row in [newest, oldest] {
         let row = TransactionId::parse(row["id"].as_str().unwrap()).unwrap();
-        assert_eq!(worker.here.transactions().history(&link, &row).await.unwrap().len(), 2);
+        assert_eq!(
+            worker
+                .here
+                .transactions()
+                .history(&link, &row)
+                .await
+                .unwrap()
+                .len(),
+            2
+        );
     }
 }
 
 #[tokio::test]
-async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_when_it_is_moved_back() {
+async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_when_it_is_moved_back()
+ {
     let mut worker = Worker::new().await;
     worker.collect.patience.attempts = 1;
     let link = worker.link(10).await;
     let id = id();
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
-    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
+    let failure =
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.control("rules", failure).await;
 
-    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty(), "the queue can forget it");
+    assert!(
+        worker.work(worker.waiting().await, AMPLE).await.is_empty(),
+        "the queue can forget it"
+    );
 
     let given_up = worker.given_up().await;
     assert_eq!(given_up.len(), 1);
-    let reason = given_up[0].message_attributes["reason"].string_value.clone().unwrap();
+    let reason = given_up[0].message_attributes["reason"]
+        .string_value
+        .clone()
+        .unwrap();
     assert!(reason.contains("HTTP 500, unexpected_error"), "{reason}");
     let record = worker.record(&id).await;
-    assert_eq!((record.status(), record.failure.clone().unwrap().code.as_str()), (Status::Failed, "gave_up"));
+    assert_eq!(
+        (
+            record.status(),
+            record.failure.clone().unwrap().code.as_str()
+        ),
+        (Status::Failed, "gave_up")
+    );
     assert_eq!(record.failure.unwrap().message, reason);
 
     assert!(worker.work(given_up, AMPLE).await.is_empty());
@@ -208,7 +321,13 @@ async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
     worker.collect.patience.attempts = 1;
 
     let continuation = worker.waiting().await;
-    assert!(worker.work(continuation, seconds_to_work(1)).await.is_empty(), "given up");
+    assert!(
+        worker
+            .work(continuation, seconds_to_work(1))
+            .await
+            .is_empty(),
+        "given up"
+    );
 
     assert_eq!(worker.given_up().await.len(), 1);
     for id in &ids {
@@ -221,10 +340,21 @@ async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
     let mut worker = Worker::new().await;
     worker.collect.rows_per_part = 100;
     let link = worker.link(400).await;
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
-    worker.here.control("rules", json!({"on": "get", "skip": 5, "action": {"hang": true}})).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id())))
+        .await;
+    worker
+        .here
+        .control(
+            "rules",
+            json!({"on": "get", "skip": 5, "action": {"hang": true}}),
+        )
+        .await;
     let messages = worker.waiting().await;
-    let nowhere = Queue::new(&worker.here.stack.aws, "http://127.0.0.1:9/no-such-queue.fifo".to_owned());
+    let nowhere = Queue::new(
+        &worker.here.stack.aws,
+        "http://127.0.0.1:9/no-such-queue.fifo".to_owned(),
+    );
     worker.collect.queue = nowhere;
 
     assert_eq!(worker.work(messages, seconds_to_work(8)).await.len(), 1);
@@ -236,17 +366,29 @@ async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
     worker.collect.patience.attempts = 1;
     let link = worker.link(5).await;
     let (refused, good) = (id(), id());
-    worker.here.issue(&link, &refused, "2025-01-01", "2025-01-02").await;
-    worker.here.issue(&link, &good, "2026-01-01", "2026-01-02").await;
+    worker
+        .here
+        .issue(&link, &refused, "2025-01-01", "2025-01-02")
+        .await;
+    worker
+        .here
+        .issue(&link, &good, "2026-01-01", "2026-01-02")
+        .await;
     for id in [&refused, &good] {
-        worker.enqueue(&webhook(&link, "historical_update", Some(id))).await;
+        worker
+            .enqueue(&webhook(&link, "historical_update", Some(id)))
+            .await;
     }
-    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    let failure =
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.control("rules", failure).await;
 
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
 
-    assert_eq!(worker.record(&refused).await.failure.unwrap().code, "gave_up");
+    assert_eq!(
+        worker.record(&refused).await.failure.unwrap().code,
+        "gave_up"
+    );
     assert_eq!(worker.record(&good).await.status(), Status::Collected);
 }
 
@@ -254,20 +396,43 @@ async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
 async fn a_page_that_repeats_a_row_is_no_obstacle() {
     let worker = Worker::new().await;
     let link = worker.link(5).await;
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id()))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id())))
+        .await;
     worker.work_everything_off().await;
     let rows = worker.here.truth(&link).await;
-    worker.here.patch_row(&link, rows[0]["id"].as_str().unwrap(), json!({"value_date": "2020-01-01"})).await;
+    worker
+        .here
+        .patch_row(
+            &link,
+            rows[0]["id"].as_str().unwrap(),
+            json!({"value_date": "2020-01-01"}),
+        )
+        .await;
 
     // Unknown on that day, and twice on the page.
     let id = id();
-    worker.here.issue(&link, &id, "2020-01-01", "2020-01-01").await;
-    worker.here.control("rules", json!({"on": "get", "action": {"repeat_rows": true}})).await;
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .here
+        .issue(&link, &id, "2020-01-01", "2020-01-01")
+        .await;
+    worker
+        .here
+        .control(
+            "rules",
+            json!({"on": "get", "action": {"repeat_rows": true}}),
+        )
+        .await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
 
     let collection = worker.record(&id).await.collection.unwrap();
-    assert_eq!((collection.changed, collection.new, collection.rows), (1, 0, 1));
+    assert_eq!(
+        (collection.changed, collection.new, collection.rows),
+        (1, 0, 1)
+    );
 }
 
 #[tokio::test]
@@ -276,27 +441,53 @@ async fn rows_without_a_day_are_found_although_no_part_holds_them() {
     worker.collect.rows_per_part = 100;
     let link = worker.link(250).await;
     let rows = worker.here.truth(&link).await;
-    worker.here.patch_row(&link, rows[0]["id"].as_str().unwrap(), json!({"value_date": null})).await;
+    worker
+        .here
+        .patch_row(
+            &link,
+            rows[0]["id"].as_str().unwrap(),
+            json!({"value_date": null}),
+        )
+        .await;
     let id = id();
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
 
     worker.work_everything_off().await;
 
     let record = worker.record(&id).await;
-    assert_eq!((record.verdict(), record.collection.unwrap().rows), (Some(Verdict::Complete), 250));
+    assert_eq!(
+        (record.verdict(), record.collection.unwrap().rows),
+        (Some(Verdict::Complete), 250)
+    );
 }
 
 #[tokio::test]
 async fn links_that_hang_delay_no_other_link() {
     let worker = Worker::new().await;
-    let hanging = [worker.link(5).await, worker.link(5).await, worker.link(5).await];
+    let hanging = [
+        worker.link(5).await,
+        worker.link(5).await,
+        worker.link(5).await,
+    ];
     for link in &hanging {
-        worker.enqueue(&webhook(link, "historical_update", Some(&id()))).await;
-        worker.here.control("rules", json!({"on": "get", "link": link, "action": {"hang": true}})).await;
+        worker
+            .enqueue(&webhook(link, "historical_update", Some(&id())))
+            .await;
+        worker
+            .here
+            .control(
+                "rules",
+                json!({"on": "get", "link": link, "action": {"hang": true}}),
+            )
+            .await;
     }
     let good = worker.link(5).await;
     let id = id();
-    worker.enqueue(&webhook(&good, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&good, "historical_update", Some(&id)))
+        .await;
     let messages = worker.waiting().await;
 
     tokio::select! {

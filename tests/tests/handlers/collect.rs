@@ -16,7 +16,11 @@ use crate::{
 async fn failed(collect: &Collect, name: &str) -> Vec<String> {
     let batch: SqsEvent = serde_json::from_str(&event(name)).unwrap();
     let response = handle(collect, batch, AMPLE).await;
-    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    response
+        .batch_item_failures
+        .into_iter()
+        .map(|failure| failure.item_identifier)
+        .collect()
 }
 
 #[tokio::test]
@@ -24,26 +28,52 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
     let worker = Worker::new().await;
     let here = &worker.here;
 
-    for event in ["collect-historical-update", "collect-two-messages-of-a-link", "collect-continuation"] {
+    for event in [
+        "collect-historical-update",
+        "collect-two-messages-of-a-link",
+        "collect-continuation",
+    ] {
         let gets_before = here.get_queries().await.len();
         assert!(failed(&worker.collect, event).await.is_empty(), "{event}");
-        assert!(here.get_queries().await.len() > gets_before, "{event} fetches");
+        assert!(
+            here.get_queries().await.len() > gets_before,
+            "{event} fetches"
+        );
     }
     assert!(worker.given_up().await.is_empty());
 
-    let record = here.requests().get(&RequestId::parse(REQUEST).unwrap()).await.unwrap().unwrap();
-    assert_eq!((record.status(), record.collection.unwrap().rows), (Status::Collected, 120));
-    let stored = here.transactions().stored(&LinkId::parse(LINK).unwrap(), Days::ALL, None).await.unwrap();
+    let record = here
+        .requests()
+        .get(&RequestId::parse(REQUEST).unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (record.status(), record.collection.unwrap().rows),
+        (Status::Collected, 120)
+    );
+    let stored = here
+        .transactions()
+        .stored(&LinkId::parse(LINK).unwrap(), Days::ALL, None)
+        .await
+        .unwrap();
     assert_eq!(stored.len(), 120);
 }
 
 #[tokio::test]
 async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
     let worker = Worker::new().await;
-    assert!(failed(&worker.collect, "collect-poison-beside-a-good-message").await.is_empty());
+    assert!(
+        failed(&worker.collect, "collect-poison-beside-a-good-message")
+            .await
+            .is_empty()
+    );
     let given_up = worker.given_up().await;
     assert_eq!(given_up.len(), 1);
-    let reason = given_up[0].message_attributes["reason"].string_value.clone().unwrap();
+    let reason = given_up[0].message_attributes["reason"]
+        .string_value
+        .clone()
+        .unwrap();
     assert!(reason.starts_with("the message cannot be read"), "{reason}");
     assert_eq!(worker.record(REQUEST).await.status(), Status::Collected);
 }
@@ -51,27 +81,51 @@ async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
 #[tokio::test]
 async fn after_a_failure_the_links_later_messages_come_back_too() {
     let Worker { here, collect, .. } = Worker::new().await;
-    here.control("rules", json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}})).await;
+    here.control(
+        "rules",
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}),
+    )
+    .await;
     let failed = failed(&collect, "collect-two-messages-of-a-link").await;
-    assert_eq!(failed, ["00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000001"]);
+    assert_eq!(
+        failed,
+        [
+            "00000000-0000-4000-8000-000000000000",
+            "00000000-0000-4000-8000-000000000001"
+        ]
+    );
 }
 
 #[tokio::test]
 async fn events_that_ask_for_no_collection_fetch_nothing() {
     let Worker { here, collect, .. } = Worker::new().await;
-    here.control("rules", json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}})).await;
+    here.control(
+        "rules",
+        json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}}),
+    )
+    .await;
     assert!(failed(&collect, "collect-link-event").await.is_empty());
-    assert!(failed(&collect, "collect-failed-retrieval").await.is_empty());
+    assert!(
+        failed(&collect, "collect-failed-retrieval")
+            .await
+            .is_empty()
+    );
 
     let failed = RequestId::parse("00000000-0000-4000-8000-00000000fa11").unwrap();
     let record = here.requests().get(&failed).await.unwrap().unwrap();
-    assert_eq!((record.status(), record.failure.unwrap().code.as_str()), (Status::Failed, "login_error"));
+    assert_eq!(
+        (record.status(), record.failure.unwrap().code.as_str()),
+        (Status::Failed, "login_error")
+    );
 }
 
 #[tokio::test]
 async fn a_store_that_is_gone_loses_no_message() {
     let Worker { here, collect, .. } = Worker::new().await;
     let transactions = Transactions::new(&here.stack.aws, "no-such-table".to_owned());
-    let collect = Collect { transactions, ..collect };
+    let collect = Collect {
+        transactions,
+        ..collect
+    };
     assert_eq!(failed(&collect, "collect-historical-update").await.len(), 1);
 }

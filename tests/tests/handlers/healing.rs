@@ -24,19 +24,27 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
     assert_eq!(worker.work_everything_off().await, 1);
 
     let record = worker.record(&id).await;
-    assert_eq!((record.status(), record.verdict()), (Status::Collected, Some(Verdict::Complete)));
+    assert_eq!(
+        (record.status(), record.verdict()),
+        (Status::Collected, Some(Verdict::Complete))
+    );
     assert!(record.collection.unwrap().rows > 0);
     assert_eq!((record.notified_at, record.due_at), (None, None));
     assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
     worker.sweep().await;
-    assert!(worker.waiting().await.is_empty(), "it is not looked after again");
+    assert!(
+        worker.waiting().await.is_empty(),
+        "it is not looked after again"
+    );
 }
 
 #[tokio::test]
 async fn rows_that_were_known_before_are_no_answer() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
-    worker.enqueue(&webhook(&link, "historical_update", None)).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", None))
+        .await;
     worker.work_everything_off().await;
     let (young, old) = (id(), id());
     worker.issue(&link, &young, AN_HOUR).await;
@@ -45,8 +53,16 @@ async fn rows_that_were_known_before_are_no_answer() {
     worker.sweep().await;
     worker.work_everything_off().await;
 
-    assert_eq!(worker.record(&young).await.status(), Status::Issued, "Belvo may still be at it");
-    assert_eq!(worker.record(&old).await.status(), Status::Collected, "what is there has to do in the end");
+    assert_eq!(
+        worker.record(&young).await.status(),
+        Status::Issued,
+        "Belvo may still be at it"
+    );
+    assert_eq!(
+        worker.record(&old).await.status(),
+        Status::Collected,
+        "what is there has to do in the end"
+    );
     let mut failed = webhook(&link, "historical_update", Some(&young));
     failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
     worker.enqueue(&failed).await;
@@ -71,7 +87,8 @@ async fn an_overdue_request_that_is_given_up_works_when_its_message_is_moved_bac
     let link = worker.link(400).await;
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
-    let failure = json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    let failure =
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.control("rules", failure).await;
     worker.sweep().await;
     worker.work_everything_off().await;
@@ -91,7 +108,10 @@ async fn a_webhook_that_calls_itself_overdue_is_a_webhook() {
     worker.enqueue(&webhook(&link, "overdue", Some(&id))).await;
     worker.work_everything_off().await;
     let record = worker.record(&id).await;
-    assert_eq!((record.status(), record.notified_at.is_some()), (Status::Collected, true));
+    assert_eq!(
+        (record.status(), record.notified_at.is_some()),
+        (Status::Collected, true)
+    );
 }
 
 #[tokio::test]
@@ -107,7 +127,10 @@ async fn a_request_that_is_not_due_is_left_alone() {
 async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_the_end() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
-    worker.here.control("rules", json!({"on": "get", "action": {"empty": true}})).await;
+    worker
+        .here
+        .control("rules", json!({"on": "get", "action": {"empty": true}}))
+        .await;
     let (young, old) = (id(), id());
     worker.issue(&link, &young, AN_HOUR).await;
     worker.issue(&link, &old, A_DAY + 1).await;
@@ -117,7 +140,10 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
 
     let record = worker.record(&young).await;
     assert_eq!(record.status(), Status::Issued);
-    assert!(record.due_at > Some(Timestamp::now().plus_seconds(AN_HOUR - 60)), "after twice as long: {record:?}");
+    assert!(
+        record.due_at > Some(Timestamp::now().plus_seconds(AN_HOUR - 60)),
+        "after twice as long: {record:?}"
+    );
     let record = worker.record(&old).await;
     assert_eq!((record.status(), record.due_at), (Status::Expired, None));
 }
@@ -127,13 +153,19 @@ async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
     let (old, ended) = (id(), id());
-    worker.enqueue(&webhook(&link, "historical_update", Some(&ended))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&ended)))
+        .await;
     worker.work_everything_off().await;
     worker.issue(&link, &old, 2 * A_DAY + 1).await;
     worker.issue(&link, &ended, 2 * A_DAY + 1).await;
     worker.sweep().await;
 
-    assert_eq!(worker.waiting().await.len(), 1, "of what was heard of lately a message is sent");
+    assert_eq!(
+        worker.waiting().await.len(),
+        1,
+        "of what was heard of lately a message is sent"
+    );
     let record = worker.record(&old).await;
     assert_eq!((record.status(), record.due_at), (Status::Expired, None));
     assert_eq!(worker.record(&ended).await.status(), Status::Collected);
@@ -158,14 +190,22 @@ async fn an_overdue_request_whose_collection_is_handed_on_is_collecting_only_if_
 async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
-    worker.here.control("rules", json!({"on": "get", "times": 1, "action": {"empty": true}})).await;
+    worker
+        .here
+        .control(
+            "rules",
+            json!({"on": "get", "times": 1, "action": {"empty": true}}),
+        )
+        .await;
     let id = id();
     worker.issue(&link, &id, A_DAY + 1).await;
     worker.sweep().await;
     worker.work_everything_off().await;
     assert_eq!(worker.record(&id).await.status(), Status::Expired);
 
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
     worker.work_everything_off().await;
 
     assert_eq!(worker.record(&id).await.status(), Status::Collected);
@@ -176,7 +216,9 @@ async fn a_request_that_ended_before_it_was_recorded_as_issued_is_not_due_for_ev
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
     let id = id();
-    worker.enqueue(&webhook(&link, "historical_update", Some(&id))).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
+        .await;
     worker.work_everything_off().await;
     worker.issue(&link, &id, AN_HOUR).await;
     let gets = worker.here.counters().await["gets"].clone();
@@ -186,17 +228,30 @@ async fn a_request_that_ended_before_it_was_recorded_as_issued_is_not_due_for_ev
 
     let record = worker.record(&id).await;
     assert_eq!((record.status(), record.due_at), (Status::Collected, None));
-    assert_eq!(worker.here.counters().await["gets"], gets, "nothing is fetched for it");
+    assert_eq!(
+        worker.here.counters().await["gets"],
+        gets,
+        "nothing is fetched for it"
+    );
 }
 
 #[tokio::test]
 async fn an_overdue_request_that_belvo_refuses_ends_as_failed() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
-    worker.here.control("rules", json!({"on": "get", "action": {"error": {"code": "invalid_link"}}})).await;
+    worker
+        .here
+        .control(
+            "rules",
+            json!({"on": "get", "action": {"error": {"code": "invalid_link"}}}),
+        )
+        .await;
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     worker.sweep().await;
     worker.work_everything_off().await;
-    assert_eq!(worker.record(&id).await.failure.unwrap().code, "invalid_link");
+    assert_eq!(
+        worker.record(&id).await.failure.unwrap().code,
+        "invalid_link"
+    );
 }

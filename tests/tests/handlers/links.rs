@@ -15,7 +15,10 @@ use crate::{
     worker::{Worker, webhook},
 };
 
-const LIMITS: Limits = Limits { long: 8, short: 240 };
+const LIMITS: Limits = Limits {
+    long: 8,
+    short: 240,
+};
 
 /// The request function beside a collect function, with the same tables and the same queue.
 struct Service {
@@ -37,7 +40,14 @@ impl Service {
         Self { worker, requesting }
     }
 
-    async fn call(&self, method: Method, route: &str, link: &str, query: &str, body: Value) -> (u16, Value) {
+    async fn call(
+        &self,
+        method: Method,
+        route: &str,
+        link: &str,
+        query: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let event = json!({
             "version": "2.0", "routeKey": format!("{method} {route}"), "rawPath": route, "rawQueryString": query,
             "headers": {}, "isBase64Encoded": false, "body": body.to_string(), "pathParameters": {"link": link},
@@ -54,11 +64,21 @@ impl Service {
     async fn connect(&self, external_id: &str) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
         let wish = json!({"transactions": 40, "seed": seed, "external_id": external_id, "refresh_rate": "24h"});
-        self.worker.here.control("links", wish).await["id"].as_str().unwrap().to_owned()
+        self.worker.here.control("links", wish).await["id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     async fn register(&self, link: &str, external_id: &str) -> (u16, Value) {
-        self.call(Method::POST, "/links", "", "", json!({"link": link, "external_id": external_id})).await
+        self.call(
+            Method::POST,
+            "/links",
+            "",
+            "",
+            json!({"link": link, "external_id": external_id}),
+        )
+        .await
     }
 
     /// A link that is registered.
@@ -74,7 +94,8 @@ impl Service {
     }
 
     async fn delete(&self, link: &str, query: &str) -> (u16, Value) {
-        self.call(Method::DELETE, "/links/{link}", link, query, Value::Null).await
+        self.call(Method::DELETE, "/links/{link}", link, query, Value::Null)
+            .await
     }
 
     /// Lets collect work a webhook off, without an answer of Belvo's other than to GETs.
@@ -84,12 +105,23 @@ impl Service {
     }
 
     async fn record(&self, link: &str) -> LinkRecord {
-        self.requesting.requests.link(&LinkId::parse(link).unwrap()).await.unwrap().expect("a record")
+        self.requesting
+            .requests
+            .link(&LinkId::parse(link).unwrap())
+            .await
+            .unwrap()
+            .expect("a record")
     }
 
     async fn rows(&self, link: &str) -> usize {
         let link = LinkId::parse(link).unwrap();
-        let stock = self.worker.collect.transactions.stock(&link, shared::domain::Days::ALL, None).await.unwrap();
+        let stock = self
+            .worker
+            .collect
+            .transactions
+            .stock(&link, shared::domain::Days::ALL, None)
+            .await
+            .unwrap();
         usize::try_from(stock.transactions).unwrap()
     }
 
@@ -97,10 +129,17 @@ impl Service {
     async fn items_about(&self, link: &str) -> usize {
         let table = &self.worker.here.stack.transactions_table;
         let client = aws_sdk_dynamodb::Client::new(&self.worker.aws);
-        let items = client.scan().table_name(table).into_paginator().items().send();
+        let items = client
+            .scan()
+            .table_name(table)
+            .into_paginator()
+            .items()
+            .send();
         let items = items.collect::<Result<Vec<_>, _>>().await.unwrap();
         let key = |item: &std::collections::HashMap<String, AttributeValue>| {
-            ["_link", "_item"].map(|name| item[name].as_s().unwrap().clone()).concat()
+            ["_link", "_item"]
+                .map(|name| item[name].as_s().unwrap().clone())
+                .concat()
         };
         items.iter().filter(|item| key(item).contains(link)).count()
     }
@@ -112,8 +151,18 @@ impl Service {
     /// Makes it seem that a link was registered, and nothing heard of it, so many hours ago.
     async fn silent_for(&self, link: &str, hours: i64) {
         let at = Timestamp::now().plus_seconds(-hours * 3_600);
-        let silent = |known: LinkRecord| Some(LinkRecord { registered_at: Some(at), heard_at: None, ..known });
-        self.requesting.requests.change_link(&LinkId::parse(link).unwrap(), silent).await.unwrap();
+        let silent = |known: LinkRecord| {
+            Some(LinkRecord {
+                registered_at: Some(at),
+                heard_at: None,
+                ..known
+            })
+        };
+        self.requesting
+            .requests
+            .change_link(&LinkId::parse(link).unwrap(), silent)
+            .await
+            .unwrap();
     }
 }
 
@@ -127,13 +176,28 @@ async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
     let link = service.connect("mine").await;
 
     let (status, problem) = service.register(&link, "theirs").await;
-    assert_eq!((status, problem["field"].as_str()), (422, Some("external_id")));
-    let unknown = service.register(&uuid::Uuid::new_v4().to_string(), "mine").await;
-    assert_eq!(unknown.1["detail"], problem["detail"], "a stranger is not told which links there are");
+    assert_eq!(
+        (status, problem["field"].as_str()),
+        (422, Some("external_id"))
+    );
+    let unknown = service
+        .register(&uuid::Uuid::new_v4().to_string(), "mine")
+        .await;
+    assert_eq!(
+        unknown.1["detail"], problem["detail"],
+        "a stranger is not told which links there are"
+    );
 
     let (status, view) = service.register(&link, "mine").await;
-    assert_eq!((status, &view["link"], &view["status"]), (201, &json!(link), &json!("valid")));
-    assert_eq!(service.register(&link, "mine").await.0, 200, "the callback may come twice");
+    assert_eq!(
+        (status, &view["link"], &view["status"]),
+        (201, &json!(link), &json!("valid"))
+    );
+    assert_eq!(
+        service.register(&link, "mine").await.0,
+        200,
+        "the callback may come twice"
+    );
     let (links, next) = service.requesting.requests.links(None, 10).await.unwrap();
     assert_eq!((links.len(), next), (1, None));
 }
@@ -144,23 +208,51 @@ async fn what_belvo_fetched_when_a_link_was_made_is_counted_once() {
     let link = service.registered().await;
     service.register(&link, "mine").await;
     let holder = service.record(&link).await.quota_holder();
-    let quotas = service.requesting.requests.quotas(&holder, LIMITS, Timestamp::now()).await.unwrap();
-    assert_eq!(quotas.iter().map(|quota| quota.used).collect::<Vec<_>>(), [1, 0]);
+    let quotas = service
+        .requesting
+        .requests
+        .quotas(&holder, LIMITS, Timestamp::now())
+        .await
+        .unwrap();
+    assert_eq!(
+        quotas.iter().map(|quota| quota.used).collect::<Vec<_>>(),
+        [1, 0]
+    );
 }
 
 #[tokio::test]
 async fn links_of_one_customer_share_their_retrievals() {
     let service = Service::new().await;
     let first = service.registered().await;
-    let second = service.worker.here.control(&format!("links/{first}/reconnect"), json!({})).await;
+    let second = service
+        .worker
+        .here
+        .control(&format!("links/{first}/reconnect"), json!({}))
+        .await;
     let second = second["id"].as_str().unwrap();
     assert_eq!(service.register(second, "mine").await.0, 201);
-    for (day, link) in [(1, first.as_str()), (2, second), (3, &first), (4, second), (5, &first), (6, second)] {
+    for (day, link) in [
+        (1, first.as_str()),
+        (2, second),
+        (3, &first),
+        (4, second),
+        (5, &first),
+        (6, second),
+    ] {
         let body = json!({"link": link, "date_from": "2026-01-01", "date_to": format!("2026-01-{day:02}")});
-        assert_eq!(service.call(Method::POST, "/requests", "", "", body).await.0, 202);
+        assert_eq!(
+            service
+                .call(Method::POST, "/requests", "", "", body)
+                .await
+                .0,
+            202
+        );
     }
     let (status, problem) = service.retrieve(&first).await;
-    assert_eq!((status, &problem["quota"]["left"], &problem["quota"]["used"]), (429, &json!(0), &json!(8)));
+    assert_eq!(
+        (status, &problem["quota"]["left"], &problem["quota"]["used"]),
+        (429, &json!(0), &json!(8))
+    );
 }
 
 #[tokio::test]
@@ -178,8 +270,18 @@ async fn nothing_is_sent_for_a_blocked_link_and_the_remedy_is_said() {
 
         let (status, problem) = service.retrieve(&link).await;
 
-        assert_eq!((status, problem["blocked"]["reason"].as_str()), (409, Some(reason)), "{problem}");
-        assert!(problem["blocked"]["remedy"].as_str().unwrap().contains("/connect/token"), "{problem}");
+        assert_eq!(
+            (status, problem["blocked"]["reason"].as_str()),
+            (409, Some(reason)),
+            "{problem}"
+        );
+        assert!(
+            problem["blocked"]["remedy"]
+                .as_str()
+                .unwrap()
+                .contains("/connect/token"),
+            "{problem}"
+        );
     }
     assert_eq!(service.posts().await, 0);
 }
@@ -189,11 +291,18 @@ async fn a_consent_that_is_about_to_end_is_shown_and_blocks_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
     let mut about_to_expire = event(&link, "CONSENT", "openfinance_consent_about_to_expire");
-    about_to_expire["data"] = json!({"consent_id": "c-1", "consent_due_date": "2026-12-26T10:45:58.000Z"});
+    about_to_expire["data"] =
+        json!({"consent_id": "c-1", "consent_due_date": "2026-12-26T10:45:58.000Z"});
     service.hear(about_to_expire).await;
     let record = service.record(&link).await;
-    assert_eq!(record.consent.due_date.as_deref(), Some("2026-12-26T10:45:58.000Z"));
-    assert_eq!(record.last_event.unwrap().code, "openfinance_consent_about_to_expire");
+    assert_eq!(
+        record.consent.due_date.as_deref(),
+        Some("2026-12-26T10:45:58.000Z")
+    );
+    assert_eq!(
+        record.last_event.unwrap().code,
+        "openfinance_consent_about_to_expire"
+    );
     assert_eq!(service.retrieve(&link).await.0, 202);
 }
 
@@ -201,7 +310,9 @@ async fn a_consent_that_is_about_to_end_is_shown_and_blocks_nothing() {
 async fn a_link_that_its_user_mended_is_open_again() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(event(&link, "LINK", "invalid_credentials")).await;
+    service
+        .hear(event(&link, "LINK", "invalid_credentials"))
+        .await;
     assert_eq!(service.retrieve(&link).await.0, 409);
 
     let (status, view) = service.register(&link, "mine").await;
@@ -215,7 +326,9 @@ async fn rows_of_a_shut_link_open_it_if_belvo_calls_it_valid() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.hear(event(&link, "LINK", "token_required")).await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     assert_eq!(service.record(&link).await.block(), None);
     assert_eq!(service.rows(&link).await, 40);
 }
@@ -227,7 +340,10 @@ async fn a_refusal_that_is_about_the_link_is_not_provoked_again() {
     let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
     service.worker.here.control("rules", refusal).await;
     assert_eq!(service.retrieve(&link).await.0, 422);
-    assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "invalid_credentials");
+    assert_eq!(
+        service.retrieve(&link).await.1["blocked"]["reason"],
+        "invalid_credentials"
+    );
     assert_eq!(service.posts().await, 1);
 }
 
@@ -235,10 +351,17 @@ async fn a_refusal_that_is_about_the_link_is_not_provoked_again() {
 async fn a_failed_retrieval_whose_webhook_blames_the_link_blocks_it() {
     let service = Service::new().await;
     let link = service.registered().await;
-    let mut failed = webhook(&link, "historical_update", Some("b5d0106ac9cc43d5b36199fe831f6bbf"));
+    let mut failed = webhook(
+        &link,
+        "historical_update",
+        Some("b5d0106ac9cc43d5b36199fe831f6bbf"),
+    );
     failed["data"] = json!({"errors": [{"code": "token_required", "message": "m"}]});
     service.hear(failed).await;
-    assert_eq!(service.record(&link).await.block().unwrap().reason, BlockReason::TokenRequired);
+    assert_eq!(
+        service.record(&link).await.block().unwrap().reason,
+        BlockReason::TokenRequired
+    );
 }
 
 #[tokio::test]
@@ -253,21 +376,35 @@ async fn a_silent_link_is_looked_at_after_two_refresh_periods() {
     service.worker.sweep().await;
     service.worker.work_everything_off().await;
 
-    assert_eq!(service.rows(&link).await, 40, "what was not announced is there");
+    assert_eq!(
+        service.rows(&link).await,
+        40,
+        "what was not announced is there"
+    );
     assert_eq!(service.posts().await, 0, "and cost no retrieval");
     service.worker.sweep().await;
-    assert!(service.worker.waiting().await.is_empty(), "it is not looked at again at once");
+    assert!(
+        service.worker.waiting().await.is_empty(),
+        "it is not looked at again at once"
+    );
 }
 
 #[tokio::test]
 async fn a_silent_link_that_belvo_calls_invalid_is_shown_as_shut() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.worker.here.patch_link(&link, json!({"status": "invalid"})).await;
+    service
+        .worker
+        .here
+        .patch_link(&link, json!({"status": "invalid"}))
+        .await;
     service.silent_for(&link, 49).await;
     service.worker.sweep().await;
     service.worker.work_everything_off().await;
-    assert_eq!(service.record(&link).await.block().unwrap().reason, BlockReason::InvalidCredentials);
+    assert_eq!(
+        service.record(&link).await.block().unwrap().reason,
+        BlockReason::InvalidCredentials
+    );
 }
 
 #[tokio::test]
@@ -275,7 +412,9 @@ async fn a_link_that_is_heard_of_is_not_silent() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.silent_for(&link, 49).await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     service.worker.sweep().await;
     assert!(service.worker.waiting().await.is_empty());
 }
@@ -302,18 +441,36 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
         }
 
         let (status, answer) = service.delete(&link, query).await;
-        assert_eq!((status, answer["status"].as_str()), (202, Some("deleting")), "{answer}");
-        assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleting");
+        assert_eq!(
+            (status, answer["status"].as_str()),
+            (202, Some("deleting")),
+            "{answer}"
+        );
+        assert_eq!(
+            service.retrieve(&link).await.1["blocked"]["reason"],
+            "deleting"
+        );
         assert_eq!(service.rows(&link).await, 40, "Belvo has not confirmed it");
 
         service.worker.here.until_gone(&link).await;
         service.hear(event(&link, "LINK", "link_deleted")).await;
 
         let record = service.record(&link).await;
-        assert_eq!((service.rows(&link).await, record.is_deleted()), (left, true), "{query}");
-        assert_eq!(record.connection.external_id.is_none(), left == 0, "who it was is erased with the rows");
+        assert_eq!(
+            (service.rows(&link).await, record.is_deleted()),
+            (left, true),
+            "{query}"
+        );
+        assert_eq!(
+            record.connection.external_id.is_none(),
+            left == 0,
+            "who it was is erased with the rows"
+        );
         assert_eq!(service.rows(&other).await, 40);
-        assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleted");
+        assert_eq!(
+            service.retrieve(&link).await.1["blocked"]["reason"],
+            "deleted"
+        );
     }
 }
 
@@ -321,19 +478,31 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
 async fn a_forged_link_deleted_erases_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     let wish = |known: LinkRecord| Some(known.deletion_asked_for(Rows::Erase, Timestamp::now()));
-    service.requesting.requests.change_link(&LinkId::parse(&link).unwrap(), wish).await.unwrap();
+    service
+        .requesting
+        .requests
+        .change_link(&LinkId::parse(&link).unwrap(), wish)
+        .await
+        .unwrap();
     service.hear(event(&link, "LINK", "link_deleted")).await;
     let record = service.record(&link).await;
-    assert_eq!((service.rows(&link).await, record.is_deleted()), (40, false));
+    assert_eq!(
+        (service.rows(&link).await, record.is_deleted()),
+        (40, false)
+    );
 }
 
 #[tokio::test]
 async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
     let id = LinkId::parse(&link).unwrap();
@@ -341,20 +510,35 @@ async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
         known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
         Some(known)
     };
-    service.requesting.requests.change_link(&id, an_hour_ago).await.unwrap();
+    service
+        .requesting
+        .requests
+        .change_link(&id, an_hour_ago)
+        .await
+        .unwrap();
 
     service.worker.sweep().await;
     service.worker.work_everything_off().await;
 
     assert_eq!(service.rows(&link).await, 0);
-    assert!(service.record(&link).await.deletion.unwrap().erased_at.is_some());
+    assert!(
+        service
+            .record(&link)
+            .await
+            .deletion
+            .unwrap()
+            .erased_at
+            .is_some()
+    );
 }
 
 #[tokio::test]
 async fn rows_that_were_kept_can_be_erased_later() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     service.delete(&link, "rows=keep").await;
     service.worker.here.until_gone(&link).await;
     service.hear(event(&link, "LINK", "link_deleted")).await;
@@ -382,8 +566,16 @@ async fn a_webhook_that_comes_after_the_end_of_its_link_stores_nothing() {
     service.worker.here.until_gone(&link).await;
     service.hear(event(&link, "LINK", "link_deleted")).await;
     let gets = service.worker.here.counters().await["gets"].clone();
-    service.hear(webhook(&link, "historical_update", None)).await;
-    assert_eq!((service.rows(&link).await, &service.worker.here.counters().await["gets"]), (0, &gets));
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
+    assert_eq!(
+        (
+            service.rows(&link).await,
+            &service.worker.here.counters().await["gets"]
+        ),
+        (0, &gets)
+    );
 }
 
 #[tokio::test]
@@ -399,14 +591,19 @@ async fn a_request_whose_link_is_deleted_meanwhile_ends() {
     service.worker.sweep().await;
     service.worker.work_everything_off().await;
 
-    assert_eq!(service.worker.record(&id).await.failure.unwrap().code, "link_deleted");
+    assert_eq!(
+        service.worker.record(&id).await.failure.unwrap().code,
+        "link_deleted"
+    );
 }
 
 #[tokio::test]
 async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true}});
     service.worker.here.control("rules", lost).await;
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
@@ -415,7 +612,12 @@ async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
         Some(known)
     };
     let id = LinkId::parse(&link).unwrap();
-    service.requesting.requests.change_link(&id, an_hour_ago).await.unwrap();
+    service
+        .requesting
+        .requests
+        .change_link(&id, an_hour_ago)
+        .await
+        .unwrap();
 
     service.worker.sweep().await;
     service.worker.work_everything_off().await;
@@ -435,7 +637,10 @@ async fn a_refused_repetition_does_not_take_the_first_wish_back() {
     let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
     service.worker.here.control("rules", refusal).await;
     service.delete(&link, "rows=keep").await;
-    assert_eq!(service.record(&link).await.deletion.unwrap().rows, Rows::Erase);
+    assert_eq!(
+        service.record(&link).await.deletion.unwrap().rows,
+        Rows::Erase
+    );
 }
 
 #[tokio::test]
@@ -443,12 +648,28 @@ async fn a_link_that_was_found_gone_with_other_keys_comes_back() {
     let service = Service::new().await;
     let link = service.registered().await;
     let gone = |known: LinkRecord| Some(known.deleted(Timestamp::now()));
-    service.requesting.requests.change_link(&LinkId::parse(&link).unwrap(), gone).await.unwrap();
-    assert_eq!(service.retrieve(&link).await.1["blocked"]["reason"], "deleted");
+    service
+        .requesting
+        .requests
+        .change_link(&LinkId::parse(&link).unwrap(), gone)
+        .await
+        .unwrap();
+    assert_eq!(
+        service.retrieve(&link).await.1["blocked"]["reason"],
+        "deleted"
+    );
 
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
 
-    assert_eq!((service.record(&link).await.block(), service.rows(&link).await), (None, 40));
+    assert_eq!(
+        (
+            service.record(&link).await.block(),
+            service.rows(&link).await
+        ),
+        (None, 40)
+    );
 }
 
 #[tokio::test]
@@ -460,22 +681,42 @@ async fn a_webhook_does_not_touch_another_links_request() {
     let mut failed = webhook(&theirs, "historical_update", Some(&id));
     failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
     service.hear(failed).await;
-    service.hear(webhook(&theirs, "historical_update", Some(&id))).await;
+    service
+        .hear(webhook(&theirs, "historical_update", Some(&id)))
+        .await;
     let record = service.worker.record(&id).await;
-    assert_eq!((record.status(), record.notified_at), (shared::domain::Status::Issued, None));
-    assert_eq!(service.rows(&theirs).await, 40, "its rows are fetched all the same");
+    assert_eq!(
+        (record.status(), record.notified_at),
+        (shared::domain::Status::Issued, None)
+    );
+    assert_eq!(
+        service.rows(&theirs).await,
+        40,
+        "its rows are fetched all the same"
+    );
 }
 
 #[tokio::test]
 async fn everything_of_a_person_is_erased() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(webhook(&link, "historical_update", None)).await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
     let row = service.worker.here.truth(&link).await.remove(0);
     let fields = json!({"description": "another one"});
-    service.worker.here.patch_row(&link, row["id"].as_str().unwrap(), fields).await;
-    service.hear(webhook(&link, "historical_update", None)).await;
-    assert!(service.items_about(&link).await > 40, "rows, a version, accounts, balances, holders");
+    service
+        .worker
+        .here
+        .patch_row(&link, row["id"].as_str().unwrap(), fields)
+        .await;
+    service
+        .hear(webhook(&link, "historical_update", None))
+        .await;
+    assert!(
+        service.items_about(&link).await > 40,
+        "rows, a version, accounts, balances, holders"
+    );
 
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
@@ -490,11 +731,18 @@ async fn rows_that_wait_in_the_same_batch_as_the_end_of_their_link_are_not_store
     let link = service.registered().await;
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
-    let (rows, end) = (webhook(&link, "historical_update", None), event(&link, "LINK", "link_deleted"));
+    let (rows, end) = (
+        webhook(&link, "historical_update", None),
+        event(&link, "LINK", "link_deleted"),
+    );
     service.worker.enqueue(&rows).await;
     service.hear(end).await;
     assert_eq!(service.items_about(&link).await, 0);
-    assert_eq!(service.worker.here.counters().await["gets"], 0, "nothing was fetched");
+    assert_eq!(
+        service.worker.here.counters().await["gets"],
+        0,
+        "nothing was fetched"
+    );
 }
 
 #[tokio::test]
@@ -507,7 +755,12 @@ async fn a_refusal_of_the_widgets_token_does_not_repeat_who_was_to_connect() {
         "identification": {"type": "CPF", "number": "52998224725", "name": "Planted Name"},
         "callback_urls": {"success": "app://s", "exit": "app://e", "event": "app://v"}
     });
-    let (status, problem) = service.call(Method::POST, "/connect/token", "", "", body).await;
-    assert_eq!((status, problem["belvo_code"].as_str()), (422, Some("validation_error")));
+    let (status, problem) = service
+        .call(Method::POST, "/connect/token", "", "", body)
+        .await;
+    assert_eq!(
+        (status, problem["belvo_code"].as_str()),
+        (422, Some("validation_error"))
+    );
     assert!(!problem.to_string().contains("52998224725"), "{problem}");
 }

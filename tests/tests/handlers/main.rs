@@ -1,7 +1,12 @@
-//! The handlers in process, fed with the events of `events/`, which `cargo lambda invoke` sends too. What they reach is
-//! real: the local AWS and a sandbox of their own as Belvo.
+//! The handlers in process, fed with the events of `events/`, which `cargo lambda invoke` sends
+//! too. What they reach is real: the local AWS and a sandbox of their own as Belvo.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod batches;
 mod collect;

@@ -13,7 +13,11 @@ use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event,
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
     let here = Surroundings::new().await;
-    let query = Query { requests: here.requests(), transactions: here.transactions(), limits: AMPLE_LIMITS };
+    let query = Query {
+        requests: here.requests(),
+        transactions: here.transactions(),
+        limits: AMPLE_LIMITS,
+    };
     let issued = Issued {
         id: RequestId::parse(REQUEST).unwrap(),
         link: LinkId::parse(LINK).unwrap(),
@@ -25,8 +29,12 @@ async fn every_query_event_gets_its_answer() {
         due_at: Timestamp::now().plus_seconds(1_800),
     };
     here.requests().issued(&issued).await.unwrap();
-    let registered = |link: LinkRecord| Some(link.registered(Connection::default(), Timestamp::now()));
-    here.requests().change_link(&issued.link, registered).await.unwrap();
+    let registered =
+        |link: LinkRecord| Some(link.registered(Connection::default(), Timestamp::now()));
+    here.requests()
+        .change_link(&issued.link, registered)
+        .await
+        .unwrap();
     let cases = [
         ("query-links", 200),
         ("query-link", 200),

@@ -15,7 +15,14 @@ async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting 
     let (belvo, queue) = (here.belvo(keys).await, here.queue().await);
     let widget_url = here.widget_url();
     let requests = here.own_requests().await;
-    Requesting { belvo, requests, queue, limits: AMPLE_LIMITS, request_due_s: 1_800, widget_url }
+    Requesting {
+        belvo,
+        requests,
+        queue,
+        limits: AMPLE_LIMITS,
+        request_due_s: 1_800,
+        widget_url,
+    }
 }
 
 #[tokio::test]
@@ -35,33 +42,59 @@ async fn every_request_event_gets_its_answer() {
     ];
     for (name, status, field) in cases {
         let (answered, body) = read(&handle(&requesting, http_event(name)).await);
-        assert_eq!((answered, body["field"].as_str().filter(|_| status == 400)), (status, field), "{name}: {body}");
+        assert_eq!(
+            (answered, body["field"].as_str().filter(|_| status == 400)),
+            (status, field),
+            "{name}: {body}"
+        );
     }
 }
 
 #[tokio::test]
 async fn keys_that_belvo_refuses_are_our_problem_and_not_the_callers() {
     let here = Surroundings::new().await;
-    let requesting = requesting(&here, json!({"secret_id": "wrong", "secret_password": "planted-password"})).await;
+    let requesting = requesting(
+        &here,
+        json!({"secret_id": "wrong", "secret_password": "planted-password"}),
+    )
+    .await;
 
     let (status, problem) = read(&handle(&requesting, http_event("request-one-month")).await);
 
     assert_eq!(status, 503);
-    assert_eq!(here.counters().await["posts"], 1, "the same keys are not tried twice");
+    assert_eq!(
+        here.counters().await["posts"],
+        1,
+        "the same keys are not tried twice"
+    );
     let text = problem.to_string();
-    assert!(!text.contains("planted") && !text.contains("authentication"), "{text}");
+    assert!(
+        !text.contains("planted") && !text.contains("authentication"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn rotated_keys_are_noticed_without_a_second_retrieval() {
     let here = Surroundings::new().await;
-    let arn = here.secret(json!({"secret_id": "old", "secret_password": "old"})).await;
-    let ages = Ages { least: Duration::ZERO, greatest: Duration::MAX };
+    let arn = here
+        .secret(json!({"secret_id": "old", "secret_password": "old"}))
+        .await;
+    let ages = Ages {
+        least: Duration::ZERO,
+        greatest: Duration::MAX,
+    };
     let keys = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
     let belvo = Client::new(here.sandbox.url().parse().unwrap(), keys).unwrap();
     belvo.warm_up().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
-    secrets.put_secret_value().secret_id(&arn).secret_string(good_keys().to_string()).send().await.unwrap();
+    secrets
+        .put_secret_value()
+        .secret_id(&arn)
+        .secret_string(good_keys().to_string())
+        .send()
+        .await
+        .unwrap();
 
     let requesting = Requesting {
         belvo,

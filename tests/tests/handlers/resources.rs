@@ -16,15 +16,25 @@ fn id() -> String {
 async fn link(worker: &Worker, resources: Value) -> String {
     let seed = Uuid::new_v4().as_fields().0;
     let body = json!({"transactions": 0, "resources": resources, "seed": seed});
-    worker.here.control("links", body).await["id"].as_str().unwrap().to_owned()
+    worker.here.control("links", body).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[tokio::test]
 async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
     let mut worker = Worker::new().await;
     worker.collect.rows_per_part = 100;
-    let link = link(&worker, json!({"invoices": 300, "financial-statements": 300})).await;
-    for (webhook_type, filter) in [("FINANCIAL_STATEMENTS", None), ("INVOICES", Some("invoice_date__range"))] {
+    let link = link(
+        &worker,
+        json!({"invoices": 300, "financial-statements": 300}),
+    )
+    .await;
+    for (webhook_type, filter) in [
+        ("FINANCIAL_STATEMENTS", None),
+        ("INVOICES", Some("invoice_date__range")),
+    ] {
         let (id, before) = (id(), worker.here.get_queries().await.len());
         let mut webhook = webhook(&link, "historical_update", Some(&id));
         webhook["webhook_type"] = json!(webhook_type);
@@ -32,11 +42,17 @@ async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
         worker.work_everything_off().await;
 
         let record = worker.record(&id).await;
-        assert_eq!((record.verdict(), record.collection.unwrap().new), (Some(Verdict::Complete), 300));
+        assert_eq!(
+            (record.verdict(), record.collection.unwrap().new),
+            (Some(Verdict::Complete), 300)
+        );
         let queries = worker.here.get_queries().await.split_off(before);
         match filter {
             None => assert_eq!(queries.len(), 1, "{queries:?}"),
-            Some(filter) => assert!(queries.iter().any(|query| query.contains(filter)), "{queries:?}"),
+            Some(filter) => assert!(
+                queries.iter().any(|query| query.contains(filter)),
+                "{queries:?}"
+            ),
         }
     }
 }
@@ -67,5 +83,8 @@ async fn a_webhook_of_another_type_than_was_guessed_loses_no_row() {
     worker.work_everything_off().await;
 
     let record = worker.record(&id).await;
-    assert_eq!((record.status(), record.collection.unwrap().new), (Status::Collected, 7));
+    assert_eq!(
+        (record.status(), record.collection.unwrap().new),
+        (Status::Collected, 7)
+    );
 }

@@ -31,7 +31,12 @@ impl Surroundings {
         let stack = Stack::of_this_run();
         let sandbox = belvo_sandbox::start(Config::default()).await.unwrap();
         let here = Self { stack, sandbox };
-        let link = here.control("links", json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"})).await;
+        let link = here
+            .control(
+                "links",
+                json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"}),
+            )
+            .await;
         assert_eq!(link["id"], LINK);
         here
     }
@@ -47,25 +52,61 @@ impl Surroundings {
     /// Ends the sandbox's misbehaviour.
     pub(crate) async fn forget_rules(&self) {
         let url = format!("{}/_control/rules", self.sandbox.url());
-        assert!(plain_http().delete(url).send().await.unwrap().status().is_success());
+        assert!(
+            plain_http()
+                .delete(url)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
     }
 
     /// All rows of a link, newest first.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
         let url = format!("{}/_control/links/{link}/transactions", self.sandbox.url());
-        plain_http().get(url).send().await.unwrap().json().await.unwrap()
+        plain_http()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     /// Changes fields of a row.
     pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
-        let url = format!("{}/_control/links/{link}/transactions/{id}", self.sandbox.url());
-        assert!(plain_http().patch(url).json(&fields).send().await.unwrap().status().is_success());
+        let url = format!(
+            "{}/_control/links/{link}/transactions/{id}",
+            self.sandbox.url()
+        );
+        assert!(
+            plain_http()
+                .patch(url)
+                .json(&fields)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
     }
 
     /// Changes fields of a link.
     pub(crate) async fn patch_link(&self, link: &str, fields: Value) {
         let url = format!("{}/_control/links/{link}", self.sandbox.url());
-        assert!(plain_http().patch(url).json(&fields).send().await.unwrap().status().is_success());
+        assert!(
+            plain_http()
+                .patch(url)
+                .json(&fields)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
     }
 
     /// Waits until this sandbox no longer has a link.
@@ -73,7 +114,11 @@ impl Surroundings {
         let url = format!("{}/api/links/{link}/", self.sandbox.url());
         let keys = Config::default();
         tests::eventually("the link is gone", async || {
-            let answer = plain_http().get(&url).basic_auth(&keys.secret_id, Some(&keys.secret_password)).send().await;
+            let answer = plain_http()
+                .get(&url)
+                .basic_auth(&keys.secret_id, Some(&keys.secret_password))
+                .send()
+                .await;
             (answer.unwrap().status() == 404).then_some(())
         })
         .await;
@@ -82,8 +127,20 @@ impl Surroundings {
     /// The queries of every page that was asked for.
     pub(crate) async fn get_queries(&self) -> Vec<String> {
         let url = format!("{}/_control/log", self.sandbox.url());
-        let log: Value = plain_http().get(url).send().await.unwrap().json().await.unwrap();
-        log["gets"].as_array().unwrap().iter().map(|get| get["query"].as_str().unwrap().to_owned()).collect()
+        let log: Value = plain_http()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        log["gets"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|get| get["query"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Records a retrieval as the request function does.
@@ -116,14 +173,27 @@ impl Surroundings {
     /// What this sandbox has counted.
     pub(crate) async fn counters(&self) -> Value {
         let url = format!("{}/_control/counters", self.sandbox.url());
-        plain_http().get(url).send().await.unwrap().json().await.unwrap()
+        plain_http()
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
     }
 
     /// A new secret with this value.
     pub(crate) async fn secret(&self, value: Value) -> String {
         let name = format!("test-{}", uuid::Uuid::new_v4());
         let secrets = aws_sdk_secretsmanager::Client::new(&self.stack.aws);
-        let made = secrets.create_secret().name(name).secret_string(value.to_string()).send().await.unwrap();
+        let made = secrets
+            .create_secret()
+            .name(name)
+            .secret_string(value.to_string())
+            .send()
+            .await
+            .unwrap();
         made.arn.unwrap()
     }
 
@@ -148,7 +218,10 @@ impl Surroundings {
     /// A Requests table in which nobody else's requests are.
     pub(crate) async fn own_requests(&self) -> Requests {
         let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
-        Requests::new(&self.stack.aws_at(&endpoint), self.stack.requests_table.clone())
+        Requests::new(
+            &self.stack.aws_at(&endpoint),
+            self.stack.requests_table.clone(),
+        )
     }
 
     pub(crate) fn requests(&self) -> Requests {
@@ -165,11 +238,18 @@ fn plain_http() -> reqwest::Client {
 }
 
 /// More retrievals than the tests of the events' link need together.
-pub(crate) const AMPLE_LIMITS: Limits = Limits { long: 1_000, short: 1_000 };
+pub(crate) const AMPLE_LIMITS: Limits = Limits {
+    long: 1_000,
+    short: 1_000,
+};
 
 /// The keys that the sandbox accepts.
 pub(crate) fn good_keys() -> Value {
-    let Config { secret_id, secret_password, .. } = Config::default();
+    let Config {
+        secret_id,
+        secret_password,
+        ..
+    } = Config::default();
     json!({"secret_id": secret_id, "secret_password": secret_password})
 }
 
@@ -186,5 +266,8 @@ pub(crate) fn http_event(name: &str) -> Request {
 
 /// Status and JSON body of an answer.
 pub(crate) fn read(answer: &Response<Body>) -> (u16, Value) {
-    (answer.status().as_u16(), serde_json::from_slice(answer.body().as_ref()).unwrap())
+    (
+        answer.status().as_u16(),
+        serde_json::from_slice(answer.body().as_ref()).unwrap(),
+    )
 }

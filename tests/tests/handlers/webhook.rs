@@ -14,7 +14,10 @@ use webhook::{Webhook, handle};
 use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
 
 /// Reads the secret again whenever it is suspected.
-const SUSPICIOUS: Ages = Ages { least: Duration::ZERO, greatest: Duration::MAX };
+const SUSPICIOUS: Ages = Ages {
+    least: Duration::ZERO,
+    greatest: Duration::MAX,
+};
 
 async fn webhook(here: &Surroundings, secret: Value) -> Webhook {
     let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
@@ -58,13 +61,21 @@ async fn a_bad_body_is_answered_with_both_request_ids() {
     let (_, problem) = read(&handle(&webhook, http_event("webhook-bad-json")).await);
 
     assert_eq!(problem["request_id"], crate::surroundings::REQUEST);
-    assert!(problem["gateway_request_id"].as_str().unwrap().starts_with("events-"));
+    assert!(
+        problem["gateway_request_id"]
+            .as_str()
+            .unwrap()
+            .starts_with("events-")
+    );
 }
 
 #[tokio::test]
 async fn the_acknowledgement_can_be_200() {
     let here = Surroundings::new().await;
-    let webhook = Webhook { ack_status: StatusCode::OK, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
+    let webhook = Webhook {
+        ack_status: StatusCode::OK,
+        ..webhook(&here, json!({"current": AUTHORIZATION})).await
+    };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 200);
 }
 
@@ -73,12 +84,21 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": "Bearer first"})).await;
     let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(SUSPICIOUS);
-    let webhook = Webhook { secret, ..webhook(&here, json!({"current": "unused"})).await };
+    let webhook = Webhook {
+        secret,
+        ..webhook(&here, json!({"current": "unused"})).await
+    };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 
     let rotate = async |value: Value| {
         let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
-        secrets.put_secret_value().secret_id(&arn).secret_string(value.to_string()).send().await.unwrap();
+        secrets
+            .put_secret_value()
+            .secret_id(&arn)
+            .secret_string(value.to_string())
+            .send()
+            .await
+            .unwrap();
     };
     rotate(json!({"current": AUTHORIZATION, "previous": "Bearer first"})).await;
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
@@ -86,7 +106,9 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
     rotate(json!({"current": "Bearer fourth", "previous": "Bearer third"})).await;
     let mut other = http_event("webhook-historical-update");
-    other.headers_mut().insert("authorization", "Bearer fourth".parse().unwrap());
+    other
+        .headers_mut()
+        .insert("authorization", "Bearer fourth".parse().unwrap());
     assert_eq!(handle(&webhook, other).await.status(), 202);
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 }
@@ -95,14 +117,26 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
 async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": AUTHORIZATION})).await;
-    let ages = Ages { least: Duration::ZERO, greatest: Duration::ZERO };
+    let ages = Ages {
+        least: Duration::ZERO,
+        greatest: Duration::ZERO,
+    };
     let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
-    let webhook = Webhook { secret, ..webhook(&here, json!({"current": "unused"})).await };
+    let webhook = Webhook {
+        secret,
+        ..webhook(&here, json!({"current": "unused"})).await
+    };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
 
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
     let withdrawn = json!({"current": "Bearer other"}).to_string();
-    secrets.put_secret_value().secret_id(&arn).secret_string(withdrawn).send().await.unwrap();
+    secrets
+        .put_secret_value()
+        .secret_id(&arn)
+        .secret_string(withdrawn)
+        .send()
+        .await
+        .unwrap();
 
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 }
@@ -111,14 +145,21 @@ async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
 async fn a_secret_without_a_value_admits_nobody() {
     let here = Surroundings::new().await;
     let secret = CachedSecret::new(&here.stack.aws, "no-such-secret".to_owned());
-    let webhook = Webhook { secret, ..webhook(&here, json!({"current": AUTHORIZATION})).await };
+    let webhook = Webhook {
+        secret,
+        ..webhook(&here, json!({"current": AUTHORIZATION})).await
+    };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
 }
 
 #[tokio::test]
 async fn only_listed_addresses_may_send_if_any_is_listed() {
     let here = Surroundings::new().await;
-    let listed = |ips: &[&str]| ips.iter().map(|ip| ip.parse::<IpAddr>().unwrap()).collect::<Vec<_>>();
+    let listed = |ips: &[&str]| {
+        ips.iter()
+            .map(|ip| ip.parse::<IpAddr>().unwrap())
+            .collect::<Vec<_>>()
+    };
     let mut webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     webhook.allowed_source_ips = listed(&["3.130.254.46"]);
     assert_eq!(status(&webhook, "webhook-historical-update").await, 403);
@@ -126,7 +167,8 @@ async fn only_listed_addresses_may_send_if_any_is_listed() {
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
 }
 
-/// The clock is tokio's and stands still but for what is waited for, so that the measured time is exact.
+/// The clock is tokio's and stands still but for what is waited for, so that the measured time is
+/// exact.
 #[tokio::test]
 async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let here = Surroundings::new().await;
@@ -136,21 +178,34 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let aws = aws.into_builder().endpoint_url(&endpoint).build();
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     webhook.secret.get().await.unwrap();
-    let webhook = Webhook { queue: Queue::new(&aws, format!("{endpoint}/000000000000/webhooks.fifo")), ..webhook };
+    let webhook = Webhook {
+        queue: Queue::new(&aws, format!("{endpoint}/000000000000/webhooks.fifo")),
+        ..webhook
+    };
 
     tokio::time::pause();
     let start = tokio::time::Instant::now();
     let (status, problem) = read(&handle(&webhook, http_event("webhook-historical-update")).await);
 
     assert_eq!(status, 503, "{problem}");
-    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
 async fn a_queue_that_is_gone_is_a_503() {
     let here = Surroundings::new().await;
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
-    let gone = format!("{}-gone.fifo", here.stack.queue_url.trim_end_matches(".fifo"));
-    let webhook = Webhook { queue: Queue::new(&here.stack.aws, gone), ..webhook };
+    let gone = format!(
+        "{}-gone.fifo",
+        here.stack.queue_url.trim_end_matches(".fifo")
+    );
+    let webhook = Webhook {
+        queue: Queue::new(&here.stack.aws, gone),
+        ..webhook
+    };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
 }

@@ -1,4 +1,5 @@
-//! A collect function in process, with queues of its own, so that a test decides what it is fed with and when.
+//! A collect function in process, with queues of its own, so that a test decides what it is fed
+//! with and when.
 
 use std::time::Duration;
 
@@ -41,11 +42,24 @@ impl Worker {
             queue: Queue::new(&here.stack.aws, queue_url.clone()),
             dead_letters: DeadLetters::new(&here.stack.aws, dead_letter_queue_url.clone()),
             rows_per_part: 10_000,
-            deadlines: Deadlines { due_s: 1_800, expires_s: 86_400 },
-            patience: Patience { attempts: 30, longest_wait: Duration::from_mins(15) },
+            deadlines: Deadlines {
+                due_s: 1_800,
+                expires_s: 86_400,
+            },
+            patience: Patience {
+                attempts: 30,
+                longest_wait: Duration::from_mins(15),
+            },
         };
         let aws = here.stack.aws.clone();
-        Self { here, collect, aws, queue_url, sqs, dead_letter_queue_url }
+        Self {
+            here,
+            collect,
+            aws,
+            queue_url,
+            sqs,
+            dead_letter_queue_url,
+        }
     }
 
     /// The same with tables of its own, so that nobody else's requests are in them.
@@ -59,14 +73,17 @@ impl Worker {
         worker
     }
 
-    /// Records a retrieval of January as the request function does, so many seconds ago, due half an hour later.
+    /// Records a retrieval of January as the request function does, so many seconds ago, due half
+    /// an hour later.
     pub(crate) async fn issue(&self, link: &str, id: &str, seconds_ago: i64) {
         let at = Timestamp::now().plus_seconds(-seconds_ago);
         let issued = Issued {
             id: RequestId::parse(id).unwrap(),
             link: LinkId::parse(link).unwrap(),
             resource: Resource::TRANSACTIONS,
-            window: Some(Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap()),
+            window: Some(
+                Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap(),
+            ),
             account: None,
             direction: None,
             at,
@@ -79,21 +96,31 @@ impl Worker {
     pub(crate) async fn sweep(&self) {
         let mut message = SqsMessage::default();
         message.message_id = Some("sweep".to_owned());
-        message.attributes.insert("MessageGroupId".to_owned(), "sweep".to_owned());
+        message
+            .attributes
+            .insert("MessageGroupId".to_owned(), "sweep".to_owned());
         message.body = Some(json!({"kind": "sweep", "at": Timestamp::now()}).to_string());
         assert!(self.work(vec![message], AMPLE).await.is_empty());
     }
 
-    /// Connects a user with so many transactions, and returns the link's id, which no other test has.
+    /// Connects a user with so many transactions, and returns the link's id, which no other test
+    /// has.
     pub(crate) async fn link(&self, transactions: u64) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
-        let link = self.here.control("links", json!({"transactions": transactions, "seed": seed})).await;
+        let link = self
+            .here
+            .control("links", json!({"transactions": transactions, "seed": seed}))
+            .await;
         link["id"].as_str().unwrap().to_owned()
     }
 
     /// Puts a webhook into the queue, as the webhook function does.
     pub(crate) async fn enqueue(&self, webhook: &Value) {
-        self.collect.queue.send(&Delivery::of_webhook(&webhook.to_string(), "gateway").unwrap()).await.unwrap();
+        self.collect
+            .queue
+            .send(&Delivery::of_webhook(&webhook.to_string(), "gateway").unwrap())
+            .await
+            .unwrap();
     }
 
     /// What waits in the queue, taken out of it.
@@ -107,17 +134,26 @@ impl Worker {
     }
 
     /// Gives messages to the function and returns those that it wants back.
-    pub(crate) async fn work(&self, messages: Vec<SqsMessage>, time_left: Duration) -> Vec<SqsMessage> {
+    pub(crate) async fn work(
+        &self,
+        messages: Vec<SqsMessage>,
+        time_left: Duration,
+    ) -> Vec<SqsMessage> {
         let mut batch = SqsEvent::default();
         batch.records.clone_from(&messages);
-        let failures = handle(&self.collect, batch, time_left).await.batch_item_failures;
+        let failures = handle(&self.collect, batch, time_left)
+            .await
+            .batch_item_failures;
         let failed = |message: &SqsMessage| {
-            failures.iter().any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
+            failures
+                .iter()
+                .any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
         };
         messages.into_iter().filter(failed).collect()
     }
 
-    /// Works until the queue is empty; nothing may come back. Returns how many invocations that took.
+    /// Works until the queue is empty; nothing may come back. Returns how many invocations that
+    /// took.
     pub(crate) async fn work_everything_off(&self) -> usize {
         for invocations in 0.. {
             let messages = self.waiting().await;
@@ -132,7 +168,12 @@ impl Worker {
 
     /// The record of a retrieval.
     pub(crate) async fn record(&self, id: &str) -> RequestRecord {
-        self.collect.requests.get(&RequestId::parse(id).unwrap()).await.unwrap().expect("a record")
+        self.collect
+            .requests
+            .get(&RequestId::parse(id).unwrap())
+            .await
+            .unwrap()
+            .expect("a record")
     }
 
     async fn take(&self, url: &str) -> Vec<SqsMessage> {
@@ -154,7 +195,13 @@ impl Worker {
             }
             for message in received {
                 let receipt = message.receipt_handle.clone().unwrap();
-                self.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await.unwrap();
+                self.sqs
+                    .delete_message()
+                    .queue_url(url)
+                    .receipt_handle(receipt)
+                    .send()
+                    .await
+                    .unwrap();
                 messages.push(event_of(message));
             }
         }
@@ -163,7 +210,8 @@ impl Worker {
 
 /// A webhook about a link's transactions.
 pub(crate) fn webhook(link: &str, code: &str, request_id: Option<&str>) -> Value {
-    let mut body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": code, "link_id": link, "data": {}});
+    let mut body =
+        json!({"webhook_type": "TRANSACTIONS", "webhook_code": code, "link_id": link, "data": {}});
     if let Some(id) = request_id {
         body["request_id"] = json!(id);
     }
@@ -174,12 +222,20 @@ pub(crate) fn webhook(link: &str, code: &str, request_id: Option<&str>) -> Value
 fn event_of(message: aws_sdk_sqs::types::Message) -> SqsMessage {
     let mut event = SqsMessage::default();
     let attributes = message.attributes.unwrap_or_default();
-    event.attributes = attributes.into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect();
-    let attributes = message.message_attributes.unwrap_or_default().into_iter().map(|(name, value)| {
-        let value = json!({"stringValue": value.string_value, "dataType": value.data_type});
-        (name, serde_json::from_value(value).unwrap())
-    });
+    event.attributes = attributes
+        .into_iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value))
+        .collect();
+    let attributes = message
+        .message_attributes
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, value)| {
+            let value = json!({"stringValue": value.string_value, "dataType": value.data_type});
+            (name, serde_json::from_value(value).unwrap())
+        });
     event.message_attributes = attributes.collect();
-    (event.message_id, event.receipt_handle, event.body) = (message.message_id, message.receipt_handle, message.body);
+    (event.message_id, event.receipt_handle, event.body) =
+        (message.message_id, message.receipt_handle, message.body);
     event
 }

@@ -1,10 +1,15 @@
-//! What may happen next, and what then is. Each step is one write, or one answer, so that a crash may come between any two.
+//! What may happen next, and what then is. Each step is one write, or one answer, so that a crash
+//! may come between any two.
 
 use shared::domain::{Before, Facts, LookAfter, Outcome, Step, Sweep, Timestamp};
 
 use crate::{
-    model::{ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation},
-    world::{About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World, instant},
+    model::{
+        ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation,
+    },
+    world::{
+        About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World, instant,
+    },
 };
 
 /// What happens.
@@ -40,7 +45,8 @@ pub(crate) enum Action {
     Delay,
     /// collect leaves the rest of a collection to a continuation.
     HandOn,
-    /// collect fails at the first message, with a reason; it is given up if it was the last attempt.
+    /// collect fails at the first message, with a reason; it is given up if it was the last
+    /// attempt.
     FailCollect,
     /// collect crashes; SQS gives the message up, without a reason, if it was the last attempt.
     CrashCollect,
@@ -58,10 +64,15 @@ impl Lifecycle {
     /// Takes an action; `None` if it cannot happen.
     pub(crate) fn take(&self, world: &World, action: Action) -> Option<World> {
         let mut world = world.clone();
-        let fetches = world.queue.first().is_some_and(|message| message.begun && message.fetches());
+        let fetches = world
+            .queue
+            .first()
+            .is_some_and(|message| message.begun && message.fetches());
         let is_fault = match action {
             // What happens to every fetch is none of the faults that are counted.
-            Action::FailCollect | Action::CrashCollect => !fetches || self.fetches == Fetches::Succeed,
+            Action::FailCollect | Action::CrashCollect => {
+                !fetches || self.fetches == Fetches::Succeed
+            }
             Action::CrashRequest(_)
             | Action::LoseAnswer(_)
             | Action::DeliverTwice(_)
@@ -86,7 +97,11 @@ impl Lifecycle {
             Action::Fail(id) => finish(&mut world, id, Phase::Failed),
             Action::Refresh => {
                 world.marks.insert(Mark::Refreshed);
-                world.retrievals.push(Retrieval { ours: false, at_s: world.now_s, phase: Phase::Working });
+                world.retrievals.push(Retrieval {
+                    ours: false,
+                    at_s: world.now_s,
+                    phase: Phase::Working,
+                });
                 let id = world.retrievals.len() - 1;
                 finish(&mut world, id, Phase::HasRows);
             }
@@ -122,7 +137,9 @@ impl Lifecycle {
 
     fn request(&self, world: &mut World, caller: usize) {
         world.callers[caller] = match world.callers[caller] {
-            Caller::Idle if world.blocked && self.mutation != Mutation::IgnoresBlocks => Caller::Done,
+            Caller::Idle if world.blocked && self.mutation != Mutation::IgnoresBlocks => {
+                Caller::Done
+            }
             Caller::Idle => {
                 if world.blocked {
                     world.marks.insert(Mark::SentWhileBlocked);
@@ -136,9 +153,15 @@ impl Lifecycle {
                 Some(_) => Caller::Done,
             },
             // The condition of the store's write.
-            Caller::Replacing(seen) if world.intent.is_some_and(|intent| is_still(intent, seen)) => take_intent(world),
+            Caller::Replacing(seen)
+                if world.intent.is_some_and(|intent| is_still(intent, seen)) =>
+            {
+                take_intent(world)
+            }
             Caller::Replacing(_) => Caller::Admitted,
-            Caller::Intended if world.used < self.limit || self.mutation == Mutation::IgnoresTheQuota => {
+            Caller::Intended
+                if world.used < self.limit || self.mutation == Mutation::IgnoresTheQuota =>
+            {
                 world.used += 1;
                 Caller::Reserved
             }
@@ -150,7 +173,9 @@ impl Lifecycle {
             }
             Caller::Withdrawing => {
                 let now_s = world.now_s;
-                world.intent.take_if(|intent| intent.since_s == now_s && intent.request.is_none());
+                world
+                    .intent
+                    .take_if(|intent| intent.since_s == now_s && intent.request.is_none());
                 Caller::Done
             }
             Caller::Accepted(id) if self.mutation == Mutation::SettlesFirst => {
@@ -171,7 +196,9 @@ impl Lifecycle {
     }
 
     fn may_replace(&self, world: &World) -> bool {
-        let Some(intent) = world.intent() else { return true };
+        let Some(intent) = world.intent() else {
+            return true;
+        };
         match intent.before(world.now()) {
             Before::Over => true,
             Before::Unknown(_) if self.mutation == Mutation::SendsAgainWhatIsUnknown => true,
@@ -184,7 +211,9 @@ impl Lifecycle {
     }
 
     fn collect(&self, world: &mut World) {
-        let Some(message) = world.queue.first().copied() else { return };
+        let Some(message) = world.queue.first().copied() else {
+            return;
+        };
         match (message.about, message.begun) {
             (About::Webhook(webhook, received_s), false) => {
                 let received_at = instant(received_s);
@@ -192,7 +221,12 @@ impl Lifecycle {
                 take_step_at(world, webhook.id, Step::Notified { due_at }, received_at);
                 if self.mutation == Mutation::ForgetsAnEnd {
                     let facts = world.records[&webhook.id];
-                    let forgotten = Facts { failed_at: None, collected_at: None, expired_at: None, ..facts };
+                    let forgotten = Facts {
+                        failed_at: None,
+                        collected_at: None,
+                        expired_at: None,
+                        ..facts
+                    };
                     world.records.insert(webhook.id, forgotten);
                 }
                 if world.records[&webhook.id].issued_at.is_none() {
@@ -236,7 +270,14 @@ impl Lifecycle {
         self.collect(world);
         let was_last = world.queue.len() < messages;
         if was_last && message.receives + 1 < ATTEMPTS {
-            world.queue.insert(0, Message { receives: message.receives + 1, begun: false, ..message });
+            world.queue.insert(
+                0,
+                Message {
+                    receives: message.receives + 1,
+                    begun: false,
+                    ..message
+                },
+            );
         }
         was_last.then_some(())
     }
@@ -247,11 +288,15 @@ impl Lifecycle {
             return;
         }
         let now = world.now();
-        let overdue = world.records.iter().filter(|(_, facts)| facts.due_at.is_some_and(|due_at| due_at <= now));
+        let overdue = world
+            .records
+            .iter()
+            .filter(|(_, facts)| facts.due_at.is_some_and(|due_at| due_at <= now));
         let decided = overdue.map(|(id, facts)| match facts.sweep(now, DEADLINES) {
-            Sweep::Expire if self.mutation == Mutation::NeverExpires => {
-                (*id, Sweep::LookAfter(now.plus_seconds(DEADLINES.due_s.into())))
-            }
+            Sweep::Expire if self.mutation == Mutation::NeverExpires => (
+                *id,
+                Sweep::LookAfter(now.plus_seconds(DEADLINES.due_s.into())),
+            ),
             decision => (*id, decision),
         });
         world.sweeping = decided.collect();
@@ -275,7 +320,10 @@ fn sweep(world: &mut World, crashes: bool) {
 }
 
 fn take_intent(world: &mut World) -> Caller {
-    world.intent = Some(StoredIntent { since_s: world.now_s, request: None });
+    world.intent = Some(StoredIntent {
+        since_s: world.now_s,
+        request: None,
+    });
     Caller::Intended
 }
 
@@ -296,23 +344,38 @@ fn settle(world: &mut World, id: Id) {
 /// Belvo takes a POST.
 fn accept(world: &mut World) -> Id {
     let still_at_it = |(id, earlier): (Id, &Retrieval)| {
-        let ended = world.records.get(&id).is_some_and(|facts| facts.status().is_terminal());
+        let ended = world
+            .records
+            .get(&id)
+            .is_some_and(|facts| facts.status().is_terminal());
         !ended && world.now_s < earlier.at_s + BELVO_WORKS_S && earlier.phase == Phase::Working
     };
     if world.retrievals.iter().enumerate().any(still_at_it) {
         world.marks.insert(Mark::SentTwice);
     }
-    world.retrievals.push(Retrieval { ours: true, at_s: world.now_s, phase: Phase::Working });
+    world.retrievals.push(Retrieval {
+        ours: true,
+        at_s: world.now_s,
+        phase: Phase::Working,
+    });
     world.retrievals.len() - 1
 }
 
 fn finish(world: &mut World, id: Id, phase: Phase) {
     world.retrievals[id].phase = phase;
-    world.webhooks.insert(Webhook { id, failed: phase == Phase::Failed });
+    world.webhooks.insert(Webhook {
+        id,
+        failed: phase == Phase::Failed,
+    });
 }
 
 fn enqueue(world: &mut World, about: About) {
-    world.queue.push(Message { about, receives: 0, begun: false, hidden: false });
+    world.queue.push(Message {
+        about,
+        receives: 0,
+        begun: false,
+        hidden: false,
+    });
 }
 
 fn receive(world: &mut World, webhook: Webhook) {
@@ -329,7 +392,9 @@ fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
     let facts = world.records.entry(id).or_default();
     let before = *facts;
     facts.take(step, at);
-    let stays = |fact: fn(&Facts) -> Option<Timestamp>| fact(&before).is_none() || fact(&before) == fact(facts);
+    let stays = |fact: fn(&Facts) -> Option<Timestamp>| {
+        fact(&before).is_none() || fact(&before) == fact(facts)
+    };
     let all_stay = stays(|facts| facts.issued_at)
         && stays(|facts| facts.notified_at)
         && stays(|facts| facts.collecting_at)
@@ -343,7 +408,9 @@ fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
 
 /// A webhook of a request that nobody here knows settles an intent that is unknown.
 fn claim(world: &mut World, id: Id, received_at: Timestamp) {
-    let may = world.intent().is_some_and(|intent| intent.may_be_claimed(received_at));
+    let may = world
+        .intent()
+        .is_some_and(|intent| intent.may_be_claimed(received_at));
     if let Some(intent) = world.intent.as_mut().filter(|_| may) {
         intent.request = Some((id, true));
     }
@@ -369,7 +436,9 @@ fn hand_on(world: &mut World) {
         Some(About::Overdue(id, _)) => (id, true),
         Some(About::Continuation(..)) | None => return,
     };
-    if world.records[&id].outcome(world.found(), overdue, world.now(), DEADLINES) == Outcome::Collected {
+    if world.records[&id].outcome(world.found(), overdue, world.now(), DEADLINES)
+        == Outcome::Collected
+    {
         take_step(world, id, Step::HandedOn);
     }
     world.queue.remove(0);
@@ -377,17 +446,20 @@ fn hand_on(world: &mut World) {
 }
 
 fn fail_collect(world: &mut World, is_fault: bool) {
-    let Some(message) = world.queue.first().copied() else { return };
+    let Some(message) = world.queue.first().copied() else {
+        return;
+    };
     if message.receives + 1 >= ATTEMPTS {
-        let (About::Webhook(Webhook { id, .. }, _) | About::Overdue(id, _) | About::Continuation(id, _)) =
-            message.about;
+        let (About::Webhook(Webhook { id, .. }, _)
+        | About::Overdue(id, _)
+        | About::Continuation(id, _)) = message.about;
         take_step(world, id, Step::Failed { gave_up: true });
     }
     come_back(world, is_fault);
 }
 
-/// The first message comes back, from its beginning, unless that was its last attempt; after what will happen again, time has
-/// gone on.
+/// The first message comes back, from its beginning, unless that was its last attempt; after what
+/// will happen again, time has gone on.
 fn come_back(world: &mut World, is_fault: bool) {
     if let Some(message) = world.queue.first_mut() {
         message.receives += 1;

@@ -1,8 +1,14 @@
-//! The life of a request, taken through every order of crash, loss, repetition and delay that the bounds below allow. The model
-//! asks `shared::domain` what follows from what, as the functions do. Only whether a link is blocked and a count is full it decides
-//! itself: there it checks the order of the steps, and the store's tests check the conditions.
+//! The life of a request, taken through every order of crash, loss, repetition and delay that the
+//! bounds below allow. The model asks `shared::domain` what follows from what, as the functions do.
+//! Only whether a link is blocked and a count is full it decides itself: there it checks the order
+//! of the steps, and the store's tests check the conditions.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod actions;
 mod model;
@@ -19,10 +25,18 @@ fn check(name: &str, model: Lifecycle) -> BTreeSet<&'static str> {
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let failures = HasDiscoveries::AnyFailures;
-    let checker = model.checker().threads(threads).finish_when(failures).spawn_bfs().join();
+    let checker = model
+        .checker()
+        .threads(threads)
+        .finish_when(failures)
+        .spawn_bfs()
+        .join();
     let found: BTreeSet<_> = checker.discoveries().into_keys().collect();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    let line = format!("lifecycle model, {name}: {states} states, depth {depth}, {:.1?}", started.elapsed());
+    let line = format!(
+        "lifecycle model, {name}: {states} states, depth {depth}, {:.1?}",
+        started.elapsed()
+    );
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").unwrap();
     for (property, path) in checker.discoveries() {
@@ -40,59 +54,133 @@ fn examples(names: &[&'static str]) -> BTreeSet<&'static str> {
 
 #[test]
 fn a_request_ends_whatever_is_lost() {
-    let found = check("one caller", Lifecycle { faults: 3, ..Lifecycle::default() });
+    let found = check(
+        "one caller",
+        Lifecycle {
+            faults: 3,
+            ..Lifecycle::default()
+        },
+    );
     assert_eq!(found, examples(&SOMETIMES));
 }
 
 #[test]
 fn a_request_ends_although_no_fetch_ever_succeeds() {
     for fetches in [Fetches::Fail, Fetches::Crash] {
-        let model = Lifecycle { faults: 2, fetches, ..Lifecycle::default() };
+        let model = Lifecycle {
+            faults: 2,
+            fetches,
+            ..Lifecycle::default()
+        };
         assert!(check(&format!("fetches {fetches:?}"), model).is_subset(&examples(&SOMETIMES)));
     }
 }
 
 #[test]
 fn a_retrieval_is_sent_once_whoever_asks_and_whatever_is_lost() {
-    let two = Lifecycle { callers: 2, faults: 1, ..Lifecycle::default() };
+    let two = Lifecycle {
+        callers: 2,
+        faults: 1,
+        ..Lifecycle::default()
+    };
     assert!(check("two callers", two.clone()).is_subset(&examples(&SOMETIMES)));
-    assert!(check("a quota of one", Lifecycle { limit: 1, ..two }).is_subset(&examples(&SOMETIMES)));
+    assert!(
+        check("a quota of one", Lifecycle { limit: 1, ..two }).is_subset(&examples(&SOMETIMES))
+    );
 }
 
 #[test]
 fn a_refresh_of_belvos_own_is_not_taken_for_an_answer() {
     // Before an intent may be sent again, which the model without a refresh covers.
     let last_start_s = 61;
-    let model = Lifecycle { callers: 2, refreshes: true, last_start_s, ..Lifecycle::default() };
+    let model = Lifecycle {
+        callers: 2,
+        refreshes: true,
+        last_start_s,
+        ..Lifecycle::default()
+    };
     assert!(check("two callers and a refresh", model).is_subset(&examples(&SOMETIMES)));
 }
 
 #[test]
 fn nothing_is_begun_for_a_blocked_link() {
-    let model = Lifecycle { faults: 1, blocks: true, ..Lifecycle::default() };
+    let model = Lifecycle {
+        faults: 1,
+        blocks: true,
+        ..Lifecycle::default()
+    };
     assert!(check("a blocked link", model).is_subset(&examples(&SOMETIMES)));
 }
 
 #[test]
 fn a_broken_rule_is_found() {
-    let two = Lifecycle { callers: 2, faults: 1, ..Lifecycle::default() };
-    let crashing = Lifecycle { fetches: Fetches::Crash, ..Lifecycle::default() };
-    let failing = Lifecycle { fetches: Fetches::Fail, ..Lifecycle::default() };
-    let refreshed = Lifecycle { refreshes: true, ..two.clone() };
+    let two = Lifecycle {
+        callers: 2,
+        faults: 1,
+        ..Lifecycle::default()
+    };
+    let crashing = Lifecycle {
+        fetches: Fetches::Crash,
+        ..Lifecycle::default()
+    };
+    let failing = Lifecycle {
+        fetches: Fetches::Fail,
+        ..Lifecycle::default()
+    };
+    let refreshed = Lifecycle {
+        refreshes: true,
+        ..two.clone()
+    };
     let cases = [
         (Mutation::ForgetsIntents, &two, "a retrieval is sent once"),
-        (Mutation::SendsAgainWhatIsUnknown, &two, "a retrieval is sent once"),
-        (Mutation::BelievesClaims, &refreshed, "a retrieval is sent once"),
-        (Mutation::IgnoresTheQuota, &Lifecycle { limit: 1, ..two.clone() }, "nothing is sent beyond the quota"),
-        (Mutation::IgnoresBlocks, &Lifecycle { blocks: true, ..two.clone() }, "nothing is begun for a blocked link"),
+        (
+            Mutation::SendsAgainWhatIsUnknown,
+            &two,
+            "a retrieval is sent once",
+        ),
+        (
+            Mutation::BelievesClaims,
+            &refreshed,
+            "a retrieval is sent once",
+        ),
+        (
+            Mutation::IgnoresTheQuota,
+            &Lifecycle {
+                limit: 1,
+                ..two.clone()
+            },
+            "nothing is sent beyond the quota",
+        ),
+        (
+            Mutation::IgnoresBlocks,
+            &Lifecycle {
+                blocks: true,
+                ..two.clone()
+            },
+            "nothing is begun for a blocked link",
+        ),
         (Mutation::NeverSweeps, &two, "everything ends"),
         (Mutation::NeverExpires, &crashing, "everything ends"),
         (Mutation::NeverExpires, &failing, "everything ends"),
-        (Mutation::SettlesFirst, &Lifecycle { callers: 1, faults: 2, ..two.clone() }, "everything ends"),
+        (
+            Mutation::SettlesFirst,
+            &Lifecycle {
+                callers: 1,
+                faults: 2,
+                ..two.clone()
+            },
+            "everything ends",
+        ),
         (Mutation::ForgetsAnEnd, &two, "what has ended has ended"),
     ];
     for (mutation, model, property) in cases {
-        let found = check(&format!("{mutation:?}"), Lifecycle { mutation, ..model.clone() });
+        let found = check(
+            &format!("{mutation:?}"),
+            Lifecycle {
+                mutation,
+                ..model.clone()
+            },
+        );
         assert!(found.contains(property), "{mutation:?}: {found:?}");
     }
 }

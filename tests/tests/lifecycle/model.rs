@@ -10,13 +10,17 @@ use crate::{
 
 /// Receives after which a message is given up.
 pub(crate) const ATTEMPTS: u8 = 2;
-pub(crate) const DEADLINES: Deadlines = Deadlines { due_s: 1_800, expires_s: 3_600 };
+pub(crate) const DEADLINES: Deadlines = Deadlines {
+    due_s: 1_800,
+    expires_s: 3_600,
+};
 
 /// How long Belvo works on a retrieval, if it ends at all: its own limit is five minutes.
 pub(crate) const BELVO_WORKS_S: i64 = 1_800;
 /// Webhooks arrive until then.
 pub(crate) const LAST_NEWS_S: i64 = 3_600;
-/// By then everything has ended: twice the time after which a request expires has passed since the last news, and a sweep since.
+/// By then everything has ended: twice the time after which a request expires has passed since the
+/// last news, and a sweep since.
 pub(crate) const HORIZON_S: i64 = LAST_NEWS_S + 2 * 3_600 + 2 * 1_800;
 
 /// The model of one link and one window.
@@ -74,13 +78,31 @@ impl Default for Lifecycle {
         let last_start_s = 1_861;
         let (callers, faults, limit, mutation) = (1, 0, 2, Mutation::None);
         let fetches = Fetches::Succeed;
-        Self { callers, faults, limit, refreshes: false, blocks: false, last_start_s, fetches, mutation }
+        Self {
+            callers,
+            faults,
+            limit,
+            refreshes: false,
+            blocks: false,
+            last_start_s,
+            fetches,
+            mutation,
+        }
     }
 }
 
 /// What has to be reachable, so that the rest is not true of nothing.
-pub(crate) const SOMETIMES: [&str; 9] =
-    ["issuing", "unknown", "issued", "notified", "collecting", "collected", "failed", "expired", "claimed"];
+pub(crate) const SOMETIMES: [&str; 9] = [
+    "issuing",
+    "unknown",
+    "issued",
+    "notified",
+    "collecting",
+    "collected",
+    "failed",
+    "expired",
+    "claimed",
+];
 
 impl Model for Lifecycle {
     type State = World;
@@ -114,51 +136,91 @@ impl Model for Lifecycle {
         }
         fn intent_is(world: &World, status: Status) -> bool {
             let open = world.intent.filter(|intent| intent.request.is_none());
-            open.is_some() && world.intent().is_some_and(|intent| intent.status(world.now()) == status)
+            open.is_some()
+                && world
+                    .intent()
+                    .is_some_and(|intent| intent.status(world.now()) == status)
         }
         vec![
-            Property::always("a retrieval is sent once", |_, world: &World| !world.marks.contains(&Mark::SentTwice)),
+            Property::always("a retrieval is sent once", |_, world: &World| {
+                !world.marks.contains(&Mark::SentTwice)
+            }),
             Property::always("nothing is begun for a blocked link", |_, world: &World| {
                 !world.marks.contains(&Mark::SentWhileBlocked)
             }),
-            Property::always("nothing is sent beyond the quota", |model: &Self, world: &World| {
-                let ours = world.retrievals.iter().filter(|retrieval| retrieval.ours).count();
-                world.used <= model.limit && ours <= model.limit.into()
+            Property::always(
+                "nothing is sent beyond the quota",
+                |model: &Self, world: &World| {
+                    let ours = world
+                        .retrievals
+                        .iter()
+                        .filter(|retrieval| retrieval.ours)
+                        .count();
+                    world.used <= model.limit && ours <= model.limit.into()
+                },
+            ),
+            Property::always("a fact stays", |_, world: &World| {
+                !world.marks.contains(&Mark::FactChanged)
             }),
-            Property::always("a fact stays", |_, world: &World| !world.marks.contains(&Mark::FactChanged)),
             Property::always("what has ended has ended", |_, world: &World| {
-                world.ended.iter().all(|id| world.records[id].status().is_terminal())
+                world
+                    .ended
+                    .iter()
+                    .all(|id| world.records[id].status().is_terminal())
             }),
             Property::always("everything ends", |_, world: &World| {
                 let over = world.now_s >= HORIZON_S && world.rests();
-                let has_ended = |id| world.records.get(&id).is_some_and(|facts| facts.status().is_terminal());
+                let has_ended = |id| {
+                    world
+                        .records
+                        .get(&id)
+                        .is_some_and(|facts| facts.status().is_terminal())
+                };
                 let intent_over = world.intent.is_none_or(|intent| match intent.request {
                     Some((id, _)) => has_ended(id),
-                    None => world.intent().is_none_or(|intent| world.now() >= intent.until()),
+                    None => world
+                        .intent()
+                        .is_none_or(|intent| world.now() >= intent.until()),
                 });
-                !over || (world.records.values().all(|facts| facts.status().is_terminal()) && intent_over)
-            }),
-            Property::always("rows that Belvo has are collected in the end", |model: &Self, world: &World| {
-                let over = world.now_s >= HORIZON_S && world.rests();
-                // One that is looked after again and again in vain ends without a look.
                 !over
-                    || model.fetches != Fetches::Succeed
-                    || world.marks.contains(&Mark::LookLost)
-                    || world.records.iter().all(|(id, facts)| {
-                        let has_rows = world.retrievals[*id].phase == Phase::HasRows;
-                        !has_rows || facts.status() == Status::Collected || facts.gave_up
-                    })
+                    || (world
+                        .records
+                        .values()
+                        .all(|facts| facts.status().is_terminal())
+                        && intent_over)
             }),
-            Property::sometimes("issuing", |_, world: &World| intent_is(world, Status::Issuing)),
-            Property::sometimes("unknown", |_, world: &World| intent_is(world, Status::Unknown)),
+            Property::always(
+                "rows that Belvo has are collected in the end",
+                |model: &Self, world: &World| {
+                    let over = world.now_s >= HORIZON_S && world.rests();
+                    // One that is looked after again and again in vain ends without a look.
+                    !over
+                        || model.fetches != Fetches::Succeed
+                        || world.marks.contains(&Mark::LookLost)
+                        || world.records.iter().all(|(id, facts)| {
+                            let has_rows = world.retrievals[*id].phase == Phase::HasRows;
+                            !has_rows || facts.status() == Status::Collected || facts.gave_up
+                        })
+                },
+            ),
+            Property::sometimes("issuing", |_, world: &World| {
+                intent_is(world, Status::Issuing)
+            }),
+            Property::sometimes("unknown", |_, world: &World| {
+                intent_is(world, Status::Unknown)
+            }),
             Property::sometimes("issued", |_, world: &World| is(world, Status::Issued)),
             Property::sometimes("notified", |_, world: &World| is(world, Status::Notified)),
-            Property::sometimes("collecting", |_, world: &World| is(world, Status::Collecting)),
+            Property::sometimes("collecting", |_, world: &World| {
+                is(world, Status::Collecting)
+            }),
             Property::sometimes("collected", |_, world: &World| is(world, Status::Collected)),
             Property::sometimes("failed", |_, world: &World| is(world, Status::Failed)),
             Property::sometimes("expired", |_, world: &World| is(world, Status::Expired)),
             Property::sometimes("claimed", |_, world: &World| {
-                world.intent.is_some_and(|intent| intent.request.is_some_and(|(_, claimed)| claimed))
+                world
+                    .intent
+                    .is_some_and(|intent| intent.request.is_some_and(|(_, claimed)| claimed))
             }),
         ]
     }
@@ -170,7 +232,9 @@ impl Lifecycle {
             match caller {
                 Caller::Done => {}
                 // Callers are alike: the second begins after the first.
-                Caller::Idle if world.now_s > self.last_start_s || world.callers[..number].contains(&Caller::Idle) => {}
+                Caller::Idle
+                    if world.now_s > self.last_start_s
+                        || world.callers[..number].contains(&Caller::Idle) => {}
                 Caller::Idle => actions.push(Action::Request(number)),
                 Caller::Reserved => actions.extend([
                     Action::Request(number),
@@ -184,7 +248,9 @@ impl Lifecycle {
     }
 
     fn collecting(&self, world: &World, actions: &mut Vec<Action>) {
-        let Some(message) = world.queue.first().filter(|message| !message.hidden) else { return };
+        let Some(message) = world.queue.first().filter(|message| !message.hidden) else {
+            return;
+        };
         if message.begun && message.fetches() {
             match self.fetches {
                 Fetches::Succeed => {}
@@ -198,7 +264,11 @@ impl Lifecycle {
         actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);
         // What the queue does to one request, it does to each of several.
         if self.callers == 1 {
-            actions.push(if message.begun { Action::CollectAgain } else { Action::Delay });
+            actions.push(if message.begun {
+                Action::CollectAgain
+            } else {
+                Action::Delay
+            });
         }
     }
 
@@ -220,7 +290,11 @@ impl Lifecycle {
             }
         }
         for webhook in &world.webhooks {
-            actions.extend([Action::Deliver(*webhook), Action::DeliverTwice(*webhook), Action::Lose(*webhook)]);
+            actions.extend([
+                Action::Deliver(*webhook),
+                Action::DeliverTwice(*webhook),
+                Action::Lose(*webhook),
+            ]);
         }
     }
 }

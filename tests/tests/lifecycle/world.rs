@@ -7,8 +7,8 @@ use std::{
 
 use shared::domain::{Answer, Facts, Found, Intent, Sweep, Timestamp};
 
-/// The seconds at which something may happen: the beginning of every half hour, and one minute later, when no sending lasts any
-/// longer.
+/// The seconds at which something may happen: the beginning of every half hour, and one minute
+/// later, when no sending lasts any longer.
 const HALF_AN_HOUR_S: i64 = 1_800;
 const A_MINUTE_S: i64 = 61;
 
@@ -100,7 +100,8 @@ pub(crate) struct Webhook {
     pub(crate) failed: bool,
 }
 
-/// A message, how often it was tried, whether its first step is done, and whether it comes back only with the next half hour.
+/// A message, how often it was tried, whether its first step is done, and whether it comes back
+/// only with the next half hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Message {
     pub(crate) about: About,
@@ -169,11 +170,16 @@ impl World {
     /// The intent as the store would read it.
     pub(crate) fn intent(&self) -> Option<Intent> {
         self.intent.map(|stored| {
-            let answer = stored.request.map_or(Answer::None, |(id, claimed)| Answer::Request {
-                status: self.records.get(&id).map(Facts::status),
-                claimed,
-            });
-            Intent { since: instant(stored.since_s), answer }
+            let answer = stored
+                .request
+                .map_or(Answer::None, |(id, claimed)| Answer::Request {
+                    status: self.records.get(&id).map(Facts::status),
+                    claimed,
+                });
+            Intent {
+                since: instant(stored.since_s),
+                answer,
+            }
         })
     }
 
@@ -181,7 +187,10 @@ impl World {
     pub(crate) fn found(&self) -> Found {
         let rows: Vec<Id> = self.with_rows().collect();
         let news = rows.iter().filter(|id| !self.stored.contains(id)).count();
-        Found { rows: rows.len() as u64, news: news as u64 }
+        Found {
+            rows: rows.len() as u64,
+            news: news as u64,
+        }
     }
 
     pub(crate) fn with_rows(&self) -> impl Iterator<Item = Id> {
@@ -196,17 +205,27 @@ impl World {
     }
 
     pub(crate) fn is_due(&self) -> bool {
-        self.records.values().any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
+        self.records
+            .values()
+            .any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
     }
 
-    /// Goes on to the next instant at which something may happen. A function that was at work no longer is. From `quiet_s` on
-    /// nothing comes from outside any more, so that time goes on to what is due, or to the end.
+    /// Goes on to the next instant at which something may happen. A function that was at work no
+    /// longer is. From `quiet_s` on nothing comes from outside any more, so that time goes on to
+    /// what is due, or to the end.
     pub(crate) fn elapse(&mut self, quiet_s: i64, end_s: i64) {
         let into = self.now_s % HALF_AN_HOUR_S;
-        let half_hour = |second: i64| second + (HALF_AN_HOUR_S - second % HALF_AN_HOUR_S) % HALF_AN_HOUR_S;
+        let half_hour =
+            |second: i64| second + (HALF_AN_HOUR_S - second % HALF_AN_HOUR_S) % HALF_AN_HOUR_S;
         self.now_s = if self.now_s >= quiet_s && self.queue.is_empty() {
-            let due = self.records.values().filter_map(|facts| facts.due_at).map(seconds).min();
-            due.map_or(end_s, |due_s| half_hour(due_s.max(self.now_s + 1))).min(end_s)
+            let due = self
+                .records
+                .values()
+                .filter_map(|facts| facts.due_at)
+                .map(seconds)
+                .min();
+            due.map_or(end_s, |due_s| half_hour(due_s.max(self.now_s + 1)))
+                .min(end_s)
         } else if into == 0 {
             self.now_s + A_MINUTE_S
         } else {
@@ -228,7 +247,12 @@ impl World {
 
     /// Notes which records have ended.
     pub(crate) fn note_ended(&mut self) {
-        self.ended.extend(self.records.iter().filter(|(_, facts)| facts.status().is_terminal()).map(|(id, _)| *id));
+        self.ended.extend(
+            self.records
+                .iter()
+                .filter(|(_, facts)| facts.status().is_terminal())
+                .map(|(id, _)| *id),
+        );
     }
 }
 

@@ -1,7 +1,12 @@
-//! The deployed stack while a part of it is down. A test binary of its own: cargo runs it when the others are done, so
-//! that nobody else misses the part.
+//! The deployed stack while a part of it is down. A test binary of its own: cargo runs it when the
+//! others are done, so that nobody else misses the part.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
@@ -17,15 +22,24 @@ async fn while_the_queue_refuses_webhooks_belvo_is_told_to_deliver_again_and_not
     });
     queue_policy(&stack, &refusal.to_string()).await;
 
-    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&uuid::Uuid::new_v4().to_string()));
-    let refused = stack.deliver(body.to_string(), Some(&stack.authorization)).await;
+    let body = link.webhook(
+        "TRANSACTIONS",
+        "historical_update",
+        Some(&uuid::Uuid::new_v4().to_string()),
+    );
+    let refused = stack
+        .deliver(body.to_string(), Some(&stack.authorization))
+        .await;
     let id = link.retrieve().await;
     stack.failed_deliveries(&link.id).await;
     queue_policy(&stack, "").await;
 
     assert_eq!(refused.status, 503, "{refused:?}");
     assert_eq!(refused.headers["content-type"], "application/problem+json");
-    assert_eq!(stack.request_with_status(&id, "collected").await["verdict"], "complete");
+    assert_eq!(
+        stack.request_with_status(&id, "collected").await["verdict"],
+        "complete"
+    );
     link.assert_equals_the_sandbox().await;
 }
 

@@ -5,7 +5,12 @@ use serde_json::{Value, json};
 use tests::{Link, Stack};
 
 async fn balances(stack: &Stack, link: &Link<'_>, account: &str, parameters: &str) -> Value {
-    let answer = stack.get(&format!("/links/{}/accounts/{account}/balances{parameters}", link.id)).await;
+    let answer = stack
+        .get(&format!(
+            "/links/{}/accounts/{account}/balances{parameters}",
+            link.id
+        ))
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.body
 }
@@ -15,20 +20,37 @@ async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     let first = link.collect().await;
-    let accounts = stack.get(&format!("/links/{}/accounts", link.id)).await.body;
+    let accounts = stack
+        .get(&format!("/links/{}/accounts", link.id))
+        .await
+        .body;
     let account = accounts["accounts"][0].clone();
     let id = account["id"].as_str().unwrap();
 
     let path = format!("links/{}/accounts/{id}", link.id);
-    stack.sandbox(Method::PATCH, &path, Some(json!({"balance": {"current": 1_234_567.89}}))).await;
+    stack
+        .sandbox(
+            Method::PATCH,
+            &path,
+            Some(json!({"balance": {"current": 1_234_567.89}})),
+        )
+        .await;
     let second = link.collect().await;
     link.collect().await;
 
     let history = balances(&stack, &link, id, "").await;
-    let [newest, oldest] = history["balances"].as_array().unwrap().as_slice() else { panic!("{history}") };
+    let [newest, oldest] = history["balances"].as_array().unwrap().as_slice() else {
+        panic!("{history}")
+    };
     assert_eq!(newest["balance"]["current"].to_string(), "1234567.89");
-    assert_eq!((&newest["observed_by"], &oldest["observed_by"]), (&second["id"], &first["id"]));
-    assert_eq!(tests::difference(&oldest["balance"], &account["balance"]), None);
+    assert_eq!(
+        (&newest["observed_by"], &oldest["observed_by"]),
+        (&second["id"], &first["id"])
+    );
+    assert_eq!(
+        tests::difference(&oldest["balance"], &account["balance"]),
+        None
+    );
     assert_eq!(oldest["collected_at"], account["collected_at"]);
     assert!(oldest["collected_at"].as_str() < newest["collected_at"].as_str());
 
@@ -45,7 +67,10 @@ async fn an_account_that_did_not_change_is_not_written_again() {
     let link = stack.recurrent_link(60).await;
     link.collect().await;
     let before = link.written_at().await;
-    assert!(before.keys().any(|item| item.starts_with("B#")) && before.keys().any(|item| item.starts_with("A#")));
+    assert!(
+        before.keys().any(|item| item.starts_with("B#"))
+            && before.keys().any(|item| item.starts_with("A#"))
+    );
 
     link.collect().await;
 
@@ -56,7 +81,15 @@ async fn an_account_that_did_not_change_is_not_written_again() {
 async fn a_malformed_account_id_is_named() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
-    let answer = stack.get(&format!("/links/{}/accounts/a%20b/balances", link.id)).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("account")));
-    assert_eq!(balances(&stack, &link, "unknown", "").await, json!({"balances": [], "next_cursor": null}));
+    let answer = stack
+        .get(&format!("/links/{}/accounts/a%20b/balances", link.id))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["field"]),
+        (400, &json!("account"))
+    );
+    assert_eq!(
+        balances(&stack, &link, "unknown", "").await,
+        json!({"balances": [], "next_cursor": null})
+    );
 }

@@ -1,11 +1,15 @@
-//! The verdict: what was fetched against what Belvo's pages count, and what is stored against what the webhook declared.
+//! The verdict: what was fetched against what Belvo's pages count, and what is stored against what
+//! the webhook declared.
 
 use serde_json::{Value, json};
 use tests::{Stack, days_ago, eventually};
 
 fn check<'a>(record: &'a Value, what: &str) -> &'a Value {
     let checks = record["compared"].as_array().expect("checks");
-    checks.iter().find(|check| check["what"] == what).unwrap_or_else(|| panic!("{what} in {record}"))
+    checks
+        .iter()
+        .find(|check| check["what"] == what)
+        .unwrap_or_else(|| panic!("{what} in {record}"))
 }
 
 #[tokio::test]
@@ -25,7 +29,11 @@ async fn everything_the_webhook_declares_is_compared_with_the_store() {
         "last_transaction_date",
     ] {
         let check = check(&record, what);
-        assert_eq!((&check["verdict"], &check["belvo"]), (&json!("complete"), &check["ours"]), "{what}");
+        assert_eq!(
+            (&check["verdict"], &check["belvo"]),
+            (&json!("complete"), &check["ours"]),
+            "{what}"
+        );
         assert!(!check["belvo"].is_null());
     }
 }
@@ -35,19 +43,29 @@ async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
 
-    let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
+    let record = link
+        .announce(json!({"data": {"total_transactions": 52}}))
+        .await;
 
     assert_eq!(
-        (&record["verdict"], &check(&record, "rows_of_pages")["verdict"]),
+        (
+            &record["verdict"],
+            &check(&record, "rows_of_pages")["verdict"]
+        ),
         (&json!("short by 12"), &json!("complete"))
     );
     let declared = check(&record, "total_transactions");
-    assert_eq!((&declared["belvo"], &declared["ours"]), (&json!(52), &json!(40)));
+    assert_eq!(
+        (&declared["belvo"], &declared["ours"]),
+        (&json!(52), &json!(40))
+    );
 
     let id = record["id"].as_str().unwrap();
     let logged = eventually("the log line of the collection", || async {
         let logs = stack.function_logs().await;
-        let collected = logs.lines().find(|text| text.contains(id) && text.contains("rows collected"))?;
+        let collected = logs
+            .lines()
+            .find(|text| text.contains(id) && text.contains("rows collected"))?;
         serde_json::from_str::<Value>(collected).ok()
     })
     .await;
@@ -59,7 +77,9 @@ async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_
 async fn more_rows_than_declared_are_no_loss() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
-    let record = link.announce(json!({"data": {"total_transactions": 30}})).await;
+    let record = link
+        .announce(json!({"data": {"total_transactions": 30}}))
+        .await;
     assert_eq!(record["verdict"], "over by 10");
 }
 
@@ -67,34 +87,59 @@ async fn more_rows_than_declared_are_no_loss() {
 async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
-    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"drop": true}})).await;
-    let id = stack.request(&link.days(6, 0)).await.body["request_id"].as_str().unwrap().to_owned();
+    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"drop": true}}))
+        .await;
+    let id = stack.request(&link.days(6, 0)).await.body["request_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     // A webhook that speaks of the whole year.
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
     body["data"] = json!({
         "total_transactions": 60, "first_transaction_date": days_ago(360), "last_transaction_date": days_ago(0)
     });
-    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+    assert_eq!(
+        stack
+            .deliver(body.to_string(), Some(&stack.authorization))
+            .await
+            .status,
+        202
+    );
 
     let record = stack.request_with_status(&id, "collected").await;
     assert_eq!(record["verdict"], "complete");
-    assert_eq!(record["compared"].as_array().unwrap().len(), 1, "the pages: {record}");
+    assert_eq!(
+        record["compared"].as_array().unwrap().len(),
+        1,
+        "the pages: {record}"
+    );
 }
 
 #[tokio::test]
 async fn a_later_webhook_without_totals_does_not_take_a_verdict_back() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
-    let record = link.announce(json!({"data": {"total_transactions": 52}})).await;
+    let record = link
+        .announce(json!({"data": {"total_transactions": 52}}))
+        .await;
     let id = record["id"].as_str().unwrap();
 
-    let again = link.webhook("TRANSACTIONS", "historical_update", Some(id)).to_string();
-    assert_eq!(stack.deliver(again, Some(&stack.authorization)).await.status, 202);
+    let again = link
+        .webhook("TRANSACTIONS", "historical_update", Some(id))
+        .to_string();
+    assert_eq!(
+        stack
+            .deliver(again, Some(&stack.authorization))
+            .await
+            .status,
+        202
+    );
 
     eventually("the second collection", || async {
         let now = stack.get(&format!("/requests/{id}")).await.body;
-        let collected_again = now["collection"]["finished_at"] != record["collection"]["finished_at"];
+        let collected_again =
+            now["collection"]["finished_at"] != record["collection"]["finished_at"];
         collected_again.then(|| assert_eq!(now["verdict"], "short by 12"))
     })
     .await;
@@ -102,13 +147,30 @@ async fn a_later_webhook_without_totals_does_not_take_a_verdict_back() {
 
 /// What a metric filter of template.yaml makes of a log line.
 async fn metric_value(stack: &Stack, metric: &str, line: &Value) -> u64 {
-    let filters = stack.local_aws("logs", "Logs_20140328.DescribeMetricFilters", &json!({})).await;
-    let filters = filters["metricFilters"].as_array().expect("filters").clone();
-    let filter = filters.iter().find(|filter| filter["metricTransformations"][0]["metricName"] == metric);
+    let filters = stack
+        .local_aws("logs", "Logs_20140328.DescribeMetricFilters", &json!({}))
+        .await;
+    let filters = filters["metricFilters"]
+        .as_array()
+        .expect("filters")
+        .clone();
+    let filter = filters
+        .iter()
+        .find(|filter| filter["metricTransformations"][0]["metricName"] == metric);
     let filter = filter.unwrap_or_else(|| panic!("no filter for {metric}"));
-    let pattern = format!("{{ $.fields.message = \"{}\" }}", line["fields"]["message"].as_str().unwrap());
-    assert_eq!(filter["filterPattern"], pattern, "the line is one that the filter takes");
-    let path = filter["metricTransformations"][0]["metricValue"].as_str().unwrap().strip_prefix("$.").unwrap();
+    let pattern = format!(
+        "{{ $.fields.message = \"{}\" }}",
+        line["fields"]["message"].as_str().unwrap()
+    );
+    assert_eq!(
+        filter["filterPattern"], pattern,
+        "the line is one that the filter takes"
+    );
+    let path = filter["metricTransformations"][0]["metricValue"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("$.")
+        .unwrap();
     let value = path.split('.').fold(line, |value, name| &value[name]);
     value.as_u64().unwrap_or_else(|| panic!("{path} in {line}"))
 }

@@ -11,18 +11,30 @@ const CALLBACKS: [(&str, &str); 3] = [
 ];
 
 fn callbacks() -> Value {
-    CALLBACKS.iter().map(|(name, url)| ((*name).to_owned(), json!(url))).collect::<serde_json::Map<_, _>>().into()
+    CALLBACKS
+        .iter()
+        .map(|(name, url)| ((*name).to_owned(), json!(url)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
-/// Opens the widget as the body says, presses its button, and returns the parameters that the callback gets.
+/// Opens the widget as the body says, presses its button, and returns the parameters that the
+/// callback gets.
 async fn through_the_widget(stack: &Stack, mut body: Value, button: &str) -> Vec<(String, String)> {
     body["callback_urls"] = callbacks();
     let token = stack.post("/connect/token", &body).await;
     assert_eq!(token.status, 201, "{token:?}");
-    let answer = stack.in_the_widget(token.body["widget_url"].as_str().unwrap(), button).await;
+    let answer = stack
+        .in_the_widget(token.body["widget_url"].as_str().unwrap(), button)
+        .await;
     assert_eq!(answer.status, 303, "{answer:?}");
     let callback = Url::parse(answer.headers["location"].to_str().unwrap()).unwrap();
-    assert!(CALLBACKS.iter().any(|(_, url)| callback.as_str().starts_with(url)), "{callback}");
+    assert!(
+        CALLBACKS
+            .iter()
+            .any(|(_, url)| callback.as_str().starts_with(url)),
+        "{callback}"
+    );
     callback.query_pairs().into_owned().collect()
 }
 
@@ -34,8 +46,14 @@ fn user(external_id: &str, access_mode: &str) -> Value {
 /// A user connects; the link is registered.
 async fn connect<'a>(stack: &'a Stack, external_id: &str, access_mode: &str) -> Link<'a> {
     let callback = through_the_widget(stack, user(external_id, access_mode), "connect").await;
-    let id = callback.into_iter().find(|(name, _)| name == "link").expect("a link").1;
-    let registered = stack.post("/links", &json!({"link": id, "external_id": external_id})).await;
+    let id = callback
+        .into_iter()
+        .find(|(name, _)| name == "link")
+        .expect("a link")
+        .1;
+    let registered = stack
+        .post("/links", &json!({"link": id, "external_id": external_id}))
+        .await;
     assert_eq!(registered.status, 201, "{registered:?}");
     stack.known_link(&id)
 }
@@ -43,8 +61,16 @@ async fn connect<'a>(stack: &'a Stack, external_id: &str, access_mode: &str) -> 
 /// The link's requests, once there is one that is collected.
 async fn collected(stack: &Stack, link: &Link<'_>) -> Value {
     eventually("the history to be collected", || async {
-        let requests = stack.get(&format!("/links/{}/requests", link.id)).await.body["requests"].clone();
-        let collected = requests.as_array()?.iter().find(|request| request["status"] == "collected")?.clone();
+        let requests = stack
+            .get(&format!("/links/{}/requests", link.id))
+            .await
+            .body["requests"]
+            .clone();
+        let collected = requests
+            .as_array()?
+            .iter()
+            .find(|request| request["status"] == "collected")?
+            .clone();
         Some(collected)
     })
     .await
@@ -63,35 +89,67 @@ async fn the_history_of_a_new_link_arrives_without_a_retrieval() {
 
         let record = collected(&stack, &link).await;
 
-        assert_eq!((&record["verdict"], record.get("issued_at")), (&json!("complete"), None), "{record}");
+        assert_eq!(
+            (&record["verdict"], record.get("issued_at")),
+            (&json!("complete"), None),
+            "{record}"
+        );
         assert_eq!(link.assert_equals_the_sandbox().await.len(), 250);
         assert_eq!(link.retrievals().await, 0, "{access_mode}");
         let shown = stack.get(&format!("/links/{}", link.id)).await.body;
-        assert_eq!((&shown["external_id"], &shown["access_mode"]), (&json!(external_id), &json!(access_mode)));
+        assert_eq!(
+            (&shown["external_id"], &shown["access_mode"]),
+            (&json!(external_id), &json!(access_mode))
+        );
         let quota = stack.get(&format!("/links/{}/quota", link.id)).await.body;
-        assert_eq!(quota["retrievals"][0]["used"], 1, "Belvo took one to make the link");
+        assert_eq!(
+            quota["retrievals"][0]["used"], 1,
+            "Belvo took one to make the link"
+        );
         let listed = stack.get("/links?limit=500").await.body;
-        assert!(listed["links"].as_array().unwrap().iter().any(|listed| listed["link"] == json!(link.id)));
+        assert!(
+            listed["links"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|listed| listed["link"] == json!(link.id))
+        );
     }
 }
 
 #[tokio::test]
 async fn a_link_that_a_browser_made_up_is_not_registered() {
     let stack = Stack::of_this_run();
-    let theirs = stack.link(json!({"transactions": 1, "external_id": own_id()})).await;
-    let answer = stack.post("/links", &json!({"link": theirs.id, "external_id": own_id()})).await;
+    let theirs = stack
+        .link(json!({"transactions": 1, "external_id": own_id()}))
+        .await;
+    let answer = stack
+        .post(
+            "/links",
+            &json!({"link": theirs.id, "external_id": own_id()}),
+        )
+        .await;
     assert_eq!(
         (answer.status.as_u16(), answer.body["type"].as_str()),
         (422, Some("urn:belvo-ingest:problem:not-your-link"))
     );
-    assert_eq!(stack.get(&format!("/links/{}", theirs.id)).await.status, 404);
+    assert_eq!(
+        stack.get(&format!("/links/{}", theirs.id)).await.status,
+        404
+    );
 }
 
 #[tokio::test]
 async fn a_user_who_gives_up_in_the_widget_leaves_nothing() {
     let stack = Stack::of_this_run();
     let callback = through_the_widget(&stack, user(&own_id(), "recurrent"), "fail").await;
-    assert!(callback.contains(&("last_encountered_error_code".to_owned(), "login_error".to_owned())), "{callback:?}");
+    assert!(
+        callback.contains(&(
+            "last_encountered_error_code".to_owned(),
+            "login_error".to_owned()
+        )),
+        "{callback:?}"
+    );
     assert!(!callback.iter().any(|(name, _)| name == "link"));
 }
 
@@ -102,20 +160,41 @@ async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget()
     let link = connect(&stack, &external_id, "recurrent").await;
     collected(&stack, &link).await;
     let event = Some(json!({"code": "invalid_credentials"}));
-    stack.sandbox(reqwest::Method::POST, &format!("links/{}/event", link.id), event).await;
+    stack
+        .sandbox(
+            reqwest::Method::POST,
+            &format!("links/{}/event", link.id),
+            event,
+        )
+        .await;
     eventually("the link to be blocked", || async {
         let shown = stack.get(&format!("/links/{}", link.id)).await.body;
         (shown["blocked"]["reason"] == "invalid_credentials").then_some(())
     })
     .await;
     let refused = link.request().await;
-    assert_eq!((refused.status.as_u16(), &refused.body["blocked"]["reason"]), (409, &json!("invalid_credentials")));
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["blocked"]["reason"]),
+        (409, &json!("invalid_credentials"))
+    );
 
     let callback = through_the_widget(&stack, json!({"link": link.id}), "connect").await;
-    assert!(callback.contains(&("link".to_owned(), link.id.clone())), "the same link: {callback:?}");
-    let mended = stack.post("/links", &json!({"link": link.id, "external_id": external_id})).await;
+    assert!(
+        callback.contains(&("link".to_owned(), link.id.clone())),
+        "the same link: {callback:?}"
+    );
+    let mended = stack
+        .post(
+            "/links",
+            &json!({"link": link.id, "external_id": external_id}),
+        )
+        .await;
 
-    assert_eq!((mended.status.as_u16(), mended.body.get("blocked")), (200, None), "{mended:?}");
+    assert_eq!(
+        (mended.status.as_u16(), mended.body.get("blocked")),
+        (200, None),
+        "{mended:?}"
+    );
     assert_eq!(link.request().await.status, 202);
     assert_eq!(link.retrievals().await, 1, "only the last one was sent");
 }
@@ -127,7 +206,9 @@ async fn a_person_who_asks_for_it_is_erased() {
     collected(&stack, &link).await;
     assert_eq!(link.stored().await.len(), 250);
 
-    let answer = stack.delete(&format!("/links/{}?rows=erase", link.id)).await;
+    let answer = stack
+        .delete(&format!("/links/{}?rows=erase", link.id))
+        .await;
 
     assert_eq!(answer.status, 202, "{answer:?}");
     let shown = eventually("the link to be erased", || async {
@@ -136,7 +217,10 @@ async fn a_person_who_asks_for_it_is_erased() {
     })
     .await;
     assert_eq!(shown["external_id"], Value::Null);
-    assert!(link.written_at().await.is_empty(), "no item of the link is left");
+    assert!(
+        link.written_at().await.is_empty(),
+        "no item of the link is left"
+    );
     assert_eq!(link.request().await.body["blocked"]["reason"], "deleted");
 }
 
@@ -144,7 +228,8 @@ async fn a_person_who_asks_for_it_is_erased() {
 async fn who_connects_is_not_logged() {
     let stack = Stack::of_this_run();
     let mut body = user(&own_id(), "recurrent");
-    body["identification"] = json!({"type": "CPF", "number": "52998224725", "name": "Planted Name"});
+    body["identification"] =
+        json!({"type": "CPF", "number": "52998224725", "name": "Planted Name"});
     body["callback_urls"] = callbacks();
     let token = stack.post("/connect/token", &body).await;
     assert_eq!(token.headers["cache-control"], "no-store");

@@ -1,5 +1,5 @@
-//! Every answer that Belvo documents, through the sandbox: what it does to the message and to the request. The table is
-//! that of docs/ERRORS.md, which is that of `shared/src/belvo/error.rs`.
+//! Every answer that Belvo documents, through the sandbox: what it does to the message and to the
+//! request. The table is that of docs/ERRORS.md, which is that of `shared/src/belvo/error.rs`.
 
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
@@ -17,31 +17,96 @@ enum Outcome {
 
 use Outcome::{Alarms, ComesBack, Fails};
 
-/// A line of the table in docs/ERRORS.md (status and code as written there), an answer of Belvo's that it is about, and
-/// what follows.
+/// A line of the table in docs/ERRORS.md (status and code as written there), an answer of Belvo's
+/// that it is about, and what follows.
 fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
     let error = |code: &str| json!({"error": {"code": code}});
     vec![
-        ("400", "`too_many_sessions`", error("too_many_sessions"), ComesBack(120)),
-        ("400", "`institution_down`", error("institution_down"), ComesBack(900)),
-        ("400", "`institution_unavailable`", error("institution_unavailable"), ComesBack(900)),
-        ("400", "`unavailable_data`", error("unavailable_data"), ComesBack(900)),
-        ("401", "`consent_without_accounts`", error("consent_without_accounts"), Fails),
+        (
+            "400",
+            "`too_many_sessions`",
+            error("too_many_sessions"),
+            ComesBack(120),
+        ),
+        (
+            "400",
+            "`institution_down`",
+            error("institution_down"),
+            ComesBack(900),
+        ),
+        (
+            "400",
+            "`institution_unavailable`",
+            error("institution_unavailable"),
+            ComesBack(900),
+        ),
+        (
+            "400",
+            "`unavailable_data`",
+            error("unavailable_data"),
+            ComesBack(900),
+        ),
+        (
+            "401",
+            "`consent_without_accounts`",
+            error("consent_without_accounts"),
+            Fails,
+        ),
         ("401", "any other", error("authentication_failed"), Alarms),
-        ("4xx", "HTML instead of JSON", json!({"html_403": true}), ComesBack(30)),
-        ("403", "`access_to_production_denied`", error("access_to_production_denied"), Alarms),
-        ("403", "`access_to_resource_denied`", error("access_to_resource_denied"), Alarms),
-        ("403", "`permission_denied`", error("permission_denied"), ComesBack(900)),
-        ("403", "`quota_limit_reached`", error("quota_limit_reached"), ComesBack(900)),
+        (
+            "4xx",
+            "HTML instead of JSON",
+            json!({"html_403": true}),
+            ComesBack(30),
+        ),
+        (
+            "403",
+            "`access_to_production_denied`",
+            error("access_to_production_denied"),
+            Alarms,
+        ),
+        (
+            "403",
+            "`access_to_resource_denied`",
+            error("access_to_resource_denied"),
+            Alarms,
+        ),
+        (
+            "403",
+            "`permission_denied`",
+            error("permission_denied"),
+            ComesBack(900),
+        ),
+        (
+            "403",
+            "`quota_limit_reached`",
+            error("quota_limit_reached"),
+            ComesBack(900),
+        ),
         ("408", "any other", error("request_timeout"), ComesBack(60)),
-        ("409", "`link_refreshed`", error("link_refreshed"), ComesBack(600)),
+        (
+            "409",
+            "`link_refreshed`",
+            error("link_refreshed"),
+            ComesBack(600),
+        ),
         ("429", "any other", json!({"status": 429}), ComesBack(30)),
-        ("429", "any other", json!({"status": 429, "retry_after": 77}), ComesBack(77)),
+        (
+            "429",
+            "any other",
+            json!({"status": 429, "retry_after": 77}),
+            ComesBack(77),
+        ),
         ("5xx", "any other", error("unexpected_error"), ComesBack(3)),
         ("5xx", "any other", json!({"status": 503}), ComesBack(3)),
         ("4xx", "any other", error("login_error"), Fails),
         ("4xx", "any other", error("invalid_link"), Fails),
-        ("4xx", "any other", error("operational_limits_reached"), Fails),
+        (
+            "4xx",
+            "any other",
+            error("operational_limits_reached"),
+            Fails,
+        ),
         ("4xx", "any other", error("not_found"), Fails),
         ("4xx", "any other", error("expired_credentials"), Fails),
         ("4xx", "any other", error("token_required"), Fails),
@@ -51,10 +116,14 @@ fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
 #[test]
 fn every_line_of_the_documented_table_has_a_case() {
     let documented = include_str!("../../../docs/ERRORS.md").lines();
-    let lines: Vec<_> = documented.filter(|line| line.starts_with("| 4") || line.starts_with("| 5")).collect();
+    let lines: Vec<_> = documented
+        .filter(|line| line.starts_with("| 4") || line.starts_with("| 5"))
+        .collect();
     assert!(lines.len() > 10);
     for line in lines {
-        let tested = cases().iter().any(|(status, code, ..)| line.starts_with(&format!("| {status} | {code} |")));
+        let tested = cases()
+            .iter()
+            .any(|(status, code, ..)| line.starts_with(&format!("| {status} | {code} |")));
         assert!(tested, "{line}");
     }
 }
@@ -80,9 +149,16 @@ async fn every_documented_answer_has_its_consequence() {
                 assert_eq!(line["level"], "WARN", "{answer}: {line}");
                 let waits = line["fields"]["wait_s"].as_u64().unwrap();
                 assert!((wait..=wait * 3 / 2).contains(&waits), "{answer}: {line}");
-                assert_eq!(stack.get(&format!("/requests/{request}")).await.body["status"], "notified");
+                assert_eq!(
+                    stack.get(&format!("/requests/{request}")).await.body["status"],
+                    "notified"
+                );
             }
-            Alarms => assert_eq!(handed_back(&stack, &request).await["level"], "ERROR", "{answer}"),
+            Alarms => assert_eq!(
+                handed_back(&stack, &request).await["level"],
+                "ERROR",
+                "{answer}"
+            ),
         }
     }
 }
@@ -91,7 +167,9 @@ async fn every_documented_answer_has_its_consequence() {
 async fn handed_back(stack: &Stack, request: &str) -> Value {
     eventually(&format!("request {request} to be handed back"), || async {
         let logs = stack.function_logs().await;
-        let mut lines = logs.lines().filter(|line| line.contains(request) && line.contains("\"wait_s\""));
+        let mut lines = logs
+            .lines()
+            .filter(|line| line.contains(request) && line.contains("\"wait_s\""));
         lines.find_map(|line| serde_json::from_str(line).ok())
     })
     .await

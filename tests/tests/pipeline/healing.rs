@@ -23,32 +23,60 @@ async fn the_schedules_message_lets_an_overdue_request_end_collected() {
         at,
         due_at: at.plus_seconds(1_800),
     };
-    Requests::new(&stack.aws, stack.requests_table.clone()).issued(&issued).await.unwrap();
+    Requests::new(&stack.aws, stack.requests_table.clone())
+        .issued(&issued)
+        .await
+        .unwrap();
 
     send_as_the_schedule_does(&stack).await;
 
-    let record = stack.request_with_status(issued.id.as_str(), "collected").await;
-    assert_eq!((&record["verdict"], &record["notified_at"]), (&json!("complete"), &Value::Null));
+    let record = stack
+        .request_with_status(issued.id.as_str(), "collected")
+        .await;
+    assert_eq!(
+        (&record["verdict"], &record["notified_at"]),
+        (&json!("complete"), &Value::Null)
+    );
     link.assert_equals_the_sandbox().await;
     eventually("the log line that the metric is made of", || async {
         let logs = stack.function_logs().await;
-        let lines = logs.lines().filter(|line| line.contains("overdue requests"));
-        let lines: Vec<Value> = lines.filter_map(|line| serde_json::from_str(line).ok()).collect();
-        lines.iter().any(|line| line["fields"]["oldest_s"].as_u64() >= Some(3_600)).then_some(())
+        let lines = logs
+            .lines()
+            .filter(|line| line.contains("overdue requests"));
+        let lines: Vec<Value> = lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
+        lines
+            .iter()
+            .any(|line| line["fields"]["oldest_s"].as_u64() >= Some(3_600))
+            .then_some(())
     })
     .await;
 }
 
 /// Sends what the rule of template.yaml sends, to where it sends it.
 async fn send_as_the_schedule_does(stack: &Stack) {
-    let rules = stack.local_aws("events", "AWSEvents.ListRules", &json!({})).await;
+    let rules = stack
+        .local_aws("events", "AWSEvents.ListRules", &json!({}))
+        .await;
     let rules = rules["Rules"].as_array().unwrap().clone();
-    let rule = rules.iter().find(|rule| rule["ScheduleExpression"] == "rate(5 minutes)").expect("the rule");
-    let targets = stack.local_aws("events", "AWSEvents.ListTargetsByRule", &json!({"Rule": rule["Name"]})).await;
+    let rule = rules
+        .iter()
+        .find(|rule| rule["ScheduleExpression"] == "rate(5 minutes)")
+        .expect("the rule");
+    let targets = stack
+        .local_aws(
+            "events",
+            "AWSEvents.ListTargetsByRule",
+            &json!({"Rule": rule["Name"]}),
+        )
+        .await;
     let target = &targets["Targets"][0];
     let queue = stack.queue_url.rsplit('/').next().unwrap();
     assert!(target["Arn"].as_str().unwrap().ends_with(queue));
-    let template = target["InputTransformer"]["InputTemplate"].as_str().unwrap();
+    let template = target["InputTransformer"]["InputTemplate"]
+        .as_str()
+        .unwrap();
     aws_sdk_sqs::Client::new(&stack.aws)
         .send_message()
         .queue_url(&stack.queue_url)

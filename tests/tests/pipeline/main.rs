@@ -1,6 +1,12 @@
-//! The deployed stack, from outside: what goes in through the API and Belvo's webhooks comes out complete.
+//! The deployed stack, from outside: what goes in through the API and Belvo's webhooks comes out
+//! complete.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod accounts;
 mod changing;

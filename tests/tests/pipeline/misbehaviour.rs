@@ -9,10 +9,14 @@ use tests::{Stack, eventually};
 #[tokio::test]
 async fn a_second_page_that_fails_once_is_fetched_again() {
     let stack = Stack::of_this_run();
-    for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true}), json!({"torn_page": 2})]
-    {
+    for action in [
+        json!({"error": {"code": "unexpected_error"}}),
+        json!({"disconnect": true}),
+        json!({"torn_page": 2}),
+    ] {
         let link = stack.recurrent_link(1_100).await;
-        link.misbehave(json!({"on": "get", "page": 2, "times": 1, "action": action})).await;
+        link.misbehave(json!({"on": "get", "page": 2, "times": 1, "action": action}))
+            .await;
 
         let record = link.collect().await;
 
@@ -25,7 +29,8 @@ async fn a_second_page_that_fails_once_is_fetched_again() {
 async fn a_limit_hit_is_never_nothing_new() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
-    link.misbehave(json!({"on": "get", "times": 1, "action": {"status": 429, "retry_after": 1}})).await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"status": 429, "retry_after": 1}}))
+        .await;
 
     assert_eq!(link.collect().await["collection"]["rows"], 10);
 }
@@ -34,12 +39,19 @@ async fn a_limit_hit_is_never_nothing_new() {
 async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_100).await;
-    link.misbehave(json!({"on": "get", "times": 1, "action": {"drift": {"insert": 7}}})).await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"drift": {"insert": 7}}}))
+        .await;
 
     let record = link.collect().await;
 
-    assert_eq!((&record["verdict"], &record["collection"]["rows"]), (&json!("over by 7"), &json!(1_107)));
-    assert_eq!(record["compared"][0]["verdict"], "complete", "as many as Belvo's pages count in the end");
+    assert_eq!(
+        (&record["verdict"], &record["collection"]["rows"]),
+        (&json!("over by 7"), &json!(1_107))
+    );
+    assert_eq!(
+        record["compared"][0]["verdict"], "complete",
+        "as many as Belvo's pages count in the end"
+    );
     link.assert_equals_the_sandbox().await;
 }
 
@@ -47,7 +59,8 @@ async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
 async fn a_page_that_stays_lost_is_counted_as_missing() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1_100).await;
-    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}})).await;
+    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}}))
+        .await;
 
     let record = link.collect().await;
 
@@ -60,7 +73,10 @@ async fn keys_are_not_sent_to_another_host() {
     let stack = Stack::of_this_run();
     let elsewhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", elsewhere.local_addr().unwrap());
-    for action in [json!({"foreign_next": origin}), json!({"redirect": format!("{origin}/api/transactions/")})] {
+    for action in [
+        json!({"foreign_next": origin}),
+        json!({"redirect": format!("{origin}/api/transactions/")}),
+    ] {
         let link = stack.recurrent_link(1_100).await;
         link.misbehave(json!({"on": "get", "action": action})).await;
         let id = link.retrieve().await;
@@ -74,7 +90,10 @@ async fn keys_are_not_sent_to_another_host() {
 
         let visitor = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
         assert!(visitor.is_err(), "somebody came to {origin}");
-        assert_ne!(stack.get(&format!("/requests/{id}")).await.body["status"], "collected");
+        assert_ne!(
+            stack.get(&format!("/requests/{id}")).await.body["status"],
+            "collected"
+        );
     }
 }
 
@@ -82,11 +101,15 @@ async fn keys_are_not_sent_to_another_host() {
 async fn what_belvo_refuses_for_good_ends_the_request_with_its_reason() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
-    link.misbehave(json!({"on": "get", "action": {"error": {"code": "invalid_link"}}})).await;
+    link.misbehave(json!({"on": "get", "action": {"error": {"code": "invalid_link"}}}))
+        .await;
 
     let id = link.retrieve().await;
 
-    assert_eq!(stack.request_with_status(&id, "failed").await["failure"]["code"], "invalid_link");
+    assert_eq!(
+        stack.request_with_status(&id, "failed").await["failure"]["code"],
+        "invalid_link"
+    );
 }
 
 #[tokio::test]
@@ -117,9 +140,17 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
             .send()
             .await
             .unwrap();
-        let poisonous = received.messages().iter().find(|message| message.body() == Some(&poison))?;
-        let reason = poisonous.message_attributes()?.get("reason")?.string_value()?;
-        reason.starts_with("the message cannot be read").then_some(())
+        let poisonous = received
+            .messages()
+            .iter()
+            .find(|message| message.body() == Some(&poison))?;
+        let reason = poisonous
+            .message_attributes()?
+            .get("reason")?
+            .string_value()?;
+        reason
+            .starts_with("the message cannot be read")
+            .then_some(())
     })
     .await;
 }
@@ -128,11 +159,15 @@ async fn a_poison_message_ends_in_the_dead_letter_queue_and_delays_nobody() {
 async fn webhooks_out_of_order_end_in_the_same_rows() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
-    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"hold_until_next": true}})).await;
+    link.misbehave(json!({"on": "webhook", "times": 1, "action": {"hold_until_next": true}}))
+        .await;
 
     let first = link.retrieve().await;
     // Another window: an equal one in flight would be the same request.
-    let second = stack.request(&link.days(363, 0)).await.body["request_id"].as_str().unwrap().to_owned();
+    let second = stack.request(&link.days(363, 0)).await.body["request_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
 
     for id in [first, second] {
         let record: Value = stack.request_with_status(&id, "collected").await;

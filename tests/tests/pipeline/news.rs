@@ -1,4 +1,5 @@
-//! Webhooks that answer no request of ours: the narrowest fetch that surely brings what they are about, whatever they carry.
+//! Webhooks that answer no request of ours: the narrowest fetch that surely brings what they are
+//! about, whatever they carry.
 
 use serde_json::{Value, json};
 use tests::{Link, Stack, days_ago};
@@ -6,7 +7,10 @@ use tests::{Link, Stack, days_ago};
 /// Lets Belvo announce something, and returns the queries that followed.
 async fn queries_after(link: &Link<'_>, fields: Value) -> Vec<String> {
     let before = link.page_queries().await.len();
-    assert_eq!(link.announce(fields).await["compared"][0]["verdict"], "complete");
+    assert_eq!(
+        link.announce(fields).await["compared"][0]["verdict"],
+        "complete"
+    );
     link.page_queries().await.split_off(before)
 }
 
@@ -21,9 +25,14 @@ async fn new_rows_are_looked_for_among_the_latest_days() {
         let queries = queries_after(&link, json!({"webhook_code": code, "data": null})).await;
 
         link.assert_equals_the_sandbox().await;
-        let [latest, count] = queries.as_slice() else { panic!("{queries:?}") };
+        let [latest, count] = queries.as_slice() else {
+            panic!("{queries:?}")
+        };
         assert!(latest.contains("value_date__gte="), "{latest}");
-        assert!(count.contains("page_size=1&") || count.ends_with("page_size=1"), "one row, for the count: {count}");
+        assert!(
+            count.contains("page_size=1&") || count.ends_with("page_size=1"),
+            "one row, for the count: {count}"
+        );
     }
 }
 
@@ -36,22 +45,42 @@ async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
     link.add(1, &days_ago(0)).await;
 
     let before = link.page_queries().await.len();
-    let record = link.announce(json!({"webhook_code": "new_transactions_available"})).await;
+    let record = link
+        .announce(json!({"webhook_code": "new_transactions_available"}))
+        .await;
 
     link.assert_equals_the_sandbox().await;
     let queries = link.page_queries().await.split_off(before);
-    assert_eq!(queries.len(), 3, "the latest days, the count, all days: {queries:?}");
+    assert_eq!(
+        queries.len(),
+        3,
+        "the latest days, the count, all days: {queries:?}"
+    );
     let collection = &record["collection"];
-    assert_eq!((&collection["new"], &collection["rows"], &collection["pages"]), (&json!(3), &json!(303), &json!(2)));
+    assert_eq!(
+        (
+            &collection["new"],
+            &collection["rows"],
+            &collection["pages"]
+        ),
+        (&json!(3), &json!(303), &json!(2))
+    );
 }
 
 #[tokio::test]
 async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
     let stack = Stack::of_this_run();
-    for code in ["historical_update", "new_transactions_available", "transactions_updated"] {
+    for code in [
+        "historical_update",
+        "new_transactions_available",
+        "transactions_updated",
+    ] {
         let link = stack.recurrent_link(300).await;
         let queries = queries_after(&link, json!({"webhook_code": code})).await;
-        assert!(queries.len() == 1 && !queries[0].contains("value_date"), "{queries:?}");
+        assert!(
+            queries.len() == 1 && !queries[0].contains("value_date"),
+            "{queries:?}"
+        );
         link.assert_equals_the_sandbox().await;
     }
 }
@@ -61,10 +90,14 @@ async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(300).await;
     link.announce(json!({})).await;
-    let misleading = json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});
+    let misleading =
+        json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});
     for (code, data) in [
         ("transactions_updated", json!({})),
-        ("transactions_deleted", json!({"transactions": ["not-an-id"]})),
+        (
+            "transactions_deleted",
+            json!({"transactions": ["not-an-id"]}),
+        ),
         ("historical_update", misleading),
         ("a_code_yet_to_come", json!(null)),
     ] {
@@ -73,7 +106,8 @@ async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
         link.amend(&rows[1], json!({"description": code})).await;
         link.add(1, &days_ago(100)).await;
 
-        link.announce(json!({"webhook_code": code, "data": data})).await;
+        link.announce(json!({"webhook_code": code, "data": data}))
+            .await;
 
         link.assert_equals_the_sandbox().await;
     }

@@ -5,12 +5,23 @@ use tests::{Link, Stack};
 
 async fn long(stack: &Stack, link: &Link<'_>) -> Value {
     let quota = stack.get(&format!("/links/{}/quota", link.id)).await.body;
-    quota["retrievals"].as_array().expect("classes").iter().find(|quota| quota["class"] == "long").unwrap().clone()
+    quota["retrievals"]
+        .as_array()
+        .expect("classes")
+        .iter()
+        .find(|quota| quota["class"] == "long")
+        .unwrap()
+        .clone()
 }
 
 async fn posts(stack: &Stack, link: &Link<'_>) -> usize {
     let log = stack.sandbox(reqwest::Method::GET, "log", None).await;
-    log["posts"].as_array().unwrap().iter().filter(|post| post["link"] == json!(link.id)).count()
+    log["posts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|post| post["link"] == json!(link.id))
+        .count()
 }
 
 #[tokio::test]
@@ -24,12 +35,28 @@ async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
     let refused = link.request().await;
 
     assert_eq!(refused.status, 429);
-    assert!(refused.body["type"].as_str().unwrap().ends_with("quota-exhausted"));
+    assert!(
+        refused.body["type"]
+            .as_str()
+            .unwrap()
+            .ends_with("quota-exhausted")
+    );
     let quota = &refused.body["quota"];
-    assert_eq!((&quota["class"], &quota["limit"], &quota["left"]), (&json!("long"), &json!(8), &json!(0)));
+    assert_eq!(
+        (&quota["class"], &quota["limit"], &quota["left"]),
+        (&json!("long"), &json!(8), &json!(0))
+    );
     assert!(quota["resets_at"].is_string() && refused.headers.contains_key("retry-after"));
-    assert_eq!((link.retrievals().await, posts(&stack, &link).await), (8, 8), "Belvo was not asked");
-    assert_eq!(stack.request(&link.days(3, 0)).await.status, 202, "short ones are counted apart");
+    assert_eq!(
+        (link.retrievals().await, posts(&stack, &link).await),
+        (8, 8),
+        "Belvo was not asked"
+    );
+    assert_eq!(
+        stack.request(&link.days(3, 0)).await.status,
+        202,
+        "short ones are counted apart"
+    );
 }
 
 #[tokio::test]
@@ -47,20 +74,29 @@ async fn belvos_own_refusal_corrects_the_count() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let limits = json!({"error": {"code": "operational_limits_reached"}});
-    link.misbehave(json!({"on": "post", "times": 1, "action": limits})).await;
+    link.misbehave(json!({"on": "post", "times": 1, "action": limits}))
+        .await;
 
     assert_eq!(link.request().await.status, 422);
 
     assert_eq!(link.request().await.status, 429);
-    assert_eq!((&long(&stack, &link).await["left"], posts(&stack, &link).await), (&json!(0), 1));
+    assert_eq!(
+        (
+            &long(&stack, &link).await["left"],
+            posts(&stack, &link).await
+        ),
+        (&json!(0), 1)
+    );
 }
 
 #[tokio::test]
 async fn a_webhook_that_reports_the_limit_corrects_the_count() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    let errors = json!({"data_errors": {"code": "operational_limits_reached", "message": "no more"}});
-    link.misbehave(json!({"on": "webhook", "times": 1, "action": errors})).await;
+    let errors =
+        json!({"data_errors": {"code": "operational_limits_reached", "message": "no more"}});
+    link.misbehave(json!({"on": "webhook", "times": 1, "action": errors}))
+        .await;
 
     let id = link.retrieve().await;
     stack.request_with_status(&id, "failed").await;
@@ -78,7 +114,8 @@ async fn what_belvo_surely_did_not_carry_out_is_not_counted() {
         (json!({"disconnect": true, "after": true}), 1),
     ] {
         let link = stack.recurrent_link(3).await;
-        link.misbehave(json!({"on": "post", "times": 1, "action": action})).await;
+        link.misbehave(json!({"on": "post", "times": 1, "action": action}))
+            .await;
 
         assert!(!link.request().await.status.is_success());
 

@@ -18,7 +18,11 @@ async fn transactions_come_newest_first_and_page_by_page() {
     let pages = link.stored_pages("limit=50").await;
 
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
-    let days: Vec<_> = pages.concat().iter().map(|row| row["value_date"].as_str().unwrap().to_owned()).collect();
+    let days: Vec<_> = pages
+        .concat()
+        .iter()
+        .map(|row| row["value_date"].as_str().unwrap().to_owned())
+        .collect();
     assert!(days.is_sorted_by(|newer, older| newer >= older), "{days:?}");
 }
 
@@ -29,26 +33,47 @@ async fn filters_choose_the_rows_that_the_sandbox_would_choose() {
     link.make_one_pending().await;
     link.collect().await;
     let truth = link.truth().await;
-    let account = truth.values().next().unwrap()["account"]["id"].as_str().unwrap();
-    let mut days: Vec<_> = truth.values().map(|row| row["value_date"].as_str().unwrap()).collect();
+    let account = truth.values().next().unwrap()["account"]["id"]
+        .as_str()
+        .unwrap();
+    let mut days: Vec<_> = truth
+        .values()
+        .map(|row| row["value_date"].as_str().unwrap())
+        .collect();
     days.sort_unstable();
     let (from, to) = (days[100], days[300]);
     let between = |row: &Value| (from..=to).contains(&row["value_date"].as_str().unwrap());
 
     let settled_outflow = |row: &Value| {
-        row["type"] == "OUTFLOW" && row["status"] == "PROCESSED" && row["value_date"].as_str().unwrap() <= to
+        row["type"] == "OUTFLOW"
+            && row["status"] == "PROCESSED"
+            && row["value_date"].as_str().unwrap() <= to
     };
 
     let filters: [(String, Chosen<'_>); 5] = [
         (format!("date_from={from}&date_to={to}"), &between),
-        (format!("account={account}"), &|row| row["account"]["id"] == account),
-        ("status=PENDING".to_owned(), &|row| row["status"] == "PENDING"),
+        (format!("account={account}"), &|row| {
+            row["account"]["id"] == account
+        }),
+        ("status=PENDING".to_owned(), &|row| {
+            row["status"] == "PENDING"
+        }),
         ("type=INFLOW".to_owned(), &|row| row["type"] == "INFLOW"),
-        (format!("type=OUTFLOW&status=PROCESSED&date_to={to}"), &settled_outflow),
+        (
+            format!("type=OUTFLOW&status=PROCESSED&date_to={to}"),
+            &settled_outflow,
+        ),
     ];
     for (parameters, chosen) in filters {
-        let mut expected: Vec<_> = truth.values().filter(|row| chosen(row)).map(|row| row["id"].clone()).collect();
-        let rows = link.stored_pages(&format!("limit=20&{parameters}")).await.concat();
+        let mut expected: Vec<_> = truth
+            .values()
+            .filter(|row| chosen(row))
+            .map(|row| row["id"].clone())
+            .collect();
+        let rows = link
+            .stored_pages(&format!("limit=20&{parameters}"))
+            .await
+            .concat();
         let mut found: Vec<_> = rows.iter().map(|row| row["id"].clone()).collect();
         expected.sort_by_key(ToString::to_string);
         found.sort_by_key(ToString::to_string);
@@ -63,13 +88,19 @@ async fn accounts_are_stored_once_each() {
     let link = stack.recurrent_link(60).await;
     link.collect().await;
 
-    let accounts = stack.get(&format!("/links/{}/accounts", link.id)).await.body;
+    let accounts = stack
+        .get(&format!("/links/{}/accounts", link.id))
+        .await
+        .body;
 
     let accounts = accounts["accounts"].as_array().unwrap().clone();
     assert_eq!(accounts.len(), 3);
     let truth = link.truth().await;
     for account in accounts {
-        let row = truth.values().find(|row| row["account"]["id"] == account["id"]).unwrap();
+        let row = truth
+            .values()
+            .find(|row| row["account"]["id"] == account["id"])
+            .unwrap();
         assert_eq!(tests::difference(&row["account"], &account), None);
     }
 }
@@ -78,13 +109,28 @@ async fn accounts_are_stored_once_each() {
 async fn a_links_requests_come_newest_first() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(2).await;
-    let ids = [link.collect().await["id"].clone(), link.collect().await["id"].clone()];
+    let ids = [
+        link.collect().await["id"].clone(),
+        link.collect().await["id"].clone(),
+    ];
 
-    let first = stack.get(&format!("/links/{}/requests?limit=1", link.id)).await.body;
+    let first = stack
+        .get(&format!("/links/{}/requests?limit=1", link.id))
+        .await
+        .body;
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = stack.get(&format!("/links/{}/requests?limit=1&cursor={cursor}", link.id)).await.body;
+    let second = stack
+        .get(&format!(
+            "/links/{}/requests?limit=1&cursor={cursor}",
+            link.id
+        ))
+        .await
+        .body;
 
-    assert_eq!([&second["requests"][0]["id"], &first["requests"][0]["id"]], [&ids[0], &ids[1]]);
+    assert_eq!(
+        [&second["requests"][0]["id"], &first["requests"][0]["id"]],
+        [&ids[0], &ids[1]]
+    );
 }
 
 #[tokio::test]
@@ -93,25 +139,55 @@ async fn a_bad_parameter_is_named() {
     let link = uuid::Uuid::new_v4();
     for (path, field) in [
         ("/links/1/transactions".to_owned(), "link"),
-        (format!("/links/{link}/transactions?date_from=today"), "date_from"),
-        (format!("/links/{link}/transactions?date_to=2026-02-30"), "date_to"),
-        (format!("/links/{link}/transactions?date_from=2026-02-01&date_to=2026-01-01"), "date_from"),
-        (format!("/links/{link}/transactions?date_to=2026-01-01&cursor={CURSOR_IN_MARCH}"), "cursor"),
-        (format!("/links/{link}/transactions?as_of=yesterday"), "as_of"),
+        (
+            format!("/links/{link}/transactions?date_from=today"),
+            "date_from",
+        ),
+        (
+            format!("/links/{link}/transactions?date_to=2026-02-30"),
+            "date_to",
+        ),
+        (
+            format!("/links/{link}/transactions?date_from=2026-02-01&date_to=2026-01-01"),
+            "date_from",
+        ),
+        (
+            format!("/links/{link}/transactions?date_to=2026-01-01&cursor={CURSOR_IN_MARCH}"),
+            "cursor",
+        ),
+        (
+            format!("/links/{link}/transactions?as_of=yesterday"),
+            "as_of",
+        ),
         (format!("/links/{link}/transactions?limit=0"), "limit"),
         (format!("/links/{link}/transactions?limit=501"), "limit"),
         (format!("/links/{link}/transactions?cursor=x"), "cursor"),
         ("/requests/a%20b".to_owned(), "id"),
     ] {
         let answer = stack.get(&path).await;
-        assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!(field)), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["field"]),
+            (400, &json!(field)),
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_said_so() {
     let stack = Stack::of_this_run();
-    assert_eq!(stack.get(&format!("/requests/{}", uuid::Uuid::new_v4())).await.status, 404);
-    let nothing = stack.get(&format!("/links/{}/transactions", uuid::Uuid::new_v4())).await;
-    assert_eq!((nothing.status.as_u16(), &nothing.body["transactions"]), (200, &json!([])));
+    assert_eq!(
+        stack
+            .get(&format!("/requests/{}", uuid::Uuid::new_v4()))
+            .await
+            .status,
+        404
+    );
+    let nothing = stack
+        .get(&format!("/links/{}/transactions", uuid::Uuid::new_v4()))
+        .await;
+    assert_eq!(
+        (nothing.status.as_u16(), &nothing.body["transactions"]),
+        (200, &json!([]))
+    );
 }

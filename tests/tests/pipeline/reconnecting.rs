@@ -7,7 +7,9 @@ use tests::{Link, Stack, days_ago};
 
 /// What each row of a link is the same as, by its id.
 async fn same_as(stack: &Stack, link: &Link<'_>) -> BTreeMap<String, Value> {
-    let answer = stack.get(&format!("/links/{}/transactions?limit=500", link.id)).await;
+    let answer = stack
+        .get(&format!("/links/{}/transactions?limit=500", link.id))
+        .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     serde_json::from_value(answer.body["same_as"].clone()).unwrap()
 }
@@ -15,10 +17,17 @@ async fn same_as(stack: &Stack, link: &Link<'_>) -> BTreeMap<String, Value> {
 /// The rows of a link that have an account, by the institution's ids of the account and of the row.
 async fn by_institution(link: &Link<'_>) -> BTreeMap<(String, String), String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let rows = link.truth().await.into_values().filter(|row| !row["account"].is_null());
+    let rows = link
+        .truth()
+        .await
+        .into_values()
+        .filter(|row| !row["account"].is_null());
     rows.map(|row| {
         let account = text(&row["account"]["internal_identification"]);
-        ((account, text(&row["internal_identification"])), text(&row["id"]))
+        (
+            (account, text(&row["internal_identification"])),
+            text(&row["id"]),
+        )
     })
     .collect()
 }
@@ -36,15 +45,26 @@ async fn movements_that_an_older_link_brought_are_marked_and_nothing_else() {
     let (elders, youngers) = (by_institution(&elder).await, by_institution(&younger).await);
     let expected: BTreeMap<_, _> = youngers
         .iter()
-        .filter_map(|(name, id)| Some((id.clone(), json!({"link": elder.id, "id": elders.get(name)?}))))
+        .filter_map(|(name, id)| {
+            Some((
+                id.clone(),
+                json!({"link": elder.id, "id": elders.get(name)?}),
+            ))
+        })
         .collect();
     assert!(expected.len() > 100 && expected.len() == elders.len());
     assert_eq!(same_as(&stack, &younger).await, expected);
-    assert!(same_as(&stack, &elder).await.is_empty(), "the elder's rows are the originals");
+    assert!(
+        same_as(&stack, &elder).await.is_empty(),
+        "the elder's rows are the originals"
+    );
     younger.assert_equals_the_sandbox().await;
 
     let (id, twin) = expected.first_key_value().unwrap();
-    let history = stack.get(&format!("/links/{}/transactions/{id}/history", younger.id)).await.body;
+    let history = stack
+        .get(&format!("/links/{}/transactions/{id}/history", younger.id))
+        .await
+        .body;
     assert_eq!(history["same_as"], *twin);
 }
 
@@ -76,10 +96,18 @@ async fn two_real_equal_purchases_stay_two() {
     let rows = of_one_account(&link).await;
     // The same account, day, amount and words; only the institution's ids differ.
     let equal = |field: &str| (field.to_owned(), rows[0][field].clone());
-    let fields = ["value_date", "amount", "local_currency_amount", "description", "type", "status"];
+    let fields = [
+        "value_date",
+        "amount",
+        "local_currency_amount",
+        "description",
+        "type",
+        "status",
+    ];
     let fields: serde_json::Map<_, _> = fields.map(equal).into_iter().collect();
     for row in &rows[1..5] {
-        link.amend(row["id"].as_str().unwrap(), Value::Object(fields.clone())).await;
+        link.amend(row["id"].as_str().unwrap(), Value::Object(fields.clone()))
+            .await;
     }
     link.collect().await;
     let again = link.reconnect().await;
@@ -87,12 +115,22 @@ async fn two_real_equal_purchases_stay_two() {
 
     link.assert_equals_the_sandbox().await;
     again.assert_equals_the_sandbox().await;
-    let twins: BTreeSet<_> = same_as(&stack, &again).await.into_values().map(|twin| twin["id"].to_string()).collect();
+    let twins: BTreeSet<_> = same_as(&stack, &again)
+        .await
+        .into_values()
+        .map(|twin| twin["id"].to_string())
+        .collect();
     assert!(
-        rows[..5].iter().all(|row| twins.contains(&row["id"].to_string())),
+        rows[..5]
+            .iter()
+            .all(|row| twins.contains(&row["id"].to_string())),
         "each is the same as one of the elder's"
     );
-    assert_eq!(twins.len(), by_institution(&link).await.len(), "and no two as the same one");
+    assert_eq!(
+        twins.len(),
+        by_institution(&link).await.len(),
+        "and no two as the same one"
+    );
     assert!(same_as(&stack, &link).await.is_empty());
 }
 
@@ -108,7 +146,11 @@ async fn an_identification_that_an_account_has_twice_identifies_nothing() {
     let again = link.reconnect().await;
     again.collect().await;
 
-    let twins: Vec<_> = same_as(&stack, &again).await.into_values().map(|twin| twin["id"].clone()).collect();
+    let twins: Vec<_> = same_as(&stack, &again)
+        .await
+        .into_values()
+        .map(|twin| twin["id"].clone())
+        .collect();
     assert!(!twins.contains(&rows[0]["id"]) && !twins.contains(&rows[1]["id"]));
     assert_eq!(twins.len(), all - 2);
 }
@@ -134,8 +176,16 @@ async fn a_mark_counts_only_as_long_as_the_elders_row_is_there() {
 /// The rows of the account that has most of them.
 async fn of_one_account(link: &Link<'_>) -> Vec<Value> {
     let mut accounts: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for row in link.truth().await.into_values().filter(|row| !row["account"].is_null()) {
-        accounts.entry(row["account"]["id"].to_string()).or_default().push(row);
+    for row in link
+        .truth()
+        .await
+        .into_values()
+        .filter(|row| !row["account"].is_null())
+    {
+        accounts
+            .entry(row["account"]["id"].to_string())
+            .or_default()
+            .push(row);
     }
     accounts.into_values().max_by_key(Vec::len).unwrap()
 }

@@ -27,9 +27,14 @@ async fn a_bad_request_names_the_field_and_spends_nothing() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
 
-    let answer = stack.request(&json!({"link": link.id, "date_from": "2026-02-01", "date_to": "2026-01-01"})).await;
+    let answer = stack
+        .request(&json!({"link": link.id, "date_from": "2026-02-01", "date_to": "2026-01-01"}))
+        .await;
 
-    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("date_from")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["field"]),
+        (400, &json!("date_from"))
+    );
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     assert!(answer.body["gateway_request_id"].is_string());
     assert_eq!(link.retrievals().await, 0);
@@ -40,30 +45,59 @@ async fn what_belvo_refuses_is_refused_with_belvos_code() {
     let stack = Stack::of_this_run();
     let nobody = uuid::Uuid::new_v4().to_string();
 
-    let answer = stack.request(&json!({"link": nobody, "date_from": FROM_TO[0], "date_to": FROM_TO[1]})).await;
+    let answer = stack
+        .request(&json!({"link": nobody, "date_from": FROM_TO[0], "date_to": FROM_TO[1]}))
+        .await;
 
-    assert_eq!((answer.status.as_u16(), &answer.body["belvo_code"]), (422, &json!("does_not_exist")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["belvo_code"]),
+        (422, &json!("does_not_exist"))
+    );
     assert!(answer.body["belvo_request_id"].is_string());
 }
 
 #[tokio::test]
 async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
     let stack = Stack::of_this_run();
-    for action in [json!({"error": {"code": "unexpected_error"}}), json!({"disconnect": true, "after": true})] {
+    for action in [
+        json!({"error": {"code": "unexpected_error"}}),
+        json!({"disconnect": true, "after": true}),
+    ] {
         let link = stack.recurrent_link(3).await;
-        link.misbehave(json!({"on": "post", "action": action})).await;
+        link.misbehave(json!({"on": "post", "action": action}))
+            .await;
 
         let answer = link.request().await;
 
         assert_eq!(answer.status, 502, "{answer:?}");
-        assert!(answer.body["type"].as_str().unwrap().ends_with(":unconfirmed"));
+        assert!(
+            answer.body["type"]
+                .as_str()
+                .unwrap()
+                .ends_with(":unconfirmed")
+        );
         let posts = stack.sandbox(reqwest::Method::GET, "log", None).await["posts"].clone();
-        let posts = posts.as_array().unwrap().iter().filter(|post| post["link"] == json!(link.id)).count();
+        let posts = posts
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|post| post["link"] == json!(link.id))
+            .count();
         assert_eq!(posts, 1, "one POST for {action}");
-        let listed = stack.get(&format!("/links/{}/requests", link.id)).await.body;
+        let listed = stack
+            .get(&format!("/links/{}/requests", link.id))
+            .await
+            .body;
         let unconfirmed = &listed["unconfirmed"][0];
-        assert_eq!((&listed["requests"], &unconfirmed["status"]), (&json!([]), &json!("issuing")), "{listed}");
-        assert_eq!((&unconfirmed["resource"], unconfirmed["until"].is_string()), (&json!("transactions"), true));
+        assert_eq!(
+            (&listed["requests"], &unconfirmed["status"]),
+            (&json!([]), &json!("issuing")),
+            "{listed}"
+        );
+        assert_eq!(
+            (&unconfirmed["resource"], unconfirmed["until"].is_string()),
+            (&json!("transactions"), true)
+        );
     }
 }
 
@@ -71,7 +105,8 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
 async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    link.misbehave(json!({"on": "post", "action": {"html_403": true}})).await;
+    link.misbehave(json!({"on": "post", "action": {"html_403": true}}))
+        .await;
 
     let answer = link.request().await;
 
@@ -83,11 +118,15 @@ async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
 async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
-    link.misbehave(json!({"on": "post", "action": {"ignore_async": true}})).await;
+    link.misbehave(json!({"on": "post", "action": {"ignore_async": true}}))
+        .await;
 
     let record = link.collect().await;
 
-    assert_eq!((&record["verdict"], &record["webhook_code"]), (&json!("complete"), &json!("answered_at_once")));
+    assert_eq!(
+        (&record["verdict"], &record["webhook_code"]),
+        (&json!("complete"), &json!("answered_at_once"))
+    );
     link.assert_equals_the_sandbox().await;
 }
 
@@ -95,7 +134,8 @@ async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
 async fn equal_requests_at_once_cost_one_retrieval() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
+        .await;
 
     let answers = join_all((0..5).map(|_| link.request())).await;
 
@@ -105,7 +145,12 @@ async fn equal_requests_at_once_cost_one_retrieval() {
         .map(|answer| answer.body["request_id"].to_string())
         .collect();
     assert_eq!(accepted.len(), 1, "{answers:?}");
-    assert!(answers.iter().all(|answer| [202, 409].contains(&answer.status.as_u16())), "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| [202, 409].contains(&answer.status.as_u16())),
+        "{answers:?}"
+    );
     let later = link.request().await;
     assert_eq!(
         (later.status.as_u16(), later.body["request_id"].to_string()),
@@ -122,8 +167,12 @@ async fn a_request_that_has_ended_may_be_made_again_and_another_one_at_any_time(
     let second = link.collect().await;
     assert_ne!(first["id"], second["id"]);
 
-    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
-    let (one, other) = (stack.request(&link.days(9, 0)).await, stack.request(&link.days(8, 0)).await);
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
+        .await;
+    let (one, other) = (
+        stack.request(&link.days(9, 0)).await,
+        stack.request(&link.days(8, 0)).await,
+    );
     assert_ne!(one.body["request_id"], other.body["request_id"]);
     assert_eq!(link.retrievals().await, 4);
 }
@@ -132,8 +181,12 @@ async fn a_request_that_has_ended_may_be_made_again_and_another_one_at_any_time(
 async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    link.misbehave(json!({"on": "webhook", "action": {"drop": true}})).await;
-    link.misbehave(json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}})).await;
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
+        .await;
+    link.misbehave(
+        json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}}),
+    )
+    .await;
     assert_eq!(link.request().await.status, 502);
 
     let again = link.request().await;
@@ -147,7 +200,8 @@ async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
 async fn what_belvo_surely_refused_may_be_sent_again_at_once() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
+    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}}))
+        .await;
     assert_eq!(link.request().await.status, 503);
     assert_eq!(link.request().await.status, 202);
 }
@@ -158,7 +212,9 @@ async fn a_request_with_the_same_key_is_answered_as_before_even_when_it_has_ende
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
     let first = stack.request_with_key(&link.last_year(), &key).await;
-    stack.request_with_status(first.body["request_id"].as_str().unwrap(), "collected").await;
+    stack
+        .request_with_status(first.body["request_id"].as_str().unwrap(), "collected")
+        .await;
 
     let again = stack.request_with_key(&link.last_year(), &key).await;
 
@@ -172,12 +228,20 @@ async fn a_key_belongs_to_one_request() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
-    assert_eq!(stack.request_with_key(&link.days(9, 0), &key).await.status, 202);
+    assert_eq!(
+        stack.request_with_key(&link.days(9, 0), &key).await.status,
+        202
+    );
 
     let other = stack.request_with_key(&link.days(8, 0), &key).await;
 
     assert_eq!(other.status, 422);
-    assert!(other.body["type"].as_str().unwrap().ends_with("idempotency-key-reused"));
+    assert!(
+        other.body["type"]
+            .as_str()
+            .unwrap()
+            .ends_with("idempotency-key-reused")
+    );
     assert_eq!(link.retrievals().await, 1);
 }
 
@@ -186,15 +250,27 @@ async fn a_key_whose_request_came_to_nothing_may_be_used_again() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();
-    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}})).await;
-    assert_eq!(stack.request_with_key(&link.last_year(), &key).await.status, 503);
-    assert_eq!(stack.request_with_key(&link.last_year(), &key).await.status, 202);
+    link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}}))
+        .await;
+    assert_eq!(
+        stack.request_with_key(&link.last_year(), &key).await.status,
+        503
+    );
+    assert_eq!(
+        stack.request_with_key(&link.last_year(), &key).await.status,
+        202
+    );
 }
 
 #[tokio::test]
 async fn a_malformed_key_is_named() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    let answer = stack.request_with_key(&link.last_year(), &"k".repeat(256)).await;
-    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("Idempotency-Key")));
+    let answer = stack
+        .request_with_key(&link.last_year(), &"k".repeat(256))
+        .await;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["field"]),
+        (400, &json!("Idempotency-Key"))
+    );
 }

@@ -8,12 +8,20 @@ const WITHOUT_DATES: [&str; 3] = ["employments", "employment-records", "financia
 
 async fn link(stack: &Stack) -> Link<'_> {
     let resources = json!({"invoices": 1_200, "employments": 12, "employment-records": 3, "financial-statements": 5});
-    let link = stack.link(json!({"transactions": 20, "resources": resources})).await;
+    let link = stack
+        .link(json!({"transactions": 20, "resources": resources}))
+        .await;
     // An invoice without a date is on no day, here as at Belvo.
     for (id, row) in link.truth_of("invoices").await {
         if row["invoice_date"].is_null() {
             let path = format!("links/{}/resources/invoices/{id}", link.id);
-            stack.sandbox(Method::PATCH, &path, Some(json!({"invoice_date": days_ago(1)}))).await;
+            stack
+                .sandbox(
+                    Method::PATCH,
+                    &path,
+                    Some(json!({"invoice_date": days_ago(1)})),
+                )
+                .await;
         }
     }
     link
@@ -33,16 +41,33 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
 
     let record = link.collect_resource(resource, body(resource)).await;
 
-    assert_eq!((&record["verdict"], &record["collection"]["rows"]), (&json!("complete"), &json!(rows)), "{record}");
-    assert_eq!((&record["resource"], &record["collection"]["new"]), (&json!(resource), &json!(rows)));
-    assert_eq!((&record["declared"], &record["collection"]["accounts"]), (&Value::Null, &json!(0)));
+    assert_eq!(
+        (&record["verdict"], &record["collection"]["rows"]),
+        (&json!("complete"), &json!(rows)),
+        "{record}"
+    );
+    assert_eq!(
+        (&record["resource"], &record["collection"]["new"]),
+        (&json!(resource), &json!(rows))
+    );
+    assert_eq!(
+        (&record["declared"], &record["collection"]["accounts"]),
+        (&Value::Null, &json!(0))
+    );
     let stored = link.assert_resource_equals_the_sandbox(resource).await;
     assert!(link.stored().await.is_empty(), "transactions stand apart");
 
     // The webhook once more, and the same retrieval once more: nothing is written.
     let before = link.written_at_of(resource).await;
     let again = link.collect_resource(resource, body(resource)).await;
-    assert_eq!((&again["collection"]["unchanged"], &again["collection"]["new"]), (&json!(rows), &json!(0)), "{again}");
+    assert_eq!(
+        (
+            &again["collection"]["unchanged"],
+            &again["collection"]["new"]
+        ),
+        (&json!(rows), &json!(0)),
+        "{again}"
+    );
     assert_eq!(link.written_at_of(resource).await, before);
 
     // One vanishes, one changes.
@@ -50,20 +75,52 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
     let (gone, amended) = (ids.next().unwrap(), ids.next().unwrap());
     let path = |id: &str| format!("links/{}/resources/{resource}/{id}", link.id);
     stack.sandbox(Method::DELETE, &path(gone), None).await;
-    stack.sandbox(Method::PATCH, &path(amended), Some(json!({"created_at": "2026-01-01T00:00:00Z"}))).await;
+    stack
+        .sandbox(
+            Method::PATCH,
+            &path(amended),
+            Some(json!({"created_at": "2026-01-01T00:00:00Z"})),
+        )
+        .await;
     let after = link.collect_resource(resource, body(resource)).await;
-    assert_eq!((&after["collection"]["deleted"], &after["collection"]["changed"]), (&json!(1), &json!(1)), "{after}");
+    assert_eq!(
+        (
+            &after["collection"]["deleted"],
+            &after["collection"]["changed"]
+        ),
+        (&json!(1), &json!(1)),
+        "{after}"
+    );
     link.assert_resource_equals_the_sandbox(resource).await;
     let history = |id: &str| format!("/links/{}/resources/{resource}/{id}/history", link.id);
     let buried = stack.get(&history(gone)).await.body;
-    assert_eq!((&buried["versions"][0]["deleted"], &buried["versions"][0]["row"]["id"]), (&json!(true), &json!(gone)));
+    assert_eq!(
+        (
+            &buried["versions"][0]["deleted"],
+            &buried["versions"][0]["row"]["id"]
+        ),
+        (&json!(true), &json!(gone))
+    );
     let versions = stack.get(&history(amended)).await.body["versions"].clone();
-    assert_eq!(versions[1]["differs_in"], json!(["collected_at", "created_at"]));
+    assert_eq!(
+        versions[1]["differs_in"],
+        json!(["collected_at", "created_at"])
+    );
 
     // What was known before.
     let then = before.values().max().unwrap();
-    let listed = stack.get(&format!("/links/{}/resources/{resource}?as_of={then}&limit=500", link.id)).await.body;
-    assert_eq!(listed["rows"].as_array().unwrap().len() as u64, rows.min(500), "as of {then}");
+    let listed = stack
+        .get(&format!(
+            "/links/{}/resources/{resource}?as_of={then}&limit=500",
+            link.id
+        ))
+        .await
+        .body;
+    assert_eq!(
+        listed["rows"].as_array().unwrap().len() as u64,
+        rows.min(500),
+        "as of {then}"
+    );
 }
 
 #[tokio::test]
@@ -91,12 +148,17 @@ async fn a_second_delivery_of_the_webhook_writes_nothing() {
     let stack = Stack::of_this_run();
     for resource in ["invoices", "employment-records"] {
         let link = link(&stack).await;
-        link.misbehave(json!({"on": "webhook", "action": {"duplicate": 1}})).await;
+        link.misbehave(json!({"on": "webhook", "action": {"duplicate": 1}}))
+            .await;
         link.collect_resource(resource, body(resource)).await;
         let before = link.written_at_of(resource).await;
         let webhook_type = resource.to_uppercase().replace('-', "_");
         let record = link.announce(json!({"webhook_type": webhook_type})).await;
-        assert_eq!((&record["resource"], &record["collection"]["new"]), (&json!(resource), &json!(0)), "{record}");
+        assert_eq!(
+            (&record["resource"], &record["collection"]["new"]),
+            (&json!(resource), &json!(0)),
+            "{record}"
+        );
         assert_eq!(link.written_at_of(resource).await, before);
         assert_eq!(link.retrievals().await, 1);
     }
@@ -111,8 +173,17 @@ async fn what_the_listing_cannot_choose_by_days_is_fetched_whole() {
     }
     let dated = json!({"date_from": days_ago(30), "date_to": days_ago(0)});
     let record = link.collect_resource("employments", dated).await;
-    assert_eq!((&record["date_to"], &record["collection"]["rows"]), (&json!(days_ago(0)), &json!(12)), "{record}");
-    assert!(link.page_queries().await.iter().all(|query| !query.contains("date")));
+    assert_eq!(
+        (&record["date_to"], &record["collection"]["rows"]),
+        (&json!(days_ago(0)), &json!(12)),
+        "{record}"
+    );
+    assert!(
+        link.page_queries()
+            .await
+            .iter()
+            .all(|query| !query.contains("date"))
+    );
 }
 
 #[tokio::test]
@@ -121,24 +192,46 @@ async fn a_window_of_invoices_is_fetched_by_their_own_date_and_listed_newest_fir
     let link = link(&stack).await;
     let window = json!({"type": "OUTFLOW", "date_from": days_ago(60), "date_to": days_ago(30)});
     let record = link.collect_resource("invoices", window).await;
-    assert_eq!((&record["type"], &record["verdict"]), (&json!("OUTFLOW"), &json!("complete")));
+    assert_eq!(
+        (&record["type"], &record["verdict"]),
+        (&json!("OUTFLOW"), &json!("complete"))
+    );
 
     let (from, to) = (days_ago(60), days_ago(30));
     let filter = format!("invoice_date__range={from}%2C{to}");
-    assert!(link.page_queries().await.iter().all(|query| query.contains(&filter)), "{:?}", link.page_queries().await);
+    assert!(
+        link.page_queries()
+            .await
+            .iter()
+            .all(|query| query.contains(&filter)),
+        "{:?}",
+        link.page_queries().await
+    );
     let day = |row: &Value| row["invoice_date"].as_str().unwrap_or_default().to_owned();
-    let listed = stack.get(&format!("/links/{}/resources/invoices?limit=500", link.id)).await.body;
+    let listed = stack
+        .get(&format!("/links/{}/resources/invoices?limit=500", link.id))
+        .await
+        .body;
     let days: Vec<_> = listed["rows"].as_array().unwrap().iter().map(day).collect();
     assert!(days.is_sorted_by(|one, other| one >= other));
     let truth = link.truth_of("invoices").await;
-    assert_eq!(days.len(), truth.values().map(day).filter(|day| (&from..=&to).contains(&day)).count());
+    assert_eq!(
+        days.len(),
+        truth
+            .values()
+            .map(day)
+            .filter(|day| (&from..=&to).contains(&day))
+            .count()
+    );
 }
 
 #[tokio::test]
 async fn retrievals_of_other_resources_are_not_counted() {
     let stack = Stack::of_this_run();
     let link = link(&stack).await;
-    let quota = || async { stack.get(&format!("/links/{}/quota", link.id)).await.body["retrievals"].clone() };
+    let quota = || async {
+        stack.get(&format!("/links/{}/quota", link.id)).await.body["retrievals"].clone()
+    };
     let before = quota().await;
     link.collect_resource("invoices", body("invoices")).await;
     assert_eq!(quota().await, before);
@@ -148,10 +241,23 @@ async fn retrievals_of_other_resources_are_not_counted() {
 async fn an_unknown_resource_is_answered_with_the_known_ones() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(1).await;
-    let answer = stack.get(&format!("/links/{}/resources/owners", link.id)).await;
+    let answer = stack
+        .get(&format!("/links/{}/resources/owners", link.id))
+        .await;
     assert_eq!(answer.status, 404);
-    assert!(answer.body["detail"].as_str().unwrap().contains("financial-statements"), "{answer:?}");
-    let refused = stack.request(&json!({"link": link.id, "resource": "owners"})).await;
-    assert_eq!((refused.status.as_u16(), &refused.body["field"]), (400, &json!("resource")));
+    assert!(
+        answer.body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("financial-statements"),
+        "{answer:?}"
+    );
+    let refused = stack
+        .request(&json!({"link": link.id, "resource": "owners"}))
+        .await;
+    assert_eq!(
+        (refused.status.as_u16(), &refused.body["field"]),
+        (400, &json!("resource"))
+    );
     assert_eq!(link.retrievals().await, 0);
 }

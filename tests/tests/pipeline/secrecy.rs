@@ -7,17 +7,31 @@ use tests::{Stack, eventually};
 async fn no_secret_and_no_personal_data_is_logged() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
-    link.misbehave(json!({"on": "get", "times": 1, "action": {"torn_page": 1}})).await;
+    link.misbehave(json!({"on": "get", "times": 1, "action": {"torn_page": 1}}))
+        .await;
     let record = link.collect().await;
-    stack.deliver("{\"link_id\": \"planted-in-a-bad-body", Some(&stack.authorization)).await;
-    stack.deliver("{}", Some("Bearer planted-as-authorization")).await;
+    stack
+        .deliver(
+            "{\"link_id\": \"planted-in-a-bad-body",
+            Some(&stack.authorization),
+        )
+        .await;
+    stack
+        .deliver("{}", Some("Bearer planted-as-authorization"))
+        .await;
 
     let id = record["id"].as_str().unwrap();
-    let logs = eventually("the log lines of a failure and of the collection", || async {
-        let logs = stack.function_logs().await;
-        let has = |step: &str| logs.lines().any(|line| line.contains(id) && line.contains(step));
-        (has("message comes back") && has("rows collected")).then_some(logs)
-    })
+    let logs = eventually(
+        "the log lines of a failure and of the collection",
+        || async {
+            let logs = stack.function_logs().await;
+            let has = |step: &str| {
+                logs.lines()
+                    .any(|line| line.contains(id) && line.contains(step))
+            };
+            (has("message comes back") && has("rows collected")).then_some(logs)
+        },
+    )
     .await;
 
     let keys = shared_secret_values(&stack).await;
@@ -42,10 +56,14 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
     })
     .await;
 
-    let steps: Vec<_> = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
+    let steps: Vec<_> = logs
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .collect();
     for step in ["retrieval issued", "webhook queued", "rows collected"] {
         let found = steps.iter().any(|line| {
-            line["fields"]["message"] == step && line["fields"]["correlation.id"] == Value::String(id.clone())
+            line["fields"]["message"] == step
+                && line["fields"]["correlation.id"] == Value::String(id.clone())
         });
         assert!(found, "{step} for {id}");
     }
@@ -53,9 +71,17 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
 
 async fn shared_secret_values(stack: &Stack) -> Vec<String> {
     let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
-    let keys = secrets.get_secret_value().secret_id(&stack.belvo_secret_arn).send().await.unwrap();
+    let keys = secrets
+        .get_secret_value()
+        .secret_id(&stack.belvo_secret_arn)
+        .send()
+        .await
+        .unwrap();
     let keys: Value = serde_json::from_str(keys.secret_string().unwrap()).unwrap();
-    vec![keys["secret_password"].as_str().unwrap().to_owned(), stack.authorization.clone()]
+    vec![
+        keys["secret_password"].as_str().unwrap().to_owned(),
+        stack.authorization.clone(),
+    ]
 }
 
 /// Account numbers, document numbers and descriptions long enough to be told from chance.
@@ -67,5 +93,10 @@ fn personal_data(row: &Value) -> Vec<String> {
         &row["counterparty"]["document_number"],
         &row["counterparty"]["number"],
     ];
-    places.into_iter().filter_map(Value::as_str).filter(|text| text.len() >= 6).map(str::to_owned).collect()
+    places
+        .into_iter()
+        .filter_map(Value::as_str)
+        .filter(|text| text.len() >= 6)
+        .map(str::to_owned)
+        .collect()
 }

@@ -15,7 +15,13 @@ async fn a_redelivered_webhook_changes_no_row() {
 
     // Other bytes, so that SQS does not drop it: the store itself must not change.
     let again = link.webhook("TRANSACTIONS", "historical_update", Some(id));
-    assert_eq!(stack.deliver(again.to_string(), Some(&stack.authorization)).await.status, 202);
+    assert_eq!(
+        stack
+            .deliver(again.to_string(), Some(&stack.authorization))
+            .await
+            .status,
+        202
+    );
     eventually("the second collection", || async {
         let now = stack.get(&format!("/requests/{id}")).await.body;
         (now["collection"]["finished_at"] != record["collection"]["finished_at"]).then_some(())
@@ -23,7 +29,10 @@ async fn a_redelivered_webhook_changes_no_row() {
     .await;
 
     assert_eq!(link.written_at().await, before);
-    assert_eq!(stack.get(&format!("/requests/{id}")).await.body["collected_at"], record["collected_at"]);
+    assert_eq!(
+        stack.get(&format!("/requests/{id}")).await.body["collected_at"],
+        record["collected_at"]
+    );
 }
 
 #[tokio::test]
@@ -32,31 +41,52 @@ async fn belvos_own_duplicates_change_no_row() {
     let link = stack.recurrent_link(50).await;
     link.collect().await;
     let before = link.written_at().await;
-    link.misbehave(json!({"on": "webhook", "action": {"duplicate": 3}})).await;
+    link.misbehave(json!({"on": "webhook", "action": {"duplicate": 3}}))
+        .await;
 
     let record = link.collect().await;
 
     assert_eq!(link.written_at().await, before);
-    assert_eq!((&record["collection"]["new"], &record["collection"]["changed"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (
+            &record["collection"]["new"],
+            &record["collection"]["changed"]
+        ),
+        (&json!(0), &json!(0))
+    );
 }
 
 #[tokio::test]
 async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(50).await;
-    link.misbehave(json!({"on": "webhook", "action": {"early": true}})).await;
+    link.misbehave(json!({"on": "webhook", "action": {"early": true}}))
+        .await;
 
     let record = link.collect().await;
 
-    let requests = stack.get(&format!("/links/{}/requests", link.id)).await.body;
-    assert_eq!(requests["requests"].as_array().unwrap().len(), 1, "one record: {requests}");
+    let requests = stack
+        .get(&format!("/links/{}/requests", link.id))
+        .await
+        .body;
+    assert_eq!(
+        requests["requests"].as_array().unwrap().len(),
+        1,
+        "one record: {requests}"
+    );
     let issued = eventually("the record to know its window", || async {
-        let now = stack.get(&format!("/requests/{}", record["id"].as_str().unwrap())).await.body;
+        let now = stack
+            .get(&format!("/requests/{}", record["id"].as_str().unwrap()))
+            .await
+            .body;
         now["issued_at"].is_string().then_some(now)
     })
     .await;
     assert!(issued["date_from"].is_string());
-    assert!(issued["notified_at"].as_str() < issued["issued_at"].as_str(), "{issued}");
+    assert!(
+        issued["notified_at"].as_str() < issued["issued_at"].as_str(),
+        "{issued}"
+    );
     link.assert_equals_the_sandbox().await;
 }
 
@@ -64,12 +94,20 @@ async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
 async fn a_failure_does_not_hide_a_links_later_webhooks_for_long() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
-    link.misbehave(json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}})).await;
+    link.misbehave(
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}),
+    )
+    .await;
     let ids: Vec<_> = (0..4).map(|_| Uuid::new_v4().to_string()).collect();
 
     for id in &ids {
-        let body = link.webhook("TRANSACTIONS", "historical_update", Some(id)).to_string();
-        assert_eq!(stack.deliver(body, Some(&stack.authorization)).await.status, 202);
+        let body = link
+            .webhook("TRANSACTIONS", "historical_update", Some(id))
+            .to_string();
+        assert_eq!(
+            stack.deliver(body, Some(&stack.authorization)).await.status,
+            202
+        );
     }
 
     for id in &ids {
@@ -81,7 +119,13 @@ async fn a_failure_does_not_hide_a_links_later_webhooks_for_long() {
 async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(5).await;
-    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&Uuid::new_v4().to_string())).to_string();
+    let body = link
+        .webhook(
+            "TRANSACTIONS",
+            "historical_update",
+            Some(&Uuid::new_v4().to_string()),
+        )
+        .to_string();
 
     let nearly = stack.authorization.to_uppercase();
     for authorization in [None, Some("Bearer wrong"), Some(nearly.as_str()), Some("")] {
@@ -90,9 +134,13 @@ async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
         assert!(!answer.body.to_string().contains(&stack.authorization));
     }
 
-    // A later, good webhook of the same link has been worked off; the refused ones have left no trace by then.
+    // A later, good webhook of the same link has been worked off; the refused ones have left no
+    // trace by then.
     link.collect().await;
-    let requests = stack.get(&format!("/links/{}/requests", link.id)).await.body;
+    let requests = stack
+        .get(&format!("/links/{}/requests", link.id))
+        .await
+        .body;
     assert_eq!(requests["requests"].as_array().unwrap().len(), 1);
 }
 
@@ -100,18 +148,28 @@ async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
 async fn the_authorization_is_checked_before_the_body() {
     let stack = Stack::of_this_run();
     assert_eq!(stack.deliver("{", Some("Bearer wrong")).await.status, 401);
-    assert_eq!(stack.deliver("x".repeat(100_000), Some("Bearer wrong")).await.status, 401);
+    assert_eq!(
+        stack
+            .deliver("x".repeat(100_000), Some("Bearer wrong"))
+            .await
+            .status,
+        401
+    );
 }
 
 #[tokio::test]
 async fn a_malformed_body_is_answered_with_the_request_id() {
     let stack = Stack::of_this_run();
-    let broken = r#"{"request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "webhook_type": "TRANSAC"#;
+    let broken =
+        r#"{"request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "webhook_type": "TRANSAC"#;
 
     let answer = stack.deliver(broken, Some(&stack.authorization)).await;
 
     assert_eq!(answer.status, 400);
-    assert_eq!(answer.body["request_id"], "4363b08b51eb43509c745df5ac92a7f6");
+    assert_eq!(
+        answer.body["request_id"],
+        "4363b08b51eb43509c745df5ac92a7f6"
+    );
     assert!(answer.body["gateway_request_id"].is_string());
 }
 
@@ -122,9 +180,14 @@ async fn a_missing_field_is_named() {
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some("4363b08b-51eb"));
     body.as_object_mut().unwrap().remove("webhook_code");
 
-    let answer = stack.deliver(body.to_string(), Some(&stack.authorization)).await;
+    let answer = stack
+        .deliver(body.to_string(), Some(&stack.authorization))
+        .await;
 
-    assert_eq!((answer.status.as_u16(), &answer.body["field"]), (400, &json!("webhook_code")));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["field"]),
+        (400, &json!("webhook_code"))
+    );
     assert_eq!(answer.body["request_id"], "4363b08b-51eb");
 }
 
@@ -135,22 +198,43 @@ async fn an_oversized_body_is_refused() {
     let mut body = link.webhook("TRANSACTIONS", "historical_update", None);
     body["padding"] = json!("x".repeat(70_000));
 
-    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 413);
+    assert_eq!(
+        stack
+            .deliver(body.to_string(), Some(&stack.authorization))
+            .await
+            .status,
+        413
+    );
 }
 
 #[tokio::test]
 async fn webhooks_of_unknown_types_are_acknowledged_and_recorded() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(0).await;
-    for (webhook_type, code) in [("LINK", "token_required"), ("CONSENT", "consent_expired"), ("NEWS", "made_up")] {
+    for (webhook_type, code) in [
+        ("LINK", "token_required"),
+        ("CONSENT", "consent_expired"),
+        ("NEWS", "made_up"),
+    ] {
         let body = link.webhook(webhook_type, code, None);
 
-        let answer = stack.deliver(body.to_string(), Some(&stack.authorization)).await;
+        let answer = stack
+            .deliver(body.to_string(), Some(&stack.authorization))
+            .await;
 
         assert_eq!(answer.status, 202);
         let event = recorded_event(&stack, answer.body["delivery_id"].as_str().unwrap()).await;
-        assert_eq!((event["webhook_type"].as_str(), event["webhook_code"].as_str()), (Some(webhook_type), Some(code)));
-        assert_eq!(serde_json::from_str::<Value>(event["body"].as_str().unwrap()).unwrap(), body);
+        assert_eq!(
+            (
+                event["webhook_type"].as_str(),
+                event["webhook_code"].as_str()
+            ),
+            (Some(webhook_type), Some(code))
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(event["body"].as_str().unwrap()).unwrap(),
+            body
+        );
     }
 }
 
@@ -160,9 +244,18 @@ async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
     let link = stack.recurrent_link(20).await;
 
     let body = link.webhook("TRANSACTIONS", "a_code_yet_to_come", None);
-    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+    assert_eq!(
+        stack
+            .deliver(body.to_string(), Some(&stack.authorization))
+            .await
+            .status,
+        202
+    );
 
-    eventually("the link's rows", || async { (link.stored().await.len() == 20).then_some(()) }).await;
+    eventually("the link's rows", || async {
+        (link.stored().await.len() == 20).then_some(())
+    })
+    .await;
     link.assert_equals_the_sandbox().await;
 }
 
@@ -172,11 +265,26 @@ async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
     let link = stack.recurrent_link(20).await;
     let id = Uuid::new_v4();
 
-    let body = link.webhook("TRANSACTIONS", "new_transactions_available", Some(&id.to_string()));
-    assert_eq!(stack.deliver(body.to_string(), Some(&stack.authorization)).await.status, 202);
+    let body = link.webhook(
+        "TRANSACTIONS",
+        "new_transactions_available",
+        Some(&id.to_string()),
+    );
+    assert_eq!(
+        stack
+            .deliver(body.to_string(), Some(&stack.authorization))
+            .await
+            .status,
+        202
+    );
 
-    let record = stack.request_with_status(&id.to_string(), "collected").await;
-    assert_eq!((&record["issued_at"], &record["collection"]["rows"]), (&Value::Null, &json!(20)));
+    let record = stack
+        .request_with_status(&id.to_string(), "collected")
+        .await;
+    assert_eq!(
+        (&record["issued_at"], &record["collection"]["rows"]),
+        (&Value::Null, &json!(20))
+    );
     link.assert_equals_the_sandbox().await;
 }
 
@@ -184,14 +292,30 @@ async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
 async fn news_that_repeat_their_bytes_are_looked_at_again() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
-    let body = link.webhook("TRANSACTIONS", "transactions_updated", None).to_string();
-    stack.deliver(body.clone(), Some(&stack.authorization)).await;
-    eventually("the first rows", || async { (link.stored().await.len() == 10).then_some(()) }).await;
+    let body = link
+        .webhook("TRANSACTIONS", "transactions_updated", None)
+        .to_string();
+    stack
+        .deliver(body.clone(), Some(&stack.authorization))
+        .await;
+    eventually("the first rows", || async {
+        (link.stored().await.len() == 10).then_some(())
+    })
+    .await;
 
-    stack.sandbox(reqwest::Method::POST, &format!("links/{}/transactions", link.id), Some(json!({"count": 5}))).await;
+    stack
+        .sandbox(
+            reqwest::Method::POST,
+            &format!("links/{}/transactions", link.id),
+            Some(json!({"count": 5})),
+        )
+        .await;
     stack.deliver(body, Some(&stack.authorization)).await;
 
-    eventually("the new rows", || async { (link.stored().await.len() == 15).then_some(()) }).await;
+    eventually("the new rows", || async {
+        (link.stored().await.len() == 15).then_some(())
+    })
+    .await;
     link.assert_equals_the_sandbox().await;
 }
 
@@ -200,12 +324,16 @@ async fn a_failed_retrieval_is_recorded_with_its_reason() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let errors = json!({"data_errors": {"code": "login_error", "message": "Invalid credentials"}});
-    link.misbehave(json!({"on": "webhook", "action": errors})).await;
+    link.misbehave(json!({"on": "webhook", "action": errors}))
+        .await;
 
     let id = link.retrieve().await;
 
     let record = stack.request_with_status(&id, "failed").await;
-    assert_eq!(record["failure"], json!({"code": "login_error", "message": "Invalid credentials"}));
+    assert_eq!(
+        record["failure"],
+        json!({"code": "login_error", "message": "Invalid credentials"})
+    );
     assert!(link.stored().await.is_empty());
 }
 
@@ -223,8 +351,16 @@ async fn recorded_event(stack: &Stack, delivery_id: &str) -> Value {
             .collect::<Result<Vec<_>, _>>()
             .await
             .unwrap();
-        let text = |(name, value): (String, AttributeValue)| Some((name, json!(value.as_s().ok()?)));
-        Some(events.into_iter().next()?.into_iter().filter_map(text).collect())
+        let text =
+            |(name, value): (String, AttributeValue)| Some((name, json!(value.as_s().ok()?)));
+        Some(
+            events
+                .into_iter()
+                .next()?
+                .into_iter()
+                .filter_map(text)
+                .collect(),
+        )
     })
     .await
 }

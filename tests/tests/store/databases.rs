@@ -36,5 +36,8 @@ pub(crate) async fn both() -> [Tables; 2] {
     let stack = Stack::of_this_run();
     let endpoint = tests::dynoxide_with_tables_of(&stack).await;
     let dynoxide = stack.aws_at(&endpoint);
-    [Tables::new("local AWS", &stack.aws, &stack), Tables::new("dynoxide", &dynoxide, &stack)]
+    [
+        Tables::new("local AWS", &stack.aws, &stack),
+        Tables::new("dynoxide", &dynoxide, &stack),
+    ]
 }

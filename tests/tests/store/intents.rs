@@ -14,7 +14,9 @@ use time::macros::date;
 use crate::databases::{Tables, both};
 
 fn at(minute: i64) -> Timestamp {
-    Timestamp::parse("2026-03-01T00:00:00Z").unwrap().plus_seconds(minute * 60)
+    Timestamp::parse("2026-03-01T00:00:00Z")
+        .unwrap()
+        .plus_seconds(minute * 60)
 }
 
 fn retrieval(tables: &Tables, from: &str) -> Retrieval {
@@ -32,10 +34,16 @@ async fn of_equal_intents_at_once_one_begins() {
     for tables in both().await {
         let wish = retrieval(&tables, "2026-01-01");
         let outcomes = join_all((0..8).map(|_| tables.requests.intend(&wish, at(0)))).await;
-        let begun = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Intention::Begun).count();
+        let begun = outcomes
+            .into_iter()
+            .filter(|outcome| *outcome.as_ref().unwrap() == Intention::Begun)
+            .count();
         assert_eq!(begun, 1, "{}", tables.name);
         let other = retrieval(&tables, "2026-01-02");
-        assert_eq!(tables.requests.intend(&other, at(0)).await.unwrap(), Intention::Begun);
+        assert_eq!(
+            tables.requests.intend(&other, at(0)).await.unwrap(),
+            Intention::Begun
+        );
     }
 }
 
@@ -44,7 +52,12 @@ async fn an_intent_is_one_request_until_that_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "{}", tables.name);
+        assert_eq!(
+            tables.requests.intend(&wish, at(0)).await.unwrap(),
+            Intention::Sending,
+            "{}",
+            tables.name
+        );
         tables.requests.sent(&wish, &id).await.unwrap();
         let notified = Notified {
             id: id.clone(),
@@ -56,12 +69,25 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             due_at: at(31),
         };
         tables.requests.notified(&notified).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(60)).await.unwrap(), Intention::InFlight(id.clone()));
+        assert_eq!(
+            tables.requests.intend(&wish, at(60)).await.unwrap(),
+            Intention::InFlight(id.clone())
+        );
 
-        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
-        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(61)).await.unwrap();
+        let failure = Failure {
+            code: "login_error".to_owned(),
+            message: String::new(),
+        };
+        tables
+            .requests
+            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(61))
+            .await
+            .unwrap();
 
-        assert_eq!(tables.requests.intend(&wish, at(62)).await.unwrap(), Intention::Begun);
+        assert_eq!(
+            tables.requests.intend(&wish, at(62)).await.unwrap(),
+            Intention::Begun
+        );
     }
 }
 
@@ -71,10 +97,25 @@ async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
         let wish = retrieval(&tables, "2026-01-01");
         tables.requests.intend(&wish, at(0)).await.unwrap();
         let unknown = Intention::Unknown { until: at(30) };
-        assert_eq!(tables.requests.intend(&wish, at(2)).await.unwrap(), unknown, "{}", tables.name);
-        assert_eq!(tables.requests.intend(&wish, at(29)).await.unwrap(), unknown);
-        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Begun);
-        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Sending, "and that is a new one");
+        assert_eq!(
+            tables.requests.intend(&wish, at(2)).await.unwrap(),
+            unknown,
+            "{}",
+            tables.name
+        );
+        assert_eq!(
+            tables.requests.intend(&wish, at(29)).await.unwrap(),
+            unknown
+        );
+        assert_eq!(
+            tables.requests.intend(&wish, at(30)).await.unwrap(),
+            Intention::Begun
+        );
+        assert_eq!(
+            tables.requests.intend(&wish, at(30)).await.unwrap(),
+            Intention::Sending,
+            "and that is a new one"
+        );
     }
 }
 
@@ -84,9 +125,17 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
         let wish = retrieval(&tables, "2026-01-01");
         tables.requests.intend(&wish, at(0)).await.unwrap();
         tables.requests.withdraw(&wish, at(5)).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "{}", tables.name);
+        assert_eq!(
+            tables.requests.intend(&wish, at(0)).await.unwrap(),
+            Intention::Sending,
+            "{}",
+            tables.name
+        );
         tables.requests.withdraw(&wish, at(0)).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Begun);
+        assert_eq!(
+            tables.requests.intend(&wish, at(0)).await.unwrap(),
+            Intention::Begun
+        );
     }
 }
 
@@ -95,13 +144,39 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &RequestId::random(), at(0)).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Sending, "not while it is sent");
+        tables
+            .requests
+            .claim(
+                &tables.link,
+                Resource::TRANSACTIONS,
+                &RequestId::random(),
+                at(0),
+            )
+            .await
+            .unwrap();
+        assert_eq!(
+            tables.requests.intend(&wish, at(0)).await.unwrap(),
+            Intention::Sending,
+            "not while it is sent"
+        );
 
-        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(5)).await.unwrap();
+        tables
+            .requests
+            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
+            .await
+            .unwrap();
 
-        assert_eq!(tables.requests.intend(&wish, at(6)).await.unwrap(), Intention::InFlight(id), "{}", tables.name);
-        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        assert_eq!(
+            tables.requests.intend(&wish, at(6)).await.unwrap(),
+            Intention::InFlight(id),
+            "{}",
+            tables.name
+        );
+        let (listed, _) = tables
+            .requests
+            .of_link(&tables.link, None, 10)
+            .await
+            .unwrap();
         assert!(listed.is_empty(), "an intent is no request");
     }
 }
@@ -109,16 +184,36 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
 #[tokio::test]
 async fn of_two_unknown_intents_a_webhook_settles_none() {
     for tables in both().await {
-        let wishes = [retrieval(&tables, "2026-01-01"), retrieval(&tables, "2026-01-02")];
+        let wishes = [
+            retrieval(&tables, "2026-01-01"),
+            retrieval(&tables, "2026-01-02"),
+        ];
         for wish in &wishes {
             tables.requests.intend(wish, at(0)).await.unwrap();
         }
-        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        let (listed, _) = tables
+            .requests
+            .of_link(&tables.link, None, 10)
+            .await
+            .unwrap();
         assert!(listed.is_empty(), "open intents are no requests");
-        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &RequestId::random(), at(5)).await.unwrap();
+        tables
+            .requests
+            .claim(
+                &tables.link,
+                Resource::TRANSACTIONS,
+                &RequestId::random(),
+                at(5),
+            )
+            .await
+            .unwrap();
         for wish in &wishes {
             let outcome = tables.requests.intend(wish, at(6)).await.unwrap();
-            assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
+            assert!(
+                matches!(outcome, Intention::Unknown { .. }),
+                "{}: {outcome:?}",
+                tables.name
+            );
         }
     }
 }
@@ -129,9 +224,17 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
         let wish = retrieval(&tables, "2026-01-01");
         let invoices = Resource::by_name("invoices").unwrap();
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.claim(&tables.link, invoices, &RequestId::random(), at(5)).await.unwrap();
+        tables
+            .requests
+            .claim(&tables.link, invoices, &RequestId::random(), at(5))
+            .await
+            .unwrap();
         let outcome = tables.requests.intend(&wish, at(6)).await.unwrap();
-        assert!(matches!(outcome, Intention::Unknown { .. }), "{}: {outcome:?}", tables.name);
+        assert!(
+            matches!(outcome, Intention::Unknown { .. }),
+            "{}: {outcome:?}",
+            tables.name
+        );
     }
 }
 
@@ -140,15 +243,38 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(5)).await.unwrap();
-        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
-        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(6)).await.unwrap();
+        tables
+            .requests
+            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
+            .await
+            .unwrap();
+        let failure = Failure {
+            code: "login_error".to_owned(),
+            message: String::new(),
+        };
+        tables
+            .requests
+            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(6))
+            .await
+            .unwrap();
 
         let unknown = Intention::Unknown { until: at(30) };
-        assert_eq!(tables.requests.intend(&wish, at(7)).await.unwrap(), unknown, "{}: a refresh?", tables.name);
-        assert_eq!(tables.requests.intend(&wish, at(30)).await.unwrap(), Intention::Begun);
+        assert_eq!(
+            tables.requests.intend(&wish, at(7)).await.unwrap(),
+            unknown,
+            "{}: a refresh?",
+            tables.name
+        );
+        assert_eq!(
+            tables.requests.intend(&wish, at(30)).await.unwrap(),
+            Intention::Begun
+        );
         tables.requests.sent(&wish, &id).await.unwrap();
-        assert_eq!(tables.requests.intend(&wish, at(31)).await.unwrap(), Intention::Begun, "no longer claimed");
+        assert_eq!(
+            tables.requests.intend(&wish, at(31)).await.unwrap(),
+            Intention::Begun,
+            "no longer claimed"
+        );
     }
 }
 
@@ -156,24 +282,51 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
 async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its_time() {
     for tables in both().await {
         let account = AccountId::parse("1c83f1f5").unwrap();
-        let old = Retrieval { account: Some(account), ..retrieval(&tables, "2026-01-01") };
+        let old = Retrieval {
+            account: Some(account),
+            ..retrieval(&tables, "2026-01-01")
+        };
         let new = retrieval(&tables, "2026-01-02");
         tables.requests.intend(&old, at(0)).await.unwrap();
         tables.requests.intend(&new, at(20)).await.unwrap();
 
         let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
 
-        let shown: Vec<_> = listed.iter().map(|listed| (listed.window, listed.account.clone(), listed.since)).collect();
-        let expected = [(new.window, None, at(20)), (old.window, old.account.clone(), at(0))];
+        let shown: Vec<_> = listed
+            .iter()
+            .map(|listed| (listed.window, listed.account.clone(), listed.since))
+            .collect();
+        let expected = [
+            (new.window, None, at(20)),
+            (old.window, old.account.clone(), at(0)),
+        ];
         assert_eq!(shown, expected, "{}", tables.name);
         assert_eq!(listed[0].intent().status(at(20)), Status::Issuing);
-        assert_eq!((listed[0].intent().status(at(21)), listed[0].intent().until()), (Status::Unknown, at(50)));
+        assert_eq!(
+            (
+                listed[0].intent().status(at(21)),
+                listed[0].intent().until()
+            ),
+            (Status::Unknown, at(50))
+        );
 
         let id = RequestId::random();
-        tables.requests.claim(&tables.link, Resource::TRANSACTIONS, &id, at(31)).await.unwrap();
+        tables
+            .requests
+            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(31))
+            .await
+            .unwrap();
         let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
-        assert_eq!(listed.len(), 1, "{}: the other one's time was over", tables.name);
-        assert_eq!((listed[0].since, listed[0].intent().status(at(31))), (at(0), Status::Unknown));
+        assert_eq!(
+            listed.len(),
+            1,
+            "{}: the other one's time was over",
+            tables.name
+        );
+        assert_eq!(
+            (listed[0].since, listed[0].intent().status(at(31))),
+            (at(0), Status::Unknown)
+        );
     }
 }
 
@@ -182,12 +335,27 @@ async fn unconfirmed_invoices_say_of_which_direction() {
     for tables in both().await {
         let invoices = Resource::by_name("invoices").unwrap();
         for direction in [Direction::Inflow, Direction::Outflow] {
-            let wish = Retrieval { resource: invoices, direction: Some(direction), ..retrieval(&tables, "2026-01-01") };
-            assert_eq!(tables.requests.intend(&wish, at(0)).await.unwrap(), Intention::Begun);
+            let wish = Retrieval {
+                resource: invoices,
+                direction: Some(direction),
+                ..retrieval(&tables, "2026-01-01")
+            };
+            assert_eq!(
+                tables.requests.intend(&wish, at(0)).await.unwrap(),
+                Intention::Begun
+            );
         }
         let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
-        let directions: BTreeSet<_> = listed.iter().map(|listed| json!(listed)["type"].to_string()).collect();
-        assert_eq!(directions.into_iter().collect::<Vec<_>>(), ["\"INFLOW\"", "\"OUTFLOW\""], "{}", tables.name);
+        let directions: BTreeSet<_> = listed
+            .iter()
+            .map(|listed| json!(listed)["type"].to_string())
+            .collect();
+        assert_eq!(
+            directions.into_iter().collect::<Vec<_>>(),
+            ["\"INFLOW\"", "\"OUTFLOW\""],
+            "{}",
+            tables.name
+        );
     }
 }
 
@@ -195,11 +363,21 @@ async fn unconfirmed_invoices_say_of_which_direction() {
 async fn a_key_is_answered_once_and_belongs_to_one_request() {
     for tables in both().await {
         let (key, id) = (uuid::Uuid::new_v4().to_string(), RequestId::random());
-        let begin = async |fingerprint, minute| tables.requests.begin(&key, fingerprint, at(minute)).await.unwrap();
+        let begin = async |fingerprint, minute| {
+            tables
+                .requests
+                .begin(&key, fingerprint, at(minute))
+                .await
+                .unwrap()
+        };
         assert_eq!(begin("one", 0).await, Keyed::Fresh, "{}", tables.name);
         assert_eq!(begin("one", 0).await, Keyed::InProgress);
         assert_eq!(begin("other", 0).await, Keyed::OtherRequest);
-        assert_eq!(begin("one", 5).await, Keyed::Fresh, "the first was broken off");
+        assert_eq!(
+            begin("one", 5).await,
+            Keyed::Fresh,
+            "the first was broken off"
+        );
         tables.requests.answered(&key, &id).await.unwrap();
         assert_eq!(begin("one", 10).await, Keyed::Answered(id));
         assert_eq!(begin("other", 10).await, Keyed::OtherRequest);

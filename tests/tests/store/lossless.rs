@@ -1,5 +1,5 @@
-//! Whatever JSON Belvo sends as a row comes back equal: known fields and unknown ones, null against absent, numbers of 38
-//! digits and more, empty texts and names, any depth.
+//! Whatever JSON Belvo sends as a row comes back equal: known fields and unknown ones, null against
+//! absent, numbers of 38 digits and more, empty texts and names, any depth.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -39,11 +39,19 @@ const FIELDS: [&str; 12] = [
 fn whatever_belvo_sends_comes_back_equal() {
     let runtime = Runtime::new().unwrap();
     for tables in runtime.block_on(both()) {
-        let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
+        let mut runner = TestRunner::new(Config {
+            cases: 60,
+            failure_persistence: None,
+            ..Config::default()
+        });
         let cases = AtomicU32::new(0);
         let outcome = runner.run(&vec(document(), 1..8), |documents| {
             let case = cases.fetch_add(1, Ordering::Relaxed);
-            let sent: Vec<_> = documents.into_iter().enumerate().map(|(i, document)| row(case, i, document)).collect();
+            let sent: Vec<_> = documents
+                .into_iter()
+                .enumerate()
+                .map(|(i, document)| row(case, i, document))
+                .collect();
             let stored = runtime.block_on(store_and_read(&tables, case, &sent));
             prop_assert_eq!(stored.len(), sent.len());
             for (sent, stored) in sent.iter().zip(&stored) {
@@ -64,8 +72,7 @@ fn document() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 fn fields() -> impl Strategy<Value = Map<String, Value>> {
-    let name =
-        prop_oneof![8 => prop::sample::select(&FIELDS[..]).prop_map(str::to_owned), 1 => ".{0,12}", 1 => "_[a-z]{0,6}"];
+    let name = prop_oneof![8 => prop::sample::select(&FIELDS[..]).prop_map(str::to_owned), 1 => ".{0,12}", 1 => "_[a-z]{0,6}"];
     btree_map(name, json(), 0..14).prop_map(|fields| fields.into_iter().collect())
 }
 
@@ -80,7 +87,8 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(40, 60, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::Array),
-            btree_map(".{0,8}", inner, 0..4).prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            btree_map(".{0,8}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
         ]
     })
 }
@@ -100,25 +108,45 @@ fn day(case: u32) -> String {
 }
 
 async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value> {
-    let seen = Observation { at: Timestamp::now(), request: None };
+    let seen = Observation {
+        at: Timestamp::now(),
+        request: None,
+    };
     let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(tests::taken_apart).unzip();
     let accounts: Vec<_> = accounts.into_iter().flatten().collect();
-    tables.transactions.put_accounts(&tables.link, &accounts, &seen).await.unwrap();
+    tables
+        .transactions
+        .put_accounts(&tables.link, &accounts, &seen)
+        .await
+        .unwrap();
     tables
         .transactions
         .put(
             &tables.link,
-            Changes { new: new.into_iter().map(Fingerprinted::from).collect(), changed: Vec::new() },
+            Changes {
+                new: new.into_iter().map(Fingerprinted::from).collect(),
+                changed: Vec::new(),
+            },
             &seen,
         )
         .await
         .unwrap();
-    let filter = Filter { date_from: Some(day(case)), date_to: Some(day(case)), ..Filter::default() };
-    let (mut stored, _) = tables.transactions.list(&tables.link, &filter, None, 100).await.unwrap();
+    let filter = Filter {
+        date_from: Some(day(case)),
+        date_to: Some(day(case)),
+        ..Filter::default()
+    };
+    let (mut stored, _) = tables
+        .transactions
+        .list(&tables.link, &filter, None, 100)
+        .await
+        .unwrap();
     stored.sort_by(|one, other| one.row.id().cmp(other.row.id()));
     let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
     let whole = |listed: Listed| {
-        let account = accounts.iter().find(|account| listed.row.account_id() == Some(account.id().as_str()));
+        let account = accounts
+            .iter()
+            .find(|account| listed.row.account_id() == Some(account.id().as_str()));
         listed.row.into_row(account)
     };
     stored.into_iter().map(whole).collect()

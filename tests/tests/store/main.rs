@@ -1,7 +1,13 @@
-//! The store against two independent emulations of DynamoDB: the local AWS, with the tables that template.yaml deployed, and
-//! dynoxide, with tables of the same shape. What passes both does not rest on one emulator's quirks.
+//! The store against two independent emulations of DynamoDB: the local AWS, with the tables that
+//! template.yaml deployed, and dynoxide, with tables of the same shape. What passes both does not
+//! rest on one emulator's quirks.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod databases;
 mod intents;

@@ -15,19 +15,38 @@ fn now() -> Timestamp {
 }
 
 async fn reserve(tables: &Tables, at: Timestamp) -> Reservation {
-    tables.requests.reserve(&(&tables.link).into(), RetrievalClass::Long, LIMITS.long, at).await.unwrap()
+    tables
+        .requests
+        .reserve(
+            &(&tables.link).into(),
+            RetrievalClass::Long,
+            LIMITS.long,
+            at,
+        )
+        .await
+        .unwrap()
 }
 
 async fn long(tables: &Tables) -> Quota {
-    let quotas = tables.requests.quotas(&(&tables.link).into(), LIMITS, now()).await.unwrap();
-    quotas.into_iter().find(|quota| quota.class == RetrievalClass::Long).unwrap()
+    let quotas = tables
+        .requests
+        .quotas(&(&tables.link).into(), LIMITS, now())
+        .await
+        .unwrap();
+    quotas
+        .into_iter()
+        .find(|quota| quota.class == RetrievalClass::Long)
+        .unwrap()
 }
 
 #[tokio::test]
 async fn of_many_at_once_as_many_are_granted_as_there_are() {
     for tables in both().await {
         let reservations = join_all((0..12).map(|_| reserve(&tables, now()))).await;
-        let granted = reservations.iter().filter(|outcome| **outcome == Reservation::Granted).count();
+        let granted = reservations
+            .iter()
+            .filter(|outcome| **outcome == Reservation::Granted)
+            .count();
         assert_eq!(granted, 3, "{}", tables.name);
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (3, 0));
     }
@@ -41,8 +60,16 @@ async fn classes_months_and_links_are_counted_apart() {
             assert_eq!(reserve(&tables, now()).await, Reservation::Granted);
         }
         assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted);
-        let short =
-            tables.requests.reserve(&(&tables.link).into(), RetrievalClass::Short, LIMITS.short, now()).await.unwrap();
+        let short = tables
+            .requests
+            .reserve(
+                &(&tables.link).into(),
+                RetrievalClass::Short,
+                LIMITS.short,
+                now(),
+            )
+            .await
+            .unwrap();
         assert_eq!(short, Reservation::Granted);
         let april = Timestamp::parse("2026-04-01T00:00:00Z").unwrap();
         assert_eq!(reserve(&tables, april).await, Reservation::Granted);
@@ -54,8 +81,13 @@ async fn classes_months_and_links_are_counted_apart() {
 #[tokio::test]
 async fn what_is_given_back_may_be_used_again_and_never_more() {
     for tables in both().await {
-        let give_back =
-            async || tables.requests.give_back(&(&tables.link).into(), RetrievalClass::Long, now()).await.unwrap();
+        let give_back = async || {
+            tables
+                .requests
+                .give_back(&(&tables.link).into(), RetrievalClass::Long, now())
+                .await
+                .unwrap();
+        };
         give_back().await;
         assert_eq!(long(&tables).await.left, 3, "{}", tables.name);
         reserve(&tables, now()).await;
@@ -69,8 +101,17 @@ async fn what_is_given_back_may_be_used_again_and_never_more() {
 async fn belvos_word_counts_whatever_was_counted_here() {
     for tables in both().await {
         reserve(&tables, now()).await;
-        tables.requests.exhausted(&(&tables.link).into(), RetrievalClass::Long, now()).await.unwrap();
-        assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted, "{}", tables.name);
+        tables
+            .requests
+            .exhausted(&(&tables.link).into(), RetrievalClass::Long, now())
+            .await
+            .unwrap();
+        assert_eq!(
+            reserve(&tables, now()).await,
+            Reservation::Exhausted,
+            "{}",
+            tables.name
+        );
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 0));
     }
 }
@@ -78,7 +119,11 @@ async fn belvos_word_counts_whatever_was_counted_here() {
 #[tokio::test]
 async fn a_limit_of_none_lets_none_through() {
     for tables in both().await {
-        let outcome = tables.requests.reserve(&(&tables.link).into(), RetrievalClass::Long, 0, now()).await.unwrap();
+        let outcome = tables
+            .requests
+            .reserve(&(&tables.link).into(), RetrievalClass::Long, 0, now())
+            .await
+            .unwrap();
         assert_eq!(outcome, Reservation::Exhausted, "{}", tables.name);
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::json;
 use shared::{
-    domain::{Collection, Days, Declared, Failure, RequestId, Resource, Status, Timestamp, Verdict, Window},
+    domain::{
+        Collection, Days, Declared, Failure, RequestId, Resource, Status, Timestamp, Verdict,
+        Window,
+    },
     store::{Event, Issued, Notified},
 };
 use time::macros::date;
@@ -32,7 +35,10 @@ fn notified(tables: &Tables, id: &RequestId, second: u32) -> Notified {
         link: tables.link.clone(),
         resource: Resource::TRANSACTIONS,
         code: "historical_update".to_owned(),
-        declared: Some(Declared { total_transactions: Some(9), ..Declared::default() }),
+        declared: Some(Declared {
+            total_transactions: Some(9),
+            ..Declared::default()
+        }),
         at: at(second),
         due_at: at(31),
     }
@@ -60,11 +66,28 @@ fn collection(second: u32) -> Collection {
 async fn the_order_of_202_and_webhook_does_not_matter() {
     for tables in both().await {
         let (one, other) = (RequestId::random(), RequestId::random());
-        tables.requests.issued(&issued(&tables, &one, 1)).await.unwrap();
-        tables.requests.notified(&notified(&tables, &one, 2)).await.unwrap();
-        let early = tables.requests.notified(&notified(&tables, &other, 2)).await.unwrap().unwrap();
+        tables
+            .requests
+            .issued(&issued(&tables, &one, 1))
+            .await
+            .unwrap();
+        tables
+            .requests
+            .notified(&notified(&tables, &one, 2))
+            .await
+            .unwrap();
+        let early = tables
+            .requests
+            .notified(&notified(&tables, &other, 2))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((early.status(), early.window), (Status::Notified, None));
-        tables.requests.issued(&issued(&tables, &other, 1)).await.unwrap();
+        tables
+            .requests
+            .issued(&issued(&tables, &other, 1))
+            .await
+            .unwrap();
 
         let record = async |id: RequestId| tables.requests.get(&id).await.unwrap().unwrap();
         let (mut one, other) = (record(one).await, record(other).await);
@@ -79,9 +102,21 @@ async fn facts_are_written_once() {
     for tables in both().await {
         let id = RequestId::random();
         for second in [3, 4] {
-            tables.requests.issued(&issued(&tables, &id, second)).await.unwrap();
-            tables.requests.notified(&notified(&tables, &id, second)).await.unwrap();
-            tables.requests.collected(&id, &collection(second)).await.unwrap();
+            tables
+                .requests
+                .issued(&issued(&tables, &id, second))
+                .await
+                .unwrap();
+            tables
+                .requests
+                .notified(&notified(&tables, &id, second))
+                .await
+                .unwrap();
+            tables
+                .requests
+                .collected(&id, &collection(second))
+                .await
+                .unwrap();
         }
 
         let record = tables.requests.get(&id).await.unwrap().unwrap();
@@ -89,7 +124,10 @@ async fn facts_are_written_once() {
         let facts = [record.issued_at, record.notified_at, record.collected_at];
         assert_eq!(facts, [Some(at(3)); 3], "{}", tables.name);
         let latest = record.collection.unwrap();
-        assert_eq!((latest.finished_at, latest.verdict(None)), (at(4), Verdict::Complete));
+        assert_eq!(
+            (latest.finished_at, latest.verdict(None)),
+            (at(4), Verdict::Complete)
+        );
     }
 }
 
@@ -97,14 +135,35 @@ async fn facts_are_written_once() {
 async fn rows_outrank_an_earlier_failure() {
     for tables in both().await {
         let id = RequestId::random();
-        tables.requests.notified(&notified(&tables, &id, 1)).await.unwrap();
-        let failure = Failure { code: "institution_down".to_owned(), message: String::new() };
-        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2)).await.unwrap();
+        tables
+            .requests
+            .notified(&notified(&tables, &id, 1))
+            .await
+            .unwrap();
+        let failure = Failure {
+            code: "institution_down".to_owned(),
+            message: String::new(),
+        };
+        tables
+            .requests
+            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2))
+            .await
+            .unwrap();
         let record = tables.requests.get(&id).await.unwrap().unwrap();
-        assert_eq!((record.status(), record.failure), (Status::Failed, Some(failure)));
+        assert_eq!(
+            (record.status(), record.failure),
+            (Status::Failed, Some(failure))
+        );
 
-        tables.requests.collected(&id, &collection(3)).await.unwrap();
-        assert_eq!(tables.requests.get(&id).await.unwrap().unwrap().status(), Status::Collected);
+        tables
+            .requests
+            .collected(&id, &collection(3))
+            .await
+            .unwrap();
+        assert_eq!(
+            tables.requests.get(&id).await.unwrap().unwrap().status(),
+            Status::Collected
+        );
     }
 }
 
@@ -113,7 +172,11 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
     for tables in both().await {
         let ids: Vec<_> = (0..5).map(|_| RequestId::random()).collect();
         for (second, id) in (1..).zip(&ids) {
-            tables.requests.issued(&issued(&tables, id, second)).await.unwrap();
+            tables
+                .requests
+                .issued(&issued(&tables, id, second))
+                .await
+                .unwrap();
         }
         let event = Event {
             delivery_id: uuid::Uuid::new_v4().simple().to_string(),
@@ -128,7 +191,11 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
 
         let (mut listed, mut after) = (Vec::new(), None);
         loop {
-            let (page, next) = tables.requests.of_link(&tables.link, after.as_ref(), 2).await.unwrap();
+            let (page, next) = tables
+                .requests
+                .of_link(&tables.link, after.as_ref(), 2)
+                .await
+                .unwrap();
             listed.extend(page.into_iter().map(|record| record.id));
             if next.is_none() {
                 break;
@@ -145,15 +212,26 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
 async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
     for tables in both().await {
         let id = RequestId::random();
-        let failure = Failure { code: "gave_up".to_owned(), message: "the store could not be used".to_owned() };
-        tables.requests.failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2)).await.unwrap();
+        let failure = Failure {
+            code: "gave_up".to_owned(),
+            message: "the store could not be used".to_owned(),
+        };
+        tables
+            .requests
+            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2))
+            .await
+            .unwrap();
 
         let record = tables.requests.get(&id).await.unwrap().unwrap();
         assert_eq!(
             (record.status(), record.link, record.failure),
             (Status::Failed, tables.link.clone(), Some(failure))
         );
-        let (listed, _) = tables.requests.of_link(&tables.link, None, 10).await.unwrap();
+        let (listed, _) = tables
+            .requests
+            .of_link(&tables.link, None, 10)
+            .await
+            .unwrap();
         assert_eq!(listed.len(), 1, "{}", tables.name);
     }
 }
@@ -161,26 +239,69 @@ async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
 #[tokio::test]
 async fn a_request_is_due_until_it_has_ended() {
     for tables in both().await {
-        let ids = [RequestId::random(), RequestId::random(), RequestId::random(), RequestId::random()];
+        let ids = [
+            RequestId::random(),
+            RequestId::random(),
+            RequestId::random(),
+            RequestId::random(),
+        ];
         for id in &ids {
-            tables.requests.issued(&issued(&tables, id, 1)).await.unwrap();
+            tables
+                .requests
+                .issued(&issued(&tables, id, 1))
+                .await
+                .unwrap();
         }
         let due = async |second| {
             let (overdue, _) = tables.requests.overdue(at(second), 1_000).await.unwrap();
-            overdue.into_iter().map(|record| record.id).filter(|id| ids.contains(id)).collect::<Vec<_>>()
+            overdue
+                .into_iter()
+                .map(|record| record.id)
+                .filter(|id| ids.contains(id))
+                .collect::<Vec<_>>()
         };
         assert!(due(30).await.is_empty(), "{}", tables.name);
         assert_eq!(due(31).await.len(), 4);
 
-        let failure = Failure { code: "login_error".to_owned(), message: String::new() };
-        tables.requests.collected(&ids[0], &collection(40)).await.unwrap();
-        tables.requests.failed(&ids[1], &tables.link, Resource::TRANSACTIONS, &failure, at(40)).await.unwrap();
+        let failure = Failure {
+            code: "login_error".to_owned(),
+            message: String::new(),
+        };
+        tables
+            .requests
+            .collected(&ids[0], &collection(40))
+            .await
+            .unwrap();
+        tables
+            .requests
+            .failed(
+                &ids[1],
+                &tables.link,
+                Resource::TRANSACTIONS,
+                &failure,
+                at(40),
+            )
+            .await
+            .unwrap();
         tables.requests.expired(&ids[2], at(40)).await.unwrap();
-        tables.requests.postpone(&ids[3], Some(at(50))).await.unwrap();
+        tables
+            .requests
+            .postpone(&ids[3], Some(at(50)))
+            .await
+            .unwrap();
 
         assert!(due(49).await.is_empty(), "{}", tables.name);
         assert_eq!(due(50).await, [ids[3].clone()]);
-        assert_eq!(tables.requests.get(&ids[2]).await.unwrap().unwrap().status(), Status::Expired);
+        assert_eq!(
+            tables
+                .requests
+                .get(&ids[2])
+                .await
+                .unwrap()
+                .unwrap()
+                .status(),
+            Status::Expired
+        );
     }
 }
 
@@ -189,22 +310,46 @@ async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_
     for tables in both().await {
         let id = RequestId::random();
         tables.requests.handed_on(&id, at(20)).await.unwrap();
-        assert_eq!(tables.requests.get(&id).await.unwrap(), None, "{}: no record of this alone", tables.name);
-        tables.requests.issued(&issued(&tables, &id, 1)).await.unwrap();
+        assert_eq!(
+            tables.requests.get(&id).await.unwrap(),
+            None,
+            "{}: no record of this alone",
+            tables.name
+        );
+        tables
+            .requests
+            .issued(&issued(&tables, &id, 1))
+            .await
+            .unwrap();
         tables.requests.handed_on(&id, at(20)).await.unwrap();
         tables.requests.handed_on(&id, at(30)).await.unwrap();
 
         let record = tables.requests.get(&id).await.unwrap().unwrap();
 
-        assert_eq!((record.status(), record.collecting_at), (Status::Collecting, Some(at(20))), "{}", tables.name);
-        tables.requests.collected(&id, &collection(40)).await.unwrap();
-        assert_eq!(tables.requests.get(&id).await.unwrap().unwrap().status(), Status::Collected);
+        assert_eq!(
+            (record.status(), record.collecting_at),
+            (Status::Collecting, Some(at(20))),
+            "{}",
+            tables.name
+        );
+        tables
+            .requests
+            .collected(&id, &collection(40))
+            .await
+            .unwrap();
+        assert_eq!(
+            tables.requests.get(&id).await.unwrap().unwrap().status(),
+            Status::Collected
+        );
     }
 }
 
 #[tokio::test]
 async fn an_unknown_request_is_none() {
     for tables in both().await {
-        assert_eq!(tables.requests.get(&RequestId::random()).await.unwrap(), None);
+        assert_eq!(
+            tables.requests.get(&RequestId::random()).await.unwrap(),
+            None
+        );
     }
 }

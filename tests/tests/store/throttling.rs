@@ -26,7 +26,11 @@ async fn throttled(batches: u32) -> Transactions {
     let stack = Stack::of_this_run();
     let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let throttle = Arc::new(Throttle { dynamodb, http, batches: batches.into() });
+    let throttle = Arc::new(Throttle {
+        dynamodb,
+        http,
+        batches: batches.into(),
+    });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(pass).with_state(throttle);
@@ -34,17 +38,34 @@ async fn throttled(batches: u32) -> Transactions {
     Transactions::new(&stack.aws_at(&endpoint), stack.transactions_table)
 }
 
-async fn pass(State(throttle): State<Arc<Throttle>>, mut headers: HeaderMap, body: Bytes) -> impl IntoResponse {
+async fn pass(
+    State(throttle): State<Arc<Throttle>>,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
     let mut request: Value = serde_json::from_slice(&body).unwrap();
     let mut undone = json!({});
     let is_batch = request["RequestItems"].is_object();
     let throttles = |batches: u32| batches.checked_sub(1);
-    if is_batch && throttle.batches.fetch_update(Ordering::Relaxed, Ordering::Relaxed, throttles).is_ok() {
+    if is_batch
+        && throttle
+            .batches
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, throttles)
+            .is_ok()
+    {
         for (table, entries) in request["RequestItems"].as_object_mut().unwrap() {
-            let list = if entries.is_array() { &mut *entries } else { &mut entries["Keys"] };
+            let list = if entries.is_array() {
+                &mut *entries
+            } else {
+                &mut entries["Keys"]
+            };
             let rest = list.as_array_mut().unwrap().split_off(1);
             let mut left = entries.clone();
-            *(if left.is_array() { &mut left } else { &mut left["Keys"] }) = json!(rest);
+            *(if left.is_array() {
+                &mut left
+            } else {
+                &mut left["Keys"]
+            }) = json!(rest);
             if !rest.is_empty() {
                 undone[table] = left;
             }
@@ -53,13 +74,26 @@ async fn pass(State(throttle): State<Arc<Throttle>>, mut headers: HeaderMap, bod
     for own in ["host", "content-length"] {
         headers.remove(own);
     }
-    let answer =
-        throttle.http.post(&throttle.dynamodb).headers(headers).body(request.to_string()).send().await.unwrap();
+    let answer = throttle
+        .http
+        .post(&throttle.dynamodb)
+        .headers(headers)
+        .body(request.to_string())
+        .send()
+        .await
+        .unwrap();
     let (status, mut answer) = (answer.status(), answer.json::<Value>().await.unwrap());
-    for left in ["UnprocessedItems", "UnprocessedKeys"].into_iter().filter(|_| is_batch && undone != json!({})) {
+    for left in ["UnprocessedItems", "UnprocessedKeys"]
+        .into_iter()
+        .filter(|_| is_batch && undone != json!({}))
+    {
         answer[left] = undone.clone();
     }
-    (status, [("content-type", "application/x-amz-json-1.0")], answer.to_string())
+    (
+        status,
+        [("content-type", "application/x-amz-json-1.0")],
+        answer.to_string(),
+    )
 }
 
 fn changes() -> Changes {
@@ -67,11 +101,17 @@ fn changes() -> Changes {
         let row = json!({"id": format!("row-{id:02}"), "value_date": "2026-01-01", "amount": 1});
         tests::taken_apart(&row).0.into()
     };
-    Changes { new: (0..60).map(row).collect(), changed: Vec::new() }
+    Changes {
+        new: (0..60).map(row).collect(),
+        changed: Vec::new(),
+    }
 }
 
 fn seen() -> Observation {
-    Observation { at: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(), request: None }
+    Observation {
+        at: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
+        request: None,
+    }
 }
 
 fn link() -> LinkId {
@@ -82,11 +122,22 @@ fn link() -> LinkId {
 async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_read() {
     let (transactions, link) = (throttled(5).await, link());
     transactions.put(&link, changes(), &seen()).await.unwrap();
-    assert_eq!(transactions.stored(&link, Days::ALL, None).await.unwrap().len(), 60);
+    assert_eq!(
+        transactions
+            .stored(&link, Days::ALL, None)
+            .await
+            .unwrap()
+            .len(),
+        60
+    );
 
     let (transactions, link) = (throttled(0).await, link);
     transactions.put(&link, changes(), &seen()).await.unwrap();
-    let ids = changes().new.iter().map(|change| change.row.id().clone()).collect();
+    let ids = changes()
+        .new
+        .iter()
+        .map(|change| change.row.id().clone())
+        .collect();
     assert_eq!(transactions.look_up(&link, ids).await.unwrap().len(), 60);
 }
 
@@ -94,5 +145,8 @@ async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_re
 async fn a_batch_that_is_never_done_is_an_error_and_not_a_loss() {
     let transactions = throttled(u32::MAX).await;
     let outcome = transactions.put(&link(), changes(), &seen()).await;
-    assert!(matches!(outcome, Err(StoreError::Throttled(_))), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(StoreError::Throttled(_))),
+        "{outcome:?}"
+    );
 }

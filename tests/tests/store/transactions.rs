@@ -28,19 +28,33 @@ fn parse(row: &Value) -> Transaction {
 
 async fn put(tables: &Tables, rows: &[Value]) {
     let new = rows.iter().map(|row| parse(row).into()).collect();
-    let changes = Changes { new, changed: Vec::new() };
-    tables.transactions.put(&tables.link, changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+    let changes = Changes {
+        new,
+        changed: Vec::new(),
+    };
+    tables
+        .transactions
+        .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
+        .await
+        .unwrap();
 }
 
 fn seen(at: &str) -> Observation {
     let request = Some(RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap());
-    Observation { at: Timestamp::parse(at).unwrap(), request }
+    Observation {
+        at: Timestamp::parse(at).unwrap(),
+        request,
+    }
 }
 
 async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction> {
     let (mut rows, mut after) = (Vec::new(), None::<Cursor>);
     loop {
-        let (page, next) = tables.transactions.list(&tables.link, filter, after.as_ref(), limit).await.unwrap();
+        let (page, next) = tables
+            .transactions
+            .list(&tables.link, filter, after.as_ref(), limit)
+            .await
+            .unwrap();
         assert!(page.len() <= limit);
         rows.extend(page.into_iter().map(|listed| listed.row));
         if next.is_none() {
@@ -54,8 +68,17 @@ async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction>
 async fn the_two_databases_are_two() {
     let [one, other] = both().await;
     put(&one, &[row(1, "2026-01-01", "1")]).await;
-    let (rows, _) = other.transactions.list(&one.link, &Filter::default(), None, 10).await.unwrap();
-    assert!(rows.is_empty(), "{} and {} are the same", one.name, other.name);
+    let (rows, _) = other
+        .transactions
+        .list(&one.link, &Filter::default(), None, 10)
+        .await
+        .unwrap();
+    assert!(
+        rows.is_empty(),
+        "{} and {} are the same",
+        one.name,
+        other.name
+    );
 }
 
 #[tokio::test]
@@ -66,25 +89,36 @@ async fn a_row_comes_back_as_it_was_sent() {
             json!({"id": "row-0002", "account": null, "value_date": "2026-01-02"}),
             json!({"id": "row-0003", "value_date": "2026-01-03", "_hidden": 1}),
             json!({"id": "row-0004", "value_date": "2026-01-04", "many_digits": 1}),
-            (0..40).fold(json!({"id": "row-0005", "value_date": "2026-01-05"}), |mut row, _| {
-                let deeper = json!([row["deep"].take()]);
-                row["deep"] = deeper;
-                row
-            }),
+            (0..40).fold(
+                json!({"id": "row-0005", "value_date": "2026-01-05"}),
+                |mut row, _| {
+                    let deeper = json!([row["deep"].take()]);
+                    row["deep"] = deeper;
+                    row
+                },
+            ),
         ];
         let mut odd = odd.to_vec();
-        odd[3]["many_digits"] = serde_json::from_str("1234567890123456789012345678901234567890.5").unwrap();
+        odd[3]["many_digits"] =
+            serde_json::from_str("1234567890123456789012345678901234567890.5").unwrap();
         put(&tables, &odd).await;
 
         let stored = all(&tables, &Filter::default(), 100).await;
 
-        let stored: BTreeMap<_, _> =
-            stored.into_iter().map(|row| (row.id().as_str().to_owned(), row.into_row(None))).collect();
+        let stored: BTreeMap<_, _> = stored
+            .into_iter()
+            .map(|row| (row.id().as_str().to_owned(), row.into_row(None)))
+            .collect();
         for mut sent in odd {
             if sent["account"].is_object() {
                 sent["account"] = sent["account"]["id"].take();
             }
-            assert_eq!(difference(&sent, &stored[sent["id"].as_str().unwrap()]), None, "{}", tables.name);
+            assert_eq!(
+                difference(&sent, &stored[sent["id"].as_str().unwrap()]),
+                None,
+                "{}",
+                tables.name
+            );
         }
     }
 }
@@ -92,19 +126,36 @@ async fn a_row_comes_back_as_it_was_sent() {
 #[tokio::test]
 async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
     for tables in both().await {
-        let rows: Vec<_> = (1..=28).map(|day| row(day, &format!("2026-02-{day:02}"), "1.5")).collect();
+        let rows: Vec<_> = (1..=28)
+            .map(|day| row(day, &format!("2026-02-{day:02}"), "1.5"))
+            .collect();
         put(&tables, &rows).await;
 
         let window = Days::between(date!(2026 - 02 - 10), date!(2026 - 02 - 19));
-        let stored = tables.transactions.stored(&tables.link, window, None).await.unwrap();
+        let stored = tables
+            .transactions
+            .stored(&tables.link, window, None)
+            .await
+            .unwrap();
 
         assert_eq!(stored.len(), 10, "{}", tables.name);
         for day in 10..=19 {
             let sent = parse(&rows[day - 1]);
             let known = &stored[sent.id()];
-            assert_eq!((known.digest, known.collected_at), (sent.digest(), sent.collected_at()));
+            assert_eq!(
+                (known.digest, known.collected_at),
+                (sent.digest(), sent.collected_at())
+            );
         }
-        assert_eq!(tables.transactions.stored(&tables.link, Days::ALL, None).await.unwrap().len(), 28);
+        assert_eq!(
+            tables
+                .transactions
+                .stored(&tables.link, Days::ALL, None)
+                .await
+                .unwrap()
+                .len(),
+            28
+        );
     }
 }
 
@@ -127,49 +178,108 @@ async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_agai
         let version = |amount: &str| parse(&row(1, "2026-01-01", amount));
         put(&tables, &[row(1, "2026-01-01", "1")]).await;
         // Twice, as after a crash between the version and the row.
-        for (amount, at) in
-            [("2", "2026-03-02T00:00:00Z"), ("2", "2026-03-02T00:00:00Z"), ("3", "2026-03-03T00:00:00Z")]
-        {
-            let changes = Changes { new: Vec::new(), changed: vec![version(amount).into()] };
-            tables.transactions.put(&tables.link, changes, &seen(at)).await.unwrap();
+        for (amount, at) in [
+            ("2", "2026-03-02T00:00:00Z"),
+            ("2", "2026-03-02T00:00:00Z"),
+            ("3", "2026-03-03T00:00:00Z"),
+        ] {
+            let changes = Changes {
+                new: Vec::new(),
+                changed: vec![version(amount).into()],
+            };
+            tables
+                .transactions
+                .put(&tables.link, changes, &seen(at))
+                .await
+                .unwrap();
         }
 
-        let history = tables.transactions.history(&tables.link, version("1").id()).await.unwrap();
+        let history = tables
+            .transactions
+            .history(&tables.link, version("1").id())
+            .await
+            .unwrap();
 
         let rows: Vec<_> = history.iter().map(|version| version.row.digest()).collect();
-        assert_eq!(rows.first(), Some(&version("1").digest()), "{}", tables.name);
+        assert_eq!(
+            rows.first(),
+            Some(&version("1").digest()),
+            "{}",
+            tables.name
+        );
         assert_eq!(rows.last(), Some(&version("3").digest()));
         assert_eq!(history.last().unwrap().until, None);
-        assert!(history.windows(2).all(|pair| pair[0].until == Some(pair[1].from)), "{history:?}");
+        assert!(
+            history
+                .windows(2)
+                .all(|pair| pair[0].until == Some(pair[1].from)),
+            "{history:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_buried_row_is_not_listed_but_remembered() {
     for tables in both().await {
-        put(&tables, &[row(1, "2026-01-01", "1"), row(2, "2026-01-01", "1")]).await;
+        put(
+            &tables,
+            &[row(1, "2026-01-01", "1"), row(2, "2026-01-01", "1")],
+        )
+        .await;
         let buried = parse(&row(1, "2026-01-01", "1")).id().clone();
         let never_stored = parse(&row(9, "2026-01-01", "1")).id().clone();
 
         let ids = [buried.clone(), never_stored.clone()];
-        tables.transactions.bury(&tables.link, &ids, &seen("2026-03-02T00:00:00Z")).await.unwrap();
+        tables
+            .transactions
+            .bury(&tables.link, &ids, &seen("2026-03-02T00:00:00Z"))
+            .await
+            .unwrap();
 
         let listed = all(&tables, &Filter::default(), 10).await;
         assert_eq!(listed.len(), 1, "{}", tables.name);
-        assert!(tables.transactions.stored(&tables.link, Days::ALL, None).await.unwrap()[&buried].deleted);
-        assert!(tables.transactions.history(&tables.link, &buried).await.unwrap()[0].deleted);
-        assert!(tables.transactions.history(&tables.link, &never_stored).await.unwrap().is_empty());
+        assert!(
+            tables
+                .transactions
+                .stored(&tables.link, Days::ALL, None)
+                .await
+                .unwrap()[&buried]
+                .deleted
+        );
+        assert!(
+            tables
+                .transactions
+                .history(&tables.link, &buried)
+                .await
+                .unwrap()[0]
+                .deleted
+        );
+        assert!(
+            tables
+                .transactions
+                .history(&tables.link, &never_stored)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 
 #[tokio::test]
 async fn listings_are_newest_first_whatever_the_page_size() {
     for tables in both().await {
-        let rows: Vec<_> = (0..90).map(|i| row(i, &format!("2026-01-{:02}", 1 + i % 7), "1")).collect();
+        let rows: Vec<_> = (0..90)
+            .map(|i| row(i, &format!("2026-01-{:02}", 1 + i % 7), "1"))
+            .collect();
         put(&tables, &rows).await;
         let mut expected: Vec<_> = rows
             .iter()
-            .map(|row| (row["value_date"].as_str().unwrap().to_owned(), row["id"].as_str().unwrap().to_owned()))
+            .map(|row| {
+                (
+                    row["value_date"].as_str().unwrap().to_owned(),
+                    row["id"].as_str().unwrap().to_owned(),
+                )
+            })
             .collect();
         expected.sort_unstable_by(|one, other| other.cmp(one));
 
@@ -177,7 +287,12 @@ async fn listings_are_newest_first_whatever_the_page_size() {
             let listed = all(&tables, &Filter::default(), limit).await;
             let listed: Vec<_> = listed
                 .iter()
-                .map(|row| (row.day(Resource::TRANSACTIONS).to_owned(), row.id().as_str().to_owned()))
+                .map(|row| {
+                    (
+                        row.day(Resource::TRANSACTIONS).to_owned(),
+                        row.id().as_str().to_owned(),
+                    )
+                })
                 .collect();
             assert_eq!(listed, expected, "{} by {limit}", tables.name);
         }
@@ -190,35 +305,51 @@ async fn a_link_sees_only_its_own_rows() {
     for (one, other) in one.into_iter().zip(other) {
         put(&one, &[row(1, "2026-01-01", "1")]).await;
         assert!(all(&other, &Filter::default(), 10).await.is_empty());
-        assert!(other.transactions.accounts(&other.link).await.unwrap().is_empty());
+        assert!(
+            other
+                .transactions
+                .accounts(&other.link)
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 }
 
 #[tokio::test]
 async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
     for tables in both().await {
-        let sent = json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
+        let sent =
+            json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
         let (_, account) = tests::taken_apart(&json!({"id": "t", "account": sent}));
         let account = account.unwrap();
         tables
             .transactions
-            .put_accounts(&tables.link, std::slice::from_ref(&account), &seen("2026-03-01T00:00:00Z"))
+            .put_accounts(
+                &tables.link,
+                std::slice::from_ref(&account),
+                &seen("2026-03-01T00:00:00Z"),
+            )
             .await
             .unwrap();
         put(&tables, &[row(1, "2026-01-01", "1")]).await;
 
         let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
-        assert_eq!(accounts.iter().map(Account::document).collect::<Vec<_>>(), [account.document()]);
+        assert_eq!(
+            accounts.iter().map(Account::document).collect::<Vec<_>>(),
+            [account.document()]
+        );
         assert_eq!(all(&tables, &Filter::default(), 10).await.len(), 1);
     }
 }
 
-/// The documented page of ordinary rows (`tests/data/page-of-ordinary-rows.json`, Belvo's shape) costs one write unit a row in the
-/// table; the index is what the second unit pays.
+/// The documented page of ordinary rows (`tests/data/page-of-ordinary-rows.json`, Belvo's shape)
+/// costs one write unit a row in the table; the index is what the second unit pays.
 #[tokio::test]
 async fn the_median_transaction_costs_one_write_unit() {
     for tables in both().await {
-        let page: Value = serde_json::from_str(include_str!("../../data/page-of-ordinary-rows.json")).unwrap();
+        let page: Value =
+            serde_json::from_str(include_str!("../../data/page-of-ordinary-rows.json")).unwrap();
         let rows = page["results"].as_array().unwrap();
         put(&tables, rows).await;
 
@@ -228,7 +359,11 @@ async fn the_median_transaction_costs_one_write_unit() {
         }
 
         units.sort_by(f64::total_cmp);
-        assert!((units[units.len() / 2] - 1.0).abs() < f64::EPSILON, "{}: {units:?}", tables.name);
+        assert!(
+            (units[units.len() / 2] - 1.0).abs() < f64::EPSILON,
+            "{}: {units:?}",
+            tables.name
+        );
     }
 }
 
@@ -236,7 +371,10 @@ async fn the_median_transaction_costs_one_write_unit() {
 async fn table_write_units(tables: &Tables, id: &str) -> f64 {
     let key = |sort: &str| {
         std::collections::HashMap::from([
-            ("_link".to_owned(), AttributeValue::S(tables.link.to_string())),
+            (
+                "_link".to_owned(),
+                AttributeValue::S(tables.link.to_string()),
+            ),
             ("_item".to_owned(), AttributeValue::S(sort.to_owned())),
         ])
     };
@@ -252,13 +390,19 @@ async fn table_write_units(tables: &Tables, id: &str) -> f64 {
     let written = tables
         .client
         .batch_write_item()
-        .request_items(&tables.transactions_table, vec![WriteRequest::builder().put_request(put).build()])
+        .request_items(
+            &tables.transactions_table,
+            vec![WriteRequest::builder().put_request(put).build()],
+        )
         .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
         .send()
         .await
         .unwrap();
     let consumed = &written.consumed_capacity()[0];
-    consumed.table().and_then(aws_sdk_dynamodb::types::Capacity::capacity_units).unwrap_or(f64::NAN)
+    consumed
+        .table()
+        .and_then(aws_sdk_dynamodb::types::Capacity::capacity_units)
+        .unwrap_or(f64::NAN)
 }
 
 #[tokio::test]
@@ -272,16 +416,32 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
             })
         };
         for resource in RESOURCES {
-            let new = vec![Transaction::whole(&to_raw_value(&row(resource)).unwrap()).unwrap().into()];
-            let changes = Changes { new, changed: Vec::new() };
+            let new = vec![
+                Transaction::whole(&to_raw_value(&row(resource)).unwrap())
+                    .unwrap()
+                    .into(),
+            ];
+            let changes = Changes {
+                new,
+                changed: Vec::new(),
+            };
             let store = tables.transactions.of(*resource);
-            store.put(&tables.link, changes, &seen("2026-03-01T00:00:00Z")).await.unwrap();
+            store
+                .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
+                .await
+                .unwrap();
         }
 
         for resource in RESOURCES {
             let store = tables.transactions.of(*resource);
-            let (rows, next) = store.list(&tables.link, &Filter::default(), None, 10).await.unwrap();
-            let rows: Vec<_> = rows.into_iter().map(|listed| listed.row.into_row(None)).collect();
+            let (rows, next) = store
+                .list(&tables.link, &Filter::default(), None, 10)
+                .await
+                .unwrap();
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|listed| listed.row.into_row(None))
+                .collect();
             assert_eq!((rows, next), (vec![row(resource)], None), "{}", tables.name);
             let day = match resource.date_field() {
                 Some("value_date") => "2026-01-01",
@@ -289,19 +449,57 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
                 Some(_) => "2026-01-03",
                 None => "0000-00-00",
             };
-            assert_eq!(store.newest_day(&tables.link).await.unwrap().as_deref(), Some(day));
+            assert_eq!(
+                store.newest_day(&tables.link).await.unwrap().as_deref(),
+                Some(day)
+            );
         }
 
-        let invoices = tables.transactions.of(Resource::by_name("invoices").unwrap());
-        let gone = [RequestId::random().as_str(), "one"].map(|id| shared::domain::TransactionId::parse(id).unwrap());
-        invoices.bury(&tables.link, &gone, &seen("2026-03-02T00:00:00Z")).await.unwrap();
-        assert_eq!(invoices.history(&tables.link, &gone[1]).await.unwrap().len(), 1);
-        assert!(invoices.list(&tables.link, &Filter::default(), None, 10).await.unwrap().0.is_empty());
-        assert_eq!(all(&tables, &Filter::default(), 10).await.len(), 1, "a tombstone of another resource");
+        let invoices = tables
+            .transactions
+            .of(Resource::by_name("invoices").unwrap());
+        let gone = [RequestId::random().as_str(), "one"]
+            .map(|id| shared::domain::TransactionId::parse(id).unwrap());
+        invoices
+            .bury(&tables.link, &gone, &seen("2026-03-02T00:00:00Z"))
+            .await
+            .unwrap();
+        assert_eq!(
+            invoices
+                .history(&tables.link, &gone[1])
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert!(
+            invoices
+                .list(&tables.link, &Filter::default(), None, 10)
+                .await
+                .unwrap()
+                .0
+                .is_empty()
+        );
+        assert_eq!(
+            all(&tables, &Filter::default(), 10).await.len(),
+            1,
+            "a tombstone of another resource"
+        );
 
-        assert_eq!(tables.transactions.erase(&tables.link).await.unwrap(), RESOURCES.len() as u64);
+        assert_eq!(
+            tables.transactions.erase(&tables.link).await.unwrap(),
+            RESOURCES.len() as u64
+        );
         for resource in RESOURCES {
-            assert_eq!(tables.transactions.of(*resource).newest_day(&tables.link).await.unwrap(), None);
+            assert_eq!(
+                tables
+                    .transactions
+                    .of(*resource)
+                    .newest_day(&tables.link)
+                    .await
+                    .unwrap(),
+                None
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a sandbox is started with. The defaults are Belvo's own figures where Belvo publishes one.
 
-/// Settings of one sandbox; `Config::default()` is a Belvo without a registered webhook on a free port.
+/// Settings of one sandbox; `Config::default()` is a Belvo without a registered webhook on a free
+/// port.
 #[derive(Clone)]
 pub struct Config {
     /// Port on 127.0.0.1; 0 takes a free one.
@@ -25,7 +26,8 @@ pub struct Config {
     pub page_size: usize,
     /// Larger page sizes silently become this one. Belvo: 1,000.
     pub max_page_size: usize,
-    /// How callers reach it: `https` behind a front that speaks TLS for it. The addresses of further pages start so.
+    /// How callers reach it: `https` behind a front that speaks TLS for it. The addresses of
+    /// further pages start so.
     pub scheme: &'static str,
 }
 

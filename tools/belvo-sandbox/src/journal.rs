@@ -1,5 +1,5 @@
-//! What happened: every call of the API, every retrieval, every webhook with each of its attempts. Credentials
-//! and `Authorization` values are not part of it.
+//! What happened: every call of the API, every retrieval, every webhook with each of its attempts.
+//! Credentials and `Authorization` values are not part of it.
 
 use std::collections::BTreeMap;
 
@@ -71,7 +71,11 @@ impl Journal {
     /// Notes a call that has come in; the id is for [`Journal::answered`].
     pub(crate) fn called(&mut self, call: Call) -> u64 {
         let id = self.next_id();
-        self.calls.push(Call { id, at: now(), ..call });
+        self.calls.push(Call {
+            id,
+            at: now(),
+            ..call
+        });
         id
     }
 
@@ -87,26 +91,48 @@ impl Journal {
     }
 
     /// Notes a webhook that is about to be sent.
-    pub(crate) fn opened(&mut self, link: Option<String>, text: String, authorization_ok: bool) -> u64 {
+    pub(crate) fn opened(
+        &mut self,
+        link: Option<String>,
+        text: String,
+        authorization_ok: bool,
+    ) -> u64 {
         let id = self.next_id();
-        self.deliveries.push(Delivery { id, link, text, authorization_ok, attempts: Vec::new() });
+        self.deliveries.push(Delivery {
+            id,
+            link,
+            text,
+            authorization_ok,
+            attempts: Vec::new(),
+        });
         id
     }
 
     pub(crate) fn attempted(&mut self, delivery: u64, attempt: Attempt) {
-        if let Some(delivery) = self.deliveries.iter_mut().rev().find(|known| known.id == delivery) {
+        if let Some(delivery) = self
+            .deliveries
+            .iter_mut()
+            .rev()
+            .find(|known| known.id == delivery)
+        {
             delivery.attempts.push(attempt);
         }
     }
 
     /// The delivery with this id, or the last one.
     pub(crate) fn delivery(&self, id: Option<u64>) -> Option<&Delivery> {
-        self.deliveries.iter().rev().find(|delivery| id.is_none_or(|id| delivery.id == id))
+        self.deliveries
+            .iter()
+            .rev()
+            .find(|delivery| id.is_none_or(|id| delivery.id == id))
     }
 
     /// Forgets everything; ids go on counting.
     pub(crate) fn clear(&mut self) {
-        *self = Self { last_id: self.last_id, ..Self::default() };
+        *self = Self {
+            last_id: self.last_id,
+            ..Self::default()
+        };
     }
 
     pub(crate) fn report(&self) -> Value {
@@ -124,12 +150,16 @@ impl Journal {
     pub(crate) fn counters(&self) -> Value {
         let mut links: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
         for call in &self.calls {
-            let entry = links.entry(call.link.as_deref().unwrap_or_default()).or_default();
+            let entry = links
+                .entry(call.link.as_deref().unwrap_or_default())
+                .or_default();
             entry[0] += u64::from(is_page(call));
             entry[1] += u64::from(is_retrieval(call));
         }
         for delivery in &self.deliveries {
-            links.entry(delivery.link.as_deref().unwrap_or_default()).or_default()[2] += 1;
+            links
+                .entry(delivery.link.as_deref().unwrap_or_default())
+                .or_default()[2] += 1;
         }
         for (link, count) in &self.retrievals {
             links.entry(link).or_default()[3] = *count;
@@ -158,7 +188,9 @@ impl Journal {
 
 /// The time of day, for the journal only: no data depends on it.
 pub(crate) fn now() -> String {
-    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+    OffsetDateTime::now_utc()
+        .format(&Rfc3339)
+        .unwrap_or_default()
 }
 
 fn is_page(call: &Call) -> bool {

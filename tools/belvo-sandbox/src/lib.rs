@@ -1,6 +1,7 @@
-//! A Belvo to develop against: one HTTP server on 127.0.0.1 with the shape of Belvo's API for Brazil (and the like of it for
-//! Mexico), generated data, webhooks, and a control API that makes it misbehave. It shares no code with the product, so that a
-//! mistake in one cannot hide a mistake in the other.
+//! A Belvo to develop against: one HTTP server on 127.0.0.1 with the shape of Belvo's API for
+//! Brazil (and the like of it for Mexico), generated data, webhooks, and a control API that makes
+//! it misbehave. It shares no code with the product, so that a mistake in one cannot hide a mistake
+//! in the other.
 
 mod api;
 mod config;
@@ -41,17 +42,31 @@ pub struct Sandbox {
 
 /// Starts a sandbox on 127.0.0.1, on the runtime of the caller.
 pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await.context("cannot listen on 127.0.0.1")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))
+        .await
+        .context("cannot listen on 127.0.0.1")?;
     let url = format!("http://{}", listener.local_addr()?);
     let (closing, closed) = watch::channel(());
-    let app = Arc::new(App::new(config, url.clone(), webhooks::sender::client()?, closed));
-    let router =
-        Router::new().merge(api::router(&app)).merge(widget::router(&app)).nest("/_control", control::router(&app));
+    let app = Arc::new(App::new(
+        config,
+        url.clone(),
+        webhooks::sender::client()?,
+        closed,
+    ));
+    let router = Router::new()
+        .merge(api::router(&app))
+        .merge(widget::router(&app))
+        .nest("/_control", control::router(&app));
     let ending = Arc::clone(&app);
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { ending.closed().await });
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(async move { ending.closed().await });
     let server = tokio::spawn(server.into_future());
     tracing::info!(url, "listening");
-    Ok(Sandbox { url, closing, server })
+    Ok(Sandbox {
+        url,
+        closing,
+        server,
+    })
 }
 
 impl Sandbox {
@@ -61,7 +76,8 @@ impl Sandbox {
         &self.url
     }
 
-    /// Ends the sandbox: calls in progress may finish within two seconds, pending webhooks are forgotten.
+    /// Ends the sandbox: calls in progress may finish within two seconds, pending webhooks are
+    /// forgotten.
     pub async fn stop(self) -> anyhow::Result<()> {
         drop(self.closing);
         match tokio::time::timeout(GRACE, self.server).await {

@@ -1,4 +1,5 @@
-//! Belvo's limits of retrievals: so many per customer and calendar month. Off unless the control API sets them.
+//! Belvo's limits of retrievals: so many per customer and calendar month. Off unless the control
+//! API sets them.
 
 use std::collections::BTreeMap;
 
@@ -27,15 +28,24 @@ pub(crate) struct Limits {
 impl Limits {
     /// Sets the limits, or switches them off. What was used is forgotten.
     pub(crate) fn set(&mut self, per_month: Option<PerMonth>) {
-        *self = Self { per_month, used: BTreeMap::new() };
+        *self = Self {
+            per_month,
+            used: BTreeMap::new(),
+        };
     }
 
     /// Counts a retrieval that begins with this day, if its customer has one left.
     pub(crate) fn admit(&mut self, customer: &Value, from: Date) -> bool {
-        let Some(per_month) = self.per_month else { return true };
+        let Some(per_month) = self.per_month else {
+            return true;
+        };
         let today = OffsetDateTime::now_utc().date();
         let short = from > today - Duration::days(SHORT_DAYS);
-        let limit = if short { per_month.short } else { per_month.long };
+        let limit = if short {
+            per_month.short
+        } else {
+            per_month.long
+        };
         let month = format!("{}-{} {short}", today.year(), today.month());
         let used = self.used.entry((customer.to_string(), month)).or_default();
         let left = *used < limit;

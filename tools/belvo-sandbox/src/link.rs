@@ -1,5 +1,5 @@
-//! A link with its accounts and rows, and the ways a bank changes them: new rows, corrected rows, rows that
-//! vanish, pending rows that are booked.
+//! A link with its accounts and rows, and the ways a bank changes them: new rows, corrected rows,
+//! rows that vanish, pending rows that are booked.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,13 @@ impl Link {
     pub(crate) fn new(spec: &LinkSpec, transactions: usize) -> Self {
         let (object, accounts, generator) = Generator::new(spec);
         let id = object["id"].as_str().unwrap_or_default().to_owned();
-        let mut link = Self { id, object, accounts, rows: Vec::new(), generator };
+        let mut link = Self {
+            id,
+            object,
+            accounts,
+            rows: Vec::new(),
+            generator,
+        };
         link.add(Resource::transactions(), transactions, None);
         link
     }
@@ -45,7 +51,11 @@ impl Link {
             value["account"] = json!({ "id": row.account });
             value
         };
-        self.rows.iter().filter(|row| row.resource.is_banking).map(value).collect()
+        self.rows
+            .iter()
+            .filter(|row| row.resource.is_banking)
+            .map(value)
+            .collect()
     }
 
     /// Takes over the accounts and rows of another link, under ids of its own.
@@ -67,8 +77,8 @@ impl Link {
         self.sort();
     }
 
-    /// Merges `patch` into one account; says what it is now. The collection time moves on by an hour unless the patch sets
-    /// it.
+    /// Merges `patch` into one account; says what it is now. The collection time moves on by an
+    /// hour unless the patch sets it.
     pub(crate) fn patch_account(&mut self, id: &str, patch: &Value) -> Option<Value> {
         let account = self.accounts.iter_mut().find(|account| account.id == id)?;
         let mut changes = json!({ "collected_at": an_hour_after(&account.value["collected_at"]) });
@@ -90,18 +100,26 @@ impl Link {
         self.rows.iter().find(|row| row.id == id)
     }
 
-    /// Generates `count` rows of a resource, all on `date` or spread over the window, and names them.
-    pub(crate) fn add(&mut self, resource: &'static Resource, count: usize, date: Option<Date>) -> Vec<String> {
+    /// Generates `count` rows of a resource, all on `date` or spread over the window, and names
+    /// them.
+    pub(crate) fn add(
+        &mut self,
+        resource: &'static Resource,
+        count: usize,
+        date: Option<Date>,
+    ) -> Vec<String> {
         let mut generated = || self.generator.row(resource, &self.id, &self.accounts, date);
-        let new: Vec<Row> = (0..count).map(|_| Row::new(resource, generated())).collect();
+        let new: Vec<Row> = (0..count)
+            .map(|_| Row::new(resource, generated()))
+            .collect();
         let ids = new.iter().map(|row| row.id.clone()).collect();
         self.rows.extend(new);
         self.sort();
         ids
     }
 
-    /// Merges `patch` into one row; says what the row is now, without its account. The collection time moves on by
-    /// an hour unless the patch sets it.
+    /// Merges `patch` into one row; says what the row is now, without its account. The collection
+    /// time moves on by an hour unless the patch sets it.
     pub(crate) fn patch(&mut self, id: &str, patch: &Value) -> Option<Value> {
         let position = self.rows.iter().position(|row| row.id == id)?;
         let mut value = self.rows[position].value();
@@ -121,12 +139,17 @@ impl Link {
 
     /// Books every pending transaction; says how many there were.
     pub(crate) fn settle(&mut self) -> usize {
-        let pending = (0..self.rows.len())
-            .filter(|at| self.rows[*at].resource.is_banking && self.rows[*at].status.as_deref() == Some("PENDING"));
+        let pending = (0..self.rows.len()).filter(|at| {
+            self.rows[*at].resource.is_banking
+                && self.rows[*at].status.as_deref() == Some("PENDING")
+        });
         let pending: Vec<usize> = pending.collect();
         for position in &pending {
             let mut value = self.rows[*position].value();
-            let booked = value.get("inferred_accounting_date").unwrap_or(&value["value_date"]).clone();
+            let booked = value
+                .get("inferred_accounting_date")
+                .unwrap_or(&value["value_date"])
+                .clone();
             value["accounting_date"] = booked;
             value["status"] = json!("PROCESSED");
             value["collected_at"] = json!(an_hour_after(&value["collected_at"]));
@@ -137,7 +160,11 @@ impl Link {
 
     /// What a `historical_update` webhook declares about the matching rows.
     pub(crate) fn totals(&self, filter: &Filter) -> Value {
-        let of = |flow: &str| self.rows(filter).filter(|row| row.flow.as_deref() == Some(flow)).count();
+        let of = |flow: &str| {
+            self.rows(filter)
+                .filter(|row| row.flow.as_deref() == Some(flow))
+                .count()
+        };
         json!({
             "total_transactions": self.rows(filter).count(),
             "total_inflow_transactions": of("INFLOW"),
@@ -156,12 +183,13 @@ impl Link {
     }
 
     fn sort(&mut self) {
-        self.rows.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+        self.rows
+            .sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     }
 }
 
-/// Objects merge field by field, everything else replaces. Unlike RFC 7396 `null` is stored, not taken as "remove":
-/// Belvo keeps every key and sends null.
+/// Objects merge field by field, everything else replaces. Unlike RFC 7396 `null` is stored, not
+/// taken as "remove": Belvo keeps every key and sends null.
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

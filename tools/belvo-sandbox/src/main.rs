@@ -1,4 +1,5 @@
-//! The sandbox on its own: `belvo-sandbox --port 8081`. The first line on standard output is JSON and says where.
+//! The sandbox on its own: `belvo-sandbox --port 8081`. The first line on standard output is JSON
+//! and says where.
 
 use std::io::Write;
 
@@ -21,19 +22,32 @@ struct Arguments {
     #[arg(long, env = "BELVO_SANDBOX_SECRET_ID", default_value = "sandbox-id")]
     secret_id: String,
     /// Password of Basic authentication.
-    #[arg(long, env = "BELVO_SANDBOX_SECRET_PASSWORD", default_value = "sandbox-password", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "BELVO_SANDBOX_SECRET_PASSWORD",
+        default_value = "sandbox-password",
+        hide_env_values = true
+    )]
     secret_password: String,
     /// Where webhooks go; can be registered later through the control API.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_URL")]
     webhook_url: Option<String>,
     /// The whole `Authorization` value of webhooks.
-    #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_AUTHORIZATION", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "BELVO_SANDBOX_WEBHOOK_AUTHORIZATION",
+        hide_env_values = true
+    )]
     webhook_authorization: Option<String>,
     /// From the 202 to the webhook.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_DELAY_MS", default_value_t = 50)]
     webhook_delay_ms: u64,
     /// How long the receiver may take.
-    #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_TIMEOUT_MS", default_value_t = 5_000)]
+    #[arg(
+        long,
+        env = "BELVO_SANDBOX_WEBHOOK_TIMEOUT_MS",
+        default_value_t = 5_000
+    )]
     webhook_timeout_ms: u64,
     /// Between two attempts of one webhook.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_RETRY_MS", default_value_t = 60_000)]
@@ -52,12 +66,26 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
     let arguments = Arguments::parse();
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let sandbox = start(config(arguments)).await?;
-    writeln!(std::io::stdout(), "{}", serde_json::json!({ "url": sandbox.url() }))?;
-    writeln!(std::io::stderr(), "Belvo sandbox at {}, control API under /_control/.", sandbox.url())?;
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        serde_json::json!({ "url": sandbox.url() })
+    )?;
+    writeln!(
+        std::io::stderr(),
+        "Belvo sandbox at {}, control API under /_control/.",
+        sandbox.url()
+    )?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -72,7 +100,9 @@ fn config(arguments: Arguments) -> Config {
         seed: arguments.seed,
         secret_id: arguments.secret_id,
         secret_password: arguments.secret_password,
-        webhook: arguments.webhook_url.map(|url| Webhook { url, authorization }),
+        webhook: arguments
+            .webhook_url
+            .map(|url| Webhook { url, authorization }),
         webhook_delay_ms: arguments.webhook_delay_ms,
         webhook_timeout_ms: arguments.webhook_timeout_ms,
         webhook_retry_ms: arguments.webhook_retry_ms,

@@ -1,11 +1,13 @@
-//! The resources whose POST takes the asynchronous header, as Belvo's OpenAPI describes them for Brazil and Mexico.
+//! The resources whose POST takes the asynchronous header, as Belvo's OpenAPI describes them for
+//! Brazil and Mexico.
 
 /// One of them. A line in [`RESOURCES`] and a generator of its rows make another.
 pub(crate) struct Resource {
     /// What the control API calls it.
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
-    /// Documented for transactions, invoices and employment records; otherwise a guess: what `fetch_resources` calls it.
+    /// Documented for transactions, invoices and employment records; otherwise a guess: what
+    /// `fetch_resources` calls it.
     pub(crate) webhook_type: &'static str,
     /// The field whose day the listing filters by.
     pub(crate) date_field: Option<&'static str>,
@@ -24,7 +26,14 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/transactions/",
         webhook_type: "TRANSACTIONS",
         date_field: Some("value_date"),
-        filters: &["account", "account__in", "status", "status__in", "type", "type__in"],
+        filters: &[
+            "account",
+            "account__in",
+            "status",
+            "status__in",
+            "type",
+            "type__in",
+        ],
         required: &["link", "date_from", "date_to"],
         is_banking: true,
     },
@@ -79,18 +88,26 @@ impl Resource {
 
     /// The resource whose listing, or one of whose rows, is at this path.
     pub(crate) fn at(path: &str) -> Option<&'static Self> {
-        RESOURCES.iter().find(|resource| path.starts_with(resource.path))
+        RESOURCES
+            .iter()
+            .find(|resource| path.starts_with(resource.path))
     }
 
     /// Every filter of the listing, those by date included.
     pub(crate) fn parameters(&self) -> Vec<String> {
-        let own = ["link"].iter().chain(self.filters).map(|name| (*name).to_owned());
+        let own = ["link"]
+            .iter()
+            .chain(self.filters)
+            .map(|name| (*name).to_owned());
         own.chain(self.date_parameters()).collect()
     }
 
     /// The filters by date.
     pub(crate) fn date_parameters(&self) -> Vec<String> {
         let sides = ["", "__gt", "__gte", "__lt", "__lte", "__range"];
-        self.date_field.iter().flat_map(|field| sides.map(|side| format!("{field}{side}"))).collect()
+        self.date_field
+            .iter()
+            .flat_map(|field| sides.map(|side| format!("{field}{side}")))
+            .collect()
     }
 }

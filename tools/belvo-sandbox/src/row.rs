@@ -1,5 +1,6 @@
 //! A stored row. It is kept as text without its account, which is spliced in when it is sent: the
-//! account is the larger half and the same in every row; only transactions have one. What filters look at is kept beside the text.
+//! account is the larger half and the same in every row; only transactions have one. What filters
+//! look at is kept beside the text.
 
 use serde_json::Value;
 
@@ -30,7 +31,15 @@ impl Row {
         if let Some(fields) = value.as_object_mut().filter(|_| resource.is_banking) {
             fields.remove("account");
         }
-        Self { resource, id, day, account, status, flow, json: value.to_string() }
+        Self {
+            resource,
+            id,
+            day,
+            account,
+            status,
+            flow,
+            json: value.to_string(),
+        }
     }
 
     /// Newest day first, and by id within a day: an order that no later change of a row disturbs.
@@ -43,7 +52,9 @@ impl Row {
         if !self.resource.is_banking {
             return out.push_str(&self.json);
         }
-        let account = accounts.iter().find(|account| Some(&account.id) == self.account.as_ref());
+        let account = accounts
+            .iter()
+            .find(|account| Some(&account.id) == self.account.as_ref());
         out.push_str(r#"{"account":"#);
         out.push_str(account.map_or("null", |account| account.json.as_str()));
         out.push(',');
@@ -70,12 +81,21 @@ pub(crate) struct Filter {
 impl Filter {
     /// Every row.
     pub(crate) fn all(resource: &'static Resource) -> Self {
-        Self { resource, from: None, to: None, accounts: None, statuses: None, flows: None }
+        Self {
+            resource,
+            from: None,
+            to: None,
+            accounts: None,
+            statuses: None,
+            flows: None,
+        }
     }
 
     pub(crate) fn matches(&self, row: &Row) -> bool {
         let among = |allowed: &Option<Vec<String>>, value: &Option<String>| {
-            allowed.as_ref().is_none_or(|allowed| value.as_ref().is_some_and(|value| allowed.contains(value)))
+            allowed
+                .as_ref()
+                .is_none_or(|allowed| value.as_ref().is_some_and(|value| allowed.contains(value)))
         };
         // A row without a date is on no day.
         let dated = !row.day.is_empty() || (self.from.is_none() && self.to.is_none());

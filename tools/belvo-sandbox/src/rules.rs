@@ -1,8 +1,9 @@
-//! Misbehaviour on demand. A rule says where (`on`, `link`, `page`), how often (`times`) and what ([`Action`]).
+//! Misbehaviour on demand. A rule says where (`on`, `link`, `page`), how often (`times`) and what
+//! ([`Action`]).
 //!
-//! When several rules match, each kind of action happens once, oldest rule first; of the actions that replace
-//! the answer only the oldest happens, so that a list of one-time rules plays one after the other. A rule is used
-//! up only when it takes effect.
+//! When several rules match, each kind of action happens once, oldest rule first; of the actions
+//! that replace the answer only the oldest happens, so that a list of one-time rules plays one
+//! after the other. A rule is used up only when it takes effect.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -27,7 +28,8 @@ pub(crate) enum On {
     Accounts,
 }
 
-/// What may go wrong. The names are those of the control API; the README has the same table with examples.
+/// What may go wrong. The names are those of the control API; the README has the same table with
+/// examples.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
@@ -37,7 +39,10 @@ pub(crate) enum Action {
     #[serde(rename = "html_403")]
     Html403(Yes),
     /// A bare status, with `Retry-After` if asked for.
-    Status { status: u16, retry_after: Option<u64> },
+    Status {
+        status: u16,
+        retry_after: Option<u64>,
+    },
     /// No answer until the client gives up.
     Hang(Yes),
     /// The connection closes without an answer.
@@ -103,7 +108,11 @@ impl TryFrom<bool> for Yes {
     type Error = &'static str;
 
     fn try_from(value: bool) -> Result<Self, Self::Error> {
-        if value { Ok(Self) } else { Err("write true, or leave the rule out") }
+        if value {
+            Ok(Self)
+        } else {
+            Err("write true, or leave the rule out")
+        }
     }
 }
 
@@ -151,7 +160,8 @@ struct RuleSpec {
 impl Rules {
     /// Adds a rule as the control API takes it; the error says what is wrong with it.
     pub(crate) fn add(&mut self, source: Value) -> Result<u64, String> {
-        let spec: RuleSpec = serde_json::from_value(source.clone()).map_err(|error| error.to_string())?;
+        let spec: RuleSpec =
+            serde_json::from_value(source.clone()).map_err(|error| error.to_string())?;
         let effect = parse_effect(spec.action)?;
         if !effect.action.fits(spec.on) {
             return Err("this action does not exist for this `on`".to_owned());
@@ -192,7 +202,9 @@ impl Rules {
                 && rule.link.as_deref().is_none_or(|only| Some(only) == link)
                 && rule.page.is_none_or(|only| only == page)
                 && rule.effect.action.concerns_page(page)
-                && !effects.iter().any(|earlier| earlier.action.excludes(&rule.effect.action));
+                && !effects
+                    .iter()
+                    .any(|earlier| earlier.action.excludes(&rule.effect.action));
             if matches && rule.skip > 0 {
                 rule.skip -= 1;
             } else if matches {
@@ -208,7 +220,10 @@ impl Action {
     /// Whether the action stands instead of the proper answer.
     pub(crate) fn replaces_answer(&self) -> bool {
         use Action::{Disconnect, Error, Hang, Html403, Redirect, Status};
-        matches!(self, Error(_) | Html403(_) | Status { .. } | Hang(_) | Disconnect(_) | Redirect(_))
+        matches!(
+            self,
+            Error(_) | Html403(_) | Status { .. } | Hang(_) | Disconnect(_) | Redirect(_)
+        )
     }
 
     fn excludes(&self, other: &Self) -> bool {
@@ -244,22 +259,34 @@ impl Action {
     }
 }
 
-/// Reads `{"hang": true, "after": true}` and the like: exactly one action, with `after` beside it if at all.
+/// Reads `{"hang": true, "after": true}` and the like: exactly one action, with `after` beside it
+/// if at all.
 fn parse_effect(mut fields: Map<String, Value>) -> Result<Effect, String> {
     let after = match fields.remove("after") {
         None => false,
         Some(value) => value.as_bool().ok_or("`after` is true or false")?,
     };
     // `status` is the one action with its value and its option side by side.
-    if let Some(status) = fields.get("status").filter(|status| status.is_u64()).cloned() {
+    if let Some(status) = fields
+        .get("status")
+        .filter(|status| status.is_u64())
+        .cloned()
+    {
         let retry_after = fields.remove("retry_after");
-        fields.insert("status".to_owned(), json!({ "status": status, "retry_after": retry_after }));
+        fields.insert(
+            "status".to_owned(),
+            json!({ "status": status, "retry_after": retry_after }),
+        );
     }
-    let action: Action = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
+    let action: Action =
+        serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
     if let Action::Error(error) = &action
         && !is_documented(&error.code)
     {
-        return Err(format!("`{}` is not one of Belvo's error codes", error.code));
+        return Err(format!(
+            "`{}` is not one of Belvo's error codes",
+            error.code
+        ));
     }
     if after && !action.replaces_answer() {
         return Err("`after` goes with actions that replace the answer".to_owned());

@@ -86,9 +86,23 @@ impl NewLink {
 }
 
 impl App {
-    pub(crate) fn new(config: Config, url: String, http: reqwest::Client, closing: watch::Receiver<()>) -> Self {
-        let state = State { webhook: config.webhook.clone(), ..State::default() };
-        Self { config, url, http, closing, state: Mutex::new(state) }
+    pub(crate) fn new(
+        config: Config,
+        url: String,
+        http: reqwest::Client,
+        closing: watch::Receiver<()>,
+    ) -> Self {
+        let state = State {
+            webhook: config.webhook.clone(),
+            ..State::default()
+        };
+        Self {
+            config,
+            url,
+            http,
+            closing,
+            state: Mutex::new(state),
+        }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -111,7 +125,8 @@ impl State {
         self.links.iter_mut().find(|link| link.id == id)
     }
 
-    /// Makes a link whose id and data follow from its seed and the number of links made from that seed before.
+    /// Makes a link whose id and data follow from its seed and the number of links made from that
+    /// seed before.
     pub(crate) fn create(&mut self, new: NewLink) -> &Link {
         let made = self.made_by_seed.entry(new.seed).or_default();
         let spec = LinkSpec {
@@ -119,7 +134,9 @@ impl State {
             sequence: *made,
             recurrent: new.recurrent,
             external_id: new.external_id,
-            institution: new.institution.unwrap_or_else(|| "ofmockbank_br_retail".to_owned()),
+            institution: new
+                .institution
+                .unwrap_or_else(|| "ofmockbank_br_retail".to_owned()),
             today: new.today,
             days: new.days,
             with_loan: new.with_loan,
@@ -129,7 +146,10 @@ impl State {
         for (resource, count) in new.resources {
             link.add(resource, count, None);
         }
-        for (field, value) in [("refresh_rate", new.refresh_rate), ("institution_user_id", new.customer)] {
+        for (field, value) in [
+            ("refresh_rate", new.refresh_rate),
+            ("institution_user_id", new.customer),
+        ] {
             if let Some(value) = value {
                 link.object[field] = json!(value);
             }
@@ -138,8 +158,8 @@ impl State {
         &self.links[self.links.len() - 1]
     }
 
-    /// Makes a link as when the user of another one connects the same bank again: what the institution names stays, and
-    /// every id of Belvo's is new.
+    /// Makes a link as when the user of another one connects the same bank again: what the
+    /// institution names stays, and every id of Belvo's is new.
     pub(crate) fn reconnect(&mut self, id: &str, seed: u64) -> Option<&Link> {
         let link = self.link(id)?;
         let new = NewLink {
@@ -153,7 +173,9 @@ impl State {
             transactions: 0,
             resources: Vec::new(),
             refresh_rate: link.object["refresh_rate"].as_str().map(str::to_owned),
-            customer: link.object["institution_user_id"].as_str().map(str::to_owned),
+            customer: link.object["institution_user_id"]
+                .as_str()
+                .map(str::to_owned),
         };
         let made = self.create(new).id.clone();
         let (accounts, rows) = {

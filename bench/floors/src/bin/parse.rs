@@ -1,5 +1,5 @@
-//! Fetches the pages of a listing, parses them, and serialises their rows as DynamoDB would be sent them, 25 at a time,
-//! without sending anything: what the bytes themselves cost.
+//! Fetches the pages of a listing, parses them, and serialises their rows as DynamoDB would be sent
+//! them, 25 at a time, without sending anything: what the bytes themselves cost.
 
 use std::hint::black_box;
 
@@ -23,16 +23,29 @@ struct Page {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    rustls::crypto::ring::default_provider().install_default().map_err(|_| "a provider is installed already")?;
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .map_err(|_| "a provider is installed already")?;
     let http = reqwest::Client::builder().no_proxy().build()?;
     let answer = async |event: LambdaEvent<Listing>| {
-        let Listing { url, user, password } = event.payload;
+        let Listing {
+            url,
+            user,
+            password,
+        } = event.payload;
         let (mut next, mut rows) = (Some(url), 0);
         while let Some(url) = next.take() {
-            let page = http.get(url).basic_auth(&user, Some(&password)).send().await?.error_for_status()?;
+            let page = http
+                .get(url)
+                .basic_auth(&user, Some(&password))
+                .send()
+                .await?
+                .error_for_status()?;
             let page: Page = serde_json::from_slice(&page.bytes().await?)?;
             for batch in page.results.chunks(25) {
-                black_box(serde_json::to_vec(&batch.iter().map(Fields).collect::<Vec<_>>())?);
+                black_box(serde_json::to_vec(
+                    &batch.iter().map(Fields).collect::<Vec<_>>(),
+                )?);
             }
             rows += page.results.len();
             next = page.next;

@@ -14,7 +14,11 @@ async fn main() -> Result<(), Error> {
     let answer = async |event: LambdaEvent<Value>| {
         let body = event.payload["body"].as_str().unwrap_or_default();
         let message = sqs.send_message().queue_url(&queue).message_body(body);
-        message.message_group_id("link").message_deduplication_id(event.context.request_id).send().await?;
+        message
+            .message_group_id("link")
+            .message_deduplication_id(event.context.request_id)
+            .send()
+            .await?;
         Ok::<_, Error>(json!({ "statusCode": 202 }))
     };
     lambda_runtime::run(service_fn(answer)).await

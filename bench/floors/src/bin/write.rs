@@ -1,5 +1,5 @@
-//! Makes as many items as the event says, all of one row, and writes them 25 at a time and eight batches at once, or only
-//! makes them: the difference is what the calls to DynamoDB cost.
+//! Makes as many items as the event says, all of one row, and writes them 25 at a time and eight
+//! batches at once, or only makes them: the difference is what the calls to DynamoDB cost.
 
 use std::{collections::HashMap, env, hint::black_box};
 
@@ -29,8 +29,16 @@ async fn main() -> Result<(), Error> {
     let client = Client::new(&sdk_config(CallBudget::PATIENT)?);
     let table = env::var("TRANSACTIONS_TABLE")?;
     let answer = async |event: LambdaEvent<Rows>| {
-        let Rows { count, link, row, send } = event.payload;
-        let row: HashMap<_, _> = row.iter().map(|(name, value)| (name.clone(), attribute(value))).collect();
+        let Rows {
+            count,
+            link,
+            row,
+            send,
+        } = event.payload;
+        let row: HashMap<_, _> = row
+            .iter()
+            .map(|(name, value)| (name.clone(), attribute(value)))
+            .collect();
         let mut sending = JoinSet::new();
         for first in (0..count).step_by(25) {
             if sending.len() == 8 {
@@ -53,12 +61,19 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(answer)).await
 }
 
-fn numbered(row: &HashMap<String, AttributeValue>, link: &str, number: usize) -> Result<WriteRequest, Error> {
+fn numbered(
+    row: &HashMap<String, AttributeValue>,
+    link: &str,
+    number: usize,
+) -> Result<WriteRequest, Error> {
     let mut item = row.clone();
     let id = format!("{number:036}");
     item.insert("_link".to_owned(), AttributeValue::S(link.to_owned()));
     item.insert("_item".to_owned(), AttributeValue::S(format!("T#{id}")));
-    item.insert("_by_date".to_owned(), AttributeValue::S(format!("2026-01-01#{id}")));
+    item.insert(
+        "_by_date".to_owned(),
+        AttributeValue::S(format!("2026-01-01#{id}")),
+    );
     let put = PutRequest::builder().set_item(Some(item)).build()?;
     Ok(WriteRequest::builder().put_request(put).build())
 }
@@ -70,8 +85,11 @@ fn attribute(value: &Value) -> AttributeValue {
         Value::Number(number) => AttributeValue::N(number.to_string()),
         Value::String(text) => AttributeValue::S(text.clone()),
         Value::Array(elements) => AttributeValue::L(elements.iter().map(attribute).collect()),
-        Value::Object(fields) => {
-            AttributeValue::M(fields.iter().map(|(name, field)| (name.clone(), attribute(field))).collect())
-        }
+        Value::Object(fields) => AttributeValue::M(
+            fields
+                .iter()
+                .map(|(name, field)| (name.clone(), attribute(field)))
+                .collect(),
+        ),
     }
 }

@@ -50,8 +50,11 @@ impl Transactions {
             let at = key.get("_item")?.as_s().ok()?.strip_prefix(&prefix)?;
             Some(Cursor::at(at, account.as_str()))
         });
-        let balances =
-            answer.items.unwrap_or_default().into_iter().map(|item| balance(item).ok_or(StoreError::Corrupt(TABLE)));
+        let balances = answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| balance(item).ok_or(StoreError::Corrupt(TABLE)));
         Ok((balances.collect::<Result<_, _>>()?, next))
     }
 }
@@ -60,6 +63,14 @@ fn balance(item: Item) -> Option<Balance> {
     let observed_at = timestamp(&item, "_stored_at")?;
     let request = request_id(&item, "_request");
     let (_, mut document) = stored_document(item, "B#")?;
-    let collected_at = document.get("collected_at").and_then(Value::as_str).map(str::to_owned);
-    Some(Balance { collected_at, observed_at, request, balance: document.remove("balance")? })
+    let collected_at = document
+        .get("collected_at")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
+    Some(Balance {
+        collected_at,
+        observed_at,
+        request,
+        balance: document.remove("balance")?,
+    })
 }

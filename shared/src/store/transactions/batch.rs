@@ -18,28 +18,36 @@ const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 impl Transactions {
-    /// Writes all of them, several batches at a time; items are made as batches are sent. `Ok` means that every one is
-    /// written. No two may have one key.
-    pub(super) async fn write_all(&self, writes: impl Iterator<Item = WriteRequest>) -> Result<(), StoreError> {
+    /// Writes all of them, several batches at a time; items are made as batches are sent. `Ok`
+    /// means that every one is written. No two may have one key.
+    pub(super) async fn write_all(
+        &self,
+        writes: impl Iterator<Item = WriteRequest>,
+    ) -> Result<(), StoreError> {
         stream::iter(batches(writes, WRITE_BATCH).map(|batch| self.write_batch(batch)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
     }
 
-    /// Reads the items with these keys, several batches at a time, in no order. Keys without an item are left out. No two
-    /// keys may be equal.
+    /// Reads the items with these keys, several batches at a time, in no order. Keys without an
+    /// item are left out. No two keys may be equal.
     pub(super) async fn read_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         self.read_parts(keys, &[]).await
     }
 
     /// Reads some attributes of the items with these keys; all of them if none is named.
-    pub(super) async fn read_parts(&self, keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn read_parts(
+        &self,
+        keys: Vec<Item>,
+        attributes: &[&str],
+    ) -> Result<Vec<Item>, StoreError> {
         let batches = batches(keys.into_iter(), READ_BATCH);
-        let items: Vec<Vec<Item>> = stream::iter(batches.map(|batch| self.read_batch(batch, attributes)))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let items: Vec<Vec<Item>> =
+            stream::iter(batches.map(|batch| self.read_batch(batch, attributes)))
+                .buffer_unordered(AT_ONCE)
+                .try_collect()
+                .await?;
         Ok(items.into_iter().flatten().collect())
     }
 
@@ -47,8 +55,16 @@ impl Transactions {
     async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         for attempt in 0..TRIES {
             pause_before(attempt).await;
-            let answer = self.client.batch_write_item().request_items(&self.table, writes).send().await?;
-            writes = answer.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+            let answer = self
+                .client
+                .batch_write_item()
+                .request_items(&self.table, writes)
+                .send()
+                .await?;
+            writes = answer
+                .unprocessed_items
+                .and_then(|mut tables| tables.remove(&self.table))
+                .unwrap_or_default();
             if writes.is_empty() {
                 return Ok(());
             }
@@ -57,12 +73,20 @@ impl Transactions {
     }
 
     /// Asks again for what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
-    async fn read_batch(&self, mut keys: Vec<Item>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
-        let names: Vec<_> = (0..attributes.len()).map(|place| format!("#{place}")).collect();
+    async fn read_batch(
+        &self,
+        mut keys: Vec<Item>,
+        attributes: &[&str],
+    ) -> Result<Vec<Item>, StoreError> {
+        let names: Vec<_> = (0..attributes.len())
+            .map(|place| format!("#{place}"))
+            .collect();
         let mut items = Vec::with_capacity(keys.len());
         for attempt in 0..TRIES {
             pause_before(attempt).await;
-            let mut wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let mut wanted = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true);
             if !names.is_empty() {
                 wanted = wanted.projection_expression(names.join(", "));
             }
@@ -70,10 +94,23 @@ impl Transactions {
                 wanted = wanted.expression_attribute_names(name, *attribute);
             }
             let wanted = wanted.build();
-            let wanted = wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
-            let answer = self.client.batch_get_item().request_items(&self.table, wanted).send().await?;
-            items.extend(answer.responses.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default());
-            let unread = answer.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            let wanted =
+                wanted.map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))?;
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted)
+                .send()
+                .await?;
+            items.extend(
+                answer
+                    .responses
+                    .and_then(|mut tables| tables.remove(&self.table))
+                    .unwrap_or_default(),
+            );
+            let unread = answer
+                .unprocessed_keys
+                .and_then(|mut tables| tables.remove(&self.table));
             keys = unread.map(|unread| unread.keys).unwrap_or_default();
             if keys.is_empty() {
                 return Ok(items);

@@ -13,10 +13,10 @@ use crate::{
 const AT_ONCE: i32 = 1_000;
 
 impl Transactions {
-    /// Erases every item of a link, whatever the resource: rows and their versions, accounts, balances, and the
-    /// notes of who holds an account. Marks of younger links keep naming rows that are gone. Returns how many
-    /// there were. May be broken off and repeated; what is erased stays so. Backups of the table (35 days of point-in-time
-    /// recovery) are DynamoDB's.
+    /// Erases every item of a link, whatever the resource: rows and their versions, accounts,
+    /// balances, and the notes of who holds an account. Marks of younger links keep naming rows
+    /// that are gone. Returns how many there were. May be broken off and repeated; what is erased
+    /// stays so. Backups of the table (35 days of point-in-time recovery) are DynamoDB's.
     pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
         let mut erased = 0;
         // Before the accounts themselves, by which these are found.
@@ -24,7 +24,9 @@ impl Transactions {
             self.release(link, &account).await?;
         }
         for resource in RESOURCES {
-            erased += self.erase_partition(&Partition::of(*resource, link)).await?;
+            erased += self
+                .erase_partition(&Partition::of(*resource, link))
+                .await?;
         }
         Ok(erased)
     }

@@ -35,15 +35,26 @@ pub struct Version {
 
 impl Transactions {
     /// Every version of a transaction, oldest first; none if it was never seen.
-    pub async fn history(&self, link: &LinkId, id: &TransactionId) -> Result<Vec<Version>, StoreError> {
+    pub async fn history(
+        &self,
+        link: &LinkId,
+        id: &TransactionId,
+    ) -> Result<Vec<Version>, StoreError> {
         let partition = self.partition(link);
         let mut items = self.items_from(&partition, &format!("V#{id}#")).await?;
-        items.extend(self.read_all(vec![transaction_key(&partition, id.as_str())]).await?);
-        items.into_iter().map(|item| version(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        items.extend(
+            self.read_all(vec![transaction_key(&partition, id.as_str())])
+                .await?,
+        );
+        items
+            .into_iter()
+            .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect()
     }
 
-    /// What a link's transactions were at an instant, as far as was known then: newest first, at most `limit`, and where
-    /// the listing goes on. Reads every earlier version of the link's rows, besides the rows of the page.
+    /// What a link's transactions were at an instant, as far as was known then: newest first, at
+    /// most `limit`, and where the listing goes on. Reads every earlier version of the link's rows,
+    /// besides the rows of the page.
     pub async fn list_as_of(
         &self,
         link: &LinkId,
@@ -54,37 +65,51 @@ impl Transactions {
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
         let (places, next) = self.places(&partition, filter, after, limit).await?;
-        let keys = places.iter().map(|(_, id)| transaction_key(&partition, id)).collect();
+        let keys = places
+            .iter()
+            .map(|(_, id)| transaction_key(&partition, id))
+            .collect();
         let latest = self.read_all(keys).await?.into_iter();
         let earlier = self.items_from(&partition, "V#").await?.into_iter();
         let mut versions = latest
             .chain(earlier)
             .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
             .collect::<Result<Vec<_>, _>>()?;
-        // Earlier versions stand under days of their own: those of this page are the ones between its two ends.
+        // Earlier versions stand under days of their own: those of this page are the ones between
+        // its two ends.
         let page_end = next.as_ref().map(Cursor::parts);
         let before_page = after.map(Cursor::parts);
         versions.retain(|version| {
             let place = (version.row.day(self.resource), version.row.id().as_str());
-            let on_page = before_page.is_none_or(|start| place < start) && page_end.is_none_or(|end| end <= place);
+            let on_page = before_page.is_none_or(|start| place < start)
+                && page_end.is_none_or(|end| end <= place);
             on_page && version.was_valid_at(instant) && filter.chooses(&version.row, self.resource)
         });
         versions.sort_by(|one, other| {
-            let place = |version: &Version| (version.row.day(self.resource).to_owned(), version.row.id().clone());
+            let place = |version: &Version| {
+                (
+                    version.row.day(self.resource).to_owned(),
+                    version.row.id().clone(),
+                )
+            };
             place(other).cmp(&place(one))
         });
         let next = match versions.get(limit) {
-            Some(_) => {
-                versions.get(limit - 1).map(|last| Cursor::at(last.row.day(self.resource), last.row.id().as_str()))
-            }
+            Some(_) => versions
+                .get(limit - 1)
+                .map(|last| Cursor::at(last.row.day(self.resource), last.row.id().as_str())),
             None => next,
         };
         versions.truncate(limit);
-        let listed = |version: Version| Listed { row: version.row, same_as: version.same_as };
+        let listed = |version: Version| Listed {
+            row: version.row,
+            same_as: version.same_as,
+        };
         Ok((versions.into_iter().map(listed).collect(), next))
     }
 
-    /// The places of a page of rows in a range of days, deleted ones included, and where the next page starts.
+    /// The places of a page of rows in a range of days, deleted ones included, and where the next
+    /// page starts.
     async fn places(
         &self,
         partition: &Partition,
@@ -106,7 +131,11 @@ impl Transactions {
             .send()
             .await?;
         let entries = answer.items.unwrap_or_default();
-        let places = entries.iter().map(place).collect::<Option<Vec<_>>>().ok_or(StoreError::Corrupt(TABLE))?;
+        let places = entries
+            .iter()
+            .map(place)
+            .collect::<Option<Vec<_>>>()
+            .ok_or(StoreError::Corrupt(TABLE))?;
         let next = answer.last_evaluated_key.as_ref().and_then(place);
         Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
     }

@@ -9,16 +9,18 @@ use serde_json::{Map, Value};
 use super::{Observation, Twin};
 use crate::{
     domain::{
-        Account, AccountId, Digest, Fingerprinted, LinkId, Resource, Stored, Timestamp, Transaction, TransactionId,
+        Account, AccountId, Digest, Fingerprinted, LinkId, Resource, Stored, Timestamp,
+        Transaction, TransactionId,
     },
     store::item::{Item, document, is_kept, kept_attribute, text, timestamp},
 };
 
-/// Attributes of ours that an item has besides its document's: the key, `_by_date`, `_digest`, `_stored_at`, `_request`,
-/// `_same_as`.
+/// Attributes of ours that an item has besides its document's: the key, `_by_date`, `_digest`,
+/// `_stored_at`, `_request`, `_same_as`.
 const MOST_OF_OURS: usize = 7;
 
-/// The partition of a link's rows of one resource. Accounts and balances stand with the transactions.
+/// The partition of a link's rows of one resource. Accounts and balances stand with the
+/// transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Partition {
     key: String,
@@ -46,14 +48,24 @@ pub(super) fn transaction_key(partition: &Partition, id: &str) -> Item {
 
 /// The key of an item.
 pub(super) fn key(partition: &Partition, item: String) -> Item {
-    Item::from([("_link".to_owned(), partition.key()), ("_item".to_owned(), text(item))])
+    Item::from([
+        ("_link".to_owned(), partition.key()),
+        ("_item".to_owned(), text(item)),
+    ])
 }
 
-pub(super) fn transaction_item(partition: &Partition, change: Fingerprinted, seen: &Observation) -> Item {
+pub(super) fn transaction_item(
+    partition: &Partition,
+    change: Fingerprinted,
+    seen: &Observation,
+) -> Item {
     let Fingerprinted { row, digest } = change;
     let key = transaction_key(partition, row.id().as_str());
     let by_date = format!("{}#{}", row.day(partition.resource), row.id());
-    let mut item = document_item(row.into_document(), &["account", "status", "type", "collected_at"]);
+    let mut item = document_item(
+        row.into_document(),
+        &["account", "status", "type", "collected_at"],
+    );
     item.extend(key);
     item.insert("_by_date".to_owned(), text(by_date));
     item.insert("_digest".to_owned(), digest_attribute(digest));
@@ -69,12 +81,24 @@ pub(super) fn account_item(partition: &Partition, account: &Account, at: Timesta
     item
 }
 
-/// The item of an account's balance, if Belvo sent one: under the time at which Belvo read it, so that a balance that is
-/// seen again is the same item.
-pub(super) fn balance_item(partition: &Partition, account: &Account, seen: &Observation) -> Option<Item> {
-    let balance = account.document().get("balance").filter(|balance| !balance.is_null())?;
+/// The item of an account's balance, if Belvo sent one: under the time at which Belvo read it, so
+/// that a balance that is seen again is the same item.
+pub(super) fn balance_item(
+    partition: &Partition,
+    account: &Account,
+    seen: &Observation,
+) -> Option<Item> {
+    let balance = account
+        .document()
+        .get("balance")
+        .filter(|balance| !balance.is_null())?;
     let mut document = Map::from_iter([("balance".to_owned(), balance.clone())]);
-    document.extend(account.document().get_key_value("collected_at").map(|(name, at)| (name.clone(), at.clone())));
+    document.extend(
+        account
+            .document()
+            .get_key_value("collected_at")
+            .map(|(name, at)| (name.clone(), at.clone())),
+    );
     let mut item = document_item(document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
     item.extend(key(partition, format!("B#{}#{at}", account.id())));
@@ -84,37 +108,59 @@ pub(super) fn balance_item(partition: &Partition, account: &Account, seen: &Obse
 
 /// When something was seen, and by which retrieval.
 fn observation(seen: &Observation) -> Item {
-    let request = seen.request.as_ref().map(|request| ("_request".to_owned(), text(request.as_str())));
+    let request = seen
+        .request
+        .as_ref()
+        .map(|request| ("_request".to_owned(), text(request.as_str())));
     let at = ("_stored_at".to_owned(), text(seen.at.to_string()));
     std::iter::once(at).chain(request).collect()
 }
 
-/// The item of a superseded version, made of the item that is being replaced: the same document under another key, out of
-/// the index. Its key names the version, so that making it again makes the same item.
+/// The item of a superseded version, made of the item that is being replaced: the same document
+/// under another key, out of the index. Its key names the version, so that making it again makes
+/// the same item.
 pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
-    let id = replaced.get("_item")?.as_s().ok()?.strip_prefix("T#")?.to_owned();
+    let id = replaced
+        .get("_item")?
+        .as_s()
+        .ok()?
+        .strip_prefix("T#")?
+        .to_owned();
     let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
     replaced.remove("_by_date");
     replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
     // A version that was deleted before it was replaced ceased to be known as true at its deletion.
-    let until = replaced.get("_deleted_at").cloned().unwrap_or_else(|| text(until.to_string()));
+    let until = replaced
+        .get("_deleted_at")
+        .cloned()
+        .unwrap_or_else(|| text(until.to_string()));
     replaced.insert("_until".to_owned(), until);
     Some(replaced)
 }
 
-/// A document's fields as attributes, without `id`, which the key holds; or as JSON text with the fields that the index
-/// needs beside it.
+/// A document's fields as attributes, without `id`, which the key holds; or as JSON text with the
+/// fields that the index needs beside it.
 fn document_item(mut document: Map<String, Value>, indexed: &[&str]) -> Item {
     let is_ours = |name: &str| name.is_empty() || name.starts_with('_');
-    if document.iter().all(|(name, value)| !is_ours(name) && is_kept(value)) {
+    if document
+        .iter()
+        .all(|(name, value)| !is_ours(name) && is_kept(value))
+    {
         document.remove("id");
         let mut item = Item::with_capacity(document.len() + MOST_OF_OURS);
-        item.extend(document.into_iter().map(|(name, value)| (name, kept_attribute(value))));
+        item.extend(
+            document
+                .into_iter()
+                .map(|(name, value)| (name, kept_attribute(value))),
+        );
         return item;
     }
     let text_of = |name: &&str| Some(((*name).to_owned(), text(document.get(*name)?.as_str()?)));
     let mut item: Item = indexed.iter().filter_map(text_of).collect();
-    item.insert("_json".to_owned(), text(Value::Object(document).to_string()));
+    item.insert(
+        "_json".to_owned(),
+        text(Value::Object(document).to_string()),
+    );
     item
 }
 
@@ -123,8 +169,18 @@ fn digest_attribute(digest: Digest) -> AttributeValue {
 }
 
 /// The id in the item's key and its document.
-pub(super) fn stored_document(mut item: Item, prefix: &str) -> Option<(String, Map<String, Value>)> {
-    let id = item.get("_item")?.as_s().ok()?.strip_prefix(prefix)?.split('#').next()?.to_owned();
+pub(super) fn stored_document(
+    mut item: Item,
+    prefix: &str,
+) -> Option<(String, Map<String, Value>)> {
+    let id = item
+        .get("_item")?
+        .as_s()
+        .ok()?
+        .strip_prefix(prefix)?
+        .split('#')
+        .next()?
+        .to_owned();
     let document = if let Some(json) = item.remove("_json") {
         serde_json::from_str(json.as_s().ok()?).ok()?
     } else {
@@ -136,9 +192,16 @@ pub(super) fn stored_document(mut item: Item, prefix: &str) -> Option<(String, M
 }
 
 pub(super) fn transaction(item: Item) -> Option<Transaction> {
-    let prefix = if item.contains_key("_until") { "V#" } else { "T#" };
+    let prefix = if item.contains_key("_until") {
+        "V#"
+    } else {
+        "T#"
+    };
     let (id, document) = stored_document(item, prefix)?;
-    Some(Transaction::from_parts(TransactionId::parse(&id).ok()?, document))
+    Some(Transaction::from_parts(
+        TransactionId::parse(&id).ok()?,
+        document,
+    ))
 }
 
 pub(super) fn account(item: Item) -> Option<Account> {
@@ -149,7 +212,10 @@ pub(super) fn account(item: Item) -> Option<Account> {
 /// The transaction of an older link that an item is the same as.
 pub(super) fn same_as(item: &Item) -> Option<Twin> {
     let (link, id) = item.get("_same_as")?.as_s().ok()?.split_once('#')?;
-    Some(Twin { link: LinkId::parse(link).ok()?, id: TransactionId::parse(id).ok()? })
+    Some(Twin {
+        link: LinkId::parse(link).ok()?,
+        id: TransactionId::parse(id).ok()?,
+    })
 }
 
 pub(super) fn stored_transaction(item: &Item) -> Option<(TransactionId, Stored)> {
@@ -165,17 +231,33 @@ pub(super) fn stored_account(item: &Item) -> Option<(AccountId, Stored)> {
 fn stored_version(item: &Item) -> Option<Stored> {
     let digest = Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?;
     let deleted = item.contains_key("_deleted_at");
-    Some(Stored { digest, collected_at: timestamp(item, "collected_at"), deleted })
+    Some(Stored {
+        digest,
+        collected_at: timestamp(item, "collected_at"),
+        deleted,
+    })
 }
 
 pub(super) fn put_request(item: Item) -> WriteRequest {
-    #[expect(clippy::expect_used, reason = "PutRequest has one required field, the item, which is given here")]
-    let put = PutRequest::builder().set_item(Some(item)).build().expect("an item was given");
+    #[expect(
+        clippy::expect_used,
+        reason = "PutRequest has one required field, the item, which is given here"
+    )]
+    let put = PutRequest::builder()
+        .set_item(Some(item))
+        .build()
+        .expect("an item was given");
     WriteRequest::builder().put_request(put).build()
 }
 
 pub(super) fn delete_request(key: Item) -> WriteRequest {
-    #[expect(clippy::expect_used, reason = "DeleteRequest has one required field, the key, which is given here")]
-    let delete = DeleteRequest::builder().set_key(Some(key)).build().expect("a key was given");
+    #[expect(
+        clippy::expect_used,
+        reason = "DeleteRequest has one required field, the key, which is given here"
+    )]
+    let delete = DeleteRequest::builder()
+        .set_key(Some(key))
+        .build()
+        .expect("a key was given");
     WriteRequest::builder().delete_request(delete).build()
 }

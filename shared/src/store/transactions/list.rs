@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-/// Entries that a filtered listing reads per call, and how many calls one listing makes before it hands out a cursor.
+/// Entries that a filtered listing reads per call, and how many calls one listing makes before it
+/// hands out a cursor.
 const FILTERED_READ: i32 = 500;
 const READS_PER_LISTING: usize = 10;
 
@@ -42,7 +43,9 @@ impl Filter {
     pub(super) fn chooses(&self, row: &Transaction, resource: Resource) -> bool {
         let day = row.day(resource);
         let is = |wanted: &Option<String>, field: &str| {
-            wanted.as_deref().is_none_or(|wanted| row.document().get(field).and_then(Value::as_str) == Some(wanted))
+            wanted.as_deref().is_none_or(|wanted| {
+                row.document().get(field).and_then(Value::as_str) == Some(wanted)
+            })
         };
         self.date_from.as_deref().is_none_or(|from| from <= day)
             && self.date_to.as_deref().is_none_or(|to| day <= to)
@@ -62,8 +65,9 @@ pub struct Listed {
 }
 
 impl Transactions {
-    /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A filter that matches little
-    /// may return fewer rows, or none, with a cursor: the listing ends where there is no cursor.
+    /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A
+    /// filter that matches little may return fewer rows, or none, with a cursor: the listing ends
+    /// where there is no cursor.
     pub async fn list(
         &self,
         link: &LinkId,
@@ -75,7 +79,9 @@ impl Transactions {
         let mut places = Vec::new();
         let mut start = after.map(|cursor| start_key(&partition, cursor));
         for _ in 0..READS_PER_LISTING {
-            let answer = self.list_index(&partition, filter, start.take(), limit - places.len()).await?;
+            let answer = self
+                .list_index(&partition, filter, start.take(), limit - places.len())
+                .await?;
             for entry in answer.items.unwrap_or_default() {
                 places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
             }
@@ -103,7 +109,11 @@ impl Transactions {
         start: Option<Item>,
         wanted: usize,
     ) -> Result<QueryOutput, StoreError> {
-        let mut values = date_range(partition, filter.date_from.as_deref(), filter.date_to.as_deref());
+        let mut values = date_range(
+            partition,
+            filter.date_from.as_deref(),
+            filter.date_to.as_deref(),
+        );
         let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
         let mut query = self
             .by_date()
@@ -111,7 +121,11 @@ impl Transactions {
             .projection_expression("#by_date")
             .scan_index_forward(false)
             .set_exclusive_start_key(start);
-        for (name, value) in [("account", &filter.account), ("status", &filter.status), ("type", &filter.kind)] {
+        for (name, value) in [
+            ("account", &filter.account),
+            ("status", &filter.status),
+            ("type", &filter.kind),
+        ] {
             if let Some(value) = value {
                 conditions.push(format!("#{name} = :{name}"));
                 query = query.expression_attribute_names(format!("#{name}"), name);
@@ -119,21 +133,40 @@ impl Transactions {
             }
         }
         // Deleted rows are rare; the other filters may choose little.
-        let read = if conditions.len() == 1 { i32::try_from(wanted).unwrap_or(FILTERED_READ) } else { FILTERED_READ };
-        let query = query.limit(read).filter_expression(conditions.join(" AND "));
-        Ok(query.set_expression_attribute_values(Some(values)).send().await?)
+        let read = if conditions.len() == 1 {
+            i32::try_from(wanted).unwrap_or(FILTERED_READ)
+        } else {
+            FILTERED_READ
+        };
+        let query = query
+            .limit(read)
+            .filter_expression(conditions.join(" AND "));
+        Ok(query
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await?)
     }
 
     /// The rows at these places, in the same order. A row that moved in between is left out.
-    async fn read_rows(&self, partition: &Partition, places: &[Place]) -> Result<Vec<Listed>, StoreError> {
-        let keys = places.iter().map(|(_, id)| transaction_key(partition, id)).collect();
+    async fn read_rows(
+        &self,
+        partition: &Partition,
+        places: &[Place],
+    ) -> Result<Vec<Listed>, StoreError> {
+        let keys = places
+            .iter()
+            .map(|(_, id)| transaction_key(partition, id))
+            .collect();
         let mut rows = HashMap::with_capacity(places.len());
         for item in self.read_all(keys).await? {
             let same_as = same_as(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
             rows.insert(row.id().as_str().to_owned(), Listed { row, same_as });
         }
-        Ok(places.iter().filter_map(|(_, id)| rows.remove(id)).collect())
+        Ok(places
+            .iter()
+            .filter_map(|(_, id)| rows.remove(id))
+            .collect())
     }
 }
 

@@ -1,5 +1,5 @@
-//! The Transactions table: a link's transactions, what they were before, accounts and their balances, and likewise the rows of
-//! other resources. An item is one of
+//! The Transactions table: a link's transactions, what they were before, accounts and their
+//! balances, and likewise the rows of other resources. An item is one of
 //!
 //! | `_item` | item |
 //! |---|---|
@@ -8,15 +8,18 @@
 //! | `A#<account id>` | an account |
 //! | `B#<account id>#<at>` | a balance of it, as of `<at>` |
 //!
-//! or, where `_link` is `account#<identity>`, the note that a link holds the account of that identity (`<link>#<account
-//! id>`), by which a movement is known when a user connects the same bank again.
+//! or, where `_link` is `account#<identity>`, the note that a link holds the account of that
+//! identity (`<link>#<account id>`), by which a movement is known when a user connects the same
+//! bank again.
 //!
-//! Rows of other resources than transactions are items of the same kinds in a partition of their own, where `_link` is
-//! `<link id>/<resource>`; their `_by_date` starts with the resource's own date.
+//! Rows of other resources than transactions are items of the same kinds in a partition of their
+//! own, where `_link` is `<link id>/<resource>`; their `_by_date` starts with the resource's own
+//! date.
 //!
-//! Attributes whose names start with `_` are ours; every other attribute is a field of Belvo's under Belvo's name, so
-//! that the table reads like Belvo's documentation. A document that DynamoDB cannot hold exactly, or with a field that
-//! starts with `_`, is kept whole as JSON text in `_json` instead.
+//! Attributes whose names start with `_` are ours; every other attribute is a field of Belvo's
+//! under Belvo's name, so that the table reads like Belvo's documentation. A document that DynamoDB
+//! cannot hold exactly, or with a field that starts with `_`, is kept whole as JSON text in `_json`
+//! instead.
 //!
 //! | ours | what |
 //! |---|---|
@@ -28,8 +31,8 @@
 //! | `_until` | versions only: when it ceased to be what Belvo returns |
 //! | `_same_as` | `<link id>#<transaction id>` of the same movement under an older link |
 //!
-//! The index is local so that it can be read consistently, and holds only what a comparison and a filter need; rows are
-//! then read by key.
+//! The index is local so that it can be read consistently, and holds only what a comparison and a
+//! filter need; rows are then read by key.
 
 mod balances;
 mod batch;
@@ -70,13 +73,20 @@ impl Transactions {
     /// The transactions in the table called `table`.
     #[must_use]
     pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(aws), table, resource: Resource::TRANSACTIONS }
+        Self {
+            client: Client::new(aws),
+            table,
+            resource: Resource::TRANSACTIONS,
+        }
     }
 
     /// The rows of another resource in the same table.
     #[must_use]
     pub fn of(&self, resource: Resource) -> Self {
-        Self { resource, ..self.clone() }
+        Self {
+            resource,
+            ..self.clone()
+        }
     }
 
     /// Where a link's rows stand.

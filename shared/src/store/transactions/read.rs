@@ -23,8 +23,8 @@ use crate::{
 pub(super) type Place = (String, String);
 
 impl Transactions {
-    /// What is stored of a link's transactions of some days, of one account or all: ids and fingerprints only, those of
-    /// deleted rows included.
+    /// What is stored of a link's transactions of some days, of one account or all: ids and
+    /// fingerprints only, those of deleted rows included.
     pub async fn stored(
         &self,
         link: &LinkId,
@@ -37,7 +37,11 @@ impl Transactions {
                 days,
                 account,
                 "#item, #digest, #deleted_at, collected_at",
-                &[("#item", "_item"), ("#digest", "_digest"), ("#deleted_at", "_deleted_at")],
+                &[
+                    ("#item", "_item"),
+                    ("#digest", "_digest"),
+                    ("#deleted_at", "_deleted_at"),
+                ],
             )
             .send();
         let mut stored = HashMap::new();
@@ -48,21 +52,34 @@ impl Transactions {
         Ok(stored)
     }
 
-    /// What is stored of transactions that may stand under any day: ids and fingerprints only (DynamoDB charges for the whole
-    /// items). Those that are not stored are left out.
+    /// What is stored of transactions that may stand under any day: ids and fingerprints only
+    /// (DynamoDB charges for the whole items). Those that are not stored are left out.
     pub async fn look_up(
         &self,
         link: &LinkId,
         ids: HashSet<TransactionId>,
     ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
         let partition = self.partition(link);
-        let keys = ids.iter().map(|id| transaction_key(&partition, id.as_str())).collect();
-        let items = self.read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"]).await?;
-        items.iter().map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        let keys = ids
+            .iter()
+            .map(|id| transaction_key(&partition, id.as_str()))
+            .collect();
+        let items = self
+            .read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"])
+            .await?;
+        items
+            .iter()
+            .map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect()
     }
 
     /// What the store holds of a link's transactions of some days, counted row by row.
-    pub async fn stock(&self, link: &LinkId, days: Days, account: Option<&AccountId>) -> Result<Stock, StoreError> {
+    pub async fn stock(
+        &self,
+        link: &LinkId,
+        days: Days,
+        account: Option<&AccountId>,
+    ) -> Result<Stock, StoreError> {
         let mut entries = self
             .entries(
                 link,
@@ -72,13 +89,23 @@ impl Transactions {
                 &[("#deleted_at", "_deleted_at"), ("#type", "type")],
             )
             .send();
-        let mut stock = Stock { days, transactions: 0, inflow: 0, outflow: 0, first_date: None, last_date: None };
+        let mut stock = Stock {
+            days,
+            transactions: 0,
+            inflow: 0,
+            outflow: 0,
+            first_date: None,
+            last_date: None,
+        };
         while let Some(entry) = entries.next().await {
             let entry = entry?;
             if entry.contains_key("_deleted_at") {
                 continue;
             }
-            let flow = entry.get("type").and_then(|flow| flow.as_s().ok()).map(String::as_str);
+            let flow = entry
+                .get("type")
+                .and_then(|flow| flow.as_s().ok())
+                .map(String::as_str);
             stock.transactions += 1;
             stock.inflow += u64::from(flow == Some("INFLOW"));
             stock.outflow += u64::from(flow == Some("OUTFLOW"));
@@ -95,10 +122,20 @@ impl Transactions {
     /// The day of a link's newest transaction, deleted ones included; none if nothing is stored.
     pub async fn newest_day(&self, link: &LinkId) -> Result<Option<String>, StoreError> {
         let values = date_range(&self.partition(link), None, None);
-        let newest = self.by_date().scan_index_forward(false).limit(1).projection_expression("#by_date");
-        let answer = newest.set_expression_attribute_values(Some(values)).send().await?;
-        let newest =
-            answer.items.unwrap_or_default().first().map(|entry| place(entry).ok_or(StoreError::Corrupt(TABLE)));
+        let newest = self
+            .by_date()
+            .scan_index_forward(false)
+            .limit(1)
+            .projection_expression("#by_date");
+        let answer = newest
+            .set_expression_attribute_values(Some(values))
+            .send()
+            .await?;
+        let newest = answer
+            .items
+            .unwrap_or_default()
+            .first()
+            .map(|entry| place(entry).ok_or(StoreError::Corrupt(TABLE)));
         Ok(newest.transpose()?.map(|(day, _)| day))
     }
 
@@ -112,8 +149,16 @@ impl Transactions {
         names: &[(&str, &str)],
     ) -> QueryPaginatorItems {
         // Belvo's date filters leave out rows without a date, and so does a bounded span here.
-        let open = if days == Days::ALL { None } else { Some("0000-00-01".to_owned()) };
-        let mut values = date_range(&self.partition(link), days.first().or(open).as_deref(), days.last().as_deref());
+        let open = if days == Days::ALL {
+            None
+        } else {
+            Some("0000-00-01".to_owned())
+        };
+        let mut values = date_range(
+            &self.partition(link),
+            days.first().or(open).as_deref(),
+            days.last().as_deref(),
+        );
         if let Some(account) = account {
             values.insert(":account".to_owned(), text(account.as_str()));
         }
@@ -132,16 +177,26 @@ impl Transactions {
     /// A link's accounts.
     pub async fn accounts(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {
         let items = self.items_from(&self.partition(link), "A#").await?;
-        items.into_iter().map(|item| account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        items
+            .into_iter()
+            .map(|item| account(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect()
     }
 
     /// What is stored of a link's accounts: ids and fingerprints only.
-    pub async fn stored_accounts(&self, link: &LinkId) -> Result<HashMap<AccountId, Stored>, StoreError> {
+    pub async fn stored_accounts(
+        &self,
+        link: &LinkId,
+    ) -> Result<HashMap<AccountId, Stored>, StoreError> {
         let items = self.items_from(&self.partition(link), "A#").await?;
-        items.iter().map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        items
+            .iter()
+            .map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect()
     }
 
-    /// A consistent query of the index over a range of days, which [`date_range`] gives the values for.
+    /// A consistent query of the index over a range of days, which [`date_range`] gives the values
+    /// for.
     pub(super) fn by_date(&self) -> QueryFluentBuilder {
         self.client
             .query()
@@ -154,8 +209,16 @@ impl Transactions {
     }
 
     /// The items of a partition whose sort key starts with `prefix`, in its order.
-    pub(super) async fn items_from(&self, partition: &Partition, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let items = self.items_with(partition, prefix).into_paginator().items().send();
+    pub(super) async fn items_from(
+        &self,
+        partition: &Partition,
+        prefix: &str,
+    ) -> Result<Vec<Item>, StoreError> {
+        let items = self
+            .items_with(partition, prefix)
+            .into_paginator()
+            .items()
+            .send();
         Ok(items.collect::<Result<Vec<_>, _>>().await?)
     }
 
@@ -173,7 +236,8 @@ impl Transactions {
     }
 }
 
-/// The values of a key condition over `by_date`. `$` follows `#`, so the upper bound includes the whole last day.
+/// The values of a key condition over `by_date`. `$` follows `#`, so the upper bound includes the
+/// whole last day.
 pub(super) fn date_range(
     partition: &Partition,
     from: Option<&str>,
@@ -182,7 +246,10 @@ pub(super) fn date_range(
     HashMap::from([
         (":link".to_owned(), partition.key()),
         (":from".to_owned(), text(from.unwrap_or("0"))),
-        (":to".to_owned(), text(format!("{}$", to.unwrap_or("9999-12-31")))),
+        (
+            ":to".to_owned(),
+            text(format!("{}$", to.unwrap_or("9999-12-31"))),
+        ),
     ])
 }
 

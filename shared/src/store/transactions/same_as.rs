@@ -1,6 +1,7 @@
-//! The same movement under another link. A user who connects a bank again gets a new link, and every account and
-//! transaction gets a new id of Belvo's; what stays are the institution's own ids. An account that several links hold is
-//! known by its identity ([`Account::identity`]), a movement of it by its `internal_identification`.
+//! The same movement under another link. A user who connects a bank again gets a new link, and
+//! every account and transaction gets a new id of Belvo's; what stays are the institution's own
+//! ids. An account that several links hold is known by its identity ([`Account::identity`]), a
+//! movement of it by its `internal_identification`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,8 +52,15 @@ pub struct Movement {
 
 impl Transactions {
     /// Remembers that a link holds an account. May be repeated: the first time counts.
-    pub async fn hold(&self, link: &LinkId, account: &Account, at: Timestamp) -> Result<(), StoreError> {
-        let Some(identity) = account.identity() else { return Ok(()) };
+    pub async fn hold(
+        &self,
+        link: &LinkId,
+        account: &Account,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(identity) = account.identity() else {
+            return Ok(());
+        };
         self.client
             .update_item()
             .table_name(&self.table)
@@ -68,15 +76,22 @@ impl Transactions {
 
     /// Forgets that a link holds an account.
     pub(super) async fn release(&self, link: &LinkId, account: &Account) -> Result<(), StoreError> {
-        let Some(identity) = account.identity() else { return Ok(()) };
+        let Some(identity) = account.identity() else {
+            return Ok(());
+        };
         let (holder, account) = (held(&identity), format!("{link}#{}", account.id()));
-        let key = Item::from([("_link".to_owned(), text(holder)), ("_item".to_owned(), text(account))]);
+        let key = Item::from([
+            ("_link".to_owned(), text(holder)),
+            ("_item".to_owned(), text(account)),
+        ]);
         self.write_all(std::iter::once(delete_request(key))).await
     }
 
     /// The links that hold an account, the eldest first.
     pub async fn holders(&self, account: &Account) -> Result<Vec<Holder>, StoreError> {
-        let Some(identity) = account.identity() else { return Ok(Vec::new()) };
+        let Some(identity) = account.identity() else {
+            return Ok(Vec::new());
+        };
         let items = self
             .client
             .query()
@@ -93,23 +108,32 @@ impl Transactions {
         let holder = |item: &Item| {
             let (link, account) = item.get("_item")?.as_s().ok()?.split_once('#')?;
             let (link, account) = (LinkId::parse(link).ok()?, AccountId::parse(account).ok()?);
-            Some(Holder { since: timestamp(item, "_stored_at")?, link, account })
+            Some(Holder {
+                since: timestamp(item, "_stored_at")?,
+                link,
+                account,
+            })
         };
-        let mut holders =
-            items.iter().map(|item| holder(item).ok_or(StoreError::Corrupt(TABLE))).collect::<Result<Vec<_>, _>>()?;
+        let mut holders = items
+            .iter()
+            .map(|item| holder(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect::<Result<Vec<_>, _>>()?;
         holders.sort_unstable();
         Ok(holders)
     }
 
-    /// The stored movements of an account on some days, by the institution's ids of them. Ids that the account has twice
-    /// say nothing and are left out, as are deleted rows. Reads the rows whole.
+    /// The stored movements of an account on some days, by the institution's ids of them. Ids that
+    /// the account has twice say nothing and are left out, as are deleted rows. Reads the rows
+    /// whole.
     pub async fn movements(
         &self,
         link: &LinkId,
         account: &AccountId,
         days: Days,
     ) -> Result<HashMap<String, Movement>, StoreError> {
-        let mut entries = self.entries(link, days, Some(account), "#by_date", &[]).send();
+        let mut entries = self
+            .entries(link, days, Some(account), "#by_date", &[])
+            .send();
         let partition = self.partition(link);
         let mut keys = Vec::new();
         while let Some(entry) = entries.next().await {
@@ -117,34 +141,69 @@ impl Transactions {
             keys.push(transaction_key(&partition, &id));
         }
         let mut movements: HashMap<String, Option<Movement>> = HashMap::new();
-        let attributes = ["_item", "_json", "_same_as", "_deleted_at", "internal_identification"];
-        for item in
-            self.read_parts(keys, &attributes).await?.into_iter().filter(|item| !item.contains_key("_deleted_at"))
+        let attributes = [
+            "_item",
+            "_json",
+            "_same_as",
+            "_deleted_at",
+            "internal_identification",
+        ];
+        for item in self
+            .read_parts(keys, &attributes)
+            .await?
+            .into_iter()
+            .filter(|item| !item.contains_key("_deleted_at"))
         {
             let twin = same_as(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
-            let Some(identification) = row.internal_identification() else { continue };
-            let movement = Movement { id: row.id().clone(), same_as: twin };
-            movements.entry(identification.to_owned()).and_modify(|known| *known = None).or_insert(Some(movement));
+            let Some(identification) = row.internal_identification() else {
+                continue;
+            };
+            let movement = Movement {
+                id: row.id().clone(),
+                same_as: twin,
+            };
+            movements
+                .entry(identification.to_owned())
+                .and_modify(|known| *known = None)
+                .or_insert(Some(movement));
         }
-        Ok(movements.into_iter().filter_map(|(identification, movement)| Some((identification, movement?))).collect())
+        Ok(movements
+            .into_iter()
+            .filter_map(|(identification, movement)| Some((identification, movement?)))
+            .collect())
     }
 
     /// Which of these transactions of other links are stored and not deleted.
     pub async fn live(&self, twins: HashSet<Twin>) -> Result<HashSet<Twin>, StoreError> {
-        let keys = twins.iter().map(|twin| transaction_key(&self.partition(&twin.link), twin.id.as_str())).collect();
-        let items = self.read_parts(keys, &["_link", "_item", "_deleted_at"]).await?;
+        let keys = twins
+            .iter()
+            .map(|twin| transaction_key(&self.partition(&twin.link), twin.id.as_str()))
+            .collect();
+        let items = self
+            .read_parts(keys, &["_link", "_item", "_deleted_at"])
+            .await?;
         let live = |item: &Item| {
             let link = LinkId::parse(item.get("_link")?.as_s().ok()?).ok()?;
-            let id = TransactionId::parse(item.get("_item")?.as_s().ok()?.strip_prefix("T#")?).ok()?;
+            let id =
+                TransactionId::parse(item.get("_item")?.as_s().ok()?.strip_prefix("T#")?).ok()?;
             Some(Twin { link, id })
         };
-        let items = items.iter().filter(|item| !item.contains_key("_deleted_at"));
-        items.map(|item| live(item).ok_or(StoreError::Corrupt(TABLE))).collect()
+        let items = items
+            .iter()
+            .filter(|item| !item.contains_key("_deleted_at"));
+        items
+            .map(|item| live(item).ok_or(StoreError::Corrupt(TABLE)))
+            .collect()
     }
 
     /// Marks a row as the same movement as another link's. May be repeated.
-    pub async fn mark(&self, link: &LinkId, id: &TransactionId, same_as: &Twin) -> Result<(), StoreError> {
+    pub async fn mark(
+        &self,
+        link: &LinkId,
+        id: &TransactionId,
+        same_as: &Twin,
+    ) -> Result<(), StoreError> {
         let outcome = self
             .client
             .update_item()
@@ -155,7 +214,10 @@ impl Transactions {
             .condition_expression("attribute_exists(#item)")
             .expression_attribute_names("#same_as", "_same_as")
             .expression_attribute_names("#item", "_item")
-            .expression_attribute_values(":same_as", text(format!("{}#{}", same_as.link, same_as.id)))
+            .expression_attribute_values(
+                ":same_as",
+                text(format!("{}#{}", same_as.link, same_as.id)),
+            )
             .send()
             .await;
         was_written(outcome).map(|_| ())

@@ -26,7 +26,11 @@ pub(crate) async fn list(
         .filter(|known| link.as_ref().is_none_or(|link| *link == known.id))
         .flat_map(|link| &link.accounts)
         .filter(|account| id.as_ref().is_none_or(|id| *id == account.id))
-        .filter(|account| query.get("category").is_none_or(|category| category == account.category))
+        .filter(|account| {
+            query
+                .get("category")
+                .is_none_or(|category| category == account.category)
+        })
         .map(|account| &account.value)
         .collect();
     let page = Page::new(&app, &headers, "/api/accounts/", &query, accounts.len())?;
@@ -34,8 +38,17 @@ pub(crate) async fn list(
 }
 
 /// One account.
-pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
     let state = app.state();
-    let account = state.links.iter().flat_map(|link| &link.accounts).find(|account| account.id == id);
-    account.map(|account| json(account.json.clone())).ok_or_else(|| ApiError::new("not_found"))
+    let account = state
+        .links
+        .iter()
+        .flat_map(|link| &link.accounts)
+        .find(|account| account.id == id);
+    account
+        .map(|account| json(account.json.clone()))
+        .ok_or_else(|| ApiError::new("not_found"))
 }

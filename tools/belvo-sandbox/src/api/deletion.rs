@@ -24,7 +24,9 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let id = id.to_lowercase();
-    let wants_async = headers.get("x-belvo-request-mode").is_some_and(|mode| mode == "async");
+    let wants_async = headers
+        .get("x-belvo-request-mode")
+        .is_some_and(|mode| mode == "async");
     let ignored = effects.has(|action| matches!(action, Action::IgnoreAsync(_)));
     let mut state = app.state();
     let link = state.link(&id).ok_or_else(|| ApiError::new("not_found"))?;
@@ -33,14 +35,15 @@ pub(crate) async fn delete(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let request = Uuid::new_v4().hyphenated().to_string();
-    let given =
-        json!({ "webhook_type": "LINK", "webhook_code": "link_deleted", "process_type": null, "request_id": request });
+    let given = json!({ "webhook_type": "LINK", "webhook_code": "link_deleted", "process_type": null, "request_id": request });
     let body = envelope::event(link, given.as_object().unwrap_or(&serde_json::Map::new()));
     let planned = plan(&app, &mut state, &id, body);
     drop(state);
     let server = Arc::clone(&app);
     tokio::spawn(async move {
-        let wait = planned.as_ref().map_or(server.config.webhook_delay_ms, |planned| planned.delay_ms);
+        let wait = planned
+            .as_ref()
+            .map_or(server.config.webhook_delay_ms, |planned| planned.delay_ms);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         server.state().links.retain(|link| link.id != id);
         if let Some(mut planned) = planned {
@@ -48,5 +51,9 @@ pub(crate) async fn delete(
             drop(sender::submit(&server, planned));
         }
     });
-    Ok((StatusCode::ACCEPTED, Json(json!({ "request_id": Value::String(request) }))).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(json!({ "request_id": Value::String(request) })),
+    )
+        .into_response())
 }

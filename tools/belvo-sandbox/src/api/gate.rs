@@ -1,4 +1,5 @@
-//! What every call passes: the credentials, the rules that replace or delay its answer, and the journal.
+//! What every call passes: the credentials, the rules that replace or delay its answer, and the
+//! journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,9 +46,15 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
     let response = if on != Some(On::Token) && !is_authorized(&app.config, &parts.headers) {
         ApiError::new("authentication_failed").into_response()
     } else {
-        let effects = on.map(|on| app.state().rules.fire(on, link.as_deref(), page)).unwrap_or_default();
+        let effects = on
+            .map(|on| app.state().rules.fire(on, link.as_deref(), page))
+            .unwrap_or_default();
         delay(&effects).await;
-        match effects.iter().find(|effect| effect.action.replaces_answer()).cloned() {
+        match effects
+            .iter()
+            .find(|effect| effect.action.replaces_answer())
+            .cloned()
+        {
             Some(instead) if !instead.after => replace(&app, &instead, link.as_deref()).await,
             instead => {
                 parts.extensions.insert(Effects(Arc::new(effects)));
@@ -56,16 +63,30 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
                     None => proper,
                     Some(instead) => {
                         let mut response = replace(&app, &instead, link.as_deref()).await;
-                        response.extensions_mut().extend(proper.extensions().clone());
+                        response
+                            .extensions_mut()
+                            .extend(proper.extensions().clone());
                         response
                     }
                 }
             }
         }
     };
-    let status = response.extensions().get::<Unsent>().is_none().then(|| response.status().as_u16());
-    let request_id = response.extensions().get::<Issued>().map(|issued| issued.0.clone());
-    tracing::info!(call.id = id, link.id = link, http.status = status, "call answered");
+    let status = response
+        .extensions()
+        .get::<Unsent>()
+        .is_none()
+        .then(|| response.status().as_u16());
+    let request_id = response
+        .extensions()
+        .get::<Issued>()
+        .map(|issued| issued.0.clone());
+    tracing::info!(
+        call.id = id,
+        link.id = link,
+        http.status = status,
+        "call answered"
+    );
     app.state().journal.answered(id, status, request_id);
     response
 }
@@ -74,22 +95,36 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
 fn read(app: &App, method: &Method, uri: &axum::http::Uri, body: &Bytes) -> Call {
     let (path, query) = (uri.path(), uri.query().unwrap_or_default());
     let parameter = |name: &str| {
-        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     };
-    let mut call =
-        Call { method: method.to_string(), path: path.to_owned(), query: query.to_owned(), ..Call::default() };
+    let mut call = Call {
+        method: method.to_string(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        ..Call::default()
+    };
     call.link = parameter("link").or_else(|| {
         let id = path.strip_prefix("/api/links/")?.trim_end_matches('/');
         (!id.is_empty()).then(|| id.to_owned())
     });
     let listing = Resource::at(path).is_some_and(|resource| resource.path == path);
     if listing && method == Method::GET {
-        call.page = Some(parameter("page").and_then(|page| page.parse().ok()).unwrap_or(1));
+        call.page = Some(
+            parameter("page")
+                .and_then(|page| page.parse().ok())
+                .unwrap_or(1),
+        );
         call.page_size = Some(page_size(&app.config, parameter("page_size").as_deref()));
     }
     if listing && method == Method::POST {
         call.request = serde_json::from_slice(body).ok();
-        call.link = call.request.as_ref().and_then(|request| request["link"].as_str()).map(str::to_owned);
+        call.link = call
+            .request
+            .as_ref()
+            .and_then(|request| request["link"].as_str())
+            .map(str::to_owned);
         if let Some(request) = call.request.as_mut().and_then(Value::as_object_mut) {
             request.remove("token");
         }
@@ -100,7 +135,11 @@ fn read(app: &App, method: &Method, uri: &axum::http::Uri, body: &Bytes) -> Call
 
 fn classify(method: &Method, path: &str) -> Option<On> {
     if Resource::at(path).is_some() {
-        return Some(if method == Method::POST { On::Post } else { On::Get });
+        return Some(if method == Method::POST {
+            On::Post
+        } else {
+            On::Get
+        });
     }
     match path.strip_prefix("/api/")?.split('/').next()? {
         "token" => Some(On::Token),
@@ -111,7 +150,8 @@ fn classify(method: &Method, path: &str) -> Option<On> {
 }
 
 fn is_authorized(config: &Config, headers: &HeaderMap) -> bool {
-    let expected = BASE64_STANDARD.encode(format!("{}:{}", config.secret_id, config.secret_password));
+    let expected =
+        BASE64_STANDARD.encode(format!("{}:{}", config.secret_id, config.secret_password));
     headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -132,13 +172,23 @@ async fn replace(app: &App, effect: &Effect, link: Option<&str>) -> Response {
     match &effect.action {
         Action::Error(spec) => ApiError::asked_for(spec, link).into_response(),
         Action::Html403(_) => (StatusCode::FORBIDDEN, Html(FIREWALL)).into_response(),
-        Action::Status { status, retry_after } => {
+        Action::Status {
+            status,
+            retry_after,
+        } => {
             let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let headers = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
-            (status, headers.map(|headers| headers.into_response().headers().clone()).unwrap_or_default())
+            (
+                status,
+                headers
+                    .map(|headers| headers.into_response().headers().clone())
+                    .unwrap_or_default(),
+            )
                 .into_response()
         }
-        Action::Redirect(location) => (StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response(),
+        Action::Redirect(location) => {
+            (StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response()
+        }
         Action::Hang(_) => {
             app.closed().await;
             closed_connection()
@@ -147,10 +197,11 @@ async fn replace(app: &App, effect: &Effect, link: Option<&str>) -> Response {
     }
 }
 
-/// A response whose body fails before its first byte: nothing has been flushed by then, so that the client sees
-/// the connection close without an answer.
+/// A response whose body fails before its first byte: nothing has been flushed by then, so that the
+/// client sees the connection close without an answer.
 fn closed_connection() -> Response {
-    let failure = stream::once(async { Err::<Bytes, _>(std::io::Error::other("closed on purpose")) });
+    let failure =
+        stream::once(async { Err::<Bytes, _>(std::io::Error::other("closed on purpose")) });
     let mut response = Body::from_stream(failure).into_response();
     response.extensions_mut().insert(Unsent);
     response

@@ -1,5 +1,5 @@
-//! Pagination as Django REST framework does it, which is what Belvo's looks like: page numbers, absolute links,
-//! the other parameters kept.
+//! Pagination as Django REST framework does it, which is what Belvo's looks like: page numbers,
+//! absolute links, the other parameters kept.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -18,13 +18,16 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    /// Reads the query. A parameter that is not among `known` is refused: Belvo has more filters than this server,
-    /// and ignoring one would answer with the wrong rows.
+    /// Reads the query. A parameter that is not among `known` is refused: Belvo has more filters
+    /// than this server, and ignoring one would answer with the wrong rows.
     pub(crate) fn parse(query: Option<&str>, known: &[impl AsRef<str>]) -> Result<Self, ApiError> {
         let pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-        let unknown =
-            |key: &String| !known.iter().any(|name| name.as_ref() == key) && key != "page" && key != "page_size";
+            form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+                .into_owned()
+                .collect();
+        let unknown = |key: &String| {
+            !known.iter().any(|name| name.as_ref() == key) && key != "page" && key != "page_size"
+        };
         match pairs.iter().find(|(key, _)| unknown(key)) {
             None => Ok(Self { pairs }),
             Some((key, _)) => {
@@ -35,12 +38,16 @@ impl Query {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// A comma-separated value as a list.
     pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
-        self.get(name).map(|value| value.split(',').map(str::to_owned).collect())
+        self.get(name)
+            .map(|value| value.split(',').map(str::to_owned).collect())
     }
 
     /// A UUID in lower case with dashes.
@@ -51,7 +58,8 @@ impl Query {
     /// Several UUIDs, separated by commas.
     pub(crate) fn uuids(&self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
         let list = self.list(name);
-        list.map(|list| list.iter().map(|value| uuid(name, value)).collect()).transpose()
+        list.map(|list| list.iter().map(|value| uuid(name, value)).collect())
+            .transpose()
     }
 }
 
@@ -63,9 +71,12 @@ pub(crate) fn uuid(field: &str, value: &str) -> Result<String, ApiError> {
     }
 }
 
-/// The page size that applies: the one asked for within its limits, the default if it is missing or no number.
+/// The page size that applies: the one asked for within its limits, the default if it is missing or
+/// no number.
 pub(crate) fn page_size(config: &Config, asked: Option<&str>) -> usize {
-    let asked = asked.and_then(|asked| asked.parse().ok()).filter(|size| *size > 0);
+    let asked = asked
+        .and_then(|asked| asked.parse().ok())
+        .filter(|size| *size > 0);
     asked.unwrap_or(config.page_size).min(config.max_page_size)
 }
 
@@ -97,7 +108,13 @@ impl Page {
         if number < 1 || number > last {
             return Err(ApiError::new("not_found").with("message", "Invalid page."));
         }
-        let mut page = Self { number, size, count, next: None, previous: None };
+        let mut page = Self {
+            number,
+            size,
+            count,
+            next: None,
+            previous: None,
+        };
         let address = |number| address(app, headers, path, query, number);
         page.next = (number < last).then(|| address(number + 1));
         page.previous = (number > 1).then(|| address(number - 1));
@@ -111,21 +128,44 @@ impl Page {
 
     /// The answer with those of `values` that are on this page.
     pub(crate) fn of(&self, values: &[&Value]) -> Response {
-        let results: Vec<&Value> = values.iter().skip(self.offset()).take(self.size).copied().collect();
+        let results: Vec<&Value> = values
+            .iter()
+            .skip(self.offset())
+            .take(self.size)
+            .copied()
+            .collect();
         json(self.envelope(&serde_json::json!(results).to_string()))
     }
 
     /// The whole answer; `results` is a JSON array.
     pub(crate) fn envelope(&self, results: &str) -> String {
-        let (next, previous) = (quoted(self.next.as_deref()), quoted(self.previous.as_deref()));
-        format!(r#"{{"count":{},"next":{next},"previous":{previous},"results":{results}}}"#, self.count)
+        let (next, previous) = (
+            quoted(self.next.as_deref()),
+            quoted(self.previous.as_deref()),
+        );
+        format!(
+            r#"{{"count":{},"next":{next},"previous":{previous},"results":{results}}}"#,
+            self.count
+        )
     }
 }
 
-/// The address of another page of the same list. The origin is the one the client used; page 1 has no number.
-pub(crate) fn address(app: &App, headers: &HeaderMap, path: &str, query: &Query, page: usize) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let origin = host.map_or_else(|| app.url.clone(), |host| format!("{}://{host}", app.config.scheme));
+/// The address of another page of the same list. The origin is the one the client used; page 1 has
+/// no number.
+pub(crate) fn address(
+    app: &App,
+    headers: &HeaderMap,
+    path: &str,
+    query: &Query,
+    page: usize,
+) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let origin = host.map_or_else(
+        || app.url.clone(),
+        |host| format!("{}://{host}", app.config.scheme),
+    );
     let mut parameters = form_urlencoded::Serializer::new(String::new());
     parameters.extend_pairs(query.pairs.iter().filter(|(key, _)| key != "page"));
     if page > 1 {
@@ -136,7 +176,11 @@ pub(crate) fn address(app: &App, headers: &HeaderMap, path: &str, query: &Query,
 
 /// A JSON answer from text that is JSON already.
 pub(crate) fn json(body: String) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        Body::from(body),
+    )
+        .into_response()
 }
 
 fn quoted(text: Option<&str>) -> String {

@@ -1,5 +1,5 @@
-//! `POST /api/transactions/` and its like: asks the institution for fresh data. Asynchronously it is answered with a request id and
-//! ends in a webhook; otherwise the answer holds the rows.
+//! `POST /api/transactions/` and its like: asks the institution for fresh data. Asynchronously it
+//! is answered with a request id and ends in a webhook; otherwise the answer holds the rows.
 
 use std::sync::Arc;
 
@@ -41,20 +41,30 @@ pub(crate) async fn create(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
-    let wants_async = headers.get("x-belvo-request-mode").is_some_and(|mode| mode == "async");
+    let wants_async = headers
+        .get("x-belvo-request-mode")
+        .is_some_and(|mode| mode == "async");
     let ignored = effects.has(|action| matches!(action, Action::IgnoreAsync(_)));
     let (request, planned) = {
         let mut state = app.state();
         let retrieval = check(&state, resource, &body)?;
-        let customer = state.link(&retrieval.link).map(|link| link.object["institution_user_id"].clone());
+        let customer = state
+            .link(&retrieval.link)
+            .map(|link| link.object["institution_user_id"].clone());
         let counted = retrieval.from.filter(|_| resource.is_banking);
         if counted.is_some_and(|from| !state.limits.admit(&customer.unwrap_or_default(), from)) {
             return Err(ApiError::new("operational_limits_reached"));
         }
         state.journal.retrieved(&retrieval.link);
-        let link = state.link(&retrieval.link).ok_or_else(|| ApiError::field("does_not_exist", "link"))?;
+        let link = state
+            .link(&retrieval.link)
+            .ok_or_else(|| ApiError::field("does_not_exist", "link"))?;
         if !wants_async || ignored {
-            let status = if retrieval.save_data { StatusCode::CREATED } else { StatusCode::OK };
+            let status = if retrieval.save_data {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
             let rows = array(link.rows(&retrieval.window), &link.accounts);
             return Ok((status, json_text(rows)).into_response());
         }
@@ -76,7 +86,11 @@ pub(crate) async fn create(
 }
 
 /// Everything Belvo refuses without asking the bank.
-fn check(state: &Sandbox, resource: &'static Resource, body: &Value) -> Result<Retrieval, ApiError> {
+fn check(
+    state: &Sandbox,
+    resource: &'static Resource,
+    body: &Value,
+) -> Result<Retrieval, ApiError> {
     let mut errors: Vec<ApiError> = Vec::new();
     for field in resource.required.iter().copied() {
         match &body[field] {
@@ -92,7 +106,12 @@ fn check(state: &Sandbox, resource: &'static Resource, body: &Value) -> Result<R
     }
     let text = |field: &str| body[field].as_str().unwrap_or_default();
     let id = uuid("link", text("link"))?;
-    let day = |field: &str| body[field].as_str().map(|text| date(field, text)).transpose();
+    let day = |field: &str| {
+        body[field]
+            .as_str()
+            .map(|text| date(field, text))
+            .transpose()
+    };
     let (from, to) = match resource.date_field {
         Some(_) => (day("date_from")?, day("date_to")?),
         None => (None, None),
@@ -102,8 +121,14 @@ fn check(state: &Sandbox, resource: &'static Resource, body: &Value) -> Result<R
         return Err(ApiError::field("invalid_choice", "type"));
     }
     let link = state.link(&id).ok_or_else(|| does_not_exist("link", &id))?;
-    let account = if resource.is_banking { account(link, &body["account"])? } else { None };
-    if from.zip(to).is_some_and(|(from, to)| from > to) || to.is_some_and(|to| to > latest_day(link)) {
+    let account = if resource.is_banking {
+        account(link, &body["account"])?
+    } else {
+        None
+    };
+    if from.zip(to).is_some_and(|(from, to)| from > to)
+        || to.is_some_and(|to| to > latest_day(link))
+    {
         return Err(ApiError::new("invalid_period"));
     }
     match link.status() {
@@ -119,19 +144,33 @@ fn check(state: &Sandbox, resource: &'static Resource, body: &Value) -> Result<R
         flows: flows.map(|flow| vec![flow.to_owned()]),
         ..Filter::all(resource)
     };
-    Ok(Retrieval { link: id, from, window, save_data: body["save_data"] != false })
+    Ok(Retrieval {
+        link: id,
+        from,
+        window,
+        save_data: body["save_data"] != false,
+    })
 }
 
 fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
     let Some(account) = value.as_str() else {
-        return if value.is_null() { Ok(None) } else { Err(ApiError::field("invalid", "account")) };
+        return if value.is_null() {
+            Ok(None)
+        } else {
+            Err(ApiError::field("invalid", "account"))
+        };
     };
     let account = uuid("account", account)?;
-    if link.has_account(&account) { Ok(Some(account)) } else { Err(does_not_exist("account", &account)) }
+    if link.has_account(&account) {
+        Ok(Some(account))
+    } else {
+        Err(does_not_exist("account", &account))
+    }
 }
 
 fn does_not_exist(field: &str, id: &str) -> ApiError {
-    ApiError::field("does_not_exist", field).with("message", &format!("Object with id={id} does not exist."))
+    ApiError::field("does_not_exist", field)
+        .with("message", &format!("Object with id={id} does not exist."))
 }
 
 /// Today, by the calendar or by the link's own, whichever is later: a link may be made for any day.

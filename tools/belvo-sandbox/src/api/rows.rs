@@ -1,4 +1,5 @@
-//! `GET /api/transactions/` and its like: what a collector reads, page by page, and the ways a walk over pages goes wrong.
+//! `GET /api/transactions/` and its like: what a collector reads, page by page, and the ways a walk
+//! over pages goes wrong.
 
 use std::sync::Arc;
 
@@ -27,14 +28,23 @@ pub(crate) async fn list(
     Extension(resource): Extension<&'static Resource>,
 ) -> Result<Response, ApiError> {
     let query = Query::parse(query.as_deref(), &resource.parameters())?;
-    let link = query.uuid("link")?.ok_or_else(|| ApiError::field("required", "link"))?;
+    let link = query
+        .uuid("link")?
+        .ok_or_else(|| ApiError::field("required", "link"))?;
     let filter = filter(resource, &query)?;
     let mut state = app.state();
     // A link that is not there has no rows: Belvo filters, it does not look the link up.
-    let known = state.link(&link).filter(|_| !effects.has(|action| matches!(action, Action::Empty(_))));
+    let known = state
+        .link(&link)
+        .filter(|_| !effects.has(|action| matches!(action, Action::Empty(_))));
     let rows: Vec<&Row> = known.iter().flat_map(|link| link.rows(&filter)).collect();
     let mut page = Page::new(&app, &headers, resource.path, &query, rows.len())?;
-    let mut results: Vec<&Row> = rows.iter().skip(page.offset()).take(page.size).copied().collect();
+    let mut results: Vec<&Row> = rows
+        .iter()
+        .skip(page.offset())
+        .take(page.size)
+        .copied()
+        .collect();
     if effects.has(|action| matches!(action, Action::DuplicateRows(_))) && page.number > 1 {
         results.insert(0, rows[page.offset() - 1]);
     }
@@ -68,7 +78,10 @@ pub(crate) async fn show(
     Extension(resource): Extension<&'static Resource>,
 ) -> Result<Response, ApiError> {
     let state = app.state();
-    let found = state.links.iter().find_map(|link| Some((link, link.row(&id)?)));
+    let found = state
+        .links
+        .iter()
+        .find_map(|link| Some((link, link.row(&id)?)));
     let found = found.filter(|(_, row)| std::ptr::eq(row.resource, resource));
     let (link, row) = found.ok_or_else(|| ApiError::new("not_found"))?;
     let mut text = String::new();
@@ -101,8 +114,13 @@ fn days(resource: &Resource, query: &Query) -> Result<(Option<String>, Option<St
         to = [to, last].into_iter().flatten().min();
     };
     for name in &resource.date_parameters() {
-        let Some(values) = query.list(name) else { continue };
-        let dates: Vec<Date> = values.iter().map(|value| date(name, value)).collect::<Result<_, _>>()?;
+        let Some(values) = query.list(name) else {
+            continue;
+        };
+        let dates: Vec<Date> = values
+            .iter()
+            .map(|value| date(name, value))
+            .collect::<Result<_, _>>()?;
         let side = name.trim_start_matches(resource.date_field.unwrap_or_default());
         match (side, dates.as_slice()) {
             ("", [day]) => bound(Some(*day), Some(*day)),
@@ -114,7 +132,10 @@ fn days(resource: &Resource, query: &Query) -> Result<(Option<String>, Option<St
             _ => return Err(ApiError::field("invalid", name)),
         }
     }
-    Ok((from.map(|day| day.to_string()), to.map(|day| day.to_string())))
+    Ok((
+        from.map(|day| day.to_string()),
+        to.map(|day| day.to_string()),
+    ))
 }
 
 /// `value` as a day, or Belvo's complaint about `field`.
@@ -141,13 +162,20 @@ fn tear(body: &mut String) {
 }
 
 /// New rows on the newest day of the page just made, so that what follows shifts.
-fn drift(effects: &Effects, resource: &'static Resource, link: Option<&mut Link>, newest: Option<&str>) {
+fn drift(
+    effects: &Effects,
+    resource: &'static Resource,
+    link: Option<&mut Link>,
+    newest: Option<&str>,
+) {
     let insert = effects.0.iter().find_map(|effect| match effect.action {
         Action::Drift { insert } => Some(insert),
         _ => None,
     });
     if let (Some(insert), Some(link)) = (insert, link) {
-        let day = newest.and_then(|day| date("day", day).ok()).unwrap_or(link.today());
+        let day = newest
+            .and_then(|day| date("day", day).ok())
+            .unwrap_or(link.today());
         link.add(resource, insert, Some(day));
     }
 }

@@ -1,4 +1,5 @@
-//! `POST /api/token/`: an access token for the Connect Widget. The keys are in the body, not in a header.
+//! `POST /api/token/`: an access token for the Connect Widget. The keys are in the body, not in a
+//! header.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,24 +17,41 @@ use crate::state::App;
 use crate::widget::Session;
 
 /// Answers with two tokens that look like Belvo's. The first opens the widget, the second nothing.
-pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
     let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
-    let missing = ["id", "password", "scopes"].into_iter().filter(|field| body[*field].is_null());
-    if let Some(error) = ApiError::all(missing.map(|field| ApiError::field("required", field)).collect()) {
+    let missing = ["id", "password", "scopes"]
+        .into_iter()
+        .filter(|field| body[*field].is_null());
+    if let Some(error) = ApiError::all(
+        missing
+            .map(|field| ApiError::field("required", field))
+            .collect(),
+    ) {
         return Err(error);
     }
-    if body["id"] != app.config.secret_id.as_str() || body["password"] != app.config.secret_password.as_str() {
+    if body["id"] != app.config.secret_id.as_str()
+        || body["password"] != app.config.secret_password.as_str()
+    {
         return Err(ApiError::new("authentication_failed"));
     }
     let session = Session::read(&body, Instant::now())?;
     let mut state = app.state();
-    if let Some(link) = session.link.as_deref().filter(|link| state.link(link).is_none()) {
+    if let Some(link) = session
+        .link
+        .as_deref()
+        .filter(|link| state.link(link).is_none())
+    {
         let message = format!("Object with id={link} does not exist.");
         return Err(ApiError::field("does_not_exist", "link_id").with("message", &message));
     }
     let access = token("access");
     state.widgets.insert(access.clone(), session);
-    Ok(Json(json!({ "access": access, "refresh": token("refresh") })))
+    Ok(Json(
+        json!({ "access": access, "refresh": token("refresh") }),
+    ))
 }
 
 fn token(kind: &str) -> String {

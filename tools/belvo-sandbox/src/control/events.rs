@@ -1,4 +1,5 @@
-//! What happens to a link at Belvo by itself, with the webhook that Belvo sends then; and Belvo's limits.
+//! What happens to a link at Belvo by itself, with the webhook that Belvo sends then; and Belvo's
+//! limits.
 
 use std::sync::Arc;
 
@@ -19,16 +20,29 @@ use crate::resource::Resource;
 use crate::state::App;
 use crate::webhooks::{envelope, plan, sender};
 
-/// Code, type and, where it changes, the link's status afterwards. That a link whose consent has ended is `invalid` is a guess.
+/// Code, type and, where it changes, the link's status afterwards. That a link whose consent has
+/// ended is `invalid` is a guess.
 const EVENTS: &[(&str, &str, Option<&str>)] = &[
     ("invalid_credentials", "LINK", Some("invalid")),
     ("token_required", "LINK", Some("token_required")),
     ("consent_expired", "CONSENT", Some("invalid")),
     ("openfinance_consent_expired", "CONSENT", Some("invalid")),
     ("openfinance_consent_about_to_expire", "CONSENT", None),
-    ("openfinance_consent_expiration_changed", "CONSENT", Some("valid")),
-    ("openfinance_consent_with_unrecoverable_resources", "CONSENT", None),
-    ("openfinance_consent_with_temporarily_unavailable_resources", "CONSENT", None),
+    (
+        "openfinance_consent_expiration_changed",
+        "CONSENT",
+        Some("valid"),
+    ),
+    (
+        "openfinance_consent_with_unrecoverable_resources",
+        "CONSENT",
+        None,
+    ),
+    (
+        "openfinance_consent_with_temporarily_unavailable_resources",
+        "CONSENT",
+        None,
+    ),
 ];
 
 #[derive(Deserialize)]
@@ -62,7 +76,9 @@ pub(crate) async fn happen(
             "openfinance_consent_expiration_changed" => Some(365),
             _ => None,
         } {
-            let due = (OffsetDateTime::now_utc() + Duration::days(days)).format(&Rfc3339).unwrap_or_default();
+            let due = (OffsetDateTime::now_utc() + Duration::days(days))
+                .format(&Rfc3339)
+                .unwrap_or_default();
             let data = json!({ "consent_id": "9e763d19-15a4-410c-a106-18c0f60ca5eb", "consent_due_date": due });
             given.insert("data".to_owned(), data);
         }
@@ -91,15 +107,22 @@ pub(crate) async fn refresh(
     send(&app, &id, |link| {
         link.add(Resource::transactions(), count, Some(link.today()));
         Map::from_iter([
-            ("webhook_code".to_owned(), json!("new_transactions_available")),
+            (
+                "webhook_code".to_owned(),
+                json!("new_transactions_available"),
+            ),
             ("data".to_owned(), json!({ "new_transactions": count })),
         ])
     })
 }
 
 /// Sets Belvo's limits per customer and month; `null` switches them off.
-pub(crate) async fn limit(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, ControlError> {
-    let per_month: Option<PerMonth> = serde_json::from_slice(&body).map_err(|error| ControlError::bad(&error))?;
+pub(crate) async fn limit(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<StatusCode, ControlError> {
+    let per_month: Option<PerMonth> =
+        serde_json::from_slice(&body).map_err(|error| ControlError::bad(&error))?;
     app.state().limits.set(per_month);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -111,7 +134,9 @@ fn send(
     change: impl FnOnce(&mut Link) -> Map<String, Value>,
 ) -> Result<Response, ControlError> {
     let mut state = app.state();
-    let link = state.link_mut(id).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .link_mut(id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     let given = change(link);
     let body = envelope::event(link, &given);
     let shown = Value::Object(body.clone());

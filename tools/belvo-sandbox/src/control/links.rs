@@ -49,12 +49,16 @@ enum AccessMode {
 }
 
 /// Makes a link with accounts and rows.
-pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, ControlError> {
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Response, ControlError> {
     let request: LinkRequest = parse(&body)?;
     let today = request.today.as_deref().map(day).transpose()?;
     let resources = request.resources.into_iter();
-    let resources =
-        resources.map(|(name, count)| Ok((resource(&name)?, count))).collect::<Result<_, ControlError>>()?;
+    let resources = resources
+        .map(|(name, count)| Ok((resource(&name)?, count)))
+        .collect::<Result<_, ControlError>>()?;
     let usual = NewLink::usual(request.seed.unwrap_or(app.config.seed));
     let new = NewLink {
         recurrent: matches!(request.access_mode, AccessMode::Recurrent),
@@ -69,13 +73,22 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         customer: request.institution_user_id,
         ..usual
     };
-    Ok((StatusCode::CREATED, Json(app.state().create(new).object.clone())).into_response())
+    Ok((
+        StatusCode::CREATED,
+        Json(app.state().create(new).object.clone()),
+    )
+        .into_response())
 }
 
 /// Makes a link as when the same user connects the same bank again.
-pub(crate) async fn reconnect(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, ControlError> {
+pub(crate) async fn reconnect(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Response, ControlError> {
     let mut state = app.state();
-    let link = state.reconnect(&id, app.config.seed).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .reconnect(&id, app.config.seed)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     Ok((StatusCode::CREATED, Json(link.object.clone())).into_response())
 }
 
@@ -87,10 +100,14 @@ pub(crate) async fn change(
 ) -> Result<Json<Value>, ControlError> {
     let changes: Map<String, Value> = parse(&body)?;
     let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .link_mut(&id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     for (key, value) in changes {
         if key == "id" || link.object.get(&key).is_none() {
-            return Err(ControlError::bad(&format!("a link has no `{key}` that can be changed")));
+            return Err(ControlError::bad(&format!(
+                "a link has no `{key}` that can be changed"
+            )));
         }
         link.object[key] = value;
     }
@@ -103,8 +120,15 @@ pub(crate) async fn accounts(
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Value>>, ControlError> {
     let state = app.state();
-    let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
-    Ok(Json(link.accounts.iter().map(|account| account.value.clone()).collect()))
+    let link = state
+        .link(&id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
+    Ok(Json(
+        link.accounts
+            .iter()
+            .map(|account| account.value.clone())
+            .collect(),
+    ))
 }
 
 /// Merges fields into an account, whose collection time moves on; answers with the account.
@@ -118,9 +142,13 @@ pub(crate) async fn patch_account(
         return Err(ControlError::bad(&"an account keeps its id and its link"));
     }
     let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .link_mut(&id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     let account = link.patch_account(&account, &Value::Object(changes));
-    account.map(Json).ok_or_else(|| ControlError::unknown("account"))
+    account
+        .map(Json)
+        .ok_or_else(|| ControlError::unknown("account"))
 }
 
 pub(super) fn resource(name: &str) -> Result<&'static Resource, ControlError> {

@@ -1,5 +1,5 @@
-//! The control API: makes links and data, sends webhooks, sets rules, shows what happened. Open to whoever
-//! reaches 127.0.0.1; a body is JSON whatever its content type says.
+//! The control API: makes links and data, sends webhooks, sets rules, shows what happened. Open to
+//! whoever reaches 127.0.0.1; a body is JSON whatever its content type says.
 
 mod events;
 mod links;
@@ -45,16 +45,31 @@ impl IntoResponse for ControlError {
 /// Every route under `/_control`.
 pub(crate) fn router(app: &Arc<App>) -> Router {
     Router::new()
-        .route("/webhook", get(webhooks::registered).put(webhooks::register))
+        .route(
+            "/webhook",
+            get(webhooks::registered).put(webhooks::register),
+        )
         .route("/links", post(links::create))
         .route("/links/{id}", patch(links::change))
         .route("/links/{id}/reconnect", post(links::reconnect))
         .route("/links/{id}/accounts", get(links::accounts))
-        .route("/links/{id}/accounts/{account}", patch(links::patch_account))
+        .route(
+            "/links/{id}/accounts/{account}",
+            patch(links::patch_account),
+        )
         .route("/links/{id}/transactions", get(rows::truth).post(rows::add))
-        .route("/links/{id}/transactions/{row}", patch(rows::patch).delete(rows::delete))
-        .route("/links/{id}/resources/{resource}", get(rows::truth).post(rows::add))
-        .route("/links/{id}/resources/{resource}/{row}", patch(rows::patch).delete(rows::delete))
+        .route(
+            "/links/{id}/transactions/{row}",
+            patch(rows::patch).delete(rows::delete),
+        )
+        .route(
+            "/links/{id}/resources/{resource}",
+            get(rows::truth).post(rows::add),
+        )
+        .route(
+            "/links/{id}/resources/{resource}/{row}",
+            patch(rows::patch).delete(rows::delete),
+        )
         .route("/links/{id}/event", post(events::happen))
         .route("/links/{id}/refresh", post(events::refresh))
         .route("/links/{id}/settle", post(rows::settle))
@@ -81,7 +96,11 @@ async fn rules(State(app): State<Arc<App>>) -> Json<Value> {
 }
 
 async fn add_rule(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, ControlError> {
-    let id = app.state().rules.add(parse(&body)?).map_err(|reason| ControlError::bad(&reason))?;
+    let id = app
+        .state()
+        .rules
+        .add(parse(&body)?)
+        .map_err(|reason| ControlError::bad(&reason))?;
     Ok((StatusCode::CREATED, Json(json!({ "rule": id }))).into_response())
 }
 
@@ -90,8 +109,15 @@ async fn remove_rules(State(app): State<Arc<App>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn remove_rule(State(app): State<Arc<App>>, Path(id): Path<u64>) -> Result<StatusCode, ControlError> {
-    if app.state().rules.remove(Some(id)) { Ok(StatusCode::NO_CONTENT) } else { Err(ControlError::unknown("rule")) }
+async fn remove_rule(
+    State(app): State<Arc<App>>,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, ControlError> {
+    if app.state().rules.remove(Some(id)) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ControlError::unknown("rule"))
+    }
 }
 
 async fn log(State(app): State<Arc<App>>) -> Json<Value> {

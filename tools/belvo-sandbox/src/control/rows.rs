@@ -1,4 +1,5 @@
-//! Control of rows, and the truth about them: what the institution has, whatever the API is made to answer.
+//! Control of rows, and the truth about them: what the institution has, whatever the API is made to
+//! answer.
 
 use std::sync::Arc;
 
@@ -29,7 +30,9 @@ pub(crate) struct Place {
 
 impl Place {
     fn resource(&self) -> Result<&'static Resource, ControlError> {
-        self.resource.as_deref().map_or(Ok(Resource::transactions()), resource)
+        self.resource
+            .as_deref()
+            .map_or(Ok(Resource::transactions()), resource)
     }
 }
 
@@ -46,8 +49,14 @@ pub(crate) async fn truth(
     Query(window): Query<Window>,
 ) -> Result<Response, ControlError> {
     let state = app.state();
-    let link = state.link(&place.id).ok_or_else(|| ControlError::unknown("link"))?;
-    let filter = Filter { from: window.from, to: window.to, ..Filter::all(place.resource()?) };
+    let link = state
+        .link(&place.id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
+    let filter = Filter {
+        from: window.from,
+        to: window.to,
+        ..Filter::all(place.resource()?)
+    };
     Ok(json_text(array(link.rows(&filter), &link.accounts)))
 }
 
@@ -67,11 +76,18 @@ pub(crate) async fn add(
     let new: NewRows = parse(&body)?;
     let date = new.date.as_deref().map(day).transpose()?;
     let mut state = app.state();
-    let link = state.link_mut(&place.id).ok_or_else(|| ControlError::unknown("link"))?;
-    Ok((StatusCode::CREATED, Json(json!({ "ids": link.add(place.resource()?, new.count, date) }))).into_response())
+    let link = state
+        .link_mut(&place.id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
+    Ok((
+        StatusCode::CREATED,
+        Json(json!({ "ids": link.add(place.resource()?, new.count, date) })),
+    )
+        .into_response())
 }
 
-/// Merges fields into a row, whose collection time moves on; answers with the row without its account.
+/// Merges fields into a row, whose collection time moves on; answers with the row without its
+/// account.
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
     Path(place): Path<Place>,
@@ -82,21 +98,37 @@ pub(crate) async fn patch(
         return Err(ControlError::bad(&"a row keeps its id and its account"));
     }
     let mut state = app.state();
-    let link = state.link_mut(&place.id).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .link_mut(&place.id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     let row = link.patch(&place.row, &Value::Object(changes));
     row.map(Json).ok_or_else(|| ControlError::unknown("row"))
 }
 
 /// Takes a row away.
-pub(crate) async fn delete(State(app): State<Arc<App>>, Path(place): Path<Place>) -> Result<StatusCode, ControlError> {
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(place): Path<Place>,
+) -> Result<StatusCode, ControlError> {
     let mut state = app.state();
-    let link = state.link_mut(&place.id).ok_or_else(|| ControlError::unknown("link"))?;
-    if link.delete(&place.row) { Ok(StatusCode::NO_CONTENT) } else { Err(ControlError::unknown("row")) }
+    let link = state
+        .link_mut(&place.id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
+    if link.delete(&place.row) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ControlError::unknown("row"))
+    }
 }
 
 /// Books all pending rows.
-pub(crate) async fn settle(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, ControlError> {
+pub(crate) async fn settle(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ControlError> {
     let mut state = app.state();
-    let link = state.link_mut(&id).ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state
+        .link_mut(&id)
+        .ok_or_else(|| ControlError::unknown("link"))?;
     Ok(Json(json!({ "settled": link.settle() })))
 }

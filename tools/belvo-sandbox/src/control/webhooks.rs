@@ -1,4 +1,5 @@
-//! Control of webhooks: registering the receiver, sending events the normal way, and single POSTs by hand.
+//! Control of webhooks: registering the receiver, sending events the normal way, and single POSTs
+//! by hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,12 +29,17 @@ pub(crate) struct Registration {
 pub(crate) async fn registered(State(app): State<Arc<App>>) -> Json<Value> {
     Json(match &app.state().webhook {
         None => Value::Null,
-        Some(webhook) => json!({ "url": webhook.url, "has_authorization": webhook.authorization.is_some() }),
+        Some(webhook) => {
+            json!({ "url": webhook.url, "has_authorization": webhook.authorization.is_some() })
+        }
     })
 }
 
 /// What one types into Belvo's dashboard.
-pub(crate) async fn register(State(app): State<Arc<App>>, body: Bytes) -> Result<StatusCode, ControlError> {
+pub(crate) async fn register(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<StatusCode, ControlError> {
     let Registration { url, authorization } = parse(&body)?;
     url::Url::parse(&url).map_err(|error| ControlError::bad(&error))?;
     app.state().webhook = Some(Webhook { url, authorization });
@@ -49,9 +55,14 @@ pub(crate) async fn notify(
     let given: Map<String, Value> = parse(&body)?;
     let (shown, planned) = {
         let mut state = app.state();
-        let link = state.link(&id).ok_or_else(|| ControlError::unknown("link"))?;
+        let link = state
+            .link(&id)
+            .ok_or_else(|| ControlError::unknown("link"))?;
         let body = envelope::event(link, &given);
-        (Value::Object(body.clone()), plan(&app, &mut state, &id, body))
+        (
+            Value::Object(body.clone()),
+            plan(&app, &mut state, &id, body),
+        )
     };
     if let Some(planned) = planned {
         drop(submit(&app, planned));
@@ -70,7 +81,10 @@ pub(crate) struct Letter {
 }
 
 /// One POST to the receiver, at once, without retries; answers with what the receiver said.
-pub(crate) async fn deliver(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+pub(crate) async fn deliver(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
     let letter: Letter = parse(&body)?;
     let text = match (letter.body, letter.raw) {
         (Some(body), None) => body.to_string(),
@@ -78,7 +92,16 @@ pub(crate) async fn deliver(State(app): State<Arc<App>>, body: Bytes) -> Result<
         _ => return Err(ControlError::bad(&"give either `body` or `raw`")),
     };
     let headers = letter.headers.into_iter().collect();
-    send(&app, None, Outgoing { text, authorization: letter.authorization, headers }).await
+    send(
+        &app,
+        None,
+        Outgoing {
+            text,
+            authorization: letter.authorization,
+            headers,
+        },
+    )
+    .await
 }
 
 #[derive(Deserialize)]
@@ -88,23 +111,49 @@ pub(crate) struct Again {
 }
 
 /// The very same bytes once more, with the registered `Authorization`.
-pub(crate) async fn redeliver(State(app): State<Arc<App>>, body: Bytes) -> Result<Json<Value>, ControlError> {
+pub(crate) async fn redeliver(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Json<Value>, ControlError> {
     let again: Again = parse(&body)?;
     let (link, outgoing) = {
         let state = app.state();
-        let delivery = state.journal.delivery(again.delivery).ok_or_else(|| ControlError::unknown("delivery"))?;
-        let authorization = state.webhook.as_ref().and_then(|webhook| webhook.authorization.clone());
-        (delivery.link.clone(), Outgoing { text: delivery.text.clone(), authorization, headers: Vec::new() })
+        let delivery = state
+            .journal
+            .delivery(again.delivery)
+            .ok_or_else(|| ControlError::unknown("delivery"))?;
+        let authorization = state
+            .webhook
+            .as_ref()
+            .and_then(|webhook| webhook.authorization.clone());
+        (
+            delivery.link.clone(),
+            Outgoing {
+                text: delivery.text.clone(),
+                authorization,
+                headers: Vec::new(),
+            },
+        )
     };
     send(&app, link, outgoing).await
 }
 
-async fn send(app: &App, link: Option<String>, outgoing: Outgoing) -> Result<Json<Value>, ControlError> {
+async fn send(
+    app: &App,
+    link: Option<String>,
+    outgoing: Outgoing,
+) -> Result<Json<Value>, ControlError> {
     let (webhook, delivery) = {
         let mut state = app.state();
-        let webhook = state.webhook.clone().ok_or_else(|| ControlError::conflict("no webhook is registered"))?;
+        let webhook = state
+            .webhook
+            .clone()
+            .ok_or_else(|| ControlError::conflict("no webhook is registered"))?;
         let ok = outgoing.authorization == webhook.authorization;
-        (webhook, state.journal.opened(link, outgoing.text.clone(), ok))
+        (
+            webhook,
+            state.journal.opened(link, outgoing.text.clone(), ok),
+        )
     };
     let attempt = post(app, &webhook, outgoing).await;
     app.state().journal.attempted(delivery, attempt.clone());

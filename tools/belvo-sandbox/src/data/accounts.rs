@@ -1,5 +1,5 @@
-//! The accounts of a link, in the shape of `AccountOpenFinanceBrazil`: checking, savings, card, and on request a
-//! loan. An account is written once and repeated word for word in each of its rows.
+//! The accounts of a link, in the shape of `AccountOpenFinanceBrazil`: checking, savings, card, and
+//! on request a loan. An account is written once and repeated word for word in each of its rows.
 
 use serde_json::{Value, json};
 use time::Date;
@@ -38,8 +38,11 @@ pub(crate) struct Owner<'a> {
 
 /// The three accounts that every link has, and a loan as fourth if `with_loan`.
 pub(crate) fn accounts(dice: &mut Dice, owner: &Owner<'_>, with_loan: bool) -> Vec<Account> {
-    let mut accounts =
-        vec![deposit(dice, owner, "CHECKING_ACCOUNT"), deposit(dice, owner, "SAVINGS_ACCOUNT"), card(dice, owner)];
+    let mut accounts = vec![
+        deposit(dice, owner, "CHECKING_ACCOUNT"),
+        deposit(dice, owner, "SAVINGS_ACCOUNT"),
+        card(dice, owner),
+    ];
     if with_loan {
         accounts.push(loan(dice, owner));
     }
@@ -158,7 +161,13 @@ fn common(dice: &mut Dice, owner: &Owner<'_>, category: &str) -> Value {
 }
 
 fn finish(category: &'static str, card_number: String, value: Value) -> Account {
-    Account { id: text(&value["id"]).to_owned(), category, card_number, json: value.to_string(), value }
+    Account {
+        id: text(&value["id"]).to_owned(),
+        category,
+        card_number,
+        json: value.to_string(),
+        value,
+    }
 }
 
 fn text(value: &Value) -> &str {

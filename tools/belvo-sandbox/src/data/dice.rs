@@ -1,5 +1,5 @@
-//! Seeded randomness, and the small values made of it: ids, digits, money, timestamps. One `Dice` per link,
-//! so that what is generated for one link does not depend on any other.
+//! Seeded randomness, and the small values made of it: ids, digits, money, timestamps. One `Dice`
+//! per link, so that what is generated for one link does not depend on any other.
 
 use rand::Rng;
 use rand::SeedableRng;
@@ -30,12 +30,17 @@ impl Dice {
 
     /// One of `choices`, which must not be empty.
     pub(crate) fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        #[expect(clippy::expect_used, reason = "every list of choices is a constant of this crate")]
+        #[expect(
+            clippy::expect_used,
+            reason = "every list of choices is a constant of this crate"
+        )]
         *choices.choose(&mut self.0).expect("a choice")
     }
 
     pub(crate) fn uuid(&mut self) -> String {
-        uuid::Builder::from_random_bytes(self.0.random()).into_uuid().to_string()
+        uuid::Builder::from_random_bytes(self.0.random())
+            .into_uuid()
+            .to_string()
     }
 
     /// A decimal string of `length` digits.
@@ -45,26 +50,35 @@ impl Dice {
 
     /// An identification as institutions give them: letters and digits.
     pub(crate) fn identification(&mut self, length: usize) -> String {
-        self.string(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", length)
+        self.string(
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+            length,
+        )
     }
 
     fn string(&mut self, alphabet: &[u8], length: usize) -> String {
-        (0..length).map(|_| char::from(self.pick(alphabet))).collect()
+        (0..length)
+            .map(|_| char::from(self.pick(alphabet)))
+            .collect()
     }
 
     /// Eleven digits that look like a CPF and cannot be one: the last check digit is wrong.
     pub(crate) fn impossible_cpf(&mut self) -> String {
         let mut cpf: Vec<u32> = (0..9).map(|_| self.below(10)).collect();
         for length in [9_u32, 10] {
-            let sum: u32 = cpf.iter().zip((2..=length + 1).rev()).map(|(digit, weight)| digit * weight).sum();
+            let sum: u32 = cpf
+                .iter()
+                .zip((2..=length + 1).rev())
+                .map(|(digit, weight)| digit * weight)
+                .sum();
             cpf.push(sum * 10 % 11 % 10);
         }
         cpf[10] = (cpf[10] + 1) % 10;
         cpf.iter().map(u32::to_string).collect()
     }
 
-    /// An amount with two to four decimals, mostly everyday ones. Once in 400 it has all the 15 + 4 digits that
-    /// Brazil's open finance allows, which a binary float cannot hold.
+    /// An amount with two to four decimals, mostly everyday ones. Once in 400 it has all the 15 + 4
+    /// digits that Brazil's open finance allows, which a binary float cannot hold.
     pub(crate) fn money(&mut self) -> Value {
         if self.one_in(400) {
             let (first, rest, decimals) = (self.below(9) + 1, self.digits(14), self.digits(4));
@@ -85,14 +99,20 @@ impl Dice {
         format!("{date}T{clock}.{fraction}{zone}")
     }
 
-    /// A moment on `date` with exactly three fraction digits and `Z`, which `transacted_at` asks for.
+    /// A moment on `date` with exactly three fraction digits and `Z`, which `transacted_at` asks
+    /// for.
     pub(crate) fn timestamp_millis(&mut self, date: Date) -> String {
         let (clock, fraction) = (self.clock(), self.digits(3));
         format!("{date}T{clock}.{fraction}Z")
     }
 
     fn clock(&mut self) -> String {
-        format!("{:02}:{:02}:{:02}", self.below(24), self.below(60), self.below(60))
+        format!(
+            "{:02}:{:02}:{:02}",
+            self.below(24),
+            self.below(60),
+            self.below(60)
+        )
     }
 }
 

@@ -1,20 +1,34 @@
-//! What social security knows of a person, in the shapes of `EmploymentBrazil` and `EmploymentRecord`. Names are invented.
+//! What social security knows of a person, in the shapes of `EmploymentBrazil` and
+//! `EmploymentRecord`. Names are invented.
 
 use serde_json::{Value, json};
 use time::Date;
 
 use super::dice::{Dice, days_after};
 
-const EMPLOYERS_BR: [&str; 3] = ["AÇÚCAR & CAFÉ INDÚSTRIA LTDA", "PADARIA SÃO JOSÉ", "FICTÍCIA COMÉRCIO S.A."];
-const EMPLOYERS_MX: [&str; 3] = ["Ñandú y Compañía", "Ficticia Comercio, S.A. de C.V.", "Café del Águila"];
+const EMPLOYERS_BR: [&str; 3] = [
+    "AÇÚCAR & CAFÉ INDÚSTRIA LTDA",
+    "PADARIA SÃO JOSÉ",
+    "FICTÍCIA COMÉRCIO S.A.",
+];
+const EMPLOYERS_MX: [&str; 3] = [
+    "Ñandú y Compañía",
+    "Ficticia Comercio, S.A. de C.V.",
+    "Café del Águila",
+];
 const OCCUPATIONS: [&str; 3] = ["ANALISTA DE SISTEMAS", "PADEIRO", "AUXILIAR DE ESCRITÓRIO"];
 
 /// One employment in Brazil that began on `date`.
 pub(crate) fn employment(dice: &mut Dice, link: &str, date: Date, today: Date) -> Value {
-    let end = if dice.one_in(3) { Value::Null } else { json!(days_after(date, 200).to_string()) };
+    let end = if dice.one_in(3) {
+        Value::Null
+    } else {
+        json!(days_after(date, 200).to_string())
+    };
     let occupation = dice.pick(&OCCUPATIONS);
-    let salaries: Vec<Value> =
-        (0..=dice.below(3)).map(|month| salary(dice, days_after(date, 30 * i64::from(month)))).collect();
+    let salaries: Vec<Value> = (0..=dice.below(3))
+        .map(|month| salary(dice, days_after(date, 30 * i64::from(month))))
+        .collect();
     json!({
         "id": dice.uuid(),
         "link": link,

@@ -1,13 +1,22 @@
-//! Documents of Mexico's tax authority, in the shapes of `InvoiceWithIdSat` and `FinancialStatement`. Names are invented.
+//! Documents of Mexico's tax authority, in the shapes of `InvoiceWithIdSat` and
+//! `FinancialStatement`. Names are invented.
 
 use serde_json::{Map, Value, json};
 use time::Date;
 
 use super::dice::{Dice, days_after, decimal};
 
-const COMPANIES: [&str; 4] = ["Ficticia Comercio, S.A. de C.V.", "Ñandú y Compañía", "Café del Águila", "PAN & SAL SC"];
-const SERVICES: [(&str, &str); 3] =
-    [("Honorarios contables", "84101600"), ("Diseño de página", "82141504"), ("Café tostado – 10 kg", "50201706")];
+const COMPANIES: [&str; 4] = [
+    "Ficticia Comercio, S.A. de C.V.",
+    "Ñandú y Compañía",
+    "Café del Águila",
+    "PAN & SAL SC",
+];
+const SERVICES: [(&str, &str); 3] = [
+    ("Honorarios contables", "84101600"),
+    ("Diseño de página", "82141504"),
+    ("Café tostado – 10 kg", "50201706"),
+];
 
 const CURRENT_ASSETS: [&str; 11] = [
     "cash_and_equivalents",
@@ -168,10 +177,18 @@ fn figures(dice: &mut Dice, names: &[&str]) -> Map<String, Value> {
         cost if name == "income_statement_financial_costs" => decimal(&format!("-{cost}")),
         figure => figure,
     };
-    names.iter().map(|name| ((*name).to_owned(), figure(name))).collect()
+    names
+        .iter()
+        .map(|name| ((*name).to_owned(), figure(name)))
+        .collect()
 }
 
 /// The shape of a taxpayer's number, of a 13th month.
 fn rfc(dice: &mut Dice) -> String {
-    format!("XXX{}13{}XX{}", dice.digits(2), dice.digits(2), dice.digits(1))
+    format!(
+        "XXX{}13{}XX{}",
+        dice.digits(2),
+        dice.digits(2),
+        dice.digits(1)
+    )
 }

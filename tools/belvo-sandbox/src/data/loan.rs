@@ -91,7 +91,8 @@ fn interest_rates() -> Value {
     }])
 }
 
-/// `TransactionLoanDataOpenFinanceBrazil`: an instalment with fees and charges, or one paid separately.
+/// `TransactionLoanDataOpenFinanceBrazil`: an instalment with fees and charges, or one paid
+/// separately.
 pub(crate) fn instalment(dice: &mut Dice) -> Value {
     if dice.one_in(3) {
         return json!({ "is_detached": true, "installment_id": null, "fees": [], "charges": [] });

@@ -1,5 +1,5 @@
-//! Generated data: links, accounts and rows that come from a seed alone. The clock is read nowhere in here; the
-//! dates follow from the `today` a link is made with.
+//! Generated data: links, accounts and rows that come from a seed alone. The clock is read nowhere
+//! in here; the dates follow from the `today` a link is made with.
 
 mod accounts;
 mod dice;
@@ -59,9 +59,21 @@ impl Generator {
             "fetch_resources": ["ACCOUNTS", "TRANSACTIONS"],
             "stale_in": "365d",
         });
-        let owner = Owner { link: &id, institution: &spec.institution, today: spec.today };
+        let owner = Owner {
+            link: &id,
+            institution: &spec.institution,
+            today: spec.today,
+        };
         let accounts = accounts::accounts(&mut dice, &owner, spec.with_loan);
-        (link, accounts, Self { dice, today: spec.today, days: spec.days.max(1) })
+        (
+            link,
+            accounts,
+            Self {
+                dice,
+                today: spec.today,
+                days: spec.days.max(1),
+            },
+        )
     }
 
     /// A new id of Belvo's.
@@ -70,8 +82,15 @@ impl Generator {
     }
 
     /// A row of a resource on `date`, or on any day of the window.
-    pub(crate) fn row(&mut self, resource: &Resource, owner: &str, accounts: &[Account], date: Option<Date>) -> Value {
-        let date = date.unwrap_or_else(|| days_after(self.today, -i64::from(self.dice.below(self.days))));
+    pub(crate) fn row(
+        &mut self,
+        resource: &Resource,
+        owner: &str,
+        accounts: &[Account],
+        date: Option<Date>,
+    ) -> Value {
+        let date =
+            date.unwrap_or_else(|| days_after(self.today, -i64::from(self.dice.below(self.days))));
         let (dice, today) = (&mut self.dice, self.today);
         match resource.name {
             "invoices" => fiscal::invoice(dice, owner, date, today),

@@ -1,5 +1,6 @@
-//! The rows of a link, in the shape of `TransactionOpenFinanceBrazil`. Three rows in four are plain movements of
-//! the checking account, so that the median row is a realistic one; the rest carry what is rarer.
+//! The rows of a link, in the shape of `TransactionOpenFinanceBrazil`. Three rows in four are plain
+//! movements of the checking account, so that the median row is a realistic one; the rest carry
+//! what is rarer.
 
 use serde_json::{Value, json};
 use time::Date;
@@ -23,11 +24,16 @@ pub(crate) fn transaction(dice: &mut Dice, accounts: &[Account], date: Date, tod
     }
     oddities(dice, &mut row);
     // The account is nullable in the specification; once in 500 it is.
-    row["account"] = if dice.one_in(500) { Value::Null } else { json!({ "id": account.id }) };
+    row["account"] = if dice.one_in(500) {
+        Value::Null
+    } else {
+        json!({ "id": account.id })
+    };
     row
 }
 
-/// Of 100 rows 76 are checking, 7 savings and 17 card; a loan account, if there is one, takes 2 of the card's.
+/// Of 100 rows 76 are checking, 7 savings and 17 card; a loan account, if there is one, takes 2 of
+/// the card's.
 fn which_account(dice: &mut Dice, accounts: usize) -> usize {
     match dice.below(100) {
         0..=75 => 0,
@@ -75,8 +81,11 @@ fn movement(dice: &mut Dice, row: &mut Value) {
     let (operation, description) = dice.pick(&OPERATIONS);
     row["operation_type"] = json!(operation);
     row["description"] = json!(description);
-    row["operation_type_additional_info"] =
-        if dice.one_in(3) { json!("Informação complementar da operação.") } else { Value::Null };
+    row["operation_type_additional_info"] = if dice.one_in(3) {
+        json!("Informação complementar da operação.")
+    } else {
+        Value::Null
+    };
     if !dice.one_in(6) {
         row["counterparty"] = counterparty(dice);
     }
@@ -94,7 +103,11 @@ fn card_purchase(dice: &mut Dice, row: &mut Value, account: &Account, today: Dat
     let bill = dice.uuid();
     row["operation_type"] = json!("CARTAO");
     row["description"] = json!(dice.pick(&PURCHASES));
-    row["payment_type"] = json!(if in_instalments { "INSTALLMENT" } else { "FULL" });
+    row["payment_type"] = json!(if in_instalments {
+        "INSTALLMENT"
+    } else {
+        "FULL"
+    });
     row["mcc"] = json!(dice.pick(&MCC));
     row["credit_card_data"] = json!({
         "collected_at": dice.timestamp(today),
@@ -119,7 +132,8 @@ fn card_purchase(dice: &mut Dice, row: &mut Value, account: &Account, today: Dat
     });
     if !dice.one_in(3) {
         let (merchant_name, logo, website) = dice.pick(&MERCHANTS);
-        row["merchant"] = json!({ "merchant_name": merchant_name, "logo": logo, "website": website });
+        row["merchant"] =
+            json!({ "merchant_name": merchant_name, "logo": logo, "website": website });
     }
     if dice.one_in(12) {
         row["currency"] = json!("USD");

@@ -1,20 +1,33 @@
-//! The words that generated rows are made of: Portuguese as banks print it, with accents, dashes and empty
-//! strings. Names and companies are invented.
+//! The words that generated rows are made of: Portuguese as banks print it, with accents, dashes
+//! and empty strings. Names and companies are invented.
 
-/// Operation types of a checking or savings account with a description that fits, most common first.
+/// Operation types of a checking or savings account with a description that fits, most common
+/// first.
 pub(crate) const OPERATIONS: [(&str, &str); 12] = [
     ("PIX", "PIX ENVIADO - JOÃO DA SILVA"),
     ("PIX", "Pix recebido – Conceição Araújo"),
     ("PIX", "PIX QR CODE PADARIA SÃO JOSÉ"),
-    ("TRANSFERENCIA_MESMA_INSTITUICAO", "Transferência entre contas"),
+    (
+        "TRANSFERENCIA_MESMA_INSTITUICAO",
+        "Transferência entre contas",
+    ),
     ("TED", "TED RECEBIDA 341 0001 FICTÍCIA COMÉRCIO LTDA"),
     ("BOLETO", "PAGTO BOLETO ENERGIA ELÉTRICA DO SERTÃO S.A."),
-    ("CONVENIO_ARRECADACAO", "Água e Saneamento – débito automático"),
+    (
+        "CONVENIO_ARRECADACAO",
+        "Água e Saneamento – débito automático",
+    ),
     ("CARTAO", "COMPRA DÉBITO MERCADO TRÊS IRMÃOS"),
     ("SAQUE", "SAQUE 24H AVENIDA PAULISTA 1000 SÃO PAULO BR"),
-    ("FOLHA_PAGAMENTO", "CRÉDITO DE SALÁRIO – AÇÚCAR & CAFÉ INDÚSTRIA"),
+    (
+        "FOLHA_PAGAMENTO",
+        "CRÉDITO DE SALÁRIO – AÇÚCAR & CAFÉ INDÚSTRIA",
+    ),
     ("TARIFA_SERVICOS_AVULSOS", "TARIFA PACOTE SERVIÇOS"),
-    ("RENDIMENTO_APLIC_FINANCEIRA", "REMUNERAÇÃO APLICAÇÃO AUTOMÁTICA"),
+    (
+        "RENDIMENTO_APLIC_FINANCEIRA",
+        "REMUNERAÇÃO APLICAÇÃO AUTOMÁTICA",
+    ),
 ];
 
 /// Descriptions of card purchases.
@@ -47,9 +60,17 @@ pub(crate) const CATEGORIES: [(&str, Option<&str>); 12] = [
 
 /// Merchants, with a logo and a web site where there is one.
 pub(crate) const MERCHANTS: [(&str, Option<&str>, Option<&str>); 4] = [
-    ("Farmácia Boa Saúde", Some("https://logo.example/boa-saude"), Some("https://boa-saude.example")),
+    (
+        "Farmácia Boa Saúde",
+        Some("https://logo.example/boa-saude"),
+        Some("https://boa-saude.example"),
+    ),
     ("Posto Ipê Amarelo", None, None),
-    ("Livraria Coração", None, Some("https://livraria-coracao.example")),
+    (
+        "Livraria Coração",
+        None,
+        Some("https://livraria-coracao.example"),
+    ),
     ("", Some("https://logo.example/sem-nome"), None),
 ];
 

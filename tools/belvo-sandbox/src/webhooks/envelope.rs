@@ -7,30 +7,43 @@ use crate::link::Link;
 use crate::resource::Resource;
 use crate::row::Filter;
 
-/// The webhook that ends an asynchronous retrieval. The 202 gave the id as 32 hex digits; webhooks print the same
-/// id with dashes, and so does this.
+/// The webhook that ends an asynchronous retrieval. The 202 gave the id as 32 hex digits; webhooks
+/// print the same id with dashes, and so does this.
 pub(crate) fn retrieved(link: &Link, request: Uuid, window: &Filter) -> Map<String, Value> {
     let mut body = Map::from_iter([
-        ("webhook_id".to_owned(), json!(Uuid::new_v4().simple().to_string())),
-        ("webhook_type".to_owned(), json!(window.resource.webhook_type)),
+        (
+            "webhook_id".to_owned(),
+            json!(Uuid::new_v4().simple().to_string()),
+        ),
+        (
+            "webhook_type".to_owned(),
+            json!(window.resource.webhook_type),
+        ),
         ("process_type".to_owned(), json!("historical_update")),
         ("webhook_code".to_owned(), json!("historical_update")),
         ("link_id".to_owned(), json!(link.id)),
         ("external_id".to_owned(), link.object["external_id"].clone()),
         ("data".to_owned(), totals(link, window)),
     ]);
-    body.insert("request_id".to_owned(), json!(request.hyphenated().to_string()));
+    body.insert(
+        "request_id".to_owned(),
+        json!(request.hyphenated().to_string()),
+    );
     body
 }
 
-/// Any webhook of a link: documented fields for its type and code, then `given` over them word for word. A given
-/// `null` leaves the field out, except `external_id`, which Belvo sends as null.
+/// Any webhook of a link: documented fields for its type and code, then `given` over them word for
+/// word. A given `null` leaves the field out, except `external_id`, which Belvo sends as null.
 pub(crate) fn event(link: &Link, given: &Map<String, Value>) -> Map<String, Value> {
     let text = |key: &str| given.get(key).and_then(Value::as_str);
     let kind = text("webhook_type").unwrap_or("TRANSACTIONS");
     let code = text("webhook_code").unwrap_or("historical_update");
     let mut body = retrieved(link, Uuid::new_v4(), &Filter::all(Resource::transactions()));
-    let process = if code == "historical_update" { code } else { "recurrent_update" };
+    let process = if code == "historical_update" {
+        code
+    } else {
+        "recurrent_update"
+    };
     body.insert("process_type".to_owned(), json!(process));
     body.insert("webhook_type".to_owned(), json!(kind));
     body.insert("webhook_code".to_owned(), json!(code));
@@ -61,7 +74,9 @@ fn totals(link: &Link, window: &Filter) -> Value {
 
 fn data(link: &Link, kind: &str, code: &str) -> Value {
     match (kind, code) {
-        ("TRANSACTIONS", "historical_update") => link.totals(&Filter::all(Resource::transactions())),
+        ("TRANSACTIONS", "historical_update") => {
+            link.totals(&Filter::all(Resource::transactions()))
+        }
         ("TRANSACTIONS", "new_transactions_available") => json!({ "new_transactions": 1 }),
         ("ACCOUNTS", "historical_update") => json!({ "total_accounts": link.accounts.len() }),
         ("ACCOUNTS", "new_accounts_available") => json!({ "new_accounts": 1 }),

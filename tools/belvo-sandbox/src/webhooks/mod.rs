@@ -1,4 +1,5 @@
-//! Webhooks: what they say ([`envelope`]), what the rules make of them ([`plan`]), and sending them ([`sender`]).
+//! Webhooks: what they say ([`envelope`]), what the rules make of them ([`plan`]), and sending them
+//! ([`sender`]).
 
 pub(crate) mod envelope;
 pub(crate) mod sender;
@@ -23,7 +24,12 @@ pub(crate) struct Planned {
 }
 
 /// Applies the rules to a webhook; `None` if it is dropped.
-pub(crate) fn plan(app: &App, state: &mut State, link: &str, mut body: Map<String, Value>) -> Option<Planned> {
+pub(crate) fn plan(
+    app: &App,
+    state: &mut State,
+    link: &str,
+    mut body: Map<String, Value>,
+) -> Option<Planned> {
     let effects = state.rules.fire(On::Webhook, Some(link), 0);
     for effect in &effects {
         change_body(&mut body, &effect.action);
@@ -49,7 +55,10 @@ fn change_body(body: &mut Map<String, Value>, action: &Action) {
             body.insert("webhook_code".to_owned(), json!(code));
         }
         Action::DataErrors { code, message } => {
-            body.insert("data".to_owned(), json!({ "errors": [{ "code": code, "message": message }] }));
+            body.insert(
+                "data".to_owned(),
+                json!({ "errors": [{ "code": code, "message": message }] }),
+            );
         }
         Action::ExtraBytes(count) => {
             body.insert("padding".to_owned(), json!("x".repeat(*count)));

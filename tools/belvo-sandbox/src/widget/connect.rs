@@ -1,4 +1,5 @@
-//! What connecting does: a link, or a valid one again, and the webhooks of the data that Belvo fetches on its own.
+//! What connecting does: a link, or a valid one again, and the webhooks of the data that Belvo
+//! fetches on its own.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,10 +28,15 @@ pub(crate) struct Connected {
     pub(crate) webhooks: Vec<Planned>,
 }
 
-/// Connects a user, which invalidates the token; `None` if the token opens nothing, and then nothing happens.
+/// Connects a user, which invalidates the token; `None` if the token opens nothing, and then
+/// nothing happens.
 pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
     let mut state = app.state();
-    let session = state.widgets.get(choice.access_token).filter(|session| session.is_open(Instant::now())).cloned()?;
+    let session = state
+        .widgets
+        .get(choice.access_token)
+        .filter(|session| session.is_open(Instant::now()))
+        .cloned()?;
     let id = match &session.link {
         Some(link) => state.link(link)?.id.clone(),
         None => create(app, &mut state, choice),
@@ -45,14 +51,28 @@ pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
     }
     // A token for an update need not repeat what the link fetches.
     if session.fetch_resources.is_some() || session.link.is_none() {
-        link.object["fetch_resources"] = json!(session.fetch_resources.as_deref().unwrap_or_default());
+        link.object["fetch_resources"] =
+            json!(session.fetch_resources.as_deref().unwrap_or_default());
     }
-    let institution = link.object["institution"].as_str().unwrap_or_default().to_owned();
-    let has_transactions =
-        link.object["fetch_resources"].as_array().is_some_and(|names| names.contains(&json!("TRANSACTIONS")));
+    let institution = link.object["institution"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let has_transactions = link.object["fetch_resources"]
+        .as_array()
+        .is_some_and(|names| names.contains(&json!("TRANSACTIONS")));
     let is_fetched = session.link.is_none() || link.object["access_mode"] == "recurrent";
-    let webhooks = if has_transactions && is_fetched { first_data(app, &mut state, &id) } else { Vec::new() };
-    Some(Connected { link: id, institution, session, webhooks })
+    let webhooks = if has_transactions && is_fetched {
+        first_data(app, &mut state, &id)
+    } else {
+        Vec::new()
+    };
+    Some(Connected {
+        link: id,
+        institution,
+        session,
+        webhooks,
+    })
 }
 
 fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
@@ -82,8 +102,8 @@ fn first_data(app: &App, state: &mut State, id: &str) -> Vec<Planned> {
     planned
 }
 
-/// Sends each webhook after the first attempt of the one before. Returns at once, unless a rule wants one of them
-/// delivered early: then the user goes back to the application after all of them.
+/// Sends each webhook after the first attempt of the one before. Returns at once, unless a rule
+/// wants one of them delivered early: then the user goes back to the application after all of them.
 pub(crate) async fn send(app: &Arc<App>, webhooks: Vec<Planned>) {
     let is_early = webhooks.iter().any(|webhook| webhook.early);
     let owned = Arc::clone(app);

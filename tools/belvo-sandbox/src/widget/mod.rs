@@ -1,5 +1,5 @@
-//! The Connect Widget's stand-in: a page on which a user chooses a bank and connects, cancels or fails, and the
-//! script that shows the page in a frame. Needs an access token and no keys.
+//! The Connect Widget's stand-in: a page on which a user chooses a bank and connects, cancels or
+//! fails, and the script that shows the page in a frame. Needs an access token and no keys.
 
 mod connect;
 mod page;
@@ -26,8 +26,14 @@ use self::words::Words;
 use crate::state::App;
 
 const SDK: &str = include_str!("sdk.js");
-const LOGIN_ERROR: (&str, &str) = ("login_error", "Invalid credentials provided to login to the institution");
-const BAD_TOKEN: (&str, &str) = ("ACCESS_TOKEN_NOT_VALID", "The access token was not provided or is not valid");
+const LOGIN_ERROR: (&str, &str) = (
+    "login_error",
+    "Invalid credentials provided to login to the institution",
+);
+const BAD_TOKEN: (&str, &str) = (
+    "ACCESS_TOKEN_NOT_VALID",
+    "The access token was not provided or is not valid",
+);
 /// The only step that Belvo's example of an exit names.
 const STEP: &str = "abandon-survey";
 
@@ -41,7 +47,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 }
 
 async fn sdk() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SDK)
+    (
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")],
+        SDK,
+    )
 }
 
 /// The link that a token is to make valid again.
@@ -53,9 +62,17 @@ struct Update {
 /// The page for a token that opens the widget.
 async fn show(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     let mut asked = asked(&fields(query.unwrap_or_default().as_bytes()));
-    let Some((session, update)) = open(&app, &asked.access_token) else { return bad_token(&app, &asked) };
-    asked.is_single = update.as_ref().map_or(asked.is_single, |update| update.is_single);
-    page::form(&asked, &session, update.as_ref().map(|update| update.institution.as_str()))
+    let Some((session, update)) = open(&app, &asked.access_token) else {
+        return bad_token(&app, &asked);
+    };
+    asked.is_single = update
+        .as_ref()
+        .map_or(asked.is_single, |update| update.is_single);
+    page::form(
+        &asked,
+        &session,
+        update.as_ref().map(|update| update.institution.as_str()),
+    )
 }
 
 /// Carries out what the user decided, and sends the user back.
@@ -63,8 +80,12 @@ async fn act(State(app): State<Arc<App>>, body: Bytes) -> Response {
     let fields = fields(&body);
     let asked = asked(&fields);
     let text = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    let Some((session, update)) = open(&app, &asked.access_token) else { return bad_token(&app, &asked) };
-    let institution = update.as_ref().map_or(text("institution"), |update| update.institution.as_str());
+    let Some((session, update)) = open(&app, &asked.access_token) else {
+        return bad_token(&app, &asked);
+    };
+    let institution = update
+        .as_ref()
+        .map_or(text("institution"), |update| update.institution.as_str());
     let is_known = update.is_some() || page::is_bank(institution);
     match text("action") {
         "connect" if is_known => {
@@ -78,44 +99,93 @@ async fn act(State(app): State<Arc<App>>, body: Bytes) -> Response {
         }
         "cancel" => leave(&asked, &session, institution, None),
         "fail" => leave(&asked, &session, institution, Some(LOGIN_ERROR)),
-        _ => page::notice(StatusCode::BAD_REQUEST, &asked, ("refused", "bad_form"), None, &Value::Null),
+        _ => page::notice(
+            StatusCode::BAD_REQUEST,
+            &asked,
+            ("refused", "bad_form"),
+            None,
+            &Value::Null,
+        ),
     }
 }
 
 /// What an open token was minted for, and what it updates.
 fn open(app: &App, token: &str) -> Option<(Session, Option<Update>)> {
     let state = app.state();
-    let session = state.widgets.get(token).filter(|session| session.is_open(Instant::now()))?;
-    let Some(link) = &session.link else { return Some((session.clone(), None)) };
+    let session = state
+        .widgets
+        .get(token)
+        .filter(|session| session.is_open(Instant::now()))?;
+    let Some(link) = &session.link else {
+        return Some((session.clone(), None));
+    };
     let object = &state.link(link)?.object;
-    let institution = object["institution"].as_str().unwrap_or_default().to_owned();
-    let update = Update { institution, is_single: object["access_mode"] == "single" };
+    let institution = object["institution"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let update = Update {
+        institution,
+        is_single: object["access_mode"] == "single",
+    };
     Some((session.clone(), Some(update)))
 }
 
 async fn succeed(app: &Arc<App>, asked: &Asked, choice: &Choice<'_>) -> Response {
-    let Some(connected) = connect::connect(app, choice) else { return bad_token(app, asked) };
+    let Some(connected) = connect::connect(app, choice) else {
+        return bad_token(app, asked);
+    };
     let (link, institution) = (connected.link.as_str(), connected.institution.as_str());
     tracing::info!(link.id = link, "user connected");
     connect::send(app, connected.webhooks).await;
     let parameters = [("link", link), ("institution", institution)];
     let message = json!({ "type": "success", "link": link, "institution": institution });
-    back(asked, connected.session.success.as_deref(), &parameters, "done", &message)
+    back(
+        asked,
+        connected.session.success.as_deref(),
+        &parameters,
+        "done",
+        &message,
+    )
 }
 
-fn leave(asked: &Asked, session: &Session, institution: &str, error: Option<(&str, &str)>) -> Response {
+fn leave(
+    asked: &Asked,
+    session: &Session,
+    institution: &str,
+    error: Option<(&str, &str)>,
+) -> Response {
     let mut parameters = Vec::new();
     let mut data = json!({ "meta_data": { "institution_name": institution, "step": STEP } });
     if let Some((code, message)) = error {
-        parameters.extend([("last_encountered_error_code", code), ("last_encountered_error_message", message)]);
+        parameters.extend([
+            ("last_encountered_error_code", code),
+            ("last_encountered_error_message", message),
+        ]);
         data["last_encountered_error"] = json!({ "code": code, "message": message });
     }
-    parameters.extend([("meta_data_institution_name", institution), ("meta_data_step", STEP)]);
-    back(asked, session.exit.as_deref(), &parameters, "left", &json!({ "type": "exit", "data": data }))
+    parameters.extend([
+        ("meta_data_institution_name", institution),
+        ("meta_data_step", STEP),
+    ]);
+    back(
+        asked,
+        session.exit.as_deref(),
+        &parameters,
+        "left",
+        &json!({ "type": "exit", "data": data }),
+    )
 }
 
-/// Back to the application: a message from a frame, otherwise a redirect, or a page if the token names no callback.
-fn back(asked: &Asked, url: Option<&str>, parameters: &[(&str, &str)], text: &str, message: &Value) -> Response {
+/// Back to the application: a message from a frame, otherwise a redirect, or a page if the token
+/// names no callback.
+fn back(
+    asked: &Asked,
+    url: Option<&str>,
+    parameters: &[(&str, &str)],
+    text: &str,
+    message: &Value,
+) -> Response {
     match url {
         Some(url) if !asked.is_embedded => Redirect::to(&callback(url, parameters)).into_response(),
         _ => page::notice(StatusCode::OK, asked, ("title", text), None, message),
@@ -123,21 +193,38 @@ fn back(asked: &Asked, url: Option<&str>, parameters: &[(&str, &str)], text: &st
 }
 
 fn bad_token(app: &App, asked: &Asked) -> Response {
-    let exit = app.state().widgets.get(&asked.access_token).and_then(|session| session.exit.clone());
+    let exit = app
+        .state()
+        .widgets
+        .get(&asked.access_token)
+        .and_then(|session| session.exit.clone());
     let (code, message) = BAD_TOKEN;
     let exit = exit.filter(|_| !asked.is_embedded);
     let exit = exit.map(|url| callback(&url, &[("error", code), ("error_message", message)]));
     let data = json!({ "eventName": "ERROR", "meta_data": { "error_code": code, "error_message": message } });
     let message = json!({ "type": "event", "data": data });
-    page::notice(StatusCode::BAD_REQUEST, asked, ("refused", "bad_token"), exit.as_deref(), &message)
+    page::notice(
+        StatusCode::BAD_REQUEST,
+        asked,
+        ("refused", "bad_token"),
+        exit.as_deref(),
+        &message,
+    )
 }
 
 /// The callback with the parameters behind those it has, spaces as `%20` like in Belvo's examples.
 fn callback(url: &str, parameters: &[(&str, &str)]) -> String {
-    let added = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish().replace('+', "%20");
-    let (url, fragment) = url.split_once('#').map_or((url, None), |(url, fragment)| (url, Some(fragment)));
+    let added = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(parameters)
+        .finish()
+        .replace('+', "%20");
+    let (url, fragment) = url
+        .split_once('#')
+        .map_or((url, None), |(url, fragment)| (url, Some(fragment)));
     let sign = if url.contains('?') { '&' } else { '?' };
-    let fragment = fragment.map(|fragment| format!("#{fragment}")).unwrap_or_default();
+    let fragment = fragment
+        .map(|fragment| format!("#{fragment}"))
+        .unwrap_or_default();
     format!("{url}{sign}{added}{fragment}")
 }
 
@@ -151,7 +238,10 @@ fn asked(fields: &BTreeMap<String, String>) -> Asked {
         access_token: text("access_token"),
         external_id: text("external_id"),
         is_single: text("access_mode") == "single",
-        institutions: text("institutions").split(',').map(|code| code.trim().to_owned()).collect(),
+        institutions: text("institutions")
+            .split(',')
+            .map(|code| code.trim().to_owned())
+            .collect(),
         words: Words::of(&text("locale")),
         is_embedded: text("embedded") == "1",
     }

@@ -39,8 +39,15 @@ pub(crate) fn is_bank(code: &str) -> bool {
 /// The page that asks for consent; `bank` is the one of the link in update mode.
 pub(crate) fn form(asked: &Asked, session: &Session, bank: Option<&str>) -> Response {
     let words = asked.words;
-    let mode = if asked.is_single { "single" } else { "recurrent" };
-    let purpose = session.purpose.as_deref().unwrap_or_else(|| words.get("no_purpose"));
+    let mode = if asked.is_single {
+        "single"
+    } else {
+        "recurrent"
+    };
+    let purpose = session
+        .purpose
+        .as_deref()
+        .unwrap_or_else(|| words.get("no_purpose"));
     let values = [
         ("people", people(&session.people, words)),
         ("purpose_text", escape(purpose)),
@@ -49,14 +56,24 @@ pub(crate) fn form(asked: &Asked, session: &Session, bank: Option<&str>) -> Resp
         ("access_token", escape(&asked.access_token)),
         ("external_id", escape(&asked.external_id)),
         ("access_mode", mode.to_owned()),
-        ("embedded", if asked.is_embedded { "1" } else { "" }.to_owned()),
+        (
+            "embedded",
+            if asked.is_embedded { "1" } else { "" }.to_owned(),
+        ),
     ];
     let heading = words.get(if bank.is_some() { "update" } else { "title" });
     let loaded = serde_json::json!({ "type": "event", "data": { "eventName": "PAGE_LOAD", "meta_data": {} } });
-    page(StatusCode::OK, asked, heading, &fill(FORM, words, &values), &loaded)
+    page(
+        StatusCode::OK,
+        asked,
+        heading,
+        &fill(FORM, words, &values),
+        &loaded,
+    )
 }
 
-/// A page that says one thing, with a way back if there is one; a frame also posts `message` to its parent.
+/// A page that says one thing, with a way back if there is one; a frame also posts `message` to its
+/// parent.
 pub(crate) fn notice(
     status: StatusCode,
     asked: &Asked,
@@ -65,21 +82,49 @@ pub(crate) fn notice(
     message: &Value,
 ) -> Response {
     let words = asked.words;
-    let way = |url: &str| format!("\n<p><a id=\"back\" href=\"{}\">{}</a></p>", escape(url), words.get("back"));
-    let body = format!("<p role=\"status\">{}</p>{}", words.get(text), back.map(way).unwrap_or_default());
+    let way = |url: &str| {
+        format!(
+            "\n<p><a id=\"back\" href=\"{}\">{}</a></p>",
+            escape(url),
+            words.get("back")
+        )
+    };
+    let body = format!(
+        "<p role=\"status\">{}</p>{}",
+        words.get(text),
+        back.map(way).unwrap_or_default()
+    );
     page(status, asked, words.get(heading), &body, message)
 }
 
 fn page(status: StatusCode, asked: &Asked, heading: &str, body: &str, message: &Value) -> Response {
-    // The parent's origin is not known here. The message opens nothing: a link id is of use only with the keys.
-    let script = format!("<script>parent.postMessage({}, \"*\");</script>", script_text(message));
+    // The parent's origin is not known here. The message opens nothing: a link id is of use only
+    // with the keys.
+    let script = format!(
+        "<script>parent.postMessage({}, \"*\");</script>",
+        script_text(message)
+    );
     let values = [
         ("heading", escape(heading)),
         ("body", body.to_owned()),
-        ("script", if asked.is_embedded { script } else { String::new() }),
+        (
+            "script",
+            if asked.is_embedded {
+                script
+            } else {
+                String::new()
+            },
+        ),
     ];
     let headers = [
-        (header::CONTENT_SECURITY_POLICY, if asked.is_embedded { POLICY_IN_FRAME } else { POLICY }),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            if asked.is_embedded {
+                POLICY_IN_FRAME
+            } else {
+                POLICY
+            },
+        ),
         // The address holds the token.
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
@@ -92,7 +137,11 @@ fn people(people: &[Person], words: Words) -> String {
         return format!("<dd>{}</dd>", words.get("nobody"));
     }
     let line = |person: &Person| {
-        let (name, document, number) = (escape(&person.name), escape(&person.document), escape(&person.masked()));
+        let (name, document, number) = (
+            escape(&person.name),
+            escape(&person.document),
+            escape(&person.masked()),
+        );
         format!("<dd>{name}<br>{document} {number}</dd>")
     };
     people.iter().map(line).collect()
@@ -101,8 +150,15 @@ fn people(people: &[Person], words: Words) -> String {
 fn banks(asked: &Asked, bank: Option<&str>) -> String {
     let label = asked.words.get("bank");
     if let Some(code) = bank {
-        let name = BANKS.iter().find(|(known, _)| *known == code).map_or(code, |(_, name)| name);
-        return format!("<dl><dt>{label}</dt><dd>{} ({})</dd></dl>", escape(name), escape(code));
+        let name = BANKS
+            .iter()
+            .find(|(known, _)| *known == code)
+            .map_or(code, |(_, name)| name);
+        return format!(
+            "<dl><dt>{label}</dt><dd>{} ({})</dd></dl>",
+            escape(name),
+            escape(code)
+        );
     }
     let is_asked = |code: &str| asked.institutions.iter().any(|asked| asked == code);
     let any = BANKS.iter().any(|(code, _)| is_asked(code));
@@ -114,13 +170,14 @@ fn banks(asked: &Asked, bank: Option<&str>) -> String {
     )
 }
 
-/// Puts the values, and the texts of the language for all other names, into `{{name}}`. What is put in is not
-/// looked at again.
+/// Puts the values, and the texts of the language for all other names, into `{{name}}`. What is put
+/// in is not looked at again.
 fn fill(template: &str, words: Words, values: &[(&str, String)]) -> String {
     let mut filled = String::new();
     let mut rest = template;
-    while let Some((before, (name, after))) =
-        rest.split_once("{{").and_then(|(before, after)| Some((before, after.split_once("}}")?)))
+    while let Some((before, (name, after))) = rest
+        .split_once("{{")
+        .and_then(|(before, after)| Some((before, after.split_once("}}")?)))
     {
         filled.push_str(before);
         match values.iter().find(|(known, _)| *known == name) {

@@ -38,7 +38,10 @@ impl Session {
     pub(crate) fn read(body: &Value, made: Instant) -> Result<Self, ApiError> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let (widget, consent) = (&body["widget"], &body["widget"]["consent"]);
-        let people = consent["identification_info"].as_array().into_iter().flatten();
+        let people = consent["identification_info"]
+            .as_array()
+            .into_iter()
+            .flatten();
         Ok(Self {
             link: text(&body["link_id"]).map(|link| link.to_lowercase()),
             fetch_resources: resources(&body["fetch_resources"])?,
@@ -62,13 +65,21 @@ impl Session {
 impl Person {
     fn read(value: &Value) -> Self {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
-        Self { document: text("type"), number: text("number"), name: text("name") }
+        Self {
+            document: text("type"),
+            number: text("number"),
+            name: text("name"),
+        }
     }
 
     /// The number with all but its last two digits hidden.
     pub(crate) fn masked(&self) -> String {
         let hidden = self.number.chars().count().saturating_sub(2);
-        self.number.chars().enumerate().map(|(at, digit)| if at < hidden { '•' } else { digit }).collect()
+        self.number
+            .chars()
+            .enumerate()
+            .map(|(at, digit)| if at < hidden { '•' } else { digit })
+            .collect()
     }
 }
 
@@ -78,17 +89,25 @@ fn resources(value: &Value) -> Result<Option<Vec<String>>, ApiError> {
         Value::Array(names) => {
             let name = |name: &Value| name.as_str().map(str::to_owned);
             let names: Option<Vec<String>> = names.iter().map(name).collect();
-            names.map(Some).ok_or_else(|| ApiError::field("invalid_choice", "fetch_resources"))
+            names
+                .map(Some)
+                .ok_or_else(|| ApiError::field("invalid_choice", "fetch_resources"))
         }
         _ => Err(ApiError::field("not_a_list", "fetch_resources")),
     }
 }
 
-/// An address to send the user back to. A web page or an app's own scheme, never something a browser would run.
+/// An address to send the user back to. A web page or an app's own scheme, never something a
+/// browser would run.
 fn callback(urls: &Value, name: &str) -> Result<Option<String>, ApiError> {
-    let Some(url) = urls[name].as_str() else { return Ok(None) };
-    let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let is_address = scheme.is_some_and(|scheme| !["javascript", "data", "vbscript"].contains(&scheme.as_str()));
+    let Some(url) = urls[name].as_str() else {
+        return Ok(None);
+    };
+    let scheme = url
+        .split_once(':')
+        .map(|(scheme, _)| scheme.to_ascii_lowercase());
+    let is_address =
+        scheme.is_some_and(|scheme| !["javascript", "data", "vbscript"].contains(&scheme.as_str()));
     if is_address && url.chars().all(|letter| letter.is_ascii_graphic()) {
         return Ok(Some(url.to_owned()));
     }
@@ -115,16 +134,27 @@ mod tests {
     #[test]
     fn only_the_last_two_digits_of_a_number_are_shown() {
         let person = |number: &str| Person::read(&json!({ "number": number })).masked();
-        assert_eq!((person("76109277673"), person("7"), person("")), ("•••••••••73".into(), "7".into(), String::new()));
+        assert_eq!(
+            (person("76109277673"), person("7"), person("")),
+            ("•••••••••73".into(), "7".into(), String::new())
+        );
     }
 
     #[test]
     fn a_callback_is_an_address_and_nothing_a_browser_runs() {
         let with = |url: &str| session(&json!({ "widget": { "callback_urls": { "exit": url } } }));
-        for url in ["your_deeplink_here://exit", "http://localhost:3000/exit?a=1#b"] {
+        for url in [
+            "your_deeplink_here://exit",
+            "http://localhost:3000/exit?a=1#b",
+        ] {
             assert_eq!(with(url).unwrap().exit.as_deref(), Some(url));
         }
-        for url in ["JavaScript:alert(1)", "data:text/html,x", "/exit", "http://a/\r\nset-cookie: a=b"] {
+        for url in [
+            "JavaScript:alert(1)",
+            "data:text/html,x",
+            "/exit",
+            "http://a/\r\nset-cookie: a=b",
+        ] {
             assert!(with(url).is_none(), "{url}");
         }
     }

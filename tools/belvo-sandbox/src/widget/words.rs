@@ -5,7 +5,14 @@ const LOCALES: [&str; 3] = ["pt", "en", "es"];
 
 /// Name of a text, and the text in Portuguese, English and Spanish.
 const WORDS: [(&str, [&str; 3]); 20] = [
-    ("title", ["Conectar uma conta", "Connect an account", "Conectar una cuenta"]),
+    (
+        "title",
+        [
+            "Conectar uma conta",
+            "Connect an account",
+            "Conectar una cuenta",
+        ],
+    ),
     (
         "standin",
         [
@@ -15,21 +22,53 @@ const WORDS: [(&str, [&str; 3]); 20] = [
         ],
     ),
     ("whose", ["Dados de", "Data of", "Datos de"]),
-    ("nobody", ["Titular não informado", "Holder not stated", "Titular no indicado"]),
+    (
+        "nobody",
+        [
+            "Titular não informado",
+            "Holder not stated",
+            "Titular no indicado",
+        ],
+    ),
     ("purpose", ["Finalidade", "Purpose", "Finalidad"]),
     ("no_purpose", ["Não informada", "Not stated", "No indicada"]),
     ("mode", ["Acesso", "Access", "Acceso"]),
     (
         "recurrent",
-        ["Contínuo, atualizado com o tempo", "Ongoing, kept up to date", "Continuo, actualizado con el tiempo"],
+        [
+            "Contínuo, atualizado com o tempo",
+            "Ongoing, kept up to date",
+            "Continuo, actualizado con el tiempo",
+        ],
     ),
     ("single", ["Uma única vez", "Once", "Una sola vez"]),
     ("bank", ["Seu banco", "Your bank", "Tu banco"]),
-    ("update", ["Renovar o acesso a este banco", "Renew access to this bank", "Renovar el acceso a este banco"]),
+    (
+        "update",
+        [
+            "Renovar o acesso a este banco",
+            "Renew access to this bank",
+            "Renovar el acceso a este banco",
+        ],
+    ),
     ("connect", ["Conectar", "Connect", "Conectar"]),
     ("cancel", ["Cancelar", "Cancel", "Cancelar"]),
-    ("fail", ["Simular falha no login", "Make the login fail", "Simular un fallo de acceso"]),
-    ("refused", ["Não é possível continuar", "Cannot continue", "No se puede continuar"]),
+    (
+        "fail",
+        [
+            "Simular falha no login",
+            "Make the login fail",
+            "Simular un fallo de acceso",
+        ],
+    ),
+    (
+        "refused",
+        [
+            "Não é possível continuar",
+            "Cannot continue",
+            "No se puede continuar",
+        ],
+    ),
     (
         "bad_token",
         [
@@ -38,10 +77,34 @@ const WORDS: [(&str, [&str; 3]); 20] = [
             "El token de acceso no es válido, caducó o ya se usó.",
         ],
     ),
-    ("bad_form", ["O formulário está incompleto.", "The form is incomplete.", "El formulario está incompleto."]),
-    ("back", ["Voltar ao aplicativo", "Back to the application", "Volver a la aplicación"]),
-    ("done", ["Conta conectada", "Account connected", "Cuenta conectada"]),
-    ("left", ["Nenhuma conta foi conectada", "No account was connected", "No se conectó ninguna cuenta"]),
+    (
+        "bad_form",
+        [
+            "O formulário está incompleto.",
+            "The form is incomplete.",
+            "El formulario está incompleto.",
+        ],
+    ),
+    (
+        "back",
+        [
+            "Voltar ao aplicativo",
+            "Back to the application",
+            "Volver a la aplicación",
+        ],
+    ),
+    (
+        "done",
+        ["Conta conectada", "Account connected", "Cuenta conectada"],
+    ),
+    (
+        "left",
+        [
+            "Nenhuma conta foi conectada",
+            "No account was connected",
+            "No se conectó ninguna cuenta",
+        ],
+    ),
 ];
 
 /// One language of the widget.
@@ -51,7 +114,12 @@ pub(crate) struct Words(usize);
 impl Words {
     /// The language of a `locale` parameter; Portuguese unless it is another one of the three.
     pub(crate) fn of(locale: &str) -> Self {
-        Self(LOCALES.iter().position(|known| *known == locale).unwrap_or(0))
+        Self(
+            LOCALES
+                .iter()
+                .position(|known| *known == locale)
+                .unwrap_or(0),
+        )
     }
 
     /// The language's code, for `lang` and for the next page.
@@ -61,6 +129,9 @@ impl Words {
 
     /// The text of this name, empty if there is none.
     pub(crate) fn get(self, name: &str) -> &'static str {
-        WORDS.iter().find(|(known, _)| *known == name).map_or("", |(_, texts)| texts[self.0])
+        WORDS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, texts)| texts[self.0])
     }
 }

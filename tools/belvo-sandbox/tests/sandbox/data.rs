@@ -9,13 +9,26 @@ use serde_json::{Value, json};
 use crate::harness::Harness;
 
 async fn everything(seed: u64) -> String {
-    let harness = Harness::start_with(Config { seed, ..Config::default() }).await;
+    let harness = Harness::start_with(Config {
+        seed,
+        ..Config::default()
+    })
+    .await;
     let mut text = String::new();
     for _ in 0..2 {
         let link = harness.link(300).await;
-        harness.control(Method::POST, &format!("/links/{link}/transactions"), json!({ "count": 20 })).await;
+        harness
+            .control(
+                Method::POST,
+                &format!("/links/{link}/transactions"),
+                json!({ "count": 20 }),
+            )
+            .await;
         for part in ["accounts", "transactions"] {
-            text += &harness.control(Method::GET, &format!("/links/{link}/{part}"), Value::Null).await.text;
+            text += &harness
+                .control(Method::GET, &format!("/links/{link}/{part}"), Value::Null)
+                .await
+                .text;
         }
         text += &harness.get(&format!("/api/links/{link}/")).await.text;
     }
@@ -32,7 +45,10 @@ async fn the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() {
 async fn an_account_is_the_same_object_in_each_of_its_rows() {
     let harness = Harness::start().await;
     let link = harness.link(600).await;
-    let accounts = harness.control(Method::GET, &format!("/links/{link}/accounts"), Value::Null).await.json();
+    let accounts = harness
+        .control(Method::GET, &format!("/links/{link}/accounts"), Value::Null)
+        .await
+        .json();
     let accounts = accounts.as_array().unwrap();
     assert_eq!(accounts.len(), 3);
     for row in harness.truth(&link).await {
@@ -48,8 +64,12 @@ async fn amounts_are_decimals_with_two_to_four_places_and_some_no_float_can_hold
     for row in harness.truth(&link).await {
         let text = row["amount"].to_string();
         let (whole, decimals) = text.split_once('.').unwrap();
-        assert!((1..=15).contains(&whole.len()) && (2..=4).contains(&decimals.len()), "{text}");
-        beyond_floats += usize::from(format!("{:.*}", decimals.len(), text.parse::<f64>().unwrap()) != text);
+        assert!(
+            (1..=15).contains(&whole.len()) && (2..=4).contains(&decimals.len()),
+            "{text}"
+        );
+        beyond_floats +=
+            usize::from(format!("{:.*}", decimals.len(), text.parse::<f64>().unwrap()) != text);
     }
     assert!(beyond_floats > 0);
 }
@@ -59,17 +79,27 @@ async fn everything_the_specification_allows_occurs_somewhere() {
     let harness = Harness::start().await;
     let link = harness.link(5_000).await;
     let rows = harness.truth(&link).await;
-    let some = |what: &str, is: &dyn Fn(&Value) -> bool| assert!(rows.iter().any(is), "no row with {what}");
+    let some = |what: &str, is: &dyn Fn(&Value) -> bool| {
+        assert!(rows.iter().any(is), "no row with {what}");
+    };
     for status in ["PENDING", "PROCESSED", "UNCATEGORIZED"] {
         some(status, &|row| row["status"] == status);
     }
     for flow in ["INFLOW", "OUTFLOW"] {
         some(flow, &|row| row["type"] == flow);
     }
-    for pointer in
-        ["/account", "/type", "/status", "/description", "/currency", "/local_currency_amount", "/payment_type"]
-    {
-        some(&format!("null in {pointer}"), &|row| row.pointer(pointer) == Some(&Value::Null));
+    for pointer in [
+        "/account",
+        "/type",
+        "/status",
+        "/description",
+        "/currency",
+        "/local_currency_amount",
+        "/payment_type",
+    ] {
+        some(&format!("null in {pointer}"), &|row| {
+            row.pointer(pointer) == Some(&Value::Null)
+        });
     }
     for pointer in [
         "/merchant/logo",
@@ -80,17 +110,27 @@ async fn everything_the_specification_allows_occurs_somewhere() {
         "/subcategory",
         "/mcc",
     ] {
-        some(pointer, &|row| row.pointer(pointer).is_some_and(|value| !value.is_null()));
+        some(pointer, &|row| {
+            row.pointer(pointer).is_some_and(|value| !value.is_null())
+        });
     }
     some("an absent field", &|row| row.get("transacted_at").is_none());
     some("an empty string", &|row| row["description"] == "");
-    some("non-ASCII text", &|row| row["description"].as_str().is_some_and(|text| !text.is_ascii()));
-    some("an offset", &|row| row["collected_at"].as_str().is_some_and(|text| text.ends_with("+00:00")));
+    some("non-ASCII text", &|row| {
+        row["description"]
+            .as_str()
+            .is_some_and(|text| !text.is_ascii())
+    });
+    some("an offset", &|row| {
+        row["collected_at"]
+            .as_str()
+            .is_some_and(|text| text.ends_with("+00:00"))
+    });
     for places in 3..=6 {
         let is = |row: &Value| {
-            row["collected_at"]
-                .as_str()
-                .is_some_and(|text| text.trim_end_matches("+00:00").trim_end_matches('Z').len() == 20 + places)
+            row["collected_at"].as_str().is_some_and(|text| {
+                text.trim_end_matches("+00:00").trim_end_matches('Z').len() == 20 + places
+            })
         };
         some("so many fraction digits", &is);
     }
@@ -100,8 +140,16 @@ async fn everything_the_specification_allows_occurs_somewhere() {
 async fn pending_rows_are_recent_and_not_booked() {
     let harness = Harness::start().await;
     let link = harness.link(2_000).await;
-    for row in harness.truth(&link).await.iter().filter(|row| row["status"] == "PENDING") {
-        assert!(row["value_date"].as_str() > Some("2026-06-25") && row["accounting_date"].is_null(), "{row}");
+    for row in harness
+        .truth(&link)
+        .await
+        .iter()
+        .filter(|row| row["status"] == "PENDING")
+    {
+        assert!(
+            row["value_date"].as_str() > Some("2026-06-25") && row["accounting_date"].is_null(),
+            "{row}"
+        );
     }
 }
 
@@ -118,7 +166,11 @@ async fn the_median_row_is_a_plain_movement_of_the_checking_account() {
     let mut sizes: Vec<usize> = rows.iter().map(|row| row.to_string().len()).collect();
     sizes.sort_unstable();
     assert!(rows.iter().filter(plain).count() > 1_300);
-    assert!((1_500..2_100).contains(&sizes[1_000]), "median {} bytes", sizes[1_000]);
+    assert!(
+        (1_500..2_100).contains(&sizes[1_000]),
+        "median {} bytes",
+        sizes[1_000]
+    );
 }
 
 #[tokio::test]
@@ -126,11 +178,19 @@ async fn no_document_number_is_a_cpf_that_could_exist() {
     let harness = Harness::start().await;
     let link = harness.link(2_000).await;
     let rows = harness.truth(&link).await;
-    let numbers: Vec<&str> = rows.iter().filter_map(|row| row["counterparty"]["document_number"].as_str()).collect();
+    let numbers: Vec<&str> = rows
+        .iter()
+        .filter_map(|row| row["counterparty"]["document_number"].as_str())
+        .collect();
     assert!(numbers.len() > 100);
     for number in numbers {
-        let digits: Vec<u32> = number.chars().map(|digit| digit.to_digit(10).unwrap()).collect();
-        let sum: u32 = (0..10).map(|at| digits[at] * (11 - u32::try_from(at).unwrap())).sum();
+        let digits: Vec<u32> = number
+            .chars()
+            .map(|digit| digit.to_digit(10).unwrap())
+            .collect();
+        let sum: u32 = (0..10)
+            .map(|at| digits[at] * (11 - u32::try_from(at).unwrap()))
+            .sum();
         assert_ne!(sum * 10 % 11 % 10, digits[10], "{number}");
     }
 }

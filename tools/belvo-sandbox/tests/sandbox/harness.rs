@@ -1,6 +1,9 @@
 //! A running sandbox and a client for it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
 
 use std::future::Future;
 use std::sync::Arc;
@@ -56,13 +59,19 @@ impl Harness {
             .timeout(DEADLINE)
             .build()
             .unwrap();
-        Self { sandbox: start(config).await.unwrap(), http }
+        Self {
+            sandbox: start(config).await.unwrap(),
+            http,
+        }
     }
 
     /// A sandbox that delivers to `receiver` and retries at once.
     pub(crate) async fn delivering_to(receiver: &Receiver) -> Self {
         Self::start_with(Config {
-            webhook: Some(Webhook { url: receiver.url(), authorization: Some(AUTHORIZATION.to_owned()) }),
+            webhook: Some(Webhook {
+                url: receiver.url(),
+                authorization: Some(AUTHORIZATION.to_owned()),
+            }),
             webhook_delay_ms: 1,
             webhook_retry_ms: 1,
             ..Config::default()
@@ -80,7 +89,11 @@ impl Harness {
 
     /// A request without credentials; `target` is a path or a whole address.
     pub(crate) fn request(&self, method: Method, target: &str) -> RequestBuilder {
-        let address = if target.starts_with('/') { format!("{}{target}", self.url()) } else { target.to_owned() };
+        let address = if target.starts_with('/') {
+            format!("{}{target}", self.url())
+        } else {
+            target.to_owned()
+        };
         self.http.request(method, address)
     }
 
@@ -89,11 +102,17 @@ impl Harness {
     }
 
     pub(crate) async fn try_get(&self, target: &str) -> reqwest::Result<Answer> {
-        answer(self.request(Method::GET, target).basic_auth("sandbox-id", Some("sandbox-password"))).await
+        answer(
+            self.request(Method::GET, target)
+                .basic_auth("sandbox-id", Some("sandbox-password")),
+        )
+        .await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::POST, path).basic_auth("sandbox-id", Some("sandbox-password"));
+        let request = self
+            .request(Method::POST, path)
+            .basic_auth("sandbox-id", Some("sandbox-password"));
         answer(request.body(body.to_string())).await.unwrap()
     }
 
@@ -106,16 +125,27 @@ impl Harness {
         let body = json!({ "link": link, "date_from": "2026-06-01", "date_to": "2026-06-30" });
         let request = self.request(Method::POST, "/api/transactions/");
         let request = request.basic_auth("sandbox-id", Some("sandbox-password"));
-        answer(request.header("x-belvo-request-mode", "async").body(body.to_string())).await
+        answer(
+            request
+                .header("x-belvo-request-mode", "async")
+                .body(body.to_string()),
+        )
+        .await
     }
 
     pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Answer {
-        answer(self.request(method, &format!("/_control{path}")).body(body.to_string())).await.unwrap()
+        answer(
+            self.request(method, &format!("/_control{path}"))
+                .body(body.to_string()),
+        )
+        .await
+        .unwrap()
     }
 
     /// A link with so many rows up to the end of June 2026.
     pub(crate) async fn link(&self, transactions: usize) -> String {
-        let body = json!({ "transactions": transactions, "today": "2026-06-30", "external_id": "user-1" });
+        let body =
+            json!({ "transactions": transactions, "today": "2026-06-30", "external_id": "user-1" });
         let link = self.control(Method::POST, "/links", body).await.json();
         link["id"].as_str().unwrap().to_owned()
     }
@@ -127,7 +157,13 @@ impl Harness {
 
     /// All rows of a link as the bank has them.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
-        let answer = self.control(Method::GET, &format!("/links/{link}/transactions"), Value::Null).await;
+        let answer = self
+            .control(
+                Method::GET,
+                &format!("/links/{link}/transactions"),
+                Value::Null,
+            )
+            .await;
         answer.json().as_array().unwrap().clone()
     }
 
@@ -152,7 +188,11 @@ impl Harness {
 pub(crate) async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    Ok(Answer { status, headers, text: response.text().await? })
+    Ok(Answer {
+        status,
+        headers,
+        text: response.text().await?,
+    })
 }
 
 /// Asks until the answer is there.

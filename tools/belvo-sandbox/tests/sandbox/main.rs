@@ -1,4 +1,5 @@
-//! The sandbox from outside, over HTTP: its answers against Belvo's specification, its data, its misbehaviour.
+//! The sandbox from outside, over HTTP: its answers against Belvo's specification, its data, its
+//! misbehaviour.
 
 mod contract;
 mod control;

@@ -1,6 +1,9 @@
 //! A receiver of webhooks that answers as it is told and remembers what it got.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up has failed"
+)]
 
 use std::sync::{Arc, Mutex};
 
@@ -48,10 +51,15 @@ impl Receiver {
     /// Answers with these statuses first; 0 never answers.
     pub(crate) async fn answering(statuses: &[u16]) -> Self {
         let answers = Mutex::new(statuses.iter().rev().copied().collect());
-        let inbox = Arc::new(Inbox { answers, deliveries: watch::channel(Vec::new()).0 });
+        let inbox = Arc::new(Inbox {
+            answers,
+            deliveries: watch::channel(Vec::new()).0,
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(receive).with_state(Arc::clone(&inbox));
+        let router = Router::new()
+            .fallback(receive)
+            .with_state(Arc::clone(&inbox));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, inbox }
     }
@@ -64,7 +72,11 @@ impl Receiver {
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Delivery> {
         let mut deliveries = self.inbox.deliveries.subscribe();
         let enough = deliveries.wait_for(|deliveries| deliveries.len() >= count);
-        tokio::time::timeout(DEADLINE, enough).await.unwrap().unwrap().clone()
+        tokio::time::timeout(DEADLINE, enough)
+            .await
+            .unwrap()
+            .unwrap()
+            .clone()
     }
 
     pub(crate) fn received(&self) -> usize {
@@ -75,11 +87,18 @@ impl Receiver {
 async fn receive(State(inbox): State<Arc<Inbox>>, request: Request) -> StatusCode {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 10_000_000).await.unwrap();
-    let authorization = parts.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+    let authorization = parts
+        .headers
+        .get("authorization")
+        .map(|value| value.to_str().unwrap().to_owned());
     let text = String::from_utf8(body.to_vec()).unwrap();
     let answer = inbox.answers.lock().unwrap().pop().unwrap_or(202);
     inbox.deliveries.send_modify(|deliveries| {
-        deliveries.push(Delivery { path: parts.uri.path().to_owned(), authorization, text });
+        deliveries.push(Delivery {
+            path: parts.uri.path().to_owned(),
+            authorization,
+            text,
+        });
     });
     if answer == 0 {
         std::future::pending::<()>().await;

@@ -11,18 +11,30 @@ async fn one_webhook_under(action: Value) -> Delivery {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(10).await;
-    harness.rule(json!({ "on": "webhook", "link": link, "times": 1, "action": action })).await;
+    harness
+        .rule(json!({ "on": "webhook", "link": link, "times": 1, "action": action }))
+        .await;
     harness.retrieve(&link).await;
     receiver.wait_for(1).await.remove(0)
 }
 
 #[tokio::test]
 async fn bodies_are_changed_as_the_rules_say() {
-    let errors = one_webhook_under(json!({ "data_errors": { "code": "login_error", "message": "No" } })).await.json();
-    assert_eq!(errors["data"], json!({ "errors": [{ "code": "login_error", "message": "No" }] }));
-    let code = one_webhook_under(json!({ "code": "new_transactions_available" })).await.json();
+    let errors =
+        one_webhook_under(json!({ "data_errors": { "code": "login_error", "message": "No" } }))
+            .await
+            .json();
+    assert_eq!(
+        errors["data"],
+        json!({ "errors": [{ "code": "login_error", "message": "No" }] })
+    );
+    let code = one_webhook_under(json!({ "code": "new_transactions_available" }))
+        .await
+        .json();
     assert_eq!(code["webhook_code"], "new_transactions_available");
-    let anonymous = one_webhook_under(json!({ "without_request_id": true })).await.json();
+    let anonymous = one_webhook_under(json!({ "without_request_id": true }))
+        .await
+        .json();
     assert_eq!(anonymous.get("request_id"), None);
     let large = one_webhook_under(json!({ "extra_bytes": 300_000 })).await;
     assert!(large.text.len() > 300_000 && large.json()["link_id"].is_string());
@@ -33,8 +45,13 @@ async fn a_malformed_body_still_says_its_request_id() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness.rule(json!({ "on": "webhook", "action": { "malformed": true } })).await;
-    let request = harness.retrieve(&link).await.json()["request_id"].as_str().unwrap().to_owned();
+    harness
+        .rule(json!({ "on": "webhook", "action": { "malformed": true } }))
+        .await;
+    let request = harness.retrieve(&link).await.json()["request_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let delivery = receiver.wait_for(1).await.remove(0);
     assert!(serde_json::from_str::<Value>(&delivery.text).is_err());
     assert!(delivery.text.replace('-', "").contains(&request));
@@ -43,7 +60,11 @@ async fn a_malformed_body_still_says_its_request_id() {
 #[tokio::test]
 async fn a_wrong_authorization_is_not_the_registered_one() {
     let delivery = one_webhook_under(json!({ "wrong_authorization": true })).await;
-    assert!(delivery.authorization.is_some_and(|value| value != AUTHORIZATION));
+    assert!(
+        delivery
+            .authorization
+            .is_some_and(|value| value != AUTHORIZATION)
+    );
 }
 
 #[tokio::test]
@@ -51,7 +72,9 @@ async fn an_early_webhook_is_answered_before_the_202() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness.rule(json!({ "on": "webhook", "action": { "early": true } })).await;
+    harness
+        .rule(json!({ "on": "webhook", "action": { "early": true } }))
+        .await;
     let accepted = harness.retrieve(&link).await;
     assert_eq!((accepted.status, receiver.received()), (202, 1));
 }
@@ -61,10 +84,16 @@ async fn duplicates_have_the_same_bytes() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness.rule(json!({ "on": "webhook", "times": 1, "action": { "duplicate": 2 } })).await;
+    harness
+        .rule(json!({ "on": "webhook", "times": 1, "action": { "duplicate": 2 } }))
+        .await;
     harness.retrieve(&link).await;
     let deliveries = receiver.wait_for(3).await;
-    assert!(deliveries.iter().all(|delivery| delivery.text == deliveries[0].text));
+    assert!(
+        deliveries
+            .iter()
+            .all(|delivery| delivery.text == deliveries[0].text)
+    );
 }
 
 #[tokio::test]
@@ -72,12 +101,26 @@ async fn a_dropped_webhook_never_comes_and_the_next_one_does() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness.rule(json!({ "on": "webhook", "times": 1, "action": { "drop": true } })).await;
+    harness
+        .rule(json!({ "on": "webhook", "times": 1, "action": { "drop": true } }))
+        .await;
     harness.retrieve(&link).await;
-    let second = harness.retrieve(&link).await.json()["request_id"].as_str().unwrap().to_owned();
-    let got = receiver.wait_for(1).await[0].json()["request_id"].as_str().unwrap().replace('-', "");
+    let second = harness.retrieve(&link).await.json()["request_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let got = receiver.wait_for(1).await[0].json()["request_id"]
+        .as_str()
+        .unwrap()
+        .replace('-', "");
     assert_eq!(got, second);
-    assert_eq!(harness.journal().await["deliveries"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        harness.journal().await["deliveries"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -88,14 +131,24 @@ async fn a_held_webhook_comes_after_the_next_one_of_its_link() {
     harness.rule(json!({ "on": "webhook", "link": link, "times": 1, "action": { "hold_until_next": true } })).await;
     let mut requests = Vec::new();
     for (link, expected) in [(&link, 0), (&other, 1), (&link, 3)] {
-        requests.push(harness.retrieve(link).await.json()["request_id"].as_str().unwrap().to_owned());
+        requests.push(
+            harness.retrieve(link).await.json()["request_id"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
         receiver.wait_for(expected).await;
     }
     let got: Vec<String> = receiver
         .wait_for(3)
         .await
         .iter()
-        .map(|delivery| delivery.json()["request_id"].as_str().unwrap().replace('-', ""))
+        .map(|delivery| {
+            delivery.json()["request_id"]
+                .as_str()
+                .unwrap()
+                .replace('-', "")
+        })
         .collect();
     assert_eq!(got, [&*requests[1], &*requests[2], &*requests[0]]);
 }
@@ -105,14 +158,29 @@ async fn a_delayed_webhook_is_overtaken() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness.rule(json!({ "on": "webhook", "times": 1, "action": { "delay_ms": 1_000 } })).await;
-    let slow = harness.retrieve(&link).await.json()["request_id"].as_str().unwrap().to_owned();
     harness
-        .control(Method::POST, &format!("/links/{link}/notify"), json!({ "webhook_code": "transactions_updated" }))
+        .rule(json!({ "on": "webhook", "times": 1, "action": { "delay_ms": 1_000 } }))
+        .await;
+    let slow = harness.retrieve(&link).await.json()["request_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    harness
+        .control(
+            Method::POST,
+            &format!("/links/{link}/notify"),
+            json!({ "webhook_code": "transactions_updated" }),
+        )
         .await;
     let deliveries = receiver.wait_for(2).await;
     assert_eq!(deliveries[0].json()["webhook_code"], "transactions_updated");
-    assert_eq!(deliveries[1].json()["request_id"].as_str().unwrap().replace('-', ""), slow);
+    assert_eq!(
+        deliveries[1].json()["request_id"]
+            .as_str()
+            .unwrap()
+            .replace('-', ""),
+        slow
+    );
     let counted = || async { (harness.journal().await["retrievals"][&link] == 1).then_some(()) };
     eventually(counted).await;
 }

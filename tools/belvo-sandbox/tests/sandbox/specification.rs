@@ -1,6 +1,10 @@
-//! Belvo's OpenAPI 3.0 schemas as JSON Schema, with the few places where the specification contradicts itself.
+//! Belvo's OpenAPI 3.0 schemas as JSON Schema, with the few places where the specification
+//! contradicts itself.
 
-#![expect(clippy::unwrap_used, reason = "the specification is a file of this repository")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "the specification is a file of this repository"
+)]
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
@@ -12,7 +16,8 @@ pub(crate) struct Specification(Value);
 
 impl Specification {
     pub(crate) fn read() -> Self {
-        let mut components = serde_json::from_str::<Value>(SPECIFICATION).unwrap()["components"].take();
+        let mut components =
+            serde_json::from_str::<Value>(SPECIFICATION).unwrap()["components"].take();
         // A typo in a list of required keys: the property is called `total_effective_cost`.
         let required = &mut components["schemas"]["AccountLoanDataOpenFinanceBrazil"]["required"];
         for name in required.as_array_mut().unwrap() {
@@ -20,7 +25,8 @@ impl Specification {
                 *name = json!("total_effective_cost");
             }
         }
-        // "Set to null if Belvo considers it to be personal data", says the text; the schema does not.
+        // "Set to null if Belvo considers it to be personal data", says the text; the schema does
+        // not.
         components["schemas"]["external_id"]["nullable"] = json!(true);
         translate(&mut components);
         Self(components)
@@ -37,7 +43,8 @@ impl Specification {
         self.validator(json!({ "type": "array", "items": items }))
     }
 
-    /// A validator of a page of it. The specification lists the envelope's keys without requiring them.
+    /// A validator of a page of it. The specification lists the envelope's keys without requiring
+    /// them.
     pub(crate) fn page_of(&self, name: &str) -> Validator {
         let mut page = self.0["schemas"]["common_pagination_properties"].clone();
         let items = json!({ "$ref": format!("#/components/schemas/{name}") });
@@ -53,15 +60,20 @@ impl Specification {
 
     fn validator(&self, mut schema: Value) -> Validator {
         schema["components"] = self.0.clone();
-        let options = jsonschema::options().with_draft(Draft::Draft202012).should_validate_formats(true);
+        let options = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .should_validate_formats(true);
         options.build(&schema).unwrap()
     }
 }
 
 /// Panics with everything that is wrong with `value`.
 pub(crate) fn assert_valid(validator: &Validator, value: &Value) {
-    let errors: Vec<String> =
-        validator.iter_errors(value).take(5).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(value)
+        .take(5)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
@@ -78,11 +90,17 @@ fn translate(schema: &mut Value) {
     }
 }
 
-/// "Required" in this specification means that the key is there; its value may be null even where no `nullable` is
-/// declared (its chapter "Required and nullable fields").
+/// "Required" in this specification means that the key is there; its value may be null even where
+/// no `nullable` is declared (its chapter "Required and nullable fields").
 fn require_no_more_than_presence(schema: &mut Value) {
-    let Some(required) = schema["required"].as_array().cloned() else { return };
-    for name in required.iter().filter_map(Value::as_str).filter(|name| *name != "id") {
+    let Some(required) = schema["required"].as_array().cloned() else {
+        return;
+    };
+    for name in required
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|name| *name != "id")
+    {
         let property = &mut schema["properties"][name];
         *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
     }
@@ -90,7 +108,8 @@ fn require_no_more_than_presence(schema: &mut Value) {
 
 /// Rows, accounts and links have no fields beyond the documented ones. Errors may.
 fn close(schema: &mut Value) {
-    let is_error = schema["properties"].get("code").is_some() && schema["properties"].get("message").is_some();
+    let is_error =
+        schema["properties"].get("code").is_some() && schema["properties"].get("message").is_some();
     if schema["properties"].is_object() && schema["type"] == "object" && !is_error {
         schema["additionalProperties"] = json!(false);
     }
