@@ -487,6 +487,64 @@ mod tests {
         );
     }
 
+    /// What SQS must take for one message when it is sent twice, and what it must not.
+    #[test]
+    fn each_kind_of_message_is_told_from_others_by_its_deduplication_id() {
+        let next = |second| {
+            Timestamp::parse("2026-03-01T00:00:00Z")
+                .unwrap()
+                .plus_seconds(second)
+        };
+        let link = LinkId::parse("16f68516-bcbc-4cf7-b815-c500d4204e28").unwrap();
+        let ready = |id: &str| {
+            let id = RequestId::parse(id).unwrap();
+            Delivery::of_ready_request(Resource::TRANSACTIONS, &link, &id)
+        };
+        let overdue = |id: &str, second| {
+            let record = json!({"id": id, "link": link, "resource": "transactions"});
+            Delivery::of_overdue_request(&serde_json::from_value(record).unwrap(), next(second))
+        };
+        let sent_once = [
+            (
+                delivery(WITH_ID),
+                delivery(WITH_ID),
+                delivery(&WITH_ID.replace("4363", "4364")),
+            ),
+            (
+                ready("a").unwrap(),
+                ready("a").unwrap(),
+                ready("b").unwrap(),
+            ),
+            (
+                overdue("a", 0).unwrap(),
+                overdue("a", 0).unwrap(),
+                overdue("a", 1).unwrap(),
+            ),
+            (
+                overdue("a", 0).unwrap(),
+                overdue("a", 0).unwrap(),
+                overdue("b", 0).unwrap(),
+            ),
+        ];
+        for (one, again, other) in sent_once {
+            assert_eq!(one.deduplication_id(), again.deduplication_id(), "{one:?}");
+            assert_ne!(one.deduplication_id(), other.deduplication_id(), "{one:?}");
+        }
+
+        let each_its_own = [
+            delivery(WITHOUT_ID),
+            Delivery::of_deleted_link(&link).unwrap(),
+            Delivery::of_silent_link(&link, next(0)).unwrap(),
+        ];
+        for message in each_its_own {
+            assert_ne!(
+                message.deduplication_id(),
+                message.deduplication_id(),
+                "{message:?}"
+            );
+        }
+    }
+
     #[test]
     fn what_is_no_delivery_is_refused_without_repeating_it() {
         let error = Delivery::parse("\"secret\"").unwrap_err();
