@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = Results.read(arguments.results)
     made = all_tables(results)
-    sections = [f"## {TITLES[name]}\n\n{text}" for name, text in made.items()]
+    sections = [f"## {title}\n\n{made[name]}" for name, title in TITLES.items() if name in made]
     (arguments.results / "summary.md").write_text("# What was measured\n\n" + "\n\n".join(sections) + "\n")
     plots.draw(results, arguments.results)
     if arguments.quote:

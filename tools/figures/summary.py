@@ -8,6 +8,7 @@ from figures.results import MissingError, Results
 from local.paths import ROOT
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "PERFORMANCE.md")
+# What the summary shows; "costs" is a part of "money", for README.
 TITLES = {
     "machine": "Machine",
     "targets": "Targets",
@@ -39,6 +40,7 @@ def all_tables(results: Results) -> dict[str, str]:
         "stack": lambda: tables.stack(results),
         "sizes": lambda: tables.sizes(results),
         "money": lambda: tables.money(results, prices, template),
+        "costs": lambda: tables.costs_in_short(results, prices, template),
         "limits": lambda: tables.limits_of_scale(results, template),
         "days": lambda: tables.days(results),
     }

@@ -140,21 +140,21 @@ def sizes(results: Results) -> str:
 def money(results: Results, prices: Prices, template: str) -> str:
     """What it costs, in US dollars."""
     makers = results.makers()
-    lines = [
-        ["1,000 webhooks", *(_usd(costs.webhooks(results, prices, maker)) for maker in makers)],
-        ["1,000,000 new rows", *(_usd(costs.rows(results, prices, maker, "first")) for maker in makers)],
-        ["1,000,000 unchanged rows", *(_usd(costs.rows(results, prices, maker, "unchanged")) for maker in makers)],
-        ["a link and month, refreshed daily", *(_usd(costs.link_month(results, prices, maker)) for maker in makers)],
-        [
-            "1,000,000 such links and month",
-            *(_usd(costs.link_month(results, prices, maker) * costs.MILLION) for maker in makers),
-        ],
-        [
-            "an idle month",
-            *(_usd(costs.idle_month(template, prices, sweeps=maker == "ours")) for maker in makers),
-        ],
-    ]
+    columns = [_costs(results, prices, template, maker) for maker in makers]
+    lines = [[what, *(column[what] for column in columns)] for what in columns[0]]
     return table(["US dollars", *(MAKERS[maker] for maker in makers)], lines)
+
+
+def costs_in_short(results: Results, prices: Prices, template: str) -> str:
+    """What ours costs, in three lines."""
+    ours = _costs(results, prices, template, "ours")
+    return (
+        f"- **Traffic:** 1,000 webhooks cost USD {ours['1,000 webhooks']}, 1,000,000 new rows "
+        f"USD {ours['1,000,000 new rows']}, 1,000,000 unchanged rows USD {ours['1,000,000 unchanged rows']}.\n"
+        f"- **Links:** a link with 1,000 rows, refreshed daily, costs USD {ours['a link and month, refreshed daily']} "
+        f"a month; 1,000,000 of them cost USD {ours['1,000,000 such links and month']}.\n"
+        f"- **Idle:** USD {ours['an idle month']} a month, for secrets, alarms, the queue's trigger and the sweep."
+    )
 
 
 def limits_of_scale(results: Results, template: str) -> str:
@@ -206,6 +206,18 @@ def one_run(results: Results) -> Row:
     if any(run != runs[0] for run in runs):
         raise ValueError("the suites were measured in different runs: measure all of them together")
     return runs[0]
+
+
+def _costs(results: Results, prices: Prices, template: str, maker: str) -> dict[str, str]:
+    link_month = costs.link_month(results, prices, maker)
+    return {
+        "1,000 webhooks": _usd(costs.webhooks(results, prices, maker)),
+        "1,000,000 new rows": _usd(costs.rows(results, prices, maker, "first")),
+        "1,000,000 unchanged rows": _usd(costs.rows(results, prices, maker, "unchanged")),
+        "a link and month, refreshed daily": _usd(link_month),
+        "1,000,000 such links and month": _usd(link_month * costs.MILLION),
+        "an idle month": _usd(costs.idle_month(template, prices, sweeps=maker == "ours")),
+    }
 
 
 def _order(row: Row) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What is made of measurements: targets, costs, limits, and the tables that documents quote."""
 
 import json
+import re
 import unittest
 from pathlib import Path
 from typing import Any
@@ -153,3 +154,9 @@ class Measured(unittest.TestCase):
         measured = Results.read(MEASURED)
         head = tables.money(measured, Prices.read(ROOT / "bench" / "prices.json"), "").splitlines()[0]
         self.assertEqual(head, "| US dollars | Rust (ours) | Python | Node.js |")
+
+    def test_the_costs_in_short_are_three_lines_with_our_column_of_the_table(self) -> None:
+        made = all_tables(Results.read(MEASURED))
+        ours = [line.split(" | ")[1] for line in made["money"].splitlines()[2:]]
+        self.assertEqual(len(made["costs"].splitlines()), 3)
+        self.assertEqual([amount.rstrip(".,;") for amount in re.findall(r"USD ([0-9.,]+)", made["costs"])], ours)
