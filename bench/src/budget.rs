@@ -4,16 +4,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use collect::{Collect, Deadlines, Patience};
+use collect::RetryPolicy;
 use serde::Deserialize;
 use shared::{
     aws::{CallBudget, SdkConfig, sdk_config},
     belvo::Client,
+    domain::Deadlines,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Requests, Transactions},
+    store::{Control, Transactions},
 };
-use webhook::Webhook;
 
 use crate::{
     collections::{Counts, Step, counts},
@@ -56,12 +56,12 @@ fn aws(world: &World) -> SdkConfig {
         .build()
 }
 
-fn collect(world: &World) -> Collect {
+fn collect(world: &World) -> collect::App {
     let aws = aws(world);
     let keys = CachedSecret::new(&aws, "belvo".to_owned());
-    Collect {
+    collect::App {
         belvo: Client::new(world.belvo.url().parse().unwrap(), keys).unwrap(),
-        requests: Requests::new(&aws, world.aws.requests_table.clone()),
+        control: Control::open(&aws, world.aws.requests_table.clone()),
         transactions: Transactions::new(&aws, world.aws.transactions_table.clone()),
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         dead_letters: DeadLetters::new(&aws, "http://127.0.0.1/dead-letters.fifo".to_owned()),
@@ -70,7 +70,7 @@ fn collect(world: &World) -> Collect {
             due_s: 1_800,
             expires_s: 86_400,
         },
-        patience: Patience {
+        retry_policy: RetryPolicy {
             attempts: 30,
             longest_wait: Duration::from_mins(15),
         },
@@ -130,18 +130,18 @@ fn assert_within(step: Step, asked: &Counts, bound: &Bound) {
 async fn a_delivery_is_one_request_to_the_queue() {
     let world = World::plain().await.unwrap();
     let aws = aws(&world);
-    let webhook = Webhook {
+    let app = webhook::App {
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         secret: CachedSecret::new(&aws, "webhook".to_owned()),
         ack_status: lambda_http::http::StatusCode::ACCEPTED,
         allowed_source_ips: vec![],
     };
-    webhook.secret.get().await.unwrap();
+    app.secret.get().await.unwrap();
     world.aws.take_asked();
 
     let event = events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
     let event = lambda_http::request::from_str(std::str::from_utf8(&event).unwrap()).unwrap();
-    let answer = webhook::handle(&webhook, event).await;
+    let answer = webhook::handle(&app, event).await;
 
     assert_eq!(answer.status(), 202);
     let asked = world.aws.take_asked();

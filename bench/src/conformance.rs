@@ -101,11 +101,11 @@ async fn takes_webhooks(programs: &Programs, world: &World, maker: Maker) -> any
     let envelope: Value =
         serde_json::from_str(message["MessageBody"].as_str().unwrap_or_default())?;
     ensure!(
-        envelope["kind"] == "webhook" && envelope["webhook"] == webhook,
+        envelope["kind"] == "webhook" && envelope["task"]["webhook"] == webhook,
         "{envelope}"
     );
     for name in ["delivery_id", "correlation_id", "received_at"] {
-        ensure!(envelope[name].is_string(), "{name} of {envelope}");
+        ensure!(envelope["task"][name].is_string(), "{name} of {envelope}");
     }
     function.stop().await
 }

@@ -69,13 +69,14 @@ pub(crate) fn refresh(link: &str) -> Bytes {
 }
 
 fn batch_of(link: &str, webhook: &Value) -> Bytes {
-    let body = json!({
-        "kind": "webhook",
+    // As text: the queue has `kind` before `task`.
+    let delivery = json!({
         "delivery_id": hex::encode(Sha256::digest(webhook.to_string())),
         "correlation_id": webhook["webhook_id"],
         "received_at": "2026-03-01T00:00:00.000Z",
         "webhook": webhook,
     });
+    let body = format!(r#"{{"kind":"webhook","task":{delivery}}}"#);
     let attributes = json!({
         "ApproximateReceiveCount": "1",
         "SentTimestamp": "1772323200000",
@@ -88,7 +89,7 @@ fn batch_of(link: &str, webhook: &Value) -> Bytes {
     let message = json!({
         "messageId": Uuid::new_v4().to_string(),
         "receiptHandle": "receipt",
-        "body": body.to_string(),
+        "body": body,
         "attributes": attributes,
         "messageAttributes": {},
         "md5OfBody": "00000000000000000000000000000000",

@@ -10,7 +10,7 @@ use aws_config::{
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
-use crate::config::{AwsConfig, ConfigError};
+use crate::env::{EnvError, Environment};
 
 /// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM
 /// (Amazon Trust Services' repository).
@@ -36,11 +36,6 @@ impl CallBudget {
         call: Duration::from_secs(3),
         attempt: Duration::from_secs(1),
     };
-    /// For the webhook: Belvo gives up after five seconds.
-    pub const WEBHOOK: Self = Self {
-        call: Duration::from_millis(3_200),
-        attempt: Duration::from_secs(1),
-    };
 }
 
 /// The longest a warm-up takes. INIT has ten seconds, and a webhook that waits for it five, all
@@ -56,11 +51,12 @@ pub async fn warm_up(opening: impl Future) {
 /// The configuration of every AWS client: credentials, region and endpoint from the variables that
 /// Lambda sets, and from nowhere else (docs/decisions/0014); TLS by ring (docs/decisions/0004),
 /// which trusts Amazon's authorities and no others (docs/decisions/0015).
-pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, ConfigError> {
-    let AwsConfig {
-        region,
-        endpoint_url,
-    } = AwsConfig::from_env()?;
+pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
+    // Lambda sets the region ("Lambda environment variables", AWS Lambda developer guide); a local
+    // AWS sets the endpoint ("Service-specific endpoints", AWS SDKs and tools reference guide).
+    let environment = Environment::of_process();
+    let region = environment.text("AWS_REGION")?;
+    let endpoint_url = environment.optional("AWS_ENDPOINT_URL");
     let tls = Provider::Rustls(CryptoMode::Ring);
     let http = aws_smithy_http_client::Builder::new()
         .tls_provider(tls)
@@ -92,7 +88,7 @@ fn trusting_amazon() -> TlsContext {
     )]
     let mut trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     #[cfg(feature = "measured")]
-    trusted.add_pem_certificate(crate::config::bench_authority());
+    trusted.add_pem_certificate(bench_authority());
     #[expect(
         clippy::expect_used,
         reason = "nothing of it can fail; the unit test below runs this line"
@@ -101,6 +97,16 @@ fn trusting_amazon() -> TlsContext {
         .with_trust_store(trusted)
         .build()
         .expect("a trust store")
+}
+
+/// The certificate, in PEM, of the authority that a benchmark also trusts; empty where it speaks no
+/// TLS.
+#[cfg(feature = "measured")]
+pub(crate) fn bench_authority() -> Vec<u8> {
+    Environment::of_process()
+        .optional("BENCH_AUTHORITY")
+        .and_then(|file| std::fs::read(file).ok())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

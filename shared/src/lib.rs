@@ -1,12 +1,13 @@
 //! Everything of the pipeline that is not wiring: what Belvo says ([`belvo`]), what it means
-//! ([`domain`]), where it is kept ([`store`]) and how it travels from the webhook to the collection
-//! ([`queue`]).
+//! ([`domain`]), where it is kept ([`store`]) and how it travels to `collect` ([`queue`]).
 
+pub mod advice;
+pub mod api;
 pub mod aws;
 pub mod belvo;
 pub mod cause;
-pub mod config;
 pub mod domain;
+pub mod env;
 pub mod http;
 pub mod problem;
 pub mod queue;

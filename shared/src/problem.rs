@@ -5,15 +5,37 @@ use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    domain::{Block, BlockView, Quota, RequestId},
+    api::BlockView,
+    domain::{Block, Quota, RequestId},
     http,
 };
 
-/// A problem document. `detail` says what to do; no variant carries a cause, a secret or a body.
+/// What kind of problem it is. docs/API.md has the same table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind {
+    BodyTooLarge,
+    ForbiddenAddress,
+    IdempotencyKeyReused,
+    InProgress,
+    InvalidBody,
+    InvalidField,
+    InvalidWebhook,
+    LinkBlocked,
+    NotFound,
+    NotYourLink,
+    QuotaExhausted,
+    RefusedByBelvo,
+    Unauthorized,
+    Unavailable,
+    Unconfirmed,
+    Unresolved,
+}
+
+/// A problem document. `detail` says what to do; no field carries a cause, a secret or a body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    kind: ProblemKind,
     title: &'static str,
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
@@ -36,13 +58,54 @@ pub struct Problem {
     retry_after_seconds: Option<u64>,
 }
 
-impl Problem {
-    /// A problem of the given kind, such as `invalid-field`, which becomes
-    /// `urn:belvo-ingest:problem:invalid-field`.
+impl ProblemKind {
+    const fn properties(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            Self::ForbiddenAddress => (StatusCode::FORBIDDEN, "forbidden-address"),
+            Self::IdempotencyKeyReused => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
+            }
+            Self::InProgress => (StatusCode::CONFLICT, "in-progress"),
+            Self::InvalidBody => (StatusCode::BAD_REQUEST, "invalid-body"),
+            Self::InvalidField => (StatusCode::BAD_REQUEST, "invalid-field"),
+            Self::InvalidWebhook => (StatusCode::BAD_REQUEST, "invalid-webhook"),
+            Self::LinkBlocked => (StatusCode::CONFLICT, "link-blocked"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Self::NotYourLink => (StatusCode::UNPROCESSABLE_ENTITY, "not-your-link"),
+            Self::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "quota-exhausted"),
+            Self::RefusedByBelvo => (StatusCode::UNPROCESSABLE_ENTITY, "refused-by-belvo"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            Self::Unconfirmed => (StatusCode::BAD_GATEWAY, "unconfirmed"),
+            Self::Unresolved => (StatusCode::CONFLICT, "unresolved"),
+        }
+    }
+
     #[must_use]
-    pub fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
+    pub fn status(self) -> StatusCode {
+        self.properties().0
+    }
+
+    /// Its name, the end of `urn:belvo-ingest:problem:<name>`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.properties().1
+    }
+}
+
+impl Serialize for ProblemKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("urn:belvo-ingest:problem:{}", self.name()))
+    }
+}
+
+impl Problem {
+    #[must_use]
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        let status = kind.status();
         Self {
-            kind: format!("urn:belvo-ingest:problem:{kind}"),
+            kind,
             title: status.canonical_reason().unwrap_or("Error"),
             status,
             detail: detail.into(),
@@ -60,22 +123,19 @@ impl Problem {
     /// A request whose field `field` has to change.
     #[must_use]
     pub fn field(field: &str, detail: impl Into<String>) -> Self {
-        Self {
-            field: Some(field.to_owned()),
-            ..Self::new(StatusCode::BAD_REQUEST, "invalid-field", detail)
-        }
+        Self::new(ProblemKind::InvalidField, detail).about(Some(field))
     }
 
     /// Something failed here or at AWS; the log has the cause.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+        Self::new(ProblemKind::Unavailable, detail)
     }
 
-    /// No route of this function takes the request.
+    /// There is no such route, or nothing with this id.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+        Self::new(ProblemKind::NotFound, detail)
     }
 
     /// Names the field that has to change, where there is one.
@@ -139,10 +199,9 @@ impl Problem {
         }
     }
 
-    /// What kind of problem it is, as a URN.
     #[must_use]
-    pub fn kind(&self) -> &str {
-        &self.kind
+    pub fn kind(&self) -> ProblemKind {
+        self.kind
     }
 
     /// The HTTP status.
@@ -170,6 +229,40 @@ fn as_number<S: Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documented_table_is_this_one() {
+        let documented: Vec<_> = include_str!("../../docs/API.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| ")?.split_once(" |"))
+            .filter_map(|(status, rest)| {
+                let status: u16 = status.parse().ok()?;
+                let name = rest.trim().strip_prefix('`')?.split_once('`')?.0;
+                Some((status, name))
+            })
+            .collect();
+        let mut kinds = [
+            ProblemKind::BodyTooLarge,
+            ProblemKind::ForbiddenAddress,
+            ProblemKind::IdempotencyKeyReused,
+            ProblemKind::InProgress,
+            ProblemKind::InvalidBody,
+            ProblemKind::InvalidField,
+            ProblemKind::InvalidWebhook,
+            ProblemKind::LinkBlocked,
+            ProblemKind::NotFound,
+            ProblemKind::NotYourLink,
+            ProblemKind::QuotaExhausted,
+            ProblemKind::RefusedByBelvo,
+            ProblemKind::Unauthorized,
+            ProblemKind::Unavailable,
+            ProblemKind::Unconfirmed,
+            ProblemKind::Unresolved,
+        ]
+        .map(|kind| (kind.status().as_u16(), kind.name()));
+        kinds.sort_unstable();
+        assert_eq!(documented, kinds);
+    }
 
     #[test]
     fn a_problem_says_what_to_mend_and_nothing_it_does_not_know() {

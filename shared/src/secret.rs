@@ -1,12 +1,10 @@
 //! Secrets: read once per execution environment, read again after a rotation, and never printed.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use aws_sdk_secretsmanager::{error::SdkError, operation::get_secret_value::GetSecretValueError};
-use serde::{Deserialize, de::DeserializeOwned};
+pub use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -20,36 +18,12 @@ const GREATEST_AGE: Duration = Duration::from_mins(5);
 /// keeps sending wrong webhooks must not turn them into calls to Secrets Manager.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
-/// Text that cannot be printed: its `Debug` shows nothing of it, and it has no `Display`.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
-pub struct SecretText(String);
-
-impl SecretText {
-    /// The text, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `candidate` is this text, in a time that does not depend on where they differ. The
-    /// empty secret matches nothing.
-    #[must_use]
-    pub fn matches(&self, candidate: &[u8]) -> bool {
-        !self.0.is_empty() && bool::from(self.0.as_bytes().ct_eq(candidate))
-    }
-}
-
-impl From<&str> for SecretText {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretText(..)")
-    }
+/// Whether `candidate` is the secret, in a time that does not depend on where they differ. The empty
+/// secret matches nothing.
+#[must_use]
+pub fn matches(secret: &SecretString, candidate: &[u8]) -> bool {
+    let secret = secret.expose_secret().as_bytes();
+    !secret.is_empty() && bool::from(secret.ct_eq(candidate))
 }
 
 /// Why a secret could not be had. The value appears in no variant.
@@ -127,8 +101,8 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         }
     }
 
-    /// Another version than `failed`, for a caller whom that one failed: a rotation may have
-    /// replaced it. `None` if there is none, or if it was looked for a moment ago.
+    /// A version newer than `failed`, if the secret was rotated since that was read. `None` if not,
+    /// or if it was read again a moment ago.
     pub async fn newer_than(&self, failed: &Version<T>) -> Result<Option<Version<T>>, SecretError> {
         let mut cache = self.cache.lock().await;
         let known = match cache.as_ref() {
@@ -176,25 +150,27 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
 mod tests {
     use super::*;
 
+    fn secret(text: &str) -> SecretString {
+        text.to_owned().into()
+    }
+
     #[test]
     fn a_secret_is_not_printed() {
-        assert_eq!(
-            format!("{:?}", SecretText::from("Bearer abc")),
-            "SecretText(..)"
-        );
+        let printed = format!("{:?}", secret("Bearer abc"));
+        assert!(!printed.contains("Bearer"), "{printed}");
     }
 
     #[test]
     fn a_secret_matches_itself_only() {
-        let secret = SecretText::from("Bearer abc");
-        assert!(secret.matches(b"Bearer abc"));
-        assert!(!secret.matches(b"Bearer abd"));
-        assert!(!secret.matches(b"Bearer ab"));
-        assert!(!secret.matches(b"bearer abc"));
+        let known = secret("Bearer abc");
+        assert!(matches(&known, b"Bearer abc"));
+        for candidate in [&b"Bearer abd"[..], b"Bearer ab", b"bearer abc", b""] {
+            assert!(!matches(&known, candidate));
+        }
     }
 
     #[test]
     fn an_empty_secret_matches_nothing() {
-        assert!(!SecretText::from("").matches(b""));
+        assert!(!matches(&secret(""), b""));
     }
 }

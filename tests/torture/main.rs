@@ -126,8 +126,8 @@ async fn run(arguments: &Arguments) {
         "our keys went to another host"
     );
     assert!(deaths > 0, "nobody was killed");
-    let continued = logs.matches("collection goes on").count();
-    println!("torture: {continued} collections went on in another invocation");
+    let continued = logs.matches("collection_continued").count();
+    println!("torture: {continued} collections continued in another invocation");
     // A short run may do without.
     assert!(
         continued > 0 || arguments.links < A_LONG_RUN,

@@ -89,6 +89,7 @@ def log_event(line: logs.Line) -> dict[str, Any] | None:
         "at": record.get("timestamp"),
         "function": line.function,
         "level": record.get("level"),
+        "name": fields.pop("event", ""),
         "message": fields.pop("message", ""),
         "link": fields.get("link.id"),
         "request": plain_id(fields.get("correlation.id")),

@@ -19,7 +19,12 @@ GUARD = Guard(4000)
 LINE = {
     "timestamp": "2026-03-01T12:00:00Z",
     "level": "INFO",
-    "fields": {"message": "webhook queued", "link.id": "l", "correlation.id": "b5d0106a-c9cc-43d5-b361-99fe831f6bbe"},
+    "fields": {
+        "event": "webhook_queued",
+        "message": "m",
+        "link.id": "l",
+        "correlation.id": "b5d0106a-c9cc-43d5-b361-99fe831f6bbe",
+    },
 }
 REQUEST = "b5d0106ac9cc43d5b36199fe831f6bbe"
 
@@ -113,7 +118,7 @@ class Watching(unittest.TestCase):
 
     def test_a_line_of_a_function_names_its_link_and_request(self) -> None:
         event = log_event(Line(0, "webhook", json.dumps(LINE)))
-        self.assertEqual((event["message"], event["link"], event["request"]), ("webhook queued", "l", REQUEST))
+        self.assertEqual((event["name"], event["link"], event["request"]), ("webhook_queued", "l", REQUEST))
 
     def test_a_line_of_the_platform_is_none(self) -> None:
         for text in ("REPORT RequestId: 1", '"text"', "{}", '{"fields": 1}'):

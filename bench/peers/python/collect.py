@@ -1,6 +1,6 @@
 """Collects what webhooks announce: all of a link's transactions from Belvo into DynamoDB.
 
-Rows are written whether they are stored already or not, so that a message can be worked off again without harm.
+Rows are written whether they are stored already or not, so that a message can be processed again without harm.
 """
 
 import hashlib
@@ -35,16 +35,16 @@ processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
 @logger.inject_lambda_context
 def handler(event: Document, context: LambdaContext) -> Document:
-    """Works a batch off and names the messages that have to come back."""
+    """Processes a batch and names the messages that are to be retried."""
     return process_partial_response(event=event, record_handler=collect, processor=processor, context=context)
 
 
 def collect(record: SQSRecord) -> None:
-    """Works one message off."""
+    """Processes one message."""
     try:
-        collect_link(record.json_body)
+        collect_link(record.json_body["task"])
     except Exception:
-        logger.exception("message comes back", message_id=record.message_id)
+        logger.exception("message will be retried", message_id=record.message_id)
         raise
 
 
@@ -79,7 +79,7 @@ def collect_link(delivery: Document) -> None:
             once={"listed_at": received_at, "notified_at": received_at, "collected_at": finished_at},
             ended=True,
         )
-    logger.info("rows collected", rows=rows, accounts=len(accounts), **names)
+    logger.info("rows collected", event="rows_collected", rows=rows, accounts=len(accounts), **names)
 
 
 def row_item(link: str, row: Document, accounts: dict[str, Document]) -> Document:

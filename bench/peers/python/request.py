@@ -37,7 +37,7 @@ def handler(event: APIGatewayProxyEventV2, _context: LambdaContext) -> dict[str,
         logger.warning("retrieval refused", link_id=retrieval["link"], status=response.status_code)
         return answer(502, {"detail": f"Belvo answered {response.status_code}"})
     request = response.json()["request_id"].replace("-", "").lower()
-    logger.info("retrieval issued", link_id=retrieval["link"], request_id=request)
+    logger.info("retrieval issued", event="retrieval_issued", link_id=retrieval["link"], request_id=request)
     now = datetime.now(UTC)
     facts = {
         "id": request,
@@ -50,7 +50,7 @@ def handler(event: APIGatewayProxyEventV2, _context: LambdaContext) -> dict[str,
         update_record(request, facts | retrieval, once={"listed_at": timestamp(now)})
     except (BotoCoreError, ClientError):
         # The webhook makes up for it; after an error, the caller would spend another retrieval.
-        logger.exception("retrieval issued but not recorded", request_id=request)
+        logger.exception("retrieval issued but not recorded", event="retrieval_not_recorded", request_id=request)
     return answer(202, {"request_id": request, "status": "issued", "status_url": f"/requests/{request}"})
 
 

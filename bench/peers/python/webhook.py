@@ -32,17 +32,16 @@ secrets = SecretsProvider(boto3_client=boto3.client("secretsmanager", config=CON
 def handler(event: APIGatewayProxyEventV2, _context: LambdaContext) -> dict[str, Any]:
     """Answers one webhook; 202 only after the queue holds it."""
     if not is_authentic(event.headers.get("authorization", "")):
-        logger.warning("webhook refused", status=401)
+        logger.warning("webhook refused", event="webhook_refused", status=401)
         return answer(401, {"detail": "the Authorization header must be the value registered at Belvo"})
     body = event.decoded_body or ""
     try:
         webhook, link = parse(body)
     except ValueError as error:
-        logger.warning("webhook refused", status=400)
+        logger.warning("webhook refused", event="webhook_refused", status=400)
         return answer(400, {"detail": str(error)})
     delivery_id = hashlib.sha256(body.encode()).hexdigest()
     delivery = {
-        "kind": "webhook",
         "delivery_id": delivery_id,
         "correlation_id": webhook.get("request_id") or event.request_context.request_id,
         "received_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -51,14 +50,15 @@ def handler(event: APIGatewayProxyEventV2, _context: LambdaContext) -> dict[str,
     try:
         sqs.send_message(
             QueueUrl=QUEUE_URL,
-            MessageBody=json.dumps(delivery, ensure_ascii=False),
+            MessageBody=json.dumps({"kind": "webhook", "task": delivery}, ensure_ascii=False),
             MessageGroupId=link,
             MessageDeduplicationId=delivery_id,
         )
     except (BotoCoreError, ClientError):
         logger.exception("webhook not queued", link_id=link, delivery_id=delivery_id)
         return answer(503, {"detail": "the webhook was not queued; deliver it again"})
-    logger.info("webhook queued", link_id=link, delivery_id=delivery_id, webhook_code=webhook["webhook_code"])
+    names = {"link_id": link, "delivery_id": delivery_id, "webhook_code": webhook["webhook_code"]}
+    logger.info("webhook queued", event="webhook_queued", **names)
     return answer(202, {"delivery_id": delivery_id})
 
 

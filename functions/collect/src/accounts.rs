@@ -4,12 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::value::RawValue;
 use shared::{
-    belvo::Scope,
-    domain::{Account, AccountId, LinkId, Resource, Stored},
-    store::Observation,
+    domain::{Account, AccountId, LinkId, RowQuery, Stored},
+    store::{Observation, Transactions},
 };
 
-use crate::{Collect, CollectError};
+use crate::CollectError;
 
 /// The accounts of one link.
 pub(crate) struct Accounts {
@@ -22,12 +21,15 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    /// The accounts that the rows of this scope belong to. Only transactions have accounts.
-    pub(crate) async fn stored(collect: &Collect, scope: &Scope) -> Result<Self, CollectError> {
-        let known = match scope.resource {
-            Resource::TRANSACTIONS => collect.transactions.stored_accounts(&scope.link).await?,
-            _ => HashMap::new(),
-        };
+    /// The accounts that the rows of a query belong to, if rows of its resource have accounts.
+    pub(crate) async fn stored(
+        transactions: &Transactions,
+        query: &RowQuery,
+    ) -> Result<Self, CollectError> {
+        let mut known = HashMap::new();
+        if query.resource.has_accounts() {
+            known = transactions.stored_accounts(&query.link).await?;
+        }
         Ok(Self::knowing(known))
     }
 
@@ -40,9 +42,9 @@ impl Accounts {
         }
     }
 
-    /// Takes note of the account a row carries, and returns its id, if it is a whole account. Of
-    /// two versions the one that Belvo collected later counts.
-    pub(crate) fn note(&mut self, text: &RawValue) -> Option<AccountId> {
+    /// Reads the account that a row carries, and returns its id, if it is a whole account. Of two
+    /// versions the one that Belvo collected later counts.
+    pub(crate) fn read(&mut self, text: &RawValue) -> Option<AccountId> {
         if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
             return Some(id.clone());
         }
@@ -69,11 +71,11 @@ impl Accounts {
         Some(id)
     }
 
-    /// Writes the accounts that have changed since the last call, and remembers for each that this
+    /// Writes the accounts that have changed since the last call, and records for each that this
     /// link holds it.
     pub(crate) async fn write_changed(
         &mut self,
-        collect: &Collect,
+        transactions: &Transactions,
         link: &LinkId,
         seen: &Observation,
     ) -> Result<(), CollectError> {
@@ -83,12 +85,9 @@ impl Accounts {
             .filter_map(|id| self.seen.get(id).cloned())
             .collect();
         for account in &changed {
-            collect.transactions.hold(link, account, seen.at).await?;
+            transactions.hold(link, account, seen.at).await?;
         }
-        collect
-            .transactions
-            .put_accounts(link, &changed, seen)
-            .await?;
+        transactions.put_accounts(link, &changed, seen).await?;
         self.changed.clear();
         Ok(())
     }
@@ -130,7 +129,7 @@ mod tests {
         ];
         let ids: Vec<_> = texts
             .iter()
-            .map(|text| accounts.note(text).unwrap())
+            .map(|text| accounts.read(text).unwrap())
             .collect();
         assert!(ids.iter().all(|id| *id == ids[0]));
         assert_eq!(
@@ -143,11 +142,11 @@ mod tests {
     #[test]
     fn an_account_that_is_written_is_written_again_only_if_it_has_changed() {
         let mut accounts = none();
-        accounts.note(&account(1, EARLY)).unwrap();
+        accounts.read(&account(1, EARLY)).unwrap();
         accounts.changed.clear();
-        accounts.note(&account(1, EARLY)).unwrap();
+        accounts.read(&account(1, EARLY)).unwrap();
         assert!(accounts.changed.is_empty());
-        accounts.note(&account(2, LATE)).unwrap();
+        accounts.read(&account(2, LATE)).unwrap();
         assert_eq!(accounts.changed.len(), 1);
     }
 
@@ -155,7 +154,7 @@ mod tests {
     fn what_is_no_whole_account_has_no_id() {
         for text in ["null", "\"a\"", "{\"name\": \"no id\"}", "{\"id\": 7}"] {
             assert_eq!(
-                none().note(&RawValue::from_string(text.to_owned()).unwrap()),
+                none().read(&RawValue::from_string(text.to_owned()).unwrap()),
                 None,
                 "{text}"
             );

@@ -1,125 +1,86 @@
-//! Collects what webhooks announce. The messages of one link are worked off in order, those that
-//! ask for the same rows by one fetch; links do not wait for each other, and no message's failure,
-//! not even a panic, touches another link's.
+//! Collects what Belvo announces. Messages of one link are processed in order; those that need the
+//! same rows share a fetch. Links do not wait for each other, and no message's failure, not even a
+//! panic, touches another link's.
 
 #[cfg(panic = "abort")]
 compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
 
 mod accounts;
-mod announcement;
-mod failure;
+mod config;
+mod dead_letter;
+mod duplicates;
+mod ending;
+mod error;
 mod fetch;
+mod group;
 mod job;
-mod link;
-mod links;
-mod same_as;
+mod link_record;
+mod plan;
+mod received;
+mod retry;
 mod sweep;
+mod waiter;
 
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, stream};
 use shared::{
     belvo::Client,
+    domain::Deadlines,
     queue::{DeadLetters, Queue},
-    store::{Requests, Transactions},
+    store::{Control, Transactions},
 };
 use tokio::time::Instant;
 
-pub use failure::{CollectError, Patience};
-pub use shared::domain::Deadlines;
+pub use config::Config;
+pub use error::CollectError;
+pub use retry::RetryPolicy;
 
-/// Kept back from the time of an invocation, to hand unfinished work on and messages back.
-pub const TIME_TO_HAND_BACK: Duration = Duration::from_secs(10);
-/// Links worked on at the same time in one invocation. They share the pace at which pages are read,
-/// and each holds two pages and the fingerprints of a part in memory.
+use crate::received::Received;
+
+/// Kept back from the time of an invocation, to continue unfinished work in another one and to give
+/// messages back.
+pub const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(10);
+/// Links processed at the same time in one invocation. They share the rate at which pages are read,
+/// and each holds two pages and the digests of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
-pub struct Collect {
-    /// Belvo's API.
+pub struct App {
     pub belvo: Client,
-    /// Where retrievals are recorded.
-    pub requests: Requests,
-    /// Where rows are stored.
+    pub control: Control,
     pub transactions: Transactions,
-    /// Where messages come from.
+    /// Where continuations go, and where messages wait to be retried.
     pub queue: Queue,
-    /// Where messages go that are given up.
     pub dead_letters: DeadLetters,
     /// A listing of more rows is fetched in parts of fewer days. What is held in memory is two
-    /// pages, and a fingerprint of each row of a part.
+    /// pages, and a digest of each row of a part.
     pub rows_per_part: u64,
-    /// How long a message is tried.
-    pub patience: Patience,
-    /// How long a request may go unanswered.
+    pub retry_policy: RetryPolicy,
     pub deadlines: Deadlines,
 }
 
-/// Works a batch off and names the messages that have to come back. The others are done: stored,
-/// recorded, handed on as a continuation, or given up into the dead-letter queue.
-pub async fn handle(collect: &Collect, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
-    let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_HAND_BACK);
-    let links = by_group(event.records)
+/// Processes a batch and names the messages that are to be retried. The others are done: stored,
+/// recorded, continued in a message of their own, or moved to the dead-letter queue.
+pub async fn handle(app: &App, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
+    let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_GIVE_BACK);
+    let messages = event.records.into_iter().map(Received::from).collect();
+    let groups = received::by_group(messages)
         .into_iter()
-        .map(|messages| link::work_off(collect, messages, deadline));
-    let failed: Vec<Vec<SqsMessage>> = stream::iter(links)
+        .map(|messages| group::process(app, messages, deadline));
+    let failed: Vec<Vec<Received>> = stream::iter(groups)
         .buffer_unordered(LINKS_AT_ONCE)
         .collect()
         .await;
+
     let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = failed
-        .into_iter()
-        .flatten()
-        .filter_map(failure_of)
-        .collect();
+    response.batch_item_failures = failed.into_iter().flatten().map(failure_of).collect();
     response
 }
 
-/// The messages of each group, in their order.
-fn by_group(messages: Vec<SqsMessage>) -> Vec<Vec<SqsMessage>> {
-    let mut groups: Vec<(Option<String>, Vec<SqsMessage>)> = Vec::new();
-    for message in messages {
-        let group = link::group(&message).map(str::to_owned);
-        match groups.iter_mut().find(|(known, _)| *known == group) {
-            Some((_, messages)) => messages.push(message),
-            None => groups.push((group, vec![message])),
-        }
-    }
-    groups.into_iter().map(|(_, messages)| messages).collect()
-}
-
-fn failure_of(message: SqsMessage) -> Option<BatchItemFailure> {
+fn failure_of(message: Received) -> BatchItemFailure {
     let mut failure = BatchItemFailure::default();
-    failure.item_identifier = message.message_id?;
-    Some(failure)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(id: &str, group: &str) -> SqsMessage {
-        let mut message = SqsMessage::default();
-        message.message_id = Some(id.to_owned());
-        message
-            .attributes
-            .insert("MessageGroupId".to_owned(), group.to_owned());
-        message
-    }
-
-    #[test]
-    fn messages_of_a_link_stay_together_and_in_order() {
-        let batch = vec![message("1", "a"), message("2", "b"), message("3", "a")];
-        let ids: Vec<Vec<_>> = by_group(batch)
-            .into_iter()
-            .map(|group| {
-                group
-                    .into_iter()
-                    .map(|message| message.message_id.unwrap())
-                    .collect()
-            })
-            .collect();
-        assert_eq!(ids, [vec!["1", "3"], vec!["2"]]);
-    }
+    failure.item_identifier = message.id;
+    failure
 }

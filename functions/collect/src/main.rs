@@ -2,15 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{Collect, Deadlines, Patience, handle};
+use collect::{App, Config, RetryPolicy, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
     belvo::Client,
-    config::{self, CollectConfig},
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Requests, Transactions},
+    store::{Control, Transactions},
     telemetry,
 };
 
@@ -19,40 +18,34 @@ const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(config::log_level());
-    let config = CollectConfig::from_env()?;
+    telemetry::init(env!("CARGO_PKG_NAME"));
+    let config = Config::from_env()?;
     let aws = sdk_config(CallBudget::PATIENT)?;
-    let collect = Collect {
-        belvo: Client::new(
-            config.belvo_base_url,
-            CachedSecret::new(&aws, config.belvo_secret_arn),
-        )?
-        .with_pages_per_30_s(config.pages_per_30_s),
-        requests: Requests::new(&aws, config.requests_table),
+    let keys = CachedSecret::new(&aws, config.belvo_secret_arn);
+    let app = App {
+        belvo: Client::new(config.belvo_base_url, keys)?.with_pages_per_30_s(config.pages_per_30_s),
+        control: Control::open(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         rows_per_part: config.rows_per_part.into(),
-        deadlines: Deadlines {
-            due_s: config.request_due_s,
-            expires_s: config.request_expires_s,
-        },
-        patience: Patience {
+        deadlines: config.deadlines,
+        retry_policy: RetryPolicy {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),
         },
     };
+
     // During INIT, so that the first message finds open connections and known keys.
-    warm_up(async { tokio::join!(collect.belvo.warm_up(), collect.requests.warm_up()) }).await;
+    warm_up(async { tokio::join!(app.belvo.warm_up(), app.control.warm_up()) }).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         // `cargo lambda watch` names a deadline in the past, which is none: then the function's own
         // timeout holds.
-        let time_left = event
-            .context
-            .deadline()
+        let deadline = event.context.deadline();
+        let time_left = deadline
             .duration_since(SystemTime::now())
             .unwrap_or(TIMEOUT);
-        Ok::<_, Error>(handle(&collect, event.payload, time_left).await)
+        Ok::<_, Error>(handle(&app, event.payload, time_left).await)
     }))
     .await
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{
     domain::{RequestId, Resource, Timestamp},
+    http,
+    problem::Problem,
     store::Version,
 };
 
-/// One version.
+use crate::{App, parameters, unavailable};
+
 #[derive(Serialize)]
-pub(crate) struct VersionView<'a> {
+struct VersionView<'a> {
     observed_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_by: Option<&'a RequestId>,
@@ -29,8 +33,30 @@ pub(crate) struct VersionView<'a> {
     row: BTreeMap<&'static str, Value>,
 }
 
+pub(crate) async fn show(
+    app: &App,
+    request: &Request,
+    resource: Resource,
+) -> Result<Response<Body>, Problem> {
+    let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
+    let versions = app.transactions.of(resource).history(&link, &id).await;
+    let versions = versions.map_err(unavailable)?;
+    let Some(latest) = versions.last() else {
+        return Err(Problem::not_found(
+            "No row with this id was ever stored for this link.",
+        ));
+    };
+
+    let history = json!({
+        "id": id,
+        "same_as": latest.duplicate_of,
+        "versions": views(&versions, resource),
+    });
+    Ok(http::json(StatusCode::OK, &history))
+}
+
 /// The versions, oldest first.
-pub(crate) fn view(versions: &[Version], resource: Resource) -> Vec<VersionView<'_>> {
+fn views(versions: &[Version], resource: Resource) -> Vec<VersionView<'_>> {
     let name = if resource == Resource::TRANSACTIONS {
         "transaction"
     } else {

@@ -1,28 +1,28 @@
 //! The query function.
 
 use lambda_http::{Error, Request, service_fn};
-use query::{Query, handle};
+use query::{App, Config, handle};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
-    config::{self, QueryConfig},
-    store::{Requests, Transactions},
+    store::{Control, Transactions},
     telemetry,
 };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(config::log_level());
-    let config = QueryConfig::from_env()?;
+    telemetry::init(env!("CARGO_PKG_NAME"));
+    let config = Config::from_env()?;
     let aws = sdk_config(CallBudget::PROMPT)?;
-    let query = Query {
-        requests: Requests::new(&aws, config.requests_table),
+    let app = App {
+        control: Control::open(&aws, config.requests_table),
         transactions: Transactions::new(&aws, config.transactions_table),
         limits: config.limits,
     };
+
     // During INIT, so that the first query finds an open connection.
-    warm_up(query.requests.warm_up()).await;
+    warm_up(app.control.warm_up()).await;
     lambda_http::run(service_fn(async |request: Request| {
-        Ok::<_, Error>(handle(&query, request).await)
+        Ok::<_, Error>(handle(&app, request).await)
     }))
     .await
 }

@@ -1,5 +1,7 @@
 //! Path and query parameters of the read routes.
 
+use std::fmt::Display;
+
 use lambda_http::Request;
 use shared::{
     domain::{
@@ -10,68 +12,58 @@ use shared::{
     store::{Cursor, Filter},
 };
 
-const DEFAULT_LIMIT: usize = 100;
+const DEFAULT_LIMIT: u16 = 100;
 /// A Lambda answers at most 6 MB; 500 of the largest documented rows, accounts included, have 3 MB.
-const MAX_LIMIT: usize = 500;
+const MAX_LIMIT: u16 = 500;
 
 pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
-    RequestId::parse(&path_parameter(request, "id"))
-        .map_err(|error| Problem::field("id", format!("id {error}")))
+    named("id", RequestId::parse(&path_parameter(request, "id")))
 }
 
-pub(crate) fn transaction_id(request: &Request) -> Result<TransactionId, Problem> {
-    TransactionId::parse(&path_parameter(request, "id"))
-        .map_err(|error| Problem::field("id", format!("id {error}")))
+pub(crate) fn row_id(request: &Request) -> Result<TransactionId, Problem> {
+    named("id", TransactionId::parse(&path_parameter(request, "id")))
+}
+
+pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {
+    let account = path_parameter(request, "account");
+    named("account", AccountId::parse(&account))
+}
+
+pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {
+    named("link", LinkId::parse(&path_parameter(request, "link")))
 }
 
 /// A resource by its name. Transactions, which have accounts and marks, are read by routes of their
 /// own.
 pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
-    let others = || {
-        RESOURCES
-            .iter()
-            .filter(|resource| **resource != Resource::TRANSACTIONS)
-    };
+    let is_other = |resource: &&Resource| **resource != Resource::TRANSACTIONS;
+    let others: Vec<_> = RESOURCES.iter().filter(is_other).collect();
     let name = path_parameter(request, "resource");
-    others()
-        .find(|resource| resource.name() == name)
-        .copied()
-        .ok_or_else(|| {
-            let known: Vec<_> = others().map(|resource| resource.name()).collect();
-            Problem::not_found(format!(
-                "no such resource here; known are {}",
-                known.join(", ")
-            ))
-        })
-}
 
-pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {
-    let account = AccountId::parse(&path_parameter(request, "account"));
-    account.map_err(|error| Problem::field("account", format!("account {error}")))
-}
-
-pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {
-    LinkId::parse(&path_parameter(request, "link"))
-        .map_err(|error| Problem::field("link", format!("link {error}")))
+    let found = others.iter().find(|resource| resource.name() == name);
+    found.map(|resource| **resource).ok_or_else(|| {
+        let known: Vec<_> = others.iter().map(|resource| resource.name()).collect();
+        Problem::not_found(format!("Unknown resource. Known are {}.", known.join(", ")))
+    })
 }
 
 pub(crate) fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
-    query_parameter(request, "cursor")
-        .map(|text| Cursor::parse(&text))
-        .transpose()
-        .map_err(|error| Problem::field("cursor", format!("cursor {error}")))
+    let Some(text) = query_parameter(request, "cursor") else {
+        return Ok(None);
+    };
+    named("cursor", Cursor::parse(&text)).map(Some)
 }
 
-pub(crate) fn limit(request: &Request) -> Result<usize, Problem> {
+pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {
     let Some(text) = query_parameter(request, "limit") else {
         return Ok(DEFAULT_LIMIT);
     };
     match text.parse() {
         Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(Problem::field(
-            "limit",
-            format!("limit must be a number from 1 to {MAX_LIMIT}"),
-        )),
+        _ => {
+            let detail = format!("limit must be a number from 1 to {MAX_LIMIT}");
+            Err(Problem::field("limit", detail))
+        }
     }
 }
 
@@ -84,16 +76,15 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
             "date_from must not be after date_to",
         ));
     }
+
     let cursor = cursor(request)?;
-    if cursor
-        .as_ref()
-        .is_some_and(|cursor| !cursor.is_within(date_from.as_deref(), date_to.as_deref()))
-    {
-        return Err(Problem::field(
-            "cursor",
-            "cursor belongs to a listing with other dates",
-        ));
+    let is_of_these_days =
+        |cursor: &Cursor| cursor.is_within(date_from.as_deref(), date_to.as_deref());
+    if !cursor.as_ref().is_none_or(is_of_these_days) {
+        let detail = "cursor belongs to a listing with other dates";
+        return Err(Problem::field("cursor", detail));
     }
+
     let filter = Filter {
         date_from,
         date_to,
@@ -111,10 +102,16 @@ pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
     };
     let instant =
         Timestamp::parse(&text).or_else(|| Timestamp::parse(&format!("{text}T23:59:59.999Z")));
-    let detail = "as_of must be a timestamp such as 2026-03-01T12:00:00Z, or a calendar day written YYYY-MM-DD";
+    let detail = "as_of must be a timestamp such as 2026-03-01T12:00:00Z, or a calendar day \
+                  written YYYY-MM-DD";
     instant
         .map(Some)
         .ok_or_else(|| Problem::field("as_of", detail))
+}
+
+/// A value, or the problem that names its parameter.
+fn named<T>(parameter: &str, value: Result<T, impl Display>) -> Result<T, Problem> {
+    value.map_err(|error| Problem::field(parameter, format!("{parameter} {error}")))
 }
 
 fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {

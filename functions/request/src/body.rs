@@ -1,33 +1,23 @@
 //! The body of `POST /requests`.
 
 use shared::{
-    belvo::Retrieval,
-    domain::{AccountId, Dates, Direction, Resource, Window},
+    domain::{AccountId, Dates, Direction, Resource, Retrieval, Window},
     problem::Problem,
 };
 use time::Date;
 
 use crate::fields::{Fields, link_id};
 
-const SHAPE: &str = r#"the body must be a JSON object such as {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "date_from": "2026-01-01", "date_to": "2026-01-31"}"#;
+const SHAPE: &str = "The body must be a JSON object such as \
+    {\"link\": \"bcca0da9-a4c6-4830-9676-1d54682851d9\", \
+    \"date_from\": \"2026-01-01\", \"date_to\": \"2026-01-31\"}.";
 
 /// Reads and validates the body. Unknown fields are refused: a misspelt `account` would spend a
 /// retrieval on all accounts.
 pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     let mut fields = Fields::parse(body, SHAPE)?;
     let link = fields.required("link")?;
-    let resource = match fields.optional("resource")? {
-        None => Resource::TRANSACTIONS,
-        Some(name) => Resource::by_name(&name).ok_or_else(|| {
-            Problem::field(
-                "resource",
-                format!(
-                    "resource must be one of {}, or be left out",
-                    Resource::names()
-                ),
-            )
-        })?,
-    };
+    let resource = resource(&mut fields)?;
     let window = window(&mut fields, resource, today)?;
     let account = account(&mut fields, resource)?;
     let direction = direction(&mut fields, resource)?;
@@ -42,13 +32,26 @@ pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     })
 }
 
+fn resource(fields: &mut Fields) -> Result<Resource, Problem> {
+    let Some(name) = fields.optional("resource")? else {
+        return Ok(Resource::TRANSACTIONS);
+    };
+    Resource::by_name(&name).ok_or_else(|| {
+        let known = Resource::names();
+        Problem::field(
+            "resource",
+            format!("resource must be one of {known}, or be left out"),
+        )
+    })
+}
+
 /// The days, where the resource takes them.
 fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option<Window>, Problem> {
     let given = ["date_from", "date_to"]
         .into_iter()
         .find(|name| fields.has(name));
     match (resource.dates(), given) {
-        (Dates::None, Some(name)) => return Err(untaken(name, resource)),
+        (Dates::None, Some(name)) => return Err(not_taken(name, resource)),
         (Dates::None | Dates::Optional, None) => return Ok(None),
         (Dates::Required, _) | (Dates::Optional, Some(_)) => {}
     }
@@ -59,13 +62,13 @@ fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option
         .map_err(|error| Problem::field(error.field(), error.to_string()))
 }
 
-/// The account, if one is named. Only transactions have accounts.
+/// The account, if one is named.
 fn account(fields: &mut Fields, resource: Resource) -> Result<Option<AccountId>, Problem> {
     let Some(id) = fields.optional("account")? else {
         return Ok(None);
     };
-    if resource != Resource::TRANSACTIONS {
-        return Err(untaken("account", resource));
+    if !resource.has_accounts() {
+        return Err(not_taken("account", resource));
     }
     AccountId::parse(&id)
         .map(Some)
@@ -76,7 +79,7 @@ fn account(fields: &mut Fields, resource: Resource) -> Result<Option<AccountId>,
 fn direction(fields: &mut Fields, resource: Resource) -> Result<Option<Direction>, Problem> {
     if !resource.has_type() {
         return if fields.has("type") {
-            Err(untaken("type", resource))
+            Err(not_taken("type", resource))
         } else {
             Ok(None)
         };
@@ -91,10 +94,10 @@ fn direction(fields: &mut Fields, resource: Resource) -> Result<Option<Direction
     }
 }
 
-fn untaken(field: &str, resource: Resource) -> Problem {
+fn not_taken(field: &str, resource: Resource) -> Problem {
     Problem::field(
         field,
-        format!("a retrieval of {} takes no {field}", resource.name()),
+        format!("{} cannot be retrieved by {field}", resource.name()),
     )
 }
 

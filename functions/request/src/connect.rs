@@ -1,4 +1,4 @@
-//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to mend
+//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to repair
 //! one.
 
 use lambda_http::{
@@ -12,54 +12,54 @@ use shared::{
     domain::LinkId,
     http,
     problem::Problem,
+    secret::ExposeSecret,
+    telemetry::event,
 };
 use url::Url;
 
 use crate::{
-    Requesting,
+    App,
     fields::{Fields, link_id},
-    repeatable,
+    problems,
 };
 
-const SHAPE: &str = r#"the body must be a JSON object such as {"identification": {"type": "CPF", "number": "76109277673", "name": "Ralph Bragg"}, "callback_urls": {"success": "app://success", "exit": "app://exit", "event": "app://event"}}, or one with the link to mend: {"link": "bcca0da9-a4c6-4830-9676-1d54682851d9", "callback_urls": {...}}"#;
-/// What `purpose` may have at most ("maxLength" in Belvo's OpenAPI; Belvo's guide says 600).
+const SHAPE: &str = "The body must be a JSON object such as \
+    {\"identification\": {\"type\": \"CPF\", \"number\": \"76109277673\", \
+    \"name\": \"Ralph Bragg\"}, \"callback_urls\": {\"success\": \"app://success\", \
+    \"exit\": \"app://exit\", \"event\": \"app://event\"}}, or one with the link to repair: \
+    {\"link\": \"bcca0da9-a4c6-4830-9676-1d54682851d9\", \"callback_urls\": {...}}.";
+/// The most characters of `purpose` ("maxLength" in Belvo's OpenAPI; Belvo's guide says 600).
 const LONGEST_PURPOSE: usize = 140;
-/// The longest callback address taken.
+/// The longest callback address.
 const LONGEST_URL: usize = 2_048;
 
 /// Mints a token and answers 201 with the address to send the user's browser to. The token opens
-/// the widget once, within ten minutes. Costs nothing at Belvo, so it may be asked for again.
-pub(crate) async fn mint(
-    requesting: &Requesting,
-    request: &Request,
-    gateway_request_id: &str,
-) -> Result<Response<Body>, Problem> {
+/// the widget once, within ten minutes. It costs nothing at Belvo, so the call is safe to repeat.
+pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let asked = parse(request.body().as_ref())?;
-    let token = requesting
-        .belvo
-        .widget_token(&asked)
-        .await
-        .map_err(|error| repeatable(&error, gateway_request_id))?;
+    let token = app.belvo.widget_token(&asked).await;
+    let token = token.map_err(|error| problems::of_call(&error))?;
+
     let (external_id, link) = match &asked.aim {
         WidgetAim::Connect(connecting) => (Some(connecting.external_id.as_str()), None),
         WidgetAim::Update(link) => (None, Some(link)),
     };
     tracing::info!(
-        gateway.request_id = gateway_request_id,
+        event = event::WIDGET_TOKEN_MINTED,
         link.id = link.map(LinkId::as_str),
         "widget token minted"
     );
+
     let answer = json!({
-        "widget_url": asked.address(&requesting.widget_url, &token).as_str(),
-        "access_token": token.access.expose(),
+        "widget_url": asked.address(&app.widget_url, &token).as_str(),
+        "access_token": token.access.expose_secret(),
         "expires_in_s": TOKEN_LIFE_S,
         "external_id": external_id,
         "link": link,
     });
     let mut response = http::json(StatusCode::CREATED, &answer);
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(CACHE_CONTROL, no_store);
     Ok(response)
 }
 
@@ -69,12 +69,13 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
     let locale = fields.one_of("locale", &["pt", "en", "es"])?;
     let aim = if fields.has("link") {
         let aim = WidgetAim::Update(link_id(&fields.required("link")?)?);
-        fields.end("link, callback_urls and locale, where a link is to be mended")?;
+        fields.end("link, callback_urls and locale, where a link is to be repaired")?;
         aim
     } else {
         let connecting = connecting(&mut fields)?;
         fields.end(
-            "external_id, identification, locale, purpose, terms_and_conditions_url, access_mode, callback_urls and link",
+            "external_id, identification, locale, purpose, terms_and_conditions_url, \
+             access_mode, callback_urls and link",
         )?;
         WidgetAim::Connect(Box::new(connecting))
     };
@@ -86,33 +87,38 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
 }
 
 fn connecting(fields: &mut Fields) -> Result<Connecting, Problem> {
-    let external_id = match fields.optional("external_id")? {
-        Some(id) => external_id(id)?,
-        None => uuid::Uuid::new_v4().to_string(),
-    };
-    let purpose = fields.optional("purpose")?;
-    if purpose
-        .as_ref()
-        .is_some_and(|purpose| purpose.chars().count() > LONGEST_PURPOSE)
-    {
-        return Err(Problem::field(
-            "purpose",
-            format!("purpose may have {LONGEST_PURPOSE} characters"),
-        ));
-    }
-    let terms_and_conditions_url = fields.optional("terms_and_conditions_url")?;
-    let secure = |url: &String| Url::parse(url).is_ok_and(|url| url.scheme() == "https");
-    if !terms_and_conditions_url.as_ref().is_none_or(secure) {
-        let detail = "terms_and_conditions_url must be an https:// address";
-        return Err(Problem::field("terms_and_conditions_url", detail));
-    }
     Ok(Connecting {
-        external_id,
+        external_id: match fields.optional("external_id")? {
+            Some(id) => external_id(id)?,
+            None => uuid::Uuid::new_v4().to_string(),
+        },
+        purpose: purpose(fields)?,
+        terms_and_conditions_url: terms_and_conditions_url(fields)?,
         identification: identification(fields.object("identification")?)?,
         access_mode: fields.one_of("access_mode", &["recurrent", "single"])?,
-        purpose,
-        terms_and_conditions_url,
     })
+}
+
+fn purpose(fields: &mut Fields) -> Result<Option<String>, Problem> {
+    let purpose = fields.optional("purpose")?;
+    let is_too_long = |purpose: &String| purpose.chars().count() > LONGEST_PURPOSE;
+    if purpose.as_ref().is_some_and(is_too_long) {
+        let detail = format!("purpose must have at most {LONGEST_PURPOSE} characters");
+        return Err(Problem::field("purpose", detail));
+    }
+    Ok(purpose)
+}
+
+fn terms_and_conditions_url(fields: &mut Fields) -> Result<Option<String>, Problem> {
+    const NAME: &str = "terms_and_conditions_url";
+    let address = fields.optional(NAME)?;
+    let is_https = |address: &String| Url::parse(address).is_ok_and(|url| url.scheme() == "https");
+    if address.as_ref().is_none_or(is_https) {
+        Ok(address)
+    } else {
+        let detail = format!("{NAME} must be an https:// address");
+        Err(Problem::field(NAME, detail))
+    }
 }
 
 /// Belvo's rule: 3 to 256 letters, digits, `-` and `_` (`external_id` in Belvo's OpenAPI), which
@@ -138,29 +144,21 @@ fn identification(mut fields: Fields) -> Result<Identification, Problem> {
     let name = fields.required("name")?;
     fields.end("type, number and name")?;
     // A CNPJ may have letters from July 2026 on (Receita Federal, "CNPJ alfanumérico").
-    let (fits, must) = match kind.as_str() {
-        "CPF" => (
-            number.len() == 11 && number.bytes().all(|b| b.is_ascii_digit()),
-            "11 digits",
-        ),
-        _ => (
-            number.len() == 14 && number.bytes().all(|b| b.is_ascii_alphanumeric()),
-            "14 digits or letters",
-        ),
+    let (length, alphabet, must): (_, fn(&u8) -> bool, _) = match kind.as_str() {
+        "CPF" => (11, u8::is_ascii_digit, "11 digits"),
+        _ => (14, u8::is_ascii_alphanumeric, "14 digits or letters"),
     };
-    if !fits {
-        return Err(Problem::field(
-            "identification.number",
-            format!("the number of a {kind} must have {must}"),
-        ));
+    if number.len() != length || !number.as_bytes().iter().all(alphabet) {
+        let detail = format!("the number of a {kind} must have {must}");
+        return Err(Problem::field("identification.number", detail));
     }
     if name.trim().is_empty() {
         return Err(Problem::field("identification.name", "the name is missing"));
     }
     Ok(Identification {
         kind,
-        number: number.as_str().into(),
-        name: name.as_str().into(),
+        number: number.into(),
+        name: name.into(),
     })
 }
 
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_mended_in_update_mode() {
+    fn a_link_is_repaired_in_update_mode() {
         let mut body = good();
         body.as_object_mut().unwrap().remove("identification");
         body["link"] = json!("bcca0da9-a4c6-4830-9676-1d54682851d9");

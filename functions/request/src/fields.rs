@@ -1,16 +1,18 @@
 //! The fields of a JSON body, taken out one by one, so that what is left is unknown.
 
-use lambda_http::http::StatusCode;
 use serde_json::{Map, Value};
-use shared::{domain::LinkId, problem::Problem};
+use shared::{
+    domain::LinkId,
+    problem::{Problem, ProblemKind},
+};
 
-/// Fields that nobody has read yet.
+/// Fields that have not been read yet.
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Reads a body that is a JSON object; `shape` tells the caller how one looks.
     pub(crate) fn parse(body: &[u8], shape: &str) -> Result<Self, Problem> {
-        let invalid = |_| Problem::new(StatusCode::BAD_REQUEST, "invalid-body", shape);
+        let invalid = |_| Problem::new(ProblemKind::InvalidBody, shape);
         serde_json::from_slice(body).map(Self).map_err(invalid)
     }
 
@@ -58,7 +60,7 @@ impl Fields {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Refuses fields that nobody has read: a misspelt one would change what is done.
+    /// Refuses fields that were not read: a misspelt one would change what is done.
     pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.keys().next() {
             Some(unknown) => Err(Problem::field(

@@ -1,14 +1,16 @@
-//! `Idempotency-Key`: the same request with the same key is carried out once ("The Idempotency-Key
+//! `Idempotency-Key`: the same request with the same key is processed once ("The Idempotency-Key
 //! HTTP Header Field", IETF draft).
 
-use lambda_http::{Request, http::StatusCode, tracing};
-use shared::{cause::chain, domain::RequestId, problem::Problem, store::Keyed};
-
-use crate::{
-    Requesting,
-    issue::{Asking, issue},
-    unavailable,
+use lambda_http::{Request, tracing};
+use shared::{
+    cause::chain,
+    domain::RequestId,
+    problem::{Problem, ProblemKind},
+    store::{IdempotencyKeys, KeyState},
+    telemetry::event,
 };
+
+use crate::{problems, retrieval_request::RetrievalRequest};
 
 const HEADER: &str = "idempotency-key";
 const LONGEST: usize = 255;
@@ -22,50 +24,48 @@ pub(crate) fn key(request: &Request) -> Result<Option<String>, Problem> {
         Ok(key) if (1..=LONGEST).contains(&key.len()) => Ok(Some(key.to_owned())),
         _ => Err(Problem::field(
             "Idempotency-Key",
-            "Idempotency-Key must be 1 to 255 printable ASCII characters",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
         )),
     }
 }
 
-/// Issues the retrieval, or repeats the answer that its key had. A request that came to nothing is
-/// forgotten: with the same key it may be sent again.
+/// Does the work of a request, or repeats the answer that its key had. A request that came to
+/// nothing is forgotten: it may be sent again with the same key.
 pub(crate) async fn once(
-    requesting: &Requesting,
-    asking: &Asking<'_>,
-    key: Option<&str>,
+    keys: &IdempotencyKeys,
+    key: &str,
+    asked: &RetrievalRequest,
+    work: impl Future<Output = Result<RequestId, Problem>>,
 ) -> Result<RequestId, Problem> {
-    let Some(key) = key else {
-        return issue(requesting, asking).await;
-    };
-    let requests = &requesting.requests;
-    let known = requests
-        .begin(key, &asking.retrieval.fingerprint(), asking.at)
-        .await;
-    match known.map_err(|error| unavailable(&error))? {
-        Keyed::Fresh => {}
-        Keyed::Answered(id) => return Ok(id),
-        Keyed::OtherRequest => {
-            let detail =
-                "this Idempotency-Key was sent with another body; use a new key for a new request";
-            return Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency-key-reused",
-                detail,
-            ));
+    let fingerprint = asked.retrieval.intent_key();
+    let state = keys.begin(key, &fingerprint, asked.at).await;
+    match state.map_err(|error| problems::unrecorded(&error))? {
+        KeyState::New => {}
+        KeyState::Answered(id) => return Ok(id),
+        KeyState::Reused => {
+            let detail = "This Idempotency-Key was sent with another body. Use a new key for a new \
+                          request.";
+            return Err(Problem::new(ProblemKind::IdempotencyKeyReused, detail));
         }
-        Keyed::InProgress => {
-            let detail = "the request with this Idempotency-Key is being carried out; ask again for its answer";
-            return Err(Problem::new(StatusCode::CONFLICT, "in-progress", detail).retry_after(2));
+        KeyState::InProgress => {
+            let detail = "The request with this Idempotency-Key is being processed. Retry for its \
+                          answer.";
+            return Err(Problem::new(ProblemKind::InProgress, detail).retry_after(2));
         }
     }
-    let outcome = issue(requesting, asking).await;
-    let noted = match &outcome {
-        Ok(id) => requests.answered(key, id).await,
-        Err(_) => requests.forget(key).await,
+
+    let outcome = work.await;
+    let recorded = match &outcome {
+        Ok(id) => keys.answered(key, id).await,
+        Err(_) => keys.forget(key).await,
     };
-    if let Err(error) = noted {
+    if let Err(error) = recorded {
         // The intent still keeps an equal retrieval from being sent twice.
-        tracing::warn!(gateway.request_id = asking.gateway_request_id, cause = %chain(&error), "answer not remembered");
+        tracing::warn!(
+            event = event::ANSWER_NOT_RECORDED,
+            cause = %chain(&error),
+            "the answer to the Idempotency-Key was not recorded"
+        );
     }
     outcome
 }

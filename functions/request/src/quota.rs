@@ -1,98 +1,80 @@
-//! Refuses what Belvo would refuse: each link has so many retrievals of transactions a month.
-//! Retrievals of other resources are not counted: the limits are Open Finance Brazil's.
+//! Refuses what Belvo would refuse: each customer has a limited number of retrievals of transactions
+//! a month. Retrievals of other resources are not counted: the limits are Open Finance Brazil's.
 
-use lambda_http::{http::StatusCode, tracing};
+use lambda_http::tracing;
 use shared::{
     belvo::{BelvoError, NO_RETRIEVAL_LEFT},
     cause::chain,
-    domain::{QuotaHolder, Resource, RetrievalClass},
-    problem::Problem,
-    store::Reservation,
+    domain::{Limits, Quota, QuotaHolder},
+    problem::{Problem, ProblemKind},
+    store::{Quotas, Reservation},
+    telemetry::event,
 };
 
-use crate::{Requesting, issue::Asking, unavailable};
+use crate::{problems, retrieval_request::RetrievalRequest};
 
 /// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor while it cannot be
 /// counted.
 pub(crate) async fn reserve(
-    requesting: &Requesting,
-    asking: &Asking<'_>,
+    quotas: &Quotas,
+    limits: Limits,
+    asked: &RetrievalRequest,
     holder: &QuotaHolder,
 ) -> Result<(), Problem> {
-    let Some(class) = class(asking) else {
+    let Some(class) = asked.class() else {
         return Ok(());
     };
-    let reservation = requesting
-        .requests
-        .reserve(holder, class, requesting.limits.of(class), asking.at)
-        .await;
-    match reservation.map_err(|error| unavailable(&error))? {
+
+    let limit = limits.of(class);
+    let reservation = quotas.reserve(holder, class, limit, asked.at).await;
+    match reservation.map_err(|error| problems::unrecorded(&error))? {
         Reservation::Granted => Ok(()),
-        Reservation::Exhausted => Err(refusal(requesting, asking, holder, class).await),
+        Reservation::Exhausted => {
+            let left = quotas.left(holder, limits, asked.at).await;
+            let left = left.map_err(|error| problems::unrecorded(&error))?;
+            let quota = left.into_iter().find(|quota| quota.class == class);
+            Err(refusal(asked, class.name(), quota))
+        }
     }
 }
 
-/// Brings the count in line with what Belvo said instead of accepting. A count that cannot be
-/// mended is one too high, and Belvo's own word still counts.
+/// Corrects the count by what Belvo said instead of accepting. A count that cannot be corrected is
+/// one too high, and Belvo's own refusal still applies.
 pub(crate) async fn settle(
-    requesting: &Requesting,
-    asking: &Asking<'_>,
+    quotas: &Quotas,
+    asked: &RetrievalRequest,
     holder: &QuotaHolder,
     error: &BelvoError,
 ) {
-    let (Some(class), link) = (class(asking), &asking.retrieval.link) else {
+    let Some(class) = asked.class() else {
         return;
     };
+
     let outcome = match error {
         BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT => {
-            requesting
-                .requests
-                .exhausted(holder, class, asking.at)
-                .await
+            quotas.exhaust(holder, class, asked.at).await
         }
-        _ => {
-            requesting
-                .requests
-                .give_back(holder, class, asking.at)
-                .await
-        }
+        _ => quotas.release(holder, class, asked.at).await,
     };
     if let Err(error) = outcome {
-        tracing::warn!(link.id = link.as_str(), cause = %chain(&error), "retrieval count not mended");
+        tracing::warn!(
+            event = event::QUOTA_NOT_CORRECTED,
+            link.id = asked.retrieval.link.as_str(),
+            cause = %chain(&error),
+            "the count of retrievals was not corrected"
+        );
     }
 }
 
-async fn refusal(
-    requesting: &Requesting,
-    asking: &Asking<'_>,
-    holder: &QuotaHolder,
-    class: RetrievalClass,
-) -> Problem {
-    let quotas = match requesting
-        .requests
-        .quotas(holder, requesting.limits, asking.at)
-        .await
-    {
-        Ok(quotas) => quotas,
-        Err(error) => return unavailable(&error),
-    };
+fn refusal(asked: &RetrievalRequest, class: &str, quota: Option<Quota>) -> Problem {
     let detail = format!(
-        "this link's customer has no {} retrieval left this month; nothing was sent to Belvo",
-        class.name()
+        "This link's customer has no {class} retrieval left this month. Nothing was sent to Belvo."
     );
-    let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota-exhausted", detail);
-    let Some(quota) = quotas.into_iter().find(|quota| quota.class == class) else {
+    let problem = Problem::new(ProblemKind::QuotaExhausted, detail);
+    let Some(quota) = quota else {
         return problem;
     };
-    let seconds = quota
-        .resets_at
-        .map_or(0, |at| at.millis_since(asking.at) / 1_000);
-    problem.retry_after(seconds).with_quota(quota)
-}
 
-/// How a retrieval is counted, if it is.
-fn class(asking: &Asking<'_>) -> Option<RetrievalClass> {
-    let counted = asking.retrieval.resource == Resource::TRANSACTIONS;
-    let window = asking.retrieval.window.filter(|_| counted)?;
-    Some(RetrievalClass::of(&window, asking.at.day()))
+    let wait_s = quota.resets_at.map_or(0, |at| at.seconds_since(asked.at));
+    problem.retry_after(wait_s).with_quota(quota)
 }

@@ -1,6 +1,8 @@
-//! Takes Belvo's webhooks in: authenticate, validate, put into the queue, acknowledge. Nothing is
+//! Receives Belvo's webhooks: authenticate, validate, put into the queue, acknowledge. Nothing is
 //! acknowledged before the queue holds it, and nothing of the body is believed beyond which link to
 //! look at.
+
+mod config;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -10,31 +12,41 @@ use lambda_http::{
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    belvo::{Subject, mentioned_request_id},
+    aws::CallBudget,
+    belvo::mentioned_request_id,
     cause::chain,
+    domain::Timestamp,
     http,
-    problem::Problem,
-    queue::{Delivery, Queue},
-    secret::{CachedSecret, SecretError, SecretText},
+    problem::{Problem, ProblemKind},
+    queue::{Delivery, Queue, Task},
+    secret::{self, CachedSecret, SecretError, SecretString},
+    telemetry::event,
 };
 
-/// The largest body taken. Belvo's documented webhooks are below 1 KB.
+pub use config::Config;
+
+/// The largest body accepted. Belvo's documented webhooks are below 1 KB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Belvo gives up after five seconds; what is not queued by now is refused, so that Belvo sends it
 /// again.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(3_800);
 
+/// How long the calls to AWS may take, so that the answer comes in time.
+pub const CALL_BUDGET: CallBudget = CallBudget {
+    call: Duration::from_millis(3_200),
+    attempt: Duration::from_secs(1),
+};
+
 /// The document in the webhook secret: whole values of the `Authorization` header that Belvo may
 /// send. Two are valid while one replaces the other.
 #[derive(Clone, Deserialize)]
 pub struct WebhookSecret {
-    current: SecretText,
-    previous: Option<SecretText>,
+    current: SecretString,
+    previous: Option<SecretString>,
 }
 
 /// What the function needs to do its work.
-pub struct Webhook {
-    /// Where webhooks go.
+pub struct App {
     pub queue: Queue,
     /// What Belvo authenticates with.
     pub secret: CachedSecret<WebhookSecret>,
@@ -44,145 +56,139 @@ pub struct Webhook {
     pub allowed_source_ips: Vec<IpAddr>,
 }
 
-/// Answers one webhook. A refusal loses nothing: Belvo delivers again what was not acknowledged
-/// with 2xx.
-pub async fn handle(webhook: &Webhook, request: Request) -> Response<Body> {
-    let gateway_request_id = http::gateway_request_id(&request);
-    let outcome = tokio::time::timeout(
-        TIME_TO_ANSWER,
-        receive(webhook, &request, &gateway_request_id),
-    )
-    .await
-    .unwrap_or_else(|_| {
-        Err(Problem::unavailable(
-            "the queue did not take the webhook in time; deliver it again",
-        ))
-    });
-    match outcome {
-        Ok(delivery_id) => http::json(webhook.ack_status, &json!({ "delivery_id": delivery_id })),
-        Err(problem) => {
-            tracing::warn!(
-                gateway.request_id = gateway_request_id,
-                http.status = problem.status(),
-                problem = problem.kind(),
-                "webhook refused"
-            );
-            problem.at_gateway(&gateway_request_id).into_response()
-        }
-    }
+/// Answers one webhook. A refusal loses nothing: Belvo delivers again what was not acknowledged with
+/// 2xx.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let too_late = || {
+        let problem = Problem::unavailable("The webhook was not queued in time. Deliver it again.");
+        log_refusal(&problem);
+        problem
+    };
+    let received = async {
+        let delivery_id = receive(app, &request).await.inspect_err(log_refusal)?;
+        let body = json!({ "delivery_id": delivery_id });
+        Ok(http::json(app.ack_status, &body))
+    };
+    http::answer(&request, TIME_TO_ANSWER, too_late, received).await
 }
 
-/// Takes one webhook in and returns the id of the delivery.
-async fn receive(
-    webhook: &Webhook,
-    request: &Request,
-    gateway_request_id: &str,
-) -> Result<String, Problem> {
-    authenticate(webhook, request).await?;
-    let body = request.body().as_ref();
-    if body.len() > MAX_BODY_BYTES {
-        let detail = format!(
-            "a webhook may have {MAX_BODY_BYTES} bytes; this one has {}",
-            body.len()
-        );
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            detail,
-        ));
-    }
-    let invalid = |detail: String, field| {
-        Problem::new(StatusCode::BAD_REQUEST, "invalid-webhook", detail)
-            .about(field)
-            .for_request(mentioned_request_id(body))
-    };
-    let text = std::str::from_utf8(body)
-        .map_err(|_| invalid("the body must be UTF-8".to_owned(), None))?;
-    let delivery = Delivery::of_webhook(text, gateway_request_id)
-        .map_err(|error| invalid(error.to_string(), error.field()))?;
-    enqueue(webhook, delivery, gateway_request_id).await
-}
-
-async fn enqueue(
-    webhook: &Webhook,
-    delivery: Delivery,
-    gateway_request_id: &str,
-) -> Result<String, Problem> {
-    let notification = &delivery.notification;
-    webhook.queue.send(&delivery).await.map_err(|error| {
-        tracing::error!(correlation.id = delivery.correlation_id, cause = %chain(&error), "webhook not queued");
-        Problem::unavailable("the webhook was not queued; deliver it again")
-            .for_request(notification.request_id.clone())
-    })?;
-    let webhook_type = match &notification.subject {
-        Subject::Rows(resource) => resource.webhook_type(),
-        Subject::Other(webhook_type) => webhook_type,
-    };
-    tracing::info!(
-        correlation.id = delivery.correlation_id,
-        gateway.request_id = gateway_request_id,
-        delivery.id = delivery.id,
-        link.id = notification.link.as_str(),
-        webhook.r#type = webhook_type,
-        webhook.code = notification.code,
-        body.bytes = delivery.webhook.get().len(),
-        "webhook queued"
+fn log_refusal(problem: &Problem) {
+    tracing::warn!(
+        event = event::WEBHOOK_REFUSED,
+        http.status = problem.status(),
+        problem = problem.kind().name(),
+        "webhook refused"
     );
+}
+
+/// Queues one webhook and returns the id of its delivery.
+async fn receive(app: &App, request: &Request) -> Result<String, Problem> {
+    check_address(app, request)?;
+    authenticate(app, request).await?;
+    let delivery = read(request)?;
+    enqueue(app, &delivery).await?;
     Ok(delivery.id)
 }
 
-/// Admits requests from the listed addresses that carry a valid `Authorization`, compared in
-/// constant time.
-async fn authenticate(webhook: &Webhook, request: &Request) -> Result<(), Problem> {
-    let allowed = &webhook.allowed_source_ips;
-    if !allowed.is_empty() && !http::source_ip(request).is_some_and(|ip| allowed.contains(&ip)) {
-        let detail = "webhooks are taken from the listed addresses only";
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "forbidden-address",
-            detail,
-        ));
+fn check_address(app: &App, request: &Request) -> Result<(), Problem> {
+    let allowed = &app.allowed_source_ips;
+    if allowed.is_empty() || http::source_ip(request).is_some_and(|ip| allowed.contains(&ip)) {
+        return Ok(());
     }
-    let sent = request
-        .headers()
-        .get(AUTHORIZATION)
-        .map_or(&b""[..], |value| value.as_bytes());
-    let unavailable = |error: SecretError| {
-        tracing::error!(cause = %chain(&error), "webhook secret not read");
-        Problem::unavailable("webhooks cannot be authenticated now; deliver it again")
+    let detail = "Webhooks are accepted from the listed addresses only.";
+    Err(Problem::new(ProblemKind::ForbiddenAddress, detail))
+}
+
+/// Admits requests that carry a valid `Authorization`, compared in constant time.
+async fn authenticate(app: &App, request: &Request) -> Result<(), Problem> {
+    let sent = match request.headers().get(AUTHORIZATION) {
+        Some(value) => value.as_bytes(),
+        None => b"",
     };
-    let known = webhook.secret.get().await.map_err(unavailable)?;
+    let known = app.secret.get().await.map_err(unauthenticated)?;
     if known.value.admits(sent) {
         return Ok(());
     }
+
     // The secret may have been rotated since it was read.
-    match webhook
+    match app
         .secret
         .newer_than(&known)
         .await
-        .map_err(unavailable)?
+        .map_err(unauthenticated)?
     {
         Some(newer) if newer.value.admits(sent) => Ok(()),
         _ => {
-            let detail =
-                "the Authorization header must be the value registered at Belvo for this webhook";
-            Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized",
-                detail,
-            ))
+            let detail = "The Authorization header must be the value registered at Belvo for this \
+                          webhook.";
+            Err(Problem::new(ProblemKind::Unauthorized, detail))
         }
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]
+fn unauthenticated(error: SecretError) -> Problem {
+    tracing::error!(
+        event = event::SECRET_UNREADABLE,
+        cause = %chain(&error),
+        "the webhook secret cannot be read"
+    );
+    Problem::unavailable("Webhooks cannot be authenticated now. Deliver it again.")
+}
+
+fn read(request: &Request) -> Result<Delivery, Problem> {
+    let body = request.body().as_ref();
+    if body.len() > MAX_BODY_BYTES {
+        let size = body.len();
+        let detail = format!("A webhook must have at most {MAX_BODY_BYTES} bytes, not {size}.");
+        return Err(Problem::new(ProblemKind::BodyTooLarge, detail));
+    }
+
+    let invalid = |detail: String, field| {
+        Problem::new(ProblemKind::InvalidWebhook, detail)
+            .about(field)
+            .for_request(mentioned_request_id(body))
+    };
+    let text = std::str::from_utf8(body);
+    let text = text.map_err(|_| invalid("the body must be UTF-8".to_owned(), None))?;
+    let gateway_request_id = http::gateway_request_id(request);
+    Delivery::new(text, &gateway_request_id, Timestamp::now())
+        .map_err(|error| invalid(error.to_string(), error.field()))
+}
+
+async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
+    let webhook = &delivery.webhook;
+    if let Err(error) = app.queue.send(&Task::Webhook(delivery.clone())).await {
+        tracing::error!(
+            event = event::WEBHOOK_NOT_QUEUED,
+            correlation.id = delivery.correlation_id,
+            cause = %chain(&error),
+            "the webhook was not queued"
+        );
+        return Err(
+            Problem::unavailable("The webhook was not queued. Deliver it again.")
+                .for_request(webhook.request_id.clone()),
+        );
+    }
+    tracing::info!(
+        event = event::WEBHOOK_QUEUED,
+        correlation.id = delivery.correlation_id,
+        delivery.id = delivery.id,
+        link.id = webhook.link.as_str(),
+        webhook.r#type = webhook.subject.webhook_type(),
+        webhook.code = webhook.code,
+        body.bytes = delivery.body.get().len(),
+        "webhook queued"
+    );
+    Ok(())
 }
 
 impl WebhookSecret {
     /// Both comparisons always run, so that the time does not tell which value nearly matched.
     fn admits(&self, sent: &[u8]) -> bool {
-        let current = self.current.matches(sent);
-        let previous = self
-            .previous
-            .as_ref()
-            .is_some_and(|previous| previous.matches(sent));
+        let current = secret::matches(&self.current, sent);
+        let previous = self.previous.as_ref();
+        let previous = previous.is_some_and(|previous| secret::matches(previous, sent));
         current | previous
     }
 }

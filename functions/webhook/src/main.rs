@@ -2,29 +2,29 @@
 
 use lambda_http::{Error, Request, service_fn};
 use shared::{
-    aws::{CallBudget, sdk_config, warm_up},
-    config::{self, WebhookConfig},
+    aws::{sdk_config, warm_up},
     queue::Queue,
     secret::CachedSecret,
     telemetry,
 };
-use webhook::{Webhook, handle};
+use webhook::{App, CALL_BUDGET, Config, handle};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init(config::log_level());
-    let config = WebhookConfig::from_env()?;
-    let aws = sdk_config(CallBudget::WEBHOOK)?;
-    let webhook = Webhook {
+    telemetry::init(env!("CARGO_PKG_NAME"));
+    let config = Config::from_env()?;
+    let aws = sdk_config(CALL_BUDGET)?;
+    let app = App {
         queue: Queue::new(&aws, config.queue_url),
         secret: CachedSecret::new(&aws, config.webhook_secret_arn),
         ack_status: config.ack_status,
         allowed_source_ips: config.allowed_source_ips,
     };
+
     // During INIT, so that the first webhook finds an open connection and a known secret.
-    warm_up(async { tokio::join!(webhook.queue.warm_up(), webhook.secret.get()) }).await;
+    warm_up(async { tokio::join!(app.queue.warm_up(), app.secret.get()) }).await;
     lambda_http::run(service_fn(async |request: Request| {
-        Ok::<_, Error>(handle(&webhook, request).await)
+        Ok::<_, Error>(handle(&app, request).await)
     }))
     .await
 }

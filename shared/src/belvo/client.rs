@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::json;
 use url::Url;
 
 use super::{
@@ -15,8 +14,8 @@ use super::{
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
-    domain::{AccountId, Days, Digest, Direction, LinkId, RequestId, Resource, Window},
-    secret::{CachedSecret, SecretText},
+    domain::{AccountId, RequestId, Resource, Retrieval, RowQuery},
+    secret::{CachedSecret, ExposeSecret, SecretString},
 };
 
 /// Rows per page: the largest Belvo serves (larger values become 1000, Belvo's OpenAPI).
@@ -36,46 +35,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Deserialize)]
 pub struct ApiKeys {
     /// User of the Basic authentication.
-    pub secret_id: SecretText,
+    pub secret_id: SecretString,
     /// Password of the Basic authentication.
-    pub secret_password: SecretText,
-}
-
-/// A retrieval to ask for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Retrieval {
-    /// What to retrieve.
-    pub resource: Resource,
-    /// Whose data.
-    pub link: LinkId,
-    /// Which days; absent where the resource has none, or needs none.
-    pub window: Option<Window>,
-    /// One account, or all.
-    pub account: Option<AccountId>,
-    /// Received or sent, where the resource asks for one of them.
-    pub direction: Option<Direction>,
-}
-
-impl Retrieval {
-    /// Equal for retrievals that bring the same.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        let mut parts = vec![
-            ("resource", json!(self.resource)),
-            ("link", json!(self.link)),
-            (
-                "window",
-                json!(self.window.map(|window| window.to_string())),
-            ),
-            ("account", json!(self.account)),
-        ];
-        parts.extend(self.direction.map(|direction| ("type", json!(direction))));
-        let parts = parts
-            .into_iter()
-            .map(|(name, part)| (name.to_owned(), part))
-            .collect();
-        hex::encode(Digest::of_object(&parts).as_bytes())
-    }
+    pub secret_password: SecretString,
 }
 
 /// Belvo's answer to a retrieval.
@@ -85,19 +47,6 @@ pub enum RetrievalOutcome {
     Accepted(RequestId),
     /// Belvo ignored the asynchronous mode and has the data ready to be read.
     Ready,
-}
-
-/// Which rows to read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scope {
-    /// What to read.
-    pub resource: Resource,
-    /// Whose rows.
-    pub link: LinkId,
-    /// Which days.
-    pub days: Days,
-    /// One account, or all.
-    pub account: Option<AccountId>,
 }
 
 /// Belvo's API. Keeps its connections; credentials go to the configured host only.
@@ -179,13 +128,13 @@ impl Client {
     }
 
     /// Reads the first page of a listing. Safe to repeat.
-    pub async fn first_page(&self, scope: &Scope) -> Result<Page, BelvoError> {
-        self.page(self.listing(scope, PAGE_SIZE)?).await
+    pub async fn first_page(&self, query: &RowQuery) -> Result<Page, BelvoError> {
+        self.page(self.listing(query, PAGE_SIZE)?).await
     }
 
     /// How many rows a listing has, by Belvo's count. Safe to repeat.
-    pub async fn count(&self, scope: &Scope) -> Result<u64, BelvoError> {
-        Ok(self.page(self.listing(scope, "1")?).await?.count)
+    pub async fn count(&self, query: &RowQuery) -> Result<u64, BelvoError> {
+        Ok(self.page(self.listing(query, "1")?).await?.count)
     }
 
     /// Reads a further page of a listing. Safe to repeat.
@@ -222,7 +171,10 @@ impl Client {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, BelvoError> {
         let keyed = |keys: &ApiKeys| {
-            Ok(request().basic_auth(keys.secret_id.expose(), Some(keys.secret_password.expose())))
+            Ok(request().basic_auth(
+                keys.secret_id.expose_secret(),
+                Some(keys.secret_password.expose_secret()),
+            ))
         };
         self.send_keyed(keyed).await
     }
@@ -246,25 +198,25 @@ impl Client {
 
     /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's
     /// OpenAPI, with the resource's own date.
-    fn listing(&self, scope: &Scope, page_size: &str) -> Result<Url, BelvoError> {
-        let mut url = self.resource_url(scope.resource)?;
-        let days = match (scope.days.first(), scope.days.last()) {
+    fn listing(&self, query: &RowQuery, page_size: &str) -> Result<Url, BelvoError> {
+        let mut url = self.resource_url(query.resource)?;
+        let days = match (query.days.first(), query.days.last()) {
             (Some(first), Some(last)) => Some(("range", format!("{first},{last}"))),
             (Some(first), None) => Some(("gte", first)),
             (None, Some(last)) => Some(("lte", last)),
             (None, None) => None,
         };
-        let days = scope
+        let days = query
             .resource
             .date_field()
             .zip(days)
             .map(|(field, (side, days))| (format!("{field}__{side}"), days));
         url.query_pairs_mut()
-            .append_pair("link", scope.link.as_str())
+            .append_pair("link", query.link.as_str())
             .append_pair("page_size", page_size)
             .extend_pairs(days)
             .extend_pairs(
-                scope
+                query
                     .account
                     .as_ref()
                     .map(|account| ("account", account.as_str())),
@@ -356,16 +308,12 @@ fn tls() -> ClientConfig {
 #[cfg(feature = "measured")]
 fn trust_also(roots: &mut RootCertStore) {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let authority = crate::config::bench_authority();
+    let authority = crate::aws::bench_authority();
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&authority).flatten());
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
-    use time::macros::date;
-
     use super::*;
 
     fn followed(next: &str) -> Result<NextPage, BelvoError> {
@@ -396,37 +344,6 @@ mod tests {
             followed("/api/transactions/?page=2"),
             Err(BelvoError::Unreadable(_))
         ));
-    }
-
-    fn retrieval(
-        resource: &str,
-        window: Option<Window>,
-        direction: Option<Direction>,
-    ) -> Retrieval {
-        let link = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
-        let resource = Resource::by_name(resource).unwrap();
-        Retrieval {
-            resource,
-            link,
-            window,
-            account: None,
-            direction,
-        }
-    }
-
-    #[test]
-    fn a_fingerprint_tells_retrievals_apart_and_is_kept_by_what_is_stored() {
-        let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
-        let prints = [
-            retrieval("transactions", Some(window), None),
-            retrieval("invoices", Some(window), Some(Direction::Inflow)),
-            retrieval("invoices", Some(window), Some(Direction::Outflow)),
-            retrieval("employments", Some(window), None),
-            retrieval("employments", None, None),
-        ]
-        .map(|retrieval| retrieval.fingerprint());
-        assert_eq!(prints.iter().collect::<HashSet<_>>().len(), prints.len());
-        assert_eq!(prints[0], "01658c717f4325173b10610023688f3916");
     }
 
     #[test]

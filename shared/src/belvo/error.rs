@@ -8,7 +8,13 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::wire::ErrorEntry;
-use crate::secret::SecretError;
+use crate::{
+    advice::{
+        Advice::{self, Alarm, Retry, Stop},
+        FIRST_RETRY,
+    },
+    secret::SecretError,
+};
 
 /// A call to Belvo that brought no data.
 #[derive(Debug, Error)]
@@ -62,19 +68,6 @@ pub enum BelvoError {
     #[error("the Belvo API keys could not be read")]
     Keys(#[from] SecretError),
 }
-
-/// What the caller does about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Advice {
-    /// Try again, not before this wait.
-    Retry(Duration),
-    /// This request has ended; others may go on.
-    Stop,
-    /// Nothing will work until somebody acts: keep the work and raise the alarm.
-    Alarm,
-}
-
-use Advice::{Alarm, Retry, Stop};
 
 /// One line of the classification. The first line that matches an answer counts; `code: ""` matches
 /// any. docs/ERRORS.md has the same table.
@@ -137,7 +130,7 @@ impl BelvoError {
             Self::Later { after, .. } => Retry(*after),
             Self::Rejected { .. } => Stop,
             Self::KeysRefused { .. } | Self::ForeignPage(_) | Self::Keys(_) => Alarm,
-            Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => seconds(3),
+            Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
         }
     }
 

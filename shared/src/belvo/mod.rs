@@ -9,12 +9,12 @@ mod webhook;
 mod widget;
 mod wire;
 
-pub use client::{ApiKeys, Client, Retrieval, RetrievalOutcome, Scope};
-pub use error::{Advice, BelvoError, NO_RETRIEVAL_LEFT};
+pub use client::{ApiKeys, Client, RetrievalOutcome};
+pub use error::{BelvoError, NO_RETRIEVAL_LEFT};
 pub use links::LinkDeletion;
 pub use pace::Pace;
 pub(crate) use webhook::json_fault;
-pub use webhook::{LINK_DELETED, Notification, NotificationError, Subject, mentioned_request_id};
+pub use webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id};
 pub use widget::{
     Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,
 };

@@ -8,7 +8,7 @@ use crate::domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 
 /// A webhook that says what happened and to which link.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Notification {
+pub struct Webhook {
     /// What kind of data it is about.
     pub subject: Subject,
     /// What happened, such as `historical_update`. An open vocabulary.
@@ -33,9 +33,20 @@ pub enum Subject {
     Other(String),
 }
 
-/// What keeps a body from being a notification; each reason names the field to mend.
+impl Subject {
+    /// Belvo's `webhook_type`.
+    #[must_use]
+    pub fn webhook_type(&self) -> &str {
+        match self {
+            Self::Rows(resource) => resource.webhook_type(),
+            Self::Other(webhook_type) => webhook_type,
+        }
+    }
+}
+
+/// What keeps a body from being a webhook; each reason names the field to mend.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum NotificationError {
+pub enum WebhookError {
     /// The body is no JSON object.
     #[error("the body must be a JSON object: {0}")]
     NotJson(String),
@@ -47,7 +58,7 @@ pub enum NotificationError {
     Invalid(&'static str, String),
 }
 
-impl NotificationError {
+impl WebhookError {
     /// The field that has to change, where it is one.
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
@@ -58,17 +69,17 @@ impl NotificationError {
     }
 }
 
-impl Notification {
+impl Webhook {
     /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented
     /// examples leave out each of the other fields somewhere. A request id that could not be a key
     /// counts as absent: the link says enough.
-    pub fn parse(body: &str) -> Result<Self, NotificationError> {
+    pub fn parse(body: &str) -> Result<Self, WebhookError> {
         let mut body: Map<String, Value> = serde_json::from_str(body)
-            .map_err(|error| NotificationError::NotJson(json_fault(&error)))?;
+            .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
         let webhook_type = required(&body, "webhook_type")?.to_owned();
         let code = required(&body, "webhook_code")?.to_owned();
         let link = LinkId::parse(required(&body, "link_id")?)
-            .map_err(|error| NotificationError::Invalid("link_id", error.to_string()))?;
+            .map_err(|error| WebhookError::Invalid("link_id", error.to_string()))?;
         let request_id = body
             .get("request_id")
             .and_then(Value::as_str)
@@ -92,7 +103,10 @@ impl Notification {
     /// transactions are not known.
     #[must_use]
     pub fn declared(&self) -> Option<Declared> {
-        if self.subject != Subject::Rows(Resource::TRANSACTIONS) {
+        let Subject::Rows(resource) = self.subject else {
+            return None;
+        };
+        if !resource.declares_totals() {
             return None;
         }
         let number = |field| self.data.get(field).and_then(Value::as_u64);
@@ -169,12 +183,12 @@ pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
 fn required<'a>(
     body: &'a Map<String, Value>,
     field: &'static str,
-) -> Result<&'a str, NotificationError> {
+) -> Result<&'a str, WebhookError> {
     let text = body
         .get(field)
         .and_then(Value::as_str)
         .filter(|text| !text.is_empty());
-    text.ok_or(NotificationError::Missing(field))
+    text.ok_or(WebhookError::Missing(field))
 }
 
 /// Where JSON broke, without a word of what it said: serde's own message quotes it.
@@ -195,13 +209,13 @@ mod tests {
 
     const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
 
-    fn parse(body: &Value) -> Result<Notification, NotificationError> {
-        Notification::parse(&body.to_string())
+    fn parse(body: &Value) -> Result<Webhook, WebhookError> {
+        Webhook::parse(&body.to_string())
     }
 
     #[test]
     fn the_documented_transactions_webhook_is_read() {
-        let notification = parse(&json!({
+        let webhook = parse(&json!({
             "webhook_id": "aadf41a1fc8e4f79a49f7f04027ac999",
             "webhook_type": "TRANSACTIONS", "process_type": "historical_update", "webhook_code": "historical_update",
             "link_id": LINK, "request_id": "4363b08b-51eb-4350-9c74-5df5ac92a7f6", "external_id": "your_external_id",
@@ -209,26 +223,23 @@ mod tests {
                      "first_transaction_date": "2023-01-03", "last_transaction_date": "2024-01-03"}
         }))
         .unwrap();
-        assert_eq!(notification.subject, Subject::Rows(Resource::TRANSACTIONS));
+        assert_eq!(webhook.subject, Subject::Rows(Resource::TRANSACTIONS));
         assert_eq!(
-            notification.request_id.as_ref().unwrap().as_str(),
+            webhook.request_id.as_ref().unwrap().as_str(),
             "4363b08b51eb43509c745df5ac92a7f6"
         );
-        assert_eq!(
-            notification.declared().unwrap().total_transactions,
-            Some(19)
-        );
-        assert_eq!(notification.failure(), None);
+        assert_eq!(webhook.declared().unwrap().total_transactions, Some(19));
+        assert_eq!(webhook.failure(), None);
     }
 
     #[test]
     fn type_code_and_link_are_enough() {
-        let notification =
+        let webhook =
             parse(&json!({"webhook_type": "PAYROLL", "webhook_code": "made_up", "link_id": LINK, "data": null}))
                 .unwrap();
-        assert_eq!(notification.subject, Subject::Other("PAYROLL".to_owned()));
+        assert_eq!(webhook.subject, Subject::Other("PAYROLL".to_owned()));
         assert_eq!(
-            (notification.request_id.clone(), notification.declared()),
+            (webhook.request_id.clone(), webhook.declared()),
             (None, None)
         );
     }
@@ -249,20 +260,17 @@ mod tests {
             Some("link_id")
         );
         assert_eq!(
-            Notification::parse("{\"link_id\": \"secret")
+            Webhook::parse("{\"link_id\": \"secret")
                 .unwrap_err()
                 .field(),
             None
         );
-        assert_eq!(
-            Notification::parse("[\"T\", \"c\"]").unwrap_err().field(),
-            None
-        );
+        assert_eq!(Webhook::parse("[\"T\", \"c\"]").unwrap_err().field(), None);
     }
 
     #[test]
     fn an_error_says_where_the_json_broke_but_not_what_it_said() {
-        let error = Notification::parse("{\"link_id\": secret-value}")
+        let error = Webhook::parse("{\"link_id\": secret-value}")
             .unwrap_err()
             .to_string();
         assert!(error.contains("line 1"), "{error}");

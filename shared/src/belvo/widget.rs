@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{ApiKeys, BelvoError, Client, client::read};
-use crate::{domain::LinkId, secret::SecretText};
+use crate::{
+    domain::LinkId,
+    secret::{ExposeSecret, SecretString},
+};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
 const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
@@ -62,9 +65,9 @@ pub struct Identification {
     /// `CPF` or `CNPJ`.
     pub kind: String,
     /// Its digits.
-    pub number: SecretText,
+    pub number: SecretString,
     /// The name.
-    pub name: SecretText,
+    pub name: SecretString,
 }
 
 impl fmt::Debug for Identification {
@@ -88,7 +91,7 @@ pub struct Callbacks {
 #[derive(Debug, Clone, Deserialize)]
 pub struct WidgetToken {
     /// For the widget's address.
-    pub access: SecretText,
+    pub access: SecretString,
 }
 
 #[derive(Serialize)]
@@ -141,8 +144,8 @@ impl Client {
         let request = |keys: &ApiKeys| {
             let body = TokenBody::new(
                 asked,
-                keys.secret_id.expose(),
-                keys.secret_password.expose(),
+                keys.secret_id.expose_secret(),
+                keys.secret_password.expose_secret(),
             );
             let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
             Ok(self
@@ -184,8 +187,8 @@ impl<'a> TokenBody<'a> {
                     terms_and_conditions_url: connecting.terms_and_conditions_url.as_deref(),
                     identification_info: [IdentificationBody {
                         kind: &connecting.identification.kind,
-                        number: connecting.identification.number.expose(),
-                        name: connecting.identification.name.expose(),
+                        number: connecting.identification.number.expose_secret(),
+                        name: connecting.identification.name.expose_secret(),
                     }],
                 }),
             },
@@ -200,7 +203,7 @@ impl WidgetRequest {
     pub fn address(&self, widget: &Url, token: &WidgetToken) -> Url {
         let mut url = widget.clone();
         url.query_pairs_mut()
-            .append_pair("access_token", token.access.expose())
+            .append_pair("access_token", token.access.expose_secret())
             .append_pair("locale", &self.locale)
             .append_pair("country_codes", "BR")
             .append_pair("integration_type", "openfinance");

@@ -31,23 +31,6 @@ pub enum BlockReason {
     Deleted,
 }
 
-/// A block as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BlockView {
-    #[serde(flatten)]
-    block: Block,
-    remedy: &'static str,
-}
-
-impl From<Block> for BlockView {
-    fn from(block: Block) -> Self {
-        Self {
-            block,
-            remedy: block.reason.remedy(),
-        }
-    }
-}
-
 impl BlockReason {
     /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree
     /// on the name of an ended consent. Not `login_error`: institutions in trouble answer so, too.

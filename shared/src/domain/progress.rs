@@ -56,9 +56,10 @@ pub struct Part {
     pub plan: Plan,
     /// Pages read, those of repeated fetches included.
     pub pages: u64,
-    /// Belvo's count on the first and on the last page of the latest fetch. They differ if rows
-    /// came or went meanwhile.
-    pub counts: (u64, u64),
+    /// Belvo's count on the first page of the latest fetch.
+    pub first_count: u64,
+    /// Belvo's count on its last page: another one if rows came or went meanwhile.
+    pub last_count: u64,
     /// The accounts of the rows.
     pub accounts: BTreeSet<AccountId>,
 }
@@ -68,7 +69,7 @@ impl Part {
     /// still meanwhile.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.counts.0 == self.counts.1 && self.plan.distinct() == self.counts.1
+        self.first_count == self.last_count && self.plan.distinct() == self.last_count
     }
 }
 
@@ -123,7 +124,7 @@ impl Progress {
     /// Leaves the rest to another invocation: by then, rows that this one wrote may have been given
     /// other days.
     #[must_use]
-    pub fn handed_on(self) -> Self {
+    pub fn continued(self) -> Self {
         Self {
             first_ever: false,
             ..self
@@ -148,7 +149,7 @@ impl Progress {
         self.pages += part.pages;
         self.rows += part.plan.distinct();
         // Of two counts the larger: what may be missing counts as missing.
-        self.counted += part.counts.0.max(part.counts.1);
+        self.counted += part.first_count.max(part.last_count);
         self.complete &= part.is_complete();
         self.new += part.plan.new;
         self.changed += part.plan.changed;
@@ -282,7 +283,8 @@ mod tests {
         Part {
             plan,
             pages: 1,
-            counts: (count, count),
+            first_count: count,
+            last_count: count,
             accounts: BTreeSet::new(),
         }
     }
@@ -462,7 +464,7 @@ mod tests {
     #[test]
     fn what_goes_on_later_no_longer_takes_the_link_for_empty() {
         let progress = Progress::new(year(), true, Timestamp::now());
-        assert!(progress.first_ever && !progress.handed_on().first_ever);
+        assert!(progress.first_ever && !progress.continued().first_ever);
     }
 
     #[test]

@@ -14,7 +14,20 @@ pub struct Resource {
     webhook_type: &'static str,
     date_field: Option<&'static str>,
     dates: Dates,
-    has_type: bool,
+    features: &'static [Feature],
+}
+
+/// What a resource has that others do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Feature {
+    /// The POST takes, and needs, a `type`.
+    Type,
+    /// Rows carry the account that they belong to.
+    Accounts,
+    /// Retrievals are limited by customer and month.
+    Metered,
+    /// The meaning of the totals in webhooks is documented.
+    Totals,
 }
 
 /// What the POST takes as `date_from` and `date_to`.
@@ -47,7 +60,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "TRANSACTIONS",
         date_field: Some("value_date"),
         dates: Dates::Required,
-        has_type: false,
+        features: &[Feature::Accounts, Feature::Metered, Feature::Totals],
     },
     // Mexico. The webhook type is documented.
     Resource {
@@ -56,7 +69,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "INVOICES",
         date_field: Some("invoice_date"),
         dates: Dates::Required,
-        has_type: true,
+        features: &[Feature::Type],
     },
     // Brazil. The webhook type is a guess: what `fetch_resources` calls it.
     Resource {
@@ -65,7 +78,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "EMPLOYMENTS",
         date_field: Some("start_date"),
         dates: Dates::Optional,
-        has_type: false,
+        features: &[],
     },
     // Mexico. The webhook type is documented.
     Resource {
@@ -74,7 +87,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "EMPLOYMENT_RECORDS",
         date_field: None,
         dates: Dates::None,
-        has_type: false,
+        features: &[],
     },
     // Mexico. The webhook type is a guess: what `fetch_resources` calls it.
     Resource {
@@ -83,14 +96,12 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "FINANCIAL_STATEMENTS",
         date_field: None,
         dates: Dates::None,
-        has_type: false,
+        features: &[],
     },
 ];
 
 impl Resource {
-    /// The resource of Brazilian bank movements, and the one meant when a request names none. It
-    /// alone has accounts, declares totals in its webhooks, and is limited to so many retrievals a
-    /// month.
+    /// The resource of Brazilian bank transactions, and the one meant when a request names none.
     pub const TRANSACTIONS: Self = RESOURCES[0];
 
     /// Looks a resource up by the name used in requests, such as `transactions`.
@@ -155,7 +166,29 @@ impl Resource {
     /// Whether the POST takes, and needs, a `type`.
     #[must_use]
     pub fn has_type(self) -> bool {
-        self.has_type
+        self.has(Feature::Type)
+    }
+
+    /// Whether its rows carry the account that they belong to.
+    #[must_use]
+    pub fn has_accounts(self) -> bool {
+        self.has(Feature::Accounts)
+    }
+
+    /// Whether its retrievals are limited by customer and month.
+    #[must_use]
+    pub fn is_metered(self) -> bool {
+        self.has(Feature::Metered)
+    }
+
+    /// Whether the meaning of the totals in its webhooks is documented.
+    #[must_use]
+    pub fn declares_totals(self) -> bool {
+        self.has(Feature::Totals)
+    }
+
+    fn has(self, feature: Feature) -> bool {
+        self.features.contains(&feature)
     }
 
     /// The days to fetch for a retrieval: those it asked for, where the GET surely chooses by the

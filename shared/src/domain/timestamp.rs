@@ -57,6 +57,12 @@ impl Timestamp {
         u64::try_from((self.0 - earlier.0).whole_milliseconds()).unwrap_or(0)
     }
 
+    /// Whole seconds from `earlier` to this instant; zero if the clock went backwards.
+    #[must_use]
+    pub fn seconds_since(self, earlier: Self) -> u64 {
+        self.millis_since(earlier) / 1_000
+    }
+
     fn from_utc(instant: OffsetDateTime) -> Self {
         Self(
             instant

@@ -10,6 +10,8 @@ use aws_sdk_dynamodb::{
 };
 use thiserror::Error;
 
+use crate::advice::{Advice, FIRST_RETRY};
+
 /// DynamoDB did not do what it was asked for, after the SDK's own retries.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -35,6 +37,19 @@ pub enum StoreError {
     /// An item is not what this version writes. A repetition fails too.
     #[error("a stored item of {0} cannot be read")]
     Corrupt(&'static str),
+}
+
+impl StoreError {
+    /// What the caller does about it.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        match self {
+            Self::Unavailable(..) | Self::Throttled(_) | Self::Contended(_) => {
+                Advice::Retry(FIRST_RETRY)
+            }
+            Self::Refused(..) | Self::Corrupt(_) => Advice::Alarm,
+        }
+    }
 }
 
 macro_rules! unavailable {

@@ -1,7 +1,7 @@
-//! Intents, in the Requests table: an item `intent#<fingerprint>` is written before a retrieval is
-//! sent, so that an equal one is not sent while the first is under way, nor while nobody knows
-//! whether Belvo acted on it. As long as that is unknown, the item stands in the index `by_link`,
-//! after all requests. What follows from an intent is decided in `domain/lifecycle.rs`.
+//! Intents to send a retrieval. One is written before the retrieval is sent, so that an equal one is
+//! not sent while the first is under way, nor while it is unknown whether Belvo acted on it. As
+//! long as that is unknown, the item is in the index `by_link`, behind all requests. What follows
+//! from an intent is decided in `domain/intent.rs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,120 +9,101 @@ use serde_json::{Value, json};
 use super::{
     Requests, StoreError,
     error::was_written,
-    item::{Item, attribute, document, number, request_id, text, timestamp},
-    requests::BY_LINK,
+    item::{Item, attribute, document, request_id, text, timestamp},
+    retention::{INTENT_DAYS, expires_at},
+    table::{self, OPEN, Table},
 };
-use crate::{
-    belvo::Retrieval,
-    domain::{
-        AccountId, Answer, Before, Direction, Intent, LinkId, RequestId, Resource, Timestamp,
-        Window,
-    },
+use crate::domain::{
+    Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp,
 };
 
-/// How long an intent is kept for those who ask for the same again.
-const KEPT_S: i64 = 7 * 24 * 60 * 60;
-/// Before the time of an open intent in `listed_at`: after every request.
-pub(super) const OPEN: &str = "~";
 /// How often a lost race for an intent is run again.
 const RACES: usize = 4;
 
-/// What became of the wish to send a retrieval.
+#[derive(Clone)]
+pub struct Intents {
+    table: Table,
+    requests: Requests,
+}
+
+/// What became of an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intention {
-    /// It is ours to send.
+pub enum IntentOutcome {
+    /// The retrieval is ours to send.
     Begun,
     /// An equal one was sent and has not ended.
     InFlight(RequestId),
-    /// An equal one is being sent at this moment.
+    /// An equal one is being sent.
     Sending,
-    /// An equal one was sent and not answered. Belvo may be at it; nobody knows before its webhook,
-    /// or this time.
-    Unknown {
-        /// From when on it may be sent again.
-        until: Timestamp,
-    },
+    /// An equal one was sent and not answered. Belvo may be working on it, until then or until its
+    /// webhook comes.
+    Unknown { until: Timestamp },
 }
 
-/// A retrieval of which nobody here knows whether Belvo accepted it.
+/// A retrieval of which it is unknown whether Belvo accepted it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unconfirmed {
-    /// What it brings.
-    pub resource: Resource,
-    /// Which days.
     #[serde(flatten)]
-    pub window: Option<Window>,
-    /// One account, or all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<AccountId>,
-    /// Of invoices, those of one direction.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub direction: Option<Direction>,
+    pub retrieval: Retrieval,
     /// When its sending began.
     pub since: Timestamp,
 }
 
+/// What a stored intent must still be for another one to take its place.
+enum Replaces {
+    Nothing,
+    /// An intent that became this request.
+    Request(RequestId),
+    /// An open intent of this time.
+    Open(Timestamp),
+}
+
 impl Unconfirmed {
-    /// The intent that it is.
     #[must_use]
     pub fn intent(&self) -> Intent {
         Intent::open(self.since)
     }
 }
 
-impl Requests {
-    /// Asks for the right to send a retrieval. Of several at once, one gets it.
-    pub async fn intend(
+impl Intents {
+    pub(super) fn new(table: Table, requests: Requests) -> Self {
+        Self { table, requests }
+    }
+
+    /// Asks for the right to send a retrieval. Of several callers at once, one gets it.
+    pub async fn begin(
         &self,
         retrieval: &Retrieval,
         at: Timestamp,
-    ) -> Result<Intention, StoreError> {
+    ) -> Result<IntentOutcome, StoreError> {
         for _ in 0..RACES {
-            if self
-                .take(retrieval, at, "attribute_not_exists(pk)", None)
-                .await?
-            {
-                return Ok(Intention::Begun);
+            if self.take(retrieval, at, Replaces::Nothing).await? {
+                return Ok(IntentOutcome::Begun);
             }
-            let Some(known) = self.item(key(retrieval)).await? else {
+            let Some(known) = self.table.item(key(retrieval)).await? else {
                 continue;
             };
-            let since = timestamp(&known, "since").unwrap_or(at);
-            let id = request_id(&known, "request");
-            let answer = match &id {
-                None => Answer::None,
-                Some(id) => {
-                    let status = self.get(id).await?.map(|record| record.status());
-                    Answer::Request {
-                        status,
-                        claimed: known.contains_key("claimed_at"),
-                    }
-                }
+            let request = request_id(&known, "request");
+            let intent = self.intent(&known, request.as_ref(), at).await?;
+
+            let replaces = match (intent.conflict(at), request) {
+                (Conflict::Sending, _) => return Ok(IntentOutcome::Sending),
+                (Conflict::Unknown { until }, _) => return Ok(IntentOutcome::Unknown { until }),
+                (Conflict::InFlight, Some(id)) => return Ok(IntentOutcome::InFlight(id)),
+                (Conflict::None, Some(id)) => Replaces::Request(id),
+                (Conflict::InFlight | Conflict::None, None) => Replaces::Open(intent.since),
             };
-            let taken = match (Intent { since, answer }.before(at), id) {
-                (Before::Sending, _) => return Ok(Intention::Sending),
-                (Before::Unknown(until), _) => return Ok(Intention::Unknown { until }),
-                (Before::InFlight, Some(id)) => return Ok(Intention::InFlight(id)),
-                (Before::Over, Some(id)) => {
-                    self.take(retrieval, at, "#request = :known", Some(id.as_str()))
-                        .await?
-                }
-                (Before::InFlight | Before::Over, None) => {
-                    let condition = "since = :known AND attribute_not_exists(#request)";
-                    self.take(retrieval, at, condition, Some(&since.to_string()))
-                        .await?
-                }
-            };
-            if taken {
-                return Ok(Intention::Begun);
+            if self.take(retrieval, at, replaces).await? {
+                return Ok(IntentOutcome::Begun);
             }
         }
-        Ok(Intention::Sending)
+        Ok(IntentOutcome::Sending)
     }
 
-    /// Records what Belvo accepted an intent as.
-    pub async fn sent(&self, retrieval: &Retrieval, id: &RequestId) -> Result<(), StoreError> {
-        self.update_item(key(retrieval))
+    /// Records the request that an intent became when Belvo accepted it.
+    pub async fn settle(&self, retrieval: &Retrieval, id: &RequestId) -> Result<(), StoreError> {
+        self.table
+            .update(key(retrieval))
             .update_expression("SET #request = :request REMOVE listed_at, claimed_at")
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":request", text(id.as_str()))
@@ -131,13 +112,11 @@ impl Requests {
         Ok(())
     }
 
-    /// Takes back the intent of `at`, which Belvo surely did not act on.
+    /// Takes back the intent of `at`, on which Belvo definitely did not act.
     pub async fn withdraw(&self, retrieval: &Retrieval, at: Timestamp) -> Result<(), StoreError> {
         let outcome = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .key("pk", text(key(retrieval)))
+            .table
+            .delete(key(retrieval))
             .condition_expression("since = :at AND attribute_not_exists(#request)")
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":at", text(at.to_string()))
@@ -146,9 +125,9 @@ impl Requests {
         was_written(outcome).map(|_| ())
     }
 
-    /// Lets a request of which nobody here knows settle the one intent of its link and resource
-    /// that is unknown, if there is just one. Called when a webhook names such a request. It may be
-    /// another one, so that the intent keeps its time.
+    /// Lets a request that is not known here settle the one open intent of its link and resource,
+    /// if there is just one. Called when Belvo names such a request. It may be another one, so that
+    /// the intent keeps its time.
     pub async fn claim(
         &self,
         link: &LinkId,
@@ -156,15 +135,17 @@ impl Requests {
         id: &RequestId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut open = self.open_intents(link).await?;
-        open.retain(|item| {
-            item.get("resource")
+        let may_be_claimed = |item: &Item| {
+            let of_resource = item
+                .get("resource")
                 .and_then(|name| name.as_s().ok())
-                .is_some_and(|name| name == resource.name())
-        });
-        open.retain(|item| {
-            timestamp(item, "since").is_some_and(|since| Intent::open(since).may_be_claimed(at))
-        });
+                .is_some_and(|name| name == resource.name());
+            let since = timestamp(item, "since");
+            of_resource && since.is_some_and(|since| Intent::open(since).may_be_claimed(at))
+        };
+        let mut open = self.table.open_intents(link.as_str()).await?;
+        open.retain(may_be_claimed);
+
         let [intent] = open.as_slice() else {
             return Ok(());
         };
@@ -172,7 +153,8 @@ impl Requests {
             return Ok(());
         };
         let claim = self
-            .update_item(pk)
+            .table
+            .update(pk)
             .update_expression("SET #request = :request, claimed_at = :at REMOVE listed_at")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(#request)")
             .expression_attribute_names("#request", "request")
@@ -184,62 +166,64 @@ impl Requests {
     /// The retrievals of a link that are being sent, or of which it is unknown whether Belvo
     /// accepted them, newest first. Read from an index that may lag behind the table by a moment.
     pub async fn unconfirmed(&self, link: &LinkId) -> Result<Vec<Unconfirmed>, StoreError> {
-        let open = self.open_intents(link).await?;
+        let open = self.table.open_intents(link.as_str()).await?;
         let read = |item| serde_json::from_value(Value::Object(document(item)?)).ok();
         Ok(open.into_iter().filter_map(read).collect())
     }
 
-    /// The items of a link's intents that nothing has settled, newest first.
-    async fn open_intents(&self, link: &LinkId) -> Result<Vec<Item>, StoreError> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(BY_LINK)
-            .key_condition_expression("#link = :link AND begins_with(listed_at, :open)")
-            .expression_attribute_names("#link", "link")
-            .expression_attribute_values(":link", text(link.as_str()))
-            .expression_attribute_values(":open", text(OPEN))
-            .scan_index_forward(false)
-            .send()
-            .await?;
-        Ok(answer.items.unwrap_or_default())
+    /// What an item says, together with the record of its request.
+    async fn intent(
+        &self,
+        item: &Item,
+        request: Option<&RequestId>,
+        at: Timestamp,
+    ) -> Result<Intent, StoreError> {
+        let resolution = match request {
+            None => Resolution::Open,
+            Some(id) => Resolution::Request {
+                status: self.requests.get(id).await?.map(|record| record.status()),
+                claimed: item.contains_key("claimed_at"),
+            },
+        };
+        Ok(Intent {
+            since: timestamp(item, "since").unwrap_or(at),
+            resolution,
+        })
     }
 
-    /// Makes an intent ours if a condition over what is `known` of it holds.
+    /// Makes an intent ours, unless what it is to replace has changed.
     async fn take(
         &self,
         retrieval: &Retrieval,
         at: Timestamp,
-        condition: &str,
-        known: Option<&str>,
+        replaces: Replaces,
     ) -> Result<bool, StoreError> {
-        let expires_at = at.plus_seconds(KEPT_S).unix_seconds();
+        let (condition, known) = match replaces {
+            Replaces::Nothing => ("attribute_not_exists(pk)", None),
+            Replaces::Request(id) => ("#request = :known", Some(id.to_string())),
+            Replaces::Open(since) => (
+                "since = :known AND attribute_not_exists(#request)",
+                Some(since.to_string()),
+            ),
+        };
         let mut update = self
-            .update_item(key(retrieval))
+            .table
+            .update(key(retrieval))
             .update_expression(
-                "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, account = :account, #type = :type, \
-                 since = :at, \
-                 listed_at = :listed_at, expires_at = :expires_at REMOVE #request, claimed_at",
+                "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, \
+                 account = :account, #type = :type, since = :at, listed_at = :listed_at, \
+                 expires_at = :expires REMOVE #request, claimed_at",
             )
             .condition_expression(condition)
             .expression_attribute_names("#link", "link")
             .expression_attribute_names("#resource", "resource")
             .expression_attribute_names("#type", "type")
             .expression_attribute_names("#request", "request")
-            .expression_attribute_values(":link", text(retrieval.link.as_str()))
             .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":listed_at", text(format!("{OPEN}{at}")))
-            .expression_attribute_values(":expires_at", number(expires_at));
-        let shown = [
-            (":resource", json!(retrieval.resource)),
-            (":from", json!(retrieval.window.map(|window| window.from()))),
-            (":to", json!(retrieval.window.map(|window| window.to()))),
-            (":account", json!(retrieval.account)),
-            (":type", json!(retrieval.direction)),
-        ];
-        for (name, value) in shown {
-            let value = attribute(value).ok_or(StoreError::Corrupt("Requests"))?;
+            .expression_attribute_values(":expires", expires_at(at, INTENT_DAYS));
+        for (name, value) in shown(retrieval) {
+            let value = attribute(value).ok_or(StoreError::Corrupt(table::NAME))?;
             update = update.expression_attribute_values(name, value);
         }
         if let Some(known) = known {
@@ -249,6 +233,18 @@ impl Requests {
     }
 }
 
+/// What the item of an intent shows of its retrieval; `null` for what that leaves open.
+fn shown(retrieval: &Retrieval) -> [(&'static str, Value); 6] {
+    [
+        (":link", json!(retrieval.link)),
+        (":resource", json!(retrieval.resource)),
+        (":from", json!(retrieval.window.map(|window| window.from()))),
+        (":to", json!(retrieval.window.map(|window| window.to()))),
+        (":account", json!(retrieval.account)),
+        (":type", json!(retrieval.direction)),
+    ]
+}
+
 fn key(retrieval: &Retrieval) -> String {
-    format!("intent#{}", retrieval.fingerprint())
+    format!("intent#{}", retrieval.intent_key())
 }

@@ -1,56 +1,67 @@
-//! Links, in the Requests table: an item `link#<id>` with a [`LinkRecord`]. Registered ones stand
-//! in the index `by_link` under the name of no link, newest last, and those that are to be heard of
-//! in the index `by_due`. A record is read, changed and written if nobody else has written it
-//! meanwhile: what becomes of it depends on all of it.
+//! What is known of links. Registered ones are in the index `by_link` under the name of no link,
+//! newest last, and those from which webhooks are expected in the index `by_due`. A record is read,
+//! changed, and written if it is still the one that was read: what becomes of it depends on all of
+//! it.
 
 use serde_json::{Value, json};
 
 use super::{
-    Cursor, Requests, StoreError,
+    Cursor, StoreError,
     error::was_written,
     item::{Item, attribute, document, number, text},
+    table::{Due, Page, Table},
 };
 use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
+const KIND: &str = "link";
 /// The attribute `link` of every registered link, which no link is called.
 const REGISTERED: &str = "*";
-/// The attribute `due` of every link that is to be heard of.
-const SILENT: &str = "link";
+/// The attribute `due` of every link from which webhooks are expected.
+const DUE: &str = "link";
 /// How often a lost race for a record is run again.
 const RACES: usize = 5;
 /// Attributes that are not of the record.
 const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
 const RECORD: &str = "a link";
 
-impl Requests {
+#[derive(Clone)]
+pub struct Links(Table);
+
+impl Links {
+    pub(super) fn new(table: Table) -> Self {
+        Self(table)
+    }
+
     /// The record of a link.
-    pub async fn link(&self, id: &LinkId) -> Result<Option<LinkRecord>, StoreError> {
-        self.item(key(id)).await?.map(record).transpose()
+    pub async fn get(&self, id: &LinkId) -> Result<Option<LinkRecord>, StoreError> {
+        self.0.item(key(id)).await?.map(record).transpose()
     }
 
     /// Whose retrievals are counted together with a link's.
     pub async fn quota_holder(&self, id: &LinkId) -> Result<QuotaHolder, StoreError> {
-        Ok(self
-            .link(id)
-            .await?
-            .map_or_else(|| id.into(), |known| known.quota_holder()))
+        Ok(match self.get(id).await? {
+            Some(known) => known.quota_holder(),
+            None => id.into(),
+        })
     }
 
     /// Changes the record of a link and returns it as it then is; one that is not there is changed
-    /// from nothing. `change` may be called several times; if it returns `None`, the record stays
-    /// as it is.
-    pub async fn change_link(
+    /// from nothing. `change` may be called several times. A record that it leaves as it was is not
+    /// written.
+    pub async fn change(
         &self,
         id: &LinkId,
-        change: impl Fn(LinkRecord) -> Option<LinkRecord>,
+        change: impl Fn(LinkRecord) -> LinkRecord,
     ) -> Result<LinkRecord, StoreError> {
         for _ in 0..RACES {
-            let known = self.item(key(id)).await?;
+            let known = self.0.item(key(id)).await?;
             let version = known.as_ref().and_then(version);
-            let known = known.map_or_else(|| Ok(LinkRecord::new(id.clone())), record)?;
-            let Some(changed) = change(known.clone()) else {
-                return Ok(known);
+            let known = match known {
+                Some(item) => record(item)?,
+                None => LinkRecord::new(id.clone()),
             };
+
+            let changed = change(known.clone());
             if changed == known || self.put(&changed, version).await? {
                 return Ok(changed);
             }
@@ -60,31 +71,25 @@ impl Requests {
 
     /// Registered links, the latest first, at most `limit`, and where the listing goes on. Read
     /// from an index that may lag behind the table by a moment.
-    pub async fn links(
+    pub async fn registered(
         &self,
         after: Option<&Cursor>,
-        limit: i32,
-    ) -> Result<(Vec<LinkRecord>, Option<Cursor>), StoreError> {
-        self.listed("link", REGISTERED, after, limit, record).await
+        limit: u16,
+    ) -> Result<Page<LinkRecord>, StoreError> {
+        self.0
+            .listed((KIND, REGISTERED), after, limit, record)
+            .await
     }
 
-    /// Links of which nothing was heard for too long, the longest first, at most `limit`, and how
-    /// many more cannot be read, which must not keep the others waiting.
-    pub async fn silent_links(
-        &self,
-        now: Timestamp,
-        limit: i32,
-    ) -> Result<(Vec<LinkRecord>, usize), StoreError> {
-        self.due(SILENT, now, limit, record).await
+    /// Links of which nothing came for too long, the longest first, at most `limit`, and how many
+    /// more cannot be read.
+    pub async fn stale(&self, now: Timestamp, limit: u16) -> Result<Due<LinkRecord>, StoreError> {
+        self.0.due(DUE, now, limit, record).await
     }
 
     /// Writes a record over the version that it was made of.
     async fn put(&self, record: &LinkRecord, over: Option<i64>) -> Result<bool, StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item(record, over.unwrap_or(0) + 1)?));
+        let put = self.0.put(item(record, over.unwrap_or(0) + 1)?);
         let put = match over {
             Some(version) => put
                 .condition_expression("version = :version")
@@ -111,8 +116,8 @@ fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
         item.insert("link".to_owned(), text(REGISTERED));
         item.insert("listed_at".to_owned(), text(at.to_string()));
     }
-    if let Some(at) = record.silent_at() {
-        item.insert("due".to_owned(), text(SILENT));
+    if let Some(at) = record.stale_at() {
+        item.insert("due".to_owned(), text(DUE));
         item.insert("due_at".to_owned(), text(at.to_string()));
     }
     Ok(item)
@@ -129,5 +134,5 @@ fn version(item: &Item) -> Option<i64> {
 }
 
 fn key(id: &LinkId) -> String {
-    format!("link#{id}")
+    format!("{KIND}#{id}")
 }

@@ -1,21 +1,30 @@
-//! DynamoDB: one module per table, the only ones that know its attribute names.
+//! DynamoDB: the control table ([`Control`]) and the rows ([`Transactions`]). What an item looks
+//! like is known here, and by the records of `domain` that are stored as they are
+//! (docs/decisions/0016).
 
+mod control;
 mod cursor;
 mod error;
-mod idempotency;
+mod idempotency_keys;
 mod intents;
 mod item;
 mod links;
-mod quota;
+mod quotas;
 mod requests;
+mod retention;
+mod table;
 mod transactions;
+mod webhook_log;
 
+pub use control::Control;
 pub use cursor::{Cursor, CursorError};
 pub use error::StoreError;
-pub use idempotency::Keyed;
-pub use intents::{Intention, Unconfirmed};
-pub use quota::Reservation;
-pub use requests::{Event, Issued, Notified, Requests};
+pub use idempotency_keys::{IdempotencyKeys, KeyState};
+pub use intents::{IntentOutcome, Intents, Unconfirmed};
+pub use links::Links;
+pub use quotas::{Quotas, Reservation};
+pub use requests::{Notified, Recorded, Requests};
 pub use transactions::{
-    Balance, Filter, Holder, Listed, Movement, Observation, Transactions, Twin, Version,
+    Balance, Candidate, Filter, Holder, Listed, Observation, RowRef, Transactions, Version,
 };
+pub use webhook_log::{LoggedWebhook, WebhookLog};

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use collect::TIME_TO_HAND_BACK;
+use collect::TIME_TO_GIVE_BACK;
 use serde_json::json;
 use shared::{
     domain::{Days, LinkId, RequestId, Status, TransactionId, Verdict},
@@ -18,7 +18,7 @@ fn id() -> String {
 }
 
 fn seconds_to_work(seconds: u64) -> Duration {
-    TIME_TO_HAND_BACK + Duration::from_secs(seconds)
+    TIME_TO_GIVE_BACK + Duration::from_secs(seconds)
 }
 
 /// A worker and a link of 400 rows in parts of 100, whose collection for these requests was cut off
@@ -26,7 +26,7 @@ fn seconds_to_work(seconds: u64) -> Duration {
 /// did not answer, and does not yet.
 async fn interrupted(ids: &[String]) -> (Worker, String) {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
     for id in ids {
         worker
@@ -35,7 +35,7 @@ async fn interrupted(ids: &[String]) -> (Worker, String) {
     }
     worker
         .here
-        .control(
+        .sandbox_control(
             "rules",
             json!({"on": "get", "skip": 5, "action": {"hang": true}}),
         )
@@ -98,7 +98,7 @@ async fn windows_far_apart_are_fetched_apart() {
 #[tokio::test]
 async fn a_large_window_is_fetched_in_parts_and_is_complete() {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = worker.link(1_050).await;
     let id = id();
     worker
@@ -109,7 +109,7 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
 
     let record = worker.record(&id).await;
     assert_eq!(
-        (record.verdict(), record.collecting_at),
+        (record.verdict(), record.facts().collecting_at),
         (Some(Verdict::Complete), None),
         "one invocation was enough"
     );
@@ -168,14 +168,14 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
 #[tokio::test]
 async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
     let id = id();
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
     let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.sandbox_control("rules", failure).await;
 
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
     let continuation = worker.waiting().await;
@@ -205,7 +205,7 @@ async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
         .await;
     worker
         .here
-        .control("rules", json!({"on": "get", "action": {"hang": true}}))
+        .sandbox_control("rules", json!({"on": "get", "action": {"hang": true}}))
         .await;
     let messages = worker.waiting().await;
 
@@ -246,7 +246,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
             .await;
     }
 
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let id = id();
     worker
         .enqueue(&webhook(&link, "transactions_updated", Some(&id)))
@@ -278,7 +278,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
 async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_when_it_is_moved_back()
  {
     let mut worker = Worker::new().await;
-    worker.collect.patience.attempts = 1;
+    worker.app.retry_policy.attempts = 1;
     let link = worker.link(10).await;
     let id = id();
     worker
@@ -286,7 +286,7 @@ async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_
         .await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.sandbox_control("rules", failure).await;
 
     assert!(
         worker.work(worker.waiting().await, AMPLE).await.is_empty(),
@@ -318,7 +318,7 @@ async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_
 async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
     let ids = [id(), id()];
     let (mut worker, _) = interrupted(&ids).await;
-    worker.collect.patience.attempts = 1;
+    worker.app.retry_policy.attempts = 1;
 
     let continuation = worker.waiting().await;
     assert!(
@@ -338,14 +338,14 @@ async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
 #[tokio::test]
 async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
         .await;
     worker
         .here
-        .control(
+        .sandbox_control(
             "rules",
             json!({"on": "get", "skip": 5, "action": {"hang": true}}),
         )
@@ -355,7 +355,7 @@ async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
         &worker.here.stack.aws,
         "http://127.0.0.1:9/no-such-queue.fifo".to_owned(),
     );
-    worker.collect.queue = nowhere;
+    worker.app.queue = nowhere;
 
     assert_eq!(worker.work(messages, seconds_to_work(8)).await.len(), 1);
 }
@@ -363,7 +363,7 @@ async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
 #[tokio::test]
 async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
     let mut worker = Worker::new().await;
-    worker.collect.patience.attempts = 1;
+    worker.app.retry_policy.attempts = 1;
     let link = worker.link(5).await;
     let (refused, good) = (id(), id());
     worker
@@ -381,7 +381,7 @@ async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
     }
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.sandbox_control("rules", failure).await;
 
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
 
@@ -418,7 +418,7 @@ async fn a_page_that_repeats_a_row_is_no_obstacle() {
         .await;
     worker
         .here
-        .control(
+        .sandbox_control(
             "rules",
             json!({"on": "get", "action": {"repeat_rows": true}}),
         )
@@ -438,7 +438,7 @@ async fn a_page_that_repeats_a_row_is_no_obstacle() {
 #[tokio::test]
 async fn rows_without_a_day_are_found_although_no_part_holds_them() {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = worker.link(250).await;
     let rows = worker.here.truth(&link).await;
     worker
@@ -477,7 +477,7 @@ async fn links_that_hang_delay_no_other_link() {
             .await;
         worker
             .here
-            .control(
+            .sandbox_control(
                 "rules",
                 json!({"on": "get", "link": link, "action": {"hang": true}}),
             )
@@ -493,7 +493,7 @@ async fn links_that_hang_delay_no_other_link() {
     tokio::select! {
         failed = worker.work(messages, AMPLE) => panic!("it waited for the links that hang: {failed:?}"),
         () = tests::eventually("the good link to be collected", async || {
-            let record = worker.here.requests().get(&RequestId::parse(&id).unwrap()).await.unwrap()?;
+            let record = worker.here.control().requests.get(&RequestId::parse(&id).unwrap()).await.unwrap()?;
             (record.status() == Status::Collected).then_some(())
         }) => {}
     }

@@ -1,7 +1,7 @@
 //! The collect's handler, fed with the events of `events/`.
 
 use aws_lambda_events::sqs::SqsEvent;
-use collect::{Collect, handle};
+use collect::{App, handle};
 use serde_json::json;
 use shared::{
     domain::{Days, LinkId, RequestId, Status},
@@ -10,12 +10,12 @@ use shared::{
 
 use crate::{
     surroundings::{LINK, REQUEST, event},
-    worker::{AMPLE, Worker},
+    worker::{AMPLE, Worker, webhook},
 };
 
-async fn failed(collect: &Collect, name: &str) -> Vec<String> {
+async fn failed(app: &App, name: &str) -> Vec<String> {
     let batch: SqsEvent = serde_json::from_str(&event(name)).unwrap();
-    let response = handle(collect, batch, AMPLE).await;
+    let response = handle(app, batch, AMPLE).await;
     response
         .batch_item_failures
         .into_iter()
@@ -34,7 +34,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
         "collect-continuation",
     ] {
         let gets_before = here.get_queries().await.len();
-        assert!(failed(&worker.collect, event).await.is_empty(), "{event}");
+        assert!(failed(&worker.app, event).await.is_empty(), "{event}");
         assert!(
             here.get_queries().await.len() > gets_before,
             "{event} fetches"
@@ -43,7 +43,8 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
     assert!(worker.given_up().await.is_empty());
 
     let record = here
-        .requests()
+        .control()
+        .requests
         .get(&RequestId::parse(REQUEST).unwrap())
         .await
         .unwrap()
@@ -64,7 +65,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
 async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
     let worker = Worker::new().await;
     assert!(
-        failed(&worker.collect, "collect-poison-beside-a-good-message")
+        failed(&worker.app, "collect-poison-beside-a-good-message")
             .await
             .is_empty()
     );
@@ -79,14 +80,35 @@ async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
 }
 
 #[tokio::test]
+async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delays_nobody() {
+    let worker = Worker::new().await;
+    let link = worker.link(5).await;
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    worker
+        .enqueue_text(&link, json!({"kind": "of_tomorrow"}))
+        .await;
+    let webhook = webhook(&link, "historical_update", Some(&id));
+    worker.enqueue(&webhook).await;
+
+    worker.work_everything_off().await;
+
+    let dead = worker.given_up().await;
+    assert_eq!(dead.len(), 1);
+    let reason = dead[0].message_attributes["reason"].string_value.clone();
+    let reason = reason.unwrap();
+    assert!(reason.contains("unknown kind"), "{reason}");
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+}
+
+#[tokio::test]
 async fn after_a_failure_the_links_later_messages_come_back_too() {
-    let Worker { here, collect, .. } = Worker::new().await;
-    here.control(
+    let Worker { here, app, .. } = Worker::new().await;
+    here.sandbox_control(
         "rules",
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}),
     )
     .await;
-    let failed = failed(&collect, "collect-two-messages-of-a-link").await;
+    let failed = failed(&app, "collect-two-messages-of-a-link").await;
     assert_eq!(
         failed,
         [
@@ -98,21 +120,17 @@ async fn after_a_failure_the_links_later_messages_come_back_too() {
 
 #[tokio::test]
 async fn events_that_ask_for_no_collection_fetch_nothing() {
-    let Worker { here, collect, .. } = Worker::new().await;
-    here.control(
+    let Worker { here, app, .. } = Worker::new().await;
+    here.sandbox_control(
         "rules",
         json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}}),
     )
     .await;
-    assert!(failed(&collect, "collect-link-event").await.is_empty());
-    assert!(
-        failed(&collect, "collect-failed-retrieval")
-            .await
-            .is_empty()
-    );
+    assert!(failed(&app, "collect-link-event").await.is_empty());
+    assert!(failed(&app, "collect-failed-retrieval").await.is_empty());
 
     let failed = RequestId::parse("00000000-0000-4000-8000-00000000fa11").unwrap();
-    let record = here.requests().get(&failed).await.unwrap().unwrap();
+    let record = here.control().requests.get(&failed).await.unwrap().unwrap();
     assert_eq!(
         (record.status(), record.failure.unwrap().code.as_str()),
         (Status::Failed, "login_error")
@@ -121,11 +139,11 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
 
 #[tokio::test]
 async fn a_store_that_is_gone_loses_no_message() {
-    let Worker { here, collect, .. } = Worker::new().await;
+    let Worker { here, app, .. } = Worker::new().await;
     let transactions = Transactions::new(&here.stack.aws, "no-such-table".to_owned());
-    let collect = Collect {
+    let app = App {
         transactions,
-        ..collect
+        ..app
     };
-    assert_eq!(failed(&collect, "collect-historical-update").await.len(), 1);
+    assert_eq!(failed(&app, "collect-historical-update").await.len(), 1);
 }

@@ -28,8 +28,11 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
         (record.status(), record.verdict()),
         (Status::Collected, Some(Verdict::Complete))
     );
-    assert!(record.collection.unwrap().rows > 0);
-    assert_eq!((record.notified_at, record.due_at), (None, None));
+    assert!(record.collection.as_ref().unwrap().rows > 0);
+    assert_eq!(
+        (record.facts().notified_at, record.facts().due_at),
+        (None, None)
+    );
     assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
     worker.sweep().await;
     assert!(
@@ -83,13 +86,13 @@ async fn a_request_is_not_sent_to_its_link_again_before_it_is_due_again() {
 #[tokio::test]
 async fn an_overdue_request_that_is_given_up_works_when_its_message_is_moved_back() {
     let mut worker = Worker::with_own_tables().await;
-    worker.collect.patience.attempts = 1;
+    worker.app.retry_policy.attempts = 1;
     let link = worker.link(400).await;
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.sandbox_control("rules", failure).await;
     worker.sweep().await;
     worker.work_everything_off().await;
     assert_eq!(worker.record(&id).await.failure.unwrap().code, "gave_up");
@@ -109,7 +112,7 @@ async fn a_webhook_that_calls_itself_overdue_is_a_webhook() {
     worker.work_everything_off().await;
     let record = worker.record(&id).await;
     assert_eq!(
-        (record.status(), record.notified_at.is_some()),
+        (record.status(), record.facts().notified_at.is_some()),
         (Status::Collected, true)
     );
 }
@@ -129,7 +132,7 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
     let link = worker.link(400).await;
     worker
         .here
-        .control("rules", json!({"on": "get", "action": {"empty": true}}))
+        .sandbox_control("rules", json!({"on": "get", "action": {"empty": true}}))
         .await;
     let (young, old) = (id(), id());
     worker.issue(&link, &young, AN_HOUR).await;
@@ -141,11 +144,14 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
     let record = worker.record(&young).await;
     assert_eq!(record.status(), Status::Issued);
     assert!(
-        record.due_at > Some(Timestamp::now().plus_seconds(AN_HOUR - 60)),
+        record.facts().due_at > Some(Timestamp::now().plus_seconds(AN_HOUR - 60)),
         "after twice as long: {record:?}"
     );
     let record = worker.record(&old).await;
-    assert_eq!((record.status(), record.due_at), (Status::Expired, None));
+    assert_eq!(
+        (record.status(), record.facts().due_at),
+        (Status::Expired, None)
+    );
 }
 
 #[tokio::test]
@@ -167,20 +173,23 @@ async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time
         "of what was heard of lately a message is sent"
     );
     let record = worker.record(&old).await;
-    assert_eq!((record.status(), record.due_at), (Status::Expired, None));
+    assert_eq!(
+        (record.status(), record.facts().due_at),
+        (Status::Expired, None)
+    );
     assert_eq!(worker.record(&ended).await.status(), Status::Collected);
 }
 
 #[tokio::test]
 async fn an_overdue_request_whose_collection_is_handed_on_is_collecting_only_if_it_brought_news() {
     let mut worker = Worker::with_own_tables().await;
-    worker.collect.rows_per_part = 10;
+    worker.app.rows_per_part = 10;
     let link = worker.link(400).await;
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     worker.sweep().await;
     let failure = json!({"on": "get", "skip": 4, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.control("rules", failure).await;
+    worker.here.sandbox_control("rules", failure).await;
     assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
     assert_eq!(worker.waiting().await.len(), 1, "a continuation");
     assert_eq!(worker.record(&id).await.status(), Status::Collecting);
@@ -192,7 +201,7 @@ async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
     let link = worker.link(400).await;
     worker
         .here
-        .control(
+        .sandbox_control(
             "rules",
             json!({"on": "get", "times": 1, "action": {"empty": true}}),
         )
@@ -227,7 +236,10 @@ async fn a_request_that_ended_before_it_was_recorded_as_issued_is_not_due_for_ev
     worker.work_everything_off().await;
 
     let record = worker.record(&id).await;
-    assert_eq!((record.status(), record.due_at), (Status::Collected, None));
+    assert_eq!(
+        (record.status(), record.facts().due_at),
+        (Status::Collected, None)
+    );
     assert_eq!(
         worker.here.counters().await["gets"],
         gets,
@@ -241,7 +253,7 @@ async fn an_overdue_request_that_belvo_refuses_ends_as_failed() {
     let link = worker.link(5).await;
     worker
         .here
-        .control(
+        .sandbox_control(
             "rules",
             json!({"on": "get", "action": {"error": {"code": "invalid_link"}}}),
         )

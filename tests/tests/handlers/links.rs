@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Request, http::Method};
-use request::{Requesting, handle};
+use request::{App, handle};
 use serde_json::{Value, json};
 use shared::{
-    domain::{BlockReason, Limits, LinkId, LinkRecord, Rows, Timestamp},
+    domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Timestamp},
     queue::Queue,
-    store::Requests,
+    store::Control,
 };
 
 use crate::{
@@ -23,21 +23,21 @@ const LIMITS: Limits = Limits {
 /// The request function beside a collect function, with the same tables and the same queue.
 struct Service {
     worker: Worker,
-    requesting: Requesting,
+    request: App,
 }
 
 impl Service {
     async fn new() -> Self {
         let worker = Worker::with_own_tables().await;
-        let requesting = Requesting {
+        let request = App {
             belvo: worker.here.belvo(good_keys()).await,
-            requests: Requests::new(&worker.aws, worker.here.stack.requests_table.clone()),
+            control: Control::open(&worker.aws, worker.here.stack.requests_table.clone()),
             queue: Queue::new(&worker.here.stack.aws, worker.queue_url.clone()),
             limits: LIMITS,
             request_due_s: 1_800,
             widget_url: worker.here.widget_url(),
         };
-        Self { worker, requesting }
+        Self { worker, request }
     }
 
     async fn call(
@@ -56,15 +56,15 @@ impl Service {
                 "routeKey": format!("{method} {route}"), "requestId": "gateway", "stage": "$default", "timeEpoch": 0
             },
         });
-        let request: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        read(&handle(&self.requesting, request).await)
+        let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        read(&handle(&self.request, call).await)
     }
 
     /// Connects a user whose link our side calls `external_id`.
     async fn connect(&self, external_id: &str) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
         let wish = json!({"transactions": 40, "seed": seed, "external_id": external_id, "refresh_rate": "24h"});
-        self.worker.here.control("links", wish).await["id"]
+        self.worker.here.sandbox_control("links", wish).await["id"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -105,9 +105,10 @@ impl Service {
     }
 
     async fn record(&self, link: &str) -> LinkRecord {
-        self.requesting
-            .requests
-            .link(&LinkId::parse(link).unwrap())
+        self.request
+            .control
+            .links
+            .get(&LinkId::parse(link).unwrap())
             .await
             .unwrap()
             .expect("a record")
@@ -117,7 +118,7 @@ impl Service {
         let link = LinkId::parse(link).unwrap();
         let stock = self
             .worker
-            .collect
+            .app
             .transactions
             .stock(&link, shared::domain::Days::ALL, None)
             .await
@@ -151,16 +152,15 @@ impl Service {
     /// Makes it seem that a link was registered, and nothing heard of it, so many hours ago.
     async fn silent_for(&self, link: &str, hours: i64) {
         let at = Timestamp::now().plus_seconds(-hours * 3_600);
-        let silent = |known: LinkRecord| {
-            Some(LinkRecord {
-                registered_at: Some(at),
-                heard_at: None,
-                ..known
-            })
+        let silent = |known: LinkRecord| LinkRecord {
+            registered_at: Some(at),
+            last_seen_at: None,
+            ..known
         };
-        self.requesting
-            .requests
-            .change_link(&LinkId::parse(link).unwrap(), silent)
+        self.request
+            .control
+            .links
+            .change(&LinkId::parse(link).unwrap(), silent)
             .await
             .unwrap();
     }
@@ -198,7 +198,13 @@ async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
         200,
         "the callback may come twice"
     );
-    let (links, next) = service.requesting.requests.links(None, 10).await.unwrap();
+    let (links, next) = service
+        .request
+        .control
+        .links
+        .registered(None, 10)
+        .await
+        .unwrap();
     assert_eq!((links.len(), next), (1, None));
 }
 
@@ -209,9 +215,10 @@ async fn what_belvo_fetched_when_a_link_was_made_is_counted_once() {
     service.register(&link, "mine").await;
     let holder = service.record(&link).await.quota_holder();
     let quotas = service
-        .requesting
-        .requests
-        .quotas(&holder, LIMITS, Timestamp::now())
+        .request
+        .control
+        .quotas
+        .left(&holder, LIMITS, Timestamp::now())
         .await
         .unwrap();
     assert_eq!(
@@ -227,7 +234,7 @@ async fn links_of_one_customer_share_their_retrievals() {
     let second = service
         .worker
         .here
-        .control(&format!("links/{first}/reconnect"), json!({}))
+        .sandbox_control(&format!("links/{first}/reconnect"), json!({}))
         .await;
     let second = second["id"].as_str().unwrap();
     assert_eq!(service.register(second, "mine").await.0, 201);
@@ -338,7 +345,7 @@ async fn a_refusal_that_is_about_the_link_is_not_provoked_again() {
     let service = Service::new().await;
     let link = service.connect("mine").await;
     let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
-    service.worker.here.control("rules", refusal).await;
+    service.worker.here.sandbox_control("rules", refusal).await;
     assert_eq!(service.retrieve(&link).await.0, 422);
     assert_eq!(
         service.retrieve(&link).await.1["blocked"]["reason"],
@@ -481,11 +488,12 @@ async fn a_forged_link_deleted_erases_nothing() {
     service
         .hear(webhook(&link, "historical_update", None))
         .await;
-    let wish = |known: LinkRecord| Some(known.deletion_asked_for(Rows::Erase, Timestamp::now()));
+    let wish = |known: LinkRecord| known.deletion_requested(OnDeletion::Erase, Timestamp::now());
     service
-        .requesting
-        .requests
-        .change_link(&LinkId::parse(&link).unwrap(), wish)
+        .request
+        .control
+        .links
+        .change(&LinkId::parse(&link).unwrap(), wish)
         .await
         .unwrap();
     service.hear(event(&link, "LINK", "link_deleted")).await;
@@ -508,12 +516,13 @@ async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
     let id = LinkId::parse(&link).unwrap();
     let an_hour_ago = |mut known: LinkRecord| {
         known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
-        Some(known)
+        known
     };
     service
-        .requesting
-        .requests
-        .change_link(&id, an_hour_ago)
+        .request
+        .control
+        .links
+        .change(&id, an_hour_ago)
         .await
         .unwrap();
 
@@ -552,7 +561,7 @@ async fn a_deletion_that_belvo_refuses_leaves_the_link_as_it_was() {
     let service = Service::new().await;
     let link = service.registered().await;
     let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
-    service.worker.here.control("rules", refusal).await;
+    service.worker.here.sandbox_control("rules", refusal).await;
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
     assert_eq!(service.record(&link).await.deletion, None);
     assert_eq!(service.retrieve(&link).await.0, 202);
@@ -605,17 +614,18 @@ async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
         .hear(webhook(&link, "historical_update", None))
         .await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true}});
-    service.worker.here.control("rules", lost).await;
+    service.worker.here.sandbox_control("rules", lost).await;
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
     let an_hour_ago = |mut known: LinkRecord| {
         known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
-        Some(known)
+        known
     };
     let id = LinkId::parse(&link).unwrap();
     service
-        .requesting
-        .requests
-        .change_link(&id, an_hour_ago)
+        .request
+        .control
+        .links
+        .change(&id, an_hour_ago)
         .await
         .unwrap();
 
@@ -632,14 +642,14 @@ async fn a_refused_repetition_does_not_take_the_first_wish_back() {
     let service = Service::new().await;
     let link = service.registered().await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true, "after": true}});
-    service.worker.here.control("rules", lost).await;
+    service.worker.here.sandbox_control("rules", lost).await;
     service.delete(&link, "rows=erase").await;
     let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
-    service.worker.here.control("rules", refusal).await;
+    service.worker.here.sandbox_control("rules", refusal).await;
     service.delete(&link, "rows=keep").await;
     assert_eq!(
         service.record(&link).await.deletion.unwrap().rows,
-        Rows::Erase
+        OnDeletion::Erase
     );
 }
 
@@ -647,11 +657,12 @@ async fn a_refused_repetition_does_not_take_the_first_wish_back() {
 async fn a_link_that_was_found_gone_with_other_keys_comes_back() {
     let service = Service::new().await;
     let link = service.registered().await;
-    let gone = |known: LinkRecord| Some(known.deleted(Timestamp::now()));
+    let gone = |known: LinkRecord| known.deleted(Timestamp::now());
     service
-        .requesting
-        .requests
-        .change_link(&LinkId::parse(&link).unwrap(), gone)
+        .request
+        .control
+        .links
+        .change(&LinkId::parse(&link).unwrap(), gone)
         .await
         .unwrap();
     assert_eq!(
@@ -686,7 +697,7 @@ async fn a_webhook_does_not_touch_another_links_request() {
         .await;
     let record = service.worker.record(&id).await;
     assert_eq!(
-        (record.status(), record.notified_at),
+        (record.status(), record.facts().notified_at),
         (shared::domain::Status::Issued, None)
     );
     assert_eq!(
@@ -750,7 +761,7 @@ async fn a_refusal_of_the_widgets_token_does_not_repeat_who_was_to_connect() {
     let service = Service::new().await;
     let message = "52998224725 is not valid";
     let refusal = json!({"on": "token", "action": {"error": {"code": "validation_error", "message": message}}});
-    service.worker.here.control("rules", refusal).await;
+    service.worker.here.sandbox_control("rules", refusal).await;
     let body = json!({
         "identification": {"type": "CPF", "number": "52998224725", "name": "Planted Name"},
         "callback_urls": {"success": "app://s", "exit": "app://e", "event": "app://v"}

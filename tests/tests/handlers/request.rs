@@ -1,6 +1,6 @@
 //! The request's handler.
 
-use request::{Requesting, handle};
+use request::{App, handle};
 use std::time::Duration;
 
 use serde_json::json;
@@ -11,24 +11,21 @@ use shared::{
 
 use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, read};
 
-async fn requesting(here: &Surroundings, keys: serde_json::Value) -> Requesting {
-    let (belvo, queue) = (here.belvo(keys).await, here.queue().await);
-    let widget_url = here.widget_url();
-    let requests = here.own_requests().await;
-    Requesting {
-        belvo,
-        requests,
-        queue,
+async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
+    App {
+        belvo: here.belvo(keys).await,
+        control: here.own_control().await,
+        queue: here.queue().await,
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
-        widget_url,
+        widget_url: here.widget_url(),
     }
 }
 
 #[tokio::test]
 async fn every_request_event_gets_its_answer() {
     let here = Surroundings::new().await;
-    let requesting = requesting(&here, good_keys()).await;
+    let app = app(&here, good_keys()).await;
     let cases = [
         ("request-one-month", 202, None),
         ("request-one-account", 202, None),
@@ -41,7 +38,7 @@ async fn every_request_event_gets_its_answer() {
         ("request-delete-link", 202, None),
     ];
     for (name, status, field) in cases {
-        let (answered, body) = read(&handle(&requesting, http_event(name)).await);
+        let (answered, body) = read(&handle(&app, http_event(name)).await);
         assert_eq!(
             (answered, body["field"].as_str().filter(|_| status == 400)),
             (status, field),
@@ -53,13 +50,13 @@ async fn every_request_event_gets_its_answer() {
 #[tokio::test]
 async fn keys_that_belvo_refuses_are_our_problem_and_not_the_callers() {
     let here = Surroundings::new().await;
-    let requesting = requesting(
+    let app = app(
         &here,
         json!({"secret_id": "wrong", "secret_password": "planted-password"}),
     )
     .await;
 
-    let (status, problem) = read(&handle(&requesting, http_event("request-one-month")).await);
+    let (status, problem) = read(&handle(&app, http_event("request-one-month")).await);
 
     assert_eq!(status, 503);
     assert_eq!(
@@ -96,15 +93,15 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
         .await
         .unwrap();
 
-    let requesting = Requesting {
+    let app = App {
         belvo,
-        requests: here.own_requests().await,
+        control: here.own_control().await,
         queue: here.queue().await,
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
     };
-    let answer = handle(&requesting, http_event("request-one-month")).await;
+    let answer = handle(&app, http_event("request-one-month")).await;
 
     assert_eq!(answer.status(), 202);
     assert_eq!(here.counters().await["retrievals"], 1);

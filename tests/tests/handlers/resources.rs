@@ -1,10 +1,7 @@
 //! What is different of resources beside transactions.
 
 use serde_json::{Value, json};
-use shared::{
-    domain::{LinkId, RequestId, Resource, Status, Timestamp, Verdict},
-    store::Issued,
-};
+use shared::domain::{LinkId, RequestId, Resource, Retrieval, Status, Timestamp, Verdict};
 use uuid::Uuid;
 
 use crate::worker::{Worker, webhook};
@@ -16,7 +13,7 @@ fn id() -> String {
 async fn link(worker: &Worker, resources: Value) -> String {
     let seed = Uuid::new_v4().as_fields().0;
     let body = json!({"transactions": 0, "resources": resources, "seed": seed});
-    worker.here.control("links", body).await["id"]
+    worker.here.sandbox_control("links", body).await["id"]
         .as_str()
         .unwrap()
         .to_owned()
@@ -25,7 +22,7 @@ async fn link(worker: &Worker, resources: Value) -> String {
 #[tokio::test]
 async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
     let mut worker = Worker::new().await;
-    worker.collect.rows_per_part = 100;
+    worker.app.rows_per_part = 100;
     let link = link(
         &worker,
         json!({"invoices": 300, "financial-statements": 300}),
@@ -62,17 +59,13 @@ async fn a_webhook_of_another_type_than_was_guessed_loses_no_row() {
     let worker = Worker::with_own_tables().await;
     let link = link(&worker, json!({"employments": 7})).await;
     let (id, at) = (id(), Timestamp::now().plus_seconds(-3_600));
-    let issued = Issued {
-        id: RequestId::parse(&id).unwrap(),
-        link: LinkId::parse(&link).unwrap(),
-        resource: Resource::by_name("employments").unwrap(),
-        window: None,
-        account: None,
-        direction: None,
-        at,
-        due_at: at.plus_seconds(1_800),
-    };
-    worker.collect.requests.issued(&issued).await.unwrap();
+    let employments = Resource::by_name("employments").unwrap();
+    let retrieval = Retrieval::of(LinkId::parse(&link).unwrap(), employments);
+    let (request, due_at) = (RequestId::parse(&id).unwrap(), at.plus_seconds(1_800));
+    let requests = &worker.app.control.requests;
+    let issued = requests.issued(&request, &retrieval, at, due_at);
+    issued.await.unwrap();
+
     let mut webhook = webhook(&link, "historical_update", Some(&id));
     webhook["webhook_type"] = json!("EMPLOYMENT_BR");
     worker.enqueue(&webhook).await;

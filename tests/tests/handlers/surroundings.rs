@@ -6,10 +6,10 @@ use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::{
     belvo::Client,
-    domain::{Limits, LinkId, RequestId, Resource, Timestamp, Window},
+    domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window},
     queue::Queue,
     secret::CachedSecret,
-    store::{Issued, Requests, Transactions},
+    store::{Control, Transactions},
 };
 use tests::Stack;
 
@@ -32,7 +32,7 @@ impl Surroundings {
         let sandbox = belvo_sandbox::start(Config::default()).await.unwrap();
         let here = Self { stack, sandbox };
         let link = here
-            .control(
+            .sandbox_control(
                 "links",
                 json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"}),
             )
@@ -42,7 +42,7 @@ impl Surroundings {
     }
 
     /// A call of the sandbox's control API.
-    pub(crate) async fn control(&self, path: &str, body: Value) -> Value {
+    pub(crate) async fn sandbox_control(&self, path: &str, body: Value) -> Value {
         let url = format!("{}/_control/{path}", self.sandbox.url());
         let answer = plain_http().post(url).json(&body).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());
@@ -146,17 +146,14 @@ impl Surroundings {
     /// Records a retrieval as the request function does.
     pub(crate) async fn issue(&self, link: &str, id: &str, from: &str, to: &str) {
         let at = Timestamp::now();
-        let issued = Issued {
-            id: RequestId::parse(id).unwrap(),
-            link: LinkId::parse(link).unwrap(),
-            resource: Resource::TRANSACTIONS,
+        let retrieval = Retrieval {
             window: Some(Window::parse(from, to, at.day()).unwrap()),
-            account: None,
-            direction: None,
-            at,
-            due_at: at.plus_seconds(1_800),
+            ..Retrieval::of(LinkId::parse(link).unwrap(), Resource::TRANSACTIONS)
         };
-        self.requests().issued(&issued).await.unwrap();
+        let id = RequestId::parse(id).unwrap();
+        let due_at = at.plus_seconds(1_800);
+        let requests = self.control().requests;
+        requests.issued(&id, &retrieval, at, due_at).await.unwrap();
     }
 
     /// A client of this sandbox, with the keys of a secret made for it.
@@ -215,17 +212,17 @@ impl Surroundings {
         made.queue_url.unwrap()
     }
 
-    /// A Requests table in which nobody else's requests are.
-    pub(crate) async fn own_requests(&self) -> Requests {
+    /// A control table in which nobody else's requests are.
+    pub(crate) async fn own_control(&self) -> Control {
         let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
-        Requests::new(
+        Control::open(
             &self.stack.aws_at(&endpoint),
             self.stack.requests_table.clone(),
         )
     }
 
-    pub(crate) fn requests(&self) -> Requests {
-        Requests::new(&self.stack.aws, self.stack.requests_table.clone())
+    pub(crate) fn control(&self) -> Control {
+        Control::open(&self.stack.aws, self.stack.requests_table.clone())
     }
 
     pub(crate) fn transactions(&self) -> Transactions {

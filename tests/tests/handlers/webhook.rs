@@ -9,7 +9,7 @@ use shared::{
     secret::{Ages, CachedSecret},
 };
 use tokio::net::TcpListener;
-use webhook::{Webhook, handle};
+use webhook::{App, handle};
 
 use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
 
@@ -19,9 +19,9 @@ const SUSPICIOUS: Ages = Ages {
     greatest: Duration::MAX,
 };
 
-async fn webhook(here: &Surroundings, secret: Value) -> Webhook {
+async fn webhook(here: &Surroundings, secret: Value) -> App {
     let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
-    Webhook {
+    App {
         queue: here.queue().await,
         secret: secret.with_ages(SUSPICIOUS),
         ack_status: StatusCode::ACCEPTED,
@@ -29,7 +29,7 @@ async fn webhook(here: &Surroundings, secret: Value) -> Webhook {
     }
 }
 
-async fn status(webhook: &Webhook, name: &str) -> u16 {
+async fn status(webhook: &App, name: &str) -> u16 {
     handle(webhook, http_event(name)).await.status().as_u16()
 }
 
@@ -72,7 +72,7 @@ async fn a_bad_body_is_answered_with_both_request_ids() {
 #[tokio::test]
 async fn the_acknowledgement_can_be_200() {
     let here = Surroundings::new().await;
-    let webhook = Webhook {
+    let webhook = App {
         ack_status: StatusCode::OK,
         ..webhook(&here, json!({"current": AUTHORIZATION})).await
     };
@@ -84,7 +84,7 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": "Bearer first"})).await;
     let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(SUSPICIOUS);
-    let webhook = Webhook {
+    let webhook = App {
         secret,
         ..webhook(&here, json!({"current": "unused"})).await
     };
@@ -122,7 +122,7 @@ async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
         greatest: Duration::ZERO,
     };
     let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
-    let webhook = Webhook {
+    let webhook = App {
         secret,
         ..webhook(&here, json!({"current": "unused"})).await
     };
@@ -145,7 +145,7 @@ async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
 async fn a_secret_without_a_value_admits_nobody() {
     let here = Surroundings::new().await;
     let secret = CachedSecret::new(&here.stack.aws, "no-such-secret".to_owned());
-    let webhook = Webhook {
+    let webhook = App {
         secret,
         ..webhook(&here, json!({"current": AUTHORIZATION})).await
     };
@@ -174,11 +174,11 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let here = Surroundings::new().await;
     let deaf = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", deaf.local_addr().unwrap());
-    let aws = shared::aws::sdk_config(shared::aws::CallBudget::WEBHOOK).unwrap();
+    let aws = shared::aws::sdk_config(webhook::CALL_BUDGET).unwrap();
     let aws = aws.into_builder().endpoint_url(&endpoint).build();
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     webhook.secret.get().await.unwrap();
-    let webhook = Webhook {
+    let webhook = App {
         queue: Queue::new(&aws, format!("{endpoint}/000000000000/webhooks.fifo")),
         ..webhook
     };
@@ -203,7 +203,7 @@ async fn a_queue_that_is_gone_is_a_503() {
         "{}-gone.fifo",
         here.stack.queue_url.trim_end_matches(".fifo")
     );
-    let webhook = Webhook {
+    let webhook = App {
         queue: Queue::new(&here.stack.aws, gone),
         ..webhook
     };

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use collect::{Collect, Deadlines, Patience, handle};
+use collect::{App, RetryPolicy, handle};
 use serde_json::{Value, json};
 use shared::{
     aws::SdkConfig,
-    domain::{LinkId, RequestId, RequestRecord, Resource, Timestamp, Window},
-    queue::{DeadLetters, Delivery, Queue},
-    store::{Issued, Requests, Transactions},
+    domain::{Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, Window},
+    queue::{DeadLetters, Delivery, Queue, Task},
+    store::{Control, Transactions},
 };
 
 use crate::surroundings::{Surroundings, good_keys};
@@ -22,7 +22,7 @@ pub(crate) const AMPLE: Duration = Duration::from_mins(1);
 /// The function, its surroundings, and its queues.
 pub(crate) struct Worker {
     pub(crate) here: Surroundings,
-    pub(crate) collect: Collect,
+    pub(crate) app: App,
     /// Where its tables are.
     pub(crate) aws: SdkConfig,
     pub(crate) queue_url: String,
@@ -35,9 +35,9 @@ impl Worker {
         let here = Surroundings::new().await;
         let sqs = aws_sdk_sqs::Client::new(&here.stack.aws);
         let (queue_url, dead_letter_queue_url) = (here.queue_url().await, here.queue_url().await);
-        let collect = Collect {
+        let app = App {
             belvo: here.belvo(good_keys()).await,
-            requests: here.requests(),
+            control: here.control(),
             transactions: here.transactions(),
             queue: Queue::new(&here.stack.aws, queue_url.clone()),
             dead_letters: DeadLetters::new(&here.stack.aws, dead_letter_queue_url.clone()),
@@ -46,7 +46,7 @@ impl Worker {
                 due_s: 1_800,
                 expires_s: 86_400,
             },
-            patience: Patience {
+            retry_policy: RetryPolicy {
                 attempts: 30,
                 longest_wait: Duration::from_mins(15),
             },
@@ -54,7 +54,7 @@ impl Worker {
         let aws = here.stack.aws.clone();
         Self {
             here,
-            collect,
+            app,
             aws,
             queue_url,
             sqs,
@@ -67,8 +67,8 @@ impl Worker {
         let mut worker = Self::new().await;
         let stack = &worker.here.stack;
         let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await);
-        worker.collect.requests = Requests::new(&aws, stack.requests_table.clone());
-        worker.collect.transactions = Transactions::new(&aws, stack.transactions_table.clone());
+        worker.app.control = Control::open(&aws, stack.requests_table.clone());
+        worker.app.transactions = Transactions::new(&aws, stack.transactions_table.clone());
         worker.aws = aws;
         worker
     }
@@ -77,19 +77,15 @@ impl Worker {
     /// an hour later.
     pub(crate) async fn issue(&self, link: &str, id: &str, seconds_ago: i64) {
         let at = Timestamp::now().plus_seconds(-seconds_ago);
-        let issued = Issued {
-            id: RequestId::parse(id).unwrap(),
-            link: LinkId::parse(link).unwrap(),
-            resource: Resource::TRANSACTIONS,
-            window: Some(
-                Window::parse("2026-01-01", "2026-01-31", Timestamp::now().day()).unwrap(),
-            ),
-            account: None,
-            direction: None,
-            at,
-            due_at: at.plus_seconds(1_800),
+        let today = Timestamp::now().day();
+        let retrieval = Retrieval {
+            window: Some(Window::parse("2026-01-01", "2026-01-31", today).unwrap()),
+            ..Retrieval::of(LinkId::parse(link).unwrap(), Resource::TRANSACTIONS)
         };
-        self.collect.requests.issued(&issued).await.unwrap();
+        let id = RequestId::parse(id).unwrap();
+        let due_at = at.plus_seconds(1_800);
+        let requests = &self.app.control.requests;
+        requests.issued(&id, &retrieval, at, due_at).await.unwrap();
     }
 
     /// Lets the function look for overdue requests.
@@ -109,18 +105,26 @@ impl Worker {
         let seed = uuid::Uuid::new_v4().as_fields().0;
         let link = self
             .here
-            .control("links", json!({"transactions": transactions, "seed": seed}))
+            .sandbox_control("links", json!({"transactions": transactions, "seed": seed}))
             .await;
         link["id"].as_str().unwrap().to_owned()
     }
 
     /// Puts a webhook into the queue, as the webhook function does.
     pub(crate) async fn enqueue(&self, webhook: &Value) {
-        self.collect
-            .queue
-            .send(&Delivery::of_webhook(&webhook.to_string(), "gateway").unwrap())
-            .await
-            .unwrap();
+        let webhook = webhook.to_string();
+        let delivery = Delivery::new(&webhook, "gateway", Timestamp::now()).unwrap();
+        self.app.queue.send(&Task::Webhook(delivery)).await.unwrap();
+    }
+
+    /// Puts any text into the group of a link.
+    pub(crate) async fn enqueue_text(&self, link: &str, text: Value) {
+        let message = self.sqs.send_message().queue_url(&self.queue_url);
+        let message = message
+            .message_group_id(link)
+            .message_body(text.to_string());
+        let id = uuid::Uuid::new_v4().to_string();
+        message.message_deduplication_id(id).send().await.unwrap();
     }
 
     /// What waits in the queue, taken out of it.
@@ -141,7 +145,7 @@ impl Worker {
     ) -> Vec<SqsMessage> {
         let mut batch = SqsEvent::default();
         batch.records.clone_from(&messages);
-        let failures = handle(&self.collect, batch, time_left)
+        let failures = handle(&self.app, batch, time_left)
             .await
             .batch_item_failures;
         let failed = |message: &SqsMessage| {
@@ -168,7 +172,8 @@ impl Worker {
 
     /// The record of a retrieval.
     pub(crate) async fn record(&self, id: &str) -> RequestRecord {
-        self.collect
+        self.app
+            .control
             .requests
             .get(&RequestId::parse(id).unwrap())
             .await

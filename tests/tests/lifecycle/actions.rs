@@ -1,14 +1,17 @@
 //! What may happen next, and what then is. Each step is one write, or one answer, so that a crash
 //! may come between any two.
 
-use shared::domain::{Before, Facts, LookAfter, Outcome, Step, Sweep, Timestamp};
+use shared::{
+    domain::{Conflict, Facts, Outcome, OverdueCheck, Step, SweepDecision, Timestamp},
+    queue::TaskKind,
+};
 
 use crate::{
     model::{
         ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation,
     },
     world::{
-        About, Caller, Id, Mark, Message, Phase, Retrieval, StoredIntent, Webhook, World, instant,
+        Caller, Id, Mark, Message, Phase, Retrieval, Said, StoredIntent, Webhook, World, instant,
     },
 };
 
@@ -21,6 +24,8 @@ pub(crate) enum Action {
     CrashRequest(usize),
     /// Belvo refuses the POST.
     Refuse(usize),
+    /// Belvo answers the POST with the data.
+    AnswerAtOnce(usize),
     /// Belvo accepts the POST, and the answer is lost.
     LoseAnswer(usize),
     /// Belvo has the rows of a retrieval, and sends its webhook.
@@ -43,8 +48,8 @@ pub(crate) enum Action {
     CollectAgain,
     /// The first message waits while time goes on.
     Delay,
-    /// collect leaves the rest of a collection to a continuation.
-    HandOn,
+    /// collect leaves the rest of a collection to another invocation.
+    Continue,
     /// collect fails at the first message, with a reason; it is given up if it was the last
     /// attempt.
     FailCollect,
@@ -89,6 +94,12 @@ impl Lifecycle {
             Action::Request(caller) => self.request(&mut world, caller),
             Action::CrashRequest(caller) => world.callers[caller] = Caller::Done,
             Action::Refuse(caller) => world.callers[caller] = Caller::Refused,
+            Action::AnswerAtOnce(caller) => {
+                let id = accept(&mut world);
+                world.retrievals[id].phase = Phase::HasRows;
+                world.retrievals[id].at_once = true;
+                world.callers[caller] = Caller::Accepted(id);
+            }
             Action::LoseAnswer(caller) => {
                 accept(&mut world);
                 world.callers[caller] = Caller::Done;
@@ -101,6 +112,7 @@ impl Lifecycle {
                     ours: false,
                     at_s: world.now_s,
                     phase: Phase::Working,
+                    at_once: false,
                 });
                 let id = world.retrievals.len() - 1;
                 finish(&mut world, id, Phase::HasRows);
@@ -119,11 +131,11 @@ impl Lifecycle {
             Action::Delay => {
                 let message = world.queue.first_mut()?;
                 message.hidden = true;
-                if matches!(message.about, About::Overdue(..)) {
-                    world.marks.insert(Mark::LookLost);
+                if message.task == TaskKind::CheckOverdue {
+                    world.marks.insert(Mark::CheckLost);
                 }
             }
-            Action::HandOn => hand_on(&mut world),
+            Action::Continue => continue_later(&mut world),
             Action::FailCollect => fail_collect(&mut world, is_fault),
             Action::CrashCollect => come_back(&mut world, is_fault),
             Action::BeginSweep => self.begin_sweep(&mut world),
@@ -189,6 +201,15 @@ impl Lifecycle {
             }
             Caller::Recorded(id) => {
                 settle(world, id);
+                if world.retrievals[id].at_once {
+                    Caller::Ready(id)
+                } else {
+                    Caller::Done
+                }
+            }
+            Caller::Ready(id) => {
+                let message = Message::new(TaskKind::DataReady, id, world.now());
+                world.queue.push(message);
                 Caller::Done
             }
             Caller::Done => Caller::Done,
@@ -199,14 +220,14 @@ impl Lifecycle {
         let Some(intent) = world.intent() else {
             return true;
         };
-        match intent.before(world.now()) {
-            Before::Over => true,
-            Before::Unknown(_) if self.mutation == Mutation::SendsAgainWhatIsUnknown => true,
+        match intent.conflict(world.now()) {
+            Conflict::None => true,
+            Conflict::Unknown { .. } if self.mutation == Mutation::SendsAgainWhatIsUnknown => true,
             // A webhook's claim is taken for Belvo's own word.
-            Before::Unknown(_) if self.mutation == Mutation::BelievesClaims => {
+            Conflict::Unknown { .. } if self.mutation == Mutation::BelievesClaims => {
                 world.intent.is_some_and(|intent| intent.request.is_some())
             }
-            Before::InFlight | Before::Sending | Before::Unknown(_) => false,
+            Conflict::InFlight | Conflict::Sending | Conflict::Unknown { .. } => false,
         }
     }
 
@@ -214,53 +235,43 @@ impl Lifecycle {
         let Some(message) = world.queue.first().copied() else {
             return;
         };
-        match (message.about, message.begun) {
-            (About::Webhook(webhook, received_s), false) => {
-                let received_at = instant(received_s);
-                let due_at = received_at.plus_seconds(DEADLINES.due_s.into());
-                take_step_at(world, webhook.id, Step::Notified { due_at }, received_at);
-                if self.mutation == Mutation::ForgetsAnEnd {
-                    let facts = world.records[&webhook.id];
-                    let forgotten = Facts {
-                        failed_at: None,
-                        collected_at: None,
-                        expired_at: None,
-                        ..facts
-                    };
-                    world.records.insert(webhook.id, forgotten);
+        let Message { id, at, .. } = message;
+        if !message.begun {
+            return match message.task {
+                TaskKind::Webhook => self.begin_webhook(world, id, at),
+                TaskKind::DataReady => {
+                    let due_at = at.plus_seconds(DEADLINES.due_s.into());
+                    begin_announced(world, id, Step::Ready { due_at }, at);
                 }
-                if world.records[&webhook.id].issued_at.is_none() {
-                    claim(world, webhook.id, received_at);
-                }
-                world.queue[0].begun = true;
-            }
-            (About::Webhook(Webhook { id, failed: true }, _), true) => {
-                take_step(world, id, Step::Failed { gave_up: false });
-                world.queue.remove(0);
-            }
-            (About::Webhook(Webhook { id, failed: false }, _), true) => {
-                conclude(world, id, false);
-                world.queue.remove(0);
-            }
-            (About::Continuation(..), false) => world.queue[0].begun = true,
-            (About::Continuation(id, overdue), true) => {
-                conclude(world, id, overdue);
-                world.queue.remove(0);
-            }
-            (About::Overdue(id, next), false) => match world.records[&id].look_after(next) {
-                LookAfter::Fetch => world.queue[0].begun = true,
-                LookAfter::Forget => {
-                    take_step(world, id, Step::Postponed(None));
+                TaskKind::Continue => world.queue[0].begun = true,
+                TaskKind::CheckOverdue => begin_check(world, id, at),
+                // About a link, or about all of them: no part of a request's life.
+                TaskKind::LinkGone | TaskKind::CheckLink | TaskKind::Sweep => {
                     world.queue.remove(0);
                 }
-                LookAfter::Superseded => {
-                    world.queue.remove(0);
-                }
-            },
-            (About::Overdue(id, _), true) => {
-                conclude(world, id, true);
-                world.queue.remove(0);
-            }
+            };
+        }
+
+        if message.said == Said::Failed {
+            take_step(world, id, Step::Failed { gave_up: false });
+        } else {
+            conclude(world, id, message.said);
+        }
+        world.queue.remove(0);
+    }
+
+    fn begin_webhook(&self, world: &mut World, id: Id, received_at: Timestamp) {
+        let due_at = received_at.plus_seconds(DEADLINES.due_s.into());
+        begin_announced(world, id, Step::Notified { due_at }, received_at);
+        if self.mutation == Mutation::ForgetsAnEnd {
+            let facts = world.records[&id];
+            let forgotten = Facts {
+                failed_at: None,
+                collected_at: None,
+                expired_at: None,
+                ..facts
+            };
+            world.records.insert(id, forgotten);
         }
     }
 
@@ -293,10 +304,10 @@ impl Lifecycle {
             .iter()
             .filter(|(_, facts)| facts.due_at.is_some_and(|due_at| due_at <= now));
         let decided = overdue.map(|(id, facts)| match facts.sweep(now, DEADLINES) {
-            Sweep::Expire if self.mutation == Mutation::NeverExpires => (
-                *id,
-                Sweep::LookAfter(now.plus_seconds(DEADLINES.due_s.into())),
-            ),
+            SweepDecision::Expire if self.mutation == Mutation::NeverExpires => {
+                let next = now.plus_seconds(DEADLINES.due_s.into());
+                (*id, SweepDecision::Check { next })
+            }
             decision => (*id, decision),
         });
         world.sweeping = decided.collect();
@@ -306,16 +317,18 @@ impl Lifecycle {
 fn sweep(world: &mut World, crashes: bool) {
     let (id, decision) = world.sweeping.remove(0);
     let step = match decision {
-        Sweep::LookAfter(next) => Step::Postponed(Some(next)),
-        Sweep::Expire => Step::Expired,
-        Sweep::Forget => Step::Postponed(None),
+        SweepDecision::Check { next } => Step::Postponed { due_at: next },
+        SweepDecision::Expire => Step::Expired,
+        SweepDecision::Forget => Step::NoLongerDue,
     };
     take_step(world, id, step);
     if crashes {
         world.sweeping.clear();
-        world.marks.insert(Mark::LookLost);
-    } else if let Sweep::LookAfter(next) = decision {
-        enqueue(world, About::Overdue(id, next));
+        world.marks.insert(Mark::CheckLost);
+    } else if let SweepDecision::Check { next } = decision {
+        world
+            .queue
+            .push(Message::new(TaskKind::CheckOverdue, id, next));
     }
 }
 
@@ -357,6 +370,7 @@ fn accept(world: &mut World) -> Id {
         ours: true,
         at_s: world.now_s,
         phase: Phase::Working,
+        at_once: false,
     });
     world.retrievals.len() - 1
 }
@@ -369,18 +383,35 @@ fn finish(world: &mut World, id: Id, phase: Phase) {
     });
 }
 
-fn enqueue(world: &mut World, about: About) {
-    world.queue.push(Message {
-        about,
-        receives: 0,
-        begun: false,
-        hidden: false,
-    });
+fn receive(world: &mut World, webhook: Webhook) {
+    let message = Message::new(TaskKind::Webhook, webhook.id, world.now());
+    let said = if webhook.failed {
+        Said::Failed
+    } else {
+        Said::HasRows
+    };
+    world.queue.push(Message { said, ..message });
 }
 
-fn receive(world: &mut World, webhook: Webhook) {
-    let now_s = world.now_s;
-    enqueue(world, About::Webhook(webhook, now_s));
+/// Belvo said that it has the rows, or that it has failed.
+fn begin_announced(world: &mut World, id: Id, step: Step, at: Timestamp) {
+    take_step_at(world, id, step, at);
+    if world.records[&id].issued_at.is_none() {
+        claim(world, id, at);
+    }
+    world.queue[0].begun = true;
+}
+
+fn begin_check(world: &mut World, id: Id, next: Timestamp) {
+    match world.records[&id].overdue_check(next) {
+        OverdueCheck::Fetch => {
+            world.queue[0].begun = true;
+            return;
+        }
+        OverdueCheck::Forget => take_step(world, id, Step::NoLongerDue),
+        OverdueCheck::Superseded => {}
+    }
+    world.queue.remove(0);
 }
 
 fn take_step(world: &mut World, id: Id, step: Step) {
@@ -397,6 +428,7 @@ fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
     };
     let all_stay = stays(|facts| facts.issued_at)
         && stays(|facts| facts.notified_at)
+        && stays(|facts| facts.ready_at)
         && stays(|facts| facts.collecting_at)
         && stays(|facts| facts.collected_at)
         && stays(|facts| facts.failed_at)
@@ -417,32 +449,34 @@ fn claim(world: &mut World, id: Id, received_at: Timestamp) {
 }
 
 /// The rows are fetched and stored, and the request ends or waits.
-fn conclude(world: &mut World, id: Id, overdue: bool) {
-    let found = world.found();
-    let outcome = world.records[&id].outcome(found, overdue, world.now(), DEADLINES);
+fn conclude(world: &mut World, id: Id, said: Said) {
+    let (found, unannounced) = (world.found(), said == Said::Nothing);
+    let outcome = world.records[&id].outcome(found, unannounced, world.now(), DEADLINES);
     let rows: Vec<Id> = world.with_rows().collect();
     world.stored.extend(rows);
     let step = match outcome {
         Outcome::Collected => Step::Collected,
-        Outcome::Wait(due_at) => Step::Postponed(Some(due_at)),
+        Outcome::Wait { next } => Step::Postponed { due_at: next },
         Outcome::Expired => Step::Expired,
     };
     take_step(world, id, step);
 }
 
-fn hand_on(world: &mut World) {
-    let (id, overdue) = match world.queue.first().map(|message| message.about) {
-        Some(About::Webhook(Webhook { id, .. }, _)) => (id, false),
-        Some(About::Overdue(id, _)) => (id, true),
-        Some(About::Continuation(..)) | None => return,
+fn continue_later(world: &mut World) {
+    let Some(message) = world.queue.first().copied() else {
+        return;
     };
-    if world.records[&id].outcome(world.found(), overdue, world.now(), DEADLINES)
-        == Outcome::Collected
-    {
-        take_step(world, id, Step::HandedOn);
+    let Message { id, said, .. } = message;
+    let unannounced = said == Said::Nothing;
+    let outcome = world.records[&id].outcome(world.found(), unannounced, world.now(), DEADLINES);
+    if outcome == Outcome::Collected {
+        take_step(world, id, Step::Continued);
     }
     world.queue.remove(0);
-    enqueue(world, About::Continuation(id, overdue));
+    world.queue.push(Message {
+        said,
+        ..Message::new(TaskKind::Continue, id, instant(0))
+    });
 }
 
 fn fail_collect(world: &mut World, is_fault: bool) {
@@ -450,10 +484,7 @@ fn fail_collect(world: &mut World, is_fault: bool) {
         return;
     };
     if message.receives + 1 >= ATTEMPTS {
-        let (About::Webhook(Webhook { id, .. }, _)
-        | About::Overdue(id, _)
-        | About::Continuation(id, _)) = message.about;
-        take_step(world, id, Step::Failed { gave_up: true });
+        take_step(world, message.id, Step::Failed { gave_up: true });
     }
     come_back(world, is_fault);
 }
@@ -466,8 +497,8 @@ fn come_back(world: &mut World, is_fault: bool) {
         message.begun = false;
         message.hidden = !is_fault;
         if message.receives >= ATTEMPTS {
-            if !matches!(message.about, About::Webhook(..)) {
-                world.marks.insert(Mark::LookLost);
+            if !matches!(message.task, TaskKind::Webhook | TaskKind::DataReady) {
+                world.marks.insert(Mark::CheckLost);
             }
             world.queue.remove(0);
         }

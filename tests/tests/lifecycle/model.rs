@@ -1,11 +1,14 @@
 //! The model: where it begins, what may happen in which state, and what has to hold.
 
-use shared::domain::{Deadlines, Status};
+use shared::{
+    domain::{Deadlines, Status},
+    queue::TaskKind,
+};
 use stateright::{Model, Property};
 
 use crate::{
     actions::Action,
-    world::{About, Caller, Mark, Phase, World},
+    world::{Caller, Mark, Phase, World},
 };
 
 /// Receives after which a message is given up.
@@ -196,7 +199,7 @@ impl Model for Lifecycle {
                     // One that is looked after again and again in vain ends without a look.
                     !over
                         || model.fetches != Fetches::Succeed
-                        || world.marks.contains(&Mark::LookLost)
+                        || world.marks.contains(&Mark::CheckLost)
                         || world.records.iter().all(|(id, facts)| {
                             let has_rows = world.retrievals[*id].phase == Phase::HasRows;
                             !has_rows || facts.status() == Status::Collected || facts.gave_up
@@ -239,6 +242,7 @@ impl Lifecycle {
                 Caller::Reserved => actions.extend([
                     Action::Request(number),
                     Action::Refuse(number),
+                    Action::AnswerAtOnce(number),
                     Action::LoseAnswer(number),
                     Action::CrashRequest(number),
                 ]),
@@ -257,8 +261,8 @@ impl Lifecycle {
                 Fetches::Fail => return actions.push(Action::FailCollect),
                 Fetches::Crash => return actions.push(Action::CrashCollect),
             }
-            if self.callers == 1 && !matches!(message.about, About::Continuation(..)) {
-                actions.push(Action::HandOn);
+            if self.callers == 1 && message.task != TaskKind::Continue {
+                actions.push(Action::Continue);
             }
         }
         actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);

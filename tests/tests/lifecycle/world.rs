@@ -5,7 +5,10 @@ use std::{
     sync::LazyLock,
 };
 
-use shared::domain::{Answer, Facts, Found, Intent, Sweep, Timestamp};
+use shared::{
+    domain::{Facts, FetchResult, Intent, Resolution, SweepDecision, Timestamp},
+    queue::TaskKind,
+};
 
 /// The seconds at which something may happen: the beginning of every half hour, and one minute
 /// later, when no sending lasts any longer.
@@ -22,7 +25,7 @@ pub(crate) struct World {
     /// Whether the sweep of this instant has read what is due.
     pub(crate) swept: bool,
     /// What it has decided and not done yet. What it read may change meanwhile.
-    pub(crate) sweeping: Vec<(Id, Sweep)>,
+    pub(crate) sweeping: Vec<(Id, SweepDecision)>,
     /// Whether the link is blocked.
     pub(crate) blocked: bool,
     /// Retrievals counted this month.
@@ -74,6 +77,8 @@ pub(crate) enum Caller {
     Accepted(Id),
     /// The request is recorded.
     Recorded(Id),
+    /// Belvo answered with the data, which is to be collected.
+    Ready(Id),
     /// The caller has an answer, or nobody is there to get one.
     Done,
 }
@@ -85,6 +90,8 @@ pub(crate) struct Retrieval {
     pub(crate) ours: bool,
     pub(crate) at_s: i64,
     pub(crate) phase: Phase,
+    /// Whether Belvo answered the POST with the data.
+    pub(crate) at_once: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,31 +107,50 @@ pub(crate) struct Webhook {
     pub(crate) failed: bool,
 }
 
-/// A message, how often it was tried, whether its first step is done, and whether it comes back
-/// only with the next half hour.
+/// A message of the queue, about one retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Message {
-    pub(crate) about: About,
+    pub(crate) task: TaskKind,
+    pub(crate) id: Id,
+    /// When the webhook came in, Belvo answered, or the request is due again.
+    pub(crate) at: Timestamp,
+    /// What Belvo said of the retrieval, or of the collection that this continues.
+    pub(crate) said: Said,
+    /// How often it was tried.
     pub(crate) receives: u8,
+    /// Whether its first step is done.
     pub(crate) begun: bool,
+    /// Whether it is delivered again only with the next half hour.
     pub(crate) hidden: bool,
 }
 
-impl Message {
-    /// Whether it asks for rows.
-    pub(crate) fn fetches(&self) -> bool {
-        !matches!(self.about, About::Webhook(Webhook { failed: true, .. }, _))
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Said {
+    HasRows,
+    Failed,
+    Nothing,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum About {
-    /// A webhook, and the second at which it came in.
-    Webhook(Webhook, i64),
-    /// An overdue request, and when it is due again.
-    Overdue(Id, Timestamp),
-    /// The rest of a collection, and whether that was begun without a webhook.
-    Continuation(Id, bool),
+impl Message {
+    pub(crate) fn new(task: TaskKind, id: Id, at: Timestamp) -> Self {
+        Self {
+            task,
+            id,
+            at,
+            said: match task {
+                TaskKind::CheckOverdue => Said::Nothing,
+                _ => Said::HasRows,
+            },
+            receives: 0,
+            begun: false,
+            hidden: false,
+        }
+    }
+
+    /// Whether it asks for rows.
+    pub(crate) fn fetches(&self) -> bool {
+        self.said != Said::Failed
+    }
 }
 
 /// What is remembered once it has happened.
@@ -138,8 +164,8 @@ pub(crate) enum Mark {
     FactChanged,
     /// Belvo has refreshed the link by itself.
     Refreshed,
-    /// A sweep, or the look that it asked for, was cut off, or came late.
-    LookLost,
+    /// A sweep, or the check that it asked for, was interrupted, or came late.
+    CheckLost,
 }
 
 impl World {
@@ -170,26 +196,27 @@ impl World {
     /// The intent as the store would read it.
     pub(crate) fn intent(&self) -> Option<Intent> {
         self.intent.map(|stored| {
-            let answer = stored
-                .request
-                .map_or(Answer::None, |(id, claimed)| Answer::Request {
-                    status: self.records.get(&id).map(Facts::status),
-                    claimed,
-                });
+            let resolution =
+                stored
+                    .request
+                    .map_or(Resolution::Open, |(id, claimed)| Resolution::Request {
+                        status: self.records.get(&id).map(Facts::status),
+                        claimed,
+                    });
             Intent {
                 since: instant(stored.since_s),
-                answer,
+                resolution,
             }
         })
     }
 
     /// What a fetch of the window brings now.
-    pub(crate) fn found(&self) -> Found {
+    pub(crate) fn found(&self) -> FetchResult {
         let rows: Vec<Id> = self.with_rows().collect();
-        let news = rows.iter().filter(|id| !self.stored.contains(id)).count();
-        Found {
+        let changed = rows.iter().filter(|id| !self.stored.contains(id)).count();
+        FetchResult {
             rows: rows.len() as u64,
-            news: news as u64,
+            changed: changed as u64,
         }
     }
 

@@ -65,7 +65,7 @@ async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_
         let logs = stack.function_logs().await;
         let collected = logs
             .lines()
-            .find(|text| text.contains(id) && text.contains("rows collected"))?;
+            .find(|text| text.contains(id) && text.contains("rows_collected"))?;
         serde_json::from_str::<Value>(collected).ok()
     })
     .await;
@@ -159,8 +159,8 @@ async fn metric_value(stack: &Stack, metric: &str, line: &Value) -> u64 {
         .find(|filter| filter["metricTransformations"][0]["metricName"] == metric);
     let filter = filter.unwrap_or_else(|| panic!("no filter for {metric}"));
     let pattern = format!(
-        "{{ $.fields.message = \"{}\" }}",
-        line["fields"]["message"].as_str().unwrap()
+        "{{ $.fields.event = \"{}\" }}",
+        line["fields"]["event"].as_str().unwrap()
     );
     assert_eq!(
         filter["filterPattern"], pattern,

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use shared::{
-    domain::{LinkId, RequestId, Resource, Timestamp, Window},
-    store::{Issued, Requests},
+    domain::{LinkId, RequestId, Resource, Retrieval, Timestamp, Window},
+    store::Control,
 };
 use tests::{Stack, days_ago, eventually};
 use uuid::Uuid;
@@ -13,26 +13,18 @@ async fn the_schedules_message_lets_an_overdue_request_end_collected() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     let at = Timestamp::now().plus_seconds(-3_600);
-    let issued = Issued {
-        id: RequestId::random(),
-        link: LinkId::parse(&link.id).unwrap(),
-        resource: Resource::TRANSACTIONS,
-        window: Some(Window::parse(&days_ago(364), &days_ago(0), Timestamp::now().day()).unwrap()),
-        account: None,
-        direction: None,
-        at,
-        due_at: at.plus_seconds(1_800),
+    let today = Timestamp::now().day();
+    let retrieval = Retrieval {
+        window: Some(Window::parse(&days_ago(364), &days_ago(0), today).unwrap()),
+        ..Retrieval::of(LinkId::parse(&link.id).unwrap(), Resource::TRANSACTIONS)
     };
-    Requests::new(&stack.aws, stack.requests_table.clone())
-        .issued(&issued)
-        .await
-        .unwrap();
+    let (id, due_at) = (RequestId::random(), at.plus_seconds(1_800));
+    let requests = Control::open(&stack.aws, stack.requests_table.clone()).requests;
+    requests.issued(&id, &retrieval, at, due_at).await.unwrap();
 
     send_as_the_schedule_does(&stack).await;
 
-    let record = stack
-        .request_with_status(issued.id.as_str(), "collected")
-        .await;
+    let record = stack.request_with_status(id.as_str(), "collected").await;
     assert_eq!(
         (&record["verdict"], &record["notified_at"]),
         (&json!("complete"), &Value::Null)
@@ -42,7 +34,7 @@ async fn the_schedules_message_lets_an_overdue_request_end_collected() {
         let logs = stack.function_logs().await;
         let lines = logs
             .lines()
-            .filter(|line| line.contains("overdue requests"));
+            .filter(|line| line.contains("overdue_requests"));
         let lines: Vec<Value> = lines
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect();

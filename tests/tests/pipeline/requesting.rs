@@ -123,11 +123,33 @@ async fn an_answer_with_the_data_at_once_is_collected_like_any_other() {
 
     let record = link.collect().await;
 
-    assert_eq!(
-        (&record["verdict"], &record["webhook_code"]),
-        (&json!("complete"), &json!("answered_at_once"))
-    );
+    assert_eq!(record["verdict"], "complete");
+    assert!(record["ready_at"].is_string(), "{record}");
     link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn an_answer_with_the_data_at_once_leaves_no_trace_of_a_webhook() {
+    let stack = Stack::of_this_run();
+    let external_id = uuid::Uuid::new_v4().to_string();
+    let link = json!({"transactions": 30, "external_id": external_id});
+    let link = stack.link(link).await;
+    let registration = json!({"link": link.id, "external_id": external_id});
+    assert_eq!(stack.post("/links", &registration).await.status, 201);
+    link.misbehave(json!({"on": "post", "action": {"ignore_async": true}}))
+        .await;
+
+    let record = link.collect().await;
+
+    for fact in ["notified_at", "webhook_code", "declared"] {
+        assert_eq!(record[fact], json!(null), "{fact} of {record}");
+    }
+    let shown = stack.get(&format!("/links/{}", link.id)).await.body;
+    assert_eq!(shown["status"], "valid", "{shown}");
+    assert_eq!(
+        (&shown["last_event"], &shown["heard_at"]),
+        (&json!(null), &json!(null))
+    );
 }
 
 #[tokio::test]

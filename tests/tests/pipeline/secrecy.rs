@@ -29,7 +29,7 @@ async fn no_secret_and_no_personal_data_is_logged() {
                 logs.lines()
                     .any(|line| line.contains(id) && line.contains(step))
             };
-            (has("message comes back") && has("rows collected")).then_some(logs)
+            (has("message_retried") && has("rows_collected")).then_some(logs)
         },
     )
     .await;
@@ -60,9 +60,9 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .collect();
-    for step in ["retrieval issued", "webhook queued", "rows collected"] {
+    for step in ["retrieval_issued", "webhook_queued", "rows_collected"] {
         let found = steps.iter().any(|line| {
-            line["fields"]["message"] == step
+            line["fields"]["event"] == step
                 && line["fields"]["correlation.id"] == Value::String(id.clone())
         });
         assert!(found, "{step} for {id}");

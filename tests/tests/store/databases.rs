@@ -4,14 +4,14 @@ use aws_sdk_dynamodb::Client;
 use shared::{
     aws::SdkConfig,
     domain::LinkId,
-    store::{Requests, Transactions},
+    store::{Control, Transactions},
 };
 use tests::Stack;
 
 /// A database with both tables, and a link that no other test uses.
 pub(crate) struct Tables {
     pub(crate) name: &'static str,
-    pub(crate) requests: Requests,
+    pub(crate) control: Control,
     pub(crate) transactions: Transactions,
     pub(crate) transactions_table: String,
     pub(crate) client: Client,
@@ -22,7 +22,7 @@ impl Tables {
     fn new(name: &'static str, aws: &SdkConfig, stack: &Stack) -> Self {
         Self {
             name,
-            requests: Requests::new(aws, stack.requests_table.clone()),
+            control: Control::open(aws, stack.requests_table.clone()),
             transactions: Transactions::new(aws, stack.transactions_table.clone()),
             transactions_table: stack.transactions_table.clone(),
             client: Client::new(aws),

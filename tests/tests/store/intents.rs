@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde_json::json;
 use shared::{
-    belvo::Retrieval,
-    domain::{AccountId, Direction, Failure, RequestId, Resource, Status, Timestamp, Window},
-    store::{Intention, Keyed, Notified},
+    domain::{
+        AccountId, Direction, Failure, RequestId, Resource, Retrieval, Status, Timestamp, Window,
+    },
+    store::{IntentOutcome, KeyState, Notified},
 };
 use time::macros::date;
 
@@ -33,16 +34,16 @@ fn retrieval(tables: &Tables, from: &str) -> Retrieval {
 async fn of_equal_intents_at_once_one_begins() {
     for tables in both().await {
         let wish = retrieval(&tables, "2026-01-01");
-        let outcomes = join_all((0..8).map(|_| tables.requests.intend(&wish, at(0)))).await;
+        let outcomes = join_all((0..8).map(|_| tables.control.intents.begin(&wish, at(0)))).await;
         let begun = outcomes
             .into_iter()
-            .filter(|outcome| *outcome.as_ref().unwrap() == Intention::Begun)
+            .filter(|outcome| *outcome.as_ref().unwrap() == IntentOutcome::Begun)
             .count();
         assert_eq!(begun, 1, "{}", tables.name);
         let other = retrieval(&tables, "2026-01-02");
         assert_eq!(
-            tables.requests.intend(&other, at(0)).await.unwrap(),
-            Intention::Begun
+            tables.control.intents.begin(&other, at(0)).await.unwrap(),
+            IntentOutcome::Begun
         );
     }
 }
@@ -51,14 +52,14 @@ async fn of_equal_intents_at_once_one_begins() {
 async fn an_intent_is_one_request_until_that_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(0)).await.unwrap(),
-            Intention::Sending,
+            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            IntentOutcome::Sending,
             "{}",
             tables.name
         );
-        tables.requests.sent(&wish, &id).await.unwrap();
+        tables.control.intents.settle(&wish, &id).await.unwrap();
         let notified = Notified {
             id: id.clone(),
             link: tables.link.clone(),
@@ -68,10 +69,10 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             at: at(1),
             due_at: at(31),
         };
-        tables.requests.notified(&notified).await.unwrap();
+        tables.control.requests.notified(&notified).await.unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(60)).await.unwrap(),
-            Intention::InFlight(id.clone())
+            tables.control.intents.begin(&wish, at(60)).await.unwrap(),
+            IntentOutcome::InFlight(id.clone())
         );
 
         let failure = Failure {
@@ -79,14 +80,15 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             message: String::new(),
         };
         tables
+            .control
             .requests
-            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(61))
+            .failed(&id, &wish, &failure, at(61))
             .await
             .unwrap();
 
         assert_eq!(
-            tables.requests.intend(&wish, at(62)).await.unwrap(),
-            Intention::Begun
+            tables.control.intents.begin(&wish, at(62)).await.unwrap(),
+            IntentOutcome::Begun
         );
     }
 }
@@ -95,25 +97,25 @@ async fn an_intent_is_one_request_until_that_has_ended() {
 async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
     for tables in both().await {
         let wish = retrieval(&tables, "2026-01-01");
-        tables.requests.intend(&wish, at(0)).await.unwrap();
-        let unknown = Intention::Unknown { until: at(30) };
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables.requests.intend(&wish, at(2)).await.unwrap(),
+            tables.control.intents.begin(&wish, at(2)).await.unwrap(),
             unknown,
             "{}",
             tables.name
         );
         assert_eq!(
-            tables.requests.intend(&wish, at(29)).await.unwrap(),
+            tables.control.intents.begin(&wish, at(29)).await.unwrap(),
             unknown
         );
         assert_eq!(
-            tables.requests.intend(&wish, at(30)).await.unwrap(),
-            Intention::Begun
+            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            IntentOutcome::Begun
         );
         assert_eq!(
-            tables.requests.intend(&wish, at(30)).await.unwrap(),
-            Intention::Sending,
+            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            IntentOutcome::Sending,
             "and that is a new one"
         );
     }
@@ -123,18 +125,18 @@ async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
 async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
     for tables in both().await {
         let wish = retrieval(&tables, "2026-01-01");
-        tables.requests.intend(&wish, at(0)).await.unwrap();
-        tables.requests.withdraw(&wish, at(5)).await.unwrap();
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        tables.control.intents.withdraw(&wish, at(5)).await.unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(0)).await.unwrap(),
-            Intention::Sending,
+            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            IntentOutcome::Sending,
             "{}",
             tables.name
         );
-        tables.requests.withdraw(&wish, at(0)).await.unwrap();
+        tables.control.intents.withdraw(&wish, at(0)).await.unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(0)).await.unwrap(),
-            Intention::Begun
+            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            IntentOutcome::Begun
         );
     }
 }
@@ -143,9 +145,10 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
 async fn a_webhook_settles_the_one_intent_that_is_unknown() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
         tables
-            .requests
+            .control
+            .intents
             .claim(
                 &tables.link,
                 Resource::TRANSACTIONS,
@@ -155,24 +158,26 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
             .await
             .unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(0)).await.unwrap(),
-            Intention::Sending,
+            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            IntentOutcome::Sending,
             "not while it is sent"
         );
 
         tables
-            .requests
+            .control
+            .intents
             .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
             .await
             .unwrap();
 
         assert_eq!(
-            tables.requests.intend(&wish, at(6)).await.unwrap(),
-            Intention::InFlight(id),
+            tables.control.intents.begin(&wish, at(6)).await.unwrap(),
+            IntentOutcome::InFlight(id),
             "{}",
             tables.name
         );
         let (listed, _) = tables
+            .control
             .requests
             .of_link(&tables.link, None, 10)
             .await
@@ -189,16 +194,18 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             retrieval(&tables, "2026-01-02"),
         ];
         for wish in &wishes {
-            tables.requests.intend(wish, at(0)).await.unwrap();
+            tables.control.intents.begin(wish, at(0)).await.unwrap();
         }
         let (listed, _) = tables
+            .control
             .requests
             .of_link(&tables.link, None, 10)
             .await
             .unwrap();
         assert!(listed.is_empty(), "open intents are no requests");
         tables
-            .requests
+            .control
+            .intents
             .claim(
                 &tables.link,
                 Resource::TRANSACTIONS,
@@ -208,9 +215,9 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             .await
             .unwrap();
         for wish in &wishes {
-            let outcome = tables.requests.intend(wish, at(6)).await.unwrap();
+            let outcome = tables.control.intents.begin(wish, at(6)).await.unwrap();
             assert!(
-                matches!(outcome, Intention::Unknown { .. }),
+                matches!(outcome, IntentOutcome::Unknown { .. }),
                 "{}: {outcome:?}",
                 tables.name
             );
@@ -223,15 +230,16 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
     for tables in both().await {
         let wish = retrieval(&tables, "2026-01-01");
         let invoices = Resource::by_name("invoices").unwrap();
-        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
         tables
-            .requests
+            .control
+            .intents
             .claim(&tables.link, invoices, &RequestId::random(), at(5))
             .await
             .unwrap();
-        let outcome = tables.requests.intend(&wish, at(6)).await.unwrap();
+        let outcome = tables.control.intents.begin(&wish, at(6)).await.unwrap();
         assert!(
-            matches!(outcome, Intention::Unknown { .. }),
+            matches!(outcome, IntentOutcome::Unknown { .. }),
             "{}: {outcome:?}",
             tables.name
         );
@@ -242,9 +250,10 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
 async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
     for tables in both().await {
         let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.requests.intend(&wish, at(0)).await.unwrap();
+        tables.control.intents.begin(&wish, at(0)).await.unwrap();
         tables
-            .requests
+            .control
+            .intents
             .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
             .await
             .unwrap();
@@ -253,26 +262,27 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
             message: String::new(),
         };
         tables
+            .control
             .requests
-            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(6))
+            .failed(&id, &wish, &failure, at(6))
             .await
             .unwrap();
 
-        let unknown = Intention::Unknown { until: at(30) };
+        let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables.requests.intend(&wish, at(7)).await.unwrap(),
+            tables.control.intents.begin(&wish, at(7)).await.unwrap(),
             unknown,
             "{}: a refresh?",
             tables.name
         );
         assert_eq!(
-            tables.requests.intend(&wish, at(30)).await.unwrap(),
-            Intention::Begun
+            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            IntentOutcome::Begun
         );
-        tables.requests.sent(&wish, &id).await.unwrap();
+        tables.control.intents.settle(&wish, &id).await.unwrap();
         assert_eq!(
-            tables.requests.intend(&wish, at(31)).await.unwrap(),
-            Intention::Begun,
+            tables.control.intents.begin(&wish, at(31)).await.unwrap(),
+            IntentOutcome::Begun,
             "no longer claimed"
         );
     }
@@ -287,14 +297,25 @@ async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its
             ..retrieval(&tables, "2026-01-01")
         };
         let new = retrieval(&tables, "2026-01-02");
-        tables.requests.intend(&old, at(0)).await.unwrap();
-        tables.requests.intend(&new, at(20)).await.unwrap();
+        tables.control.intents.begin(&old, at(0)).await.unwrap();
+        tables.control.intents.begin(&new, at(20)).await.unwrap();
 
-        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+        let listed = tables
+            .control
+            .intents
+            .unconfirmed(&tables.link)
+            .await
+            .unwrap();
 
         let shown: Vec<_> = listed
             .iter()
-            .map(|listed| (listed.window, listed.account.clone(), listed.since))
+            .map(|listed| {
+                (
+                    listed.retrieval.window,
+                    listed.retrieval.account.clone(),
+                    listed.since,
+                )
+            })
             .collect();
         let expected = [
             (new.window, None, at(20)),
@@ -312,11 +333,17 @@ async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its
 
         let id = RequestId::random();
         tables
-            .requests
+            .control
+            .intents
             .claim(&tables.link, Resource::TRANSACTIONS, &id, at(31))
             .await
             .unwrap();
-        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+        let listed = tables
+            .control
+            .intents
+            .unconfirmed(&tables.link)
+            .await
+            .unwrap();
         assert_eq!(
             listed.len(),
             1,
@@ -341,11 +368,16 @@ async fn unconfirmed_invoices_say_of_which_direction() {
                 ..retrieval(&tables, "2026-01-01")
             };
             assert_eq!(
-                tables.requests.intend(&wish, at(0)).await.unwrap(),
-                Intention::Begun
+                tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+                IntentOutcome::Begun
             );
         }
-        let listed = tables.requests.unconfirmed(&tables.link).await.unwrap();
+        let listed = tables
+            .control
+            .intents
+            .unconfirmed(&tables.link)
+            .await
+            .unwrap();
         let directions: BTreeSet<_> = listed
             .iter()
             .map(|listed| json!(listed)["type"].to_string())
@@ -365,23 +397,29 @@ async fn a_key_is_answered_once_and_belongs_to_one_request() {
         let (key, id) = (uuid::Uuid::new_v4().to_string(), RequestId::random());
         let begin = async |fingerprint, minute| {
             tables
-                .requests
+                .control
+                .idempotency_keys
                 .begin(&key, fingerprint, at(minute))
                 .await
                 .unwrap()
         };
-        assert_eq!(begin("one", 0).await, Keyed::Fresh, "{}", tables.name);
-        assert_eq!(begin("one", 0).await, Keyed::InProgress);
-        assert_eq!(begin("other", 0).await, Keyed::OtherRequest);
+        assert_eq!(begin("one", 0).await, KeyState::New, "{}", tables.name);
+        assert_eq!(begin("one", 0).await, KeyState::InProgress);
+        assert_eq!(begin("other", 0).await, KeyState::Reused);
         assert_eq!(
             begin("one", 5).await,
-            Keyed::Fresh,
+            KeyState::New,
             "the first was broken off"
         );
-        tables.requests.answered(&key, &id).await.unwrap();
-        assert_eq!(begin("one", 10).await, Keyed::Answered(id));
-        assert_eq!(begin("other", 10).await, Keyed::OtherRequest);
-        tables.requests.forget(&key).await.unwrap();
-        assert_eq!(begin("other", 11).await, Keyed::Fresh);
+        tables
+            .control
+            .idempotency_keys
+            .answered(&key, &id)
+            .await
+            .unwrap();
+        assert_eq!(begin("one", 10).await, KeyState::Answered(id));
+        assert_eq!(begin("other", 10).await, KeyState::Reused);
+        tables.control.idempotency_keys.forget(&key).await.unwrap();
+        assert_eq!(begin("other", 11).await, KeyState::New);
     }
 }

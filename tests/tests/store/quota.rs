@@ -16,7 +16,8 @@ fn now() -> Timestamp {
 
 async fn reserve(tables: &Tables, at: Timestamp) -> Reservation {
     tables
-        .requests
+        .control
+        .quotas
         .reserve(
             &(&tables.link).into(),
             RetrievalClass::Long,
@@ -29,8 +30,9 @@ async fn reserve(tables: &Tables, at: Timestamp) -> Reservation {
 
 async fn long(tables: &Tables) -> Quota {
     let quotas = tables
-        .requests
-        .quotas(&(&tables.link).into(), LIMITS, now())
+        .control
+        .quotas
+        .left(&(&tables.link).into(), LIMITS, now())
         .await
         .unwrap();
     quotas
@@ -61,7 +63,8 @@ async fn classes_months_and_links_are_counted_apart() {
         }
         assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted);
         let short = tables
-            .requests
+            .control
+            .quotas
             .reserve(
                 &(&tables.link).into(),
                 RetrievalClass::Short,
@@ -83,8 +86,9 @@ async fn what_is_given_back_may_be_used_again_and_never_more() {
     for tables in both().await {
         let give_back = async || {
             tables
-                .requests
-                .give_back(&(&tables.link).into(), RetrievalClass::Long, now())
+                .control
+                .quotas
+                .release(&(&tables.link).into(), RetrievalClass::Long, now())
                 .await
                 .unwrap();
         };
@@ -102,8 +106,9 @@ async fn belvos_word_counts_whatever_was_counted_here() {
     for tables in both().await {
         reserve(&tables, now()).await;
         tables
-            .requests
-            .exhausted(&(&tables.link).into(), RetrievalClass::Long, now())
+            .control
+            .quotas
+            .exhaust(&(&tables.link).into(), RetrievalClass::Long, now())
             .await
             .unwrap();
         assert_eq!(
@@ -120,7 +125,8 @@ async fn belvos_word_counts_whatever_was_counted_here() {
 async fn a_limit_of_none_lets_none_through() {
     for tables in both().await {
         let outcome = tables
-            .requests
+            .control
+            .quotas
             .reserve(&(&tables.link).into(), RetrievalClass::Long, 0, now())
             .await
             .unwrap();

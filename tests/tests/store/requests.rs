@@ -3,10 +3,10 @@
 use serde_json::json;
 use shared::{
     domain::{
-        Collection, Days, Declared, Failure, RequestId, Resource, Status, Timestamp, Verdict,
-        Window,
+        Collection, Days, Declared, Failure, RequestId, Resource, Retrieval, Status, Timestamp,
+        Verdict, Window,
     },
-    store::{Event, Issued, Notified},
+    store::{LoggedWebhook, Notified},
 };
 use time::macros::date;
 
@@ -16,17 +16,18 @@ fn at(second: u32) -> Timestamp {
     Timestamp::parse(&format!("2026-03-01T00:00:{second:02}Z")).unwrap()
 }
 
-fn issued(tables: &Tables, id: &RequestId, second: u32) -> Issued {
-    Issued {
-        id: id.clone(),
-        link: tables.link.clone(),
-        resource: Resource::TRANSACTIONS,
-        window: Some(Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap()),
-        account: None,
-        direction: None,
-        at: at(second),
-        due_at: at(31),
+fn retrieval(tables: &Tables) -> Retrieval {
+    let today = date!(2026 - 03 - 01);
+    Retrieval {
+        window: Some(Window::parse("2026-01-01", "2026-01-31", today).unwrap()),
+        ..Retrieval::of(tables.link.clone(), Resource::TRANSACTIONS)
     }
+}
+
+async fn issue(tables: &Tables, id: &RequestId, second: u32) {
+    let (requests, retrieval) = (&tables.control.requests, retrieval(tables));
+    let issued = requests.issued(id, &retrieval, at(second), at(31));
+    issued.await.unwrap();
 }
 
 fn notified(tables: &Tables, id: &RequestId, second: u32) -> Notified {
@@ -66,34 +67,34 @@ fn collection(second: u32) -> Collection {
 async fn the_order_of_202_and_webhook_does_not_matter() {
     for tables in both().await {
         let (one, other) = (RequestId::random(), RequestId::random());
+        issue(&tables, &one, 1).await;
         tables
-            .requests
-            .issued(&issued(&tables, &one, 1))
-            .await
-            .unwrap();
-        tables
+            .control
             .requests
             .notified(&notified(&tables, &one, 2))
             .await
             .unwrap();
         let early = tables
+            .control
             .requests
             .notified(&notified(&tables, &other, 2))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!((early.status(), early.window), (Status::Notified, None));
-        tables
-            .requests
-            .issued(&issued(&tables, &other, 1))
-            .await
-            .unwrap();
+        assert_eq!(
+            (early.status(), early.retrieval.window),
+            (Status::Notified, None)
+        );
+        issue(&tables, &other, 1).await;
 
-        let record = async |id: RequestId| tables.requests.get(&id).await.unwrap().unwrap();
+        let record = async |id: RequestId| tables.control.requests.get(&id).await.unwrap().unwrap();
         let (mut one, other) = (record(one).await, record(other).await);
         one.id = other.id.clone();
         assert_eq!(one, other, "{}", tables.name);
-        assert_eq!(one.window.unwrap().to_string(), "2026-01-01..2026-01-31");
+        assert_eq!(
+            one.retrieval.window.unwrap().to_string(),
+            "2026-01-01..2026-01-31"
+        );
     }
 }
 
@@ -102,26 +103,28 @@ async fn facts_are_written_once() {
     for tables in both().await {
         let id = RequestId::random();
         for second in [3, 4] {
+            issue(&tables, &id, second).await;
             tables
-                .requests
-                .issued(&issued(&tables, &id, second))
-                .await
-                .unwrap();
-            tables
+                .control
                 .requests
                 .notified(&notified(&tables, &id, second))
                 .await
                 .unwrap();
             tables
+                .control
                 .requests
                 .collected(&id, &collection(second))
                 .await
                 .unwrap();
         }
 
-        let record = tables.requests.get(&id).await.unwrap().unwrap();
+        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
 
-        let facts = [record.issued_at, record.notified_at, record.collected_at];
+        let facts = [
+            record.facts().issued_at,
+            record.facts().notified_at,
+            record.facts().collected_at,
+        ];
         assert_eq!(facts, [Some(at(3)); 3], "{}", tables.name);
         let latest = record.collection.unwrap();
         assert_eq!(
@@ -136,6 +139,7 @@ async fn rows_outrank_an_earlier_failure() {
     for tables in both().await {
         let id = RequestId::random();
         tables
+            .control
             .requests
             .notified(&notified(&tables, &id, 1))
             .await
@@ -145,23 +149,32 @@ async fn rows_outrank_an_earlier_failure() {
             message: String::new(),
         };
         tables
+            .control
             .requests
-            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2))
+            .failed(&id, &retrieval(&tables), &failure, at(2))
             .await
             .unwrap();
-        let record = tables.requests.get(&id).await.unwrap().unwrap();
+        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
         assert_eq!(
             (record.status(), record.failure),
             (Status::Failed, Some(failure))
         );
 
         tables
+            .control
             .requests
             .collected(&id, &collection(3))
             .await
             .unwrap();
         assert_eq!(
-            tables.requests.get(&id).await.unwrap().unwrap().status(),
+            tables
+                .control
+                .requests
+                .get(&id)
+                .await
+                .unwrap()
+                .unwrap()
+                .status(),
             Status::Collected
         );
     }
@@ -172,13 +185,9 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
     for tables in both().await {
         let ids: Vec<_> = (0..5).map(|_| RequestId::random()).collect();
         for (second, id) in (1..).zip(&ids) {
-            tables
-                .requests
-                .issued(&issued(&tables, id, second))
-                .await
-                .unwrap();
+            issue(&tables, id, second).await;
         }
-        let event = Event {
+        let webhook = LoggedWebhook {
             delivery_id: uuid::Uuid::new_v4().simple().to_string(),
             link: tables.link.clone(),
             webhook_type: "LINK".to_owned(),
@@ -187,11 +196,12 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
             received_at: at(9),
             body: json!({}).to_string(),
         };
-        tables.requests.event(&event).await.unwrap();
+        tables.control.webhook_log.keep(&webhook).await.unwrap();
 
         let (mut listed, mut after) = (Vec::new(), None);
         loop {
             let (page, next) = tables
+                .control
                 .requests
                 .of_link(&tables.link, after.as_ref(), 2)
                 .await
@@ -217,17 +227,19 @@ async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
             message: "the store could not be used".to_owned(),
         };
         tables
+            .control
             .requests
-            .failed(&id, &tables.link, Resource::TRANSACTIONS, &failure, at(2))
+            .failed(&id, &retrieval(&tables), &failure, at(2))
             .await
             .unwrap();
 
-        let record = tables.requests.get(&id).await.unwrap().unwrap();
+        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
         assert_eq!(
-            (record.status(), record.link, record.failure),
+            (record.status(), record.retrieval.link, record.failure),
             (Status::Failed, tables.link.clone(), Some(failure))
         );
         let (listed, _) = tables
+            .control
             .requests
             .of_link(&tables.link, None, 10)
             .await
@@ -246,14 +258,15 @@ async fn a_request_is_due_until_it_has_ended() {
             RequestId::random(),
         ];
         for id in &ids {
-            tables
-                .requests
-                .issued(&issued(&tables, id, 1))
-                .await
-                .unwrap();
+            issue(&tables, id, 1).await;
         }
         let due = async |second| {
-            let (overdue, _) = tables.requests.overdue(at(second), 1_000).await.unwrap();
+            let (overdue, _) = tables
+                .control
+                .requests
+                .overdue(at(second), 1_000)
+                .await
+                .unwrap();
             overdue
                 .into_iter()
                 .map(|record| record.id)
@@ -268,25 +281,27 @@ async fn a_request_is_due_until_it_has_ended() {
             message: String::new(),
         };
         tables
+            .control
             .requests
             .collected(&ids[0], &collection(40))
             .await
             .unwrap();
         tables
+            .control
             .requests
-            .failed(
-                &ids[1],
-                &tables.link,
-                Resource::TRANSACTIONS,
-                &failure,
-                at(40),
-            )
+            .failed(&ids[1], &retrieval(&tables), &failure, at(40))
             .await
             .unwrap();
-        tables.requests.expired(&ids[2], at(40)).await.unwrap();
         tables
+            .control
             .requests
-            .postpone(&ids[3], Some(at(50)))
+            .expired(&ids[2], at(40))
+            .await
+            .unwrap();
+        tables
+            .control
+            .requests
+            .postpone(&ids[3], at(50))
             .await
             .unwrap();
 
@@ -294,6 +309,7 @@ async fn a_request_is_due_until_it_has_ended() {
         assert_eq!(due(50).await, [ids[3].clone()]);
         assert_eq!(
             tables
+                .control
                 .requests
                 .get(&ids[2])
                 .await
@@ -309,36 +325,55 @@ async fn a_request_is_due_until_it_has_ended() {
 async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_it_has_ended() {
     for tables in both().await {
         let id = RequestId::random();
-        tables.requests.handed_on(&id, at(20)).await.unwrap();
+        tables
+            .control
+            .requests
+            .continued(&id, at(20))
+            .await
+            .unwrap();
         assert_eq!(
-            tables.requests.get(&id).await.unwrap(),
+            tables.control.requests.get(&id).await.unwrap(),
             None,
             "{}: no record of this alone",
             tables.name
         );
+        issue(&tables, &id, 1).await;
         tables
+            .control
             .requests
-            .issued(&issued(&tables, &id, 1))
+            .continued(&id, at(20))
             .await
             .unwrap();
-        tables.requests.handed_on(&id, at(20)).await.unwrap();
-        tables.requests.handed_on(&id, at(30)).await.unwrap();
+        tables
+            .control
+            .requests
+            .continued(&id, at(30))
+            .await
+            .unwrap();
 
-        let record = tables.requests.get(&id).await.unwrap().unwrap();
+        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
 
         assert_eq!(
-            (record.status(), record.collecting_at),
+            (record.status(), record.facts().collecting_at),
             (Status::Collecting, Some(at(20))),
             "{}",
             tables.name
         );
         tables
+            .control
             .requests
             .collected(&id, &collection(40))
             .await
             .unwrap();
         assert_eq!(
-            tables.requests.get(&id).await.unwrap().unwrap().status(),
+            tables
+                .control
+                .requests
+                .get(&id)
+                .await
+                .unwrap()
+                .unwrap()
+                .status(),
             Status::Collected
         );
     }
@@ -348,7 +383,12 @@ async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_
 async fn an_unknown_request_is_none() {
     for tables in both().await {
         assert_eq!(
-            tables.requests.get(&RequestId::random()).await.unwrap(),
+            tables
+                .control
+                .requests
+                .get(&RequestId::random())
+                .await
+                .unwrap(),
             None
         );
     }

@@ -47,7 +47,7 @@ fn seen(at: &str) -> Observation {
     }
 }
 
-async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction> {
+async fn all(tables: &Tables, filter: &Filter, limit: u16) -> Vec<Transaction> {
     let (mut rows, mut after) = (Vec::new(), None::<Cursor>);
     loop {
         let (page, next) = tables
@@ -55,7 +55,7 @@ async fn all(tables: &Tables, filter: &Filter, limit: usize) -> Vec<Transaction>
             .list(&tables.link, filter, after.as_ref(), limit)
             .await
             .unwrap();
-        assert!(page.len() <= limit);
+        assert!(page.len() <= usize::from(limit));
         rows.extend(page.into_iter().map(|listed| listed.row));
         if next.is_none() {
             return rows;
@@ -232,7 +232,7 @@ async fn a_buried_row_is_not_listed_but_remembered() {
         let ids = [buried.clone(), never_stored.clone()];
         tables
             .transactions
-            .bury(&tables.link, &ids, &seen("2026-03-02T00:00:00Z"))
+            .tombstone(&tables.link, &ids, &seen("2026-03-02T00:00:00Z"))
             .await
             .unwrap();
 
@@ -461,7 +461,7 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
         let gone = [RequestId::random().as_str(), "one"]
             .map(|id| shared::domain::TransactionId::parse(id).unwrap());
         invoices
-            .bury(&tables.link, &gone, &seen("2026-03-02T00:00:00Z"))
+            .tombstone(&tables.link, &gone, &seen("2026-03-02T00:00:00Z"))
             .await
             .unwrap();
         assert_eq!(

@@ -73,7 +73,7 @@ class Secrecy(ConsoleTest):
         self.person.requests_transactions()
         self.person.sees_everything_collected()
         events = self.person.page.evaluate("import('/feed.js').then(feed => JSON.stringify(feed.events))")
-        self.assertIn("rows collected", events)
+        self.assertIn("rows_collected", events)
         told = [events, *(answer.text() for answer in answers if not answer.url.endswith("/events"))]
         for name in SECRETS:
             self.assertFalse([text for text in told if os.environ[name] in text], f"{name} reached the page")

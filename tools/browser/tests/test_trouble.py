@@ -12,7 +12,7 @@ class Trouble(ConsoleTest):
         self.person.has_link()
         self.person.misbehaves("torn")
         self.person.sees_the_expected_answer()
-        self.assertIn("comes back in", self.person.reads_answers())
+        self.assertIn("retries in", self.person.reads_answers())
         self.person.sees_step("pages", "warn")
         self.person.sees_step("verdict", "done")
 
@@ -47,7 +47,7 @@ class Trouble(ConsoleTest):
         self.person.misbehaves("too-many")
         self.person.sees_the_expected_answer()
         # The four seconds that Belvo asks for, and up to half as long again at random.
-        self.assertRegex(self.person.reads_answers(), "comes back in [4-6] s")
+        self.assertRegex(self.person.reads_answers(), "retries in [4-6] s")
 
     def test_too_many_sessions_are_told_to_the_caller(self) -> None:
         self.person.has_link()

@@ -14,8 +14,8 @@ import * as trouble from "/trouble.js";
 const DEFAULT_DAYS = 29;
 const SETTLE_MS = 150;
 // After these lines of the log a link's record has changed.
-const CHANGES_LINK = new Set(["webhook recorded", "rows collected", "retrieval failed", "link registered", "link deleted"]);
-const CHANGES_ROWS = new Set(["rows collected", "link deleted"]);
+const CHANGES_LINK = new Set(["webhook_logged", "rows_collected", "retrieval_failed", "link_registered", "link_deleted"]);
+const CHANGES_ROWS = new Set(["rows_collected", "link_deleted"]);
 
 const state = { facts: {}, links: [], next: null, link: null, records: [], request: null };
 const chosenRecord = () => state.records.find((record) => record.id === state.request);
@@ -132,8 +132,8 @@ function hear(event) {
   sayLive(tell(event));
   // A request that Belvo began by itself is the newest, and the one to watch.
   if (event.request && event.kind !== "call" && !state.records.some((record) => record.id === event.request)) state.request = event.request;
-  if (CHANGES_LINK.has(event.message)) later("links", loadLinks);
-  if (CHANGES_ROWS.has(event.message)) later("rows", () => rows.show(state.link));
+  if (CHANGES_LINK.has(event.name)) later("links", loadLinks);
+  if (CHANGES_ROWS.has(event.name)) later("rows", () => rows.show(state.link));
   if (event.kind === "log") later("requests", loadRequests);
   later("steps", () => requests.drawSteps(chosenRecord(), feed.events));
 }

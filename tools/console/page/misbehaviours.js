@@ -6,15 +6,15 @@ const webhook = (action) => once("webhook", action);
 const page = (action) => once("get", action);
 const post = (action) => once("post", action);
 
-const logged = (message) => (story) => story.some((event) => event.kind === "log" && event.message === message);
-const collected = logged("rows collected");
-const cameBack = (story) => (logged("message comes back")(story) || logged("collection goes on")(story)) && collected(story);
+const logged = (name) => (story) => story.some((event) => event.kind === "log" && event.name === name);
+const collected = logged("rows_collected");
+const cameBack = (story) => (logged("message_retried")(story) || logged("collection_continued")(story)) && collected(story);
 const attempts = (story) => story.filter((event) => event.kind === "attempt");
 const answeredOnce = (status) => (story) => attempts(story).some((attempt) => attempt.status === status);
 const answer = (status) => (story, asked) => asked?.status === status;
 const event = (code) => ({
   event: code,
-  seen: (story) => story.some((e) => e.kind === "log" && e.fields["webhook.code"] === code && e.message !== "webhook queued"),
+  seen: (story) => story.some((e) => e.kind === "log" && e.fields["webhook.code"] === code && e.name !== "webhook_queued"),
 });
 
 export const GROUPS = [
@@ -66,14 +66,14 @@ export const GROUPS = [
       does: "The first of two webhooks comes after the second.",
       expects: "Each is collected by its own window; no order is assumed.",
       rules: webhook({ hold_until_next: true }), requests: 2,
-      seen: (story) => new Set(story.filter((e) => e.message === "rows collected").map((e) => e.request)).size > 1,
+      seen: (story) => new Set(story.filter((e) => e.name === "rows_collected").map((e) => e.request)).size > 1,
     },
   ]],
   ["Pages", [
     {
       id: "torn", title: "Torn page",
       does: "A page breaks off in the middle of its JSON.",
-      expects: "The message comes back after some seconds; the page is read again.",
+      expects: "The message is retried after some seconds; the page is read again.",
       rules: page({ torn_page: 1 }),
       seen: cameBack,
     },
@@ -82,7 +82,7 @@ export const GROUPS = [
       does: "The link to the next page skips one.",
       expects: "Fewer rows than Belvo counts: fetched again at once, then complete.",
       rows: "a page", rules: page({ drop_page: 2 }),
-      seen: (story) => story.some((e) => e.message === "rows collected" && e.fields.verdict === "complete"),
+      seen: (story) => story.some((e) => e.name === "rows_collected" && e.fields.verdict === "complete"),
     },
     {
       id: "drift", title: "Drift",
@@ -96,12 +96,12 @@ export const GROUPS = [
       does: "Belvo calls, and its pages are empty.",
       expects: "Nothing is deleted; the verdict says how many rows are short.",
       rules: [{ on: "get", times: 3, action: { empty: true } }],
-      seen: (story) => story.some((e) => e.message === "rows collected" && String(e.fields.verdict).startsWith("short")),
+      seen: (story) => story.some((e) => e.name === "rows_collected" && String(e.fields.verdict).startsWith("short")),
     },
     {
       id: "too-many", title: "429",
       does: "A page is answered 429 with Retry-After: 4.",
-      expects: "The message comes back after those four seconds or a little more.",
+      expects: "The message is retried after those four seconds or a little more.",
       rules: page({ status: 429, retry_after: 4 }),
       seen: cameBack,
     },

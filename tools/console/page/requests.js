@@ -61,7 +61,7 @@ function emptyStep(name, at) {
 
 const FACTS = [
   ["Request", "id"], ["Resource", "resource"], ["First day", "date_from"], ["Last day", "date_to"],
-  ["Asked of Belvo", "issued_at"], ["Webhook taken in", "notified_at"], ["Webhook's code", "webhook_code"],
+  ["Asked of Belvo", "issued_at"], ["Webhook received", "notified_at"], ["Answered at once", "ready_at"], ["Webhook's code", "webhook_code"],
   ["Collecting since", "collecting_at"], ["Rows stored", "collected_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
 ];
 

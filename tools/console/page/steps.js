@@ -20,18 +20,18 @@ export function steps(record, events) {
 
 function gather(record, events) {
   const own = events.filter((event) => event.request === record.id);
-  const log = (message) => own.filter((event) => event.kind === "log" && event.message === message);
+  const log = (name) => own.filter((event) => event.kind === "log" && event.name === name);
   const post = own.find((event) => event.kind === "call" && event.method === "POST");
   const attempts = own.filter((event) => event.kind === "attempt");
   const began = post?.ms ?? ms(record.issued_at) ?? attempts[0]?.ms ?? ms(record.notified_at);
   const told = attempts.find((attempt) => attempt.status >= 200 && attempt.status < 300);
-  const queuedAt = log("webhook queued")[0]?.ms ?? (told ? told.ms + told.latency_ms : undefined) ?? ms(record.notified_at);
+  const queuedAt = log("webhook_queued")[0]?.ms ?? (told ? told.ms + told.latency_ms : undefined) ?? ms(record.notified_at);
   const until = ms(record.collection?.finished_at) ?? ms(record.failed_at) ?? Infinity;
   // Pages name a link and no request: those between the webhook and the end are this request's, or shared with it.
   const from = attempts[0]?.ms ?? queuedAt ?? began ?? 0;
   const pages = events.filter((event) => event.kind === "call" && event.method === "GET"
     && event.path === "/api/transactions/" && event.link === record.link && event.ms >= from && event.ms <= until + 50);
-  const back = log("message comes back").concat(log("collection goes on"), log("message needs an operator"));
+  const back = log("message_retried").concat(log("collection_continued"), log("message_needs_operator"));
   return { post, attempts, began, told, queuedAt, pages, back: back.at(-1), log };
 }
 
@@ -57,6 +57,7 @@ function called(record, { attempts, told, queuedAt }) {
   const last = refused.at(-1);
   if (last) return { state: isOver(record) ? "warn" : "fail", detail: `refused, ${last.status ?? "no answer"}`, at: last.ms };
   if (record.notified_at || queuedAt) return { state: "done", detail: words(record.webhook_code) || "taken in", at: queuedAt };
+  if (record.ready_at) return { state: "done", detail: "not needed: answered at once", at: ms(record.ready_at) };
   if (isOver(record)) return { state: "warn", detail: "never came" };
   return { state: record.issued_at ? "active" : "waiting", detail: record.issued_at ? "Belvo works" : "" };
 }
@@ -64,7 +65,7 @@ function called(record, { attempts, told, queuedAt }) {
 function queued(record, { queuedAt, pages, back }) {
   if (back && !isOver(record)) {
     const wait = back.fields.wait_s;
-    return { state: "warn", detail: wait === undefined ? "comes back" : `back in ${wait} s`, at: back.ms };
+    return { state: "warn", detail: wait === undefined ? "to be retried" : `retry in ${wait} s`, at: back.ms };
   }
   if (queuedAt === undefined) return { state: isOver(record) ? "done" : "waiting", detail: isOver(record) ? "by a sweep" : "" };
   if (isOver(record) || pages.length) {

@@ -34,7 +34,7 @@ function row(entry, click) {
 export function hear(event) {
   if (!running) return;
   const isOurs = event.link === running.link || running.requests.has(event.request)
-    || (running.entry.sweep && event.message === "overdue requests");
+    || (running.entry.sweep && event.name === "overdue_requests");
   if (!isOurs || event.ms < running.from) return;
   running.story.set(event.key ?? `log ${running.story.size}`, event);
   redraw();
@@ -92,7 +92,7 @@ function redraw() {
   const { entry, story, asked, note } = running;
   const events = [...story.values()].sort((one, other) => one.ms - other.ms);
   const isAsExpected = entry.seen(events, asked);
-  const needsSweep = entry.sweep && asked && !events.some((event) => event.message === "rows collected");
+  const needsSweep = entry.sweep && asked && !events.some((event) => event.name === "rows_collected");
   const badge = $("answered-verdict");
   badge.dataset.state = note ? "fail" : isAsExpected ? "done" : "active";
   say(badge, note || (isAsExpected ? "answered as it should be" : needsSweep ? "open: sweep in 15 s" : "waiting for the answer"));

@@ -9,7 +9,7 @@ use shared::aws::{CallBudget, sdk_config};
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "not a function of the pipeline")]
 async fn main() -> Result<(), Error> {
-    let sqs = aws_sdk_sqs::Client::new(&sdk_config(CallBudget::WEBHOOK)?);
+    let sqs = aws_sdk_sqs::Client::new(&sdk_config(CallBudget::PROMPT)?);
     let queue = env::var("QUEUE_URL")?;
     let answer = async |event: LambdaEvent<Value>| {
         let body = event.payload["body"].as_str().unwrap_or_default();

@@ -1,7 +1,7 @@
 /**
  * Collects what webhooks announce: all of a link's transactions from Belvo into DynamoDB.
  *
- * Rows are written whether they are stored already or not, so that a message can be worked off again without harm.
+ * Rows are written whether they are stored already or not, so that a message can be processed again without harm.
  */
 
 import { createHash } from "node:crypto";
@@ -35,12 +35,12 @@ export const handler = async (event, context) => {
   });
 };
 
-/** Works one message off. */
+/** Processes one message. */
 const collect = async (record) => {
   try {
-    await collectLink(JSON.parse(record.body));
+    await collectLink(JSON.parse(record.body).task);
   } catch (error) {
-    logger.error("message comes back", { message_id: record.messageId, error });
+    logger.error("message will be retried", { message_id: record.messageId, error });
     throw error;
   }
 };
@@ -75,7 +75,7 @@ const collectLink = async ({ webhook, correlation_id, received_at }) => {
     const once = { listed_at: received_at, notified_at: received_at, collected_at: finished_at };
     await updateRecord(request, facts, once, { ended: true });
   }
-  logger.info("rows collected", { rows, accounts: accounts.size, ...names });
+  logger.info("rows collected", { event: "rows_collected", rows, accounts: accounts.size, ...names });
 };
 
 /** The item of a row, whose account is kept apart and replaced by its id. */

@@ -30,7 +30,7 @@ export const handler = async (event, context) => {
   }
   const accepted = await response.json();
   const request = accepted.request_id.replaceAll("-", "").toLowerCase();
-  logger.info("retrieval issued", { link_id: retrieval.link, request_id: request });
+  logger.info("retrieval issued", { event: "retrieval_issued", link_id: retrieval.link, request_id: request });
   const now = new Date().toISOString();
   const facts = {
     id: request,
@@ -44,7 +44,7 @@ export const handler = async (event, context) => {
     await updateRecord(request, facts, { listed_at: now });
   } catch (error) {
     // The webhook makes up for it; after an error, the caller would spend another retrieval.
-    logger.error("retrieval issued but not recorded", { request_id: request, error });
+    logger.error("retrieval issued but not recorded", { event: "retrieval_not_recorded", request_id: request, error });
   }
   return answer(202, { request_id: request, status: "issued", status_url: `/requests/${request}` });
 };

@@ -24,18 +24,17 @@ export const handler = async (event, context) => {
   logger.addContext(context);
   logger.setCorrelationId(event.requestContext.requestId);
   if (!(await isAuthentic(event.headers.authorization ?? ""))) {
-    logger.warn("webhook refused", { status: 401 });
+    logger.warn("webhook refused", { event: "webhook_refused", status: 401 });
     return answer(401, { detail: "the Authorization header must be the value registered at Belvo" });
   }
   const body = event.isBase64Encoded ? Buffer.from(event.body, "base64").toString() : (event.body ?? "");
   const { webhook, link, fault } = parse(body);
   if (fault) {
-    logger.warn("webhook refused", { status: 400 });
+    logger.warn("webhook refused", { event: "webhook_refused", status: 400 });
     return answer(400, { detail: fault });
   }
   const id = createHash("sha256").update(body).digest("hex");
   const delivery = {
-    kind: "webhook",
     delivery_id: id,
     correlation_id: webhook.request_id || event.requestContext.requestId,
     received_at: new Date().toISOString(),
@@ -45,7 +44,7 @@ export const handler = async (event, context) => {
     await sqs.send(
       new SendMessageCommand({
         QueueUrl: QUEUE_URL,
-        MessageBody: JSON.stringify(delivery),
+        MessageBody: JSON.stringify({ kind: "webhook", task: delivery }),
         MessageGroupId: link,
         MessageDeduplicationId: id,
       }),
@@ -54,7 +53,8 @@ export const handler = async (event, context) => {
     logger.error("webhook not queued", { link_id: link, delivery_id: id, error });
     return answer(503, { detail: "the webhook was not queued; deliver it again" });
   }
-  logger.info("webhook queued", { link_id: link, delivery_id: id, webhook_code: webhook.webhook_code });
+  const names = { link_id: link, delivery_id: id, webhook_code: webhook.webhook_code };
+  logger.info("webhook queued", { event: "webhook_queued", ...names });
   return answer(202, { delivery_id: id });
 };
 

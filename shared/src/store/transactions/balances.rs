@@ -34,7 +34,7 @@ impl Transactions {
         link: &LinkId,
         account: &AccountId,
         after: Option<&Cursor>,
-        limit: usize,
+        limit: u16,
     ) -> Result<(Vec<Balance>, Option<Cursor>), StoreError> {
         let prefix = format!("B#{account}#");
         let partition = self.partition(link);
@@ -42,7 +42,7 @@ impl Transactions {
         let answer = self
             .items_with(&partition, &prefix)
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .limit(limit.into())
             .set_exclusive_start_key(start)
             .send()
             .await?;

@@ -1,8 +1,8 @@
 //! What was known when: a transaction's versions.
 
 use super::{
-    Filter, Listed, TABLE, Transactions, Twin,
-    items::{Partition, same_as, transaction, transaction_key},
+    Filter, Listed, RowRef, TABLE, Transactions,
+    items::{Partition, duplicate_of, transaction, transaction_key},
     list::start_key,
     read::{Place, date_range, place},
 };
@@ -29,8 +29,8 @@ pub struct Version {
     pub deleted: bool,
     /// The retrieval that showed it was gone.
     pub deleted_by: Option<RequestId>,
-    /// The transaction of an older link that is the same movement.
-    pub same_as: Option<Twin>,
+    /// The transaction of an older link that is the same candidate.
+    pub duplicate_of: Option<RowRef>,
 }
 
 impl Transactions {
@@ -46,10 +46,7 @@ impl Transactions {
             self.read_all(vec![transaction_key(&partition, id.as_str())])
                 .await?,
         );
-        items
-            .into_iter()
-            .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
-            .collect()
+        versions(items)
     }
 
     /// What a link's transactions were at an instant, as far as was known then: newest first, at
@@ -61,7 +58,7 @@ impl Transactions {
         filter: &Filter,
         instant: Timestamp,
         after: Option<&Cursor>,
-        limit: usize,
+        limit: u16,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
         let (places, next) = self.places(&partition, filter, after, limit).await?;
@@ -69,43 +66,40 @@ impl Transactions {
             .iter()
             .map(|(_, id)| transaction_key(&partition, id))
             .collect();
-        let latest = self.read_all(keys).await?.into_iter();
-        let earlier = self.items_from(&partition, "V#").await?.into_iter();
-        let mut versions = latest
-            .chain(earlier)
-            .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut items = self.read_all(keys).await?;
+        items.extend(self.items_from(&partition, "V#").await?);
+        let mut versions = versions(items)?;
+
         // Earlier versions stand under days of their own: those of this page are the ones between
         // its two ends.
         let page_end = next.as_ref().map(Cursor::parts);
         let before_page = after.map(Cursor::parts);
         versions.retain(|version| {
-            let place = (version.row.day(self.resource), version.row.id().as_str());
+            let place = self.place_of(version);
             let on_page = before_page.is_none_or(|start| place < start)
                 && page_end.is_none_or(|end| end <= place);
             on_page && version.was_valid_at(instant) && filter.chooses(&version.row, self.resource)
         });
-        versions.sort_by(|one, other| {
-            let place = |version: &Version| {
-                (
-                    version.row.day(self.resource).to_owned(),
-                    version.row.id().clone(),
-                )
-            };
-            place(other).cmp(&place(one))
-        });
-        let next = match versions.get(limit) {
-            Some(_) => versions
-                .get(limit - 1)
-                .map(|last| Cursor::at(last.row.day(self.resource), last.row.id().as_str())),
+        versions.sort_by(|one, other| self.place_of(other).cmp(&self.place_of(one)));
+
+        let limit = usize::from(limit);
+        let is_full = versions.len() > limit;
+        versions.truncate(limit);
+        let last = versions.last().filter(|_| is_full);
+        let next = match last.map(|last| self.place_of(last)) {
+            Some((day, id)) => Some(Cursor::at(day, id)),
             None => next,
         };
-        versions.truncate(limit);
-        let listed = |version: Version| Listed {
+        let listed = versions.into_iter().map(|version| Listed {
             row: version.row,
-            same_as: version.same_as,
-        };
-        Ok((versions.into_iter().map(listed).collect(), next))
+            duplicate_of: version.duplicate_of,
+        });
+        Ok((listed.collect(), next))
+    }
+
+    /// The day and the id by which listings are ordered.
+    fn place_of<'a>(&self, version: &'a Version) -> (&'a str, &'a str) {
+        (version.row.day(self.resource), version.row.id().as_str())
     }
 
     /// The places of a page of rows in a range of days, deleted ones included, and where the next
@@ -115,13 +109,13 @@ impl Transactions {
         partition: &Partition,
         filter: &Filter,
         after: Option<&Cursor>,
-        limit: usize,
+        limit: u16,
     ) -> Result<(Vec<Place>, Option<Cursor>), StoreError> {
         let answer = self
             .by_date()
             .projection_expression("#by_date")
             .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .limit(limit.into())
             .set_expression_attribute_values(Some(date_range(
                 partition,
                 filter.date_from.as_deref(),
@@ -148,6 +142,13 @@ impl Version {
     }
 }
 
+fn versions(items: Vec<Item>) -> Result<Vec<Version>, StoreError> {
+    items
+        .into_iter()
+        .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
+        .collect()
+}
+
 fn version(item: Item) -> Option<Version> {
     let deleted_at = timestamp(&item, "_deleted_at");
     Some(Version {
@@ -156,7 +157,7 @@ fn version(item: Item) -> Option<Version> {
         until: timestamp(&item, "_until").or(deleted_at),
         deleted: deleted_at.is_some(),
         deleted_by: request_id(&item, "_deleted_by"),
-        same_as: same_as(&item),
+        duplicate_of: duplicate_of(&item),
         row: transaction(item)?,
     })
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::{Map, Value};
 
-use super::{Observation, Twin};
+use super::{Observation, RowRef};
 use crate::{
     domain::{
         Account, AccountId, Digest, Fingerprinted, LinkId, Resource, Stored, Timestamp,
@@ -210,9 +210,9 @@ pub(super) fn account(item: Item) -> Option<Account> {
 }
 
 /// The transaction of an older link that an item is the same as.
-pub(super) fn same_as(item: &Item) -> Option<Twin> {
+pub(super) fn duplicate_of(item: &Item) -> Option<RowRef> {
     let (link, id) = item.get("_same_as")?.as_s().ok()?.split_once('#')?;
-    Some(Twin {
+    Some(RowRef {
         link: LinkId::parse(link).ok()?,
         id: TransactionId::parse(id).ok()?,
     })

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use serde_json::Value;
 
 use super::{
-    TABLE, Transactions, Twin,
-    items::{Partition, same_as, transaction, transaction_key},
+    RowRef, TABLE, Transactions,
+    items::{Partition, duplicate_of, transaction, transaction_key},
     read::{Place, date_range, place},
 };
 use crate::{
@@ -60,8 +60,8 @@ impl Filter {
 pub struct Listed {
     /// The transaction as Belvo sent it.
     pub row: Transaction,
-    /// The transaction of an older link that is the same movement.
-    pub same_as: Option<Twin>,
+    /// The transaction of an older link that is the same candidate.
+    pub duplicate_of: Option<RowRef>,
 }
 
 impl Transactions {
@@ -73,9 +73,10 @@ impl Transactions {
         link: &LinkId,
         filter: &Filter,
         after: Option<&Cursor>,
-        limit: usize,
+        limit: u16,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
+        let limit = usize::from(limit);
         let mut places = Vec::new();
         let mut start = after.map(|cursor| start_key(&partition, cursor));
         for _ in 0..READS_PER_LISTING {
@@ -159,9 +160,9 @@ impl Transactions {
             .collect();
         let mut rows = HashMap::with_capacity(places.len());
         for item in self.read_all(keys).await? {
-            let same_as = same_as(&item);
+            let duplicate_of = duplicate_of(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
-            rows.insert(row.id().as_str().to_owned(), Listed { row, same_as });
+            rows.insert(row.id().as_str().to_owned(), Listed { row, duplicate_of });
         }
         Ok(places
             .iter()

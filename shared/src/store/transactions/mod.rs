@@ -9,7 +9,7 @@
 //! | `B#<account id>#<at>` | a balance of it, as of `<at>` |
 //!
 //! or, where `_link` is `account#<identity>`, the note that a link holds the account of that
-//! identity (`<link>#<account id>`), by which a movement is known when a user connects the same
+//! identity (`<link>#<account id>`), by which a candidate is known when a user connects the same
 //! bank again.
 //!
 //! Rows of other resources than transactions are items of the same kinds in a partition of their
@@ -29,7 +29,7 @@
 //! | `_stored_at`, `_request` | when this version was first seen, and the retrieval that brought it |
 //! | `_deleted_at`, `_deleted_by` | since when Belvo no longer returns it, and the retrieval that showed it |
 //! | `_until` | versions only: when it ceased to be what Belvo returns |
-//! | `_same_as` | `<link id>#<transaction id>` of the same movement under an older link |
+//! | `_same_as` | `<link id>#<transaction id>` of the same candidate under an older link |
 //!
 //! The index is local so that it can be read consistently, and holds only what a comparison and a
 //! filter need; rows are then read by key.
@@ -47,7 +47,7 @@ mod write;
 pub use balances::Balance;
 pub use history::Version;
 pub use list::{Filter, Listed};
-pub use same_as::{Holder, Movement, Twin};
+pub use same_as::{Candidate, Holder, RowRef};
 pub use write::Observation;
 
 use aws_sdk_dynamodb::Client;

@@ -1,7 +1,7 @@
-//! The same movement under another link. A user who connects a bank again gets a new link, and
+//! The same candidate under another link. A user who connects a bank again gets a new link, and
 //! every account and transaction gets a new id of Belvo's; what stays are the institution's own
 //! ids. An account that several links hold is known by its identity ([`Account::identity`]), a
-//! movement of it by its `internal_identification`.
+//! candidate of it by its `internal_identification`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     TABLE, Transactions,
-    items::{delete_request, same_as, transaction, transaction_key},
+    items::{delete_request, duplicate_of, transaction, transaction_key},
     read::place,
 };
 use crate::{
@@ -23,14 +23,14 @@ use crate::{
 
 /// A transaction of another link.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct Twin {
+pub struct RowRef {
     /// The link that holds it.
     pub link: LinkId,
     /// Belvo's id of it.
     pub id: TransactionId,
 }
 
-/// A link that holds an account. The first one of an account is the elder of all others.
+/// A link that holds an account. The first one of an account is the oldest of all others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Holder {
     /// Since when.
@@ -41,13 +41,13 @@ pub struct Holder {
     pub account: AccountId,
 }
 
-/// A stored movement, found by the institution's id of it.
+/// A stored candidate, found by the institution's id of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Movement {
+pub struct Candidate {
     /// Belvo's id of it.
     pub id: TransactionId,
     /// What it is marked to be the same as.
-    pub same_as: Option<Twin>,
+    pub duplicate_of: Option<RowRef>,
 }
 
 impl Transactions {
@@ -87,7 +87,7 @@ impl Transactions {
         self.write_all(std::iter::once(delete_request(key))).await
     }
 
-    /// The links that hold an account, the eldest first.
+    /// The links that hold an account, the oldest first.
     pub async fn holders(&self, account: &Account) -> Result<Vec<Holder>, StoreError> {
         let Some(identity) = account.identity() else {
             return Ok(Vec::new());
@@ -122,15 +122,15 @@ impl Transactions {
         Ok(holders)
     }
 
-    /// The stored movements of an account on some days, by the institution's ids of them. Ids that
+    /// The stored candidates of an account on some days, by the institution's ids of them. Ids that
     /// the account has twice say nothing and are left out, as are deleted rows. Reads the rows
     /// whole.
-    pub async fn movements(
+    pub async fn candidates(
         &self,
         link: &LinkId,
         account: &AccountId,
         days: Days,
-    ) -> Result<HashMap<String, Movement>, StoreError> {
+    ) -> Result<HashMap<String, Candidate>, StoreError> {
         let mut entries = self
             .entries(link, days, Some(account), "#by_date", &[])
             .send();
@@ -140,7 +140,7 @@ impl Transactions {
             let (_, id) = place(&entry?).ok_or(StoreError::Corrupt(TABLE))?;
             keys.push(transaction_key(&partition, &id));
         }
-        let mut movements: HashMap<String, Option<Movement>> = HashMap::new();
+        let mut candidates: HashMap<String, Option<Candidate>> = HashMap::new();
         let attributes = [
             "_item",
             "_json",
@@ -154,31 +154,31 @@ impl Transactions {
             .into_iter()
             .filter(|item| !item.contains_key("_deleted_at"))
         {
-            let twin = same_as(&item);
+            let original = duplicate_of(&item);
             let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
             let Some(identification) = row.internal_identification() else {
                 continue;
             };
-            let movement = Movement {
+            let candidate = Candidate {
                 id: row.id().clone(),
-                same_as: twin,
+                duplicate_of: original,
             };
-            movements
+            candidates
                 .entry(identification.to_owned())
                 .and_modify(|known| *known = None)
-                .or_insert(Some(movement));
+                .or_insert(Some(candidate));
         }
-        Ok(movements
+        Ok(candidates
             .into_iter()
-            .filter_map(|(identification, movement)| Some((identification, movement?)))
+            .filter_map(|(identification, candidate)| Some((identification, candidate?)))
             .collect())
     }
 
     /// Which of these transactions of other links are stored and not deleted.
-    pub async fn live(&self, twins: HashSet<Twin>) -> Result<HashSet<Twin>, StoreError> {
-        let keys = twins
+    pub async fn live(&self, references: HashSet<RowRef>) -> Result<HashSet<RowRef>, StoreError> {
+        let keys = references
             .iter()
-            .map(|twin| transaction_key(&self.partition(&twin.link), twin.id.as_str()))
+            .map(|original| transaction_key(&self.partition(&original.link), original.id.as_str()))
             .collect();
         let items = self
             .read_parts(keys, &["_link", "_item", "_deleted_at"])
@@ -187,7 +187,7 @@ impl Transactions {
             let link = LinkId::parse(item.get("_link")?.as_s().ok()?).ok()?;
             let id =
                 TransactionId::parse(item.get("_item")?.as_s().ok()?.strip_prefix("T#")?).ok()?;
-            Some(Twin { link, id })
+            Some(RowRef { link, id })
         };
         let items = items
             .iter()
@@ -197,12 +197,12 @@ impl Transactions {
             .collect()
     }
 
-    /// Marks a row as the same movement as another link's. May be repeated.
+    /// Marks a row as the same candidate as another link's. May be repeated.
     pub async fn mark(
         &self,
         link: &LinkId,
         id: &TransactionId,
-        same_as: &Twin,
+        same_as: &RowRef,
     ) -> Result<(), StoreError> {
         let outcome = self
             .client

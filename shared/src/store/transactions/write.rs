@@ -51,7 +51,7 @@ impl Transactions {
             .map(|change| transaction_key(&partition, change.row.id().as_str()))
             .collect();
         let replaced = self.read_all(keys).await?;
-        let twins: HashMap<_, _> = replaced
+        let references: HashMap<_, _> = replaced
             .iter()
             .filter_map(|item| {
                 Some((
@@ -73,8 +73,11 @@ impl Transactions {
             .chain(changes.changed)
             .map(|change| {
                 let mut item = transaction_item(&partition, change, seen);
-                let twin = item["_item"].as_s().ok().and_then(|key| twins.get(key));
-                item.extend(twin.map(|twin| ("_same_as".to_owned(), twin.clone())));
+                let original = item["_item"]
+                    .as_s()
+                    .ok()
+                    .and_then(|key| references.get(key));
+                item.extend(original.map(|original| ("_same_as".to_owned(), original.clone())));
                 put_request(item)
             });
         self.write_all(rows).await
@@ -82,13 +85,13 @@ impl Transactions {
 
     /// Marks rows that Belvo no longer returns. They stay, and come back if Belvo returns them
     /// again. May be repeated: the first time counts.
-    pub async fn bury(
+    pub async fn tombstone(
         &self,
         link: &LinkId,
         ids: &[TransactionId],
         seen: &Observation,
     ) -> Result<(), StoreError> {
-        let tombstones = ids.iter().map(|id| self.bury_one(link, id, seen));
+        let tombstones = ids.iter().map(|id| self.tombstone_one(link, id, seen));
         stream::iter(tombstones)
             .buffer_unordered(TOMBSTONES_AT_ONCE)
             .try_collect()
@@ -116,7 +119,7 @@ impl Transactions {
         self.write_all(accounts.map(put_request)).await
     }
 
-    async fn bury_one(
+    async fn tombstone_one(
         &self,
         link: &LinkId,
         id: &TransactionId,

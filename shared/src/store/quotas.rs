@@ -1,17 +1,19 @@
-//! The counters of retrievals, in the Requests table: an item `quota#<holder>#<month>` with a
-//! number per class, and when Belvo said that a class is exhausted. Kept for 90 days after the
-//! month.
+//! Retrievals counted by customer and month: a number per class, and when Belvo said that a class is
+//! exhausted. Kept for 90 days after the month.
 
-use aws_sdk_dynamodb::{config::retry::RetryConfig, types::AttributeValue};
+use aws_sdk_dynamodb::{
+    config::{Builder, Config, retry::RetryConfig},
+    types::AttributeValue,
+};
 
 use super::{
-    Requests, StoreError,
+    StoreError,
     error::was_written,
     item::{Item, number, text},
+    retention::{self, QUOTA_DAYS},
+    table::Table,
 };
 use crate::domain::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
-
-const KEPT_SECONDS: i64 = 90 * 24 * 60 * 60;
 
 /// Whether a retrieval may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +24,14 @@ pub enum Reservation {
     Exhausted,
 }
 
-impl Requests {
+#[derive(Clone)]
+pub struct Quotas(Table);
+
+impl Quotas {
+    pub(super) fn new(table: Table) -> Self {
+        Self(table)
+    }
+
     /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are
     /// granted as there are.
     pub async fn reserve(
@@ -36,11 +45,15 @@ impl Requests {
             return Ok(Reservation::Exhausted);
         }
         let outcome = self
-            .update_item(counter_key(holder, at))
-            .update_expression("SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at")
+            .0
+            .update(counter_key(holder, at))
+            .update_expression(
+                "SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at",
+            )
             // Below the limit, by our count and by Belvo's word.
             .condition_expression(
-                "(attribute_not_exists(#class) OR #class < :limit) AND attribute_not_exists(#exhausted)",
+                "(attribute_not_exists(#class) OR #class < :limit) \
+                 AND attribute_not_exists(#exhausted)",
             )
             .expression_attribute_names("#class", class.name())
             .expression_attribute_names("#exhausted", exhausted(class))
@@ -59,15 +72,16 @@ impl Requests {
         })
     }
 
-    /// Takes a retrieval back that Belvo surely did not carry out.
-    pub async fn give_back(
+    /// Releases the reservation of a retrieval that Belvo definitely did not start.
+    pub async fn release(
         &self,
         holder: &QuotaHolder,
         class: RetrievalClass,
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let outcome = self
-            .update_item(counter_key(holder, at))
+            .0
+            .update(counter_key(holder, at))
             .update_expression("SET #class = #class - :one")
             .condition_expression("#class >= :one")
             .expression_attribute_names("#class", class.name())
@@ -79,15 +93,16 @@ impl Requests {
         was_written(outcome).map(|_| ())
     }
 
-    /// Takes Belvo's word that none is left this month, whatever was counted. May be repeated: the
+    /// Records Belvo's word that none is left this month, whatever was counted. May be repeated: the
     /// first time counts.
-    pub async fn exhausted(
+    pub async fn exhaust(
         &self,
         holder: &QuotaHolder,
         class: RetrievalClass,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.update_item(counter_key(holder, at))
+        self.0
+            .update(counter_key(holder, at))
             .update_expression(
                 "SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at",
             )
@@ -99,7 +114,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Counts a retrieval that Belvo has made without being asked here.
+    /// Counts a retrieval that Belvo made without being asked here.
     pub async fn count(
         &self,
         holder: &QuotaHolder,
@@ -117,14 +132,18 @@ impl Requests {
         to: &QuotaHolder,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let item = self.item(counter_key(from, at)).await?.unwrap_or_default();
+        let item = self
+            .0
+            .item(counter_key(from, at))
+            .await?
+            .unwrap_or_default();
         for class in RetrievalClass::ALL {
             let used = used(&item, class);
             if used > 0 {
                 self.add(to, class, used, at).await?;
             }
             if item.contains_key(&exhausted(class)) {
-                self.exhausted(to, class, at).await?;
+                self.exhaust(to, class, at).await?;
             }
         }
         Ok(())
@@ -137,7 +156,8 @@ impl Requests {
         n: u32,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.update_item(counter_key(holder, at))
+        self.0
+            .update(counter_key(holder, at))
             .update_expression("SET expires_at = :expires_at ADD #class :n")
             .expression_attribute_names("#class", class.name())
             .expression_attribute_values(":n", number(n))
@@ -150,13 +170,14 @@ impl Requests {
     }
 
     /// What is left of each class in the month of `at`.
-    pub async fn quotas(
+    pub async fn left(
         &self,
         holder: &QuotaHolder,
         limits: Limits,
         at: Timestamp,
     ) -> Result<Vec<Quota>, StoreError> {
         let item = self
+            .0
             .item(counter_key(holder, at))
             .await?
             .unwrap_or_default();
@@ -170,12 +191,12 @@ impl Requests {
 /// When the counters of a month are forgotten.
 fn expires_at(at: Timestamp) -> AttributeValue {
     let end = QuotaMonth::of(at).ends_at().unwrap_or(at);
-    number(end.plus_seconds(KEPT_SECONDS).unix_seconds())
+    retention::expires_at(end, QUOTA_DAYS)
 }
 
 /// Counting twice is worse than an error: a call whose answer is lost is not repeated.
-fn once() -> aws_sdk_dynamodb::config::Builder {
-    aws_sdk_dynamodb::config::Config::builder().retry_config(RetryConfig::disabled())
+fn once() -> Builder {
+    Config::builder().retry_config(RetryConfig::disabled())
 }
 
 fn counter_key(holder: &QuotaHolder, at: Timestamp) -> String {

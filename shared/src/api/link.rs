@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{BlockView, Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
+use super::BlockView;
+use crate::domain::{Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
 
 /// A link as the API shows it: not who the user is at the bank.
 #[derive(Debug, Serialize)]
@@ -37,11 +38,32 @@ impl<'a> From<&'a LinkRecord> for LinkView<'a> {
             external_id: &connection.external_id,
             created_at: connection.created_at,
             registered_at: record.registered_at,
-            heard_at: record.heard_at,
+            heard_at: record.last_seen_at,
             last_event: &record.last_event,
             blocked: record.block().map(BlockView::from),
             consent: &record.consent,
             deletion: &record.deletion,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_shown_without_who_its_user_is() {
+        let record = serde_json::json!({
+            "id": "bcca0da9-a4c6-4830-9676-1d54682851d9",
+            "customer": "user",
+            "shut_out": {"reason": "token_required", "since": "2026-03-01T00:00:00.000Z"}
+        });
+        let record: LinkRecord = serde_json::from_value(record).unwrap();
+        let view = serde_json::to_value(LinkView::from(&record)).unwrap();
+
+        assert_eq!(view["blocked"]["reason"], "token_required");
+        let remedy = view["blocked"]["remedy"].as_str().unwrap();
+        assert!(remedy.contains("update mode"), "{remedy}");
+        assert!(!view.to_string().contains("user\""), "{view}");
     }
 }

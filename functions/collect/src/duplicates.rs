@@ -1,82 +1,88 @@
-//! Marks movements that an older link has brought already, under other ids of Belvo's.
+//! Marks transactions that an older link of the same account has brought already, under other ids of
+//! Belvo's.
 
 use std::collections::HashMap;
 
 use lambda_runtime::tracing;
 use shared::{
     domain::{Account, Days, LinkId},
-    store::{Holder, Movement, Twin},
+    store::{Candidate, Holder, RowRef, Transactions},
+    telemetry::event,
 };
 
-use crate::{Collect, CollectError};
+use crate::CollectError;
+
+/// What one link holds of an account, by the institution's ids.
+type Held = (Holder, HashMap<String, Candidate>);
 
 /// Marks, among the stored rows of some days, those of accounts that several links hold. Called
 /// after rows were written, so that of two links which are collected at the same time at least one
 /// sees the other's rows; it then marks those of the younger link, whichever that is. Not only for
-/// accounts with new rows: an attempt that was broken off between writing and marking has left
+/// accounts with new rows: an attempt that was interrupted between writing and marking has left
 /// none.
 pub(crate) async fn mark(
-    collect: &Collect,
+    transactions: &Transactions,
     link: &LinkId,
     days: Days,
     accounts: impl Iterator<Item = &Account>,
 ) -> Result<(), CollectError> {
     for account in accounts {
-        mark_account(collect, link, days, account).await?;
+        mark_account(transactions, link, days, account).await?;
     }
     Ok(())
 }
 
 async fn mark_account(
-    collect: &Collect,
+    transactions: &Transactions,
     link: &LinkId,
     days: Days,
     account: &Account,
 ) -> Result<(), CollectError> {
-    let holders = collect.transactions.holders(account).await?;
+    let holders = transactions.holders(account).await?;
     if holders.iter().all(|holder| holder.link == *link) {
         return Ok(());
     }
+
     let mut held = Vec::with_capacity(holders.len());
     for holder in holders {
-        let movements = collect
-            .transactions
-            .movements(&holder.link, &holder.account, days)
-            .await?;
-        held.push((holder, movements));
+        let account = &holder.account;
+        let candidates = transactions.candidates(&holder.link, account, days).await?;
+        held.push((holder, candidates));
     }
     let marks = marks(&held);
-    for (holder, movement, twin) in &marks {
-        collect
-            .transactions
-            .mark(&holder.link, &movement.id, twin)
+    for (holder, candidate, original) in &marks {
+        transactions
+            .mark(&holder.link, &candidate.id, original)
             .await?;
     }
+
     if !marks.is_empty() {
         tracing::info!(
+            event = event::DUPLICATES_MARKED,
             link.id = link.as_str(),
             links = held.len(),
             rows = marks.len(),
-            "rows of other links marked"
+            "duplicates marked"
         );
     }
     Ok(())
 }
 
-/// The rows to mark: of each movement all but the eldest holder's, as the same as that one's.
-/// Holders come the eldest first.
-fn marks(held: &[(Holder, HashMap<String, Movement>)]) -> Vec<(&Holder, &Movement, Twin)> {
-    let mut eldest: HashMap<&str, (&Holder, &Movement)> = HashMap::new();
+/// The rows to mark: of each transaction all but the oldest holder's, as duplicates of that one's.
+/// Holders come the oldest first.
+fn marks(held: &[Held]) -> Vec<(&Holder, &Candidate, RowRef)> {
+    let mut oldest: HashMap<&str, (&Holder, &Candidate)> = HashMap::new();
     let mut marks = Vec::new();
-    for (holder, movements) in held {
-        for (identification, movement) in movements {
-            let (elder, first) = *eldest.entry(identification).or_insert((holder, movement));
-            let twin = Twin {
-                link: elder.link.clone(),
+    for (holder, candidates) in held {
+        for (identification, candidate) in candidates {
+            let (owner, first) = *oldest.entry(identification).or_insert((holder, candidate));
+            let original = RowRef {
+                link: owner.link.clone(),
                 id: first.id.clone(),
             };
-            if elder.link != holder.link && movement.same_as.as_ref() != Some(&twin) {
-                marks.push((holder, movement, twin));
+            let is_marked = candidate.duplicate_of.as_ref() == Some(&original);
+            if owner.link != holder.link && !is_marked {
+                marks.push((holder, candidate, original));
             }
         }
     }
@@ -89,26 +95,30 @@ mod tests {
 
     use super::*;
 
-    fn held(since: &str, link: u128, rows: &[(&str, &str)]) -> (Holder, HashMap<String, Movement>) {
+    fn held(
+        since: &str,
+        link: u128,
+        rows: &[(&str, &str)],
+    ) -> (Holder, HashMap<String, Candidate>) {
         let holder = Holder {
             since: Timestamp::parse(since).unwrap(),
             link: LinkId::parse(&uuid::Uuid::from_u128(link).to_string()).unwrap(),
             account: AccountId::parse("a").unwrap(),
         };
-        let movement = |id: &str| Movement {
+        let candidate = |id: &str| Candidate {
             id: TransactionId::parse(id).unwrap(),
-            same_as: None,
+            duplicate_of: None,
         };
         (
             holder,
             rows.iter()
-                .map(|(identification, id)| ((*identification).to_owned(), movement(id)))
+                .map(|(identification, id)| ((*identification).to_owned(), candidate(id)))
                 .collect(),
         )
     }
 
     #[test]
-    fn each_movement_is_marked_with_the_eldest_holder_of_it() {
+    fn each_candidate_is_marked_with_the_oldest_holder_of_it() {
         let held = [
             held("2026-01-01T00:00:00Z", 1, &[("m1", "a1")]),
             held("2026-02-01T00:00:00Z", 2, &[("m1", "b1"), ("m2", "b2")]),
@@ -120,7 +130,7 @@ mod tests {
         ];
         let mut marks: Vec<_> = marks(&held)
             .into_iter()
-            .map(|(_, movement, twin)| format!("{} is {}", movement.id, twin.id))
+            .map(|(_, candidate, original)| format!("{} is {}", candidate.id, original.id))
             .collect();
         marks.sort_unstable();
         assert_eq!(marks, ["b1 is a1", "c1 is a1", "c2 is b2"]);
@@ -132,8 +142,8 @@ mod tests {
             held("2026-01-01T00:00:00Z", 1, &[("m1", "a1")]),
             held("2026-02-01T00:00:00Z", 2, &[("m1", "b1")]),
         ];
-        let twin = marks(&held).pop().unwrap().2;
-        held[1].1.get_mut("m1").unwrap().same_as = Some(twin);
+        let original = marks(&held).pop().unwrap().2;
+        held[1].1.get_mut("m1").unwrap().duplicate_of = Some(original);
         assert!(marks(&held).is_empty());
     }
 }

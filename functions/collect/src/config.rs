@@ -1,0 +1,96 @@
+//! The function's environment, which template.yaml sets.
+
+use shared::{
+    domain::Deadlines,
+    env::{EnvError, Environment},
+};
+use url::Url;
+
+#[derive(Debug)]
+pub struct Config {
+    /// Root of Belvo's API.
+    pub belvo_base_url: Url,
+    /// Secret that holds Belvo's API keys.
+    pub belvo_secret_arn: String,
+    pub requests_table: String,
+    pub transactions_table: String,
+    pub queue_url: String,
+    pub dead_letter_queue_url: String,
+    /// Receives after which a message is dead-lettered.
+    pub attempts: u32,
+    /// The longest time a message waits before it is tried again, in seconds.
+    pub longest_retry_s: u32,
+    /// Pages that one environment reads from Belvo in any 30 seconds.
+    pub pages_per_30_s: u32,
+    /// A listing of more rows is fetched in parts.
+    pub rows_per_part: u32,
+    pub deadlines: Deadlines,
+}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, EnvError> {
+        Self::read(&Environment::of_process())
+    }
+
+    fn read(environment: &Environment<'_>) -> Result<Self, EnvError> {
+        Ok(Self {
+            belvo_base_url: environment.origin("BELVO_BASE_URL")?,
+            belvo_secret_arn: environment.text("BELVO_SECRET_ARN")?,
+            requests_table: environment.text("REQUESTS_TABLE")?,
+            transactions_table: environment.text("TRANSACTIONS_TABLE")?,
+            queue_url: environment.text("QUEUE_URL")?,
+            dead_letter_queue_url: environment.text("DEAD_LETTER_QUEUE_URL")?,
+            attempts: environment.number("ATTEMPTS")?,
+            longest_retry_s: environment.number("LONGEST_RETRY_S")?,
+            pages_per_30_s: environment.number("PAGES_PER_30_S")?,
+            rows_per_part: environment.number("ROWS_PER_PART")?,
+            deadlines: Deadlines {
+                due_s: environment.number("REQUEST_DUE_S")?,
+                expires_s: environment.number("REQUEST_EXPIRES_S")?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "has the shape of the environment")]
+    fn variable(name: &'static str) -> Option<String> {
+        let value = match name {
+            "BELVO_BASE_URL" => "https://sandbox.belvo.com",
+            "ATTEMPTS" => "30",
+            "LONGEST_RETRY_S" => "900",
+            "PAGES_PER_30_S" => "36",
+            "ROWS_PER_PART" => "10000",
+            "REQUEST_DUE_S" => "1800",
+            "REQUEST_EXPIRES_S" => "86400",
+            name => name,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn the_environment_is_read() {
+        let config = Config::read(&Environment::new(&variable)).unwrap();
+        assert_eq!(config.transactions_table, "TRANSACTIONS_TABLE");
+        assert_eq!((config.attempts, config.deadlines.due_s), (30, 1_800));
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        for missing in [
+            "BELVO_BASE_URL",
+            "BELVO_SECRET_ARN",
+            "REQUESTS_TABLE",
+            "TRANSACTIONS_TABLE",
+            "QUEUE_URL",
+        ] {
+            let without = |name| variable(name).filter(|_| name != missing);
+            let error = Config::read(&Environment::new(&without)).unwrap_err();
+            assert_eq!(error, EnvError::Missing(missing));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Moving messages to the dead-letter queue.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use lambda_runtime::tracing;
+use shared::{
+    advice::Advice,
+    cause::chain,
+    domain::{Failure, GAVE_UP},
+    telemetry::event,
+};
+use tokio::time::timeout;
+
+use crate::{App, CollectError, ending, received::Received};
+
+/// The longest that moving a message may take.
+const TIME_TO_MOVE: Duration = Duration::from_secs(2);
+
+/// Moves those of these messages to the dead-letter queue that can never succeed or have had their
+/// last attempt, and returns the others. If a move fails, SQS moves the message by itself after the
+/// receives that template.yaml allows, without a reason.
+pub(crate) async fn dead_letter_last(
+    app: &App,
+    messages: Vec<Received>,
+    error: &CollectError,
+) -> Vec<Received> {
+    let is_final = error.advice() == Advice::Stop;
+    let outcomes = messages.into_iter().map(async |message| {
+        let is_last = is_final || message.receives >= app.retry_policy.attempts;
+        let is_moved = is_last && move_in_time(app, &message, error).await;
+        (!is_moved).then_some(message)
+    });
+    join_all(outcomes).await.into_iter().flatten().collect()
+}
+
+async fn move_in_time(app: &App, message: &Received, error: &CollectError) -> bool {
+    let moved = timeout(TIME_TO_MOVE, dead_letter(app, message, error));
+    moved.await.unwrap_or(false)
+}
+
+/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. A
+/// request that is collected after all, because the message is moved back, counts as collected.
+/// Returns whether the queue can forget the message.
+async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> bool {
+    let reason = chain(error).to_string();
+    let put = app
+        .dead_letters
+        .put(&message.body, &message.group, &reason, message.receives);
+    if let Err(error) = put.await {
+        tracing::error!(
+            event = event::MESSAGE_NOT_DEAD_LETTERED,
+            message.id = message.id,
+            link.id = message.group,
+            cause = %chain(&error),
+            "message could not be moved to the dead-letter queue"
+        );
+        return false;
+    }
+
+    tracing::error!(
+        event = event::MESSAGE_DEAD_LETTERED,
+        correlation.id = message.correlation_id(),
+        message.id = message.id,
+        link.id = message.group,
+        message.receives = message.receives,
+        cause = reason,
+        "message moved to the dead-letter queue"
+    );
+    if let Ok(task) = &message.task {
+        let failure = Failure {
+            code: GAVE_UP.to_owned(),
+            message: reason,
+        };
+        ending::fail_requests(&app.control, task, &failure).await;
+    }
+    true
+}

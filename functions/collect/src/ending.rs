@@ -1,0 +1,161 @@
+//! How requests end without rows, and which webhooks are kept in the log. Nothing else here ends a
+//! request or keeps a webhook.
+
+use lambda_runtime::tracing;
+use shared::{
+    belvo::{LINK_DELETED, Subject},
+    cause::chain,
+    domain::{Failure, LinkId, RequestId, Resource, Retrieval, Timestamp},
+    queue::{Delivery, Task},
+    store::{Control, LoggedWebhook, Recorded, StoreError, WebhookLog},
+    telemetry::event,
+};
+
+/// What rows were asked for by.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) link: &'a LinkId,
+    pub(crate) resource: Resource,
+    /// The webhook that announced them, if one did.
+    pub(crate) delivery: Option<&'a Delivery>,
+}
+
+/// Ends a retrieval as failed. A failure that names no request of this link is kept as a webhook, if
+/// it came in one.
+pub(crate) async fn fail(
+    control: &Control,
+    origin: Origin<'_>,
+    request: Option<&RequestId>,
+    failure: &Failure,
+) -> Result<(), StoreError> {
+    let recorded = match request {
+        Some(id) => {
+            let retrieval = Retrieval::of(origin.link.clone(), origin.resource);
+            let now = Timestamp::now();
+            Some(
+                control
+                    .requests
+                    .failed(id, &retrieval, failure, now)
+                    .await?,
+            )
+        }
+        None => None,
+    };
+    if let Some(delivery) = origin.delivery
+        && recorded != Some(Recorded::Written)
+    {
+        log_webhook(&control.webhook_log, delivery).await?;
+    }
+    if recorded == Some(Recorded::AnotherLinks) {
+        return Ok(());
+    }
+
+    let correlation_id = match (request, origin.delivery) {
+        (Some(id), _) => id.as_str(),
+        (None, Some(delivery)) => &delivery.correlation_id,
+        (None, None) => origin.link.as_str(),
+    };
+    tracing::warn!(
+        event = event::RETRIEVAL_FAILED,
+        correlation.id = correlation_id,
+        link.id = origin.link.as_str(),
+        failure.code = failure.code,
+        "retrieval failed"
+    );
+    Ok(())
+}
+
+/// Fails every request that a task was for, because Belvo no longer has its link. A webhook that was
+/// for no request is kept.
+pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(), StoreError> {
+    let Some(origin) = Origin::of(task) else {
+        return Ok(());
+    };
+    let gone = link_gone();
+    let requests = task.requests();
+    if requests.is_empty() && origin.delivery.is_some() {
+        return fail(control, origin, None, &gone).await;
+    }
+    for request in &requests {
+        fail(control, origin, Some(request), &gone).await?;
+    }
+    Ok(())
+}
+
+/// Fails every request that a task was for, because its message was dead-lettered. One that cannot
+/// be recorded is only logged.
+pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Failure) {
+    let Some(origin) = Origin::of(task) else {
+        return;
+    };
+    for request in &task.requests() {
+        if let Err(error) = fail(control, origin, Some(request), failure).await {
+            tracing::error!(
+                event = event::REQUEST_NOT_FAILED,
+                correlation.id = request.as_str(),
+                cause = %chain(&error),
+                "the request of a dead-lettered message was not ended"
+            );
+        }
+    }
+}
+
+/// Why a retrieval fails whose link Belvo no longer has.
+pub(crate) fn link_gone() -> Failure {
+    Failure {
+        code: LINK_DELETED.to_owned(),
+        message: "Belvo no longer has the link".to_owned(),
+    }
+}
+
+/// Keeps a webhook that asks for no collection: of an unknown type, about a link or a consent, or a
+/// failure that names no request.
+pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result<(), StoreError> {
+    let webhook = &delivery.webhook;
+    let webhook_type = webhook.subject.webhook_type();
+    let logged = LoggedWebhook {
+        delivery_id: delivery.id.clone(),
+        link: webhook.link.clone(),
+        webhook_type: webhook_type.to_owned(),
+        webhook_code: webhook.code.clone(),
+        request_id: webhook.request_id.clone(),
+        received_at: delivery.received_at,
+        body: delivery.body.get().to_owned(),
+    };
+    log.keep(&logged).await?;
+
+    tracing::info!(
+        event = event::WEBHOOK_LOGGED,
+        correlation.id = delivery.correlation_id,
+        link.id = webhook.link.as_str(),
+        webhook.r#type = webhook_type,
+        webhook.code = webhook.code,
+        "webhook logged"
+    );
+    Ok(())
+}
+
+impl<'a> Origin<'a> {
+    /// Of a task that is about rows.
+    fn of(task: &'a Task) -> Option<Self> {
+        let (resource, delivery) = match task {
+            Task::Webhook(delivery) => match delivery.webhook.subject {
+                Subject::Rows(resource) => (resource, Some(delivery)),
+                Subject::Other(_) => return None,
+            },
+            Task::DataReady { resource, .. } | Task::CheckOverdue { resource, .. } => {
+                (*resource, None)
+            }
+            Task::Continue(continuation) => {
+                (continuation.resource, continuation.trigger.delivery())
+            }
+            Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => return None,
+        };
+        let link = task.link()?;
+        Some(Self {
+            link,
+            resource,
+            delivery,
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! The messages of one link: plan all, run all, give back what is to be retried.
+
+use std::{panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    App, CollectError,
+    dead_letter::dead_letter_last,
+    job::Job,
+    plan,
+    received::Received,
+    retry::{self, Failed},
+};
+
+/// Between the time at which a fetch continues its rest elsewhere and the time at which the work is
+/// interrupted.
+const TIME_TO_CONTINUE: Duration = Duration::from_secs(5);
+
+/// A job and the messages that asked for it.
+struct Work {
+    job: Job,
+    messages: Vec<Received>,
+}
+
+/// Processes the messages of one link and returns those that are to be retried. After one of them
+/// the later ones are retried, too: only this preserves FIFO order ("Implementing partial batch
+/// responses", AWS Lambda developer guide), and SQS hands out nothing of the link while one message
+/// is still hidden. One that is dead-lettered delays no other.
+pub(crate) async fn process(
+    app: &App,
+    messages: Vec<Received>,
+    deadline: Instant,
+) -> Vec<Received> {
+    let (works, unplanned) = plan_all(app, messages, deadline).await;
+    let failed = run_all(app, works, deadline).await;
+
+    let failed = match (failed, unplanned) {
+        (Some(mut failed), Some(unplanned)) => {
+            failed.messages.extend(unplanned.messages);
+            failed
+        }
+        (Some(failed), None) | (None, Some(failed)) => failed,
+        (None, None) => return Vec::new(),
+    };
+    retry::give_back(app, failed).await
+}
+
+/// What the messages ask for, up to the first that cannot be planned now.
+async fn plan_all(
+    app: &App,
+    messages: Vec<Received>,
+    deadline: Instant,
+) -> (Vec<Work>, Option<Failed>) {
+    let mut works = Vec::new();
+    let mut messages = messages.into_iter();
+    while let Some(message) = messages.next() {
+        match contained(plan::plan(app, &message), deadline).await {
+            Ok(None) => {}
+            Ok(Some(job)) => add(&mut works, job, message),
+            Err(error) => {
+                let mut kept = dead_letter_last(app, vec![message], &error).await;
+                if !kept.is_empty() {
+                    kept.extend(messages);
+                    let messages = kept;
+                    return (works, Some(Failed { messages, error }));
+                }
+            }
+        }
+    }
+    (works, None)
+}
+
+/// Runs the jobs in order, up to the first whose messages are to be retried.
+async fn run_all(app: &App, works: Vec<Work>, deadline: Instant) -> Option<Failed> {
+    let mut works = works.into_iter();
+    while let Some(Work { job, messages }) = works.next() {
+        let outcome = contained(job.run(app, deadline), deadline + TIME_TO_CONTINUE).await;
+        let Err(error) = outcome else {
+            continue;
+        };
+
+        let mut messages = dead_letter_last(app, messages, &error).await;
+        if !messages.is_empty() {
+            messages.extend(works.flat_map(|work| work.messages));
+            return Some(Failed { messages, error });
+        }
+    }
+    None
+}
+
+/// Lets a job share the fetch of an earlier one, if one fetch serves both.
+fn add(works: &mut Vec<Work>, job: Job, message: Received) {
+    match works.iter_mut().find(|work| work.job.takes(&job)) {
+        Some(work) => {
+            work.job.absorb(job);
+            work.messages.push(message);
+        }
+        None => works.push(Work {
+            job,
+            messages: vec![message],
+        }),
+    }
+}
+
+/// Ends work that takes longer than the invocation has, and turns a panic into an error of this one
+/// message.
+async fn contained<T>(
+    work: impl Future<Output = Result<T, CollectError>>,
+    deadline: Instant,
+) -> Result<T, CollectError> {
+    match timeout_at(deadline, AssertUnwindSafe(work).catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => Err(CollectError::Panicked),
+        Err(_elapsed) => Err(CollectError::OutOfTime),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_of_its_message() {
+        let work = async { panic!("on purpose") };
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let outcome: Result<(), _> = contained(work, deadline).await;
+        assert!(matches!(outcome, Err(CollectError::Panicked)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_without_end_ends_with_the_invocation() {
+        let deadline = Instant::now() + Duration::from_mins(5);
+        let outcome: Result<(), _> = contained(std::future::pending(), deadline).await;
+        assert!(matches!(outcome, Err(CollectError::OutOfTime)));
+        assert!(Instant::now() < deadline + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_works_of_a_link_share_the_time_of_the_invocation() {
+        let deadline = Instant::now() + Duration::from_mins(5);
+        let work = async || {
+            sleep(Duration::from_mins(4)).await;
+            Ok(())
+        };
+        assert!(contained(work(), deadline).await.is_ok());
+        let second = contained(work(), deadline).await;
+        assert!(matches!(second, Err(CollectError::OutOfTime)));
+    }
+}

@@ -1,0 +1,171 @@
+//! What becomes of a link: what webhooks report of it, what Belvo says when it is asked, and its end.
+
+use lambda_runtime::tracing;
+use shared::{
+    belvo::{BelvoError, Client, LinkDeletion},
+    domain::{LinkEvent, LinkId, LinkRecord, Timestamp},
+    queue::Delivery,
+    store::{Links, Transactions},
+    telemetry::event,
+};
+
+use crate::{App, CollectError};
+
+/// Whether rows of a link are to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Belvo has the link, as far as is known.
+    There,
+    /// Belvo no longer has it.
+    Gone,
+}
+
+/// What a link's record is changed with.
+#[derive(Clone, Copy)]
+pub(crate) struct LinkKeeper<'a> {
+    belvo: &'a Client,
+    links: &'a Links,
+    transactions: &'a Transactions,
+}
+
+impl<'a> From<&'a App> for LinkKeeper<'a> {
+    fn from(app: &'a App) -> Self {
+        Self {
+            belvo: &app.belvo,
+            links: &app.control.links,
+            transactions: &app.transactions,
+        }
+    }
+}
+
+impl LinkKeeper<'_> {
+    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. It is believed where it only
+    /// keeps us from sending something; whether the link is gone Belvo is asked, because then rows
+    /// may be erased.
+    pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<(), CollectError> {
+        let webhook = &delivery.webhook;
+        let event = LinkEvent {
+            webhook_type: webhook.subject.webhook_type().to_owned(),
+            code: webhook.code.clone(),
+            at: delivery.received_at,
+        };
+        let consent = webhook.consent();
+        let change = |known: LinkRecord| known.apply_event(event.clone(), consent.clone());
+        self.links.change(&webhook.link, change).await?;
+        Ok(())
+    }
+
+    /// Ends a link if Belvo no longer has it.
+    pub(crate) async fn end_if_gone(&self, link: &LinkId) -> Result<(), CollectError> {
+        if self.belvo.link(link).await?.is_none() {
+            self.end(link).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a link is still there. One that was found gone, without that being asked for, may
+    /// come back: then Belvo is asked again.
+    pub(crate) async fn presence(&self, link: &LinkId) -> Result<Presence, CollectError> {
+        match self.links.get(link).await? {
+            Some(known) => self.presence_of(&known).await,
+            None => Ok(Presence::There),
+        }
+    }
+
+    /// Records that a webhook about a link's rows came. After one about a blocked link Belvo is
+    /// asked whether it is open again.
+    pub(crate) async fn seen(&self, delivery: &Delivery) -> Result<Presence, CollectError> {
+        let (link, at) = (&delivery.webhook.link, delivery.received_at);
+        let known = self.links.get(link).await?;
+        if let Some(known) = known.as_ref().filter(|known| known.is_deleted()) {
+            return self.presence_of(known).await;
+        }
+        if let Some(failure) = delivery.webhook.failure() {
+            let refused = |known: LinkRecord| known.refused(&failure.code, at);
+            self.links.change(link, refused).await?;
+            return Ok(Presence::There);
+        }
+        let Some(known) = known else {
+            return Ok(Presence::There);
+        };
+
+        if known.login_block.is_some() && self.is_gone(link).await? {
+            return Ok(Presence::Gone);
+        }
+        if known.clone().seen(at) != known {
+            self.links.change(link, |known| known.seen(at)).await?;
+        }
+        Ok(Presence::There)
+    }
+
+    /// Brings the record of a link up to what Belvo says, and returns it; none if Belvo no longer
+    /// has the link, which then is ended.
+    pub(crate) async fn refresh(&self, link: &LinkId) -> Result<Option<LinkRecord>, CollectError> {
+        let Some(connection) = self.belvo.link(link).await? else {
+            self.end(link).await?;
+            return Ok(None);
+        };
+        let now = Timestamp::now();
+        let refreshed = |known: LinkRecord| known.refreshed(connection.clone(), now);
+        Ok(Some(self.links.change(link, refreshed).await?))
+    }
+
+    /// Asks Belvo again to delete a link: the first time may never have reached it.
+    pub(crate) async fn delete_again(&self, link: &LinkId) -> Result<(), CollectError> {
+        tracing::warn!(
+            event = event::DELETION_UNCONFIRMED,
+            link.id = link.as_str(),
+            "the deletion was not confirmed; asking Belvo again"
+        );
+        match self.belvo.delete_link(link).await? {
+            LinkDeletion::Accepted(id) => {
+                let accepted = |known: LinkRecord| known.deletion_accepted(&id);
+                self.links.change(link, accepted).await?;
+                Ok(())
+            }
+            LinkDeletion::Done => self.end(link).await,
+        }
+    }
+
+    async fn presence_of(&self, known: &LinkRecord) -> Result<Presence, CollectError> {
+        if !known.is_deleted() {
+            return Ok(Presence::There);
+        }
+        if known.is_deleted_for_good() || self.refresh(&known.id).await?.is_none() {
+            return Ok(Presence::Gone);
+        }
+        Ok(Presence::There)
+    }
+
+    async fn is_gone(&self, link: &LinkId) -> Result<bool, CollectError> {
+        match self.refresh(link).await {
+            // Whether it is open again is not known; its rows are fetched in any case.
+            Err(CollectError::Belvo(BelvoError::Rejected { .. })) | Ok(Some(_)) => Ok(false),
+            Ok(None) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends a link that Belvo no longer has. Its rows stay, or are erased if `DELETE /links/{link}`
+    /// asked for that. Safe to repeat; goes on where it was interrupted.
+    async fn end(&self, link: &LinkId) -> Result<(), CollectError> {
+        let now = Timestamp::now();
+        let record = self.links.change(link, |known| known.deleted(now)).await?;
+
+        let mut erased = None;
+        if record.awaits_erasure() {
+            erased = Some(self.transactions.erase(link).await?);
+            let erased_at = Timestamp::now();
+            self.links
+                .change(link, |known| known.erased(erased_at))
+                .await?;
+        }
+        tracing::info!(
+            event = event::LINK_DELETED,
+            link.id = link.as_str(),
+            erased,
+            "link deleted"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The rest of a collection, with what is known of its requests, once it may be continued.
+
+use std::time::Duration;
+
+use shared::{
+    domain::{RowQuery, Timestamp},
+    queue::Continuation,
+    store::Requests,
+};
+
+use crate::{CollectError, job::Job, waiter::Waiter};
+
+pub(super) async fn plan(
+    requests: &Requests,
+    continuation: &Continuation,
+) -> Result<Job, CollectError> {
+    if let Some(not_before) = continuation.not_before {
+        let wait_ms = not_before.millis_since(Timestamp::now());
+        if wait_ms > 0 {
+            return Err(CollectError::TooEarly(Duration::from_millis(wait_ms)));
+        }
+    }
+
+    let (trigger, correlation_id) = (&continuation.trigger, continuation.correlation_id());
+    let mut waiters = Vec::with_capacity(continuation.requests.len());
+    for id in &continuation.requests {
+        let record = requests.get(id).await?;
+        waiters.push(Waiter::new(trigger.clone(), correlation_id, record));
+    }
+    if waiters.is_empty() {
+        waiters.push(Waiter::new(trigger.clone(), correlation_id, None));
+    }
+
+    Ok(Job {
+        query: RowQuery {
+            resource: continuation.resource,
+            link: continuation.link.clone(),
+            days: continuation.progress.days(),
+            account: continuation.account.clone(),
+        },
+        coverage: continuation.coverage,
+        progress: Some(continuation.progress.clone()),
+        waiters,
+    })
+}

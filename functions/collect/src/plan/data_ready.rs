@@ -1,0 +1,32 @@
+//! Belvo answered a retrieval with its data. It is read by GET like any other (docs/decisions/0001).
+
+use shared::{
+    domain::{LinkId, RequestId, Resource, Retrieval, Timestamp},
+    queue::Trigger,
+};
+
+use super::{days::Choice, intent};
+use crate::{App, CollectError, job::Job, waiter::Waiter};
+
+pub(super) async fn plan(
+    app: &App,
+    (resource, link): (Resource, &LinkId),
+    request: &RequestId,
+    at: Timestamp,
+) -> Result<Option<Job>, CollectError> {
+    let due_at = at.plus_seconds(app.deadlines.due_s.into());
+    let retrieval = Retrieval::of(link.clone(), resource);
+    let requests = &app.control.requests;
+    let record = requests.ready(request, &retrieval, at, due_at).await?;
+    if let Some(record) = &record {
+        intent::claim(&app.control.intents, record, at).await?;
+    }
+
+    let retrieval = match &record {
+        Some(record) => record.retrieval.clone(),
+        None => retrieval,
+    };
+    let days = Choice::certain(retrieval.rows().days);
+    let waiter = Waiter::new(Trigger::DataReady { at }, request.as_str(), record);
+    Ok(Some(Job::new(retrieval, days, waiter)))
+}

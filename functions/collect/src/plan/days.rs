@@ -1,0 +1,68 @@
+//! Which days a webhook is about. It is unsigned and its payload mostly undocumented, so nothing in
+//! it narrows them (docs/decisions/0008).
+//!
+//! | webhook | days |
+//! |---|---|
+//! | answers a request of ours | those that were asked for, where the listing chooses by the same date |
+//! | announces new rows | the latest ones; all of the link's if the numbers then differ |
+//! | announces changed or deleted rows, a link's history, or anything yet unknown | all of the link's |
+
+use shared::{
+    domain::{Days, LinkId, Retrieval, Timestamp, parse_date},
+    queue::Coverage,
+    store::Transactions,
+};
+use time::Duration;
+
+use crate::CollectError;
+
+/// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the last
+/// six days again ("OFDA Brazil Data Retrieval Limits"), and finds transactions "from a few days ago
+/// that were only just added" (webhooks of transactions, Belvo's documentation).
+const OVERLAP: Duration = Duration::days(10);
+/// Codes that announce new rows and nothing else.
+const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
+
+/// Days to fetch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) days: Days,
+    pub(crate) coverage: Coverage,
+}
+
+impl Choice {
+    pub(super) fn certain(days: Days) -> Self {
+        Self {
+            days,
+            coverage: Coverage::Certain,
+        }
+    }
+}
+
+/// The narrowest span of days that holds what a webhook is about.
+pub(super) async fn of_webhook(
+    rows: &Transactions,
+    code: &str,
+    retrieval: &Retrieval,
+) -> Result<Choice, CollectError> {
+    if retrieval.window.is_some() {
+        return Ok(Choice::certain(retrieval.rows().days));
+    }
+    if NEWS.contains(&code) {
+        return latest(rows, &retrieval.link).await;
+    }
+    Ok(Choice::certain(Days::ALL))
+}
+
+/// The days in which new rows of a link stand, as a rule.
+pub(super) async fn latest(rows: &Transactions, link: &LinkId) -> Result<Choice, CollectError> {
+    let newest = rows.newest_day(link).await?;
+    let newest = newest.and_then(|day| parse_date(&day));
+    Ok(match newest {
+        Some(day) => Choice {
+            days: Days::since(day.min(Timestamp::now().day()) - OVERLAP),
+            coverage: Coverage::Likely,
+        },
+        None => Choice::certain(Days::ALL),
+    })
+}

@@ -1,0 +1,22 @@
+//! A request that was not known here may be the one of which Belvo's answer was lost.
+
+use shared::{
+    domain::{RequestRecord, Timestamp},
+    store::Intents,
+};
+
+use crate::CollectError;
+
+/// Lets a request settle the open intent that it probably is.
+pub(super) async fn claim(
+    intents: &Intents,
+    record: &RequestRecord,
+    at: Timestamp,
+) -> Result<(), CollectError> {
+    if record.facts().issued_at.is_some() {
+        return Ok(());
+    }
+    let retrieval = &record.retrieval;
+    let claim = intents.claim(&retrieval.link, retrieval.resource, &record.id, at);
+    Ok(claim.await?)
+}

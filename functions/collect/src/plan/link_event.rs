@@ -1,0 +1,26 @@
+//! A webhook about something other than rows: a link, a consent, or what this pipeline does not
+//! know.
+
+use shared::{belvo::LINK_DELETED, queue::Delivery, store::WebhookLog};
+
+use crate::{CollectError, ending, link_record::LinkKeeper};
+
+/// Records what it says of its link, and keeps it.
+pub(super) async fn plan(
+    links: LinkKeeper<'_>,
+    log: &WebhookLog,
+    delivery: &Delivery,
+) -> Result<(), CollectError> {
+    let webhook = &delivery.webhook;
+    // Belvo's pages do not show the type of `link_deleted`.
+    let is_deletion = webhook.code == LINK_DELETED;
+    let is_about_link = matches!(webhook.subject.webhook_type(), "LINK" | "CONSENT");
+
+    if is_about_link || is_deletion {
+        links.apply_event(delivery).await?;
+    }
+    if is_deletion {
+        links.end_if_gone(&webhook.link).await?;
+    }
+    Ok(ending::log_webhook(log, delivery).await?)
+}

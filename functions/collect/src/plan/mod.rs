@@ -1,0 +1,89 @@
+//! What each kind of task asks for: rows to fetch, or something that is done at once.
+
+mod continuation;
+mod data_ready;
+mod days;
+mod intent;
+mod link_event;
+mod overdue;
+mod stale_link;
+mod webhook;
+
+pub(crate) use days::Choice;
+
+use shared::{
+    belvo::Subject,
+    queue::{Delivery, Task},
+};
+
+use crate::{
+    App, CollectError, ending,
+    job::Job,
+    link_record::{LinkKeeper, Presence},
+    received::Received,
+    sweep,
+};
+
+/// Finds out what a message asks for. What asks for no rows is done here. Safe to repeat: facts are
+/// recorded once.
+pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, CollectError> {
+    let task = message.task.as_ref().map_err(Clone::clone)?;
+    let links = LinkKeeper::from(app);
+    if presence(links, task).await? == Presence::Gone {
+        ending::fail_with_link(&app.control, task).await?;
+        return Ok(None);
+    }
+
+    match task {
+        Task::Webhook(delivery) => about(app, delivery).await,
+        Task::DataReady {
+            resource,
+            link,
+            request,
+            at,
+        } => data_ready::plan(app, (*resource, link), request, *at).await,
+        Task::LinkGone { link } => {
+            links.end_if_gone(link).await?;
+            Ok(None)
+        }
+        Task::CheckOverdue {
+            link,
+            request,
+            next,
+            ..
+        } => overdue::plan(&app.control.requests, link, request, *next).await,
+        Task::CheckLink { link } => stale_link::plan(links, &app.transactions, link).await,
+        Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
+            .await
+            .map(Some),
+        Task::Sweep => {
+            sweep::run(&app.control, &app.queue, app.deadlines).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the rows that a task asks for are to be stored.
+async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, CollectError> {
+    match task {
+        Task::Webhook(delivery) => match delivery.webhook.subject {
+            Subject::Rows(_) => links.seen(delivery).await,
+            Subject::Other(_) => Ok(Presence::There),
+        },
+        Task::DataReady { link, .. } | Task::CheckOverdue { link, .. } => {
+            links.presence(link).await
+        }
+        Task::Continue(continuation) => links.presence(&continuation.link).await,
+        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Presence::There),
+    }
+}
+
+async fn about(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
+    match &delivery.webhook.subject {
+        Subject::Rows(resource) => webhook::plan(app, delivery, *resource).await,
+        Subject::Other(_) => {
+            link_event::plan(app.into(), &app.control.webhook_log, delivery).await?;
+            Ok(None)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A webhook about rows: Belvo has them, or says why not.
+
+use lambda_runtime::tracing;
+use shared::{
+    belvo::NO_RETRIEVAL_LEFT,
+    domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass},
+    queue::{Delivery, Trigger},
+    store::{Control, Notified},
+    telemetry::event,
+};
+
+use super::{days, intent};
+use crate::{
+    App, CollectError,
+    ending::{self, Origin},
+    job::Job,
+    waiter::Waiter,
+};
+
+pub(super) async fn plan(
+    app: &App,
+    delivery: &Delivery,
+    resource: Resource,
+) -> Result<Option<Job>, CollectError> {
+    let webhook = &delivery.webhook;
+    let record = record(&app.control, app.deadlines, delivery, resource).await?;
+    if let Some(failure) = webhook.failure() {
+        fail(&app.control, delivery, resource, record.as_ref(), &failure).await?;
+        return Ok(None);
+    }
+
+    // What was asked for counts, whatever the webhook calls it.
+    let issued = record
+        .as_ref()
+        .filter(|record| record.facts().issued_at.is_some());
+    let resource = issued.map_or(resource, |record| record.retrieval.resource);
+    let retrieval = match &record {
+        Some(record) => Retrieval {
+            resource,
+            ..record.retrieval.clone()
+        },
+        None => Retrieval::of(webhook.link.clone(), resource),
+    };
+    let days = days::of_webhook(&app.transactions.of(resource), &webhook.code, &retrieval).await?;
+    let trigger = Trigger::Webhook(Box::new(delivery.clone()));
+    let waiter = Waiter::new(trigger, &delivery.correlation_id, record);
+    Ok(Some(Job::new(retrieval, days, waiter)))
+}
+
+/// Records that the webhook came, if it names a request.
+async fn record(
+    control: &Control,
+    deadlines: Deadlines,
+    delivery: &Delivery,
+    resource: Resource,
+) -> Result<Option<RequestRecord>, CollectError> {
+    let webhook = &delivery.webhook;
+    let Some(id) = webhook.request_id.clone() else {
+        return Ok(None);
+    };
+    let notified = Notified {
+        id,
+        link: webhook.link.clone(),
+        resource,
+        code: webhook.code.clone(),
+        declared: webhook.declared(),
+        at: delivery.received_at,
+        due_at: delivery.received_at.plus_seconds(deadlines.due_s.into()),
+    };
+    let Some(record) = control.requests.notified(&notified).await? else {
+        tracing::warn!(
+            event = event::REQUEST_OF_ANOTHER_LINK,
+            correlation.id = delivery.correlation_id,
+            link.id = webhook.link.as_str(),
+            "the webhook names another link's request"
+        );
+        return Ok(None);
+    };
+
+    intent::claim(&control.intents, &record, delivery.received_at).await?;
+    Ok(Some(record))
+}
+
+/// Ends the retrieval that the webhook says has failed.
+async fn fail(
+    control: &Control,
+    delivery: &Delivery,
+    resource: Resource,
+    record: Option<&RequestRecord>,
+    failure: &Failure,
+) -> Result<(), CollectError> {
+    if let Some(record) = record.filter(|_| failure.code == NO_RETRIEVAL_LEFT) {
+        exhaust_quota(control, delivery, record).await?;
+    }
+    let origin = Origin {
+        link: &delivery.webhook.link,
+        resource,
+        delivery: Some(delivery),
+    };
+    let request = record.map(|record| &record.id);
+    Ok(ending::fail(control, origin, request, failure).await?)
+}
+
+/// Records Belvo's word that a link has no such retrieval left: of the class and the month in which
+/// this one was counted.
+async fn exhaust_quota(
+    control: &Control,
+    delivery: &Delivery,
+    record: &RequestRecord,
+) -> Result<(), CollectError> {
+    let retrieval = &record.retrieval;
+    let Some(window) = retrieval.window.filter(|_| retrieval.resource.is_metered()) else {
+        return Ok(());
+    };
+    let at = record.facts().issued_at.unwrap_or(delivery.received_at);
+    let class = RetrievalClass::of(&window, at.day());
+    let holder = control.links.quota_holder(&retrieval.link).await?;
+    Ok(control.quotas.exhaust(&holder, class, at).await?)
+}

@@ -1,0 +1,153 @@
+//! When a message that failed is tried again.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use lambda_runtime::tracing;
+use shared::{
+    advice::{Advice, FIRST_RETRY},
+    cause::chain,
+    queue::Queue,
+    telemetry::event,
+};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::{App, CollectError, received::Received};
+
+/// The longest that setting a message's retry delay may take. With the move of a message to the
+/// dead-letter queue it fits into what is kept back of the invocation.
+const TIME_TO_SET_DELAY: Duration = Duration::from_secs(2);
+
+/// How long a message is tried.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryPolicy {
+    /// Receives after which it is dead-lettered.
+    pub attempts: u32,
+    /// The longest wait before it is tried again.
+    pub longest_wait: Duration,
+}
+
+/// Messages that are to be retried, the first of them because of an error.
+pub(crate) struct Failed {
+    pub(crate) messages: Vec<Received>,
+    pub(crate) error: CollectError,
+}
+
+impl RetryPolicy {
+    /// How long a message stays hidden: the wait that the error asks for, or the back-off of its
+    /// `receives`-th failure if that is longer, up to half as long again at random, so that links
+    /// which failed together do not return together.
+    pub(crate) fn wait(&self, advice: Advice, receives: u32) -> Duration {
+        let doublings = receives.saturating_sub(1);
+        let backoff = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings));
+        let wait = match advice {
+            Advice::Stop => return Duration::ZERO,
+            Advice::Retry(after) => after.max(backoff).min(self.longest_wait),
+            Advice::Alarm => self.longest_wait,
+        };
+        let jitter = f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0;
+        wait.mul_f64(1.0 + jitter / 2.0)
+    }
+}
+
+/// Sets when the messages of a link are delivered again, all at the same time, and returns them.
+pub(crate) async fn give_back(app: &App, failed: Failed) -> Vec<Received> {
+    let Failed { messages, error } = failed;
+    let Some(first) = messages.first() else {
+        return messages;
+    };
+    let wait = app.retry_policy.wait(error.advice(), first.receives);
+    log(first, messages.len(), &error, wait);
+    join_all(
+        messages
+            .iter()
+            .map(|message| set_delay(&app.queue, message, wait)),
+    )
+    .await;
+    messages
+}
+
+/// Says why messages are retried and when. Their group is their link; the first one's request is
+/// named.
+fn log(message: &Received, messages: usize, error: &CollectError, wait: Duration) {
+    let wait_s = wait.as_secs();
+    let cause = chain(error).to_string();
+    if error.may_pass() {
+        tracing::warn!(
+            event = event::MESSAGE_RETRIED,
+            correlation.id = message.correlation_id(),
+            link.id = message.group,
+            message.id = message.id,
+            message.receives = message.receives,
+            messages,
+            wait_s,
+            cause,
+            "message will be retried"
+        );
+    } else {
+        tracing::error!(
+            event = event::MESSAGE_NEEDS_OPERATOR,
+            correlation.id = message.correlation_id(),
+            link.id = message.group,
+            message.id = message.id,
+            message.receives = message.receives,
+            messages,
+            wait_s,
+            cause,
+            "operator action required"
+        );
+    }
+}
+
+/// Sets when a message is delivered again. If that fails, the queue's visibility timeout applies.
+async fn set_delay(queue: &Queue, message: &Received, wait: Duration) {
+    let set = queue.retry_after(&message.receipt, wait);
+    let cause = match timeout(TIME_TO_SET_DELAY, set).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => chain(&error).to_string(),
+        Err(_elapsed) => "no answer in time".to_owned(),
+    };
+    tracing::warn!(
+        event = event::RETRY_DELAY_NOT_SET,
+        message.id = message.id,
+        cause,
+        "could not set the retry delay; falling back to the visibility timeout"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts: 30,
+        longest_wait: Duration::from_mins(15),
+    };
+
+    #[test]
+    fn waits_grow_with_each_failure_up_to_a_limit() {
+        let advice = Advice::Retry(Duration::from_secs(3));
+        for (receives, base) in [(1, 3.0), (2, 6.0), (5, 48.0), (50, 900.0)] {
+            let wait = POLICY.wait(advice, receives).as_secs_f64();
+            assert!((base..=base * 1.5).contains(&wait), "{receives}: {wait}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_belvo_asks_for_is_kept() {
+        let two_minutes = Duration::from_mins(2);
+        assert!(POLICY.wait(Advice::Retry(two_minutes), 1) >= two_minutes);
+    }
+
+    #[test]
+    fn a_wait_of_nothing_does_not_switch_the_back_off_off() {
+        let wait = POLICY.wait(Advice::Retry(Duration::ZERO), 4);
+        assert!(wait >= Duration::from_secs(24));
+    }
+
+    #[test]
+    fn what_can_never_succeed_does_not_delay_its_link() {
+        assert_eq!(POLICY.wait(Advice::Stop, 3), Duration::ZERO);
+    }
+}

@@ -1,0 +1,142 @@
+//! One message that a fetch answers, and the request that it is for.
+
+use lambda_runtime::tracing;
+use shared::{
+    cause::chain,
+    domain::{
+        Collection, Deadlines, Declared, FetchResult, Outcome, RequestId, RequestRecord, Timestamp,
+    },
+    queue::Trigger,
+    store::{Requests, StoreError},
+    telemetry::event,
+};
+
+pub(crate) struct Waiter {
+    pub(crate) trigger: Trigger,
+    pub(crate) record: Option<RequestRecord>,
+    correlation_id: String,
+}
+
+impl Waiter {
+    /// `correlation_id` is that of the message, and applies where there is no request.
+    pub(crate) fn new(
+        trigger: Trigger,
+        correlation_id: &str,
+        record: Option<RequestRecord>,
+    ) -> Self {
+        Self {
+            trigger,
+            record,
+            correlation_id: correlation_id.to_owned(),
+        }
+    }
+
+    pub(crate) fn request(&self) -> Option<&RequestId> {
+        self.record.as_ref().map(|record| &record.id)
+    }
+
+    pub(crate) fn correlation_id(&self) -> &str {
+        self.request()
+            .map_or(&self.correlation_id, RequestId::as_str)
+    }
+
+    /// Whether the fetch was made although Belvo announced nothing.
+    pub(crate) fn is_check(&self) -> bool {
+        matches!(self.trigger, Trigger::Check)
+    }
+
+    /// When Belvo said that the rows are there, if it did.
+    pub(crate) fn announced_at(&self) -> Option<Timestamp> {
+        let known = self
+            .record
+            .as_ref()
+            .and_then(|record| record.facts().announced_at());
+        known.or(match &self.trigger {
+            Trigger::Webhook(delivery) => Some(delivery.received_at),
+            Trigger::DataReady { at } => Some(*at),
+            Trigger::Check => None,
+        })
+    }
+
+    /// What Belvo declared, in this webhook or in an earlier one of the same request.
+    pub(crate) fn declared(&self) -> Option<Declared> {
+        match &self.record {
+            Some(record) => record.declared.clone(),
+            None => self.trigger.delivery()?.webhook.declared(),
+        }
+    }
+
+    /// What a fetch that found this means for the request, if there is one.
+    pub(crate) fn outcome(&self, found: &Collection, deadlines: Deadlines) -> Outcome {
+        let Some(record) = &self.record else {
+            return Outcome::Collected;
+        };
+        let result = FetchResult {
+            rows: found.rows,
+            changed: found.new + found.changed + found.revived,
+        };
+        let facts = record.facts();
+        facts.outcome(result, self.is_check(), Timestamp::now(), deadlines)
+    }
+
+    /// Records that Belvo does not have the rows yet: the request is checked again at `next`.
+    pub(crate) async fn wait(
+        &self,
+        requests: &Requests,
+        next: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(record) = &self.record else {
+            return Ok(());
+        };
+        requests.postpone(&record.id, next).await?;
+        log_unanswered(record, false);
+        Ok(())
+    }
+
+    /// Records that Belvo never had the rows.
+    pub(crate) async fn expire(&self, requests: &Requests) -> Result<(), StoreError> {
+        let Some(record) = &self.record else {
+            return Ok(());
+        };
+        requests.expired(&record.id, Timestamp::now()).await?;
+        log_unanswered(record, true);
+        Ok(())
+    }
+
+    /// Records that another invocation fetches the rest of the rows, unless it may turn out that
+    /// Belvo is not done. That fact is only shown: it is not worth another fetch.
+    pub(crate) async fn show_collecting(
+        &self,
+        requests: &Requests,
+        so_far: &Collection,
+        deadlines: Deadlines,
+    ) {
+        let is_shown = |record: &RequestRecord| record.facts().collecting_at.is_some();
+        let Some(record) = self.record.as_ref().filter(|record| !is_shown(record)) else {
+            return;
+        };
+        if self.outcome(so_far, deadlines) != Outcome::Collected {
+            return;
+        }
+        if let Err(error) = requests.continued(&record.id, Timestamp::now()).await {
+            tracing::warn!(
+                event = event::REQUEST_NOT_SHOWN_COLLECTING,
+                correlation.id = record.id.as_str(),
+                cause = %chain(&error),
+                "the request is not shown as collecting"
+            );
+        }
+    }
+}
+
+/// The line that the metric of expired requests is made of (template.yaml).
+fn log_unanswered(record: &RequestRecord, expired: bool) {
+    tracing::warn!(
+        event = event::REQUEST_UNANSWERED,
+        correlation.id = record.id.as_str(),
+        link.id = record.retrieval.link.as_str(),
+        age_s = record.facts().age_s(Timestamp::now()),
+        expired,
+        "Belvo has no rows for the request"
+    );
+}

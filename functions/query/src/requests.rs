@@ -1,0 +1,102 @@
+//! Requests as they are shown: their facts, and what follows from them.
+
+use lambda_http::{Body, Request, Response, http::StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    domain::{
+        AccountId, Check, Direction, RequestRecord, Resource, Status, Timestamp, Verdict, Window,
+    },
+    http,
+    problem::Problem,
+    store::Unconfirmed,
+};
+
+use crate::{App, parameters, unavailable};
+
+#[derive(Serialize)]
+struct RequestView<'a> {
+    #[serde(flatten)]
+    record: &'a RequestRecord,
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+    /// What the verdict rests on; the worst of it is the verdict.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    compared: Vec<Check>,
+}
+
+/// A retrieval that is no request yet, and may never be one.
+#[derive(Serialize)]
+struct UnconfirmedView<'a> {
+    resource: Resource,
+    #[serde(flatten)]
+    window: Option<Window>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a AccountId>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    direction: Option<Direction>,
+    since: Timestamp,
+    status: Status,
+    /// When Belvo can no longer be working on it; from then on an equal one can be sent.
+    until: Timestamp,
+}
+
+pub(crate) async fn show(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+    let id = parameters::request_id(request)?;
+    let record = app.control.requests.get(&id).await.map_err(unavailable)?;
+    match record {
+        Some(record) => Ok(http::json(StatusCode::OK, &RequestView::from(&record))),
+        None => Err(Problem::not_found("Unknown request.").for_request(Some(id))),
+    }
+}
+
+pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let unconfirmed = async {
+        // They are few, and the newest of all: the first page shows them.
+        if after.is_some() {
+            Ok(Vec::new())
+        } else {
+            app.control.intents.unconfirmed(&link).await
+        }
+    };
+    let listed = app.control.requests.of_link(&link, after.as_ref(), limit);
+    let ((records, next), unconfirmed) =
+        tokio::try_join!(listed, unconfirmed).map_err(unavailable)?;
+
+    let now = Timestamp::now();
+    let listing = json!({
+        "requests": records.iter().map(RequestView::from).collect::<Vec<_>>(),
+        "unconfirmed": unconfirmed.iter().map(|one| UnconfirmedView::new(one, now)).collect::<Vec<_>>(),
+        "next_cursor": next.map(|cursor| cursor.encode()),
+    });
+    Ok(http::json(StatusCode::OK, &listing))
+}
+
+impl<'a> From<&'a RequestRecord> for RequestView<'a> {
+    fn from(record: &'a RequestRecord) -> Self {
+        Self {
+            record,
+            status: record.status(),
+            verdict: record.verdict(),
+            compared: record.checks(),
+        }
+    }
+}
+
+impl<'a> UnconfirmedView<'a> {
+    fn new(unconfirmed: &'a Unconfirmed, now: Timestamp) -> Self {
+        let (retrieval, intent) = (&unconfirmed.retrieval, unconfirmed.intent());
+        Self {
+            resource: retrieval.resource,
+            window: retrieval.window,
+            account: retrieval.account.as_ref(),
+            direction: retrieval.direction,
+            since: unconfirmed.since,
+            status: intent.status(now),
+            until: intent.until(),
+        }
+    }
+}

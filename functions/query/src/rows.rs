@@ -1,0 +1,95 @@
+//! Listings of rows, newest first.
+
+use std::collections::HashMap;
+
+use lambda_http::{Body, Request, Response, http::StatusCode};
+use serde_json::{Map, Value, json};
+use shared::{
+    domain::{Account, LinkId},
+    http,
+    problem::Problem,
+    store::{Cursor, Listed, Transactions},
+};
+
+use crate::{App, parameters, unavailable};
+
+/// A link's transactions, each with its account as Belvo sent it. Which of them an older link has
+/// brought already is beside the rows and not in them: a row is what Belvo sent.
+pub(crate) async fn list_transactions(
+    app: &App,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let accounts = async { app.transactions.accounts(&link).await.map_err(unavailable) };
+    let page = page(&app.transactions, &link, request);
+    let ((rows, next), accounts) = tokio::try_join!(page, accounts)?;
+    let same_as = duplicates(&app.transactions, &rows).await?;
+
+    let accounts: HashMap<&str, &Account> = accounts
+        .iter()
+        .map(|account| (account.id().as_str(), account))
+        .collect();
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|listed| {
+            let id = listed.row.account_id();
+            let account = id.and_then(|id| accounts.get(id).copied());
+            listed.row.into_row(account)
+        })
+        .collect();
+    let listing = json!({
+        "transactions": rows,
+        "same_as": same_as,
+        "next_cursor": next.map(|cursor| cursor.encode()),
+    });
+    Ok(http::json(StatusCode::OK, &listing))
+}
+
+/// The rows of another resource than transactions, as Belvo sent them.
+pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+    let link = parameters::link(request)?;
+    let rows = app.transactions.of(parameters::resource(request)?);
+    let (rows, next) = page(&rows, &link, request).await?;
+
+    let rows: Vec<_> = rows
+        .into_iter()
+        .map(|listed| listed.row.into_row(None))
+        .collect();
+    let listing = json!({ "rows": rows, "next_cursor": next.map(|cursor| cursor.encode()) });
+    Ok(http::json(StatusCode::OK, &listing))
+}
+
+/// The rows that the request's parameters choose, and where the listing goes on.
+async fn page(
+    rows: &Transactions,
+    link: &LinkId,
+    request: &Request,
+) -> Result<(Vec<Listed>, Option<Cursor>), Problem> {
+    let (filter, after) = parameters::filter(request)?;
+    let (after, limit) = (after.as_ref(), parameters::limit(request)?);
+    let listed = match parameters::as_of(request)? {
+        Some(instant) => rows.list_as_of(link, &filter, instant, after, limit).await,
+        None => rows.list(link, &filter, after, limit).await,
+    };
+    listed.map_err(unavailable)
+}
+
+/// By row id, the transaction of an older link that it duplicates. A mark counts only as long as the
+/// other row is there.
+async fn duplicates(
+    transactions: &Transactions,
+    rows: &[Listed],
+) -> Result<Map<String, Value>, Problem> {
+    let marked = rows.iter().filter_map(|listed| listed.duplicate_of.clone());
+    let live = transactions.live(marked.collect()).await;
+    let live = live.map_err(unavailable)?;
+
+    let same_as = rows.iter().filter_map(|listed| {
+        let original = listed
+            .duplicate_of
+            .as_ref()
+            .filter(|one| live.contains(one))?;
+        Some((listed.row.id().to_string(), json!(original)))
+    });
+    Ok(same_as.collect())
+}

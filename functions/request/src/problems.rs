@@ -1,0 +1,134 @@
+//! What a caller sees of what went wrong, and what the log sees of its cause.
+
+use lambda_http::tracing;
+use shared::{
+    advice::Advice,
+    belvo::BelvoError,
+    cause::chain,
+    domain::{Block, LinkId, Timestamp},
+    problem::{Problem, ProblemKind},
+    store::StoreError,
+    telemetry::event,
+};
+
+/// A retrieval that was not issued. The caller is told above all whether asking again may cost a
+/// second retrieval, and why Belvo refused, in Belvo's words.
+pub(crate) fn of_retrieval(error: &BelvoError, link: &LinkId) -> Problem {
+    log(error, Some(link));
+    match error {
+        _ if error.is_ambiguous() => unconfirmed(),
+        BelvoError::Rejected { message, .. } if message.is_empty() => {
+            refused(error, "Belvo refused the request.")
+        }
+        BelvoError::Rejected { message, .. } => refused(error, message),
+        BelvoError::Unreachable(_) => {
+            Problem::unavailable("Belvo cannot be reached. No retrieval was spent.").retry_after(3)
+        }
+        BelvoError::Later { .. } => later(error),
+        _ => Problem::unavailable(
+            "Belvo cannot be used until an operator acts. No retrieval was spent.",
+        ),
+    }
+}
+
+/// Another call, which is safe to repeat. Belvo's own words stay inside: they may repeat a value,
+/// such as a document number.
+pub(crate) fn of_call(error: &BelvoError) -> Problem {
+    log(error, None);
+    match error {
+        BelvoError::Rejected { .. } => refused(
+            error,
+            "Belvo refused the request; `belvo_code` says why, and `field` where.",
+        ),
+        BelvoError::Later { .. } => later(error),
+        _ if error.advice() == Advice::Alarm => {
+            Problem::unavailable("Belvo cannot be used until an operator acts.")
+        }
+        _ => {
+            Problem::unavailable("Belvo did not answer. The call is safe to repeat.").retry_after(3)
+        }
+    }
+}
+
+fn log(error: &BelvoError, link: Option<&LinkId>) {
+    let cause = chain(error).to_string();
+    let link = link.map(LinkId::as_str);
+    if error.advice() == Advice::Alarm {
+        tracing::error!(
+            event = event::BELVO_UNUSABLE,
+            link.id = link,
+            cause,
+            "Belvo cannot be used"
+        );
+    } else {
+        tracing::warn!(
+            event = event::BELVO_CALL_FAILED,
+            link.id = link,
+            cause,
+            "the call to Belvo failed"
+        );
+    }
+}
+
+fn refused(error: &BelvoError, detail: &str) -> Problem {
+    let problem = Problem::new(ProblemKind::RefusedByBelvo, detail);
+    match error {
+        BelvoError::Rejected {
+            code,
+            field,
+            belvo_request_id,
+            ..
+        } => problem
+            .about(field.as_deref())
+            .from_belvo(code, belvo_request_id.as_deref()),
+        _ => problem,
+    }
+}
+
+fn later(error: &BelvoError) -> Problem {
+    let problem = Problem::unavailable("Belvo cannot do it now.");
+    match error {
+        BelvoError::Later { code, after, .. } => {
+            problem.from_belvo(code, None).retry_after(after.as_secs())
+        }
+        _ => problem,
+    }
+}
+
+/// The store failed before anything was sent to Belvo.
+pub(crate) fn unrecorded(error: &StoreError) -> Problem {
+    tracing::error!(
+        event = event::REQUEST_NOT_PROCESSED,
+        cause = %chain(error),
+        "the request could not be recorded, so it was not processed"
+    );
+    let detail = "The request could not be recorded, so nothing was sent to Belvo. Try again.";
+    Problem::unavailable(detail).retry_after(1)
+}
+
+pub(crate) fn blocked(block: Block) -> Problem {
+    let detail = format!(
+        "Nothing can be retrieved for this link, and nothing was sent to Belvo. {}",
+        block.reason.remedy()
+    );
+    Problem::new(ProblemKind::LinkBlocked, detail).with_block(block)
+}
+
+pub(crate) fn being_sent() -> Problem {
+    let detail = "An identical retrieval is being sent. Retry for its id.";
+    Problem::new(ProblemKind::InProgress, detail).retry_after(2)
+}
+
+pub(crate) fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
+    let detail = format!(
+        "An identical retrieval was sent but never confirmed. Retry after {until}, or once Belvo's \
+         webhook arrives."
+    );
+    Problem::new(ProblemKind::Unresolved, detail).retry_after(until.seconds_since(now))
+}
+
+pub(crate) fn unconfirmed() -> Problem {
+    let detail = "Belvo did not confirm the retrieval but may have started it. An identical request \
+                  is refused until Belvo's webhook arrives or half an hour has passed.";
+    Problem::new(ProblemKind::Unconfirmed, detail)
+}

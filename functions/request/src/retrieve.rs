@@ -1,0 +1,184 @@
+//! `POST /requests`: a retrieval is sent at most once.
+
+use lambda_http::{
+    Body, Request, Response,
+    http::{HeaderValue, StatusCode, header::LOCATION},
+    tracing,
+};
+use serde_json::json;
+use shared::{
+    belvo::{BelvoError, RetrievalOutcome},
+    cause::chain,
+    domain::{LinkRecord, QuotaHolder, RequestId, Timestamp},
+    http,
+    problem::Problem,
+    queue::Task,
+    store::IntentOutcome,
+    telemetry::event,
+};
+
+use crate::{App, body, idempotency, problems, quota, retrieval_request::RetrievalRequest};
+
+/// Answers 202 with the id of the retrieval, or a problem that says whether Belvo may have acted.
+pub(crate) async fn retrieve(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+    let at = Timestamp::now();
+    let asked = RetrievalRequest {
+        retrieval: body::parse(request.body().as_ref(), at.day())?,
+        at,
+    };
+
+    let id = match idempotency::key(request)? {
+        Some(key) => {
+            let keys = &app.control.idempotency_keys;
+            idempotency::once(keys, &key, &asked, issue(app, &asked)).await?
+        }
+        None => issue(app, &asked).await?,
+    };
+    Ok(accepted(&id))
+}
+
+fn accepted(id: &RequestId) -> Response<Body> {
+    let path = format!("/requests/{id}");
+    let body = json!({ "request_id": id, "status": "issued", "status_url": path });
+    let mut response = http::json(StatusCode::ACCEPTED, &body);
+    if let Ok(location) = HeaderValue::from_str(&path) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// Issues the retrieval and records it, unless an equal one is under way, or may be. Once Belvo has
+/// accepted it the answer is 202, recorded or not: a caller who saw an error would ask again, while
+/// the webhook makes the record in any case. A failure between the intent and Belvo's answer leaves
+/// the intent unknown: nothing equal is sent before Belvo's webhook claims it or half an hour has
+/// passed.
+async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
+    let retrieval = &asked.retrieval;
+    let link = app.control.links.get(&retrieval.link).await;
+    let link = link.map_err(|error| problems::unrecorded(&error))?;
+    if let Some(block) = link.as_ref().and_then(LinkRecord::block) {
+        return Err(problems::blocked(block));
+    }
+    let holder = match &link {
+        Some(known) => known.quota_holder(),
+        None => (&retrieval.link).into(),
+    };
+
+    let intent = app.control.intents.begin(retrieval, asked.at).await;
+    match intent.map_err(|error| problems::unrecorded(&error))? {
+        IntentOutcome::Begun => {}
+        IntentOutcome::InFlight(id) => return Ok(id),
+        IntentOutcome::Sending => return Err(problems::being_sent()),
+        IntentOutcome::Unknown { until } => return Err(problems::unresolved(until, asked.at)),
+    }
+    if let Err(problem) = quota::reserve(&app.control.quotas, app.limits, asked, &holder).await {
+        withdraw(app, asked).await;
+        return Err(problem);
+    }
+
+    match app.belvo.retrieve(retrieval).await {
+        Ok(RetrievalOutcome::Accepted(id)) => {
+            record(app, asked, &id).await;
+            Ok(id)
+        }
+        Ok(RetrievalOutcome::Ready) => collect_at_once(app, asked).await,
+        Err(error) => {
+            if !error.is_ambiguous() {
+                undo(app, asked, &holder, &error).await;
+            }
+            Err(problems::of_retrieval(&error, &retrieval.link))
+        }
+    }
+}
+
+/// Starts the collection that a webhook would start: Belvo ignored the asynchronous mode and has the
+/// data. The retrieval gets an id from us.
+async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
+    let request = RequestId::random();
+    record(app, asked, &request).await;
+
+    let task = Task::DataReady {
+        resource: asked.retrieval.resource,
+        link: asked.retrieval.link.clone(),
+        request: request.clone(),
+        at: Timestamp::now(),
+    };
+    if let Err(error) = app.queue.send(&task).await {
+        tracing::error!(
+            event = event::DATA_READY_NOT_QUEUED,
+            correlation.id = request.as_str(),
+            cause = %chain(&error),
+            "Belvo answered with the data, but its collection could not be queued"
+        );
+        return Err(problems::unconfirmed().for_request(Some(request)));
+    }
+    Ok(request)
+}
+
+/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a request
+/// that is checked. What cannot be recorded is only logged; the intent stays unknown until the
+/// webhook, which makes up for it, or its time.
+async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
+    tracing::info!(
+        event = event::RETRIEVAL_ISSUED,
+        correlation.id = id.as_str(),
+        link.id = asked.retrieval.link.as_str(),
+        resource = asked.retrieval.resource.name(),
+        window = asked.retrieval.window.map(tracing::field::display),
+        "retrieval issued"
+    );
+
+    let at = Timestamp::now();
+    let due_at = at.plus_seconds(app.request_due_s.into());
+    let recorded = async {
+        let requests = &app.control.requests;
+        requests.issued(id, &asked.retrieval, at, due_at).await?;
+        app.control.intents.settle(&asked.retrieval, id).await
+    };
+    if let Err(error) = recorded.await {
+        tracing::error!(
+            event = event::RETRIEVAL_NOT_RECORDED,
+            correlation.id = id.as_str(),
+            cause = %chain(&error),
+            "retrieval issued but not recorded"
+        );
+    }
+}
+
+/// Takes back what was written for a retrieval that Belvo definitely did not start.
+async fn undo(app: &App, asked: &RetrievalRequest, holder: &QuotaHolder, error: &BelvoError) {
+    quota::settle(&app.control.quotas, asked, holder, error).await;
+    note_refusal(app, asked, error).await;
+    withdraw(app, asked).await;
+}
+
+/// Records what a refusal says of the link, so that the next retrieval is not sent in vain: after
+/// six, Belvo calls a link invalid.
+async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
+    let BelvoError::Rejected { code, .. } = error else {
+        return;
+    };
+    let link = &asked.retrieval.link;
+    let refused = |known: LinkRecord| known.refused(code, asked.at);
+    if let Err(error) = app.control.links.change(link, refused).await {
+        tracing::warn!(
+            event = event::REFUSAL_NOT_RECORDED,
+            link.id = link.as_str(),
+            cause = %chain(&error),
+            "what the refusal says of the link was not recorded"
+        );
+    }
+}
+
+/// Gives up the right to send. If that fails, it ends by itself after half an hour.
+async fn withdraw(app: &App, asked: &RetrievalRequest) {
+    let withdrawn = app.control.intents.withdraw(&asked.retrieval, asked.at);
+    if let Err(error) = withdrawn.await {
+        tracing::warn!(
+            event = event::INTENT_NOT_WITHDRAWN,
+            link.id = asked.retrieval.link.as_str(),
+            cause = %chain(&error),
+            "the intent was not withdrawn; an equal request is refused for half an hour"
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! What a caller does about an error. Each error gives its own.
+
+use std::time::Duration;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Advice {
+    /// Try again, not before this wait.
+    Retry(Duration),
+    /// Do not try again: it would fail the same way. Other work may go on.
+    Stop,
+    /// Nothing of the kind will work until an operator acts: keep the work and raise the alarm.
+    Alarm,
+}
+
+/// The first wait of the exponential back-off that Belvo recommends ("base interval of three seconds
+/// with a factor of two", Belvo's OpenAPI), taken for AWS, too.
+pub const FIRST_RETRY: Duration = Duration::from_secs(3);

@@ -1,0 +1,332 @@
+//! The facts of a retrieval, each learned once, and the status that follows from them. No fact takes
+//! another back, so a webhook before the 202, a duplicate and a reordered message all end in the
+//! same record. Pure, and time is an argument, so that a model checker can take exactly these
+//! functions through every order of crash, loss and repetition (`tests/tests/lifecycle`).
+
+use serde::{Deserialize, Serialize};
+
+use super::Timestamp;
+
+/// Where a retrieval stands, derived from its facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It is being sent; Belvo's answer is not known yet.
+    Issuing,
+    /// Belvo accepted the retrieval and works on it.
+    Issued,
+    /// Belvo has the rows, and they are being fetched.
+    Notified,
+    /// Some of its rows are stored; another invocation fetches the others.
+    Collecting,
+    /// The rows are stored.
+    Collected,
+    /// It ended without rows.
+    Failed,
+    /// No webhook came, and Belvo never had its rows.
+    Expired,
+    /// Its sending was interrupted, so it is not known whether Belvo acted.
+    Unknown,
+}
+
+/// When each fact of a retrieval was learned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Facts {
+    /// When Belvo accepted the retrieval; absent if we did not ask for it, or do not know yet that
+    /// we did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_at: Option<Timestamp>,
+    /// When Belvo's webhook for it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified_at: Option<Timestamp>,
+    /// When Belvo answered the retrieval with its data at once, so that no webhook follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<Timestamp>,
+    /// When its rows were first left to another invocation. A collection that one invocation
+    /// finishes has no such time: nobody would see it, and it would cost a write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collecting_at: Option<Timestamp>,
+    /// When its rows were stored for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collected_at: Option<Timestamp>,
+    /// When it ended without rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
+    /// Whether it ended so because its message was dead-lettered, and not by Belvo's word. Stored
+    /// as the code of the failure.
+    #[serde(skip)]
+    pub gave_up: bool,
+    /// When it expired because Belvo never had its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expired_at: Option<Timestamp>,
+    /// When it is checked if no webhook has come by then; absent once it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Belvo accepted it. It is checked at `due_at` if no webhook has come.
+    Issued { due_at: Timestamp },
+    /// Its webhook was received. It is checked at `due_at` if it has not ended.
+    Notified { due_at: Timestamp },
+    /// Belvo answered it with its data. It is checked at `due_at` if it has not ended.
+    Ready { due_at: Timestamp },
+    /// The rest of its rows is left to another invocation.
+    Continued,
+    /// Its rows are stored.
+    Collected,
+    /// It ended without rows; `gave_up` if because its message was dead-lettered.
+    Failed { gave_up: bool },
+    /// Belvo never had its rows.
+    Expired,
+    /// It is checked at another time.
+    Postponed { due_at: Timestamp },
+    /// It has ended, and is not checked any more.
+    NoLongerDue,
+}
+
+/// A fact that is an instant, named as it is stored and shown (docs/decisions/0016).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    IssuedAt,
+    NotifiedAt,
+    ReadyAt,
+    CollectingAt,
+    CollectedAt,
+    FailedAt,
+    ExpiredAt,
+    /// The only one that is ever taken back.
+    DueAt,
+}
+
+/// How a value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write<T> {
+    /// By the first who knows it; later writers leave it alone.
+    Once(T),
+    /// By everybody; the last writer wins.
+    Latest(T),
+    /// It is taken away.
+    Remove,
+}
+
+impl Status {
+    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into
+    /// a collected one. An unknown one ends at a time of its own ([`super::Intent::until`]).
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Collected | Self::Failed | Self::Expired)
+    }
+}
+
+impl Step {
+    /// What a step at this time writes. Every step may be repeated, and no order of them ends in
+    /// another status.
+    #[must_use]
+    pub fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
+        use Write::{Latest, Once, Remove};
+
+        match self {
+            // One that has ended already becomes due nevertheless; the sweep finds that out.
+            Self::Issued { due_at } => {
+                vec![(Fact::IssuedAt, Once(at)), (Fact::DueAt, Once(due_at))]
+            }
+            Self::Notified { due_at } => {
+                vec![(Fact::NotifiedAt, Once(at)), (Fact::DueAt, Once(due_at))]
+            }
+            Self::Ready { due_at } => {
+                vec![(Fact::ReadyAt, Once(at)), (Fact::DueAt, Once(due_at))]
+            }
+            Self::Continued => vec![(Fact::CollectingAt, Once(at))],
+            Self::Collected => vec![(Fact::CollectedAt, Once(at)), (Fact::DueAt, Remove)],
+            Self::Failed { .. } => vec![(Fact::FailedAt, Once(at)), (Fact::DueAt, Remove)],
+            Self::Expired => vec![(Fact::ExpiredAt, Once(at)), (Fact::DueAt, Remove)],
+            Self::Postponed { due_at } => vec![(Fact::DueAt, Latest(due_at))],
+            Self::NoLongerDue => vec![(Fact::DueAt, Remove)],
+        }
+    }
+}
+
+impl Facts {
+    /// The status that follows. Stored rows outrank a failure: a retrieval that failed once and was
+    /// announced again has its data.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        if self.collected_at.is_some() {
+            Status::Collected
+        } else if self.failed_at.is_some() {
+            Status::Failed
+        } else if self.expired_at.is_some() {
+            Status::Expired
+        } else if self.collecting_at.is_some() {
+            Status::Collecting
+        } else if self.announced_at().is_some() {
+            Status::Notified
+        } else {
+            Status::Issued
+        }
+    }
+
+    /// Takes a step, as the store does.
+    pub fn take(&mut self, step: Step, at: Timestamp) {
+        if let Step::Failed { gave_up } = step
+            && self.failed_at.is_none()
+        {
+            self.gave_up = gave_up;
+        }
+
+        for (fact, write) in step.writes(at) {
+            let value = self.value_mut(fact);
+            *value = match write {
+                Write::Once(at) => value.or(Some(at)),
+                Write::Latest(at) => Some(at),
+                Write::Remove => None,
+            };
+        }
+    }
+
+    /// When Belvo said that its rows are there, by a webhook or in its answer to the POST.
+    #[must_use]
+    pub fn announced_at(&self) -> Option<Timestamp> {
+        self.notified_at.or(self.ready_at)
+    }
+
+    fn value_mut(&mut self, fact: Fact) -> &mut Option<Timestamp> {
+        match fact {
+            Fact::IssuedAt => &mut self.issued_at,
+            Fact::NotifiedAt => &mut self.notified_at,
+            Fact::ReadyAt => &mut self.ready_at,
+            Fact::CollectingAt => &mut self.collecting_at,
+            Fact::CollectedAt => &mut self.collected_at,
+            Fact::FailedAt => &mut self.failed_at,
+            Fact::ExpiredAt => &mut self.expired_at,
+            Fact::DueAt => &mut self.due_at,
+        }
+    }
+}
+
+impl Fact {
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::IssuedAt => "issued_at",
+            Self::NotifiedAt => "notified_at",
+            Self::ReadyAt => "ready_at",
+            Self::CollectingAt => "collecting_at",
+            Self::CollectedAt => "collected_at",
+            Self::FailedAt => "failed_at",
+            Self::ExpiredAt => "expired_at",
+            Self::DueAt => "due_at",
+        }
+    }
+}
+
+impl<T> Write<T> {
+    /// The same write of another value.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Write<U> {
+        match self {
+            Self::Once(value) => Write::Once(change(value)),
+            Self::Latest(value) => Write::Latest(change(value)),
+            Self::Remove => Write::Remove,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(second)
+    }
+
+    fn after(steps: &[(Step, i64)]) -> Facts {
+        let mut facts = Facts::default();
+        for (step, second) in steps {
+            facts.take(*step, at(*second));
+        }
+        facts
+    }
+
+    #[test]
+    fn the_status_does_not_depend_on_the_order_of_the_steps() {
+        let issued = Step::Issued { due_at: at(10) };
+        let notified = Step::Notified { due_at: at(20) };
+        let failed = Step::Failed { gave_up: false };
+        let ready = Step::Ready { due_at: at(20) };
+        let cases = [
+            (vec![issued], Status::Issued),
+            (vec![issued, ready], Status::Notified),
+            (vec![ready, Step::Collected], Status::Collected),
+            (vec![notified], Status::Notified),
+            (vec![issued, notified], Status::Notified),
+            (vec![issued, notified, Step::Continued], Status::Collecting),
+            (
+                vec![issued, Step::Continued, Step::Collected],
+                Status::Collected,
+            ),
+            (vec![issued, failed], Status::Failed),
+            (vec![failed, Step::Collected], Status::Collected),
+            (vec![issued, Step::Expired], Status::Expired),
+            (vec![issued, Step::Expired, notified], Status::Expired),
+            (
+                vec![Step::Expired, notified, Step::Collected],
+                Status::Collected,
+            ),
+        ];
+        for (steps, status) in cases {
+            let steps: Vec<_> = steps.into_iter().zip(0..).collect();
+            let backwards: Vec<_> = steps.iter().copied().rev().collect();
+            let found = (after(&steps).status(), after(&backwards).status());
+            assert_eq!(found, (status, status), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_repeated_changes_nothing() {
+        let notified = Step::Notified { due_at: at(20) };
+        let failed = |gave_up| Step::Failed { gave_up };
+        let twice = after(&[
+            (notified, 1),
+            (notified, 2),
+            (failed(true), 3),
+            (failed(false), 4),
+        ]);
+        assert_eq!(twice, after(&[(notified, 1), (failed(true), 3)]));
+    }
+
+    #[test]
+    fn each_fact_is_stored_under_the_name_of_its_field() {
+        let all = after(&[
+            (Step::Issued { due_at: at(10) }, 0),
+            (Step::Notified { due_at: at(10) }, 1),
+            (Step::Ready { due_at: at(10) }, 2),
+            (Step::Continued, 2),
+            (Step::Collected, 3),
+            (Step::Failed { gave_up: false }, 4),
+            (Step::Expired, 5),
+            (Step::Postponed { due_at: at(10) }, 6),
+        ]);
+        let written = [
+            Fact::IssuedAt,
+            Fact::NotifiedAt,
+            Fact::ReadyAt,
+            Fact::CollectingAt,
+            Fact::CollectedAt,
+            Fact::FailedAt,
+            Fact::ExpiredAt,
+            Fact::DueAt,
+        ];
+        let json = serde_json::to_value(all).unwrap();
+        let fields = json.as_object().unwrap();
+        assert_eq!(fields.len(), written.len());
+        assert!(
+            written.iter().all(|fact| fields.contains_key(fact.name())),
+            "{json}"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Whether an equal retrieval may be sent: Belvo's POST has no idempotency key, and each retrieval
+//! counts against the month's limit.
+
+use super::{Status, Timestamp};
+
+/// The longest that sending a retrieval takes, in seconds: above the 29 of the function that does
+/// it.
+pub const SENDING_S: i64 = 60;
+/// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval
+/// is five minutes.
+pub const UNKNOWN_S: i64 = 1_800;
+
+/// The intent to send a retrieval, recorded before it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Intent {
+    pub since: Timestamp,
+    pub resolution: Resolution,
+}
+
+/// What is known of Belvo's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// Nothing.
+    Open,
+    /// It became a request.
+    Request {
+        /// Where that stands; none if there is no record of it.
+        status: Option<Status>,
+        /// Whether only a webhook says so, which named a request that was not known here. It is
+        /// probably this one, and may be a refresh that Belvo made by itself.
+        claimed: bool,
+    },
+}
+
+/// What an intent means for an equal retrieval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// Nothing: it is over, and the equal one may take its place.
+    None,
+    /// Its request has not ended, and is the answer.
+    InFlight,
+    /// It is being sent.
+    Sending,
+    /// Belvo may be working on it.
+    Unknown { until: Timestamp },
+}
+
+impl Intent {
+    /// An intent of which only the time is known.
+    #[must_use]
+    pub fn open(since: Timestamp) -> Self {
+        Self {
+            since,
+            resolution: Resolution::Open,
+        }
+    }
+
+    /// When Belvo can no longer be working on it. An open intent stays unresolved after that.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.since.plus_seconds(UNKNOWN_S)
+    }
+
+    /// The status of an open intent.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.is_being_sent(now) {
+            Status::Issuing
+        } else {
+            Status::Unknown
+        }
+    }
+
+    /// What it means for an equal retrieval.
+    #[must_use]
+    pub fn conflict(&self, now: Timestamp) -> Conflict {
+        let is_over = now >= self.until();
+
+        match self.resolution {
+            Resolution::Open if self.is_being_sent(now) => Conflict::Sending,
+            Resolution::Request {
+                status: Some(status),
+                ..
+            } if !status.is_terminal() => Conflict::InFlight,
+            Resolution::Request {
+                status: Some(_),
+                claimed: false,
+            } => Conflict::None,
+            _ if is_over => Conflict::None,
+            Resolution::Request { status: None, .. } => Conflict::InFlight,
+            // The request that a webhook claimed has ended, and may have been another one.
+            Resolution::Open | Resolution::Request { .. } => Conflict::Unknown {
+                until: self.until(),
+            },
+        }
+    }
+
+    /// Whether a webhook of this time may be the answer that is missing: not while the POST may
+    /// still be answered, nor when Belvo can no longer be working on it.
+    #[must_use]
+    pub fn may_be_claimed(&self, at: Timestamp) -> bool {
+        self.resolution == Resolution::Open && !self.is_being_sent(at) && at < self.until()
+    }
+
+    fn is_being_sent(&self, now: Timestamp) -> bool {
+        now < self.since.plus_seconds(SENDING_S)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(second)
+    }
+
+    fn request(status: Option<Status>, claimed: bool) -> Resolution {
+        Resolution::Request { status, claimed }
+    }
+
+    #[test]
+    fn an_equal_retrieval_is_sent_only_when_the_one_before_is_over() {
+        let unknown = Conflict::Unknown {
+            until: at(UNKNOWN_S),
+        };
+        let (in_flight, none) = (Conflict::InFlight, Conflict::None);
+        let cases = [
+            (Resolution::Open, Conflict::Sending, unknown, none),
+            (request(None, false), in_flight, in_flight, none),
+            (
+                request(Some(Status::Collecting), false),
+                in_flight,
+                in_flight,
+                in_flight,
+            ),
+            (request(Some(Status::Failed), false), none, none, none),
+            (request(None, true), in_flight, in_flight, none),
+            (
+                request(Some(Status::Notified), true),
+                in_flight,
+                in_flight,
+                in_flight,
+            ),
+            (
+                request(Some(Status::Collected), true),
+                unknown,
+                unknown,
+                none,
+            ),
+        ];
+        for (resolution, at_once, soon, late) in cases {
+            let intent = Intent {
+                since: at(0),
+                resolution,
+            };
+            let found = [0, SENDING_S, UNKNOWN_S].map(|second| intent.conflict(at(second)));
+            assert_eq!(found, [at_once, soon, late], "{resolution:?}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_claims_an_intent_that_is_unknown_and_no_other() {
+        let open = Intent::open(at(0));
+        let seconds = [0, SENDING_S - 1, SENDING_S, UNKNOWN_S - 1, UNKNOWN_S];
+        let claimable = seconds.map(|second| open.may_be_claimed(at(second)));
+        assert_eq!(claimable, [false, false, true, true, false]);
+
+        let resolved = Intent {
+            resolution: request(None, false),
+            ..open
+        };
+        assert!(!resolved.may_be_claimed(at(SENDING_S)));
+        let statuses = [0, SENDING_S].map(|second| open.status(at(second)));
+        assert_eq!(statuses, [Status::Issuing, Status::Unknown]);
+    }
+}

@@ -1,0 +1,230 @@
+//! What becomes of a retrieval that no webhook answers: when it is checked, what a check's fetch
+//! means, and when it expires.
+
+use super::{Facts, Status, Timestamp};
+
+/// How long a request may go unanswered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Seconds after which it is checked.
+    pub due_s: u32,
+    /// Seconds after which it expires if Belvo has no rows for it.
+    pub expires_s: u32,
+}
+
+/// What a sweep does with a request that is overdue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SweepDecision {
+    /// It asks for a check. The request is due again at `next`, whatever becomes of the message.
+    Check { next: Timestamp },
+    /// It ends the request.
+    Expire,
+    /// The request has ended, and is no longer due.
+    Forget,
+}
+
+/// What to do with the check of an overdue request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OverdueCheck {
+    /// Fetch its rows: Belvo may have them, and only its webhook be lost.
+    Fetch,
+    /// Nothing, and none is needed again: the request has ended.
+    Forget,
+    /// Nothing: a later check is due.
+    Superseded,
+}
+
+/// What a fetch found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchResult {
+    pub rows: u64,
+    /// Rows that were not stored before, or not in this version.
+    pub changed: u64,
+}
+
+/// What a fetch means for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is collected.
+    Collected,
+    /// Belvo is not done; it is checked again at `next`.
+    Wait { next: Timestamp },
+    /// It has waited long enough.
+    Expired,
+}
+
+impl Facts {
+    /// What a sweep does with a request once it is due. Its checks may never be processed, as when
+    /// each of them ends its process: at twice the time the request ends without one.
+    #[must_use]
+    pub fn sweep(&self, now: Timestamp, deadlines: Deadlines) -> SweepDecision {
+        let last_seen_at = self.issued_at.max(self.announced_at());
+        let age_s = last_seen_at.map_or(0, |at| now.seconds_since(at));
+
+        if age_s < 2 * u64::from(deadlines.expires_s) {
+            SweepDecision::Check {
+                next: now.plus_seconds(deadlines.due_s.into()),
+            }
+        } else if self.status().is_terminal() {
+            SweepDecision::Forget
+        } else {
+            SweepDecision::Expire
+        }
+    }
+
+    /// What to do with the check whose sweep made the request due again at `next`. A request whose
+    /// message was dead-lettered is tried again when the message is moved back.
+    #[must_use]
+    pub fn overdue_check(&self, next: Timestamp) -> OverdueCheck {
+        let dead_lettered = self.status() == Status::Failed && self.gave_up;
+
+        if self.status().is_terminal() && !dead_lettered {
+            OverdueCheck::Forget
+        } else if self.due_at.is_some_and(|due_at| due_at != next) {
+            OverdueCheck::Superseded
+        } else {
+            OverdueCheck::Fetch
+        }
+    }
+
+    /// What a fetch means for a request. Once Belvo has announced the rows, the fetch is final.
+    ///
+    /// Without that (`unannounced`) a fetch says that Belvo is done only if it brings
+    /// something new ("Making requests before receiving the webhook (GET or POST) will return empty
+    /// or incomplete results", `fetch_resources` in Belvo's OpenAPI). Otherwise it is made again,
+    /// each time after twice as long, until the request expires or what is there has to do.
+    #[must_use]
+    pub fn outcome(
+        &self,
+        result: FetchResult,
+        unannounced: bool,
+        now: Timestamp,
+        deadlines: Deadlines,
+    ) -> Outcome {
+        if !unannounced || self.announced_at().is_some() || result.changed > 0 {
+            return Outcome::Collected;
+        }
+
+        let (age_s, expires_s) = (self.age_s(now), u64::from(deadlines.expires_s));
+        if age_s < expires_s {
+            let wait_s = age_s.max(deadlines.due_s.into()).min(expires_s - age_s);
+            Outcome::Wait {
+                next: now.plus_seconds(wait_s.try_into().unwrap_or(i64::MAX)),
+            }
+        } else if result.rows > 0 {
+            Outcome::Collected
+        } else {
+            Outcome::Expired
+        }
+    }
+
+    /// Seconds since it was issued.
+    #[must_use]
+    pub fn age_s(&self, now: Timestamp) -> u64 {
+        let since = self.issued_at.or(self.announced_at());
+        since.map_or(0, |since| now.seconds_since(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Step;
+
+    const DEADLINES: Deadlines = Deadlines {
+        due_s: 1_800,
+        expires_s: 86_400,
+    };
+    const NOTHING: FetchResult = FetchResult {
+        rows: 0,
+        changed: 0,
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(second)
+    }
+
+    fn issued() -> Facts {
+        let mut facts = Facts::default();
+        facts.take(Step::Issued { due_at: at(1_800) }, at(0));
+        facts
+    }
+
+    fn check(second: i64) -> SweepDecision {
+        SweepDecision::Check { next: at(second) }
+    }
+
+    fn wait(second: i64) -> Outcome {
+        Outcome::Wait { next: at(second) }
+    }
+
+    #[test]
+    fn a_fetch_without_news_is_made_again_after_twice_as_long_until_the_request_expires() {
+        let outcome = |result, second| issued().outcome(result, true, at(second), DEADLINES);
+        assert_eq!(outcome(NOTHING, 2_000), wait(4_000));
+        assert_eq!(
+            outcome(NOTHING, 60_000),
+            wait(86_400),
+            "not beyond its time"
+        );
+        assert_eq!(outcome(NOTHING, 86_400), Outcome::Expired);
+
+        let known = FetchResult {
+            rows: 5,
+            changed: 0,
+        };
+        assert_eq!(outcome(known, 2_000), wait(4_000));
+        assert_eq!(outcome(known, 86_400), Outcome::Collected);
+
+        let new = FetchResult {
+            rows: 5,
+            changed: 1,
+        };
+        assert_eq!(outcome(new, 2_000), Outcome::Collected);
+        let announced = issued().outcome(NOTHING, false, at(2_000), DEADLINES);
+        assert_eq!(announced, Outcome::Collected, "it answers a webhook");
+    }
+
+    #[test]
+    fn a_request_whose_checks_are_never_processed_ends_at_twice_its_time() {
+        assert_eq!(issued().sweep(at(172_799), DEADLINES), check(174_599));
+        assert_eq!(
+            issued().sweep(at(172_800), DEADLINES),
+            SweepDecision::Expire
+        );
+
+        let mut late = issued();
+        late.take(
+            Step::Notified {
+                due_at: at(102_000),
+            },
+            at(100_000),
+        );
+        assert_eq!(
+            late.sweep(at(172_800), DEADLINES),
+            check(174_600),
+            "its webhook came since"
+        );
+        late.take(Step::Collected, at(172_000));
+        assert_eq!(late.sweep(at(272_800), DEADLINES), SweepDecision::Forget);
+    }
+
+    #[test]
+    fn only_the_latest_check_of_a_request_that_has_not_ended_fetches() {
+        assert_eq!(issued().overdue_check(at(1_800)), OverdueCheck::Fetch);
+        assert_eq!(issued().overdue_check(at(900)), OverdueCheck::Superseded);
+
+        let mut ended = issued();
+        ended.take(Step::Failed { gave_up: true }, at(2_000));
+        let moved_back = ended.overdue_check(at(900));
+        assert_eq!(
+            moved_back,
+            OverdueCheck::Fetch,
+            "from the dead-letter queue"
+        );
+        ended.take(Step::Collected, at(3_000));
+        assert_eq!(ended.overdue_check(at(900)), OverdueCheck::Forget);
+    }
+}

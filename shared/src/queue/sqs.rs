@@ -1,0 +1,155 @@
+//! The queue and its dead-letter queue in SQS.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::{
+    error::SdkError,
+    operation::{
+        change_message_visibility::ChangeMessageVisibilityError, send_message::SendMessageError,
+    },
+    types::MessageAttributeValue,
+};
+use thiserror::Error;
+
+use super::Task;
+use crate::{
+    advice::{Advice, FIRST_RETRY},
+    aws::SdkConfig,
+};
+
+/// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API
+/// reference).
+const LONGEST_WAIT: Duration = Duration::from_hours(12);
+
+/// SQS did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum QueueError {
+    /// The message was not accepted.
+    #[error("the queue did not accept the message")]
+    Send(#[source] Box<SdkError<SendMessageError>>),
+    /// The message comes back by the queue's own visibility timeout instead.
+    #[error("the queue did not change when the message comes back")]
+    Visibility(#[source] Box<SdkError<ChangeMessageVisibilityError>>),
+    /// The message could not be written as JSON.
+    #[error("the message could not be written")]
+    Encoding(#[source] serde_json::Error),
+}
+
+impl QueueError {
+    /// What the caller does about it.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        Advice::Retry(FIRST_RETRY)
+    }
+}
+
+/// The queue.
+pub struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl Queue {
+    /// The queue at `url`.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, url: String) -> Self {
+        Self {
+            client: aws_sdk_sqs::Client::new(aws),
+            url,
+        }
+    }
+
+    /// Opens the connection that the first message will use. A failure shows again, with its
+    /// reason, on that message.
+    pub async fn warm_up(&self) {
+        let _ = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .send()
+            .await;
+    }
+
+    /// Puts a task into the group of its link. When this returns `Ok`, SQS holds the message
+    /// durably.
+    pub async fn send(&self, task: &Task) -> Result<(), QueueError> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(serde_json::to_string(task).map_err(QueueError::Encoding)?)
+            .message_group_id(task.group())
+            .message_deduplication_id(task.deduplication_id())
+            .send()
+            .await
+            .map_err(|error| QueueError::Send(Box::new(error)))?;
+        Ok(())
+    }
+
+    /// Lets a message come back after `wait` instead of the queue's visibility timeout.
+    pub async fn retry_after(
+        &self,
+        receipt_handle: &str,
+        wait: Duration,
+    ) -> Result<(), QueueError> {
+        let seconds = i32::try_from(wait.min(LONGEST_WAIT).as_secs()).unwrap_or(i32::MAX);
+        self.client
+            .change_message_visibility()
+            .queue_url(&self.url)
+            .receipt_handle(receipt_handle)
+            .visibility_timeout(seconds)
+            .send()
+            .await
+            .map_err(|error| QueueError::Visibility(Box::new(error)))?;
+        Ok(())
+    }
+}
+
+/// The dead-letter queue of [`Queue`].
+pub struct DeadLetters {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl DeadLetters {
+    /// The dead-letter queue at `url`.
+    #[must_use]
+    pub fn new(aws: &SdkConfig, url: String) -> Self {
+        Self {
+            client: aws_sdk_sqs::Client::new(aws),
+            url,
+        }
+    }
+
+    /// Puts a message that is given up, as it is, beside the reason (attributes `reason` and
+    /// `receives`), so that moving it back to the queue tries it again. May be repeated: a second
+    /// copy is as harmless as a second delivery.
+    pub async fn put(
+        &self,
+        body: &str,
+        group: &str,
+        reason: &str,
+        receives: u32,
+    ) -> Result<(), QueueError> {
+        // SQS takes attributes of 256 KB; the reason is for a person.
+        let reason: String = reason.chars().take(1_000).collect();
+        let attribute = |kind: &str, value: String| {
+            let value = MessageAttributeValue::builder()
+                .data_type(kind)
+                .string_value(value)
+                .build();
+            value.map_err(|error| QueueError::Send(Box::new(SdkError::construction_failure(error))))
+        };
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_group_id(group)
+            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+            .message_attributes("reason", attribute("String", reason)?)
+            .message_attributes("receives", attribute("Number", receives.to_string())?)
+            .send()
+            .await
+            .map_err(|error| QueueError::Send(Box::new(error)))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,552 @@
+//! What a message asks `collect` to do, and how it is written in the queue.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::{
+    belvo::{Webhook, WebhookError, json_fault},
+    domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp},
+};
+
+/// The group of messages that are about no single link.
+const NO_LINK: &str = "sweep";
+
+/// One piece of work for `collect`. As a message it is `{"kind": "…", "task": {…}}`, in this order:
+/// with `kind` behind `task`, serde would have to buffer the webhook, whose text would be lost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "task", rename_all = "snake_case")]
+pub enum Task {
+    /// Belvo called the webhook.
+    Webhook(Delivery),
+    /// Belvo answered a retrieval with its data at once, so no webhook will follow.
+    DataReady {
+        resource: Resource,
+        link: LinkId,
+        request: RequestId,
+        /// When Belvo answered.
+        at: Timestamp,
+    },
+    /// Belvo answered a deletion that it no longer has the link.
+    LinkGone { link: LinkId },
+    /// No webhook has come for a request.
+    #[serde(rename = "overdue")]
+    CheckOverdue {
+        resource: Resource,
+        link: LinkId,
+        request: RequestId,
+        /// When the request is due again if this check is lost.
+        next: Timestamp,
+    },
+    /// Nothing has come of a link for two of its refresh periods, or of its deletion.
+    #[serde(rename = "stale_link")]
+    CheckLink { link: LinkId },
+    /// The rest of a collection that one invocation had no time for.
+    #[serde(rename = "continuation")]
+    Continue(Box<Continuation>),
+    /// The schedule of template.yaml asks for requests and links that are overdue.
+    Sweep,
+}
+
+/// One delivery of a webhook.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "DeliveryMessage", into = "DeliveryMessage")]
+pub struct Delivery {
+    /// SHA-256 of the webhook's bytes in hexadecimal: the same for every redelivery of them.
+    pub id: String,
+    /// What the log lines of this work share: Belvo's request id, else API Gateway's.
+    pub correlation_id: String,
+    pub received_at: Timestamp,
+    pub webhook: Webhook,
+    /// The webhook's JSON as Belvo sent it.
+    pub body: Box<RawValue>,
+}
+
+/// The rest of a collection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Continuation {
+    pub resource: Resource,
+    pub link: LinkId,
+    /// One account, or all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
+    /// What the collection was begun for.
+    pub trigger: Trigger,
+    /// The retrievals that it ends.
+    pub requests: Vec<RequestId>,
+    pub coverage: Coverage,
+    /// When it may go on, if Belvo or the back-off after a failure asks for a wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    pub progress: Progress,
+}
+
+/// Whether the days of a collection hold every row that it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
+    /// They do.
+    Certain,
+    /// They should. The link's rows are counted afterwards, and all of them fetched if Belvo has
+    /// another number.
+    Likely,
+}
+
+/// Why rows are fetched.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// Belvo announced them.
+    Webhook(Box<Delivery>),
+    /// Belvo answered the retrieval with them.
+    DataReady { at: Timestamp },
+    /// Belvo announced nothing, and should have by now.
+    Check,
+}
+
+/// The kind of a [`Task`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskKind {
+    Webhook,
+    DataReady,
+    LinkGone,
+    CheckOverdue,
+    CheckLink,
+    Continue,
+    Sweep,
+}
+
+/// A message that asks for nothing `collect` knows. It does not repeat what the message says.
+#[derive(Debug, Clone, Error)]
+pub enum TaskError {
+    #[error("the message has an unknown kind; known are {}", TaskKind::ALL.map(TaskKind::name).join(", "))]
+    UnknownKind,
+    #[error("the message is no task: {0}")]
+    Unreadable(String),
+}
+
+impl Delivery {
+    /// A webhook that came in at `received_at`. `gateway_request_id` correlates it if it names no
+    /// request.
+    pub fn new(
+        body: &str,
+        gateway_request_id: &str,
+        received_at: Timestamp,
+    ) -> Result<Self, WebhookError> {
+        let webhook = Webhook::parse(body)?;
+        let correlation_id = match &webhook.request_id {
+            Some(id) => id.to_string(),
+            None => gateway_request_id.to_owned(),
+        };
+
+        Ok(Self {
+            id: hex::encode(Sha256::digest(body)),
+            correlation_id,
+            received_at,
+            webhook,
+            body: RawValue::from_string(body.trim().to_owned())
+                .map_err(|error| WebhookError::NotJson(json_fault(&error)))?,
+        })
+    }
+}
+
+impl Task {
+    /// Reads a message of the queue.
+    pub fn parse(message: &str) -> Result<Self, TaskError> {
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: String,
+        }
+        serde_json::from_str(message).map_err(|error| match serde_json::from_str(message) {
+            Ok(Kind { kind }) if TaskKind::by_name(&kind).is_none() => TaskError::UnknownKind,
+            _ => TaskError::Unreadable(json_fault(&error)),
+        })
+    }
+
+    #[must_use]
+    pub fn kind(&self) -> TaskKind {
+        match self {
+            Self::Webhook(_) => TaskKind::Webhook,
+            Self::DataReady { .. } => TaskKind::DataReady,
+            Self::LinkGone { .. } => TaskKind::LinkGone,
+            Self::CheckOverdue { .. } => TaskKind::CheckOverdue,
+            Self::CheckLink { .. } => TaskKind::CheckLink,
+            Self::Continue(_) => TaskKind::Continue,
+            Self::Sweep => TaskKind::Sweep,
+        }
+    }
+
+    /// The link that it is about, if it is about one.
+    #[must_use]
+    pub fn link(&self) -> Option<&LinkId> {
+        match self {
+            Self::Webhook(delivery) => Some(&delivery.webhook.link),
+            Self::DataReady { link, .. }
+            | Self::LinkGone { link }
+            | Self::CheckOverdue { link, .. }
+            | Self::CheckLink { link } => Some(link),
+            Self::Continue(continuation) => Some(&continuation.link),
+            Self::Sweep => None,
+        }
+    }
+
+    /// The retrievals that it is to end.
+    #[must_use]
+    pub fn requests(&self) -> Vec<RequestId> {
+        match self {
+            Self::Webhook(delivery) => delivery.webhook.request_id.iter().cloned().collect(),
+            Self::DataReady { request, .. } | Self::CheckOverdue { request, .. } => {
+                vec![request.clone()]
+            }
+            Self::Continue(continuation) => continuation.requests.clone(),
+            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Sweep => Vec::new(),
+        }
+    }
+
+    /// The FIFO group: one per link.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.link().map_or(NO_LINK, LinkId::as_str)
+    }
+
+    /// What the log lines of this work share.
+    #[must_use]
+    pub fn correlation_id(&self) -> &str {
+        match self {
+            Self::Webhook(delivery) => &delivery.correlation_id,
+            Self::DataReady { request, .. } | Self::CheckOverdue { request, .. } => {
+                request.as_str()
+            }
+            Self::LinkGone { link } | Self::CheckLink { link } => link.as_str(),
+            Self::Continue(continuation) => continuation.correlation_id(),
+            Self::Sweep => NO_LINK,
+        }
+    }
+
+    /// What SQS drops repetitions by, for five minutes (docs/decisions/0003).
+    pub(super) fn deduplication_id(&self) -> String {
+        match self {
+            // A webhook with a request id says the same thing each time it is sent. One without may
+            // say "there are new rows" twice with the same bytes, and the second must not be
+            // dropped after the first was processed.
+            Self::Webhook(delivery) if delivery.webhook.request_id.is_some() => delivery.id.clone(),
+            Self::Webhook(delivery) => {
+                format!("{}-{}", &delivery.id[..32], Uuid::new_v4().simple())
+            }
+            Self::DataReady { request, .. } => digest(&["data_ready", request.as_str()]),
+            Self::CheckOverdue { request, next, .. } => {
+                digest(&["overdue", request.as_str(), &next.to_string()])
+            }
+            // One step of one collection.
+            Self::Continue(continuation) => {
+                let progress = &continuation.progress;
+                let origin = digest(&["continuation", continuation.origin()]);
+                let started_at = progress.started_at.unix_millis();
+                format!("{}-{started_at}-{}", &origin[..32], progress.parts)
+            }
+            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Sweep => {
+                Uuid::new_v4().simple().to_string()
+            }
+        }
+    }
+}
+
+impl Continuation {
+    /// What the log lines of this work share.
+    #[must_use]
+    pub fn correlation_id(&self) -> &str {
+        match (self.requests.first(), &self.trigger) {
+            (Some(request), _) => request.as_str(),
+            (None, Trigger::Webhook(delivery)) => &delivery.correlation_id,
+            (None, Trigger::DataReady { .. } | Trigger::Check) => self.link.as_str(),
+        }
+    }
+
+    /// What it is the rest of: the same for every attempt at the same message.
+    fn origin(&self) -> &str {
+        match &self.trigger {
+            Trigger::Webhook(delivery) => &delivery.id,
+            Trigger::DataReady { .. } | Trigger::Check => self.correlation_id(),
+        }
+    }
+}
+
+impl Trigger {
+    /// The webhook, if one announced the rows.
+    #[must_use]
+    pub fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Self::Webhook(delivery) => Some(delivery),
+            Self::DataReady { .. } | Self::Check => None,
+        }
+    }
+}
+
+impl TaskKind {
+    const ALL: [Self; 7] = [
+        Self::Webhook,
+        Self::DataReady,
+        Self::LinkGone,
+        Self::CheckOverdue,
+        Self::CheckLink,
+        Self::Continue,
+        Self::Sweep,
+    ];
+
+    /// The `kind` of a message.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::DataReady => "data_ready",
+            Self::LinkGone => "link_gone",
+            Self::CheckOverdue => "overdue",
+            Self::CheckLink => "stale_link",
+            Self::Continue => "continuation",
+            Self::Sweep => "sweep",
+        }
+    }
+
+    fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A [`Delivery`] as it is written, with the webhook unread.
+#[derive(Serialize, Deserialize)]
+struct DeliveryMessage {
+    delivery_id: String,
+    correlation_id: String,
+    received_at: Timestamp,
+    webhook: Box<RawValue>,
+}
+
+impl TryFrom<DeliveryMessage> for Delivery {
+    type Error = &'static str;
+
+    fn try_from(message: DeliveryMessage) -> Result<Self, Self::Error> {
+        let is_digit = |byte: u8| byte.is_ascii_hexdigit();
+        if message.delivery_id.len() != 64 || !message.delivery_id.bytes().all(is_digit) {
+            return Err("delivery_id must be a SHA-256");
+        }
+
+        Ok(Self {
+            webhook: Webhook::parse(message.webhook.get()).map_err(|_| "not a webhook")?,
+            id: message.delivery_id,
+            correlation_id: message.correlation_id,
+            received_at: message.received_at,
+            body: message.webhook,
+        })
+    }
+}
+
+impl From<Delivery> for DeliveryMessage {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            delivery_id: delivery.id,
+            correlation_id: delivery.correlation_id,
+            received_at: delivery.received_at,
+            webhook: delivery.body,
+        }
+    }
+}
+
+fn digest(parts: &[&str]) -> String {
+    hex::encode(Sha256::digest(parts.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::Days;
+
+    const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
+    const WITH_ID: &str = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update",
+        "link_id":"16f68516-bcbc-4cf7-b815-c500d4204e28","request_id":"4363b08b51eb43509c745df5ac92a7f6"}"#;
+    const WITHOUT_ID: &str = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"transactions_updated",
+        "link_id":"16f68516-bcbc-4cf7-b815-c500d4204e28"}"#;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::parse("2026-03-01T00:00:00Z")
+            .unwrap()
+            .plus_seconds(second)
+    }
+
+    fn link() -> LinkId {
+        LinkId::parse(LINK).unwrap()
+    }
+
+    fn request(id: &str) -> RequestId {
+        RequestId::parse(id).unwrap()
+    }
+
+    fn delivery(body: &str) -> Delivery {
+        Delivery::new(body, "gateway", at(0)).unwrap()
+    }
+
+    fn webhook(body: &str) -> Task {
+        Task::Webhook(delivery(body))
+    }
+
+    fn ready(id: &str) -> Task {
+        Task::DataReady {
+            resource: Resource::TRANSACTIONS,
+            link: link(),
+            request: request(id),
+            at: at(0),
+        }
+    }
+
+    fn overdue(id: &str, second: i64) -> Task {
+        Task::CheckOverdue {
+            resource: Resource::TRANSACTIONS,
+            link: link(),
+            request: request(id),
+            next: at(second),
+        }
+    }
+
+    fn continuation(trigger: Trigger, started_s: i64) -> Task {
+        Task::Continue(Box::new(Continuation {
+            resource: Resource::TRANSACTIONS,
+            link: link(),
+            account: None,
+            trigger,
+            requests: vec![request("r")],
+            coverage: Coverage::Certain,
+            not_before: None,
+            progress: Progress::new(Days::ALL, true, at(started_s)),
+        }))
+    }
+
+    /// One task of each kind, as its message, and its kind's name.
+    fn one_of_each() -> [(Task, &'static str); 7] {
+        [
+            (webhook(WITH_ID), "webhook"),
+            (ready("r"), "data_ready"),
+            (Task::LinkGone { link: link() }, "link_gone"),
+            (overdue("r", 0), "overdue"),
+            (Task::CheckLink { link: link() }, "stale_link"),
+            (continuation(Trigger::Check, 0), "continuation"),
+            (Task::Sweep, "sweep"),
+        ]
+    }
+
+    #[test]
+    fn each_kind_of_task_survives_the_queue() {
+        for (task, name) in one_of_each() {
+            let message = serde_json::to_string(&task).unwrap();
+            let read = Task::parse(&message).unwrap();
+            assert_eq!(serde_json::to_string(&read).unwrap(), message);
+            assert_eq!((read.kind(), read.kind().name()), (task.kind(), name));
+            assert_eq!(
+                serde_json::from_str::<Value>(&message).unwrap()["kind"],
+                name
+            );
+            assert_eq!(TaskKind::by_name(name), Some(task.kind()));
+        }
+    }
+
+    #[test]
+    fn a_webhook_keeps_its_text() {
+        let message = serde_json::to_string(&webhook(WITH_ID)).unwrap();
+        let Task::Webhook(read) = Task::parse(&message).unwrap() else {
+            panic!("a webhook")
+        };
+        let sent = delivery(WITH_ID);
+        assert_eq!((read.body.get(), read.webhook), (WITH_ID, sent.webhook));
+        assert_eq!((read.id, read.received_at), (sent.id, sent.received_at));
+    }
+
+    #[test]
+    fn each_kind_of_task_is_in_the_group_of_its_link() {
+        for (task, name) in one_of_each() {
+            let expected = if name == "sweep" { "sweep" } else { LINK };
+            assert_eq!(task.group(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_task_is_correlated_by_its_request_or_else_by_what_it_is_about() {
+        let ids = one_of_each().map(|(task, _)| task.correlation_id().to_owned());
+        let webhooks = "4363b08b51eb43509c745df5ac92a7f6";
+        assert_eq!(ids, [webhooks, "r", LINK, "r", LINK, "r", "sweep"]);
+        assert_eq!(webhook(WITHOUT_ID).correlation_id(), "gateway");
+    }
+
+    #[test]
+    fn what_says_the_same_again_has_the_same_deduplication_id() {
+        let first = Trigger::Webhook(Box::new(delivery(WITHOUT_ID)));
+        let sent_once = [
+            (
+                webhook(WITH_ID),
+                webhook(WITH_ID),
+                webhook(&WITH_ID.replace("4363", "4364")),
+            ),
+            (ready("a"), ready("a"), ready("b")),
+            (overdue("a", 0), overdue("a", 0), overdue("a", 1)),
+            (overdue("a", 0), overdue("a", 0), overdue("b", 0)),
+            (
+                continuation(first.clone(), 0),
+                continuation(first.clone(), 0),
+                continuation(first.clone(), 1),
+            ),
+            (
+                continuation(first.clone(), 0),
+                continuation(first, 0),
+                continuation(Trigger::Check, 0),
+            ),
+        ];
+        for (one, again, other) in sent_once {
+            assert_eq!(one.deduplication_id(), again.deduplication_id(), "{one:?}");
+            assert_ne!(one.deduplication_id(), other.deduplication_id(), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_news_each_time_has_a_deduplication_id_of_its_own() {
+        let each_its_own = [
+            webhook(WITHOUT_ID),
+            Task::LinkGone { link: link() },
+            Task::CheckLink { link: link() },
+            Task::Sweep,
+        ];
+        for task in each_its_own {
+            let (one, other) = (task.deduplication_id(), task.deduplication_id());
+            assert_ne!(one, other, "{task:?}");
+            assert!(one.len() <= 128, "SQS takes 128 characters");
+        }
+    }
+
+    #[test]
+    fn the_schedules_message_is_a_sweep() {
+        let message = r#"{"kind": "sweep", "at": "2026-03-01T00:00:00Z"}"#;
+        assert_eq!(Task::parse(message).unwrap().kind(), TaskKind::Sweep);
+        assert!(Task::parse("sweep").is_err() && Task::parse("{}").is_err());
+    }
+
+    #[test]
+    fn what_is_no_task_is_refused_without_repeating_it() {
+        let message = |kind: &str, task: Value| json!({"kind": kind, "task": task}).to_string();
+        let mut incomplete = serde_json::to_value(webhook(WITH_ID)).unwrap();
+        incomplete["task"]["delivery_id"] = json!("d");
+        let unreadable = [
+            "\"secret\"".to_owned(),
+            message("webhook", json!({"webhook": "secret"})),
+            message("overdue", json!({"link": LINK, "request": "secret"})),
+            incomplete.to_string(),
+        ];
+        for text in unreadable {
+            let error = Task::parse(&text).unwrap_err();
+            assert!(matches!(error, TaskError::Unreadable(_)), "{text}: {error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        let error = Task::parse(&message("secret", json!({}))).unwrap_err();
+        assert!(matches!(error, TaskError::UnknownKind), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,40 @@
+//! Everything but rows: a handle for each kind of item of the control table.
+
+use super::{IdempotencyKeys, Intents, Links, Quotas, Requests, WebhookLog, table::Table};
+use crate::aws::SdkConfig;
+
+/// The control table, opened.
+#[derive(Clone)]
+pub struct Control {
+    pub requests: Requests,
+    pub intents: Intents,
+    pub quotas: Quotas,
+    pub links: Links,
+    pub idempotency_keys: IdempotencyKeys,
+    pub webhook_log: WebhookLog,
+    table: Table,
+}
+
+impl Control {
+    /// The table called `table`.
+    #[must_use]
+    pub fn open(aws: &SdkConfig, table: String) -> Self {
+        let table = Table::new(aws, table);
+        let requests = Requests::new(table.clone());
+        Self {
+            intents: Intents::new(table.clone(), requests.clone()),
+            requests,
+            quotas: Quotas::new(table.clone()),
+            links: Links::new(table.clone()),
+            idempotency_keys: IdempotencyKeys::new(table.clone()),
+            webhook_log: WebhookLog::new(table.clone()),
+            table,
+        }
+    }
+
+    /// Opens the connection that the first call will use. A failure shows again, with its reason,
+    /// on that call.
+    pub async fn warm_up(&self) {
+        let _ = self.table.item("warm-up").await;
+    }
+}

@@ -1,0 +1,29 @@
+//! Logs: one JSON object a line on standard output, which Lambda keeps in its log group.
+
+pub mod event;
+
+use lambda_http::tracing::subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
+};
+
+use crate::env::Environment;
+
+/// Starts logging for a function, given its crate's name: from the level `LOG_LEVEL` on, or `INFO`.
+/// Other crates log warnings only: the Lambda runtime's finer lines hold whole events, headers and
+/// bodies included. Fields are named with dots (`link.id`); no line carries a secret, a body or
+/// account data.
+pub fn init(crate_name: &'static str) {
+    let level = Environment::of_process()
+        .optional("LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO);
+    let ours = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_targets([(crate_name, level), (env!("CARGO_PKG_NAME"), level)]);
+    let lines = fmt::layer().json().with_target(false).with_span_list(false);
+    registry().with(lines).with(ours).init();
+}
