@@ -12,7 +12,7 @@ use shared::{
     domain::Deadlines,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Control, Transactions},
+    store::{Control, TransactionsTable},
 };
 
 use crate::{
@@ -62,7 +62,7 @@ fn collect(world: &World) -> collect::App {
     collect::App {
         belvo: Client::new(world.belvo.url().parse().unwrap(), keys).unwrap(),
         control: Control::open(&aws, world.aws.requests_table.clone()),
-        transactions: Transactions::new(&aws, world.aws.transactions_table.clone()),
+        transactions: TransactionsTable::open(&aws, world.aws.transactions_table.clone()),
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         dead_letters: DeadLetters::new(&aws, "http://127.0.0.1/dead-letters.fifo".to_owned()),
         rows_per_part: 10_000,

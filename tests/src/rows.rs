@@ -1,14 +1,14 @@
 //! Rows as a collection takes them apart.
 
 use serde_json::{Value, value::to_raw_value};
-use shared::domain::{Account, Transaction};
+use shared::domain::{Account, Row};
 
 /// A row's transaction and the account that it carries, if it is a whole one.
 #[must_use]
-pub fn taken_apart(row: &Value) -> (Transaction, Option<Account>) {
+pub fn taken_apart(row: &Value) -> (Row, Option<Account>) {
     let row = to_raw_value(row).expect("JSON");
     let mut account = None;
-    let transaction = Transaction::parse(&row, |text| {
+    let transaction = Row::parse(&row, |text| {
         account = Account::parse(text);
         account.as_ref().map(|account| account.id().clone())
     });

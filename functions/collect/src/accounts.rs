@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::value::RawValue;
 use shared::{
-    domain::{Account, AccountId, LinkId, RowQuery, Stored},
-    store::{Observation, Transactions},
+    domain::{Account, AccountId, KnownVersion, LinkId, RowQuery},
+    store::{Accounts as AccountStore, Observation},
 };
 
 use crate::CollectError;
 
 /// The accounts of one link.
 pub(crate) struct Accounts {
-    known: HashMap<AccountId, Stored>,
+    known: HashMap<AccountId, KnownVersion>,
     /// As the rows of this invocation brought them, in their latest version.
     seen: HashMap<AccountId, Account>,
     /// The text of each account that was read last: rows repeat it to the letter.
@@ -23,17 +23,17 @@ pub(crate) struct Accounts {
 impl Accounts {
     /// The accounts that the rows of a query belong to, if rows of its resource have accounts.
     pub(crate) async fn stored(
-        transactions: &Transactions,
+        store: &AccountStore,
         query: &RowQuery,
     ) -> Result<Self, CollectError> {
         let mut known = HashMap::new();
         if query.resource.has_accounts() {
-            known = transactions.stored_accounts(&query.link).await?;
+            known = store.known(&query.link).await?;
         }
         Ok(Self::knowing(known))
     }
 
-    fn knowing(known: HashMap<AccountId, Stored>) -> Self {
+    fn knowing(known: HashMap<AccountId, KnownVersion>) -> Self {
         Self {
             known,
             seen: HashMap::new(),
@@ -52,7 +52,7 @@ impl Accounts {
         let id = account.id().clone();
         self.texts.retain(|(known, _)| *known != id);
         self.texts.push((id.clone(), text.get().into()));
-        let version = Stored {
+        let version = KnownVersion {
             digest: account.digest(),
             collected_at: account.collected_at(),
             deleted: false,
@@ -75,7 +75,7 @@ impl Accounts {
     /// link holds it.
     pub(crate) async fn write_changed(
         &mut self,
-        transactions: &Transactions,
+        store: &AccountStore,
         link: &LinkId,
         seen: &Observation,
     ) -> Result<(), CollectError> {
@@ -85,9 +85,9 @@ impl Accounts {
             .filter_map(|id| self.seen.get(id).cloned())
             .collect();
         for account in &changed {
-            transactions.hold(link, account, seen.at).await?;
+            store.hold(link, account, seen.at).await?;
         }
-        transactions.put_accounts(link, &changed, seen).await?;
+        store.put(link, &changed, seen).await?;
         self.changed.clear();
         Ok(())
     }

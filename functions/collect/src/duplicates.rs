@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use lambda_runtime::tracing;
 use shared::{
-    domain::{Account, Days, LinkId},
-    store::{Candidate, Holder, RowRef, Transactions},
+    domain::{Account, Days, LinkId, RowRef},
+    store::{Accounts, Candidate, Holder, Rows},
     telemetry::event,
 };
 
@@ -21,39 +21,33 @@ type Held = (Holder, HashMap<String, Candidate>);
 /// accounts with new rows: an attempt that was interrupted between writing and marking has left
 /// none.
 pub(crate) async fn mark(
-    transactions: &Transactions,
-    link: &LinkId,
-    days: Days,
-    accounts: impl Iterator<Item = &Account>,
+    rows: &Rows,
+    accounts: &Accounts,
+    (link, days): (&LinkId, Days),
+    seen: impl Iterator<Item = &Account>,
 ) -> Result<(), CollectError> {
-    for account in accounts {
-        mark_account(transactions, link, days, account).await?;
+    for account in seen {
+        let holders = accounts.holders(account).await?;
+        if holders.iter().any(|holder| holder.link != *link) {
+            mark_account(rows, (link, days), holders).await?;
+        }
     }
     Ok(())
 }
 
 async fn mark_account(
-    transactions: &Transactions,
-    link: &LinkId,
-    days: Days,
-    account: &Account,
+    rows: &Rows,
+    (link, days): (&LinkId, Days),
+    holders: Vec<Holder>,
 ) -> Result<(), CollectError> {
-    let holders = transactions.holders(account).await?;
-    if holders.iter().all(|holder| holder.link == *link) {
-        return Ok(());
-    }
-
     let mut held = Vec::with_capacity(holders.len());
     for holder in holders {
-        let account = &holder.account;
-        let candidates = transactions.candidates(&holder.link, account, days).await?;
+        let candidates = rows.candidates(&holder.link, &holder.account, days).await?;
         held.push((holder, candidates));
     }
     let marks = marks(&held);
     for (holder, candidate, original) in &marks {
-        transactions
-            .mark(&holder.link, &candidate.id, original)
-            .await?;
+        rows.mark(&holder.link, &candidate.id, original).await?;
     }
 
     if !marks.is_empty() {
@@ -91,7 +85,7 @@ fn marks(held: &[Held]) -> Vec<(&Holder, &Candidate, RowRef)> {
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{AccountId, Timestamp, TransactionId};
+    use shared::domain::{AccountId, RowId, Timestamp};
 
     use super::*;
 
@@ -106,7 +100,7 @@ mod tests {
             account: AccountId::parse("a").unwrap(),
         };
         let candidate = |id: &str| Candidate {
-            id: TransactionId::parse(id).unwrap(),
+            id: RowId::parse(id).unwrap(),
             duplicate_of: None,
         };
         (

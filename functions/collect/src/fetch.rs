@@ -8,10 +8,9 @@ use serde_json::value::RawValue;
 use shared::{
     belvo::{BelvoError, Client, Page},
     domain::{
-        AccountId, Part, Plan, Progress, RequestId, RowError, RowQuery, Timestamp, Transaction,
-        TransactionId,
+        AccountId, Part, Plan, Progress, RequestId, Row, RowError, RowId, RowQuery, Timestamp,
     },
-    store::{Observation, Transactions},
+    store::{Accounts as AccountStore, Observation, Rows},
     telemetry::event,
 };
 use tokio::time::{Instant, timeout_at};
@@ -30,7 +29,7 @@ pub(crate) enum Fetched {
 }
 
 /// The start of a collection.
-pub(crate) async fn begin(rows: &Transactions, query: &RowQuery) -> Result<Progress, CollectError> {
+pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
     let first_ever = rows.newest_day(&query.link).await?.is_none();
     Ok(Progress::new(query.days, first_ever, started_at))
@@ -46,10 +45,12 @@ pub(crate) async fn fetch(
     progress: Progress,
     deadline: Instant,
 ) -> Result<Fetched, CollectError> {
+    let account_store = app.transactions.accounts();
     let mut fetch = Fetch {
         belvo: &app.belvo,
-        rows: app.transactions.of(query.resource),
-        accounts: Accounts::stored(&app.transactions, query).await?,
+        rows: app.transactions.rows(query.resource),
+        accounts: Accounts::stored(&account_store, query).await?,
+        account_store,
         rows_per_part: app.rows_per_part,
         query,
         request,
@@ -81,8 +82,9 @@ pub(crate) async fn fetch(
 struct Fetch<'a> {
     belvo: &'a Client,
     /// The rows of this resource.
-    rows: Transactions,
+    rows: Rows,
     accounts: Accounts,
+    account_store: AccountStore,
     rows_per_part: u64,
     query: &'a RowQuery,
     request: Option<RequestId>,
@@ -161,7 +163,7 @@ impl Fetch<'_> {
     /// Fetches a part until a fetch brings what Belvo counts, given its first page.
     async fn fetch_part(&mut self, query: &RowQuery, first: Page) -> Result<Part, CollectError> {
         let (link, days) = (&query.link, query.days);
-        let stored = self.rows.stored(link, days, query.account.as_ref()).await?;
+        let stored = self.rows.known(link, days, query.account.as_ref()).await?;
         let mut part = Part {
             plan: Plan::new(stored),
             ..Part::default()
@@ -180,7 +182,7 @@ impl Fetch<'_> {
         }
 
         let accounts = part.accounts.iter().filter_map(|id| self.accounts.get(id));
-        duplicates::mark(&self.rows, link, days, accounts).await?;
+        duplicates::mark(&self.rows, &self.account_store, (link, days), accounts).await?;
         Ok(part)
     }
 
@@ -225,18 +227,16 @@ impl Fetch<'_> {
 
         let seen = self.observation();
         let changes = part.plan.changes(rows);
-        self.accounts.write_changed(&self.rows, link, &seen).await?;
+        self.accounts
+            .write_changed(&self.account_store, link, &seen)
+            .await?;
         self.rows.put(link, changes, &seen).await?;
         Ok(())
     }
 
     /// The rows of a page. One that cannot be stored (Belvo promises an `id`) is left out, so that
     /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
-    fn parse(
-        &mut self,
-        accounts: &mut BTreeSet<AccountId>,
-        page: &[Box<RawValue>],
-    ) -> Vec<Transaction> {
+    fn parse(&mut self, accounts: &mut BTreeSet<AccountId>, page: &[Box<RawValue>]) -> Vec<Row> {
         let mut rows = Vec::with_capacity(page.len());
         for row in page {
             match self.parse_row(accounts, row) {
@@ -256,11 +256,11 @@ impl Fetch<'_> {
         &mut self,
         accounts: &mut BTreeSet<AccountId>,
         row: &RawValue,
-    ) -> Result<Transaction, RowError> {
+    ) -> Result<Row, RowError> {
         if !self.query.resource.has_accounts() {
-            return Transaction::whole(row);
+            return Row::whole(row);
         }
-        Transaction::parse(row, |account| {
+        Row::parse(row, |account| {
             let id = self.accounts.read(account)?;
             accounts.insert(id.clone());
             Some(id)
@@ -268,7 +268,7 @@ impl Fetch<'_> {
     }
 
     /// Marks rows that are gone.
-    async fn tombstone(&self, gone: &[TransactionId]) -> Result<(), CollectError> {
+    async fn tombstone(&self, gone: &[RowId]) -> Result<(), CollectError> {
         let seen = self.observation();
         Ok(self.rows.tombstone(&self.query.link, gone, &seen).await?)
     }

@@ -97,7 +97,7 @@ impl Job {
 
     /// Fetches the chosen days, and all of the link's if its rows then differ in number.
     async fn fetch(&mut self, app: &App, deadline: Instant) -> Result<Fetched, CollectError> {
-        let rows = app.transactions.of(self.query.resource);
+        let rows = app.transactions.rows(self.query.resource);
         let mut progress = match self.progress.take() {
             Some(progress) => progress,
             None => fetch::begin(&rows, &self.query).await?,
@@ -132,8 +132,8 @@ impl Job {
             ..self.query.clone()
         };
         let belvo = app.belvo.count(&all).await?;
-        let rows = app.transactions.of(all.resource);
-        let ours = rows.stock(&all.link, Days::ALL, None).await?;
+        let rows = app.transactions.rows(all.resource);
+        let ours = rows.totals(&all.link, Days::ALL, None).await?;
         Ok(belvo != ours.transactions)
     }
 
@@ -209,9 +209,9 @@ impl Job {
             .as_ref()
             .and_then(|declared| declared.comparable_days(window.as_ref(), query.days));
         if let Some(days) = days {
-            let rows = app.transactions.of(query.resource);
+            let rows = app.transactions.rows(query.resource);
             let stored = rows
-                .stock(&query.link, days, query.account.as_ref())
+                .totals(&query.link, days, query.account.as_ref())
                 .await?;
             collection.stored = Some(stored);
         }

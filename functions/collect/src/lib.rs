@@ -29,7 +29,7 @@ use shared::{
     belvo::Client,
     domain::Deadlines,
     queue::{DeadLetters, Queue},
-    store::{Control, Transactions},
+    store::{Control, TransactionsTable},
 };
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ const LINKS_AT_ONCE: usize = 4;
 pub struct App {
     pub belvo: Client,
     pub control: Control,
-    pub transactions: Transactions,
+    pub transactions: TransactionsTable,
     /// Where continuations go, and where messages wait to be retried.
     pub queue: Queue,
     pub dead_letters: DeadLetters,

@@ -5,7 +5,7 @@ use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
     domain::{LinkEvent, LinkId, LinkRecord, Timestamp},
     queue::Delivery,
-    store::{Links, Transactions},
+    store::{Links, TransactionsTable},
     telemetry::event,
 };
 
@@ -25,7 +25,7 @@ pub(crate) enum Presence {
 pub(crate) struct LinkKeeper<'a> {
     belvo: &'a Client,
     links: &'a Links,
-    transactions: &'a Transactions,
+    transactions: &'a TransactionsTable,
 }
 
 impl<'a> From<&'a App> for LinkKeeper<'a> {

@@ -9,7 +9,7 @@ use shared::{
     belvo::Client,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Control, Transactions},
+    store::{Control, TransactionsTable},
     telemetry,
 };
 
@@ -25,7 +25,7 @@ async fn main() -> Result<(), Error> {
     let app = App {
         belvo: Client::new(config.belvo_base_url, keys)?.with_pages_per_30_s(config.pages_per_30_s),
         control: Control::open(&aws, config.requests_table),
-        transactions: Transactions::new(&aws, config.transactions_table),
+        transactions: TransactionsTable::open(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         rows_per_part: config.rows_per_part.into(),

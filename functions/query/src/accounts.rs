@@ -26,7 +26,7 @@ struct BalanceView<'a> {
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let accounts = app.transactions.accounts(&link).await;
+    let accounts = app.transactions.accounts().of(&link).await;
     let accounts = accounts.map_err(unavailable)?;
 
     let documents: Vec<_> = accounts.iter().map(Account::document).collect();
@@ -39,6 +39,7 @@ pub(crate) async fn list_balances(app: &App, request: &Request) -> Result<Respon
     let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
     let balances = app
         .transactions
+        .accounts()
         .balances(&link, &account, after.as_ref(), limit)
         .await;
     let (balances, next) = balances.map_err(unavailable)?;

@@ -39,7 +39,7 @@ pub(crate) async fn show(
     resource: Resource,
 ) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
-    let versions = app.transactions.of(resource).history(&link, &id).await;
+    let versions = app.transactions.rows(resource).history(&link, &id).await;
     let versions = versions.map_err(unavailable)?;
     let Some(latest) = versions.last() else {
         return Err(Problem::not_found(

@@ -17,7 +17,7 @@ use shared::{
     domain::{Limits, Resource},
     http,
     problem::Problem,
-    store::{Control, StoreError, Transactions},
+    store::{Control, StoreError, TransactionsTable},
     telemetry::event,
 };
 
@@ -29,7 +29,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(9);
 /// What the function needs to do its work.
 pub struct App {
     pub control: Control,
-    pub transactions: Transactions,
+    pub transactions: TransactionsTable,
     pub limits: Limits,
 }
 

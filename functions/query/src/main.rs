@@ -4,7 +4,7 @@ use lambda_http::{Error, Request, service_fn};
 use query::{App, Config, handle};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
-    store::{Control, Transactions},
+    store::{Control, TransactionsTable},
     telemetry,
 };
 
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let aws = sdk_config(CallBudget::PROMPT)?;
     let app = App {
         control: Control::open(&aws, config.requests_table),
-        transactions: Transactions::new(&aws, config.transactions_table),
+        transactions: TransactionsTable::open(&aws, config.transactions_table),
         limits: config.limits,
     };
 

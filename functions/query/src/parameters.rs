@@ -4,9 +4,7 @@ use std::fmt::Display;
 
 use lambda_http::Request;
 use shared::{
-    domain::{
-        AccountId, LinkId, RESOURCES, RequestId, Resource, Timestamp, TransactionId, parse_date,
-    },
+    domain::{AccountId, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
     store::{Cursor, Filter},
@@ -20,8 +18,8 @@ pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
     named("id", RequestId::parse(&path_parameter(request, "id")))
 }
 
-pub(crate) fn row_id(request: &Request) -> Result<TransactionId, Problem> {
-    named("id", TransactionId::parse(&path_parameter(request, "id")))
+pub(crate) fn row_id(request: &Request) -> Result<RowId, Problem> {
+    named("id", RowId::parse(&path_parameter(request, "id")))
 }
 
 pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Account, LinkId},
+    domain::{Account, LinkId, Resource},
     http,
     problem::Problem,
-    store::{Cursor, Listed, Transactions},
+    store::{Cursor, Listed, Rows},
 };
 
 use crate::{App, parameters, unavailable};
@@ -20,16 +20,18 @@ pub(crate) async fn list_transactions(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let accounts = async { app.transactions.accounts(&link).await.map_err(unavailable) };
-    let page = page(&app.transactions, &link, request);
-    let ((rows, next), accounts) = tokio::try_join!(page, accounts)?;
-    let same_as = duplicates(&app.transactions, &rows).await?;
+    let rows = app.transactions.rows(Resource::TRANSACTIONS);
+    let stored = app.transactions.accounts();
+    let accounts = async { stored.of(&link).await.map_err(unavailable) };
+    let page = page(&rows, &link, request);
+    let ((listed, next), accounts) = tokio::try_join!(page, accounts)?;
+    let same_as = duplicates(&rows, &listed).await?;
 
     let accounts: HashMap<&str, &Account> = accounts
         .iter()
         .map(|account| (account.id().as_str(), account))
         .collect();
-    let rows: Vec<_> = rows
+    let rows: Vec<_> = listed
         .into_iter()
         .map(|listed| {
             let id = listed.row.account_id();
@@ -48,7 +50,7 @@ pub(crate) async fn list_transactions(
 /// The rows of another resource than transactions, as Belvo sent them.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let rows = app.transactions.of(parameters::resource(request)?);
+    let rows = app.transactions.rows(parameters::resource(request)?);
     let (rows, next) = page(&rows, &link, request).await?;
 
     let rows: Vec<_> = rows
@@ -61,7 +63,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
 
 /// The rows that the request's parameters choose, and where the listing goes on.
 async fn page(
-    rows: &Transactions,
+    rows: &Rows,
     link: &LinkId,
     request: &Request,
 ) -> Result<(Vec<Listed>, Option<Cursor>), Problem> {
@@ -76,15 +78,14 @@ async fn page(
 
 /// By row id, the transaction of an older link that it duplicates. A mark counts only as long as the
 /// other row is there.
-async fn duplicates(
-    transactions: &Transactions,
-    rows: &[Listed],
-) -> Result<Map<String, Value>, Problem> {
-    let marked = rows.iter().filter_map(|listed| listed.duplicate_of.clone());
-    let live = transactions.live(marked.collect()).await;
+async fn duplicates(rows: &Rows, listed: &[Listed]) -> Result<Map<String, Value>, Problem> {
+    let marked = listed
+        .iter()
+        .filter_map(|listed| listed.duplicate_of.clone());
+    let live = rows.live(marked.collect()).await;
     let live = live.map_err(unavailable)?;
 
-    let same_as = rows.iter().filter_map(|listed| {
+    let same_as = listed.iter().filter_map(|listed| {
         let original = listed
             .duplicate_of
             .as_ref()

@@ -51,7 +51,7 @@ impl Declared {
 
 /// What the store holds of a span of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stock {
+pub struct StoredTotals {
     /// Which days.
     pub days: Days,
     /// Rows that are not deleted.
@@ -66,6 +66,32 @@ pub struct Stock {
     /// Day of the newest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_date: Option<String>,
+}
+
+impl StoredTotals {
+    /// Nothing yet, of these days.
+    #[must_use]
+    pub(crate) fn of(days: Days) -> Self {
+        Self {
+            days,
+            transactions: 0,
+            inflow: 0,
+            outflow: 0,
+            first_date: None,
+            last_date: None,
+        }
+    }
+
+    /// Counts a row of this `type`, whose day, if it has one, is none before the last row's.
+    pub(crate) fn add(&mut self, flow: Option<&str>, day: Option<String>) {
+        self.transactions += 1;
+        self.inflow += u64::from(flow == Some("INFLOW"));
+        self.outflow += u64::from(flow == Some("OUTFLOW"));
+        if let Some(day) = day {
+            self.first_date.get_or_insert_with(|| day.clone());
+            self.last_date = Some(day);
+        }
+    }
 }
 
 /// What one collection did.
@@ -100,7 +126,7 @@ pub struct Collection {
     /// What the store held afterwards, read back to be compared with what the webhook declared;
     /// absent where it declared nothing that could be compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stored: Option<Stock>,
+    pub stored: Option<StoredTotals>,
 }
 
 impl Collection {
@@ -256,7 +282,7 @@ mod tests {
 
     use super::*;
 
-    fn collection(rows: u64, counted: u64, stored: Option<Stock>) -> Collection {
+    fn collection(rows: u64, counted: u64, stored: Option<StoredTotals>) -> Collection {
         let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
         Collection {
             started_at: at,
@@ -275,8 +301,8 @@ mod tests {
         }
     }
 
-    fn stock(transactions: u64, inflow: u64, first: Option<&str>) -> Stock {
-        Stock {
+    fn totals(transactions: u64, inflow: u64, first: Option<&str>) -> StoredTotals {
+        StoredTotals {
             days: Days::ALL,
             transactions,
             inflow,
@@ -311,30 +337,30 @@ mod tests {
                 .verdict(Some(&declared()))
                 .to_string()
         };
-        assert_eq!(verdict(stock(10, 4, Some("2026-01-05"))), "complete");
-        assert_eq!(verdict(stock(7, 4, Some("2026-01-05"))), "short by 3");
-        assert_eq!(verdict(stock(12, 4, Some("2026-01-05"))), "over by 2");
+        assert_eq!(verdict(totals(10, 4, Some("2026-01-05"))), "complete");
+        assert_eq!(verdict(totals(7, 4, Some("2026-01-05"))), "short by 3");
+        assert_eq!(verdict(totals(12, 4, Some("2026-01-05"))), "over by 2");
         assert_eq!(
-            verdict(stock(10, 2, Some("2026-01-05"))),
+            verdict(totals(10, 2, Some("2026-01-05"))),
             "short by 2",
             "by type"
         );
         assert_eq!(
-            verdict(stock(10, 4, Some("2026-01-06"))),
+            verdict(totals(10, 4, Some("2026-01-06"))),
             "short by 1",
             "the first day is missing"
         );
         assert_eq!(
-            verdict(stock(10, 4, Some("2026-01-04"))),
+            verdict(totals(10, 4, Some("2026-01-04"))),
             "over by 1",
             "a day before the first"
         );
-        assert_eq!(verdict(stock(10, 4, None)), "short by 1");
+        assert_eq!(verdict(totals(10, 4, None)), "short by 1");
     }
 
     #[test]
     fn days_may_be_timestamps_and_what_is_no_day_is_not_compared() {
-        let found = collection(10, 10, Some(stock(10, 4, Some("2026-01-05"))));
+        let found = collection(10, 10, Some(totals(10, 4, Some("2026-01-05"))));
         let mut said = declared();
         said.first_transaction_date = Some("2026-01-05T00:00:00Z".to_owned());
         assert_eq!(found.verdict(Some(&said)), Verdict::Complete);
@@ -353,7 +379,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_outweighs_what_is_too_much() {
-        let found = collection(9, 10, Some(stock(12, 4, Some("2026-01-05"))));
+        let found = collection(9, 10, Some(totals(12, 4, Some("2026-01-05"))));
         assert_eq!(found.verdict(Some(&declared())), Verdict::Short(1));
         assert_eq!(
             found.checks(Some(&declared())).len(),
@@ -364,7 +390,7 @@ mod tests {
 
     #[test]
     fn a_check_shows_both_sides() {
-        let checks = collection(9, 10, Some(stock(10, 4, None))).checks(Some(&declared()));
+        let checks = collection(9, 10, Some(totals(10, 4, None))).checks(Some(&declared()));
         let shown = serde_json::to_value(&checks).unwrap();
         let pages = serde_json::json!({"what": "rows_of_pages", "belvo": 10, "ours": 9, "verdict": "short by 1"});
         assert_eq!(shown[0], pages);

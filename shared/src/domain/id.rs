@@ -63,7 +63,7 @@ id! {
 
 id! {
     /// A Belvo transaction, unique within Belvo. Kept as Belvo writes it.
-    TransactionId
+    RowId
 }
 
 id! {
@@ -106,7 +106,7 @@ impl RequestId {
     }
 }
 
-impl TransactionId {
+impl RowId {
     /// Accepts what fits into a sort key beside its prefix and date.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         key_text(text).map(Self)
@@ -158,8 +158,8 @@ mod tests {
         assert!(RequestId::parse("").is_err());
         assert!(RequestId::parse("../requests").is_err());
         assert!(RequestId::parse("a#b").is_err());
-        assert!(TransactionId::parse("").is_err());
-        assert!(TransactionId::parse(&"x".repeat(129)).is_err());
+        assert!(RowId::parse("").is_err());
+        assert!(RowId::parse(&"x".repeat(129)).is_err());
         assert!(AccountId::parse("two words").is_err());
         assert!(AccountId::parse("a#b").is_err());
     }

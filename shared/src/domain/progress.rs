@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Collection, Days, Plan, Timestamp, TransactionId};
+use super::{AccountId, Collection, Days, Plan, RowId, Timestamp};
 
 /// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts
 /// of the whole, as when a row was given another date meanwhile.
@@ -44,9 +44,9 @@ pub struct Progress {
     revived: u64,
     deleted: u64,
     accounts: BTreeSet<AccountId>,
-    vanished: BTreeSet<TransactionId>,
+    vanished: BTreeSet<RowId>,
     /// Rows that a part has brought and that are stored under the days of another one.
-    elsewhere: BTreeSet<TransactionId>,
+    elsewhere: BTreeSet<RowId>,
 }
 
 /// What the fetch of one part brought.
@@ -143,7 +143,7 @@ impl Progress {
 
     /// Takes the next part as fetched. Returns vanished rows that cannot wait for the end of the
     /// collection.
-    pub fn fetched(&mut self, part: &Part) -> Vec<TransactionId> {
+    pub fn fetched(&mut self, part: &Part) -> Vec<RowId> {
         self.remaining.pop();
         self.parts += 1;
         self.pages += part.pages;
@@ -200,7 +200,7 @@ impl Progress {
     /// that are gone, or begins another pass and returns `None`. Only a complete fetch proves that
     /// a row is gone, and not an empty one: Belvo answers so before its data is ready ("will return
     /// empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
-    pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<TransactionId>> {
+    pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<RowId>> {
         let vanished = std::mem::take(&mut self.vanished);
         let adds_up = whole_count.is_none_or(|count| count == self.counted);
         if self.complete && !adds_up && self.pass < PASSES {
@@ -254,14 +254,14 @@ mod tests {
     use time::macros::date;
 
     use super::*;
-    use crate::domain::{Stored, Transaction};
+    use crate::domain::{KnownVersion, Row};
 
-    fn row(id: &str) -> Transaction {
-        Transaction::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
+    fn row(id: &str) -> Row {
+        Row::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
     }
 
-    fn id(id: &str) -> TransactionId {
-        TransactionId::parse(id).unwrap()
+    fn id(id: &str) -> RowId {
+        RowId::parse(id).unwrap()
     }
 
     /// A part that was stored with `stored` and fetched with `fetched`, of which Belvo counted
@@ -271,7 +271,7 @@ mod tests {
             let row = row(id);
             (
                 row.id().clone(),
-                Stored {
+                KnownVersion {
                     digest: row.digest(),
                     collected_at: None,
                     deleted: false,

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Digest, Timestamp, Transaction, TransactionId};
+use super::{Digest, Row, RowId, Timestamp};
 
 /// What the store knows of a document without reading it whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct KnownVersion {
     /// The fingerprint of the stored document.
     pub digest: Digest,
     /// When Belvo read the stored document from the institution.
@@ -15,7 +15,7 @@ pub struct Stored {
     pub deleted: bool,
 }
 
-impl Stored {
+impl KnownVersion {
     /// Whether this version is another one than `known` and not older: an older answer never
     /// overwrites a newer one. What was gone and is returned again replaces in any case.
     #[must_use]
@@ -33,22 +33,22 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Changes {
     /// Rows that the store does not hold.
-    pub new: Vec<Fingerprinted>,
+    pub new: Vec<DigestedRow>,
     /// Rows that replace what the store holds.
-    pub changed: Vec<Fingerprinted>,
+    pub changed: Vec<DigestedRow>,
 }
 
 /// A row to write, with the fingerprint that it was compared by.
 #[derive(Debug, Clone)]
-pub struct Fingerprinted {
+pub struct DigestedRow {
     /// The row.
-    pub row: Transaction,
+    pub row: Row,
     /// Its fingerprint.
     pub digest: Digest,
 }
 
-impl From<Transaction> for Fingerprinted {
-    fn from(row: Transaction) -> Self {
+impl From<Row> for DigestedRow {
+    fn from(row: Row) -> Self {
         Self {
             digest: row.digest(),
             row,
@@ -59,12 +59,12 @@ impl From<Transaction> for Fingerprinted {
 /// The stored rows of a window, against which fetches of the same window are compared row by row.
 #[derive(Debug, Default)]
 pub struct Plan {
-    stored: HashMap<TransactionId, Stored>,
+    stored: HashMap<RowId, KnownVersion>,
     /// Rows that were stored under days of another window, and whether they were written under this
     /// one's.
-    elsewhere: HashMap<TransactionId, bool>,
-    seen: HashSet<TransactionId>,
-    counted: HashSet<TransactionId>,
+    elsewhere: HashMap<RowId, bool>,
+    seen: HashSet<RowId>,
+    counted: HashSet<RowId>,
     /// Rows to write that the store does not hold.
     pub new: u64,
     /// Rows to write that differ from the stored ones.
@@ -85,7 +85,7 @@ enum Step {
 impl Plan {
     /// A plan against what the store holds of the window.
     #[must_use]
-    pub fn new(stored: HashMap<TransactionId, Stored>) -> Self {
+    pub fn new(stored: HashMap<RowId, KnownVersion>) -> Self {
         Self {
             stored,
             ..Self::default()
@@ -95,9 +95,9 @@ impl Plan {
     /// The rows of a page that are not among the stored ones of the window: new ones, or such as
     /// were stored under another day.
     #[must_use]
-    pub fn unknown(&self, page: &[Transaction]) -> HashSet<TransactionId> {
+    pub fn unknown(&self, page: &[Row]) -> HashSet<RowId> {
         page.iter()
-            .map(Transaction::id)
+            .map(Row::id)
             .filter(|id| !self.stored.contains_key(id))
             .cloned()
             .collect()
@@ -105,7 +105,7 @@ impl Plan {
 
     /// Takes note of rows that are stored under days of another window. They are not missed if they
     /// stay away.
-    pub fn learn(&mut self, elsewhere: HashMap<TransactionId, Stored>) {
+    pub fn learn(&mut self, elsewhere: HashMap<RowId, KnownVersion>) {
         self.elsewhere
             .extend(elsewhere.keys().map(|id| (id.clone(), false)));
         self.stored.extend(elsewhere);
@@ -115,10 +115,10 @@ impl Plan {
     /// counting. A row that an earlier page already brought (pages shift when rows are inserted
     /// while they are read) is kept if it differs from what was planned before.
     #[must_use]
-    pub fn changes(&mut self, page: Vec<Transaction>) -> Changes {
-        let mut last_words: HashMap<TransactionId, (Step, Fingerprinted)> = HashMap::new();
+    pub fn changes(&mut self, page: Vec<Row>) -> Changes {
+        let mut last_words: HashMap<RowId, (Step, DigestedRow)> = HashMap::new();
         for row in page {
-            let change = Fingerprinted::from(row);
+            let change = DigestedRow::from(row);
             let step = self.step(&change);
             if step != Step::Keep {
                 let id = change.row.id().clone();
@@ -152,7 +152,7 @@ impl Plan {
 
     /// Rows that the fetch brought in an older version than the one that is stored under a day of
     /// another window, and that so stay there.
-    pub fn kept_elsewhere(&self) -> impl Iterator<Item = &TransactionId> {
+    pub fn kept_elsewhere(&self) -> impl Iterator<Item = &RowId> {
         self.elsewhere
             .iter()
             .filter(|(_, written)| !**written)
@@ -161,15 +161,15 @@ impl Plan {
 
     /// Whether the fetch has brought this row.
     #[must_use]
-    pub fn has_seen(&self, id: &TransactionId) -> bool {
+    pub fn has_seen(&self, id: &RowId) -> bool {
         self.seen.contains(id)
     }
 
     /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch
     /// was complete.
     #[must_use]
-    pub fn vanished(&self) -> Vec<TransactionId> {
-        let gone = |(id, stored): (&TransactionId, &Stored)| {
+    pub fn vanished(&self) -> Vec<RowId> {
+        let gone = |(id, stored): (&RowId, &KnownVersion)| {
             let gone =
                 !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);
             gone.then(|| id.clone())
@@ -179,10 +179,10 @@ impl Plan {
 
     /// Decides about a row and takes note of it. Each id is counted once, by what it was when it
     /// was first seen.
-    fn step(&mut self, Fingerprinted { row, digest }: &Fingerprinted) -> Step {
+    fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
-        let fetched = Stored {
+        let fetched = KnownVersion {
             digest: *digest,
             collected_at: row.collected_at(),
             deleted: false,
@@ -212,17 +212,17 @@ mod tests {
 
     use super::*;
 
-    fn rows(rows: &[Value]) -> Vec<Transaction> {
+    fn rows(rows: &[Value]) -> Vec<Row> {
         rows.iter()
-            .map(|row| Transaction::whole(&to_raw_value(row).unwrap()).unwrap())
+            .map(|row| Row::whole(&to_raw_value(row).unwrap()).unwrap())
             .collect()
     }
 
-    fn stored(held: &[Value]) -> HashMap<TransactionId, Stored> {
-        let known = |row: Transaction| {
+    fn stored(held: &[Value]) -> HashMap<RowId, KnownVersion> {
+        let known = |row: Row| {
             (
                 row.id().clone(),
-                Stored {
+                KnownVersion {
                     digest: row.digest(),
                     collected_at: row.collected_at(),
                     deleted: false,
@@ -239,7 +239,7 @@ mod tests {
     const EARLY: &str = "2026-01-01T00:00:00Z";
     const LATE: &str = "2026-01-02T00:00:00Z";
 
-    fn ids(changes: &[Fingerprinted]) -> Vec<&str> {
+    fn ids(changes: &[DigestedRow]) -> Vec<&str> {
         changes
             .iter()
             .map(|change| change.row.id().as_str())
@@ -316,12 +316,12 @@ mod tests {
             row("vanished", 1, EARLY),
             row("gone", 1, EARLY),
         ]);
-        held.get_mut(&TransactionId::parse("gone").unwrap())
+        held.get_mut(&RowId::parse("gone").unwrap())
             .unwrap()
             .deleted = true;
         let mut plan = Plan::new(held);
         let _ = plan.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
-        assert_eq!(plan.vanished(), [TransactionId::parse("vanished").unwrap()]);
+        assert_eq!(plan.vanished(), [RowId::parse("vanished").unwrap()]);
     }
 
     #[test]
@@ -340,11 +340,7 @@ mod tests {
             (vec!["new"], vec!["moved"])
         );
         plan.start_over();
-        assert!(
-            !plan
-                .vanished()
-                .contains(&TransactionId::parse("moved").unwrap())
-        );
+        assert!(!plan.vanished().contains(&RowId::parse("moved").unwrap()));
         assert_eq!(plan.kept_elsewhere().count(), 0);
     }
 
@@ -354,9 +350,7 @@ mod tests {
         plan.learn(stored(&[row("t", 2, LATE)]));
         assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
         assert_eq!(
-            plan.kept_elsewhere()
-                .map(TransactionId::as_str)
-                .collect::<Vec<_>>(),
+            plan.kept_elsewhere().map(RowId::as_str).collect::<Vec<_>>(),
             ["t"]
         );
     }
@@ -364,9 +358,7 @@ mod tests {
     #[test]
     fn what_was_gone_and_returns_is_revived_even_unchanged() {
         let mut held = stored(&[row("t", 1, LATE)]);
-        held.get_mut(&TransactionId::parse("t").unwrap())
-            .unwrap()
-            .deleted = true;
+        held.get_mut(&RowId::parse("t").unwrap()).unwrap().deleted = true;
         let mut plan = Plan::new(held);
         assert_eq!(
             ids(&plan.changes(rows(&[row("t", 1, LATE)])).changed),

@@ -1,4 +1,4 @@
-//! DynamoDB: the control table ([`Control`]) and the rows ([`Transactions`]). What an item looks
+//! DynamoDB: the control table ([`Control`]) and the rows ([`TransactionsTable`]). What an item looks
 //! like is known here, and by the records of `domain` that are stored as they are
 //! (docs/decisions/0016).
 
@@ -25,6 +25,7 @@ pub use links::Links;
 pub use quotas::{Quotas, Reservation};
 pub use requests::{Notified, Recorded, Requests};
 pub use transactions::{
-    Balance, Candidate, Filter, Holder, Listed, Observation, RowRef, Transactions, Version,
+    Accounts, Balance, Candidate, Filter, Holder, Listed, Observation, Rows, TransactionsTable,
+    Version,
 };
 pub use webhook_log::{LoggedWebhook, WebhookLog};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use collect::TIME_TO_GIVE_BACK;
 use serde_json::json;
 use shared::{
-    domain::{Days, LinkId, RequestId, Status, TransactionId, Verdict},
+    domain::{Days, LinkId, RequestId, RowId, Status, Verdict},
     queue::Queue,
 };
 use uuid::Uuid;
@@ -118,8 +118,8 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
     assert!(gets.len() > 10, "{gets:?}");
     let stored = worker
         .here
-        .transactions()
-        .stored(&LinkId::parse(&link).unwrap(), Days::ALL, None)
+        .rows()
+        .known(&LinkId::parse(&link).unwrap(), Days::ALL, None)
         .await
         .unwrap();
     assert_eq!(stored.len(), 1_050);
@@ -260,15 +260,9 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     );
     let link = LinkId::parse(&link).unwrap();
     for row in [newest, oldest] {
-        let row = TransactionId::parse(row["id"].as_str().unwrap()).unwrap();
+        let row = RowId::parse(row["id"].as_str().unwrap()).unwrap();
         assert_eq!(
-            worker
-                .here
-                .transactions()
-                .history(&link, &row)
-                .await
-                .unwrap()
-                .len(),
+            worker.here.rows().history(&link, &row).await.unwrap().len(),
             2
         );
     }

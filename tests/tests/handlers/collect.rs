@@ -5,7 +5,7 @@ use collect::{App, handle};
 use serde_json::json;
 use shared::{
     domain::{Days, LinkId, RequestId, Status},
-    store::Transactions,
+    store::TransactionsTable,
 };
 
 use crate::{
@@ -54,8 +54,8 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
         (Status::Collected, 120)
     );
     let stored = here
-        .transactions()
-        .stored(&LinkId::parse(LINK).unwrap(), Days::ALL, None)
+        .rows()
+        .known(&LinkId::parse(LINK).unwrap(), Days::ALL, None)
         .await
         .unwrap();
     assert_eq!(stored.len(), 120);
@@ -140,7 +140,7 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
 #[tokio::test]
 async fn a_store_that_is_gone_loses_no_message() {
     let Worker { here, app, .. } = Worker::new().await;
-    let transactions = Transactions::new(&here.stack.aws, "no-such-table".to_owned());
+    let transactions = TransactionsTable::open(&here.stack.aws, "no-such-table".to_owned());
     let app = App {
         transactions,
         ..app

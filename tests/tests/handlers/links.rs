@@ -5,7 +5,7 @@ use lambda_http::{Request, http::Method};
 use request::{App, handle};
 use serde_json::{Value, json};
 use shared::{
-    domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Timestamp},
+    domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Resource, Timestamp},
     queue::Queue,
     store::Control,
 };
@@ -120,7 +120,8 @@ impl Service {
             .worker
             .app
             .transactions
-            .stock(&link, shared::domain::Days::ALL, None)
+            .rows(Resource::TRANSACTIONS)
+            .totals(&link, shared::domain::Days::ALL, None)
             .await
             .unwrap();
         usize::try_from(stock.transactions).unwrap()

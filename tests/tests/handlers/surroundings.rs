@@ -9,7 +9,7 @@ use shared::{
     domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window},
     queue::Queue,
     secret::CachedSecret,
-    store::{Control, Transactions},
+    store::{Control, Rows, TransactionsTable},
 };
 use tests::Stack;
 
@@ -225,8 +225,13 @@ impl Surroundings {
         Control::open(&self.stack.aws, self.stack.requests_table.clone())
     }
 
-    pub(crate) fn transactions(&self) -> Transactions {
-        Transactions::new(&self.stack.aws, self.stack.transactions_table.clone())
+    /// The stored transactions.
+    pub(crate) fn rows(&self) -> Rows {
+        self.transactions().rows(Resource::TRANSACTIONS)
+    }
+
+    pub(crate) fn transactions(&self) -> TransactionsTable {
+        TransactionsTable::open(&self.stack.aws, self.stack.transactions_table.clone())
     }
 }
 

@@ -11,7 +11,7 @@ use shared::{
     aws::SdkConfig,
     domain::{Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, Window},
     queue::{DeadLetters, Delivery, Queue, Task},
-    store::{Control, Transactions},
+    store::{Control, TransactionsTable},
 };
 
 use crate::surroundings::{Surroundings, good_keys};
@@ -68,7 +68,7 @@ impl Worker {
         let stack = &worker.here.stack;
         let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await);
         worker.app.control = Control::open(&aws, stack.requests_table.clone());
-        worker.app.transactions = Transactions::new(&aws, stack.transactions_table.clone());
+        worker.app.transactions = TransactionsTable::open(&aws, stack.transactions_table.clone());
         worker.aws = aws;
         worker
     }

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::Client;
 use shared::{
     aws::SdkConfig,
-    domain::LinkId,
-    store::{Control, Transactions},
+    domain::{LinkId, Resource},
+    store::{Accounts, Control, Rows, TransactionsTable},
 };
 use tests::Stack;
 
@@ -12,7 +12,10 @@ use tests::Stack;
 pub(crate) struct Tables {
     pub(crate) name: &'static str,
     pub(crate) control: Control,
-    pub(crate) transactions: Transactions,
+    pub(crate) transactions: TransactionsTable,
+    /// Of transactions.
+    pub(crate) rows: Rows,
+    pub(crate) accounts: Accounts,
     pub(crate) transactions_table: String,
     pub(crate) client: Client,
     pub(crate) link: LinkId,
@@ -20,10 +23,13 @@ pub(crate) struct Tables {
 
 impl Tables {
     fn new(name: &'static str, aws: &SdkConfig, stack: &Stack) -> Self {
+        let transactions = TransactionsTable::open(aws, stack.transactions_table.clone());
         Self {
             name,
             control: Control::open(aws, stack.requests_table.clone()),
-            transactions: Transactions::new(aws, stack.transactions_table.clone()),
+            rows: transactions.rows(Resource::TRANSACTIONS),
+            accounts: transactions.accounts(),
+            transactions,
             transactions_table: stack.transactions_table.clone(),
             client: Client::new(aws),
             link: LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap(),

@@ -11,7 +11,7 @@ use proptest::{
 };
 use serde_json::{Map, Number, Value};
 use shared::{
-    domain::{Changes, Fingerprinted, Timestamp},
+    domain::{Changes, DigestedRow, Timestamp},
     store::{Filter, Listed, Observation},
 };
 use tests::difference;
@@ -115,16 +115,16 @@ async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value
     let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(tests::taken_apart).unzip();
     let accounts: Vec<_> = accounts.into_iter().flatten().collect();
     tables
-        .transactions
-        .put_accounts(&tables.link, &accounts, &seen)
+        .accounts
+        .put(&tables.link, &accounts, &seen)
         .await
         .unwrap();
     tables
-        .transactions
+        .rows
         .put(
             &tables.link,
             Changes {
-                new: new.into_iter().map(Fingerprinted::from).collect(),
+                new: new.into_iter().map(DigestedRow::from).collect(),
                 changed: Vec::new(),
             },
             &seen,
@@ -137,12 +137,12 @@ async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value
         ..Filter::default()
     };
     let (mut stored, _) = tables
-        .transactions
+        .rows
         .list(&tables.link, &filter, None, 100)
         .await
         .unwrap();
     stored.sort_by(|one, other| one.row.id().cmp(other.row.id()));
-    let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
+    let accounts = tables.accounts.of(&tables.link).await.unwrap();
     let whole = |listed: Listed| {
         let account = accounts
             .iter()

@@ -8,8 +8,8 @@ use std::sync::{
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
 use serde_json::{Value, json};
 use shared::{
-    domain::{Changes, Days, LinkId, Timestamp},
-    store::{Observation, StoreError, Transactions},
+    domain::{Changes, Days, LinkId, Resource, Timestamp},
+    store::{Observation, Rows, StoreError, TransactionsTable},
 };
 use tests::Stack;
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ struct Throttle {
 }
 
 /// A table behind a throttle for so many batches.
-async fn throttled(batches: u32) -> Transactions {
+async fn throttled(batches: u32) -> Rows {
     let stack = Stack::of_this_run();
     let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -35,7 +35,8 @@ async fn throttled(batches: u32) -> Transactions {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(pass).with_state(throttle);
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Transactions::new(&stack.aws_at(&endpoint), stack.transactions_table)
+    let table = TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table);
+    table.rows(Resource::TRANSACTIONS)
 }
 
 async fn pass(
@@ -120,31 +121,24 @@ fn link() -> LinkId {
 
 #[tokio::test]
 async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_read() {
-    let (transactions, link) = (throttled(5).await, link());
-    transactions.put(&link, changes(), &seen()).await.unwrap();
-    assert_eq!(
-        transactions
-            .stored(&link, Days::ALL, None)
-            .await
-            .unwrap()
-            .len(),
-        60
-    );
+    let (rows, link) = (throttled(5).await, link());
+    rows.put(&link, changes(), &seen()).await.unwrap();
+    assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
 
-    let (transactions, link) = (throttled(0).await, link);
-    transactions.put(&link, changes(), &seen()).await.unwrap();
+    let (rows, link) = (throttled(0).await, link);
+    rows.put(&link, changes(), &seen()).await.unwrap();
     let ids = changes()
         .new
         .iter()
         .map(|change| change.row.id().clone())
         .collect();
-    assert_eq!(transactions.look_up(&link, ids).await.unwrap().len(), 60);
+    assert_eq!(rows.look_up(&link, ids).await.unwrap().len(), 60);
 }
 
 #[tokio::test]
 async fn a_batch_that_is_never_done_is_an_error_and_not_a_loss() {
-    let transactions = throttled(u32::MAX).await;
-    let outcome = transactions.put(&link(), changes(), &seen()).await;
+    let rows = throttled(u32::MAX).await;
+    let outcome = rows.put(&link(), changes(), &seen()).await;
     assert!(
         matches!(outcome, Err(StoreError::Throttled(_))),
         "{outcome:?}"

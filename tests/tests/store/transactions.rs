@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use serde_json::{Value, json, value::to_raw_value};
 use shared::{
-    domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Timestamp, Transaction},
+    domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Row, Timestamp},
     store::{Cursor, Filter, Observation},
 };
 use tests::difference;
@@ -22,7 +22,7 @@ fn row(id: usize, day: &str, amount: &str) -> Value {
     })
 }
 
-fn parse(row: &Value) -> Transaction {
+fn parse(row: &Value) -> Row {
     tests::taken_apart(row).0
 }
 
@@ -33,7 +33,7 @@ async fn put(tables: &Tables, rows: &[Value]) {
         changed: Vec::new(),
     };
     tables
-        .transactions
+        .rows
         .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
         .await
         .unwrap();
@@ -47,11 +47,11 @@ fn seen(at: &str) -> Observation {
     }
 }
 
-async fn all(tables: &Tables, filter: &Filter, limit: u16) -> Vec<Transaction> {
+async fn all(tables: &Tables, filter: &Filter, limit: u16) -> Vec<Row> {
     let (mut rows, mut after) = (Vec::new(), None::<Cursor>);
     loop {
         let (page, next) = tables
-            .transactions
+            .rows
             .list(&tables.link, filter, after.as_ref(), limit)
             .await
             .unwrap();
@@ -69,7 +69,7 @@ async fn the_two_databases_are_two() {
     let [one, other] = both().await;
     put(&one, &[row(1, "2026-01-01", "1")]).await;
     let (rows, _) = other
-        .transactions
+        .rows
         .list(&one.link, &Filter::default(), None, 10)
         .await
         .unwrap();
@@ -132,11 +132,7 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
         put(&tables, &rows).await;
 
         let window = Days::between(date!(2026 - 02 - 10), date!(2026 - 02 - 19));
-        let stored = tables
-            .transactions
-            .stored(&tables.link, window, None)
-            .await
-            .unwrap();
+        let stored = tables.rows.known(&tables.link, window, None).await.unwrap();
 
         assert_eq!(stored.len(), 10, "{}", tables.name);
         for day in 10..=19 {
@@ -149,8 +145,8 @@ async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
         }
         assert_eq!(
             tables
-                .transactions
-                .stored(&tables.link, Days::ALL, None)
+                .rows
+                .known(&tables.link, Days::ALL, None)
                 .await
                 .unwrap()
                 .len(),
@@ -188,14 +184,14 @@ async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_agai
                 changed: vec![version(amount).into()],
             };
             tables
-                .transactions
+                .rows
                 .put(&tables.link, changes, &seen(at))
                 .await
                 .unwrap();
         }
 
         let history = tables
-            .transactions
+            .rows
             .history(&tables.link, version("1").id())
             .await
             .unwrap();
@@ -231,7 +227,7 @@ async fn a_buried_row_is_not_listed_but_remembered() {
 
         let ids = [buried.clone(), never_stored.clone()];
         tables
-            .transactions
+            .rows
             .tombstone(&tables.link, &ids, &seen("2026-03-02T00:00:00Z"))
             .await
             .unwrap();
@@ -240,23 +236,16 @@ async fn a_buried_row_is_not_listed_but_remembered() {
         assert_eq!(listed.len(), 1, "{}", tables.name);
         assert!(
             tables
-                .transactions
-                .stored(&tables.link, Days::ALL, None)
+                .rows
+                .known(&tables.link, Days::ALL, None)
                 .await
                 .unwrap()[&buried]
                 .deleted
         );
+        assert!(tables.rows.history(&tables.link, &buried).await.unwrap()[0].deleted);
         assert!(
             tables
-                .transactions
-                .history(&tables.link, &buried)
-                .await
-                .unwrap()[0]
-                .deleted
-        );
-        assert!(
-            tables
-                .transactions
+                .rows
                 .history(&tables.link, &never_stored)
                 .await
                 .unwrap()
@@ -305,14 +294,7 @@ async fn a_link_sees_only_its_own_rows() {
     for (one, other) in one.into_iter().zip(other) {
         put(&one, &[row(1, "2026-01-01", "1")]).await;
         assert!(all(&other, &Filter::default(), 10).await.is_empty());
-        assert!(
-            other
-                .transactions
-                .accounts(&other.link)
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(other.accounts.of(&other.link).await.unwrap().is_empty());
     }
 }
 
@@ -324,8 +306,8 @@ async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
         let (_, account) = tests::taken_apart(&json!({"id": "t", "account": sent}));
         let account = account.unwrap();
         tables
-            .transactions
-            .put_accounts(
+            .accounts
+            .put(
                 &tables.link,
                 std::slice::from_ref(&account),
                 &seen("2026-03-01T00:00:00Z"),
@@ -334,7 +316,7 @@ async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
             .unwrap();
         put(&tables, &[row(1, "2026-01-01", "1")]).await;
 
-        let accounts = tables.transactions.accounts(&tables.link).await.unwrap();
+        let accounts = tables.accounts.of(&tables.link).await.unwrap();
         assert_eq!(
             accounts.iter().map(Account::document).collect::<Vec<_>>(),
             [account.document()]
@@ -417,7 +399,7 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
         };
         for resource in RESOURCES {
             let new = vec![
-                Transaction::whole(&to_raw_value(&row(resource)).unwrap())
+                Row::whole(&to_raw_value(&row(resource)).unwrap())
                     .unwrap()
                     .into(),
             ];
@@ -425,7 +407,7 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
                 new,
                 changed: Vec::new(),
             };
-            let store = tables.transactions.of(*resource);
+            let store = tables.transactions.rows(*resource);
             store
                 .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
                 .await
@@ -433,7 +415,7 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
         }
 
         for resource in RESOURCES {
-            let store = tables.transactions.of(*resource);
+            let store = tables.transactions.rows(*resource);
             let (rows, next) = store
                 .list(&tables.link, &Filter::default(), None, 10)
                 .await
@@ -457,9 +439,9 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
 
         let invoices = tables
             .transactions
-            .of(Resource::by_name("invoices").unwrap());
+            .rows(Resource::by_name("invoices").unwrap());
         let gone = [RequestId::random().as_str(), "one"]
-            .map(|id| shared::domain::TransactionId::parse(id).unwrap());
+            .map(|id| shared::domain::RowId::parse(id).unwrap());
         invoices
             .tombstone(&tables.link, &gone, &seen("2026-03-02T00:00:00Z"))
             .await
@@ -494,7 +476,7 @@ async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
             assert_eq!(
                 tables
                     .transactions
-                    .of(*resource)
+                    .rows(*resource)
                     .newest_day(&tables.link)
                     .await
                     .unwrap(),

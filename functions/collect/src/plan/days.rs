@@ -10,7 +10,7 @@
 use shared::{
     domain::{Days, LinkId, Retrieval, Timestamp, parse_date},
     queue::Coverage,
-    store::Transactions,
+    store::Rows,
 };
 use time::Duration;
 
@@ -41,7 +41,7 @@ impl Choice {
 
 /// The narrowest span of days that holds what a webhook is about.
 pub(super) async fn of_webhook(
-    rows: &Transactions,
+    rows: &Rows,
     code: &str,
     retrieval: &Retrieval,
 ) -> Result<Choice, CollectError> {
@@ -55,7 +55,7 @@ pub(super) async fn of_webhook(
 }
 
 /// The days in which new rows of a link stand, as a rule.
-pub(super) async fn latest(rows: &Transactions, link: &LinkId) -> Result<Choice, CollectError> {
+pub(super) async fn latest(rows: &Rows, link: &LinkId) -> Result<Choice, CollectError> {
     let newest = rows.newest_day(link).await?;
     let newest = newest.and_then(|day| parse_date(&day));
     Ok(match newest {

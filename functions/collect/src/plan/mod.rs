@@ -13,6 +13,7 @@ pub(crate) use days::Choice;
 
 use shared::{
     belvo::Subject,
+    domain::Resource,
     queue::{Delivery, Task},
 };
 
@@ -52,7 +53,10 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
             next,
             ..
         } => overdue::plan(&app.control.requests, link, request, *next).await,
-        Task::CheckLink { link } => stale_link::plan(links, &app.transactions, link).await,
+        Task::CheckLink { link } => {
+            let rows = app.transactions.rows(Resource::TRANSACTIONS);
+            stale_link::plan(links, &rows, link).await
+        }
         Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
             .await
             .map(Some),

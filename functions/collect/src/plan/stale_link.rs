@@ -3,7 +3,7 @@
 use shared::{
     domain::{LinkId, Resource, Retrieval},
     queue::Trigger,
-    store::Transactions,
+    store::Rows,
 };
 
 use super::days;
@@ -12,7 +12,7 @@ use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};
 /// Asks Belvo about the link, and looks for its latest transactions, unless it is being deleted.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
-    transactions: &Transactions,
+    transactions: &Rows,
     link: &LinkId,
 ) -> Result<Option<Job>, CollectError> {
     let Some(known) = links.refresh(link).await? else {

@@ -41,7 +41,8 @@ pub(super) async fn plan(
         },
         None => Retrieval::of(webhook.link.clone(), resource),
     };
-    let days = days::of_webhook(&app.transactions.of(resource), &webhook.code, &retrieval).await?;
+    let days =
+        days::of_webhook(&app.transactions.rows(resource), &webhook.code, &retrieval).await?;
     let trigger = Trigger::Webhook(Box::new(delivery.clone()));
     let waiter = Waiter::new(trigger, &delivery.correlation_id, record);
     Ok(Some(Job::new(retrieval, days, waiter)))

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{
-    TABLE, Transactions,
-    items::{key, stored_document},
+    accounts::{Accounts, partition},
+    document::stored_document,
+    table,
 };
 use crate::{
     domain::{AccountId, LinkId, RequestId, Timestamp},
@@ -27,7 +28,7 @@ pub struct Balance {
     pub balance: Value,
 }
 
-impl Transactions {
+impl Accounts {
     /// An account's balances, newest first, at most `limit`, and where the listing goes on.
     pub async fn balances(
         &self,
@@ -37,9 +38,10 @@ impl Transactions {
         limit: u16,
     ) -> Result<(Vec<Balance>, Option<Cursor>), StoreError> {
         let prefix = format!("B#{account}#");
-        let partition = self.partition(link);
-        let start = after.map(|cursor| key(&partition, format!("{prefix}{}", cursor.parts().0)));
+        let partition = partition(link);
+        let start = after.map(|cursor| partition.key(format!("{prefix}{}", cursor.parts().0)));
         let answer = self
+            .0
             .items_with(&partition, &prefix)
             .scan_index_forward(false)
             .limit(limit.into())
@@ -54,7 +56,7 @@ impl Transactions {
             .items
             .unwrap_or_default()
             .into_iter()
-            .map(|item| balance(item).ok_or(StoreError::Corrupt(TABLE)));
+            .map(|item| balance(item).ok_or(StoreError::Corrupt(table::NAME)));
         Ok((balances.collect::<Result<_, _>>()?, next))
     }
 }

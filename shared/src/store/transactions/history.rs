@@ -1,13 +1,14 @@
 //! What was known when: a transaction's versions.
 
 use super::{
-    Filter, Listed, RowRef, TABLE, Transactions,
-    items::{Partition, duplicate_of, transaction, transaction_key},
-    list::start_key,
-    read::{Place, date_range, place},
+    list::{Filter, Listed, start_key},
+    partition::Partition,
+    row_item::{duplicate_of, row},
+    rows::{Place, Rows, date_range, place},
+    table,
 };
 use crate::{
-    domain::{LinkId, RequestId, Timestamp, Transaction, TransactionId},
+    domain::{LinkId, RequestId, Row, RowId, RowRef, Timestamp},
     store::{
         Cursor, StoreError,
         item::{Item, request_id, timestamp},
@@ -18,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct Version {
     /// The transaction as Belvo returned it.
-    pub row: Transaction,
+    pub row: Row,
     /// When it was first seen so.
     pub from: Timestamp,
     /// The retrieval that brought it.
@@ -33,17 +34,17 @@ pub struct Version {
     pub duplicate_of: Option<RowRef>,
 }
 
-impl Transactions {
+impl Rows {
     /// Every version of a transaction, oldest first; none if it was never seen.
-    pub async fn history(
-        &self,
-        link: &LinkId,
-        id: &TransactionId,
-    ) -> Result<Vec<Version>, StoreError> {
+    pub async fn history(&self, link: &LinkId, id: &RowId) -> Result<Vec<Version>, StoreError> {
         let partition = self.partition(link);
-        let mut items = self.items_from(&partition, &format!("V#{id}#")).await?;
+        let mut items = self
+            .table
+            .items_from(&partition, &format!("V#{id}#"))
+            .await?;
         items.extend(
-            self.read_all(vec![transaction_key(&partition, id.as_str())])
+            self.table
+                .read_all(vec![partition.row_key(id.as_str())])
                 .await?,
         );
         versions(items)
@@ -62,12 +63,9 @@ impl Transactions {
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
         let (places, next) = self.places(&partition, filter, after, limit).await?;
-        let keys = places
-            .iter()
-            .map(|(_, id)| transaction_key(&partition, id))
-            .collect();
-        let mut items = self.read_all(keys).await?;
-        items.extend(self.items_from(&partition, "V#").await?);
+        let keys = places.iter().map(|(_, id)| partition.row_key(id)).collect();
+        let mut items = self.table.read_all(keys).await?;
+        items.extend(self.table.items_from(&partition, "V#").await?);
         let mut versions = versions(items)?;
 
         // Earlier versions stand under days of their own: those of this page are the ones between
@@ -129,7 +127,7 @@ impl Transactions {
             .iter()
             .map(place)
             .collect::<Option<Vec<_>>>()
-            .ok_or(StoreError::Corrupt(TABLE))?;
+            .ok_or(StoreError::Corrupt(table::NAME))?;
         let next = answer.last_evaluated_key.as_ref().and_then(place);
         Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
     }
@@ -145,7 +143,7 @@ impl Version {
 fn versions(items: Vec<Item>) -> Result<Vec<Version>, StoreError> {
     items
         .into_iter()
-        .map(|item| version(item).ok_or(StoreError::Corrupt(TABLE)))
+        .map(|item| version(item).ok_or(StoreError::Corrupt(table::NAME)))
         .collect()
 }
 
@@ -158,6 +156,6 @@ fn version(item: Item) -> Option<Version> {
         deleted: deleted_at.is_some(),
         deleted_by: request_id(&item, "_deleted_by"),
         duplicate_of: duplicate_of(&item),
-        row: transaction(item)?,
+        row: row(item)?,
     })
 }

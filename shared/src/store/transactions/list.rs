@@ -6,12 +6,13 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use serde_json::Value;
 
 use super::{
-    RowRef, TABLE, Transactions,
-    items::{Partition, duplicate_of, transaction, transaction_key},
-    read::{Place, date_range, place},
+    partition::Partition,
+    row_item::{duplicate_of, row},
+    rows::{Place, Rows, date_range, place},
+    table,
 };
 use crate::{
-    domain::{LinkId, Resource, Transaction},
+    domain::{LinkId, Resource, Row, RowRef},
     store::{
         Cursor, StoreError,
         item::{Item, text},
@@ -40,7 +41,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether the filter chooses a row, by the document alone.
-    pub(super) fn chooses(&self, row: &Transaction, resource: Resource) -> bool {
+    pub(super) fn chooses(&self, row: &Row, resource: Resource) -> bool {
         let day = row.day(resource);
         let is = |wanted: &Option<String>, field: &str| {
             wanted.as_deref().is_none_or(|wanted| {
@@ -59,12 +60,12 @@ impl Filter {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     /// The transaction as Belvo sent it.
-    pub row: Transaction,
+    pub row: Row,
     /// The transaction of an older link that is the same candidate.
     pub duplicate_of: Option<RowRef>,
 }
 
-impl Transactions {
+impl Rows {
     /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A
     /// filter that matches little may return fewer rows, or none, with a cursor: the listing ends
     /// where there is no cursor.
@@ -84,7 +85,7 @@ impl Transactions {
                 .list_index(&partition, filter, start.take(), limit - places.len())
                 .await?;
             for entry in answer.items.unwrap_or_default() {
-                places.push(place(&entry).ok_or(StoreError::Corrupt(TABLE))?);
+                places.push(place(&entry).ok_or(StoreError::Corrupt(table::NAME))?);
             }
             start = answer.last_evaluated_key;
             if places.len() >= limit || start.is_none() {
@@ -95,7 +96,7 @@ impl Transactions {
         places.truncate(limit);
         let next = match (more, places.len() == limit, &start) {
             (true, true, _) => places.last().cloned(),
-            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(TABLE))?),
+            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(table::NAME))?),
             _ => None,
         };
         let rows = self.read_rows(&partition, &places).await?;
@@ -154,14 +155,11 @@ impl Transactions {
         partition: &Partition,
         places: &[Place],
     ) -> Result<Vec<Listed>, StoreError> {
-        let keys = places
-            .iter()
-            .map(|(_, id)| transaction_key(partition, id))
-            .collect();
+        let keys = places.iter().map(|(_, id)| partition.row_key(id)).collect();
         let mut rows = HashMap::with_capacity(places.len());
-        for item in self.read_all(keys).await? {
+        for item in self.table.read_all(keys).await? {
             let duplicate_of = duplicate_of(&item);
-            let row = transaction(item).ok_or(StoreError::Corrupt(TABLE))?;
+            let row = row(item).ok_or(StoreError::Corrupt(table::NAME))?;
             rows.insert(row.id().as_str().to_owned(), Listed { row, duplicate_of });
         }
         Ok(places
@@ -173,7 +171,7 @@ impl Transactions {
 
 pub(super) fn start_key(partition: &Partition, cursor: &Cursor) -> Item {
     let (day, id) = cursor.parts();
-    let mut key = transaction_key(partition, id);
+    let mut key = partition.row_key(id);
     key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
     key
 }

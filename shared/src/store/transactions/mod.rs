@@ -3,8 +3,8 @@
 //!
 //! | `_item` | item |
 //! |---|---|
-//! | `T#<transaction id>` | a transaction as Belvo last returned it, its account replaced by the account's id |
-//! | `V#<transaction id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
+//! | `T#<row id>` | a row as Belvo last returned it, its account replaced by the account's id |
+//! | `V#<row id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
 //! | `A#<account id>` | an account |
 //! | `B#<account id>#<at>` | a balance of it, as of `<at>` |
 //!
@@ -24,8 +24,8 @@
 //! | ours | what |
 //! |---|---|
 //! | `_link`, `_item` | the key: link id (and resource), and the kind and id of the item |
-//! | `_by_date` | `<day>#<transaction id>`, the sort key of the local index `by_date`; rows only |
-//! | `_digest` | fingerprint of the document, by which an unchanged one is known without comparing it |
+//! | `_by_date` | `<day>#<row id>`, the sort key of the local index `by_date`; rows only |
+//! | `_digest` | digest of the document, by which an unchanged one is known without comparing it |
 //! | `_stored_at`, `_request` | when this version was first seen, and the retrieval that brought it |
 //! | `_deleted_at`, `_deleted_by` | since when Belvo no longer returns it, and the retrieval that showed it |
 //! | `_until` | versions only: when it ceased to be what Belvo returns |
@@ -34,63 +34,65 @@
 //! The index is local so that it can be read consistently, and holds only what a comparison and a
 //! filter need; rows are then read by key.
 
+mod account_item;
+mod accounts;
 mod balances;
-mod batch;
+mod document;
+mod duplicates;
 mod erase;
 mod history;
-mod items;
 mod list;
-mod read;
-mod same_as;
+mod observation;
+mod partition;
+mod row_item;
+mod rows;
+mod table;
 mod write;
 
+pub use accounts::{Accounts, Holder};
 pub use balances::Balance;
+pub use duplicates::Candidate;
 pub use history::Version;
 pub use list::{Filter, Listed};
-pub use same_as::{Candidate, Holder, RowRef};
-pub use write::Observation;
+pub use observation::Observation;
+pub use rows::Rows;
 
 use aws_sdk_dynamodb::Client;
 
-use self::items::Partition;
+use self::table::Table;
+use super::StoreError;
 use crate::{
     aws::SdkConfig,
     domain::{LinkId, Resource},
 };
 
-const TABLE: &str = "Transactions";
-const BY_DATE: &str = "by_date";
-
-/// The Transactions table, seen as the rows of one resource.
+/// The Transactions table.
 #[derive(Clone)]
-pub struct Transactions {
-    client: Client,
-    table: String,
-    resource: Resource,
-}
+pub struct TransactionsTable(Table);
 
-impl Transactions {
-    /// The transactions in the table called `table`.
+impl TransactionsTable {
+    /// The table called `name`.
     #[must_use]
-    pub fn new(aws: &SdkConfig, table: String) -> Self {
-        Self {
-            client: Client::new(aws),
-            table,
-            resource: Resource::TRANSACTIONS,
-        }
+    pub fn open(aws: &SdkConfig, name: String) -> Self {
+        Self(Table::new(Client::new(aws), name))
     }
 
-    /// The rows of another resource in the same table.
+    /// The rows of a resource.
     #[must_use]
-    pub fn of(&self, resource: Resource) -> Self {
-        Self {
+    pub fn rows(&self, resource: Resource) -> Rows {
+        Rows {
+            table: self.0.clone(),
             resource,
-            ..self.clone()
         }
     }
 
-    /// Where a link's rows stand.
-    fn partition(&self, link: &LinkId) -> Partition {
-        Partition::of(self.resource, link)
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts(self.0.clone())
+    }
+
+    /// Erases everything of a link, and returns how many items that were.
+    pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
+        erase::erase(&self.0, link).await
     }
 }

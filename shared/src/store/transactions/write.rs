@@ -1,4 +1,4 @@
-//! Writing: rows, what they were before, tombstones, accounts.
+//! Writing rows, what they were before, and tombstones.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    TABLE, Transactions,
-    items::{
-        account_item, balance_item, put_request, transaction_item, transaction_key, version_item,
-    },
+    observation::Observation,
+    partition::Partition,
+    row_item::{row_item, version_item},
+    rows::Rows,
+    table::{self, put_request},
 };
 use crate::{
-    domain::{Account, Changes, LinkId, RequestId, Timestamp, TransactionId},
+    domain::{Changes, DigestedRow, LinkId, RequestId, RowId},
     store::{
         StoreError,
         error::was_written,
@@ -23,16 +24,10 @@ use crate::{
 /// Tombstones under way at once.
 const TOMBSTONES_AT_ONCE: usize = 8;
 
-/// When something was seen at Belvo, and by which retrieval.
-#[derive(Debug, Clone)]
-pub struct Observation {
-    /// The time of the fetch.
-    pub at: Timestamp,
-    /// The retrieval it belongs to; absent where Belvo names none.
-    pub request: Option<RequestId>,
-}
+/// The marks of duplicates that replaced rows had, by the rows' keys.
+type Marks = HashMap<String, AttributeValue>;
 
-impl Transactions {
+impl Rows {
     /// Writes rows, and keeps what the changed ones were before. `Ok` means that every row is
     /// written. After a failure it may be repeated: an earlier version is kept under its own time,
     /// so it is kept once.
@@ -45,50 +40,26 @@ impl Transactions {
         let partition = self.partition(link);
         // The versions first: a failure in between leaves a version too many, which the repetition
         // writes again, and never one too few.
-        let keys = changes
-            .changed
-            .iter()
-            .map(|change| transaction_key(&partition, change.row.id().as_str()))
-            .collect();
-        let replaced = self.read_all(keys).await?;
-        let references: HashMap<_, _> = replaced
-            .iter()
-            .filter_map(|item| {
-                Some((
-                    item.get("_item")?.as_s().ok()?.clone(),
-                    item.get("_same_as")?.clone(),
-                ))
-            })
-            .collect();
-        let versions = replaced
-            .into_iter()
-            .map(|item| version_item(item, seen.at).ok_or(StoreError::Corrupt(TABLE)));
-        let versions = versions
-            .map(|item| item.map(put_request))
-            .collect::<Result<Vec<_>, _>>()?;
-        self.write_all(versions.into_iter()).await?;
-        let rows = changes
-            .new
-            .into_iter()
-            .chain(changes.changed)
-            .map(|change| {
-                let mut item = transaction_item(&partition, change, seen);
-                let original = item["_item"]
-                    .as_s()
-                    .ok()
-                    .and_then(|key| references.get(key));
-                item.extend(original.map(|original| ("_same_as".to_owned(), original.clone())));
-                put_request(item)
-            });
-        self.write_all(rows).await
+        let marks = self
+            .keep_versions(&partition, &changes.changed, seen)
+            .await?;
+
+        let rows = changes.new.into_iter().chain(changes.changed);
+        let puts = rows.map(|change| {
+            let mut item = row_item(&partition, change, seen);
+            let mark = item["_item"].as_s().ok().and_then(|key| marks.get(key));
+            item.extend(mark.map(|mark| ("_same_as".to_owned(), mark.clone())));
+            put_request(item)
+        });
+        self.table.write_all(puts).await
     }
 
-    /// Marks rows that Belvo no longer returns. They stay, and come back if Belvo returns them
-    /// again. May be repeated: the first time counts.
+    /// Marks rows that Belvo no longer returns. They stay, and are restored if Belvo returns them
+    /// again. Safe to repeat: the first time counts.
     pub async fn tombstone(
         &self,
         link: &LinkId,
-        ids: &[TransactionId],
+        ids: &[RowId],
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let tombstones = ids.iter().map(|id| self.tombstone_one(link, id, seen));
@@ -98,60 +69,54 @@ impl Transactions {
             .await
     }
 
-    /// Writes accounts whole, over earlier versions if there are any, and adds their balances to
-    /// the history of balances.
-    pub async fn put_accounts(
+    /// Keeps the stored versions of rows that are about to be replaced.
+    async fn keep_versions(
         &self,
-        link: &LinkId,
-        accounts: &[Account],
+        partition: &Partition,
+        changed: &[DigestedRow],
         seen: &Observation,
-    ) -> Result<(), StoreError> {
-        let partition = self.partition(link);
-        // The balances first: an account that is written is known, and would not be written again
-        // after a failure.
-        let balances = accounts
-            .iter()
-            .filter_map(|account| balance_item(&partition, account, seen));
-        self.write_all(balances.map(put_request)).await?;
-        let accounts = accounts
-            .iter()
-            .map(|account| account_item(&partition, account, seen.at));
-        self.write_all(accounts.map(put_request)).await
+    ) -> Result<Marks, StoreError> {
+        let ids = changed.iter().map(|change| change.row.id().as_str());
+        let keys = ids.map(|id| partition.row_key(id)).collect();
+        let replaced = self.table.read_all(keys).await?;
+        let marks = replaced.iter().filter_map(mark).collect();
+
+        let versions = replaced.into_iter().map(|item| {
+            let version = version_item(item, seen.at);
+            version
+                .map(put_request)
+                .ok_or(StoreError::Corrupt(table::NAME))
+        });
+        let versions = versions.collect::<Result<Vec<_>, _>>()?;
+        self.table.write_all(versions.into_iter()).await?;
+        Ok(marks)
     }
 
     async fn tombstone_one(
         &self,
         link: &LinkId,
-        id: &TransactionId,
+        id: &RowId,
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let by = seen.request.as_ref().map_or("none", RequestId::as_str);
-        let names = [
-            ("#at", "_deleted_at"),
-            ("#by", "_deleted_by"),
-            ("#item", "_item"),
-        ];
-        let values = [(":at", text(seen.at.to_string())), (":by", text(by))];
         let outcome = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(transaction_key(&self.partition(link), id.as_str())))
+            .table
+            .update(self.partition(link).row_key(id.as_str()))
             .update_expression("SET #at = if_not_exists(#at, :at), #by = if_not_exists(#by, :by)")
             // A tombstone belongs to a row; without one, this would make an item of its own.
             .condition_expression("attribute_exists(#item)")
-            .set_expression_attribute_names(Some(
-                names
-                    .map(|(name, is)| (name.to_owned(), is.to_owned()))
-                    .into(),
-            ))
-            .set_expression_attribute_values(Some(owned(values)))
+            .expression_attribute_names("#at", "_deleted_at")
+            .expression_attribute_names("#by", "_deleted_by")
+            .expression_attribute_names("#item", "_item")
+            .expression_attribute_values(":at", text(seen.at.to_string()))
+            .expression_attribute_values(":by", text(by))
             .send()
             .await;
         was_written(outcome).map(|_| ())
     }
 }
 
-fn owned<const N: usize>(values: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {
-    Item::from(values.map(|(name, value)| (name.to_owned(), value)))
+fn mark(item: &Item) -> Option<(String, AttributeValue)> {
+    let key = item.get("_item")?.as_s().ok()?;
+    Some((key.clone(), item.get("_same_as")?.clone()))
 }

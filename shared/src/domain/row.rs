@@ -1,34 +1,32 @@
-//! One row as Belvo sends it, split into what is stored per transaction and what is stored once per
-//! account.
+//! One row as Belvo sends it: a transaction, or a row of another resource.
 
 use std::fmt;
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
-use super::{AccountId, Digest, Resource, Timestamp, TransactionId, window::day_of};
+use super::{Account, AccountId, Digest, LinkId, Resource, RowId, Timestamp, window::day_of};
 
 /// The day under which a row without a date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
 
-/// A transaction with its account taken out: `document["account"]` holds the account's id where
-/// Belvo sent the whole account, and whatever Belvo sent otherwise. Everything else is as Belvo
-/// sent it, as is a whole row of another resource.
+/// A row with its account taken out: `document["account"]` holds the account's id where Belvo sent
+/// the whole account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Transaction {
-    id: TransactionId,
+pub struct Row {
+    id: RowId,
     document: Map<String, Value>,
 }
 
-/// An account as Belvo sends it within its transactions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Account {
-    id: AccountId,
-    document: Map<String, Value>,
+/// A row of another link.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct RowRef {
+    pub link: LinkId,
+    pub id: RowId,
 }
 
 /// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's
@@ -44,7 +42,7 @@ pub enum RowError {
     NoId,
 }
 
-impl Transaction {
+impl Row {
     /// Takes a row apart. `account_id` is given the text of the account of a row that can be
     /// stored, and returns its id if it is a whole account ([`Account::parse`]); it stays in the
     /// row otherwise.
@@ -52,7 +50,7 @@ impl Transaction {
         row: &RawValue,
         account_id: impl FnOnce(&RawValue) -> Option<AccountId>,
     ) -> Result<Self, RowError> {
-        let Row { document, account } =
+        let RawRow { document, account } =
             serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)?;
         let mut parsed = Self::identified(document)?;
         let Some(account) = account else {
@@ -74,20 +72,19 @@ impl Transaction {
 
     fn identified(document: Map<String, Value>) -> Result<Self, RowError> {
         let id = text(&document, "id")
-            .and_then(|id| TransactionId::parse(id).ok())
+            .and_then(|id| RowId::parse(id).ok())
             .ok_or(RowError::NoId)?;
         Ok(Self { id, document })
     }
 
-    /// A transaction from its stored parts.
+    /// A row from its stored parts.
     #[must_use]
-    pub fn from_parts(id: TransactionId, document: Map<String, Value>) -> Self {
+    pub(crate) fn from_parts(id: RowId, document: Map<String, Value>) -> Self {
         Self { id, document }
     }
 
-    /// Belvo's id of this transaction.
     #[must_use]
-    pub fn id(&self) -> &TransactionId {
+    pub fn id(&self) -> &RowId {
         &self.id
     }
 
@@ -97,9 +94,8 @@ impl Transaction {
         &self.document
     }
 
-    /// The same, for whoever needs nothing else of the row.
     #[must_use]
-    pub fn into_document(self) -> Map<String, Value> {
+    pub(crate) fn into_document(self) -> Map<String, Value> {
         self.document
     }
 
@@ -116,11 +112,10 @@ impl Transaction {
     /// its day.
     #[must_use]
     pub fn day(&self, resource: Resource) -> &str {
-        resource
+        let date = resource
             .date_field()
-            .and_then(|field| text(&self.document, field))
-            .and_then(day_of)
-            .unwrap_or(NO_DATE)
+            .and_then(|field| text(&self.document, field));
+        date.and_then(day_of).unwrap_or(NO_DATE)
     }
 
     /// When Belvo read this row from the institution, if it says.
@@ -133,18 +128,16 @@ impl Transaction {
     #[must_use]
     pub fn into_row(mut self, account: Option<&Account>) -> Value {
         if let Some(account) = account {
-            self.document.insert(
-                "account".to_owned(),
-                Value::Object(account.document.clone()),
-            );
+            let account = Value::Object(account.document().clone());
+            self.document.insert("account".to_owned(), account);
         }
         Value::Object(self.document)
     }
 
-    /// The institution's own id of this movement, by which it is known when another link brings it
-    /// under another id of Belvo's.
+    /// The institution's own id of this transaction, by which it is known when another link brings
+    /// it under another id of Belvo's.
     #[must_use]
-    pub fn internal_identification(&self) -> Option<&str> {
+    pub(crate) fn internal_identification(&self) -> Option<&str> {
         text(&self.document, "internal_identification").filter(|id| !id.is_empty())
     }
 
@@ -155,87 +148,30 @@ impl Transaction {
     }
 }
 
-impl Account {
-    /// Reads an account. What has no usable id is none.
-    #[must_use]
-    pub fn parse(account: &RawValue) -> Option<Self> {
-        let document: Map<String, Value> = serde_json::from_str(account.get()).ok()?;
-        let id = AccountId::parse(text(&document, "id")?).ok()?;
-        Some(Self { id, document })
-    }
-
-    /// An account from its stored parts.
-    #[must_use]
-    pub fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
-        Self { id, document }
-    }
-
-    /// Belvo's id of this account.
-    #[must_use]
-    pub fn id(&self) -> &AccountId {
-        &self.id
-    }
-
-    /// What an unchanged account is known by.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        Digest::of_object(&self.document)
-    }
-
-    /// What this account is known by at its institution, whichever link brings it: a fingerprint of
-    /// the institution's name and its own id of the account. None where Belvo sent either not.
-    #[must_use]
-    pub fn identity(&self) -> Option<String> {
-        let institution = self
-            .document
-            .get("institution")?
-            .get("name")?
-            .as_str()
-            .filter(|name| !name.is_empty())?;
-        let id = text(&self.document, "internal_identification").filter(|id| !id.is_empty())?;
-        let mut names = Map::new();
-        names.insert("institution".to_owned(), Value::from(institution));
-        names.insert("account".to_owned(), Value::from(id));
-        Some(hex::encode(Digest::of_object(&names).as_bytes()))
-    }
-
-    /// The account as Belvo sent it.
-    #[must_use]
-    pub fn document(&self) -> &Map<String, Value> {
-        &self.document
-    }
-
-    /// When Belvo read this account from the institution, if it says.
-    #[must_use]
-    pub fn collected_at(&self) -> Option<Timestamp> {
-        text(&self.document, "collected_at").and_then(Timestamp::parse)
-    }
-}
-
 /// A row whose account is yet unread. It is half of the row, and rows of one account repeat it to
 /// the letter.
-struct Row<'a> {
+struct RawRow<'a> {
     document: Map<String, Value>,
     account: Option<&'a RawValue>,
 }
 
-impl<'de> Deserialize<'de> for Row<'de> {
+impl<'de> Deserialize<'de> for RawRow<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RowVisitor)
+        deserializer.deserialize_map(RawRowVisitor)
     }
 }
 
-struct RowVisitor;
+struct RawRowVisitor;
 
-impl<'de> Visitor<'de> for RowVisitor {
-    type Value = Row<'de>;
+impl<'de> Visitor<'de> for RawRowVisitor {
+    type Value = RawRow<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a row")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut row = Row {
+        let mut row = RawRow {
             document: Map::new(),
             account: None,
         };
@@ -260,10 +196,10 @@ mod tests {
 
     use super::*;
 
-    fn parse(row: &Value) -> Result<(Transaction, Option<Account>), RowError> {
+    fn parse(row: &Value) -> Result<(Row, Option<Account>), RowError> {
         let row = RawValue::from_string(row.to_string()).unwrap();
         let mut account = None;
-        let transaction = Transaction::parse(&row, |text| {
+        let transaction = Row::parse(&row, |text| {
             account = Account::parse(text);
             account.as_ref().map(|account| account.id().clone())
         })?;
@@ -316,7 +252,7 @@ mod tests {
             r#"{"account": {"id": "a"}}"#,
         ] {
             let row = RawValue::from_string(row.to_owned()).unwrap();
-            assert!(Transaction::parse(&row, |_| panic!("asked for the account")).is_err());
+            assert!(Row::parse(&row, |_| panic!("asked for the account")).is_err());
         }
     }
 
@@ -347,7 +283,7 @@ mod tests {
     #[test]
     fn a_row_of_another_resource_stays_whole_and_has_a_day_of_its_own() {
         let sent = json!({"id": "i", "account": {"id": "a"}, "value_date": "2026-01-02", "invoice_date": "2026-01-03"});
-        let row = Transaction::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
+        let row = Row::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
         let day = |name| row.day(Resource::by_name(name).unwrap());
         assert_eq!(
             (day("invoices"), day("financial-statements")),

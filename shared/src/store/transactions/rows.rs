@@ -1,4 +1,4 @@
-//! Reading what a comparison needs: ids, fingerprints, counts, accounts.
+//! Rows, and what a comparison needs of them: ids, digests, counts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,29 +8,43 @@ use aws_sdk_dynamodb::{
 };
 
 use super::{
-    BY_DATE, TABLE, Transactions,
-    items::{Partition, account, stored_account, stored_transaction, transaction_key},
+    partition::Partition,
+    row_item::known_row,
+    table::{self, Table},
 };
 use crate::{
-    domain::{Account, AccountId, Days, LinkId, Stock, Stored, TransactionId, parse_date},
+    domain::{AccountId, Days, KnownVersion, LinkId, Resource, RowId, StoredTotals, parse_date},
     store::{
         StoreError,
         item::{Item, text},
     },
 };
 
-/// A day and a transaction id: the order of listings.
+const BY_DATE: &str = "by_date";
+
+/// A day and a row id: the order of listings.
 pub(super) type Place = (String, String);
 
-impl Transactions {
-    /// What is stored of a link's transactions of some days, of one account or all: ids and
-    /// fingerprints only, those of deleted rows included.
-    pub async fn stored(
+/// The rows of one resource.
+#[derive(Clone)]
+pub struct Rows {
+    pub(super) table: Table,
+    pub(super) resource: Resource,
+}
+
+impl Rows {
+    pub(super) fn partition(&self, link: &LinkId) -> Partition {
+        Partition::of(self.resource, link)
+    }
+
+    /// What is known of a link's rows of some days, of one account or all, deleted ones included:
+    /// ids and digests only.
+    pub async fn known(
         &self,
         link: &LinkId,
         days: Days,
         account: Option<&AccountId>,
-    ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
+    ) -> Result<HashMap<RowId, KnownVersion>, StoreError> {
         let mut entries = self
             .entries(
                 link,
@@ -46,77 +60,57 @@ impl Transactions {
             .send();
         let mut stored = HashMap::new();
         while let Some(entry) = entries.next().await {
-            let (id, known) = stored_transaction(&entry?).ok_or(StoreError::Corrupt(TABLE))?;
+            let (id, known) = known_row(&entry?).ok_or(StoreError::Corrupt(table::NAME))?;
             stored.insert(id, known);
         }
         Ok(stored)
     }
 
-    /// What is stored of transactions that may stand under any day: ids and fingerprints only
-    /// (DynamoDB charges for the whole items). Those that are not stored are left out.
+    /// What is known of rows that may stand under any day: ids and digests only (DynamoDB charges
+    /// for the whole items). Those that are not stored are left out.
     pub async fn look_up(
         &self,
         link: &LinkId,
-        ids: HashSet<TransactionId>,
-    ) -> Result<HashMap<TransactionId, Stored>, StoreError> {
+        ids: HashSet<RowId>,
+    ) -> Result<HashMap<RowId, KnownVersion>, StoreError> {
         let partition = self.partition(link);
         let keys = ids
             .iter()
-            .map(|id| transaction_key(&partition, id.as_str()))
+            .map(|id| partition.row_key(id.as_str()))
             .collect();
         let items = self
+            .table
             .read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"])
             .await?;
         items
             .iter()
-            .map(|item| stored_transaction(item).ok_or(StoreError::Corrupt(TABLE)))
+            .map(|item| known_row(item).ok_or(StoreError::Corrupt(table::NAME)))
             .collect()
     }
 
-    /// What the store holds of a link's transactions of some days, counted row by row.
-    pub async fn stock(
+    /// What the store holds of a link's rows of some days, counted row by row.
+    pub async fn totals(
         &self,
         link: &LinkId,
         days: Days,
         account: Option<&AccountId>,
-    ) -> Result<Stock, StoreError> {
-        let mut entries = self
-            .entries(
-                link,
-                days,
-                account,
-                "#by_date, #deleted_at, #type",
-                &[("#deleted_at", "_deleted_at"), ("#type", "type")],
-            )
-            .send();
-        let mut stock = Stock {
-            days,
-            transactions: 0,
-            inflow: 0,
-            outflow: 0,
-            first_date: None,
-            last_date: None,
-        };
+    ) -> Result<StoredTotals, StoreError> {
+        let names = [("#deleted_at", "_deleted_at"), ("#type", "type")];
+        let projection = "#by_date, #deleted_at, #type";
+        let mut entries = self.entries(link, days, account, projection, &names).send();
+
+        let mut totals = StoredTotals::of(days);
         while let Some(entry) = entries.next().await {
             let entry = entry?;
             if entry.contains_key("_deleted_at") {
                 continue;
             }
-            let flow = entry
-                .get("type")
-                .and_then(|flow| flow.as_s().ok())
-                .map(String::as_str);
-            stock.transactions += 1;
-            stock.inflow += u64::from(flow == Some("INFLOW"));
-            stock.outflow += u64::from(flow == Some("OUTFLOW"));
-            let (day, _) = place(&entry).ok_or(StoreError::Corrupt(TABLE))?;
-            if parse_date(&day).is_some() {
-                // The index is in the order of days.
-                stock.first_date.get_or_insert_with(|| day.clone());
-                stock.last_date = Some(day);
-            }
+            let flow = entry.get("type").and_then(|flow| flow.as_s().ok());
+            let (day, _) = place(&entry).ok_or(StoreError::Corrupt(table::NAME))?;
+            // The index is in the order of days.
+            totals.add(flow.map(String::as_str), parse_date(&day).map(|_| day));
         }
-        Ok(stock)
+        Ok(totals)
     }
 
     /// The day of a link's newest transaction, deleted ones included; none if nothing is stored.
@@ -135,7 +129,7 @@ impl Transactions {
             .items
             .unwrap_or_default()
             .first()
-            .map(|entry| place(entry).ok_or(StoreError::Corrupt(TABLE)));
+            .map(|entry| place(entry).ok_or(StoreError::Corrupt(table::NAME)));
         Ok(newest.transpose()?.map(|(day, _)| day))
     }
 
@@ -174,65 +168,15 @@ impl Transactions {
             .items()
     }
 
-    /// A link's accounts.
-    pub async fn accounts(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {
-        let items = self.items_from(&self.partition(link), "A#").await?;
-        items
-            .into_iter()
-            .map(|item| account(item).ok_or(StoreError::Corrupt(TABLE)))
-            .collect()
-    }
-
-    /// What is stored of a link's accounts: ids and fingerprints only.
-    pub async fn stored_accounts(
-        &self,
-        link: &LinkId,
-    ) -> Result<HashMap<AccountId, Stored>, StoreError> {
-        let items = self.items_from(&self.partition(link), "A#").await?;
-        items
-            .iter()
-            .map(|item| stored_account(item).ok_or(StoreError::Corrupt(TABLE)))
-            .collect()
-    }
-
     /// A consistent query of the index over a range of days, which [`date_range`] gives the values
     /// for.
     pub(super) fn by_date(&self) -> QueryFluentBuilder {
-        self.client
+        self.table
             .query()
-            .table_name(&self.table)
             .index_name(BY_DATE)
             .key_condition_expression("#link = :link AND #by_date BETWEEN :from AND :to")
             .expression_attribute_names("#link", "_link")
             .expression_attribute_names("#by_date", "_by_date")
-            .consistent_read(true)
-    }
-
-    /// The items of a partition whose sort key starts with `prefix`, in its order.
-    pub(super) async fn items_from(
-        &self,
-        partition: &Partition,
-        prefix: &str,
-    ) -> Result<Vec<Item>, StoreError> {
-        let items = self
-            .items_with(partition, prefix)
-            .into_paginator()
-            .items()
-            .send();
-        Ok(items.collect::<Result<Vec<_>, _>>().await?)
-    }
-
-    /// A consistent query of the items of a partition whose sort key starts with `prefix`.
-    pub(super) fn items_with(&self, partition: &Partition, prefix: &str) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("#link = :link AND begins_with(#item, :prefix)")
-            .expression_attribute_names("#link", "_link")
-            .expression_attribute_names("#item", "_item")
-            .expression_attribute_values(":link", partition.key())
-            .expression_attribute_values(":prefix", text(prefix))
-            .consistent_read(true)
     }
 }
 
@@ -244,7 +188,7 @@ pub(super) fn date_range(
     to: Option<&str>,
 ) -> HashMap<String, AttributeValue> {
     HashMap::from([
-        (":link".to_owned(), partition.key()),
+        (":link".to_owned(), partition.value()),
         (":from".to_owned(), text(from.unwrap_or("0"))),
         (
             ":to".to_owned(),

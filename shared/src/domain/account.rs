@@ -1,0 +1,72 @@
+//! An account, which Belvo repeats in each of its transactions and which is stored once.
+
+use serde_json::{Map, Value, value::RawValue};
+
+use super::{AccountId, Digest, Timestamp};
+
+/// An account as Belvo sends it within its transactions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    id: AccountId,
+    document: Map<String, Value>,
+}
+
+impl Account {
+    /// Reads an account. What has no usable id is none.
+    #[must_use]
+    pub fn parse(account: &RawValue) -> Option<Self> {
+        let document: Map<String, Value> = serde_json::from_str(account.get()).ok()?;
+        let id = AccountId::parse(text(&document, "id")?).ok()?;
+        Some(Self { id, document })
+    }
+
+    /// An account from its stored parts.
+    #[must_use]
+    pub(crate) fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
+        Self { id, document }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> &AccountId {
+        &self.id
+    }
+
+    /// What an unchanged account is known by.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of_object(&self.document)
+    }
+
+    /// What this account is known by at its institution, whichever link brings it: a fingerprint of
+    /// the institution's name and its own id of the account. None where Belvo sent neither or only one.
+    #[must_use]
+    pub(crate) fn identity(&self) -> Option<String> {
+        let institution = self
+            .document
+            .get("institution")?
+            .get("name")?
+            .as_str()
+            .filter(|name| !name.is_empty())?;
+        let id = text(&self.document, "internal_identification").filter(|id| !id.is_empty())?;
+        let mut names = Map::new();
+        names.insert("institution".to_owned(), Value::from(institution));
+        names.insert("account".to_owned(), Value::from(id));
+        Some(hex::encode(Digest::of_object(&names).as_bytes()))
+    }
+
+    /// The account as Belvo sent it.
+    #[must_use]
+    pub fn document(&self) -> &Map<String, Value> {
+        &self.document
+    }
+
+    /// When Belvo read this account from the institution, if it says.
+    #[must_use]
+    pub fn collected_at(&self) -> Option<Timestamp> {
+        text(&self.document, "collected_at").and_then(Timestamp::parse)
+    }
+}
+
+fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    document.get(field)?.as_str()
+}

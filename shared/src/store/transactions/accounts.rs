@@ -1,0 +1,154 @@
+//! A link's accounts, and which links hold the same account of an institution.
+
+use std::collections::HashMap;
+
+use super::{
+    account_item::{account, account_item, balance_item, known_account},
+    observation::Observation,
+    partition::Partition,
+    table::{self, Table, delete_request, put_request},
+};
+use crate::{
+    domain::{Account, AccountId, KnownVersion, LinkId, Resource, Timestamp},
+    store::{
+        StoreError,
+        item::{Item, text, timestamp},
+    },
+};
+
+#[derive(Clone)]
+pub struct Accounts(pub(super) Table);
+
+/// A link that holds an account. The first one of an account is the oldest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    pub since: Timestamp,
+    pub link: LinkId,
+    /// The account's id under this link.
+    pub account: AccountId,
+}
+
+impl Accounts {
+    pub async fn of(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {
+        let items = self.0.items_from(&partition(link), "A#").await?;
+        items
+            .into_iter()
+            .map(|item| account(item).ok_or(StoreError::Corrupt(table::NAME)))
+            .collect()
+    }
+
+    /// What is known of a link's accounts: ids and digests only.
+    pub async fn known(
+        &self,
+        link: &LinkId,
+    ) -> Result<HashMap<AccountId, KnownVersion>, StoreError> {
+        let items = self.0.items_from(&partition(link), "A#").await?;
+        items
+            .iter()
+            .map(|item| known_account(item).ok_or(StoreError::Corrupt(table::NAME)))
+            .collect()
+    }
+
+    /// Writes accounts whole, over earlier versions if there are any, and adds their balances to
+    /// the history of balances.
+    pub async fn put(
+        &self,
+        link: &LinkId,
+        accounts: &[Account],
+        seen: &Observation,
+    ) -> Result<(), StoreError> {
+        let partition = partition(link);
+        // The balances first: an account that is written is known, and would not be written again
+        // after a failure.
+        let balances = accounts
+            .iter()
+            .filter_map(|account| balance_item(&partition, account, seen));
+        self.0.write_all(balances.map(put_request)).await?;
+
+        let accounts = accounts
+            .iter()
+            .map(|account| account_item(&partition, account, seen.at));
+        self.0.write_all(accounts.map(put_request)).await
+    }
+
+    /// Records that a link holds an account. Safe to repeat: the first time counts.
+    pub async fn hold(
+        &self,
+        link: &LinkId,
+        account: &Account,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(key) = holder_key(link, account) else {
+            return Ok(());
+        };
+        self.0
+            .update(key)
+            .update_expression("SET #at = if_not_exists(#at, :at)")
+            .expression_attribute_names("#at", "_stored_at")
+            .expression_attribute_values(":at", text(at.to_string()))
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets that a link holds an account.
+    pub(super) async fn release(&self, link: &LinkId, account: &Account) -> Result<(), StoreError> {
+        match holder_key(link, account) {
+            Some(key) => self.0.write_all(std::iter::once(delete_request(key))).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The links that hold an account, the oldest first.
+    pub async fn holders(&self, account: &Account) -> Result<Vec<Holder>, StoreError> {
+        let Some(identity) = account.identity() else {
+            return Ok(Vec::new());
+        };
+        let items = self
+            .0
+            .query()
+            .key_condition_expression("#link = :held")
+            .expression_attribute_names("#link", "_link")
+            .expression_attribute_values(":held", text(held(&identity)))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<_>, _>>()
+            .await?;
+
+        let mut holders = items
+            .iter()
+            .map(|item| holder(item).ok_or(StoreError::Corrupt(table::NAME)))
+            .collect::<Result<Vec<_>, _>>()?;
+        holders.sort_unstable();
+        Ok(holders)
+    }
+}
+
+/// Accounts and balances stand with the transactions.
+pub(super) fn partition(link: &LinkId) -> Partition {
+    Partition::of(Resource::TRANSACTIONS, link)
+}
+
+fn holder(item: &Item) -> Option<Holder> {
+    let (link, account) = item.get("_item")?.as_s().ok()?.split_once('#')?;
+    Some(Holder {
+        since: timestamp(item, "_stored_at")?,
+        link: LinkId::parse(link).ok()?,
+        account: AccountId::parse(account).ok()?,
+    })
+}
+
+/// The key of the note that a link holds an account, if the institution names it.
+fn holder_key(link: &LinkId, account: &Account) -> Option<Item> {
+    let held = held(&account.identity()?);
+    Some(Item::from([
+        ("_link".to_owned(), text(held)),
+        ("_item".to_owned(), text(format!("{link}#{}", account.id()))),
+    ]))
+}
+
+/// The partition of an account that links hold.
+fn held(identity: &str) -> String {
+    format!("account#{identity}")
+}

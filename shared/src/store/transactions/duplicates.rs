@@ -1,0 +1,136 @@
+//! Transactions that two links have brought. A user who connects a bank again gets a new link, and
+//! every account and transaction gets a new id of Belvo's; what stays are the institution's own
+//! ids: an account is known by its identity ([`Accounts::holders`](super::Accounts::holders)), a
+//! transaction of it by its `internal_identification`.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    partition::Partition,
+    row_item::{duplicate_of, row},
+    rows::{Rows, place},
+    table,
+};
+use crate::{
+    domain::{AccountId, Days, LinkId, RowId, RowRef},
+    store::{
+        StoreError,
+        error::was_written,
+        item::{Item, text},
+    },
+};
+
+/// A stored transaction that may be a duplicate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub id: RowId,
+    /// What it is marked as a duplicate of.
+    pub duplicate_of: Option<RowRef>,
+}
+
+impl Rows {
+    /// The stored transactions of an account on some days, by the institution's ids of them. Ids
+    /// that the account has twice say nothing and are left out, as are deleted rows. Reads the rows
+    /// whole.
+    pub async fn candidates(
+        &self,
+        link: &LinkId,
+        account: &AccountId,
+        days: Days,
+    ) -> Result<HashMap<String, Candidate>, StoreError> {
+        let keys = self.keys(link, account, days).await?;
+        let attributes = [
+            "_item",
+            "_json",
+            "_same_as",
+            "_deleted_at",
+            "internal_identification",
+        ];
+        let mut items = self.table.read_parts(keys, &attributes).await?;
+        items.retain(|item| !item.contains_key("_deleted_at"));
+
+        let mut candidates: HashMap<String, Option<Candidate>> = HashMap::new();
+        for item in items {
+            let duplicate_of = duplicate_of(&item);
+            let row = row(item).ok_or(StoreError::Corrupt(table::NAME))?;
+            let Some(identification) = row.internal_identification() else {
+                continue;
+            };
+            let candidate = Candidate {
+                id: row.id().clone(),
+                duplicate_of,
+            };
+            candidates
+                .entry(identification.to_owned())
+                .and_modify(|known| *known = None)
+                .or_insert(Some(candidate));
+        }
+        Ok(candidates
+            .into_iter()
+            .filter_map(|(identification, candidate)| Some((identification, candidate?)))
+            .collect())
+    }
+
+    /// Which of these rows of other links are stored and not deleted.
+    pub async fn live(&self, rows: HashSet<RowRef>) -> Result<HashSet<RowRef>, StoreError> {
+        let key = |row: &RowRef| self.partition(&row.link).row_key(row.id.as_str());
+        let keys = rows.iter().map(key).collect();
+        let attributes = ["_link", "_item", "_deleted_at"];
+        let mut items = self.table.read_parts(keys, &attributes).await?;
+
+        items.retain(|item| !item.contains_key("_deleted_at"));
+        items
+            .iter()
+            .map(|item| reference(item).ok_or(StoreError::Corrupt(table::NAME)))
+            .collect()
+    }
+
+    /// Marks a row as a duplicate of another link's. Safe to repeat.
+    pub async fn mark(
+        &self,
+        link: &LinkId,
+        id: &RowId,
+        original: &RowRef,
+    ) -> Result<(), StoreError> {
+        let original = format!("{}#{}", original.link, original.id);
+        let outcome = self
+            .table
+            .update(self.partition(link).row_key(id.as_str()))
+            .update_expression("SET #same_as = :same_as")
+            // Without a row, this would make an item of its own.
+            .condition_expression("attribute_exists(#item)")
+            .expression_attribute_names("#same_as", "_same_as")
+            .expression_attribute_names("#item", "_item")
+            .expression_attribute_values(":same_as", text(original))
+            .send()
+            .await;
+        was_written(outcome).map(|_| ())
+    }
+
+    /// The keys of an account's rows on some days.
+    async fn keys(
+        &self,
+        link: &LinkId,
+        account: &AccountId,
+        days: Days,
+    ) -> Result<Vec<Item>, StoreError> {
+        let entries = self.entries(link, days, Some(account), "#by_date", &[]);
+        let mut entries = entries.send();
+        let partition: Partition = self.partition(link);
+        let mut keys = Vec::new();
+        while let Some(entry) = entries.next().await {
+            let (_, id) = place(&entry?).ok_or(StoreError::Corrupt(table::NAME))?;
+            keys.push(partition.row_key(&id));
+        }
+        Ok(keys)
+    }
+}
+
+fn reference(item: &Item) -> Option<RowRef> {
+    let link = item.get("_link")?.as_s().ok()?;
+    let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
+    Some(RowRef {
+        link: LinkId::parse(link).ok()?,
+        id: RowId::parse(id).ok()?,
+    })
+}

@@ -1,0 +1,45 @@
+//! Where the items of a link stand.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    domain::{LinkId, Resource},
+    store::item::{Item, text},
+};
+
+/// The partition of a link's rows of one resource. Accounts and balances stand with the
+/// transactions.
+#[derive(Debug, Clone)]
+pub(super) struct Partition {
+    key: String,
+    pub(super) resource: Resource,
+}
+
+impl Partition {
+    pub(super) fn of(resource: Resource, link: &LinkId) -> Self {
+        let key = match resource {
+            Resource::TRANSACTIONS => link.to_string(),
+            other => format!("{link}/{}", other.name()),
+        };
+        Self { key, resource }
+    }
+
+    /// The value of `_link`.
+    pub(super) fn value(&self) -> AttributeValue {
+        text(&self.key)
+    }
+
+    /// The key of an item.
+    pub(super) fn key(&self, item: impl Into<String>) -> Item {
+        Item::from([
+            ("_link".to_owned(), self.value()),
+            ("_item".to_owned(), text(item)),
+        ])
+    }
+
+    /// The key of a row. Its kind is `T`, of transactions, whatever the resource: the rows of other
+    /// resources came later, and what is stored keeps its name.
+    pub(super) fn row_key(&self, id: &str) -> Item {
+        self.key(format!("T#{id}"))
+    }
+}
