@@ -83,7 +83,7 @@ impl ProblemKind {
     }
 
     #[must_use]
-    pub fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         self.properties().0
     }
 
@@ -183,7 +183,7 @@ impl Problem {
 
     /// Names API Gateway's id of the invocation, by which the log is found.
     #[must_use]
-    pub fn at_gateway(self, gateway_request_id: &str) -> Self {
+    pub(crate) fn at_gateway(self, gateway_request_id: &str) -> Self {
         Self {
             gateway_request_id: Some(gateway_request_id.to_owned()),
             ..self
@@ -212,7 +212,7 @@ impl Problem {
 
     /// The answer to send.
     #[must_use]
-    pub fn into_response(self) -> Response<Body> {
+    pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = http::response(self.status, "application/problem+json", &self);
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert("retry-after", seconds.into());

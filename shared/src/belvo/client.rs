@@ -35,9 +35,9 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Deserialize)]
 pub struct ApiKeys {
     /// User of the Basic authentication.
-    pub secret_id: SecretString,
+    pub(crate) secret_id: SecretString,
     /// Password of the Basic authentication.
-    pub secret_password: SecretString,
+    pub(crate) secret_password: SecretString,
 }
 
 /// Belvo's answer to a retrieval.

@@ -73,7 +73,7 @@ impl Webhook {
     /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented
     /// examples leave out each of the other fields somewhere. A request id that could not be a key
     /// counts as absent: the link says enough.
-    pub fn parse(body: &str) -> Result<Self, WebhookError> {
+    pub(crate) fn parse(body: &str) -> Result<Self, WebhookError> {
         let mut body: Map<String, Value> = serde_json::from_str(body)
             .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
         let webhook_type = required(&body, "webhook_type")?.to_owned();

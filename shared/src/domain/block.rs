@@ -10,7 +10,7 @@ pub struct Block {
     /// Why.
     pub reason: BlockReason,
     /// Since when.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 /// Why nothing is sent to Belvo for a link.

@@ -53,19 +53,19 @@ impl Declared {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTotals {
     /// Which days.
-    pub days: Days,
+    pub(crate) days: Days,
     /// Rows that are not deleted.
     pub transactions: u64,
     /// Of them, those of type `INFLOW`.
-    pub inflow: u64,
+    pub(crate) inflow: u64,
     /// Of them, those of type `OUTFLOW`.
-    pub outflow: u64,
+    pub(crate) outflow: u64,
     /// Day of the oldest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_date: Option<String>,
+    pub(crate) first_date: Option<String>,
     /// Day of the newest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_date: Option<String>,
+    pub(crate) last_date: Option<String>,
 }
 
 impl StoredTotals {
@@ -133,7 +133,7 @@ impl Collection {
     /// Everything that can be compared: the rows fetched with those that Belvo's pages count, and
     /// the rows stored with what the webhook declared.
     #[must_use]
-    pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
+    pub(crate) fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
         let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
         let (Some(declared), Some(stored)) = (declared, &self.stored) else {
             return checks;
@@ -202,13 +202,13 @@ impl Collection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What is compared: `rows_of_pages`, or a field of the webhook.
-    pub what: &'static str,
+    pub(crate) what: &'static str,
     /// What Belvo says.
-    pub belvo: Measure,
+    pub(crate) belvo: Measure,
     /// What was fetched, or is stored.
-    pub ours: Measure,
+    pub(crate) ours: Measure,
     /// What follows. A day that differs stands for at least one row.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
 }
 
 impl Check {

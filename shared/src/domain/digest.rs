@@ -16,7 +16,7 @@ pub struct Digest([u8; 17]);
 impl Digest {
     /// Equal documents have equal digests, whatever the order of their keys.
     #[must_use]
-    pub fn of_object(document: &Map<String, Value>) -> Self {
+    pub(crate) fn of_object(document: &Map<String, Value>) -> Self {
         // One call of the hash over all bytes: a call for each of them costs more than the hash.
         let mut canonical = Vec::with_capacity(USUAL_BYTES);
         append_object(&mut canonical, document);
@@ -27,13 +27,13 @@ impl Digest {
 
     /// Reads a stored digest.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
     /// What is stored.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

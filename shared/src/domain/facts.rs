@@ -125,7 +125,7 @@ impl Step {
     /// What a step at this time writes. Every step may be repeated, and no order of them ends in
     /// another status.
     #[must_use]
-    pub fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
+    pub(crate) fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
         use Write::{Latest, Once, Remove};
 
         match self {

@@ -48,7 +48,7 @@ pub enum Conflict {
 impl Intent {
     /// An intent of which only the time is known.
     #[must_use]
-    pub fn open(since: Timestamp) -> Self {
+    pub(crate) fn open(since: Timestamp) -> Self {
         Self {
             since,
             resolution: Resolution::Open,

@@ -51,22 +51,22 @@ pub struct LinkRecord {
 pub struct Connection {
     /// Belvo's name of the bank, such as `ofmockbank_br_retail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub institution: Option<String>,
+    pub(crate) institution: Option<String>,
     /// `recurrent`, which Belvo refreshes by itself, or `single`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub access_mode: Option<String>,
+    pub(crate) access_mode: Option<String>,
     /// How often Belvo refreshes it: `6h`, `12h`, `24h`, `7d`, `30d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refresh_rate: Option<String>,
+    pub(crate) refresh_rate: Option<String>,
     /// `valid`, `invalid`, `unconfirmed` or `token_required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
+    pub(crate) status: Option<String>,
     /// The registering system's own id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// Belvo's `institution_user_id`: the same for every link of one user to one bank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer: Option<String>,
+    pub(crate) customer: Option<String>,
     /// What Belvo fetched, or fetches, when it was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fetch_resources: Vec<String>,
@@ -92,13 +92,13 @@ pub struct LinkEvent {
 pub struct Consent {
     /// Belvo's id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// When it is to end, in Belvo's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_date: Option<String>,
     /// When a webhook said that it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 /// The end of a link.
@@ -111,10 +111,10 @@ pub struct Deletion {
     pub requested_at: Option<Timestamp>,
     /// Belvo's id of the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<RequestId>,
+    pub(crate) request_id: Option<RequestId>,
     /// When Belvo no longer had the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deleted_at: Option<Timestamp>,
+    pub(crate) deleted_at: Option<Timestamp>,
     /// When its rows were erased here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
@@ -134,7 +134,7 @@ pub enum OnDeletion {
 impl LinkRecord {
     /// A link of which nothing is known.
     #[must_use]
-    pub fn new(id: LinkId) -> Self {
+    pub(crate) fn new(id: LinkId) -> Self {
         Self {
             id,
             connection: Connection::default(),
@@ -346,7 +346,7 @@ impl LinkRecord {
     /// link of which two refresh periods have brought nothing. Belvo's webhook may be lost, or the
     /// bank be shut.
     #[must_use]
-    pub fn stale_at(&self) -> Option<Timestamp> {
+    pub(crate) fn stale_at(&self) -> Option<Timestamp> {
         if let Some(deletion) = &self.deletion {
             let since = match deletion.deleted_at {
                 None => deletion.requested_at?,
@@ -389,7 +389,7 @@ impl Consent {
 impl Deletion {
     /// A deletion of which nothing has happened yet.
     #[must_use]
-    pub fn of(rows: OnDeletion) -> Self {
+    pub(crate) fn of(rows: OnDeletion) -> Self {
         Self {
             rows,
             requested_at: None,

@@ -21,7 +21,7 @@ const CARRIED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// When it began.
-    pub started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     /// All of it.
     days: Days,
     /// Parts that are not fetched yet, the next one last.

@@ -26,7 +26,7 @@ pub enum RetrievalClass {
 
 impl RetrievalClass {
     /// Both classes.
-    pub const ALL: [Self; 2] = [Self::Long, Self::Short];
+    pub(crate) const ALL: [Self; 2] = [Self::Long, Self::Short];
 
     /// The class of a retrieval of these days that is asked for on `today`.
     #[must_use]
@@ -77,7 +77,7 @@ pub struct QuotaHolder(String);
 impl QuotaHolder {
     /// All links of a customer at a bank, by Belvo's `institution_user_id`.
     #[must_use]
-    pub fn customer(institution_user_id: &str) -> Self {
+    pub(crate) fn customer(institution_user_id: &str) -> Self {
         // Hashed, because it outlives the erasure of a link's rows.
         Self(format!(
             "{CUSTOMER}{}",
@@ -134,7 +134,7 @@ impl QuotaMonth {
 
     /// When the next month begins, and the counters with it.
     #[must_use]
-    pub fn ends_at(self) -> Option<Timestamp> {
+    pub(crate) fn ends_at(self) -> Option<Timestamp> {
         let year = if self.month == CalendarMonth::December {
             self.year + 1
         } else {
@@ -153,7 +153,7 @@ pub struct Quota {
     /// Which retrievals.
     pub class: RetrievalClass,
     /// How many there are in a month.
-    pub limit: u32,
+    pub(crate) limit: u32,
     /// How many were sent to Belvo.
     pub used: u32,
     /// How many may still be sent; none after Belvo said so, whatever was counted here.

@@ -44,7 +44,7 @@ pub struct DigestedRow {
     /// The row.
     pub row: Row,
     /// Its fingerprint.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 impl From<Row> for DigestedRow {
@@ -66,11 +66,11 @@ pub struct Plan {
     seen: HashSet<RowId>,
     counted: HashSet<RowId>,
     /// Rows to write that the store does not hold.
-    pub new: u64,
+    pub(crate) new: u64,
     /// Rows to write that differ from the stored ones.
-    pub changed: u64,
+    pub(crate) changed: u64,
     /// Rows to write that were deleted and are returned again.
-    pub revived: u64,
+    pub(crate) revived: u64,
 }
 
 /// What is to be done with a row.
@@ -152,7 +152,7 @@ impl Plan {
 
     /// Rows that the fetch brought in an older version than the one that is stored under a day of
     /// another window, and that so stay there.
-    pub fn kept_elsewhere(&self) -> impl Iterator<Item = &RowId> {
+    pub(crate) fn kept_elsewhere(&self) -> impl Iterator<Item = &RowId> {
         self.elsewhere
             .iter()
             .filter(|(_, written)| !**written)
@@ -161,14 +161,14 @@ impl Plan {
 
     /// Whether the fetch has brought this row.
     #[must_use]
-    pub fn has_seen(&self, id: &RowId) -> bool {
+    pub(crate) fn has_seen(&self, id: &RowId) -> bool {
         self.seen.contains(id)
     }
 
     /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch
     /// was complete.
     #[must_use]
-    pub fn vanished(&self) -> Vec<RowId> {
+    pub(crate) fn vanished(&self) -> Vec<RowId> {
         let gone = |(id, stored): (&RowId, &KnownVersion)| {
             let gone =
                 !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);

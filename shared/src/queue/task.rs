@@ -166,7 +166,7 @@ impl Task {
     }
 
     #[must_use]
-    pub fn kind(&self) -> TaskKind {
+    pub(crate) fn kind(&self) -> TaskKind {
         match self {
             Self::Webhook(_) => TaskKind::Webhook,
             Self::DataReady { .. } => TaskKind::DataReady,
@@ -207,7 +207,7 @@ impl Task {
 
     /// The FIFO group: one per link.
     #[must_use]
-    pub fn group(&self) -> &str {
+    pub(crate) fn group(&self) -> &str {
         self.link().map_or(NO_LINK, LinkId::as_str)
     }
 
@@ -297,7 +297,7 @@ impl TaskKind {
 
     /// The `kind` of a message.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::DataReady => "data_ready",
