@@ -1,35 +1,14 @@
 //! What the HTTP functions need of API Gateway: its id of a call, path parameters, and JSON answers.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use lambda_http::{
     Body, Request, RequestExt, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpRequestContext,
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     request::RequestContext,
-    tracing::{Instrument, error_span},
 };
 use serde::Serialize;
-use tokio::time::timeout;
-
-use crate::problem::Problem;
-
-/// Answers a request by what `handler` returns within `limit`, or by `too_late`. API Gateway's id of
-/// the call is in the problem, and in the span of every line that is logged meanwhile.
-pub async fn answer(
-    request: &Request,
-    limit: Duration,
-    too_late: impl FnOnce() -> Problem,
-    handler: impl Future<Output = Result<Response<Body>, Problem>>,
-) -> Response<Body> {
-    let id = gateway_request_id(request);
-    let span = error_span!("call", gateway.request_id = id);
-    let outcome = timeout(limit, handler.instrument(span)).await;
-
-    outcome
-        .unwrap_or_else(|_elapsed| Err(too_late()))
-        .unwrap_or_else(|problem| problem.at_gateway(&id).into_response())
-}
 
 /// API Gateway's id of the invocation, which its access log and our log lines share. `none` where
 /// there is no gateway.

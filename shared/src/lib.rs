@@ -8,6 +8,7 @@ pub mod belvo;
 pub mod cause;
 pub mod domain;
 pub mod env;
+pub mod handler;
 pub mod http;
 pub mod problem;
 pub mod queue;

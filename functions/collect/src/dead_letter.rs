@@ -8,7 +8,7 @@ use shared::{
     advice::Advice,
     cause::chain,
     domain::{Failure, GAVE_UP},
-    telemetry::event,
+    telemetry::Event,
 };
 use tokio::time::timeout;
 
@@ -49,7 +49,7 @@ async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> boo
         .put(&message.body, &message.group, &reason, message.receives);
     if let Err(error) = put.await {
         tracing::error!(
-            event = event::MESSAGE_NOT_DEAD_LETTERED,
+            event = Event::MessageNotDeadLettered.name(),
             message.id = message.id,
             link.id = message.group,
             cause = %chain(&error),
@@ -59,10 +59,11 @@ async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> boo
     }
 
     tracing::error!(
-        event = event::MESSAGE_DEAD_LETTERED,
+        event = Event::MessageDeadLettered.name(),
         correlation.id = message.correlation_id(),
         message.id = message.id,
         link.id = message.group,
+        task = message.kind(),
         message.receives = message.receives,
         cause = reason,
         "message moved to the dead-letter queue"

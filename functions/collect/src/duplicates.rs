@@ -7,7 +7,7 @@ use lambda_runtime::tracing;
 use shared::{
     domain::{Account, Days, LinkId, RowRef},
     store::{Accounts, Candidate, Holder, Rows},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::CollectError;
@@ -52,7 +52,7 @@ async fn mark_account(
 
     if !marks.is_empty() {
         tracing::info!(
-            event = event::DUPLICATES_MARKED,
+            event = Event::DuplicatesMarked.name(),
             link.id = link.as_str(),
             links = held.len(),
             rows = marks.len(),

@@ -8,7 +8,7 @@ use shared::{
     domain::{Failure, LinkId, RequestId, Resource, Retrieval, Timestamp},
     queue::{Delivery, Task},
     store::{Control, LoggedWebhook, Recorded, StoreError, WebhookLog},
-    telemetry::event,
+    telemetry::Event,
 };
 
 /// What rows were asked for by.
@@ -56,7 +56,7 @@ pub(crate) async fn fail(
         (None, None) => origin.link.as_str(),
     };
     tracing::warn!(
-        event = event::RETRIEVAL_FAILED,
+        event = Event::RetrievalFailed.name(),
         correlation.id = correlation_id,
         link.id = origin.link.as_str(),
         failure.code = failure.code,
@@ -91,7 +91,7 @@ pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Fail
     for request in &task.requests() {
         if let Err(error) = fail(control, origin, Some(request), failure).await {
             tracing::error!(
-                event = event::REQUEST_NOT_FAILED,
+                event = Event::RequestNotFailed.name(),
                 correlation.id = request.as_str(),
                 cause = %chain(&error),
                 "the request of a dead-lettered message was not ended"
@@ -125,7 +125,7 @@ pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result
     log.keep(&logged).await?;
 
     tracing::info!(
-        event = event::WEBHOOK_LOGGED,
+        event = Event::WebhookLogged.name(),
         correlation.id = delivery.correlation_id,
         link.id = webhook.link.as_str(),
         webhook.r#type = webhook_type,

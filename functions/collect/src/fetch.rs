@@ -11,7 +11,7 @@ use shared::{
         AccountId, Part, Plan, Progress, RequestId, Row, RowError, RowId, RowQuery, Timestamp,
     },
     store::{Accounts as AccountStore, Observation, Rows},
-    telemetry::event,
+    telemetry::Event,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -242,7 +242,7 @@ impl Fetch<'_> {
             match self.parse_row(accounts, row) {
                 Ok(row) => rows.push(row),
                 Err(error) => tracing::error!(
-                    event = event::ROW_LEFT_OUT,
+                    event = Event::RowLeftOut.name(),
                     link.id = self.query.link.as_str(),
                     cause = %error,
                     "row left out"

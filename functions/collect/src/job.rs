@@ -11,7 +11,7 @@ use shared::{
     },
     queue::{Continuation, Coverage, Task},
     store::Control,
-    telemetry::event,
+    telemetry::Event,
 };
 use tokio::time::Instant;
 
@@ -154,7 +154,7 @@ impl Job {
             error => Some(app.retry_policy.wait(error.advice(), 1).as_secs()),
         };
         tracing::info!(
-            event = event::COLLECTION_CONTINUED,
+            event = Event::CollectionContinued.name(),
             correlation.id = first.correlation_id(),
             link.id = self.query.link.as_str(),
             parts = progress.parts,
@@ -252,7 +252,7 @@ impl Job {
         let finished_at = collection.finished_at;
         let verdict = collection.verdict(declared);
         tracing::info!(
-            event = event::ROWS_COLLECTED,
+            event = Event::RowsCollected.name(),
             correlation.id = waiter.correlation_id(),
             link.id = self.query.link.as_str(),
             pages = collection.pages,

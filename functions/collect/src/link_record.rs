@@ -6,7 +6,7 @@ use shared::{
     domain::{LinkEvent, LinkId, LinkRecord, Timestamp},
     queue::Delivery,
     store::{Links, TransactionsTable},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::{App, CollectError};
@@ -113,7 +113,7 @@ impl LinkKeeper<'_> {
     /// Asks Belvo again to delete a link: the first time may never have reached it.
     pub(crate) async fn delete_again(&self, link: &LinkId) -> Result<(), CollectError> {
         tracing::warn!(
-            event = event::DELETION_UNCONFIRMED,
+            event = Event::DeletionUnconfirmed.name(),
             link.id = link.as_str(),
             "the deletion was not confirmed; asking Belvo again"
         );
@@ -161,7 +161,7 @@ impl LinkKeeper<'_> {
                 .await?;
         }
         tracing::info!(
-            event = event::LINK_DELETED,
+            event = Event::LinkDeleted.name(),
             link.id = link.as_str(),
             erased,
             "link deleted"

@@ -17,6 +17,14 @@ pub(crate) struct Received {
 }
 
 impl Received {
+    /// The kind of its task, for the log.
+    pub(crate) fn kind(&self) -> &'static str {
+        match &self.task {
+            Ok(task) => task.kind().name(),
+            Err(_) => "unreadable",
+        }
+    }
+
     pub(crate) fn correlation_id(&self) -> &str {
         match &self.task {
             Ok(task) => task.correlation_id(),

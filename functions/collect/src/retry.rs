@@ -8,7 +8,7 @@ use shared::{
     advice::{Advice, FIRST_RETRY},
     cause::chain,
     queue::Queue,
-    telemetry::event,
+    telemetry::Event,
 };
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -75,10 +75,11 @@ fn log(message: &Received, messages: usize, error: &CollectError, wait: Duration
     let cause = chain(error).to_string();
     if error.may_pass() {
         tracing::warn!(
-            event = event::MESSAGE_RETRIED,
+            event = Event::MessageRetried.name(),
             correlation.id = message.correlation_id(),
             link.id = message.group,
             message.id = message.id,
+            task = message.kind(),
             message.receives = message.receives,
             messages,
             wait_s,
@@ -87,10 +88,11 @@ fn log(message: &Received, messages: usize, error: &CollectError, wait: Duration
         );
     } else {
         tracing::error!(
-            event = event::MESSAGE_NEEDS_OPERATOR,
+            event = Event::MessageNeedsOperator.name(),
             correlation.id = message.correlation_id(),
             link.id = message.group,
             message.id = message.id,
+            task = message.kind(),
             message.receives = message.receives,
             messages,
             wait_s,
@@ -109,7 +111,7 @@ async fn set_delay(queue: &Queue, message: &Received, wait: Duration) {
         Err(_elapsed) => "no answer in time".to_owned(),
     };
     tracing::warn!(
-        event = event::RETRY_DELAY_NOT_SET,
+        event = Event::RetryDelayNotSet.name(),
         message.id = message.id,
         cause,
         "could not set the retry delay; falling back to the visibility timeout"

@@ -6,7 +6,7 @@ use shared::{
     domain::{Deadlines, LinkRecord, RequestRecord, SweepDecision, Timestamp},
     queue::{Queue, Task},
     store::{Control, Requests},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::CollectError;
@@ -30,7 +30,7 @@ async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectErro
     let (stale, unreadable) = control.links.stale(now, AT_ONCE).await?;
     if unreadable > 0 {
         tracing::error!(
-            event = event::STALE_UNREADABLE,
+            event = Event::StaleUnreadable.name(),
             links = unreadable,
             "the records of stale links cannot be read"
         );
@@ -38,7 +38,7 @@ async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectErro
 
     for record in stale {
         tracing::warn!(
-            event = event::LINK_STALE,
+            event = Event::LinkStale.name(),
             link.id = record.id.as_str(),
             last_seen_at = record.last_seen_at.map(|at| at.to_string()),
             "no webhook has come for the link"
@@ -65,7 +65,7 @@ async fn overdue_requests(
     let (overdue, unreadable) = requests.overdue(now, AT_ONCE).await?;
     if unreadable > 0 {
         tracing::error!(
-            event = event::OVERDUE_UNREADABLE,
+            event = Event::OverdueUnreadable.name(),
             requests = unreadable,
             "the records of overdue requests cannot be read"
         );
@@ -91,7 +91,7 @@ fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
     let oldest_s = issued_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     let oldest_percent = oldest_s * 100 / u64::from(deadlines.expires_s.max(1));
     tracing::info!(
-        event = event::OVERDUE_REQUESTS,
+        event = Event::OverdueRequests.name(),
         requests = overdue.len(),
         oldest_s,
         oldest_percent,
@@ -105,7 +105,7 @@ async fn expire(
     now: Timestamp,
 ) -> Result<(), CollectError> {
     tracing::error!(
-        event = event::REQUEST_NEVER_CHECKED,
+        event = Event::RequestNeverChecked.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),
         expired = true,

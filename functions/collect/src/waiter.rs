@@ -8,7 +8,7 @@ use shared::{
     },
     queue::Trigger,
     store::{Requests, StoreError},
-    telemetry::event,
+    telemetry::Event,
 };
 
 pub(crate) struct Waiter {
@@ -120,7 +120,7 @@ impl Waiter {
         }
         if let Err(error) = requests.continued(&record.id, Timestamp::now()).await {
             tracing::warn!(
-                event = event::REQUEST_NOT_SHOWN_COLLECTING,
+                event = Event::RequestNotShownCollecting.name(),
                 correlation.id = record.id.as_str(),
                 cause = %chain(&error),
                 "the request is not shown as collecting"
@@ -132,7 +132,7 @@ impl Waiter {
 /// The line that the metric of expired requests is made of (template.yaml).
 fn log_unanswered(record: &RequestRecord, expired: bool) {
     tracing::warn!(
-        event = event::REQUEST_UNANSWERED,
+        event = Event::RequestUnanswered.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),
         age_s = record.facts().age_s(Timestamp::now()),

@@ -15,10 +15,10 @@ use lambda_http::{Body, Request, Response, tracing};
 use shared::{
     cause::chain,
     domain::{Limits, Resource},
-    http,
+    handler, http,
     problem::Problem,
     store::{Control, StoreError, TransactionsTable},
-    telemetry::event,
+    telemetry::Event,
 };
 
 pub use config::Config;
@@ -37,7 +37,7 @@ pub struct App {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late =
         || Problem::unavailable("The store did not answer in time. Try again.").retry_after(1);
-    http::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await
+    handler::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await
 }
 
 async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
@@ -66,7 +66,7 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
 #[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]
 fn unavailable(error: StoreError) -> Problem {
     tracing::error!(
-        event = event::STORE_UNREADABLE,
+        event = Event::StoreUnreadable.name(),
         cause = %chain(&error),
         "the store cannot be read"
     );

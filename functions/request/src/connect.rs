@@ -13,7 +13,7 @@ use shared::{
     http,
     problem::Problem,
     secret::ExposeSecret,
-    telemetry::event,
+    telemetry::Event,
 };
 use url::Url;
 
@@ -45,7 +45,7 @@ pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>,
         WidgetAim::Update(link) => (None, Some(link)),
     };
     tracing::info!(
-        event = event::WIDGET_TOKEN_MINTED,
+        event = Event::WidgetTokenMinted.name(),
         link.id = link.map(LinkId::as_str),
         "widget token minted"
     );

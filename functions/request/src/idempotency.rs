@@ -7,7 +7,7 @@ use shared::{
     domain::RequestId,
     problem::{Problem, ProblemKind},
     store::{IdempotencyKeys, KeyState},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::{problems, retrieval_request::RetrievalRequest};
@@ -62,7 +62,7 @@ pub(crate) async fn once(
     if let Err(error) = recorded {
         // The intent still keeps an equal retrieval from being sent twice.
         tracing::warn!(
-            event = event::ANSWER_NOT_RECORDED,
+            event = Event::AnswerNotRecorded.name(),
             cause = %chain(&error),
             "the answer to the Idempotency-Key was not recorded"
         );

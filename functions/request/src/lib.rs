@@ -16,7 +16,9 @@ mod retrieve;
 use std::time::Duration;
 
 use lambda_http::{Body, Request, Response};
-use shared::{belvo::Client, domain::Limits, http, problem::Problem, queue::Queue, store::Control};
+use shared::{
+    belvo::Client, domain::Limits, handler, http, problem::Problem, queue::Queue, store::Control,
+};
 use url::Url;
 
 pub use config::Config;
@@ -46,7 +48,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         Some(RETRIEVE) => problems::unconfirmed(),
         _ => Problem::unavailable("It took too long. The call is safe to repeat.").retry_after(1),
     };
-    http::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await
+    handler::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await
 }
 
 async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> {

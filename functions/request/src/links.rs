@@ -14,7 +14,7 @@ use shared::{
     problem::{Problem, ProblemKind},
     queue::Task,
     store::{Quotas, StoreError},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::{
@@ -50,7 +50,7 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     }
 
     tracing::info!(
-        event = event::LINK_REGISTERED,
+        event = Event::LinkRegistered.name(),
         link.id = link.as_str(),
         is_new,
         blocked = record.block().is_some(),
@@ -83,7 +83,7 @@ async fn connection(app: &App, link: &LinkId, external_id: &str) -> Result<Conne
 async fn count_what_belvo_fetched(quotas: &Quotas, record: &LinkRecord, at: Timestamp) {
     if let Err(error) = count(quotas, record, at).await {
         tracing::warn!(
-            event = event::QUOTA_NOT_COUNTED,
+            event = Event::QuotaNotCounted.name(),
             link.id = record.id.as_str(),
             cause = %chain(&error),
             "the retrieval that created the link was not counted"
@@ -148,7 +148,7 @@ pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body
 
     let rows = record.deletion.map_or(rows, |deletion| deletion.rows);
     tracing::info!(
-        event = event::LINK_DELETION_REQUESTED,
+        event = Event::LinkDeletionRequested.name(),
         link.id = link.as_str(),
         ?rows,
         "link is being deleted"
@@ -171,7 +171,7 @@ async fn record_acceptance(app: &App, link: &LinkId, id: &RequestId) {
     let accepted = |known: LinkRecord| known.deletion_accepted(id);
     if let Err(error) = app.control.links.change(link, accepted).await {
         tracing::warn!(
-            event = event::DELETION_NOT_RECORDED,
+            event = Event::DeletionNotRecorded.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
             "Belvo's id of the deletion was not recorded"
@@ -183,7 +183,7 @@ async fn queue_end(app: &App, link: &LinkId) -> Result<(), Problem> {
     let task = Task::LinkGone { link: link.clone() };
     app.queue.send(&task).await.map_err(|error| {
         tracing::error!(
-            event = event::LINK_GONE_NOT_QUEUED,
+            event = Event::LinkGoneNotQueued.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
             "Belvo no longer has the link, but its end could not be queued"
@@ -207,7 +207,7 @@ async fn revert(app: &App, link: &LinkId, before: Option<&Deletion>, requested: 
     };
     if let Err(error) = app.control.links.change(link, restore).await {
         tracing::warn!(
-            event = event::DELETION_NOT_REVERTED,
+            event = Event::DeletionNotReverted.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
             "the refused deletion was not reverted"

@@ -8,7 +8,7 @@ use shared::{
     domain::{Block, LinkId, Timestamp},
     problem::{Problem, ProblemKind},
     store::StoreError,
-    telemetry::event,
+    telemetry::Event,
 };
 
 /// A retrieval that was not issued. The caller is told above all whether asking again may cost a
@@ -55,14 +55,14 @@ fn log(error: &BelvoError, link: Option<&LinkId>) {
     let link = link.map(LinkId::as_str);
     if error.advice() == Advice::Alarm {
         tracing::error!(
-            event = event::BELVO_UNUSABLE,
+            event = Event::BelvoUnusable.name(),
             link.id = link,
             cause,
             "Belvo cannot be used"
         );
     } else {
         tracing::warn!(
-            event = event::BELVO_CALL_FAILED,
+            event = Event::BelvoCallFailed.name(),
             link.id = link,
             cause,
             "the call to Belvo failed"
@@ -98,7 +98,7 @@ fn later(error: &BelvoError) -> Problem {
 /// The store failed before anything was sent to Belvo.
 pub(crate) fn unrecorded(error: &StoreError) -> Problem {
     tracing::error!(
-        event = event::REQUEST_NOT_PROCESSED,
+        event = Event::RequestNotProcessed.name(),
         cause = %chain(error),
         "the request could not be recorded, so it was not processed"
     );

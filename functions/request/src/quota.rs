@@ -8,7 +8,7 @@ use shared::{
     domain::{Limits, Quota, QuotaHolder},
     problem::{Problem, ProblemKind},
     store::{Quotas, Reservation},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::{problems, retrieval_request::RetrievalRequest};
@@ -58,7 +58,7 @@ pub(crate) async fn settle(
     };
     if let Err(error) = outcome {
         tracing::warn!(
-            event = event::QUOTA_NOT_CORRECTED,
+            event = Event::QuotaNotCorrected.name(),
             link.id = asked.retrieval.link.as_str(),
             cause = %chain(&error),
             "the count of retrievals was not corrected"

@@ -14,7 +14,7 @@ use shared::{
     problem::Problem,
     queue::Task,
     store::IntentOutcome,
-    telemetry::event,
+    telemetry::Event,
 };
 
 use crate::{App, body, idempotency, problems, quota, retrieval_request::RetrievalRequest};
@@ -105,7 +105,7 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
     };
     if let Err(error) = app.queue.send(&task).await {
         tracing::error!(
-            event = event::DATA_READY_NOT_QUEUED,
+            event = Event::DataReadyNotQueued.name(),
             correlation.id = request.as_str(),
             cause = %chain(&error),
             "Belvo answered with the data, but its collection could not be queued"
@@ -120,7 +120,7 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
 /// webhook, which makes up for it, or its time.
 async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     tracing::info!(
-        event = event::RETRIEVAL_ISSUED,
+        event = Event::RetrievalIssued.name(),
         correlation.id = id.as_str(),
         link.id = asked.retrieval.link.as_str(),
         resource = asked.retrieval.resource.name(),
@@ -137,7 +137,7 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     };
     if let Err(error) = recorded.await {
         tracing::error!(
-            event = event::RETRIEVAL_NOT_RECORDED,
+            event = Event::RetrievalNotRecorded.name(),
             correlation.id = id.as_str(),
             cause = %chain(&error),
             "retrieval issued but not recorded"
@@ -162,7 +162,7 @@ async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
     let refused = |known: LinkRecord| known.refused(code, asked.at);
     if let Err(error) = app.control.links.change(link, refused).await {
         tracing::warn!(
-            event = event::REFUSAL_NOT_RECORDED,
+            event = Event::RefusalNotRecorded.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
             "what the refusal says of the link was not recorded"
@@ -175,7 +175,7 @@ async fn withdraw(app: &App, asked: &RetrievalRequest) {
     let withdrawn = app.control.intents.withdraw(&asked.retrieval, asked.at);
     if let Err(error) = withdrawn.await {
         tracing::warn!(
-            event = event::INTENT_NOT_WITHDRAWN,
+            event = Event::IntentNotWithdrawn.name(),
             link.id = asked.retrieval.link.as_str(),
             cause = %chain(&error),
             "the intent was not withdrawn; an equal request is refused for half an hour"

@@ -16,11 +16,11 @@ use shared::{
     belvo::mentioned_request_id,
     cause::chain,
     domain::Timestamp,
-    http,
+    handler, http,
     problem::{Problem, ProblemKind},
     queue::{Delivery, Queue, Task},
     secret::{self, CachedSecret, SecretError, SecretString},
-    telemetry::event,
+    telemetry::Event,
 };
 
 pub use config::Config;
@@ -69,12 +69,12 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
         let body = json!({ "delivery_id": delivery_id });
         Ok(http::json(app.ack_status, &body))
     };
-    http::answer(&request, TIME_TO_ANSWER, too_late, received).await
+    handler::answer(&request, TIME_TO_ANSWER, too_late, received).await
 }
 
 fn log_refusal(problem: &Problem) {
     tracing::warn!(
-        event = event::WEBHOOK_REFUSED,
+        event = Event::WebhookRefused.name(),
         http.status = problem.status(),
         problem = problem.kind().name(),
         "webhook refused"
@@ -129,7 +129,7 @@ async fn authenticate(app: &App, request: &Request) -> Result<(), Problem> {
 #[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]
 fn unauthenticated(error: SecretError) -> Problem {
     tracing::error!(
-        event = event::SECRET_UNREADABLE,
+        event = Event::SecretUnreadable.name(),
         cause = %chain(&error),
         "the webhook secret cannot be read"
     );
@@ -160,7 +160,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
     let webhook = &delivery.webhook;
     if let Err(error) = app.queue.send(&Task::Webhook(delivery.clone())).await {
         tracing::error!(
-            event = event::WEBHOOK_NOT_QUEUED,
+            event = Event::WebhookNotQueued.name(),
             correlation.id = delivery.correlation_id,
             cause = %chain(&error),
             "the webhook was not queued"
@@ -171,7 +171,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
         );
     }
     tracing::info!(
-        event = event::WEBHOOK_QUEUED,
+        event = Event::WebhookQueued.name(),
         correlation.id = delivery.correlation_id,
         delivery.id = delivery.id,
         link.id = webhook.link.as_str(),

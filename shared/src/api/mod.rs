@@ -3,5 +3,4 @@
 mod block;
 mod link;
 
-pub use block::BlockView;
-pub use link::LinkView;
+pub use self::{block::BlockView, link::LinkView};

@@ -9,13 +9,15 @@ mod webhook;
 mod widget;
 mod wire;
 
-pub use client::{ApiKeys, Client, RetrievalOutcome};
-pub use error::{BelvoError, NO_RETRIEVAL_LEFT};
-pub use links::LinkDeletion;
-pub use pace::Pace;
-pub(crate) use webhook::json_fault;
-pub use webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id};
-pub use widget::{
-    Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,
+pub use self::{
+    client::{ApiKeys, Client, RetrievalOutcome},
+    error::{BelvoError, NO_RETRIEVAL_LEFT},
+    links::LinkDeletion,
+    pace::Pace,
+    webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id},
+    widget::{
+        Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,
+    },
+    wire::{NextPage, Page},
 };
-pub use wire::{NextPage, Page};
+pub(crate) use webhook::json_fault;

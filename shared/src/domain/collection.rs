@@ -42,7 +42,7 @@ impl Declared {
         }
         let named = named.map(|(first, last)| Days::between(first, last));
         match (asked.map(|window| Days::from(*window)), named) {
-            (Some(asked), Some(named)) => asked.covers(&named).then_some(asked),
+            (Some(asked), Some(named)) => asked.covers(named).then_some(asked),
             (Some(asked), None) => Some(asked),
             (None, named) => Some(named.unwrap_or(fetched)),
         }

@@ -57,19 +57,19 @@ impl Days {
 
     /// The first day, `YYYY-MM-DD`, if it is bounded.
     #[must_use]
-    pub(crate) fn first(&self) -> Option<String> {
+    pub(crate) fn first(self) -> Option<String> {
         self.from.map(iso_date::format)
     }
 
     /// The last day, `YYYY-MM-DD`, if it is bounded.
     #[must_use]
-    pub(crate) fn last(&self) -> Option<String> {
+    pub(crate) fn last(self) -> Option<String> {
         self.to.map(iso_date::format)
     }
 
     /// Whether every row of the other span is one of this.
     #[must_use]
-    pub(crate) fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(self, other: Self) -> bool {
         let starts = self
             .from
             .is_none_or(|from| other.from.is_some_and(|day| from <= day));

@@ -21,22 +21,24 @@ mod row;
 mod timestamp;
 mod window;
 
-pub use account::Account;
-pub use block::{Block, BlockReason};
-pub use collection::{Check, Collection, Declared, Measure, StoredTotals, Verdict};
-pub use days::Days;
-pub use digest::Digest;
-pub use facts::{Fact, Facts, Status, Step, Write};
-pub use id::{AccountId, IdError, LinkId, RequestId, RowId};
-pub use intent::{Conflict, Intent, Resolution, SENDING_S, UNKNOWN_S};
-pub use link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion};
-pub use overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision};
-pub use progress::{Part, Progress};
-pub use quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass};
-pub use reconcile::{Changes, DigestedRow, KnownVersion, Plan};
-pub use request::{Failure, GAVE_UP, RequestRecord};
-pub use resource::{Dates, Direction, RESOURCES, Resource};
-pub use retrieval::{Retrieval, RowQuery};
-pub use row::{Row, RowError, RowRef};
-pub use timestamp::Timestamp;
-pub use window::{Window, WindowError, parse_date};
+pub use self::{
+    account::Account,
+    block::{Block, BlockReason},
+    collection::{Check, Collection, Declared, Measure, StoredTotals, Verdict},
+    days::Days,
+    digest::Digest,
+    facts::{Fact, Facts, Status, Step, Write},
+    id::{AccountId, IdError, LinkId, RequestId, RowId},
+    intent::{Conflict, Intent, Resolution, SENDING_S, UNKNOWN_S},
+    link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
+    overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
+    progress::{Part, Progress},
+    quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass},
+    reconcile::{Changes, DigestedRow, KnownVersion, Plan},
+    request::{Failure, GAVE_UP, RequestRecord},
+    resource::{Dates, Direction, RESOURCES, Resource},
+    retrieval::{Retrieval, RowQuery},
+    row::{Row, RowError, RowRef},
+    timestamp::Timestamp,
+    window::{Window, WindowError, parse_date},
+};

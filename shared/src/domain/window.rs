@@ -58,13 +58,13 @@ impl Window {
 
     /// The first day.
     #[must_use]
-    pub(crate) fn from(&self) -> String {
+    pub(crate) fn from(self) -> String {
         iso_date::format(self.from)
     }
 
     /// The last day.
     #[must_use]
-    pub(crate) fn to(&self) -> String {
+    pub(crate) fn to(self) -> String {
         iso_date::format(self.to)
     }
 

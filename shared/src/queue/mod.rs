@@ -4,5 +4,7 @@
 mod sqs;
 mod task;
 
-pub use sqs::{DeadLetters, Queue, QueueError};
-pub use task::{Continuation, Coverage, Delivery, Task, TaskError, TaskKind, Trigger};
+pub use self::{
+    sqs::{DeadLetters, Queue, QueueError},
+    task::{Continuation, Coverage, Delivery, Task, TaskError, TaskKind, Trigger},
+};

@@ -166,7 +166,7 @@ impl Task {
     }
 
     #[must_use]
-    pub(crate) fn kind(&self) -> TaskKind {
+    pub fn kind(&self) -> TaskKind {
         match self {
             Self::Webhook(_) => TaskKind::Webhook,
             Self::DataReady { .. } => TaskKind::DataReady,
@@ -297,7 +297,7 @@ impl TaskKind {
 
     /// The `kind` of a message.
     #[must_use]
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Webhook => "webhook",
             Self::DataReady => "data_ready",

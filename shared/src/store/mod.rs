@@ -16,16 +16,18 @@ mod table;
 mod transactions;
 mod webhook_log;
 
-pub use control::Control;
-pub use cursor::{Cursor, CursorError};
-pub use error::StoreError;
-pub use idempotency_keys::{IdempotencyKeys, KeyState};
-pub use intents::{IntentOutcome, Intents, Unconfirmed};
-pub use links::Links;
-pub use quotas::{Quotas, Reservation};
-pub use requests::{Notified, Recorded, Requests};
-pub use transactions::{
-    Accounts, Balance, Candidate, Filter, Holder, Listed, Observation, Rows, TransactionsTable,
-    Version,
+pub use self::{
+    control::Control,
+    cursor::{Cursor, CursorError},
+    error::StoreError,
+    idempotency_keys::{IdempotencyKeys, KeyState},
+    intents::{IntentOutcome, Intents, Unconfirmed},
+    links::Links,
+    quotas::{Quotas, Reservation},
+    requests::{Notified, Recorded, Requests},
+    transactions::{
+        Accounts, Balance, Candidate, Filter, Holder, Listed, Observation, Rows, TransactionsTable,
+        Version,
+    },
+    webhook_log::{LoggedWebhook, WebhookLog},
 };
-pub use webhook_log::{LoggedWebhook, WebhookLog};

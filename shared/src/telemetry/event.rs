@@ -1,57 +1,114 @@
-//! The field `event` of log lines: what happened, for metric filters, the console and tests. The
-//! message beside it is for people and may change; these names may not.
+//! What happened, as log lines name it in their field `event`: for metric filters, the console and
+//! tests. The message beside it is for people and may change; these names may not.
 
-pub const ANSWER_NOT_RECORDED: &str = "answer_not_recorded";
-pub const BELVO_CALL_FAILED: &str = "belvo_call_failed";
-pub const BELVO_UNUSABLE: &str = "belvo_unusable";
-pub const COLLECTION_CONTINUED: &str = "collection_continued";
-pub const DATA_READY_NOT_QUEUED: &str = "data_ready_not_queued";
-pub const DELETION_NOT_RECORDED: &str = "deletion_not_recorded";
-pub const DELETION_NOT_REVERTED: &str = "deletion_not_reverted";
-pub const DELETION_UNCONFIRMED: &str = "deletion_unconfirmed";
-pub const DUPLICATES_MARKED: &str = "duplicates_marked";
-pub const INTENT_NOT_WITHDRAWN: &str = "intent_not_withdrawn";
-pub const LINK_DELETED: &str = "link_deleted";
-pub const LINK_DELETION_REQUESTED: &str = "link_deletion_requested";
-pub const LINK_GONE_NOT_QUEUED: &str = "link_gone_not_queued";
-pub const LINK_REGISTERED: &str = "link_registered";
-pub const LINK_STALE: &str = "link_stale";
-pub const MESSAGE_DEAD_LETTERED: &str = "message_dead_lettered";
-pub const MESSAGE_NOT_DEAD_LETTERED: &str = "message_not_dead_lettered";
-pub const MESSAGE_NEEDS_OPERATOR: &str = "message_needs_operator";
-pub const MESSAGE_RETRIED: &str = "message_retried";
-pub const OVERDUE_REQUESTS: &str = "overdue_requests";
-pub const OVERDUE_UNREADABLE: &str = "overdue_unreadable";
-pub const QUOTA_NOT_CORRECTED: &str = "quota_not_corrected";
-pub const QUOTA_NOT_COUNTED: &str = "quota_not_counted";
-pub const REFUSAL_NOT_RECORDED: &str = "refusal_not_recorded";
-pub const REQUEST_NEVER_CHECKED: &str = "request_never_checked";
-pub const REQUEST_NOT_FAILED: &str = "request_not_failed";
-pub const REQUEST_NOT_PROCESSED: &str = "request_not_processed";
-pub const REQUEST_NOT_SHOWN_COLLECTING: &str = "request_not_shown_collecting";
-pub const REQUEST_OF_ANOTHER_LINK: &str = "request_of_another_link";
-pub const REQUEST_UNANSWERED: &str = "request_unanswered";
-pub const RETRIEVAL_FAILED: &str = "retrieval_failed";
-pub const RETRIEVAL_ISSUED: &str = "retrieval_issued";
-pub const RETRIEVAL_NOT_RECORDED: &str = "retrieval_not_recorded";
-pub const RETRY_DELAY_NOT_SET: &str = "retry_delay_not_set";
-pub const ROW_LEFT_OUT: &str = "row_left_out";
-pub const ROWS_COLLECTED: &str = "rows_collected";
-pub const SECRET_UNREADABLE: &str = "secret_unreadable";
-pub const STALE_UNREADABLE: &str = "stale_unreadable";
-pub const STORE_UNREADABLE: &str = "store_unreadable";
-pub const WEBHOOK_LOGGED: &str = "webhook_logged";
-pub const WEBHOOK_NOT_QUEUED: &str = "webhook_not_queued";
-pub const WEBHOOK_QUEUED: &str = "webhook_queued";
-pub const WEBHOOK_REFUSED: &str = "webhook_refused";
-pub const WIDGET_TOKEN_MINTED: &str = "widget_token_minted";
+/// The event of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    AnswerNotRecorded,
+    BelvoCallFailed,
+    BelvoUnusable,
+    CollectionContinued,
+    DataReadyNotQueued,
+    DeletionNotRecorded,
+    DeletionNotReverted,
+    DeletionUnconfirmed,
+    DuplicatesMarked,
+    IntentNotWithdrawn,
+    LinkDeleted,
+    LinkDeletionRequested,
+    LinkGoneNotQueued,
+    LinkRegistered,
+    LinkStale,
+    MessageDeadLettered,
+    MessageNotDeadLettered,
+    MessageNeedsOperator,
+    MessageRetried,
+    OverdueRequests,
+    OverdueUnreadable,
+    QuotaNotCorrected,
+    QuotaNotCounted,
+    RefusalNotRecorded,
+    RequestNeverChecked,
+    RequestNotFailed,
+    RequestNotProcessed,
+    RequestNotShownCollecting,
+    RequestOfAnotherLink,
+    RequestUnanswered,
+    RetrievalFailed,
+    RetrievalIssued,
+    RetrievalNotRecorded,
+    RetryDelayNotSet,
+    RowLeftOut,
+    RowsCollected,
+    SecretUnreadable,
+    StaleUnreadable,
+    StoreUnreadable,
+    WebhookLogged,
+    WebhookNotQueued,
+    WebhookQueued,
+    WebhookRefused,
+    WidgetTokenMinted,
+}
+
+impl Event {
+    /// The value of the field `event`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AnswerNotRecorded => "answer_not_recorded",
+            Self::BelvoCallFailed => "belvo_call_failed",
+            Self::BelvoUnusable => "belvo_unusable",
+            Self::CollectionContinued => "collection_continued",
+            Self::DataReadyNotQueued => "data_ready_not_queued",
+            Self::DeletionNotRecorded => "deletion_not_recorded",
+            Self::DeletionNotReverted => "deletion_not_reverted",
+            Self::DeletionUnconfirmed => "deletion_unconfirmed",
+            Self::DuplicatesMarked => "duplicates_marked",
+            Self::IntentNotWithdrawn => "intent_not_withdrawn",
+            Self::LinkDeleted => "link_deleted",
+            Self::LinkDeletionRequested => "link_deletion_requested",
+            Self::LinkGoneNotQueued => "link_gone_not_queued",
+            Self::LinkRegistered => "link_registered",
+            Self::LinkStale => "link_stale",
+            Self::MessageDeadLettered => "message_dead_lettered",
+            Self::MessageNotDeadLettered => "message_not_dead_lettered",
+            Self::MessageNeedsOperator => "message_needs_operator",
+            Self::MessageRetried => "message_retried",
+            Self::OverdueRequests => "overdue_requests",
+            Self::OverdueUnreadable => "overdue_unreadable",
+            Self::QuotaNotCorrected => "quota_not_corrected",
+            Self::QuotaNotCounted => "quota_not_counted",
+            Self::RefusalNotRecorded => "refusal_not_recorded",
+            Self::RequestNeverChecked => "request_never_checked",
+            Self::RequestNotFailed => "request_not_failed",
+            Self::RequestNotProcessed => "request_not_processed",
+            Self::RequestNotShownCollecting => "request_not_shown_collecting",
+            Self::RequestOfAnotherLink => "request_of_another_link",
+            Self::RequestUnanswered => "request_unanswered",
+            Self::RetrievalFailed => "retrieval_failed",
+            Self::RetrievalIssued => "retrieval_issued",
+            Self::RetrievalNotRecorded => "retrieval_not_recorded",
+            Self::RetryDelayNotSet => "retry_delay_not_set",
+            Self::RowLeftOut => "row_left_out",
+            Self::RowsCollected => "rows_collected",
+            Self::SecretUnreadable => "secret_unreadable",
+            Self::StaleUnreadable => "stale_unreadable",
+            Self::StoreUnreadable => "store_unreadable",
+            Self::WebhookLogged => "webhook_logged",
+            Self::WebhookNotQueued => "webhook_not_queued",
+            Self::WebhookQueued => "webhook_queued",
+            Self::WebhookRefused => "webhook_refused",
+            Self::WidgetTokenMinted => "widget_token_minted",
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Those that template.yaml makes metrics of.
-    const METERED: [&str; 2] = [ROWS_COLLECTED, OVERDUE_REQUESTS];
+    const METERED: [&str; 2] = [Event::RowsCollected.name(), Event::OverdueRequests.name()];
 
     #[test]
     fn the_metric_filters_look_for_these_events() {

@@ -1,6 +1,8 @@
 //! Logs: one JSON object a line on standard output, which Lambda keeps in its log group.
 
-pub mod event;
+mod event;
+
+pub use event::Event;
 
 use lambda_http::tracing::subscriber::{
     filter::{LevelFilter, Targets},

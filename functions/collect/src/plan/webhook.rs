@@ -6,7 +6,7 @@ use shared::{
     domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass},
     queue::{Delivery, Trigger},
     store::{Control, Notified},
-    telemetry::event,
+    telemetry::Event,
 };
 
 use super::{days, intent};
@@ -70,7 +70,7 @@ async fn record(
     };
     let Some(record) = control.requests.notified(&notified).await? else {
         tracing::warn!(
-            event = event::REQUEST_OF_ANOTHER_LINK,
+            event = Event::RequestOfAnotherLink.name(),
             correlation.id = delivery.correlation_id,
             link.id = webhook.link.as_str(),
             "the webhook names another link's request"

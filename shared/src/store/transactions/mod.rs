@@ -49,13 +49,15 @@ mod rows;
 mod table;
 mod write;
 
-pub use accounts::{Accounts, Holder};
-pub use balances::Balance;
-pub use duplicates::Candidate;
-pub use history::Version;
-pub use list::{Filter, Listed};
-pub use observation::Observation;
-pub use rows::Rows;
+pub use self::{
+    accounts::{Accounts, Holder},
+    balances::Balance,
+    duplicates::Candidate,
+    history::Version,
+    list::{Filter, Listed},
+    observation::Observation,
+    rows::Rows,
+};
 
 use aws_sdk_dynamodb::Client;
 
