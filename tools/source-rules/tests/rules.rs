@@ -1,0 +1,70 @@
+//! The rules that the code of this workspace keeps.
+
+use std::path::Path;
+
+use source_rules::{
+    rules::{circles_in, long_functions_in, long_lines_in, many_public_names_in},
+    workspace::Workspace,
+};
+
+/// What is shipped, and the tools that it is built and measured with.
+const CODE: [&str; 4] = ["functions", "shared", "bench", "tools"];
+
+#[test]
+fn no_modules_import_each_other_in_a_circle() -> anyhow::Result<()> {
+    let workspace = workspace()?;
+    let packages = workspace.packages.iter().filter(|package| {
+        let folder = package.folder.as_str();
+        folder == "shared" || folder.starts_with("functions/") || folder.starts_with("tools/")
+    });
+    nothing_is_found(
+        packages.flat_map(circles_in),
+        "Move what both sides take into a module of its own, or to the side that needs it most.",
+    );
+    Ok(())
+}
+
+#[test]
+fn no_function_has_more_than_forty_lines() -> anyhow::Result<()> {
+    let workspace = workspace()?;
+    let sources = CODE.iter().flat_map(|folder| workspace.production(folder));
+    nothing_is_found(
+        sources.flat_map(long_functions_in),
+        "Split each between its paragraphs: one that can be named is a function.",
+    );
+    Ok(())
+}
+
+#[test]
+fn no_line_has_more_than_a_hundred_columns() -> anyhow::Result<()> {
+    nothing_is_found(
+        workspace()?.all().flat_map(long_lines_in),
+        "Run `cargo fmt`. It leaves long texts alone: end a line of a string with `\\`, wrap a \
+         comment, and take what is nested deep into a function.",
+    );
+    Ok(())
+}
+
+#[test]
+fn shared_shows_no_more_than_fifty_names_in_a_thousand_lines() -> anyhow::Result<()> {
+    nothing_is_found(
+        many_public_names_in(&workspace()?, "shared").into_iter(),
+        "Make fields private, and `pub(crate)` what no other package names.",
+    );
+    Ok(())
+}
+
+fn workspace() -> anyhow::Result<Workspace> {
+    Workspace::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+}
+
+/// Lists the places, if there are any, and says what to do about them.
+fn nothing_is_found(places: impl Iterator<Item = String>, remedy: &str) {
+    let places: Vec<_> = places.collect();
+    assert!(
+        places.is_empty(),
+        "{} found:\n\n{}\n\n{remedy}",
+        places.len(),
+        places.join("\n")
+    );
+}
