@@ -10,6 +10,7 @@ mod data;
 mod journal;
 mod limits;
 mod link;
+mod merge;
 mod resource;
 mod row;
 mod rules;

@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, Duration, OffsetDateTime};
 
 use crate::data::{Account, Generator, LinkSpec};
+use crate::merge::merge;
 use crate::resource::Resource;
 use crate::row::{Filter, Row};
 
@@ -185,19 +186,6 @@ impl Link {
     fn sort(&mut self) {
         self.rows
             .sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-    }
-}
-
-/// Objects merge field by field, everything else replaces. Unlike RFC 7396 `null` is stored, not
-/// taken as "remove": Belvo keeps every key and sends null.
-pub(crate) fn merge(target: &mut Value, patch: &Value) {
-    match (target, patch) {
-        (Value::Object(target), Value::Object(patch)) => {
-            for (key, change) in patch {
-                merge(target.entry(key).or_insert(Value::Null), change);
-            }
-        }
-        (target, patch) => *target = patch.clone(),
     }
 }
 

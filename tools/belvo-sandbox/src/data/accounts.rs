@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use time::Date;
 
 use super::dice::{Dice, days_after, decimal};
-use crate::link::merge;
+use crate::merge::merge;
 
 /// One account, and what the rows of it need to know.
 #[derive(Clone)]
