@@ -7,6 +7,7 @@ mod api;
 mod config;
 mod control;
 mod data;
+mod errors;
 mod journal;
 mod limits;
 mod link;
@@ -14,6 +15,8 @@ mod merge;
 mod resource;
 mod row;
 mod rules;
+mod sender;
+mod session;
 mod state;
 mod webhooks;
 mod widget;
@@ -48,12 +51,7 @@ pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
         .context("cannot listen on 127.0.0.1")?;
     let url = format!("http://{}", listener.local_addr()?);
     let (closing, closed) = watch::channel(());
-    let app = Arc::new(App::new(
-        config,
-        url.clone(),
-        webhooks::sender::client()?,
-        closed,
-    ));
+    let app = Arc::new(App::new(config, url.clone(), sender::client()?, closed));
     let router = Router::new()
         .merge(api::router(&app))
         .merge(widget::router(&app))

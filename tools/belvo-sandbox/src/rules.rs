@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::errors::is_documented;
+use crate::errors::{ErrorSpec, is_documented};
 
 /// Which calls a rule is about.
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -87,16 +87,6 @@ pub(crate) enum Action {
     Code(String),
     /// No `request_id` in the body.
     WithoutRequestId(Yes),
-}
-
-/// The error to answer with; without a status the documented one.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ErrorSpec {
-    pub(crate) code: String,
-    pub(crate) status: Option<u16>,
-    pub(crate) field: Option<String>,
-    pub(crate) message: Option<String>,
 }
 
 /// The only value of an action that takes none: `true`.

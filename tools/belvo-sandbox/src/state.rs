@@ -14,8 +14,8 @@ use crate::limits::Limits;
 use crate::link::Link;
 use crate::resource::Resource;
 use crate::rules::Rules;
+use crate::session::Session;
 use crate::webhooks::Planned;
-use crate::widget::Session;
 
 /// Rows of a link when nobody says how many.
 const DEFAULT_TRANSACTIONS: usize = 250;

@@ -7,8 +7,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::Value;
 
-use super::errors::ApiError;
 use super::pages::{Page, Query, json};
+use crate::errors::ApiError;
 use crate::state::App;
 
 /// One page of accounts; `link` is optional here.

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Effects;
-use super::errors::ApiError;
+use crate::errors::ApiError;
 use crate::rules::Action;
+use crate::sender;
 use crate::state::App;
-use crate::webhooks::{envelope, plan, sender};
+use crate::webhooks::{envelope, plan};
 
 /// Deletes a link and all of it. In the asynchronous mode it is gone when the webhook is sent.
 pub(crate) async fn delete(
@@ -37,7 +38,7 @@ pub(crate) async fn delete(
     let request = Uuid::new_v4().hyphenated().to_string();
     let given = json!({ "webhook_type": "LINK", "webhook_code": "link_deleted", "process_type": null, "request_id": request });
     let body = envelope::event(link, given.as_object().unwrap_or(&serde_json::Map::new()));
-    let planned = plan(&app, &mut state, &id, body);
+    let planned = plan(&mut state.rules, &app.config, &id, body);
     drop(state);
     let server = Arc::clone(&app);
     tokio::spawn(async move {

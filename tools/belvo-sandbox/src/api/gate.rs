@@ -15,10 +15,10 @@ use futures::stream;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::errors::ApiError;
 use super::pages::page_size;
 use super::{Effects, Issued};
 use crate::config::Config;
+use crate::errors::ApiError;
 use crate::journal::Call;
 use crate::resource::Resource;
 use crate::rules::{Action, Effect, On};

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
-use super::errors::ApiError;
 use super::pages::{Page, Query};
+use crate::errors::ApiError;
 use crate::state::{App, NewLink};
 
 /// One page of links.

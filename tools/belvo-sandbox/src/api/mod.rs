@@ -2,7 +2,6 @@
 
 mod accounts;
 mod deletion;
-pub(crate) mod errors;
 mod gate;
 mod links;
 mod pages;
@@ -17,8 +16,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 use serde_json::json;
 
-use self::errors::ApiError;
 pub(crate) use self::pages::json as json_text;
+use crate::errors::ApiError;
 use crate::resource::RESOURCES;
 use crate::rules::Effect;
 use crate::state::App;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::errors::ApiError;
 use crate::config::Config;
+use crate::errors::ApiError;
 use crate::state::App;
 
 /// The query of a list, with every parameter known and used.

@@ -12,16 +12,17 @@ use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::errors::ApiError;
 use super::pages::{json as json_text, uuid};
 use super::rows::date;
 use super::{Effects, Issued};
+use crate::errors::ApiError;
 use crate::link::Link;
 use crate::resource::Resource;
 use crate::row::{Filter, array};
 use crate::rules::Action;
+use crate::sender;
 use crate::state::{App, State as Sandbox};
-use crate::webhooks::{envelope, plan, sender};
+use crate::webhooks::{envelope, plan};
 
 /// What is asked for, once it is known to make sense.
 struct Retrieval {
@@ -70,7 +71,10 @@ pub(crate) async fn create(
         }
         let request = Uuid::new_v4();
         let webhook = envelope::retrieved(link, request, &retrieval.window);
-        (request, plan(&app, &mut state, &retrieval.link, webhook))
+        (
+            request,
+            plan(&mut state.rules, &app.config, &retrieval.link, webhook),
+        )
     };
     if let Some(planned) = planned {
         let early = planned.early;

@@ -11,8 +11,8 @@ use time::Date;
 use time::macros::format_description;
 
 use super::Effects;
-use super::errors::ApiError;
 use super::pages::{Page, Query, address, json};
+use crate::errors::ApiError;
 use crate::link::Link;
 use crate::resource::Resource;
 use crate::row::{Filter, Row, array};

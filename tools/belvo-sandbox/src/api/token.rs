@@ -12,9 +12,9 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::errors::ApiError;
+use crate::errors::ApiError;
+use crate::session::Session;
 use crate::state::App;
-use crate::widget::Session;
 
 /// Answers with two tokens that look like Belvo's. The first opens the widget, the second nothing.
 pub(crate) async fn create(

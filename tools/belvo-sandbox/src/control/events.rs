@@ -17,8 +17,9 @@ use super::{ControlError, parse};
 use crate::limits::PerMonth;
 use crate::link::Link;
 use crate::resource::Resource;
+use crate::sender;
 use crate::state::App;
-use crate::webhooks::{envelope, plan, sender};
+use crate::webhooks::{envelope, plan};
 
 /// Code, type and, where it changes, the link's status afterwards. That a link whose consent has
 /// ended is `invalid` is a guess.
@@ -140,7 +141,7 @@ fn send(
     let given = change(link);
     let body = envelope::event(link, &given);
     let shown = Value::Object(body.clone());
-    let planned = plan(app, &mut state, id, body);
+    let planned = plan(&mut state.rules, &app.config, id, body);
     drop(state);
     if let Some(planned) = planned {
         drop(sender::submit(app, planned));

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::{ControlError, parse};
 use crate::config::Webhook;
+use crate::sender::{Outgoing, post, submit};
 use crate::state::App;
-use crate::webhooks::sender::{Outgoing, post, submit};
 use crate::webhooks::{envelope, plan};
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ pub(crate) async fn notify(
         let body = envelope::event(link, &given);
         (
             Value::Object(body.clone()),
-            plan(&app, &mut state, &id, body),
+            plan(&mut state.rules, &app.config, &id, body),
         )
     };
     if let Some(planned) = planned {

@@ -2,12 +2,11 @@
 //! ([`sender`]).
 
 pub(crate) mod envelope;
-pub(crate) mod sender;
 
 use serde_json::{Map, Value, json};
 
-use crate::rules::{Action, Effect, On};
-use crate::state::{App, State};
+use crate::config::Config;
+use crate::rules::{Action, Effect, On, Rules};
 
 /// A webhook that is ready to be sent.
 pub(crate) struct Planned {
@@ -25,19 +24,19 @@ pub(crate) struct Planned {
 
 /// Applies the rules to a webhook; `None` if it is dropped.
 pub(crate) fn plan(
-    app: &App,
-    state: &mut State,
+    rules: &mut Rules,
+    config: &Config,
     link: &str,
     mut body: Map<String, Value>,
 ) -> Option<Planned> {
-    let effects = state.rules.fire(On::Webhook, Some(link), 0);
+    let effects = rules.fire(On::Webhook, Some(link), 0);
     for effect in &effects {
         change_body(&mut body, &effect.action);
     }
     let mut planned = Planned {
         link: link.to_owned(),
         text: Value::Object(body).to_string(),
-        delay_ms: app.config.webhook_delay_ms,
+        delay_ms: config.webhook_delay_ms,
         copies: 1,
         wrong_authorization: false,
         early: false,

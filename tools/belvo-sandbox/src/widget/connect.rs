@@ -7,9 +7,10 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::session::Session;
+use crate::sender;
+use crate::session::Session;
 use crate::state::{App, NewLink, State};
-use crate::webhooks::{Planned, envelope, plan, sender};
+use crate::webhooks::{Planned, envelope, plan};
 
 /// What the user chose.
 pub(crate) struct Choice<'a> {
@@ -97,7 +98,7 @@ fn first_data(app: &App, state: &mut State, id: &str) -> Vec<Planned> {
             ("request_id".to_owned(), Value::from(request.as_str())),
         ]);
         let body = envelope::event(link, &given);
-        planned.extend(plan(app, state, id, body));
+        planned.extend(plan(&mut state.rules, &app.config, id, body));
     }
     planned
 }

@@ -3,7 +3,6 @@
 
 mod connect;
 mod page;
-mod session;
 mod words;
 
 use std::collections::BTreeMap;
@@ -21,8 +20,8 @@ use url::form_urlencoded;
 
 use self::connect::Choice;
 use self::page::Asked;
-pub(crate) use self::session::Session;
 use self::words::Words;
+use crate::session::Session;
 use crate::state::App;
 
 const SDK: &str = include_str!("sdk.js");

@@ -4,8 +4,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::Value;
 
-use super::session::{Person, Session};
 use super::words::Words;
+use crate::session::{Person, Session};
 
 const FRAME: &str = include_str!("frame.html");
 const FORM: &str = include_str!("page.html");

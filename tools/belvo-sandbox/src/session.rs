@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::api::errors::ApiError;
+use crate::errors::ApiError;
 
 /// Belvo: a token is "valid for 10 minutes" and invalidated when a user connects.
 const LIFETIME: Duration = Duration::from_mins(10);

@@ -4,10 +4,9 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-use crate::rules::ErrorSpec;
 
 /// Every code of Belvo's error pages: code, HTTP status, message.
 const DOCUMENTED: &[(&str, u16, &str)] = &[
@@ -180,6 +179,16 @@ const UNEXPECTED: &str = "Belvo is unable to process the request due to an inter
 pub(crate) struct ApiError {
     status: StatusCode,
     entries: Vec<Value>,
+}
+
+/// The error to answer with; without a status the documented one.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ErrorSpec {
+    pub(crate) code: String,
+    pub(crate) status: Option<u16>,
+    pub(crate) field: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// Whether Belvo knows this error code.
