@@ -1,9 +1,11 @@
 //! Belvo's error bodies: a JSON array of `{code, message, request_id, …}`. The texts are the
 //! documented ones where Belvo prints a text for the code.
 
-use axum::Json;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;

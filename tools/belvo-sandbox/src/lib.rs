@@ -21,18 +21,15 @@ mod state;
 mod webhooks;
 mod widget;
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::state::App;
 
 pub use crate::config::{Config, Webhook};
-use crate::state::App;
 
 /// How long open connections may finish their answer when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(2);

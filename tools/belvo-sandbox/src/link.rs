@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::data::{Account, Generator, LinkSpec};
-use crate::merge::merge;
-use crate::resource::Resource;
-use crate::row::{Filter, Row};
+use crate::{
+    data::{Account, Generator, LinkSpec},
+    merge::merge,
+    resource::Resource,
+    row::{Filter, Row},
+};
 
 /// One user's connection to one bank.
 pub(crate) struct Link {

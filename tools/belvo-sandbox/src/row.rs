@@ -4,8 +4,7 @@
 
 use serde_json::Value;
 
-use crate::data::Account;
-use crate::resource::Resource;
+use crate::{data::Account, resource::Resource};
 
 /// One row of a link.
 pub(crate) struct Row {

@@ -2,16 +2,20 @@
 //! receiver, and another attempt after a fixed time unless the answer was 2xx. Every attempt is in
 //! the journal.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use crate::config::Webhook;
-use crate::journal::{Attempt, now};
-use crate::state::App;
-use crate::webhooks::Planned;
+use crate::{
+    config::Webhook,
+    journal::{Attempt, now},
+    state::App,
+    webhooks::Planned,
+};
 
 /// The most of a receiver's answer that is kept.
 const ANSWER_BYTES: usize = 2_048;

@@ -1,21 +1,25 @@
 //! Everything a running sandbox knows, behind one lock that is never held across an `await`.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::json;
 use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 
-use crate::config::{Config, Webhook};
-use crate::data::LinkSpec;
-use crate::journal::Journal;
-use crate::limits::Limits;
-use crate::link::Link;
-use crate::resource::Resource;
-use crate::rules::Rules;
-use crate::session::Session;
-use crate::webhooks::Planned;
+use crate::{
+    config::{Config, Webhook},
+    data::LinkSpec,
+    journal::Journal,
+    limits::Limits,
+    link::Link,
+    resource::Resource,
+    rules::Rules,
+    session::Session,
+    webhooks::Planned,
+};
 
 /// Rows of a link when nobody says how many.
 const DEFAULT_TRANSACTIONS: usize = 250;

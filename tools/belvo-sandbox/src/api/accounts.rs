@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::{
+    extract::{Path, RawQuery, State},
+    http::HeaderMap,
+    response::Response,
+};
 use serde_json::Value;
 
 use super::pages::{Page, Query, json};
-use crate::errors::ApiError;
-use crate::state::App;
+use crate::{errors::ApiError, state::App};
 
 /// One page of accounts; `link` is optional here.
 pub(crate) async fn list(

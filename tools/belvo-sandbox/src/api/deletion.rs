@@ -1,21 +1,24 @@
 //! `DELETE /api/links/{id}/`: at once, or asynchronously with a webhook once the link is gone.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::{
+    Extension, Json,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Effects;
-use crate::errors::ApiError;
-use crate::rules::Action;
-use crate::sender;
-use crate::state::App;
-use crate::webhooks::{envelope, plan};
+use crate::{
+    errors::ApiError,
+    rules::Action,
+    sender,
+    state::App,
+    webhooks::{envelope, plan},
+};
 
 /// Deletes a link and all of it. In the asynchronous mode it is gone when the webhook is sent.
 pub(crate) async fn delete(

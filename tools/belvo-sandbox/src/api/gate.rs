@@ -1,28 +1,29 @@
 //! What every call passes: the credentials, the rules that replace or delay its answer, and the
 //! journal.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use axum::{
+    body::{Body, Bytes, to_bytes},
+    extract::{Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::Next,
+    response::{Html, IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::stream;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::pages::page_size;
-use super::{Effects, Issued};
-use crate::config::Config;
-use crate::errors::ApiError;
-use crate::journal::Call;
-use crate::resource::Resource;
-use crate::rules::{Action, Effect, On};
-use crate::state::App;
+use super::{Effects, Issued, pages::page_size};
+use crate::{
+    config::Config,
+    errors::ApiError,
+    journal::Call,
+    resource::Resource,
+    rules::{Action, Effect, On},
+    state::App,
+};
 
 const BODY_BYTES: usize = 1_048_576;
 /// Word for word what Belvo's firewall sends above 80 requests in 30 seconds.

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use serde_json::Value;
 
 use super::pages::{Page, Query};
-use crate::errors::ApiError;
-use crate::state::{App, NewLink};
+use crate::{
+    errors::ApiError,
+    state::{App, NewLink},
+};
 
 /// One page of links.
 pub(crate) async fn list(

@@ -11,16 +11,16 @@ mod token;
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
-use axum::{Extension, Router};
+use axum::{
+    Extension, Router,
+    middleware::from_fn_with_state,
+    routing::{get, post},
+};
 use serde_json::json;
 
+use crate::{errors::ApiError, resource::RESOURCES, rules::Effect, state::App};
+
 pub(crate) use self::pages::json as json_text;
-use crate::errors::ApiError;
-use crate::resource::RESOURCES;
-use crate::rules::Effect;
-use crate::state::App;
 
 /// What the rules do to the call, for the handler to carry out.
 #[derive(Clone, Default)]

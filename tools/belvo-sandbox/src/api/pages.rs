@@ -1,16 +1,16 @@
 //! Pagination as Django REST framework does it, which is what Belvo's looks like: page numbers,
 //! absolute links, the other parameters kept.
 
-use axum::body::Body;
-use axum::http::{HeaderMap, header};
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
 use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::config::Config;
-use crate::errors::ApiError;
-use crate::state::App;
+use crate::{config::Config, errors::ApiError, state::App};
 
 /// The query of a list, with every parameter known and used.
 pub(crate) struct Query {

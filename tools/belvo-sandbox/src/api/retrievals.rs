@@ -3,26 +3,32 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
 use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
-use super::pages::{json as json_text, uuid};
-use super::rows::date;
-use super::{Effects, Issued};
-use crate::errors::ApiError;
-use crate::link::Link;
-use crate::resource::Resource;
-use crate::row::{Filter, array};
-use crate::rules::Action;
-use crate::sender;
-use crate::state::{App, State as Sandbox};
-use crate::webhooks::{envelope, plan};
+use super::{
+    Effects, Issued,
+    pages::{json as json_text, uuid},
+    rows::date,
+};
+use crate::{
+    errors::ApiError,
+    link::Link,
+    resource::Resource,
+    row::{Filter, array},
+    rules::Action,
+    sender,
+    state::{App, State as Sandbox},
+    webhooks::{envelope, plan},
+};
 
 /// What is asked for, once it is known to make sense.
 struct Retrieval {

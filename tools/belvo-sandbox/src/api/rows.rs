@@ -3,21 +3,26 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
-use axum::response::Response;
-use time::Date;
-use time::macros::format_description;
+use axum::{
+    Extension,
+    extract::{Path, RawQuery, State},
+    http::HeaderMap,
+    response::Response,
+};
+use time::{Date, macros::format_description};
 
-use super::Effects;
-use super::pages::{Page, Query, address, json};
-use crate::errors::ApiError;
-use crate::link::Link;
-use crate::resource::Resource;
-use crate::row::{Filter, Row, array};
-use crate::rules::Action;
-use crate::state::App;
+use super::{
+    Effects,
+    pages::{Page, Query, address, json},
+};
+use crate::{
+    errors::ApiError,
+    link::Link,
+    resource::Resource,
+    row::{Filter, Row, array},
+    rules::Action,
+    state::App,
+};
 
 /// One page of a link's rows.
 pub(crate) async fn list(

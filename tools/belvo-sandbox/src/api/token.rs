@@ -1,20 +1,14 @@
 //! `POST /api/token/`: an access token for the Connect Widget. The keys are in the body, not in a
 //! header.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::State;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use axum::{Json, body::Bytes, extract::State};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::errors::ApiError;
-use crate::session::Session;
-use crate::state::App;
+use crate::{errors::ApiError, session::Session, state::App};
 
 /// Answers with two tokens that look like Belvo's. The first opens the widget, the second nothing.
 pub(crate) async fn create(

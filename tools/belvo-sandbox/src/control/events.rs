@@ -3,23 +3,26 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{ControlError, parse};
-use crate::limits::PerMonth;
-use crate::link::Link;
-use crate::resource::Resource;
-use crate::sender;
-use crate::state::App;
-use crate::webhooks::{envelope, plan};
+use crate::{
+    limits::PerMonth,
+    link::Link,
+    resource::Resource,
+    sender,
+    state::App,
+    webhooks::{envelope, plan},
+};
 
 /// Code, type and, where it changes, the link's status afterwards. That a link whose consent has
 /// ended is `invalid` is a guess.

@@ -1,21 +1,23 @@
 //! Control of links and their accounts.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use time::Date;
-use time::macros::format_description;
+use time::{Date, macros::format_description};
 
 use super::{ControlError, parse};
-use crate::resource::Resource;
-use crate::state::{App, NewLink};
+use crate::{
+    resource::Resource,
+    state::{App, NewLink},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

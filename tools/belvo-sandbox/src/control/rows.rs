@@ -3,20 +3,27 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::links::{day, resource};
-use super::{ControlError, parse};
-use crate::api::json_text;
-use crate::resource::Resource;
-use crate::row::{Filter, array};
-use crate::state::App;
+use super::{
+    ControlError,
+    links::{day, resource},
+    parse,
+};
+use crate::{
+    api::json_text,
+    resource::Resource,
+    row::{Filter, array},
+    state::App,
+};
 
 /// A resource of a link, or one row of it.
 #[derive(Deserialize)]

@@ -1,22 +1,25 @@
 //! Control of webhooks: registering the receiver, sending events the normal way, and single POSTs
 //! by hand.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{ControlError, parse};
-use crate::config::Webhook;
-use crate::sender::{Outgoing, post, submit};
-use crate::state::App;
-use crate::webhooks::{envelope, plan};
+use crate::{
+    config::Webhook,
+    sender::{Outgoing, post, submit},
+    state::App,
+    webhooks::{envelope, plan},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,7 @@
 //! Seeded randomness, and the small values made of it: ids, digits, money, timestamps. One `Dice`
 //! per link, so that what is generated for one link does not depend on any other.
 
-use rand::Rng;
-use rand::SeedableRng;
-use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Number, Value};
 use time::{Date, Duration, Weekday};

@@ -12,11 +12,10 @@ mod vocabulary;
 use serde_json::{Value, json};
 use time::Date;
 
-pub(crate) use self::accounts::Account;
-use self::accounts::Owner;
-use self::dice::Dice;
-pub(crate) use self::dice::days_after;
+use self::{accounts::Owner, dice::Dice};
 use crate::resource::Resource;
+
+pub(crate) use self::{accounts::Account, dice::days_after};
 
 /// What a link is made of.
 pub(crate) struct LinkSpec {

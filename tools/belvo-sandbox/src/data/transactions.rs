@@ -5,10 +5,12 @@
 use serde_json::{Value, json};
 use time::Date;
 
-use super::accounts::Account;
-use super::dice::{Dice, booking_day, days_after};
-use super::loan::instalment;
-use super::vocabulary::{CATEGORIES, MCC, MERCHANTS, OPERATIONS, PURCHASES};
+use super::{
+    accounts::Account,
+    dice::{Dice, booking_day, days_after},
+    loan::instalment,
+    vocabulary::{CATEGORIES, MCC, MERCHANTS, OPERATIONS, PURCHASES},
+};
 
 /// What a bank still calls pending happened at most so many days ago.
 const PENDING_DAYS: i64 = 4;

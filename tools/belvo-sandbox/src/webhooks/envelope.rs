@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::link::Link;
-use crate::resource::Resource;
-use crate::row::Filter;
+use crate::{link::Link, resource::Resource, row::Filter};
 
 /// The webhook that ends an asynchronous retrieval. The 202 gave the id as 32 hex digits; webhooks
 /// print the same id with dashes, and so does this.

@@ -5,8 +5,10 @@ pub(crate) mod envelope;
 
 use serde_json::{Map, Value, json};
 
-use crate::config::Config;
-use crate::rules::{Action, Effect, On, Rules};
+use crate::{
+    config::Config,
+    rules::{Action, Effect, On, Rules},
+};
 
 /// A webhook that is ready to be sent.
 pub(crate) struct Planned {

@@ -1,16 +1,17 @@
 //! What connecting does: a link, or a valid one again, and the webhooks of the data that Belvo
 //! fetches on its own.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::sender;
-use crate::session::Session;
-use crate::state::{App, NewLink, State};
-use crate::webhooks::{Planned, envelope, plan};
+use crate::{
+    sender,
+    session::Session,
+    state::{App, NewLink, State},
+    webhooks::{Planned, envelope, plan},
+};
 
 /// What the user chose.
 pub(crate) struct Choice<'a> {

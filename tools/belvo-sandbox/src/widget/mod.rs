@@ -5,24 +5,21 @@ mod connect;
 mod page;
 mod words;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{RawQuery, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::{get, post},
+};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use self::connect::Choice;
-use self::page::Asked;
-use self::words::Words;
-use crate::session::Session;
-use crate::state::App;
+use self::{connect::Choice, page::Asked, words::Words};
+use crate::{session::Session, state::App};
 
 const SDK: &str = include_str!("sdk.js");
 const LOGIN_ERROR: (&str, &str) = (

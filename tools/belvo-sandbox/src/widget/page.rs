@@ -1,7 +1,9 @@
 //! The widget's pages. Whatever comes from a request goes into the markup escaped.
 
-use axum::http::{StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::{
+    http::{StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
 use serde_json::Value;
 
 use super::words::Words;

@@ -3,9 +3,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::Harness;
-use crate::receiver::Receiver;
-use crate::specification::{Specification, assert_valid};
+use crate::{
+    harness::Harness,
+    receiver::Receiver,
+    specification::{Specification, assert_valid},
+};
 
 #[tokio::test]
 async fn every_page_of_a_large_link_is_valid() {

@@ -3,8 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, ids};
-use crate::receiver::Receiver;
+use crate::{
+    harness::{Harness, ids},
+    receiver::Receiver,
+};
 
 #[tokio::test]
 async fn a_changed_row_is_changed_everywhere_and_collected_later() {

@@ -3,8 +3,10 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Answer, Harness, answer, eventually};
-use crate::receiver::Receiver;
+use crate::{
+    harness::{Answer, Harness, answer, eventually},
+    receiver::Receiver,
+};
 
 async fn delete(harness: &Harness, link: &str, mode: Option<&str>) -> reqwest::Result<Answer> {
     let request = harness.request(Method::DELETE, &format!("/api/links/{link}/"));

@@ -5,9 +5,7 @@
     reason = "a test that cannot set itself up has failed"
 )]
 
-use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{future::Future, sync::Arc, time::Duration};
 
 use belvo_sandbox::{Config, Sandbox, Webhook, start};
 use reqwest::{Client, Method, RequestBuilder};

@@ -7,12 +7,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+};
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::harness::DEADLINE;
 

@@ -5,9 +5,11 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Harness, answer, ids};
-use crate::receiver::Receiver;
-use crate::specification::{Specification, assert_valid};
+use crate::{
+    harness::{Answer, Harness, answer, ids},
+    receiver::Receiver,
+    specification::{Specification, assert_valid},
+};
 
 /// What the specification says of one.
 struct Resource {

@@ -3,8 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::Harness;
-use crate::receiver::{AUTHORIZATION, Receiver};
+use crate::{
+    harness::Harness,
+    receiver::{AUTHORIZATION, Receiver},
+};
 
 #[tokio::test]
 async fn a_202_is_followed_by_a_webhook_with_the_same_request_id_in_another_format() {

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, ids};
-use crate::receiver::Receiver;
+use crate::{
+    harness::{Harness, ids},
+    receiver::Receiver,
+};
 
 fn page(link: &str, number: usize) -> String {
     format!("/api/transactions/?link={link}&page_size=10&page={number}")

@@ -3,8 +3,10 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, eventually};
-use crate::receiver::{AUTHORIZATION, Delivery, Receiver};
+use crate::{
+    harness::{Harness, eventually},
+    receiver::{AUTHORIZATION, Delivery, Receiver},
+};
 
 /// What a receiver gets of one retrieval under one rule.
 async fn one_webhook_under(action: Value) -> Delivery {

@@ -4,8 +4,10 @@ use belvo_sandbox::{Config, Webhook};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, eventually};
-use crate::receiver::{AUTHORIZATION, Receiver};
+use crate::{
+    harness::{Harness, eventually},
+    receiver::{AUTHORIZATION, Receiver},
+};
 
 /// The attempts of the only delivery, once there are so many.
 async fn attempts(harness: &Harness, count: usize) -> Vec<Value> {

@@ -8,8 +8,10 @@
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Harness, answer};
-use crate::receiver::Receiver;
+use crate::{
+    harness::{Answer, Harness, answer},
+    receiver::Receiver,
+};
 
 const SUCCESS: &str = "http://app.example/done?user=1";
 const EXIT: &str = "http://app.example/exit";
