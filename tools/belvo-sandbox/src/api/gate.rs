@@ -171,7 +171,7 @@ async fn delay(effects: &[Effect]) {
 /// The answer that a rule puts in place of the proper one.
 async fn replace(app: &App, effect: &Effect, link: Option<&str>) -> Response {
     match &effect.action {
-        Action::Error(spec) => ApiError::asked_for(spec, link).into_response(),
+        Action::Error(spec) => ApiError::from_rule(spec, link).into_response(),
         Action::Html403(_) => (StatusCode::FORBIDDEN, Html(FIREWALL)).into_response(),
         Action::Status {
             status,

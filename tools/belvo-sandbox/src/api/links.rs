@@ -60,11 +60,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
     let missing = ["institution", "username", "password"]
         .into_iter()
         .filter(|field| body[*field].is_null());
-    if let Some(error) = ApiError::all(
-        missing
-            .map(|field| ApiError::field("required", field))
-            .collect(),
-    ) {
+    if let Some(error) = ApiError::all(missing.map(|field| ApiError::field("required", field))) {
         return Err(error);
     }
     let recurrent = match body["access_mode"].as_str() {

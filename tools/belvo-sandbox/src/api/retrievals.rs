@@ -130,7 +130,9 @@ fn check(
     if flows.is_some_and(|flow| !["INFLOW", "OUTFLOW"].contains(&flow)) {
         return Err(ApiError::field("invalid_choice", "type"));
     }
-    let link = state.link(&id).ok_or_else(|| does_not_exist("link", &id))?;
+    let link = state
+        .link(&id)
+        .ok_or_else(|| ApiError::does_not_exist("link", &id))?;
     let account = if resource.is_banking {
         account(link, &body["account"])?
     } else {
@@ -174,13 +176,8 @@ fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
     if link.has_account(&account) {
         Ok(Some(account))
     } else {
-        Err(does_not_exist("account", &account))
+        Err(ApiError::does_not_exist("account", &account))
     }
-}
-
-fn does_not_exist(field: &str, id: &str) -> ApiError {
-    ApiError::field("does_not_exist", field)
-        .with("message", &format!("Object with id={id} does not exist."))
 }
 
 /// Today, by the calendar or by the link's own, whichever is later: a link may be made for any day.

@@ -19,11 +19,7 @@ pub(crate) async fn create(
     let missing = ["id", "password", "scopes"]
         .into_iter()
         .filter(|field| body[*field].is_null());
-    if let Some(error) = ApiError::all(
-        missing
-            .map(|field| ApiError::field("required", field))
-            .collect(),
-    ) {
+    if let Some(error) = ApiError::all(missing.map(|field| ApiError::field("required", field))) {
         return Err(error);
     }
     if body["id"] != app.config.secret_id.as_str()

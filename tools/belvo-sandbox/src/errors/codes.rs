@@ -1,17 +1,10 @@
-//! Belvo's error bodies: a JSON array of `{code, message, request_id, …}`. The texts are the
-//! documented ones where Belvo prints a text for the code.
+//! Belvo's error codes.
 
-use axum::{
-    Json,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use uuid::Uuid;
+/// An error code with its HTTP status and message.
+type Code = (&'static str, u16, &'static str);
 
-/// Every code of Belvo's error pages: code, HTTP status, message.
-const DOCUMENTED: &[(&str, u16, &str)] = &[
+/// Every code of Belvo's error pages. The messages are Belvo's own where Belvo documents one.
+const DOCUMENTED: &[Code] = &[
     ("required", 400, "This field is required."),
     ("null", 400, "This field may not be null."),
     ("blank", 400, "This field may not be blank."),
@@ -62,7 +55,8 @@ const DOCUMENTED: &[(&str, u16, &str)] = &[
     (
         "too_many_sessions",
         400,
-        "Impossible to login, a session is already opened with the institution for these credentials",
+        "Impossible to login, a session is already opened with the institution for these \
+         credentials",
     ),
     (
         "login_error",
@@ -139,7 +133,8 @@ const DOCUMENTED: &[(&str, u16, &str)] = &[
     (
         "request_timeout",
         408,
-        "The request timed out, you can retry asking for less data by changing your query parameters",
+        "The request timed out, you can retry asking for less data by changing your query \
+         parameters",
     ),
     (
         "link_refreshed",
@@ -173,106 +168,24 @@ const DOCUMENTED: &[(&str, u16, &str)] = &[
         "The service is unavailable, try again later",
     ),
 ];
-const UNEXPECTED_ERROR: (&str, u16, &str) = ("unexpected_error", 500, UNEXPECTED);
-const SESSION_EXPIRED: &str = "The session you are trying to resume has expired, please start again from register/retrieve endpoint";
-const UNEXPECTED: &str = "Belvo is unable to process the request due to an internal system issue or to an unsupported response from an institution";
 
-/// An answer that is one of Belvo's errors.
-pub(crate) struct ApiError {
-    status: StatusCode,
-    entries: Vec<Value>,
-}
+/// What stands for a code that is not in the table.
+pub(super) const UNEXPECTED_ERROR: Code = (
+    "unexpected_error",
+    500,
+    "Belvo is unable to process the request due to an internal system issue or to an unsupported \
+     response from an institution",
+);
 
-/// The error to answer with; without a status the documented one.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ErrorSpec {
-    pub(crate) code: String,
-    pub(crate) status: Option<u16>,
-    pub(crate) field: Option<String>,
-    pub(crate) message: Option<String>,
-}
+const SESSION_EXPIRED: &str = "The session you are trying to resume has expired, please start \
+                               again from register/retrieve endpoint";
 
-/// Whether Belvo knows this error code.
+/// Whether Belvo documents this code.
 pub(crate) fn is_documented(code: &str) -> bool {
     documented(code).is_some()
 }
 
-fn documented(code: &str) -> Option<(&'static str, u16, &'static str)> {
-    DOCUMENTED
-        .iter()
-        .find(|(known, ..)| *known == code)
-        .copied()
-}
-
-impl ApiError {
-    /// The documented error of this code.
-    pub(crate) fn new(code: &str) -> Self {
-        let (code, status, message) = documented(code).unwrap_or(UNEXPECTED_ERROR);
-        let mut entry = json!({ "code": code, "message": message, "request_id": Uuid::new_v4().simple().to_string() });
-        match code {
-            "token_required" => {
-                entry["session"] = json!(Uuid::new_v4().simple().to_string());
-                entry["expiry"] = json!(9_600);
-                entry["token_generation_data"] = json!({
-                    "instructions": "Use this code to generate the token",
-                    "type": "numeric",
-                    "value": "12345",
-                });
-            }
-            "duplicated" => {
-                entry["institution_user_id"] =
-                    json!("4jlgn6vL7yifxMlhwFwTjbbzYxYoEEkJqK_CJhhZetI=");
-            }
-            _ => {}
-        }
-        Self {
-            status: StatusCode::from_u16(status).unwrap_or_default(),
-            entries: vec![entry],
-        }
-    }
-
-    /// The error of one field of the request.
-    pub(crate) fn field(code: &str, field: &str) -> Self {
-        Self::new(code).with("field", field)
-    }
-
-    /// The error a rule asks for, in a call about `link`.
-    pub(crate) fn asked_for(spec: &ErrorSpec, link: Option<&str>) -> Self {
-        let mut error = Self::new(&spec.code);
-        if let Some(status) = spec.status {
-            error.status =
-                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        }
-        if let Some(field) = &spec.field {
-            error = error.with("field", field);
-        }
-        if let Some(message) = &spec.message {
-            error = error.with("message", message);
-        }
-        match link {
-            Some(link) if spec.code == "token_required" => error.with("link", link),
-            _ => error,
-        }
-    }
-
-    /// Sets a field of the (first) entry.
-    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
-        self.entries[0][key] = json!(value);
-        self
-    }
-
-    /// One answer with the entries of several errors; `None` if there are none.
-    pub(crate) fn all(errors: Vec<Self>) -> Option<Self> {
-        errors.into_iter().reduce(|mut all, next| {
-            all.entries.extend(next.entries);
-            all
-        })
-    }
-}
-
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        (self.status, Json(Value::Array(self.entries))).into_response()
-    }
+pub(super) fn documented(code: &str) -> Option<Code> {
+    let mut codes = DOCUMENTED.iter();
+    codes.find(|(known, ..)| *known == code).copied()
 }
