@@ -1,7 +1,7 @@
-//! What a sandbox is started with. The defaults are Belvo's own figures where Belvo publishes one.
+//! The settings of a sandbox. The defaults are Belvo's own figures where Belvo publishes them.
 
-/// Settings of one sandbox; `Config::default()` is a Belvo without a registered webhook on a free
-/// port.
+/// Settings of one sandbox. `Config::default()` listens on a free port and has no webhook
+/// registered.
 #[derive(Clone)]
 pub struct Config {
     /// Port on 127.0.0.1; 0 takes a free one.
@@ -12,26 +12,25 @@ pub struct Config {
     pub secret_id: String,
     /// Password of Basic authentication.
     pub secret_password: String,
-    /// Where webhooks go; `None` until one is registered through the control API.
+    /// Receiver of webhooks; `None` until one is registered through the control API.
     pub webhook: Option<Webhook>,
-    /// From the 202 to the webhook, in milliseconds.
+    /// Time between the 202 and the webhook, in milliseconds.
     pub webhook_delay_ms: u64,
-    /// How long the receiver may take, in milliseconds. Belvo: five seconds.
+    /// Time the receiver has to answer, in milliseconds. Belvo: five seconds.
     pub webhook_timeout_ms: u64,
-    /// Between two attempts of one delivery, in milliseconds. Belvo: 60 seconds.
+    /// Time between two attempts of one delivery, in milliseconds. Belvo: 60 seconds.
     pub webhook_retry_ms: u64,
-    /// Attempts in all. Belvo: one and three retries.
+    /// Attempts per delivery, including the first. Belvo: four.
     pub webhook_attempts: u32,
-    /// Rows of a page when the caller does not say. Belvo: 100 (10 in its own sandbox).
+    /// Rows per page if the request does not say. Belvo: 100, and 10 in its own sandbox.
     pub page_size: usize,
-    /// Larger page sizes silently become this one. Belvo: 1,000.
+    /// Limit that larger page sizes are silently reduced to. Belvo: 1,000.
     pub max_page_size: usize,
-    /// How callers reach it: `https` behind a front that speaks TLS for it. The addresses of
-    /// further pages start so.
+    /// Scheme of the links between pages: `https` if a proxy in front of the sandbox speaks TLS.
     pub scheme: &'static str,
 }
 
-/// The receiver of webhooks, as typed into Belvo's dashboard.
+/// The receiver of webhooks, as registered in Belvo's dashboard.
 #[derive(Clone)]
 pub struct Webhook {
     /// The address of the receiver.

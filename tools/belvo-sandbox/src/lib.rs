@@ -1,7 +1,7 @@
-//! A Belvo to develop against: one HTTP server on 127.0.0.1 with the shape of Belvo's API for
-//! Brazil (and the like of it for Mexico), generated data, webhooks, and a control API that makes
-//! it misbehave. It shares no code with the product, so that a mistake in one cannot hide a mistake
-//! in the other.
+//! A fake of Belvo to develop and test against: one HTTP server on 127.0.0.1 with the shape of
+//! Belvo's API for Brazil and, in part, Mexico. It generates data, sends webhooks, and misbehaves
+//! on demand. It shares no code with the product, so that a misreading of Belvo on one side cannot
+//! hide the same misreading on the other.
 
 mod api;
 mod config;
@@ -31,10 +31,10 @@ use crate::state::App;
 
 pub use crate::config::{Config, Webhook};
 
-/// How long open connections may finish their answer when the sandbox stops.
+/// How long open connections may take to finish when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// A running sandbox. It ends when this is dropped, pending webhooks with it.
+/// A running sandbox. Dropping it stops it and discards pending webhooks.
 pub struct Sandbox {
     url: String,
     closing: watch::Sender<()>,
@@ -49,14 +49,16 @@ pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
     let url = format!("http://{}", listener.local_addr()?);
     let (closing, closed) = watch::channel(());
     let app = Arc::new(App::new(config, url.clone(), sender::client()?, closed));
+
     let router = Router::new()
         .merge(api::router(&app))
         .merge(widget::router(&app))
         .nest("/_control", control::router(&app));
-    let ending = Arc::clone(&app);
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(async move { ending.closed().await });
-    let server = tokio::spawn(server.into_future());
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { app.closed().await })
+        .into_future();
+    let server = tokio::spawn(server);
+
     tracing::info!(url, "listening");
     Ok(Sandbox {
         url,
@@ -66,14 +68,14 @@ pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
 }
 
 impl Sandbox {
-    /// Where the sandbox answers, without a slash at the end.
+    /// The origin at which the sandbox answers, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Ends the sandbox: calls in progress may finish within two seconds, pending webhooks are
-    /// forgotten.
+    /// Stops the sandbox. Calls in progress have two seconds to finish; pending webhooks are
+    /// discarded.
     pub async fn stop(self) -> anyhow::Result<()> {
         drop(self.closing);
         match tokio::time::timeout(GRACE, self.server).await {

@@ -1,5 +1,5 @@
-//! A link with its accounts and rows, and the ways a bank changes them: new rows, corrected rows,
-//! rows that vanish, pending rows that are booked.
+//! A link with its accounts and rows, and the ways in which a bank changes them: it adds, corrects
+//! and deletes rows, and books pending ones.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    data::{Account, Generator, LinkSpec},
+    data::{Generator, LinkSpec, accounts::Account},
     merge::merge,
     resource::Resource,
     row::{Filter, Row},
@@ -16,7 +16,7 @@ use crate::{
 /// One user's connection to one bank.
 pub(crate) struct Link {
     pub(crate) id: String,
-    /// The object Belvo shows.
+    /// The link as Belvo shows it.
     pub(crate) object: Value,
     pub(crate) accounts: Vec<Account>,
     rows: Vec<Row>,
@@ -38,6 +38,7 @@ impl Link {
         link
     }
 
+    /// The day on which the window of generated rows ends.
     pub(crate) fn today(&self) -> Date {
         self.generator.today
     }
@@ -46,41 +47,40 @@ impl Link {
         self.object["status"].as_str().unwrap_or_default()
     }
 
-    /// Every transaction, with the id of its account.
-    pub(crate) fn values(&self) -> Vec<Value> {
-        let value = |row: &Row| {
+    /// Every transaction, each with the id of its account.
+    pub(crate) fn transactions(&self) -> Vec<Value> {
+        let with_account = |row: &Row| {
             let mut value = row.value();
             value["account"] = json!({ "id": row.account });
             value
         };
-        self.rows
-            .iter()
-            .filter(|row| row.resource.is_banking)
-            .map(value)
-            .collect()
+        let rows = self.rows.iter().filter(|row| row.resource.is_banking);
+        rows.map(with_account).collect()
     }
 
-    /// Takes over the accounts and rows of another link, under ids of its own.
-    pub(crate) fn adopt(&mut self, accounts: Vec<Account>, rows: Vec<Value>) {
-        let mut ids = BTreeMap::new();
-        self.accounts = accounts
-            .into_iter()
-            .map(|account| {
-                let own = self.generator.id();
-                ids.insert(account.id.clone(), own.clone());
-                account.with(&json!({ "id": own, "link": self.id }))
-            })
-            .collect();
-        for mut row in rows {
+    /// Takes over the accounts and transactions of another link under new ids.
+    pub(crate) fn adopt(&mut self, accounts: Vec<Account>, transactions: Vec<Value>) {
+        let mut new_ids = BTreeMap::new();
+        self.accounts.clear();
+        for account in accounts {
+            let id = self.generator.id();
+            new_ids.insert(account.id.clone(), id.clone());
+            let account = account.with(&json!({ "id": id, "link": self.id }));
+            self.accounts.push(account);
+        }
+
+        for mut row in transactions {
             row["id"] = json!(self.generator.id());
-            row["account"]["id"] = json!(row["account"]["id"].as_str().and_then(|id| ids.get(id)));
+            let account = row["account"]["id"].as_str();
+            let account = account.and_then(|id| new_ids.get(id));
+            row["account"]["id"] = json!(account);
             self.rows.push(Row::new(Resource::transactions(), row));
         }
         self.sort();
     }
 
-    /// Merges `patch` into one account; says what it is now. The collection time moves on by an
-    /// hour unless the patch sets it.
+    /// Merges `patch` into one account and returns the result; `None` if there is no such account.
+    /// The collection time moves on by an hour unless the patch sets it.
     pub(crate) fn patch_account(&mut self, id: &str, patch: &Value) -> Option<Value> {
         let account = self.accounts.iter_mut().find(|account| account.id == id)?;
         let mut changes = json!({ "collected_at": an_hour_after(&account.value["collected_at"]) });
@@ -93,7 +93,7 @@ impl Link {
         self.accounts.iter().any(|account| account.id == id)
     }
 
-    /// Matching rows in the order pages are cut from.
+    /// Matching rows, in the order in which they are paged.
     pub(crate) fn rows<'a>(&'a self, filter: &'a Filter) -> impl Iterator<Item = &'a Row> {
         self.rows.iter().filter(|row| filter.matches(row))
     }
@@ -102,75 +102,72 @@ impl Link {
         self.rows.iter().find(|row| row.id == id)
     }
 
-    /// Generates `count` rows of a resource, all on `date` or spread over the window, and names
-    /// them.
+    /// Generates `count` rows of a resource, all on `date` or spread over the window, and returns
+    /// their ids.
     pub(crate) fn add(
         &mut self,
         resource: &'static Resource,
         count: usize,
         date: Option<Date>,
     ) -> Vec<String> {
-        let mut generated = || self.generator.row(resource, &self.id, &self.accounts, date);
-        let new: Vec<Row> = (0..count)
-            .map(|_| Row::new(resource, generated()))
-            .collect();
-        let ids = new.iter().map(|row| row.id.clone()).collect();
-        self.rows.extend(new);
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            let value = self.generator.row(resource, &self.accounts, date);
+            let row = Row::new(resource, value);
+            ids.push(row.id.clone());
+            self.rows.push(row);
+        }
         self.sort();
         ids
     }
 
-    /// Merges `patch` into one row; says what the row is now, without its account. The collection
-    /// time moves on by an hour unless the patch sets it.
+    /// Merges `patch` into one row and returns the result without its account; `None` if there is
+    /// no such row. The collection time moves on by an hour unless the patch sets it.
     pub(crate) fn patch(&mut self, id: &str, patch: &Value) -> Option<Value> {
         let position = self.rows.iter().position(|row| row.id == id)?;
         let mut value = self.rows[position].value();
         value["collected_at"] = json!(an_hour_after(&value["collected_at"]));
         merge(&mut value, patch);
+
         self.replace(position, value.clone());
         self.sort();
         Some(value)
     }
 
-    /// Takes a row away; says whether there was one.
+    /// Deletes a row and returns whether there was one.
     pub(crate) fn delete(&mut self, id: &str) -> bool {
         let before = self.rows.len();
         self.rows.retain(|row| row.id != id);
         self.rows.len() < before
     }
 
-    /// Books every pending transaction; says how many there were.
+    /// Books every pending transaction and returns how many there were.
     pub(crate) fn settle(&mut self) -> usize {
-        let pending = (0..self.rows.len()).filter(|at| {
-            self.rows[*at].resource.is_banking
-                && self.rows[*at].status.as_deref() == Some("PENDING")
-        });
-        let pending: Vec<usize> = pending.collect();
+        let is_pending =
+            |row: &Row| row.resource.is_banking && row.status.as_deref() == Some("PENDING");
+        let rows = self.rows.iter().enumerate();
+        let pending: Vec<usize> = rows
+            .filter(|(_, row)| is_pending(row))
+            .map(|(position, _)| position)
+            .collect();
+
         for position in &pending {
-            let mut value = self.rows[*position].value();
-            let booked = value
-                .get("inferred_accounting_date")
-                .unwrap_or(&value["value_date"])
-                .clone();
-            value["accounting_date"] = booked;
-            value["status"] = json!("PROCESSED");
-            value["collected_at"] = json!(an_hour_after(&value["collected_at"]));
+            let value = booked(self.rows[*position].value());
             self.replace(*position, value);
         }
         pending.len()
     }
 
-    /// What a `historical_update` webhook declares about the matching rows.
+    /// What a `historical_update` webhook declares about the matching transactions.
     pub(crate) fn totals(&self, filter: &Filter) -> Value {
-        let of = |flow: &str| {
-            self.rows(filter)
-                .filter(|row| row.flow.as_deref() == Some(flow))
-                .count()
+        let count = |flow: &str| {
+            let rows = self.rows(filter);
+            rows.filter(|row| row.flow.as_deref() == Some(flow)).count()
         };
         json!({
             "total_transactions": self.rows(filter).count(),
-            "total_inflow_transactions": of("INFLOW"),
-            "total_outflow_transactions": of("OUTFLOW"),
+            "total_inflow_transactions": count("INFLOW"),
+            "total_outflow_transactions": count("OUTFLOW"),
             "first_transaction_date": self.rows(filter).map(|row| &row.day).min(),
             "last_transaction_date": self.rows(filter).map(|row| &row.day).max(),
         })
@@ -188,6 +185,16 @@ impl Link {
         self.rows
             .sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     }
+}
+
+/// A pending transaction after the bank has booked it.
+fn booked(mut value: Value) -> Value {
+    let expected_day = value.get("inferred_accounting_date");
+    let day = expected_day.unwrap_or(&value["value_date"]).clone();
+    value["accounting_date"] = day;
+    value["status"] = json!("PROCESSED");
+    value["collected_at"] = json!(an_hour_after(&value["collected_at"]));
+    value
 }
 
 fn an_hour_after(timestamp: &Value) -> Option<String> {

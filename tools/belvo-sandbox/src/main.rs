@@ -1,5 +1,5 @@
-//! The sandbox on its own: `belvo-sandbox --port 8081`. The first line on standard output is JSON
-//! and says where.
+//! The sandbox as a program: `belvo-sandbox --port 8081`. The first line on standard output is JSON
+//! with the URL.
 
 use std::io::Write;
 
@@ -29,7 +29,7 @@ struct Arguments {
         hide_env_values = true
     )]
     secret_password: String,
-    /// Where webhooks go; can be registered later through the control API.
+    /// Receiver of webhooks; can be registered later through the control API.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_URL")]
     webhook_url: Option<String>,
     /// The whole `Authorization` value of webhooks.
@@ -39,53 +39,40 @@ struct Arguments {
         hide_env_values = true
     )]
     webhook_authorization: Option<String>,
-    /// From the 202 to the webhook.
+    /// Time between the 202 and the webhook.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_DELAY_MS", default_value_t = 50)]
     webhook_delay_ms: u64,
-    /// How long the receiver may take.
+    /// Time the receiver has to answer.
     #[arg(
         long,
         env = "BELVO_SANDBOX_WEBHOOK_TIMEOUT_MS",
         default_value_t = 5_000
     )]
     webhook_timeout_ms: u64,
-    /// Between two attempts of one webhook.
+    /// Time between two attempts of one webhook.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_RETRY_MS", default_value_t = 60_000)]
     webhook_retry_ms: u64,
-    /// Attempts in all.
+    /// Attempts per webhook, including the first.
     #[arg(long, env = "BELVO_SANDBOX_WEBHOOK_ATTEMPTS", default_value_t = 4)]
     webhook_attempts: u32,
-    /// Rows of a page unless the caller says.
+    /// Rows per page if the request does not say.
     #[arg(long, env = "BELVO_SANDBOX_PAGE_SIZE", default_value_t = 100)]
     page_size: usize,
-    /// Larger page sizes become this one.
+    /// Limit that larger page sizes are silently reduced to.
     #[arg(long, env = "BELVO_SANDBOX_MAX_PAGE_SIZE", default_value_t = 1_000)]
     max_page_size: usize,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    init_log();
     let arguments = Arguments::parse();
-    let (mut interrupt, mut terminate) = (
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::terminate())?,
-    );
-    let sandbox = start(config(arguments)).await?;
-    writeln!(
-        std::io::stdout(),
-        "{}",
-        serde_json::json!({ "url": sandbox.url() })
-    )?;
-    writeln!(
-        std::io::stderr(),
-        "Belvo sandbox at {}, control API under /_control/.",
-        sandbox.url()
-    )?;
+    // Before the sandbox starts, so that no signal is missed.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+
+    let sandbox = start(arguments.into()).await?;
+    announce(sandbox.url())?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -93,22 +80,42 @@ async fn main() -> anyhow::Result<()> {
     sandbox.stop().await
 }
 
-fn config(arguments: Arguments) -> Config {
-    let authorization = arguments.webhook_authorization;
-    Config {
-        port: arguments.port,
-        seed: arguments.seed,
-        secret_id: arguments.secret_id,
-        secret_password: arguments.secret_password,
-        webhook: arguments
-            .webhook_url
-            .map(|url| Webhook { url, authorization }),
-        webhook_delay_ms: arguments.webhook_delay_ms,
-        webhook_timeout_ms: arguments.webhook_timeout_ms,
-        webhook_retry_ms: arguments.webhook_retry_ms,
-        webhook_attempts: arguments.webhook_attempts,
-        page_size: arguments.page_size,
-        max_page_size: arguments.max_page_size,
-        ..Config::default()
+/// Logs to standard error: standard output is for the URL alone.
+fn init_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// Prints the URL, as JSON for the program that started the sandbox and as text for a human.
+fn announce(url: &str) -> std::io::Result<()> {
+    let line = serde_json::json!({ "url": url });
+    writeln!(std::io::stdout(), "{line}")?;
+    writeln!(
+        std::io::stderr(),
+        "Belvo sandbox at {url}, control API under /_control/."
+    )
+}
+
+impl From<Arguments> for Config {
+    fn from(arguments: Arguments) -> Self {
+        let authorization = arguments.webhook_authorization;
+        let webhook = arguments.webhook_url;
+        Self {
+            port: arguments.port,
+            seed: arguments.seed,
+            secret_id: arguments.secret_id,
+            secret_password: arguments.secret_password,
+            webhook: webhook.map(|url| Webhook { url, authorization }),
+            webhook_delay_ms: arguments.webhook_delay_ms,
+            webhook_timeout_ms: arguments.webhook_timeout_ms,
+            webhook_retry_ms: arguments.webhook_retry_ms,
+            webhook_attempts: arguments.webhook_attempts,
+            page_size: arguments.page_size,
+            max_page_size: arguments.max_page_size,
+            ..Self::default()
+        }
     }
 }

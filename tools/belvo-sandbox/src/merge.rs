@@ -1,9 +1,9 @@
-//! Patching a JSON object, as the control API does with accounts and rows.
+//! Patching JSON, as the control API does with accounts and rows.
 
 use serde_json::Value;
 
-/// Objects merge field by field, everything else replaces. Unlike RFC 7396 `null` is stored, not
-/// taken as "remove": Belvo keeps every key and sends null.
+/// Merges objects field by field; any other value replaces what was there. Unlike in RFC 7396 a
+/// `null` is stored instead of removing the field, because Belvo keeps every key and sends null.
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
     match (target, patch) {
         (Value::Object(target), Value::Object(patch)) => {

@@ -1,25 +1,25 @@
-//! The resources whose POST takes the asynchronous header, as Belvo's OpenAPI describes them for
-//! Brazil and Mexico.
+//! The resources that can be retrieved asynchronously, as Belvo's OpenAPI describes them for Brazil
+//! and Mexico.
 
-/// One of them. A line in [`RESOURCES`] and a generator of its rows make another.
+/// One resource. To add another, add a line to [`RESOURCES`] and a generator of its rows.
 pub(crate) struct Resource {
-    /// What the control API calls it.
+    /// The name in the control API.
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
-    /// Documented for transactions, invoices and employment records; otherwise a guess: what
-    /// `fetch_resources` calls it.
+    /// Documented for transactions, invoices and employment records. The others are a guess: the
+    /// name that `fetch_resources` uses.
     pub(crate) webhook_type: &'static str,
     /// The field whose day the listing filters by.
     pub(crate) date_field: Option<&'static str>,
-    /// Further filters of the listing.
+    /// Filters of the listing other than the link and the date.
     pub(crate) filters: &'static [&'static str],
-    /// What the body of the POST must have.
+    /// Fields that the body of a POST must have.
     pub(crate) required: &'static [&'static str],
-    /// Whether rows carry their account, and the monthly limits count its retrievals.
+    /// Whether a row belongs to an account, and whether retrievals count against monthly limits.
     pub(crate) is_banking: bool,
 }
 
-/// All of them, the transactions first.
+/// All resources, transactions first.
 pub(crate) static RESOURCES: [Resource; 5] = [
     Resource {
         name: "transactions",
@@ -76,38 +76,40 @@ pub(crate) static RESOURCES: [Resource; 5] = [
 ];
 
 impl Resource {
-    /// Brazilian bank movements.
+    /// Transactions of Brazilian accounts.
     pub(crate) fn transactions() -> &'static Self {
         &RESOURCES[0]
     }
 
-    /// The resource with this name.
     pub(crate) fn by_name(name: &str) -> Option<&'static Self> {
         RESOURCES.iter().find(|resource| resource.name == name)
     }
 
     /// The resource whose listing, or one of whose rows, is at this path.
     pub(crate) fn at(path: &str) -> Option<&'static Self> {
-        RESOURCES
-            .iter()
-            .find(|resource| path.starts_with(resource.path))
+        let mut resources = RESOURCES.iter();
+        resources.find(|resource| path.starts_with(resource.path))
     }
 
-    /// Every filter of the listing, those by date included.
+    /// Whether this is the path of a listing and not of a single row.
+    pub(crate) fn is_listing(path: &str) -> bool {
+        RESOURCES.iter().any(|resource| resource.path == path)
+    }
+
+    /// Every filter of the listing.
     pub(crate) fn parameters(&self) -> Vec<String> {
-        let own = ["link"]
-            .iter()
-            .chain(self.filters)
-            .map(|name| (*name).to_owned());
-        own.chain(self.date_parameters()).collect()
+        let filters = ["link"].iter().chain(self.filters);
+        let mut names: Vec<String> = filters.map(|name| (*name).to_owned()).collect();
+        names.extend(self.date_parameters());
+        names
     }
 
     /// The filters by date.
     pub(crate) fn date_parameters(&self) -> Vec<String> {
-        let sides = ["", "__gt", "__gte", "__lt", "__lte", "__range"];
+        let comparisons = ["", "__gt", "__gte", "__lt", "__lte", "__range"];
         self.date_field
             .iter()
-            .flat_map(|field| sides.map(|side| format!("{field}{side}")))
+            .flat_map(|field| comparisons.map(|comparison| format!("{field}{comparison}")))
             .collect()
     }
 }

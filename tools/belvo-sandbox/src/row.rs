@@ -1,32 +1,36 @@
-//! A stored row. It is kept as text without its account, which is spliced in when it is sent: the
-//! account is the larger half and the same in every row; only transactions have one. What filters
-//! look at is kept beside the text.
+//! A stored row. Its text is kept without the account, which is spliced in when the row is sent:
+//! the account is the larger half and the same in many rows. Only transactions have one. The fields
+//! that filters use are kept next to the text.
+
+use std::cmp::Reverse;
 
 use serde_json::Value;
 
-use crate::{data::Account, resource::Resource};
+use crate::{data::accounts::Account, resource::Resource};
 
 /// One row of a link.
 pub(crate) struct Row {
     pub(crate) resource: &'static Resource,
     pub(crate) id: String,
-    /// The day it is filtered by, or nothing.
+    /// The day that the listing filters by; empty if there is none.
     pub(crate) day: String,
     pub(crate) account: Option<String>,
     pub(crate) status: Option<String>,
-    /// `INFLOW` or `OUTFLOW`; the property is called `type`.
+    /// `INFLOW` or `OUTFLOW`, which Belvo calls `type`.
     pub(crate) flow: Option<String>,
     json: String,
 }
 
 impl Row {
-    /// Takes the row apart; its `account`, if it is a transaction, may be any object with an `id`.
+    /// Splits a row into text and fields. The `account` of a transaction may be any object with an
+    /// `id`.
     pub(crate) fn new(resource: &'static Resource, mut value: Value) -> Self {
         let text = |field: &str| value[field].as_str().map(str::to_owned);
         let id = text("id").unwrap_or_default();
         let day = resource.date_field.and_then(text).unwrap_or_default();
         let (status, flow) = (text("status"), text("type"));
         let account = value["account"]["id"].as_str().map(str::to_owned);
+
         if let Some(fields) = value.as_object_mut().filter(|_| resource.is_banking) {
             fields.remove("account");
         }
@@ -41,9 +45,10 @@ impl Row {
         }
     }
 
-    /// Newest day first, and by id within a day: an order that no later change of a row disturbs.
-    pub(crate) fn sort_key(&self) -> (std::cmp::Reverse<&str>, &str) {
-        (std::cmp::Reverse(&self.day), &self.id)
+    /// Newest day first, and by id within a day: an order in which a row keeps its place when other
+    /// rows change.
+    pub(crate) fn sort_key(&self) -> (Reverse<&str>, &str) {
+        (Reverse(&self.day), &self.id)
     }
 
     /// Appends the row as Belvo sends it.
@@ -51,23 +56,23 @@ impl Row {
         if !self.resource.is_banking {
             return out.push_str(&self.json);
         }
-        let account = accounts
-            .iter()
-            .find(|account| Some(&account.id) == self.account.as_ref());
+
+        let mut accounts = accounts.iter();
+        let account = accounts.find(|account| Some(&account.id) == self.account.as_ref());
         out.push_str(r#"{"account":"#);
         out.push_str(account.map_or("null", |account| account.json.as_str()));
         out.push(',');
-        // The row's own text starts with a brace and is never empty.
+        // Skips the opening brace. A row is never empty, so the comma is right.
         out.push_str(&self.json[1..]);
     }
 
-    /// The row as a value, without its account.
+    /// The row without its account.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.json).unwrap_or_default()
     }
 }
 
-/// Which rows of a resource are meant; every condition that is present must hold.
+/// Selects rows of one resource; every condition that is present must hold.
 pub(crate) struct Filter {
     pub(crate) resource: &'static Resource,
     pub(crate) from: Option<String>,
@@ -78,7 +83,7 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Every row.
+    /// Every row of a resource.
     pub(crate) fn all(resource: &'static Resource) -> Self {
         Self {
             resource,
@@ -91,21 +96,24 @@ impl Filter {
     }
 
     pub(crate) fn matches(&self, row: &Row) -> bool {
-        let among = |allowed: &Option<Vec<String>>, value: &Option<String>| {
-            allowed
-                .as_ref()
-                .is_none_or(|allowed| value.as_ref().is_some_and(|value| allowed.contains(value)))
-        };
-        // A row without a date is on no day.
-        let dated = !row.day.is_empty() || (self.from.is_none() && self.to.is_none());
-        dated
-            && std::ptr::eq(self.resource, row.resource)
-            && self.from.as_ref().is_none_or(|from| *from <= row.day)
-            && self.to.as_ref().is_none_or(|to| *to >= row.day)
-            && among(&self.accounts, &row.account)
-            && among(&self.statuses, &row.status)
-            && among(&self.flows, &row.flow)
+        std::ptr::eq(self.resource, row.resource)
+            && self.has_day(&row.day)
+            && is_among(self.accounts.as_deref(), row.account.as_ref())
+            && is_among(self.statuses.as_deref(), row.status.as_ref())
+            && is_among(self.flows.as_deref(), row.flow.as_ref())
     }
+
+    fn has_day(&self, day: &String) -> bool {
+        // A row without a date is on no day, not on the first one.
+        let is_dated = !day.is_empty() || (self.from.is_none() && self.to.is_none());
+        is_dated
+            && self.from.as_ref().is_none_or(|from| from <= day)
+            && self.to.as_ref().is_none_or(|to| day <= to)
+    }
+}
+
+fn is_among(allowed: Option<&[String]>, value: Option<&String>) -> bool {
+    allowed.is_none_or(|allowed| value.is_some_and(|value| allowed.contains(value)))
 }
 
 /// A JSON array of rows.

@@ -1,4 +1,4 @@
-//! What an access token of the Connect Widget was minted for, and until when it opens the widget.
+//! What an access token of the Connect Widget allows, and until when it opens the widget.
 
 use std::time::{Duration, Instant};
 
@@ -9,22 +9,24 @@ use crate::errors::ApiError;
 /// Belvo: a token is "valid for 10 minutes" and invalidated when a user connects.
 const LIFETIME: Duration = Duration::from_mins(10);
 
-/// The request that made one access token.
+/// The request that created one access token.
 #[derive(Clone)]
 pub(crate) struct Session {
-    /// The link to be made valid again, in update mode.
+    /// The link to make valid again, in update mode.
     pub(crate) link: Option<String>,
     pub(crate) fetch_resources: Option<Vec<String>>,
     pub(crate) stale_in: Option<String>,
     pub(crate) purpose: Option<String>,
     pub(crate) people: Vec<Person>,
+    /// Where the user is sent after connecting.
     pub(crate) success: Option<String>,
+    /// Where the user is sent after leaving the widget without connecting.
     pub(crate) exit: Option<String>,
     pub(crate) is_used: bool,
-    made: Instant,
+    created: Instant,
 }
 
-/// Somebody whose data is asked for.
+/// A person or company whose data is requested.
 #[derive(Clone)]
 pub(crate) struct Person {
     /// `CPF` or `CNPJ`.
@@ -34,36 +36,35 @@ pub(crate) struct Person {
 }
 
 impl Session {
-    /// Reads the body of a token request; whether the link exists is not known here.
-    pub(crate) fn read(body: &Value, made: Instant) -> Result<Self, ApiError> {
+    /// Parses the body of a token request. Whether the link exists is up to the caller.
+    pub(crate) fn parse(body: &Value, created: Instant) -> Result<Self, ApiError> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let (widget, consent) = (&body["widget"], &body["widget"]["consent"]);
-        let people = consent["identification_info"]
-            .as_array()
-            .into_iter()
-            .flatten();
+        let widget = &body["widget"];
+        let consent = &widget["consent"];
+        let people = consent["identification_info"].as_array();
+
         Ok(Self {
             link: text(&body["link_id"]).map(|link| link.to_lowercase()),
             fetch_resources: resources(&body["fetch_resources"])?,
             stale_in: text(&body["stale_in"]),
             // Belvo's guide has it in the widget, the specification in the consent.
             purpose: text(&consent["purpose"]).or_else(|| text(&widget["purpose"])),
-            people: people.map(Person::read).collect(),
+            people: people.into_iter().flatten().map(Person::parse).collect(),
             success: callback(&widget["callback_urls"], "success")?,
             exit: callback(&widget["callback_urls"], "exit")?,
             is_used: false,
-            made,
+            created,
         })
     }
 
     /// Whether the token still opens the widget.
     pub(crate) fn is_open(&self, now: Instant) -> bool {
-        !self.is_used && now.saturating_duration_since(self.made) < LIFETIME
+        !self.is_used && now.saturating_duration_since(self.created) < LIFETIME
     }
 }
 
 impl Person {
-    fn read(value: &Value) -> Self {
+    fn parse(value: &Value) -> Self {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         Self {
             document: text("type"),
@@ -75,40 +76,39 @@ impl Person {
     /// The number with all but its last two digits hidden.
     pub(crate) fn masked(&self) -> String {
         let hidden = self.number.chars().count().saturating_sub(2);
-        self.number
-            .chars()
-            .enumerate()
+        let digits = self.number.chars().enumerate();
+        digits
             .map(|(at, digit)| if at < hidden { '•' } else { digit })
             .collect()
     }
 }
 
 fn resources(value: &Value) -> Result<Option<Vec<String>>, ApiError> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Array(names) => {
-            let name = |name: &Value| name.as_str().map(str::to_owned);
-            let names: Option<Vec<String>> = names.iter().map(name).collect();
-            names
-                .map(Some)
-                .ok_or_else(|| ApiError::field("invalid_choice", "fetch_resources"))
-        }
-        _ => Err(ApiError::field("not_a_list", "fetch_resources")),
+    let names = match value {
+        Value::Null => return Ok(None),
+        Value::Array(names) => names.iter(),
+        _ => return Err(ApiError::field("not_a_list", "fetch_resources")),
+    };
+    let names: Option<Vec<String>> = names.map(|name| name.as_str().map(str::to_owned)).collect();
+    match names {
+        Some(names) => Ok(Some(names)),
+        None => Err(ApiError::field("invalid_choice", "fetch_resources")),
     }
 }
 
-/// An address to send the user back to. A web page or an app's own scheme, never something a
-/// browser would run.
+/// An address to send the user back to: a web page or an app's own scheme, but nothing that a
+/// browser would execute.
 fn callback(urls: &Value, name: &str) -> Result<Option<String>, ApiError> {
     let Some(url) = urls[name].as_str() else {
         return Ok(None);
     };
-    let scheme = url
-        .split_once(':')
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    let is_address =
-        scheme.is_some_and(|scheme| !["javascript", "data", "vbscript"].contains(&scheme.as_str()));
-    if is_address && url.chars().all(|letter| letter.is_ascii_graphic()) {
+
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    let is_safe = scheme.is_some_and(|scheme| {
+        let scheme = scheme.to_ascii_lowercase();
+        !["javascript", "data", "vbscript"].contains(&scheme.as_str())
+    });
+    if is_safe && url.chars().all(|letter| letter.is_ascii_graphic()) {
         return Ok(Some(url.to_owned()));
     }
     Err(ApiError::field("invalid", "callback_urls"))
@@ -121,28 +121,30 @@ mod tests {
     use super::*;
 
     fn session(body: &Value) -> Option<Session> {
-        Session::read(body, Instant::now()).ok()
+        Session::parse(body, Instant::now()).ok()
     }
 
     #[test]
     fn a_token_opens_the_widget_for_ten_minutes() {
         let session = session(&json!({})).unwrap();
-        assert!(session.is_open(session.made + Duration::from_secs(599)));
-        assert!(!session.is_open(session.made + Duration::from_mins(10)));
+
+        assert!(session.is_open(session.created + Duration::from_secs(599)));
+        assert!(!session.is_open(session.created + Duration::from_mins(10)));
     }
 
     #[test]
     fn only_the_last_two_digits_of_a_number_are_shown() {
-        let person = |number: &str| Person::read(&json!({ "number": number })).masked();
-        assert_eq!(
-            (person("76109277673"), person("7"), person("")),
-            ("•••••••••73".into(), "7".into(), String::new())
-        );
+        let masked = |number: &str| Person::parse(&json!({ "number": number })).masked();
+
+        assert_eq!(masked("76109277673"), "•••••••••73");
+        assert_eq!(masked("7"), "7");
+        assert_eq!(masked(""), "");
     }
 
     #[test]
-    fn a_callback_is_an_address_and_nothing_a_browser_runs() {
+    fn a_callback_is_an_address_and_nothing_a_browser_would_execute() {
         let with = |url: &str| session(&json!({ "widget": { "callback_urls": { "exit": url } } }));
+
         for url in [
             "your_deeplink_here://exit",
             "http://localhost:3000/exit?a=1#b",

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use time::{Date, OffsetDateTime};
 use tokio::sync::watch;
 
@@ -21,10 +21,10 @@ use crate::{
     webhooks::Planned,
 };
 
-/// Rows of a link when nobody says how many.
 const DEFAULT_TRANSACTIONS: usize = 250;
-/// Days of history when nobody says how many: what Brazil's open finance gives.
+/// How much history Brazil's open finance gives.
 const DEFAULT_DAYS: u32 = 365;
+const DEFAULT_INSTITUTION: &str = "ofmockbank_br_retail";
 
 /// What handlers and webhook deliveries share.
 pub(crate) struct App {
@@ -32,7 +32,8 @@ pub(crate) struct App {
     /// This server's own origin.
     pub(crate) url: String,
     pub(crate) http: reqwest::Client,
-    /// Its sender is dropped when the sandbox ends; whatever waits, waits for this too.
+    /// Its sender is dropped when the sandbox stops. Every wait without a limit also waits for
+    /// this.
     pub(crate) closing: watch::Receiver<()>,
     state: Mutex<State>,
 }
@@ -45,14 +46,14 @@ pub(crate) struct State {
     pub(crate) webhook: Option<Webhook>,
     pub(crate) journal: Journal,
     pub(crate) limits: Limits,
-    /// Webhooks that wait for the next one of their link to overtake them.
+    /// Webhooks that are held until the next one of their link has overtaken them.
     pub(crate) held: Vec<Planned>,
-    /// What each access token of the widget was minted for.
+    /// The session that each access token of the widget opens.
     pub(crate) widgets: BTreeMap<String, Session>,
-    made_by_seed: BTreeMap<u64, u64>,
+    created_by_seed: BTreeMap<u64, u64>,
 }
 
-/// What one asks for when one makes a link.
+/// What a link is created with.
 pub(crate) struct NewLink {
     pub(crate) recurrent: bool,
     pub(crate) external_id: Option<String>,
@@ -62,17 +63,17 @@ pub(crate) struct NewLink {
     pub(crate) days: u32,
     pub(crate) with_loan: bool,
     pub(crate) transactions: usize,
-    /// How many rows of other resources.
+    /// How many rows of which other resources.
     pub(crate) resources: Vec<(&'static Resource, usize)>,
-    /// Another rate than the generated one.
+    /// Replaces the generated `refresh_rate`.
     pub(crate) refresh_rate: Option<String>,
-    /// Another `institution_user_id` than the generated one.
+    /// Replaces the generated `institution_user_id`.
     pub(crate) customer: Option<String>,
 }
 
 impl NewLink {
-    /// A recurrent link with what a link has when nobody says otherwise.
-    pub(crate) fn usual(seed: u64) -> Self {
+    /// A recurrent link with a year of transactions that ends today.
+    pub(crate) fn with_defaults(seed: u64) -> Self {
         Self {
             recurrent: true,
             external_id: None,
@@ -85,6 +86,24 @@ impl NewLink {
             resources: Vec::new(),
             refresh_rate: None,
             customer: None,
+        }
+    }
+
+    /// A link of the same user at the same bank as `object`, without data of its own.
+    fn again(object: &Value, seed: u64, today: Date) -> Self {
+        let text = |field: &str| object[field].as_str().map(str::to_owned);
+        Self {
+            recurrent: object["access_mode"] == "recurrent",
+            external_id: text("external_id"),
+            institution: text("institution"),
+            seed,
+            today,
+            days: 1,
+            with_loan: false,
+            transactions: 0,
+            resources: Vec::new(),
+            refresh_rate: text("refresh_rate"),
+            customer: text("institution_user_id"),
         }
     }
 }
@@ -113,7 +132,7 @@ impl App {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns when the sandbox ends.
+    /// Returns when the sandbox stops.
     pub(crate) async fn closed(&self) {
         // Nothing is ever sent: the only change is that the sender is gone.
         let _ = self.closing.clone().changed().await;
@@ -129,64 +148,52 @@ impl State {
         self.links.iter_mut().find(|link| link.id == id)
     }
 
-    /// Makes a link whose id and data follow from its seed and the number of links made from that
-    /// seed before.
+    /// Deletes a link with its accounts and rows, if it exists.
+    pub(crate) fn delete(&mut self, id: &str) {
+        self.links.retain(|link| link.id != id);
+    }
+
+    /// Creates a link. Its id and data follow from its seed and from how many links that seed has
+    /// created before.
     pub(crate) fn create(&mut self, new: NewLink) -> &Link {
-        let made = self.made_by_seed.entry(new.seed).or_default();
+        let created = self.created_by_seed.entry(new.seed).or_default();
         let spec = LinkSpec {
             seed: new.seed,
-            sequence: *made,
+            sequence: *created,
             recurrent: new.recurrent,
             external_id: new.external_id,
             institution: new
                 .institution
-                .unwrap_or_else(|| "ofmockbank_br_retail".to_owned()),
+                .unwrap_or_else(|| DEFAULT_INSTITUTION.to_owned()),
             today: new.today,
             days: new.days,
             with_loan: new.with_loan,
         };
-        *made += 1;
+        *created += 1;
+
         let mut link = Link::new(&spec, new.transactions);
         for (resource, count) in new.resources {
             link.add(resource, count, None);
         }
-        for (field, value) in [
-            ("refresh_rate", new.refresh_rate),
-            ("institution_user_id", new.customer),
-        ] {
-            if let Some(value) = value {
-                link.object[field] = json!(value);
-            }
+        if let Some(refresh_rate) = new.refresh_rate {
+            link.object["refresh_rate"] = json!(refresh_rate);
+        }
+        if let Some(customer) = new.customer {
+            link.object["institution_user_id"] = json!(customer);
         }
         self.links.push(link);
         &self.links[self.links.len() - 1]
     }
 
-    /// Makes a link as when the user of another one connects the same bank again: what the
-    /// institution names stays, and every id of Belvo's is new.
+    /// Creates a link as when the user of another one connects the same bank again: what the bank
+    /// names stays the same, and every id of Belvo is new.
     pub(crate) fn reconnect(&mut self, id: &str, seed: u64) -> Option<&Link> {
         let link = self.link(id)?;
-        let new = NewLink {
-            recurrent: link.object["access_mode"] == "recurrent",
-            external_id: link.object["external_id"].as_str().map(str::to_owned),
-            institution: link.object["institution"].as_str().map(str::to_owned),
-            seed,
-            today: link.today(),
-            days: 1,
-            with_loan: false,
-            transactions: 0,
-            resources: Vec::new(),
-            refresh_rate: link.object["refresh_rate"].as_str().map(str::to_owned),
-            customer: link.object["institution_user_id"]
-                .as_str()
-                .map(str::to_owned),
-        };
-        let made = self.create(new).id.clone();
-        let (accounts, rows) = {
-            let elder = self.link(id)?;
-            (elder.accounts.clone(), elder.values())
-        };
-        self.link_mut(&made)?.adopt(accounts, rows);
-        self.link(&made)
+        let new = NewLink::again(&link.object, seed, link.today());
+        let (accounts, transactions) = (link.accounts.clone(), link.transactions());
+
+        let new_id = self.create(new).id.clone();
+        self.link_mut(&new_id)?.adopt(accounts, transactions);
+        self.link(&new_id)
     }
 }

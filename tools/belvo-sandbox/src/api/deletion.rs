@@ -35,7 +35,7 @@ pub(crate) async fn delete(
     let mut state = app.state();
     let link = state.link(&id).ok_or_else(|| ApiError::new("not_found"))?;
     if !wants_async || ignored {
-        state.links.retain(|link| link.id != id);
+        state.delete(&id);
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let request = Uuid::new_v4().hyphenated().to_string();
@@ -49,7 +49,7 @@ pub(crate) async fn delete(
             .as_ref()
             .map_or(server.config.webhook_delay_ms, |planned| planned.delay_ms);
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        server.state().links.retain(|link| link.id != id);
+        server.state().delete(&id);
         if let Some(mut planned) = planned {
             planned.delay_ms = 0;
             drop(sender::submit(&server, planned));

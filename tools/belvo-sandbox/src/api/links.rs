@@ -73,7 +73,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         recurrent,
         external_id: text("external_id"),
         institution: text("institution"),
-        ..NewLink::usual(app.config.seed)
+        ..NewLink::with_defaults(app.config.seed)
     };
     Ok((
         StatusCode::CREATED,

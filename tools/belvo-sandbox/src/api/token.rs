@@ -27,7 +27,7 @@ pub(crate) async fn create(
     {
         return Err(ApiError::new("authentication_failed"));
     }
-    let session = Session::read(&body, Instant::now())?;
+    let session = Session::parse(&body, Instant::now())?;
     let mut state = app.state();
     if let Some(link) = session
         .link

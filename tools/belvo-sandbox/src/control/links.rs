@@ -61,7 +61,7 @@ pub(crate) async fn create(
     let resources = resources
         .map(|(name, count)| Ok((resource(&name)?, count)))
         .collect::<Result<_, ControlError>>()?;
-    let usual = NewLink::usual(request.seed.unwrap_or(app.config.seed));
+    let usual = NewLink::with_defaults(request.seed.unwrap_or(app.config.seed));
     let new = NewLink {
         recurrent: matches!(request.access_mode, AccessMode::Recurrent),
         external_id: request.external_id,

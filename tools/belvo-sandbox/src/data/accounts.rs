@@ -1,42 +1,56 @@
-//! The accounts of a link, in the shape of `AccountOpenFinanceBrazil`: checking, savings, card, and
-//! on request a loan. An account is written once and repeated word for word in each of its rows.
+//! The accounts of a link, in the shape of `AccountOpenFinanceBrazil`: checking, savings and card,
+//! and a loan on request. An account is serialized once and repeated word for word in each of its
+//! rows.
 
 use serde_json::{Value, json};
 use time::Date;
 
-use super::dice::{Dice, days_after, decimal};
+use super::{
+    dice::{Dice, days_after, decimal},
+    loan::loan_data,
+};
 use crate::merge::merge;
 
-/// One account, and what the rows of it need to know.
+/// One account, with the fields that its rows use.
 #[derive(Clone)]
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) category: &'static str,
-    /// The last four digits of the card; empty where there is none.
+    /// The last four digits of the card; empty for other accounts.
     pub(crate) card_number: String,
-    /// The whole object.
+    /// The account as Belvo shows it.
     pub(crate) value: Value,
-    /// The whole object as the text that is spliced into rows.
+    /// The same as text, to be spliced into rows.
     pub(crate) json: String,
 }
 
 impl Account {
-    /// The account with other fields.
+    fn new(category: &'static str, card_number: String, value: Value) -> Self {
+        Self {
+            id: text(&value["id"]).to_owned(),
+            category,
+            card_number,
+            json: value.to_string(),
+            value,
+        }
+    }
+
+    /// The account with `changes` merged in.
     pub(crate) fn with(self, changes: &Value) -> Self {
         let mut value = self.value;
         merge(&mut value, changes);
-        finish(self.category, self.card_number, value)
+        Self::new(self.category, self.card_number, value)
     }
 }
 
-/// Which link the accounts belong to.
+/// The link that the accounts belong to.
 pub(crate) struct Owner<'a> {
     pub(crate) link: &'a str,
     pub(crate) institution: &'a str,
     pub(crate) today: Date,
 }
 
-/// The three accounts that every link has, and a loan as fourth if `with_loan`.
+/// The three accounts that every link has, followed by a loan if `with_loan`.
 pub(crate) fn accounts(dice: &mut Dice, owner: &Owner<'_>, with_loan: bool) -> Vec<Account> {
     let mut accounts = vec![
         deposit(dice, owner, "CHECKING_ACCOUNT"),
@@ -55,78 +69,90 @@ fn deposit(dice: &mut Dice, owner: &Owner<'_>, category: &'static str) -> Accoun
     value["public_identification_name"] = json!("AGENCY/NUMBER");
     value["public_identification_value"] = json!(number);
     value["subtype"] = json!("INDIVIDUAL");
+
     if category == "CHECKING_ACCOUNT" {
         value["type"] = json!("CONTA_DEPOSITO_A_VISTA");
-        value["overdraft"] = json!({ "arranged": dice.money(), "used": dice.money(), "unarranged": decimal("0.00") });
+        value["overdraft"] = json!({
+            "arranged": dice.money(),
+            "used": dice.money(),
+            "unarranged": decimal("0.00"),
+        });
     } else {
         value["type"] = json!("CONTA_POUPANCA");
         value["name"] = json!("Poupança de João");
         value["check_digit"] = json!("");
     }
-    finish(category, String::new(), value)
+    Account::new(category, String::new(), value)
 }
 
 fn card(dice: &mut Dice, owner: &Owner<'_>) -> Account {
     let mut value = common(dice, owner, "CREDIT_CARD");
     let number = dice.digits(4);
-    for (key, content) in [
-        ("balance_type", json!("LIABILITY")),
-        ("type", json!("GRAFITE")),
-        ("subtype", json!("Cartão múltiplo grafite")),
-        ("name", json!("Cartão Grafite Internacional")),
-        ("public_identification_name", json!("CREDIT_CARD_NUMBER")),
-        ("public_identification_value", json!(number)),
-        ("agency", Value::Null),
-        ("check_digit", Value::Null),
-        ("number", Value::Null),
-    ] {
-        value[key] = content;
-    }
-    value["credit_data"] = json!({
-        "collected_at": dice.timestamp(owner.today),
+    let fields = json!({
+        "balance_type": "LIABILITY",
+        "type": "GRAFITE",
+        "subtype": "Cartão múltiplo grafite",
+        "name": "Cartão Grafite Internacional",
+        "public_identification_name": "CREDIT_CARD_NUMBER",
+        "public_identification_value": number,
+        "agency": null,
+        "check_digit": null,
+        "number": null,
+        "credit_data": credit_data(dice, owner.today, &number),
+    });
+    merge(&mut value, &fields);
+    Account::new("CREDIT_CARD", number, value)
+}
+
+fn credit_data(dice: &mut Dice, today: Date, card_number: &str) -> Value {
+    json!({
+        "collected_at": dice.timestamp(today),
         "credit_limit": decimal("23000.98"),
-        "limits": [{
-            "identification_number": number,
-            "credit_limit": decimal("23000.98"),
-            "used_amount": dice.money(),
-            "available_amount": dice.money(),
-            "is_limit_flexible": true,
-            "type": "TOTAL_LIMIT",
-            "consolidation_type": "CONSOLIDADO",
-            "line_name": "CREDITO_A_VISTA",
-            "line_name_additional_info": "Informações adicionais e complementares",
-        }],
-        "cutting_date": days_after(owner.today, 9).to_string(),
+        "limits": [credit_limit(dice, card_number)],
+        "cutting_date": days_after(today, 9).to_string(),
         "minimum_payment": decimal("0.00"),
         "network": dice.pick(&["VISA", "MASTERCARD", "ELO", "HIPERCARD"]),
         "network_additional_info": null,
-        "cards": [{ "is_multiple": false, "identification_number": number }],
+        "cards": [{ "is_multiple": false, "identification_number": card_number }],
         "next_payment_date": null,
         "no_interest_payment": null,
         "interest_rate": null,
         "monthly_payment": null,
         "last_payment_date": null,
-    });
-    finish("CREDIT_CARD", number, value)
+    })
+}
+
+fn credit_limit(dice: &mut Dice, card_number: &str) -> Value {
+    json!({
+        "identification_number": card_number,
+        "credit_limit": decimal("23000.98"),
+        "used_amount": dice.money(),
+        "available_amount": dice.money(),
+        "is_limit_flexible": true,
+        "type": "TOTAL_LIMIT",
+        "consolidation_type": "CONSOLIDADO",
+        "line_name": "CREDITO_A_VISTA",
+        "line_name_additional_info": "Informações adicionais e complementares",
+    })
 }
 
 fn loan(dice: &mut Dice, owner: &Owner<'_>) -> Account {
     let mut value = common(dice, owner, "LOAN_ACCOUNT");
     let contract = dice.digits(11);
-    for (key, content) in [
-        ("balance_type", json!("LIABILITY")),
-        ("type", json!("EMPRESTIMOS")),
-        ("subtype", json!("CREDITO_PESSOAL_SEM_CONSIGNACAO")),
-        ("name", json!("Aquisição de equipamentos")),
-        ("public_identification_name", json!("NUMBER")),
-        ("public_identification_value", json!(contract)),
-    ] {
-        value[key] = content;
-    }
-    value["loan_data"] = super::loan::loan_data(dice, owner.today, &contract);
-    finish("LOAN_ACCOUNT", String::new(), value)
+    let fields = json!({
+        "balance_type": "LIABILITY",
+        "type": "EMPRESTIMOS",
+        "subtype": "CREDITO_PESSOAL_SEM_CONSIGNACAO",
+        "name": "Aquisição de equipamentos",
+        "public_identification_name": "NUMBER",
+        "public_identification_value": contract,
+        "loan_data": loan_data(dice, owner.today, &contract),
+    });
+    merge(&mut value, &fields);
+    Account::new("LOAN_ACCOUNT", String::new(), value)
 }
 
+/// The fields that every account has, with the values of a deposit account.
 fn common(dice: &mut Dice, owner: &Owner<'_>, category: &str) -> Value {
     json!({
         "id": dice.uuid(),
@@ -158,16 +184,6 @@ fn common(dice: &mut Dice, owner: &Owner<'_>, category: &str) -> Value {
         "loan_data": null,
         "funds_data": null,
     })
-}
-
-fn finish(category: &'static str, card_number: String, value: Value) -> Account {
-    Account {
-        id: text(&value["id"]).to_owned(),
-        category,
-        card_number,
-        json: value.to_string(),
-        value,
-    }
 }
 
 fn text(value: &Value) -> &str {

@@ -1,10 +1,11 @@
 //! Documents of Mexico's tax authority, in the shapes of `InvoiceWithIdSat` and
-//! `FinancialStatement`. Names are invented.
+//! `FinancialStatement`. All names are invented.
 
 use serde_json::{Map, Value, json};
 use time::Date;
 
 use super::dice::{Dice, days_after, decimal};
+use crate::merge::merge;
 
 const COMPANIES: [&str; 4] = [
     "Ficticia Comercio, S.A. de C.V.",
@@ -80,71 +81,81 @@ const INCOME: [&str; 23] = [
     "net_loss",
 ];
 
-/// One invoice of `date`.
+/// An invoice of `date`.
 pub(crate) fn invoice(dice: &mut Dice, link: &str, date: Date, today: Date) -> Value {
-    let sent = dice.one_in(2);
-    let cancelled = dice.one_in(20);
+    let is_sent = dice.one_in(2);
+    let is_cancelled = dice.one_in(20);
     let amount = dice.money();
     let details: Vec<Value> = (0..=dice.below(3)).map(|_| detail(dice, today)).collect();
-    json!({
+
+    let mut invoice = json!({
         "id": dice.uuid(),
         "link": link,
         "collected_at": dice.timestamp(today),
         "created_at": dice.timestamp(today),
         "invoice_identification": dice.uuid().to_uppercase(),
-        // Nullable in the specification; once in 500 it is null.
-        "invoice_date": if dice.one_in(500) { Value::Null } else { json!(date.to_string()) },
-        "status": if cancelled { "Cancelado" } else { "Vigente" },
-        "invoice_type": if sent { "Ingreso" } else { dice.pick(&["Egreso", "Nómina", "Pago"]) },
-        "type": if sent { "OUTFLOW" } else { "INFLOW" },
+        // The specification allows a null date, so one invoice in 500 has none.
+        "invoice_date": (!dice.one_in(500)).then(|| date.to_string()),
+        "status": if is_cancelled { "Cancelado" } else { "Vigente" },
+        "invoice_type": if is_sent { "Ingreso" } else { dice.pick(&["Egreso", "Nómina", "Pago"]) },
+        "type": if is_sent { "OUTFLOW" } else { "INFLOW" },
+        "invoice_details": details,
+        "version": "4.0",
+        "payroll": null,
+        "xml": null,
+    });
+    merge(&mut invoice, &parties(dice));
+    let cancelled_on = is_cancelled.then(|| days_after(date, 3));
+    merge(&mut invoice, &certificate(dice, date, cancelled_on));
+    merge(&mut invoice, &terms(dice));
+    merge(&mut invoice, &amounts(dice, &amount));
+    invoice["folio"] = json!(dice.digits(4));
+    invoice
+}
+
+/// Who sends an invoice to whom.
+fn parties(dice: &mut Dice) -> Value {
+    json!({
         "sender_id": rfc(dice),
         "sender_name": dice.pick(&COMPANIES),
         "receiver_id": rfc(dice),
         "receiver_name": if dice.one_in(30) { "" } else { dice.pick(&COMPANIES) },
+    })
+}
+
+fn certificate(dice: &mut Dice, date: Date, cancelled_on: Option<Date>) -> Value {
+    json!({
         "cancelation_status": null,
-        "cancelation_update_date": if cancelled { json!(days_after(date, 3).to_string()) } else { Value::Null },
+        "cancelation_update_date": cancelled_on.map(|day| day.to_string()),
         "certification_date": date.to_string(),
         "certification_authority": rfc(dice),
+    })
+}
+
+/// How an invoice is to be paid.
+fn terms(dice: &mut Dice) -> Value {
+    json!({
         "payment_type": "99",
-        "payment_type_description": if dice.one_in(2) { json!("Por definir") } else { Value::Null },
+        "payment_type_description": dice.one_in(2).then_some("Por definir"),
         "payment_method": dice.pick(&["PUE", "PPD"]),
         "usage": "G03",
-        "version": "4.0",
         "place_of_issue": dice.digits(5),
-        "invoice_details": details,
+    })
+}
+
+fn amounts(dice: &mut Dice, amount: &Value) -> Value {
+    json!({
         "currency": "MXN",
         "subtotal_amount": amount,
-        "exchange_rate": if dice.one_in(10) { dice.money() } else { Value::Null },
+        "exchange_rate": dice.one_in(10).then(|| dice.money()),
         "tax_amount": dice.money(),
-        "discount_amount": if dice.one_in(3) { dice.money() } else { Value::Null },
+        "discount_amount": dice.one_in(3).then(|| dice.money()),
         "total_amount": amount,
         "payments": [],
-        "payroll": null,
-        "folio": dice.digits(4),
-        "xml": null,
     })
 }
 
-/// The financial statement of a whole year before `today`.
-pub(crate) fn statement(dice: &mut Dice, link: &str, today: Date) -> Value {
-    let years_ago = 1 + i32::try_from(dice.below(5)).unwrap_or_default();
-    json!({
-        "id": dice.uuid(),
-        "link": link,
-        "collected_at": dice.timestamp(today),
-        "created_at": dice.timestamp(today),
-        "error": null,
-        "year": format!("{:04}", today.year() - years_ago),
-        "currency": "MXN",
-        "balance_sheet": {
-            "current_assets": figures(dice, &CURRENT_ASSETS),
-            "non_current_assets": figures(dice, &NON_CURRENT_ASSETS),
-            "current_liabilities": figures(dice, &CURRENT_LIABILITIES),
-        },
-        "income_statement": figures(dice, &INCOME),
-    })
-}
-
+/// One position of an invoice.
 fn detail(dice: &mut Dice, today: Date) -> Value {
     let (description, product) = dice.pick(&SERVICES);
     json!({
@@ -169,26 +180,48 @@ fn detail(dice: &mut Dice, today: Date) -> Value {
     })
 }
 
-/// An amount, or null, under each name.
-fn figures(dice: &mut Dice, names: &[&str]) -> Map<String, Value> {
-    let mut figure = |name: &str| match dice.money() {
-        _ if dice.one_in(8) => Value::Null,
-        // The only one that the specification wants below zero.
-        cost if name == "income_statement_financial_costs" => decimal(&format!("-{cost}")),
-        figure => figure,
-    };
-    names
-        .iter()
-        .map(|name| ((*name).to_owned(), figure(name)))
-        .collect()
+/// The financial statement of one of the last five full years.
+pub(crate) fn statement(dice: &mut Dice, link: &str, today: Date) -> Value {
+    let years_ago = 1 + i32::try_from(dice.below(5)).unwrap_or_default();
+    json!({
+        "id": dice.uuid(),
+        "link": link,
+        "collected_at": dice.timestamp(today),
+        "created_at": dice.timestamp(today),
+        "error": null,
+        "year": format!("{:04}", today.year() - years_ago),
+        "currency": "MXN",
+        "balance_sheet": {
+            "current_assets": figures(dice, &CURRENT_ASSETS),
+            "non_current_assets": figures(dice, &NON_CURRENT_ASSETS),
+            "current_liabilities": figures(dice, &CURRENT_LIABILITIES),
+        },
+        "income_statement": figures(dice, &INCOME),
+    })
 }
 
-/// The shape of a taxpayer's number, of a 13th month.
+/// An amount, or at times null, under each name.
+fn figures(dice: &mut Dice, names: &[&str]) -> Map<String, Value> {
+    let figures = names
+        .iter()
+        .map(|name| ((*name).to_owned(), figure(dice, name)));
+    figures.collect()
+}
+
+fn figure(dice: &mut Dice, name: &str) -> Value {
+    let amount = dice.money();
+    if dice.one_in(8) {
+        return Value::Null;
+    }
+    // The only figure that the specification wants to be negative.
+    if name == "income_statement_financial_costs" {
+        return decimal(&format!("-{amount}"));
+    }
+    amount
+}
+
+/// A tax number that cannot exist, because its month of birth is 13.
 fn rfc(dice: &mut Dice) -> String {
-    format!(
-        "XXX{}13{}XX{}",
-        dice.digits(2),
-        dice.digits(2),
-        dice.digits(1)
-    )
+    let (year, day, check) = (dice.digits(2), dice.digits(2), dice.digits(1));
+    format!("XXX{year}13{day}XX{check}")
 }

@@ -1,5 +1,5 @@
-//! The rows of a link, in the shape of `TransactionOpenFinanceBrazil`. Three rows in four are plain
-//! movements of the checking account, so that the median row is a realistic one; the rest carry
+//! The transactions of a link, in the shape of `TransactionOpenFinanceBrazil`. Three in four are
+//! plain ones of the checking account, so the median row has a realistic size; the others carry
 //! what is rarer.
 
 use serde_json::{Value, json};
@@ -11,11 +11,19 @@ use super::{
     loan::instalment,
     vocabulary::{CATEGORIES, MCC, MERCHANTS, OPERATIONS, PURCHASES},
 };
+use crate::merge::merge;
 
-/// What a bank still calls pending happened at most so many days ago.
+/// A pending transaction is at most this many days old.
 const PENDING_DAYS: i64 = 4;
 
-/// One row that happened on `date`, as seen on `today`.
+/// What is decided about a card purchase before its fields are generated.
+struct Purchase {
+    in_instalments: bool,
+    /// The id of the bill, if there is one yet.
+    bill: Option<String>,
+}
+
+/// A transaction of `date`, as seen on `today`.
 pub(crate) fn transaction(dice: &mut Dice, accounts: &[Account], date: Date, today: Date) -> Value {
     let account = &accounts[which_account(dice, accounts.len())];
     let mut row = common(dice, date, today);
@@ -25,7 +33,8 @@ pub(crate) fn transaction(dice: &mut Dice, accounts: &[Account], date: Date, tod
         _ => movement(dice, &mut row),
     }
     oddities(dice, &mut row);
-    // The account is nullable in the specification; once in 500 it is.
+
+    // The specification allows a null account, so one transaction in 500 has none.
     row["account"] = if dice.one_in(500) {
         Value::Null
     } else {
@@ -34,8 +43,8 @@ pub(crate) fn transaction(dice: &mut Dice, accounts: &[Account], date: Date, tod
     row
 }
 
-/// Of 100 rows 76 are checking, 7 savings and 17 card; a loan account, if there is one, takes 2 of
-/// the card's.
+/// Of 100 transactions 76 are of the checking account, 7 of savings and 17 of the card. A loan
+/// account, if there is one, takes two from the card.
 fn which_account(dice: &mut Dice, accounts: usize) -> usize {
     match dice.below(100) {
         0..=75 => 0,
@@ -45,8 +54,10 @@ fn which_account(dice: &mut Dice, accounts: usize) -> usize {
     }
 }
 
+/// The fields that every transaction has.
 fn common(dice: &mut Dice, date: Date, today: Date) -> Value {
     let pending = date >= days_after(today, -PENDING_DAYS) && dice.one_in(2);
+    let booked = booking_day(date).to_string();
     let amount = dice.money();
     json!({
         "id": dice.uuid(),
@@ -55,8 +66,8 @@ fn common(dice: &mut Dice, date: Date, today: Date) -> Value {
         "created_at": dice.timestamp(date),
         "value_date": date.to_string(),
         "transacted_at": dice.timestamp_millis(date),
-        "accounting_date": if pending { Value::Null } else { json!(booking_day(date).to_string()) },
-        "inferred_accounting_date": booking_day(date).to_string(),
+        "accounting_date": if pending { None } else { Some(&booked) },
+        "inferred_accounting_date": booked,
         "amount": amount,
         "local_currency_amount": amount,
         "balance": null,
@@ -79,6 +90,7 @@ fn common(dice: &mut Dice, date: Date, today: Date) -> Value {
     })
 }
 
+/// A payment into or out of a deposit account.
 fn movement(dice: &mut Dice, row: &mut Value) {
     let (operation, description) = dice.pick(&OPERATIONS);
     row["operation_type"] = json!(operation);
@@ -88,6 +100,7 @@ fn movement(dice: &mut Dice, row: &mut Value) {
     } else {
         Value::Null
     };
+
     if !dice.one_in(6) {
         row["counterparty"] = counterparty(dice);
     }
@@ -102,7 +115,12 @@ fn movement(dice: &mut Dice, row: &mut Value) {
 fn card_purchase(dice: &mut Dice, row: &mut Value, account: &Account, today: Date) {
     let in_instalments = dice.one_in(4);
     let has_bill = !dice.one_in(4);
-    let bill = dice.uuid();
+    let bill = Some(dice.uuid()).filter(|_| has_bill);
+    let purchase = Purchase {
+        in_instalments,
+        bill,
+    };
+
     row["operation_type"] = json!("CARTAO");
     row["description"] = json!(dice.pick(&PURCHASES));
     row["payment_type"] = json!(if in_instalments {
@@ -111,31 +129,10 @@ fn card_purchase(dice: &mut Dice, row: &mut Value, account: &Account, today: Dat
         "FULL"
     });
     row["mcc"] = json!(dice.pick(&MCC));
-    row["credit_card_data"] = json!({
-        "collected_at": dice.timestamp(today),
-        "bill_name": if has_bill { json!(format!("bill-{}", &today.to_string()[..7])) } else { Value::Null },
-        "bill_due_date": if has_bill { json!(days_after(today, 15).to_string()) } else { Value::Null },
-        "bill_internal_identification": if has_bill { json!(dice.identification(41)) } else { Value::Null },
-        "bill_status": null,
-        "previous_bill_total": null,
-        "bill_amount": if has_bill { dice.money() } else { Value::Null },
-        "card_number": account.card_number,
-        "fee_type": if dice.one_in(20) { json!("ANNUAL_FEE") } else { Value::Null },
-        "fee_type_additional_info": if dice.one_in(20) { json!("") } else { Value::Null },
-        "credits_type": if dice.one_in(20) { json!("REVOLVING_CREDIT") } else { Value::Null },
-        "credits_type_additional_info": if dice.one_in(20) { json!("Crédito rotativo") } else { Value::Null },
-        "installment_identifier": if in_instalments { json!(format!("PARCELA_{}", dice.digits(3))) } else { json!("") },
-        "number_of_installments": if in_instalments { json!(10) } else { Value::Null },
-        "credit_card_bill": if has_bill {
-            json!({ "id": bill, "internal_identification": dice.identification(41) })
-        } else {
-            Value::Null
-        },
-    });
+    row["credit_card_data"] = card_data(dice, &account.card_number, &purchase, today);
     if !dice.one_in(3) {
-        let (merchant_name, logo, website) = dice.pick(&MERCHANTS);
-        row["merchant"] =
-            json!({ "merchant_name": merchant_name, "logo": logo, "website": website });
+        let (name, logo, website) = dice.pick(&MERCHANTS);
+        row["merchant"] = json!({ "merchant_name": name, "logo": logo, "website": website });
     }
     if dice.one_in(12) {
         row["currency"] = json!("USD");
@@ -144,8 +141,56 @@ fn card_purchase(dice: &mut Dice, row: &mut Value, account: &Account, today: Dat
     categorise(dice, row);
 }
 
+fn card_data(dice: &mut Dice, card_number: &str, purchase: &Purchase, today: Date) -> Value {
+    let mut data = json!({ "collected_at": dice.timestamp(today), "card_number": card_number });
+    merge(&mut data, &bill(dice, purchase, today));
+    merge(&mut data, &fees(dice));
+    merge(&mut data, &instalments(dice, purchase));
+    data["credit_card_bill"] = match &purchase.bill {
+        Some(id) => json!({ "id": id, "internal_identification": dice.identification(41) }),
+        None => Value::Null,
+    };
+    data
+}
+
+fn bill(dice: &mut Dice, purchase: &Purchase, today: Date) -> Value {
+    let mut bill = json!({
+        "bill_name": null,
+        "bill_due_date": null,
+        "bill_internal_identification": null,
+        "bill_status": null,
+        "previous_bill_total": null,
+        "bill_amount": null,
+    });
+    if purchase.bill.is_some() {
+        bill["bill_name"] = json!(format!("bill-{}", &today.to_string()[..7]));
+        bill["bill_due_date"] = json!(days_after(today, 15).to_string());
+        bill["bill_internal_identification"] = json!(dice.identification(41));
+        bill["bill_amount"] = dice.money();
+    }
+    bill
+}
+
+fn fees(dice: &mut Dice) -> Value {
+    let mut rarely = |text: &'static str| dice.one_in(20).then_some(text);
+    json!({
+        "fee_type": rarely("ANNUAL_FEE"),
+        "fee_type_additional_info": rarely(""),
+        "credits_type": rarely("REVOLVING_CREDIT"),
+        "credits_type_additional_info": rarely("Crédito rotativo"),
+    })
+}
+
+fn instalments(dice: &mut Dice, purchase: &Purchase) -> Value {
+    if !purchase.in_instalments {
+        return json!({ "installment_identifier": "", "number_of_installments": null });
+    }
+    let identifier = format!("PARCELA_{}", dice.digits(3));
+    json!({ "installment_identifier": identifier, "number_of_installments": 10 })
+}
+
 fn loan_payment(dice: &mut Dice, row: &mut Value) {
-    // Non-null for non-loan transactions only, says the specification.
+    // The specification allows a value only in transactions that are not loan payments.
     row["operation_type"] = Value::Null;
     row["description"] = json!("PRESTAÇÃO EMPRÉSTIMO PESSOAL");
     row["type"] = json!("OUTFLOW");
@@ -153,13 +198,13 @@ fn loan_payment(dice: &mut Dice, row: &mut Value) {
 }
 
 fn counterparty(dice: &mut Dice) -> Value {
-    let company = dice.one_in(3);
+    let is_company = dice.one_in(3);
     json!({
-        "type": if company { "COMPANY" } else { "INDIVIDUAL" },
-        // A CNPJ has 14 digits and the specification allows 11, so companies have none here.
-        "document_number": if company { Value::Null } else { json!(dice.impossible_cpf()) },
+        "type": if is_company { "COMPANY" } else { "INDIVIDUAL" },
+        // A CNPJ has 14 digits and the specification allows 11: companies have no number here.
+        "document_number": (!is_company).then(|| dice.impossible_cpf()),
         "clearing_code": dice.digits(3),
-        "agency": if dice.one_in(10) { Value::Null } else { json!(dice.digits(4)) },
+        "agency": (!dice.one_in(10)).then(|| dice.digits(4)),
         "check_digit": dice.digits(1),
         "number": dice.digits(8),
     })
@@ -171,7 +216,7 @@ fn categorise(dice: &mut Dice, row: &mut Value) {
     row["subcategory"] = json!(subcategory);
 }
 
-/// What the specification allows and integrators forget: nulls, empty strings, absent fields.
+/// What the specification allows and integrators overlook: nulls, empty strings, absent fields.
 fn oddities(dice: &mut Dice, row: &mut Value) {
     match dice.below(500) {
         0..=4 => row["description"] = json!(""),

@@ -1,8 +1,7 @@
-//! The words that generated rows are made of: Portuguese as banks print it, with accents, dashes
-//! and empty strings. Names and companies are invented.
+//! The words of generated rows: Portuguese as banks print it, with accents, dashes and empty
+//! strings. All names and companies are invented.
 
-/// Operation types of a checking or savings account with a description that fits, most common
-/// first.
+/// Operation types of a checking or savings account, each with a description that fits.
 pub(crate) const OPERATIONS: [(&str, &str); 12] = [
     ("PIX", "PIX ENVIADO - JOÃO DA SILVA"),
     ("PIX", "Pix recebido – Conceição Araújo"),
@@ -42,7 +41,7 @@ pub(crate) const PURCHASES: [&str; 8] = [
     "PASSAGEM AÉREA GRU/REC PARC 03/10",
 ];
 
-/// Belvo's categories with one of their subcategories.
+/// Belvo's categories, each with one of its subcategories.
 pub(crate) const CATEGORIES: [(&str, Option<&str>); 12] = [
     ("Bills & Utilities", Some("Electricity & Energy")),
     ("Food & Groceries", Some("Groceries")),
@@ -58,7 +57,7 @@ pub(crate) const CATEGORIES: [(&str, Option<&str>); 12] = [
     ("Unknown", None),
 ];
 
-/// Merchants, with a logo and a web site where there is one.
+/// Merchants: name, logo and website.
 pub(crate) const MERCHANTS: [(&str, Option<&str>, Option<&str>); 4] = [
     (
         "Farmácia Boa Saúde",

@@ -82,7 +82,7 @@ fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
         recurrent: !choice.is_single,
         external_id: (!choice.external_id.is_empty()).then(|| choice.external_id.to_owned()),
         institution: Some(choice.institution.to_owned()),
-        ..NewLink::usual(app.config.seed)
+        ..NewLink::with_defaults(app.config.seed)
     };
     state.create(new).id.clone()
 }
