@@ -1,57 +1,39 @@
-//! The bodies of webhooks, as Belvo documents them, and plausible `data` where it does not.
+//! The bodies of webhooks: as Belvo documents them, with a plausible `data` where it does not.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{link::Link, resource::Resource, row::Filter};
 
-/// The webhook that ends an asynchronous retrieval. The 202 gave the id as 32 hex digits; webhooks
-/// print the same id with dashes, and so does this.
-pub(crate) fn retrieved(link: &Link, request: Uuid, window: &Filter) -> Map<String, Value> {
-    let mut body = Map::from_iter([
-        (
-            "webhook_id".to_owned(),
-            json!(Uuid::new_v4().simple().to_string()),
-        ),
-        (
-            "webhook_type".to_owned(),
-            json!(window.resource.webhook_type),
-        ),
-        ("process_type".to_owned(), json!("historical_update")),
-        ("webhook_code".to_owned(), json!("historical_update")),
-        ("link_id".to_owned(), json!(link.id)),
-        ("external_id".to_owned(), link.object["external_id"].clone()),
-        ("data".to_owned(), totals(link, window)),
-    ]);
-    body.insert(
-        "request_id".to_owned(),
-        json!(request.hyphenated().to_string()),
-    );
-    body
+/// The fields of a body.
+pub(crate) fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    let owned = fields.map(|(name, value)| (name.to_owned(), value));
+    Map::from_iter(owned)
 }
 
-/// Any webhook of a link: documented fields for its type and code, then `given` over them word for
-/// word. A given `null` leaves the field out, except `external_id`, which Belvo sends as null.
+/// The webhook that ends an asynchronous retrieval. The 202 carried the request id as 32 hex
+/// digits; webhooks print the same id with dashes.
+pub(crate) fn retrieved(link: &Link, request: Uuid, filter: &Filter) -> Map<String, Value> {
+    fields([
+        ("webhook_id", json!(Uuid::new_v4().simple().to_string())),
+        ("webhook_type", json!(filter.resource.webhook_type)),
+        ("process_type", json!("historical_update")),
+        ("webhook_code", json!("historical_update")),
+        ("link_id", json!(link.id)),
+        ("external_id", link.object["external_id"].clone()),
+        ("data", totals(link, filter)),
+        ("request_id", json!(request.hyphenated().to_string())),
+    ])
+}
+
+/// Any webhook of a link: the documented fields for its type and code, overridden by `given` word
+/// for word. A given `null` removes the field, except `external_id`, which Belvo sends as null.
 pub(crate) fn event(link: &Link, given: &Map<String, Value>) -> Map<String, Value> {
     let text = |key: &str| given.get(key).and_then(Value::as_str);
     let kind = text("webhook_type").unwrap_or("TRANSACTIONS");
     let code = text("webhook_code").unwrap_or("historical_update");
-    let mut body = retrieved(link, Uuid::new_v4(), &Filter::all(Resource::transactions()));
-    let process = if code == "historical_update" {
-        code
-    } else {
-        "recurrent_update"
-    };
-    body.insert("process_type".to_owned(), json!(process));
-    body.insert("webhook_type".to_owned(), json!(kind));
-    body.insert("webhook_code".to_owned(), json!(code));
-    body.insert("data".to_owned(), data(link, kind, code));
-    if kind == "CONSENT" {
-        // Belvo's consent examples have neither, and a null external id.
-        body.remove("request_id");
-        body.remove("process_type");
-        body.insert("external_id".to_owned(), Value::Null);
-    }
+    let mut body = documented(link, kind, code);
+
     for (key, value) in given {
         if value.is_null() && key != "external_id" {
             body.remove(key);
@@ -62,12 +44,37 @@ pub(crate) fn event(link: &Link, given: &Map<String, Value>) -> Map<String, Valu
     body
 }
 
-/// What is declared: documented for transactions. That of other resources is a guess by analogy.
-fn totals(link: &Link, window: &Filter) -> Value {
-    if window.resource.is_banking {
-        return link.totals(window);
+fn documented(link: &Link, kind: &str, code: &str) -> Map<String, Value> {
+    let process = if code == "historical_update" {
+        code
+    } else {
+        "recurrent_update"
+    };
+    let mut body = retrieved(link, Uuid::new_v4(), &Filter::all(Resource::transactions()));
+    body.extend(fields([
+        ("process_type", json!(process)),
+        ("webhook_type", json!(kind)),
+        ("webhook_code", json!(code)),
+        ("data", data(link, kind, code)),
+    ]));
+
+    if kind == "CONSENT" {
+        // Belvo's examples of consent webhooks have neither of these, and a null external id.
+        body.remove("request_id");
+        body.remove("process_type");
+        body.insert("external_id".to_owned(), Value::Null);
     }
-    json!({ format!("total_{}", window.resource.webhook_type.to_lowercase()): link.rows(window).count() })
+    body
+}
+
+/// What is declared about the rows. Documented for transactions; the other resources follow by
+/// analogy.
+fn totals(link: &Link, filter: &Filter) -> Value {
+    if filter.resource.is_banking {
+        return link.totals(filter);
+    }
+    let name = filter.resource.webhook_type.to_lowercase();
+    json!({ format!("total_{name}"): link.rows(filter).count() })
 }
 
 fn data(link: &Link, kind: &str, code: &str) -> Value {

@@ -1,5 +1,4 @@
-//! Webhooks: what they say ([`envelope`]), what the rules make of them ([`plan`]), and sending them
-//! ([`sender`]).
+//! Webhooks: what they say ([`envelope`]), and what the rules make of them ([`plan`]).
 
 pub(crate) mod envelope;
 
@@ -15,16 +14,16 @@ pub(crate) struct Planned {
     pub(crate) link: String,
     pub(crate) text: String,
     pub(crate) delay_ms: u64,
-    /// Deliveries of these bytes, normally one.
+    /// How often these bytes are delivered, normally once.
     pub(crate) copies: u32,
     pub(crate) wrong_authorization: bool,
-    /// The sender of the 202 waits for the first attempt.
+    /// The call that causes the webhook is answered only after the first attempt.
     pub(crate) early: bool,
-    /// Waits for the next webhook of the link.
+    /// Held until the next webhook of the link has been sent.
     pub(crate) hold: bool,
 }
 
-/// Applies the rules to a webhook; `None` if it is dropped.
+/// Applies the rules to a webhook; `None` if one of them drops it.
 pub(crate) fn plan(
     rules: &mut Rules,
     config: &Config,
@@ -35,6 +34,7 @@ pub(crate) fn plan(
     for effect in &effects {
         change_body(&mut body, &effect.action);
     }
+
     let mut planned = Planned {
         link: link.to_owned(),
         text: Value::Object(body).to_string(),
@@ -45,7 +45,7 @@ pub(crate) fn plan(
         hold: false,
     };
     for effect in &effects {
-        change_sending(&mut planned, effect)?;
+        planned = change_sending(planned, effect)?;
     }
     Some(planned)
 }
@@ -56,10 +56,8 @@ fn change_body(body: &mut Map<String, Value>, action: &Action) {
             body.insert("webhook_code".to_owned(), json!(code));
         }
         Action::DataErrors { code, message } => {
-            body.insert(
-                "data".to_owned(),
-                json!({ "errors": [{ "code": code, "message": message }] }),
-            );
+            let errors = json!({ "errors": [{ "code": code, "message": message }] });
+            body.insert("data".to_owned(), errors);
         }
         Action::ExtraBytes(count) => {
             body.insert("padding".to_owned(), json!("x".repeat(*count)));
@@ -71,7 +69,7 @@ fn change_body(body: &mut Map<String, Value>, action: &Action) {
     }
 }
 
-fn change_sending(planned: &mut Planned, effect: &Effect) -> Option<()> {
+fn change_sending(mut planned: Planned, effect: &Effect) -> Option<Planned> {
     match &effect.action {
         Action::Drop(_) => return None,
         Action::DelayMs(more) => planned.delay_ms += more,
@@ -82,9 +80,9 @@ fn change_sending(planned: &mut Planned, effect: &Effect) -> Option<()> {
             planned.early = true;
             planned.delay_ms = 0;
         }
-        // The closing brace: what is left is no JSON and still says everything.
+        // Without its closing brace the body is not JSON, but it still has all its fields.
         Action::Malformed(_) => drop(planned.text.pop()),
         _ => {}
     }
-    Some(())
+    Some(planned)
 }
