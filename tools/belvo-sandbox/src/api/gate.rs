@@ -1,12 +1,16 @@
-//! What every call passes: the credentials, the rules that replace or delay its answer, and the
-//! journal.
+//! What every call passes through: the check of its keys, the rules that replace or delay its
+//! answer, and the journal.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap},
+        request::Parts,
+    },
     middleware::Next,
     response::{Html, IntoResponse, Response},
 };
@@ -15,7 +19,10 @@ use futures::stream;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Effects, Issued, pages::page_size};
+use super::{
+    extensions::{Effects, Issued},
+    pages::page_size,
+};
 use crate::{
     config::Config,
     errors::ApiError,
@@ -27,120 +34,138 @@ use crate::{
 
 const BODY_BYTES: usize = 1_048_576;
 /// Word for word what Belvo's firewall sends above 80 requests in 30 seconds.
-const FIREWALL: &str = "<html><head><title>403 Forbidden</title></head><body>\n\n<center><h1>403 Forbidden</h1></center>\n\n<hr><center>openresty/1.15.8.2</center>\n\n</body></html>\n";
+const FIREWALL: &str = "<html><head><title>403 Forbidden</title></head><body>\n\n\
+                        <center><h1>403 Forbidden</h1></center>\n\n\
+                        <hr><center>openresty/1.15.8.2</center>\n\n</body></html>\n";
 
 /// Marks an answer that never reaches the client.
 #[derive(Clone)]
 struct Unsent;
 
-/// The way of a call through the rules.
+/// Takes a call past the keys and the rules to its handler, and records it.
 pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES).await else {
         return ApiError::new("parse_error").into_response();
     };
-    let call = read(&app, &parts.method, &parts.uri, &body);
-    let (link, page) = (call.link.clone(), call.page.unwrap_or(0));
-    let on = classify(&parts.method, parts.uri.path());
-    let id = app.state().journal.called(call);
 
-    let response = if on != Some(On::Token) && !is_authorized(&app.config, &parts.headers) {
-        ApiError::new("authentication_failed").into_response()
+    let mut call = describe(&app.config, &parts, &body);
+    call.id = app.state().journal.called(call.clone());
+
+    let on = classify(&parts.method, parts.uri.path());
+    let is_allowed = on == Some(On::Token) || is_authorized(&app.config, &parts.headers);
+    let response = if is_allowed {
+        let effects = Effects::new(on.map(|on| fire(&app, on, &call)).unwrap_or_default());
+        let mut request = Request::from_parts(parts, Body::from(body));
+        request.extensions_mut().insert(effects.clone());
+        answer(&app, &effects, call.link.as_deref(), next.run(request)).await
     } else {
-        let effects = on
-            .map(|on| app.state().rules.fire(on, link.as_deref(), page))
-            .unwrap_or_default();
-        delay(&effects).await;
-        match effects
-            .iter()
-            .find(|effect| effect.action.replaces_answer())
-            .cloned()
-        {
-            Some(instead) if !instead.after => replace(&app, &instead, link.as_deref()).await,
-            instead => {
-                parts.extensions.insert(Effects(Arc::new(effects)));
-                let proper = next.run(Request::from_parts(parts, Body::from(body))).await;
-                match instead {
-                    None => proper,
-                    Some(instead) => {
-                        let mut response = replace(&app, &instead, link.as_deref()).await;
-                        response
-                            .extensions_mut()
-                            .extend(proper.extensions().clone());
-                        response
-                    }
-                }
-            }
-        }
+        ApiError::new("authentication_failed").into_response()
     };
-    let status = response
-        .extensions()
-        .get::<Unsent>()
-        .is_none()
-        .then(|| response.status().as_u16());
-    let request_id = response
-        .extensions()
-        .get::<Issued>()
-        .map(|issued| issued.0.clone());
-    tracing::info!(
-        call.id = id,
-        link.id = link,
-        http.status = status,
-        "call answered"
-    );
-    app.state().journal.answered(id, status, request_id);
+
+    record(&app, &call, &response);
     response
 }
 
-/// What the journal keeps of a call. The body of a token request holds the keys and is left out.
-fn read(app: &App, method: &Method, uri: &axum::http::Uri, body: &Bytes) -> Call {
-    let (path, query) = (uri.path(), uri.query().unwrap_or_default());
-    let parameter = |name: &str| {
-        form_urlencoded::parse(query.as_bytes())
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.into_owned())
+/// What the rules do to this call.
+fn fire(app: &App, on: On, call: &Call) -> Vec<Effect> {
+    let page = call.page.unwrap_or(0);
+    app.state().rules.fire(on, call.link.as_deref(), page)
+}
+
+/// The answer of the handler, or the one that a rule puts in its place. The handler runs only if
+/// nothing replaces its answer, or if the rule says `after`.
+async fn answer(
+    app: &App,
+    effects: &Effects,
+    link: Option<&str>,
+    handler: impl Future<Output = Response>,
+) -> Response {
+    delay(effects).await;
+    let Some(replacement) = effects.replacement() else {
+        return handler.await;
     };
+    if !replacement.after {
+        return replace(app, &replacement.action, link).await;
+    }
+
+    let proper = handler.await;
+    let mut replaced = replace(app, &replacement.action, link).await;
+    // The journal shows the request id that the client was not given.
+    let extensions = proper.extensions().clone();
+    replaced.extensions_mut().extend(extensions);
+    replaced
+}
+
+fn record(app: &App, call: &Call, response: &Response) {
+    let extensions = response.extensions();
+    let is_sent = extensions.get::<Unsent>().is_none();
+    let status = is_sent.then(|| response.status().as_u16());
+    let request_id = extensions.get::<Issued>().map(|issued| issued.0.clone());
+    tracing::info!(
+        call.id = call.id,
+        link.id = call.link,
+        http.status = status,
+        "call answered"
+    );
+    app.state().journal.answered(call.id, status, request_id);
+}
+
+/// What the journal keeps of a call. The body of a token request is left out, because it holds the
+/// keys.
+fn describe(config: &Config, parts: &Parts, body: &[u8]) -> Call {
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
     let mut call = Call {
-        method: method.to_string(),
+        method: parts.method.to_string(),
         path: path.to_owned(),
         query: query.to_owned(),
+        link: parameter(query, "link").or_else(|| link_in(path)),
         ..Call::default()
     };
-    call.link = parameter("link").or_else(|| {
-        let id = path.strip_prefix("/api/links/")?.trim_end_matches('/');
-        (!id.is_empty()).then(|| id.to_owned())
-    });
-    let listing = Resource::at(path).is_some_and(|resource| resource.path == path);
-    if listing && method == Method::GET {
-        call.page = Some(
-            parameter("page")
-                .and_then(|page| page.parse().ok())
-                .unwrap_or(1),
-        );
-        call.page_size = Some(page_size(&app.config, parameter("page_size").as_deref()));
+
+    if Resource::is_listing(path) && parts.method == Method::GET {
+        let page = parameter(query, "page").and_then(|page| page.parse().ok());
+        let size = parameter(query, "page_size");
+        call.page = Some(page.unwrap_or(1));
+        call.page_size = Some(page_size(config, size.as_deref()));
     }
-    if listing && method == Method::POST {
-        call.request = serde_json::from_slice(body).ok();
-        call.link = call
-            .request
-            .as_ref()
-            .and_then(|request| request["link"].as_str())
-            .map(str::to_owned);
-        if let Some(request) = call.request.as_mut().and_then(Value::as_object_mut) {
-            request.remove("token");
-        }
+    if Resource::is_listing(path) && parts.method == Method::POST {
+        call.request = retrieval(body);
+        let request = call.request.as_ref();
+        let link = request.and_then(|request| request["link"].as_str());
+        call.link = link.map(str::to_owned);
     }
+
     call.link = call.link.map(|link| link.to_lowercase());
     call
 }
 
+fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// The link that a path below `/api/links/` is about.
+fn link_in(path: &str) -> Option<String> {
+    let id = path.strip_prefix("/api/links/")?.trim_end_matches('/');
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// The body of a retrieval without the user's one-time password.
+fn retrieval(body: &[u8]) -> Option<Value> {
+    let mut request: Value = serde_json::from_slice(body).ok()?;
+    if let Some(fields) = request.as_object_mut() {
+        fields.remove("token");
+    }
+    Some(request)
+}
+
 fn classify(method: &Method, path: &str) -> Option<On> {
     if Resource::at(path).is_some() {
-        return Some(if method == Method::POST {
-            On::Post
-        } else {
-            On::Get
-        });
+        let is_retrieval = method == Method::POST;
+        return Some(if is_retrieval { On::Post } else { On::Get });
     }
     match path.strip_prefix("/api/")?.split('/').next()? {
         "token" => Some(On::Token),
@@ -151,8 +176,8 @@ fn classify(method: &Method, path: &str) -> Option<On> {
 }
 
 fn is_authorized(config: &Config, headers: &HeaderMap) -> bool {
-    let expected =
-        BASE64_STANDARD.encode(format!("{}:{}", config.secret_id, config.secret_password));
+    let keys = format!("{}:{}", config.secret_id, config.secret_password);
+    let expected = BASE64_STANDARD.encode(keys);
     headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -160,33 +185,23 @@ fn is_authorized(config: &Config, headers: &HeaderMap) -> bool {
         .is_some_and(|(scheme, value)| scheme.eq_ignore_ascii_case("basic") && value == expected)
 }
 
-async fn delay(effects: &[Effect]) {
-    for effect in effects {
-        if let Action::DelayMs(milliseconds) = effect.action {
-            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+async fn delay(effects: &Effects) {
+    for action in effects.actions() {
+        if let Action::DelayMs(milliseconds) = action {
+            tokio::time::sleep(Duration::from_millis(*milliseconds)).await;
         }
     }
 }
 
 /// The answer that a rule puts in place of the proper one.
-async fn replace(app: &App, effect: &Effect, link: Option<&str>) -> Response {
-    match &effect.action {
+async fn replace(app: &App, action: &Action, link: Option<&str>) -> Response {
+    match action {
         Action::Error(spec) => ApiError::from_rule(spec, link).into_response(),
         Action::Html403(_) => (StatusCode::FORBIDDEN, Html(FIREWALL)).into_response(),
         Action::Status {
             status,
             retry_after,
-        } => {
-            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let headers = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
-            (
-                status,
-                headers
-                    .map(|headers| headers.into_response().headers().clone())
-                    .unwrap_or_default(),
-            )
-                .into_response()
-        }
+        } => bare(*status, *retry_after),
         Action::Redirect(location) => {
             (StatusCode::FOUND, [(header::LOCATION, location.clone())]).into_response()
         }
@@ -198,7 +213,19 @@ async fn replace(app: &App, effect: &Effect, link: Option<&str>) -> Response {
     }
 }
 
-/// A response whose body fails before its first byte: nothing has been flushed by then, so that the
+/// A status without a body.
+fn bare(status: u16, retry_after: Option<u64>) -> Response {
+    let mut response = StatusCode::from_u16(status)
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        .into_response();
+    if let Some(seconds) = retry_after {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// A response whose body fails before its first byte. Nothing has been flushed by then, so the
 /// client sees the connection close without an answer.
 fn closed_connection() -> Response {
     let failure =

@@ -1,45 +1,45 @@
-//! `/api/links/`: listing links and making one that is valid at once and has data.
+//! `/api/links/`: listing links, and creating one that is valid at once and has data.
 
 use std::sync::Arc;
 
 use axum::{
     Json,
     body::Bytes,
-    extract::{Path, RawQuery, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Path, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
 
-use super::pages::{Page, Query};
+use super::{body, pages::ListRequest};
 use crate::{
     errors::ApiError,
     state::{App, NewLink},
 };
 
+const FILTERS: [&str; 4] = ["id", "external_id", "access_mode", "status"];
+
 /// One page of links.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: ListRequest,
 ) -> Result<Response, ApiError> {
-    let filters = ["id", "external_id", "access_mode", "status"];
-    let query = Query::parse(query.as_deref(), &filters)?;
-    query.uuid("id")?;
+    let listing = request.parse(&FILTERS)?;
+    // Only checked: an id is compared as it was written.
+    listing.query.uuid("id")?;
+
     let state = app.state();
     let matches = |link: &&Value| {
-        filters
-            .iter()
-            .all(|field| query.get(field).is_none_or(|only| link[*field] == *only))
+        FILTERS.iter().all(|field| {
+            let wanted = listing.query.get(field);
+            wanted.is_none_or(|wanted| link[*field] == *wanted)
+        })
     };
-    let links: Vec<&Value> = state
-        .links
-        .iter()
-        .map(|link| &link.object)
-        .filter(matches)
-        .collect();
-    let page = Page::new(&app, &headers, "/api/links/", &query, links.len())?;
-    Ok(page.of(&links))
+    let objects = state.links.iter().map(|link| &link.object);
+    let links: Vec<&Value> = objects.filter(matches).collect();
+
+    let page = listing.page(&app.config, links.len())?;
+    Ok(page.answer(&links))
 }
 
 /// One link.
@@ -54,20 +54,16 @@ pub(crate) async fn show(
         .ok_or_else(|| ApiError::new("not_found"))
 }
 
-/// Makes a link. Credentials are required and not looked at; no webhook is sent by this alone.
+/// Creates a link. Credentials are required but never checked, and no webhook is sent.
 pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Response, ApiError> {
-    let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
-    let missing = ["institution", "username", "password"]
-        .into_iter()
-        .filter(|field| body[*field].is_null());
-    if let Some(error) = ApiError::all(missing.map(|field| ApiError::field("required", field))) {
-        return Err(error);
-    }
+    let body = body::parse(&body)?;
+    body::require(&body, &["institution", "username", "password"])?;
     let recurrent = match body["access_mode"].as_str() {
         None | Some("recurrent") => true,
         Some("single") => false,
         Some(_) => return Err(ApiError::field("invalid_choice", "access_mode")),
     };
+
     let text = |field: &str| body[field].as_str().map(str::to_owned);
     let new = NewLink {
         recurrent,
@@ -75,9 +71,6 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
         institution: text("institution"),
         ..NewLink::with_defaults(app.config.seed)
     };
-    Ok((
-        StatusCode::CREATED,
-        Json(app.state().create(new).object.clone()),
-    )
-        .into_response())
+    let object = app.state().create(new).object.clone();
+    Ok((StatusCode::CREATED, Json(object)).into_response())
 }

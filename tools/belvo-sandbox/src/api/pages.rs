@@ -1,83 +1,33 @@
 //! Pagination as Django REST framework does it, which is what Belvo's looks like: page numbers,
-//! absolute links, the other parameters kept.
+//! and absolute links that keep the other parameters.
+
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{HeaderMap, header},
+    extract::FromRequestParts,
+    http::{
+        header::{self, HeaderMap},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
-use serde_json::Value;
-use url::form_urlencoded;
-use uuid::Uuid;
+use serde_json::{Value, json};
 
+use super::query::Query;
 use crate::{config::Config, errors::ApiError, state::App};
 
-/// The query of a list, with every parameter known and used.
-pub(crate) struct Query {
-    pairs: Vec<(String, String)>,
+/// A request for a list, before its query is parsed.
+pub(crate) struct ListRequest {
+    address: String,
+    query: Option<String>,
 }
 
-impl Query {
-    /// Reads the query. A parameter that is not among `known` is refused: Belvo has more filters
-    /// than this server, and ignoring one would answer with the wrong rows.
-    pub(crate) fn parse(query: Option<&str>, known: &[impl AsRef<str>]) -> Result<Self, ApiError> {
-        let pairs: Vec<(String, String)> =
-            form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-                .into_owned()
-                .collect();
-        let unknown = |key: &String| {
-            !known.iter().any(|name| name.as_ref() == key) && key != "page" && key != "page_size"
-        };
-        match pairs.iter().find(|(key, _)| unknown(key)) {
-            None => Ok(Self { pairs }),
-            Some((key, _)) => {
-                let error = ApiError::field("validation_error", key);
-                Err(error.with("message", "The sandbox does not have this query parameter."))
-            }
-        }
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// A comma-separated value as a list.
-    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
-        self.get(name)
-            .map(|value| value.split(',').map(str::to_owned).collect())
-    }
-
-    /// A UUID in lower case with dashes.
-    pub(crate) fn uuid(&self, name: &str) -> Result<Option<String>, ApiError> {
-        self.get(name).map(|value| uuid(name, value)).transpose()
-    }
-
-    /// Several UUIDs, separated by commas.
-    pub(crate) fn uuids(&self, name: &str) -> Result<Option<Vec<String>>, ApiError> {
-        let list = self.list(name);
-        list.map(|list| list.iter().map(|value| uuid(name, value)).collect())
-            .transpose()
-    }
-}
-
-/// `value` as a UUID in lower case with dashes.
-pub(crate) fn uuid(field: &str, value: &str) -> Result<String, ApiError> {
-    match Uuid::try_parse(value) {
-        Ok(uuid) => Ok(uuid.hyphenated().to_string()),
-        Err(_) => Err(ApiError::field("invalid", field).with("message", "Must be a valid UUID.")),
-    }
-}
-
-/// The page size that applies: the one asked for within its limits, the default if it is missing or
-/// no number.
-pub(crate) fn page_size(config: &Config, asked: Option<&str>) -> usize {
-    let asked = asked
-        .and_then(|asked| asked.parse().ok())
-        .filter(|size| *size > 0);
-    asked.unwrap_or(config.page_size).min(config.max_page_size)
+/// A request for a list with its query.
+pub(crate) struct Listing {
+    /// Origin and path, as the client used them.
+    address: String,
+    pub(crate) query: Query,
 }
 
 /// One page of a list: which rows it holds and where its neighbours are.
@@ -89,18 +39,38 @@ pub(crate) struct Page {
     previous: Option<String>,
 }
 
-impl Page {
-    /// The page that `query` asks for of a list of `count` rows at `path`.
-    pub(crate) fn new(
-        app: &App,
-        headers: &HeaderMap,
-        path: &str,
-        query: &Query,
-        count: usize,
-    ) -> Result<Self, ApiError> {
-        let size = page_size(&app.config, query.get("page_size"));
+impl FromRequestParts<Arc<App>> for ListRequest {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self {
+            address: format!("{}{}", origin(app, &parts.headers), parts.uri.path()),
+            query: parts.uri.query().map(str::to_owned),
+        })
+    }
+}
+
+impl ListRequest {
+    /// Parses the query, which may have the parameters `known` and those of the pages.
+    pub(crate) fn parse(self, known: &[impl AsRef<str>]) -> Result<Listing, ApiError> {
+        Ok(Listing {
+            query: Query::parse(self.query.as_deref(), known)?,
+            address: self.address,
+        })
+    }
+}
+
+impl Listing {
+    /// The address of a page of this list.
+    pub(crate) fn address_of(&self, page: usize) -> String {
+        format!("{}?{}", self.address, self.query.for_page(page))
+    }
+
+    /// The requested page of a list of `count` rows.
+    pub(crate) fn page(&self, config: &Config, count: usize) -> Result<Page, ApiError> {
+        let size = page_size(config, self.query.get("page_size"));
         let last = count.div_ceil(size).max(1);
-        let number = match query.get("page") {
+        let number = match self.query.get("page") {
             None => 1,
             Some("last") => last,
             Some(page) => page.parse().unwrap_or(0),
@@ -108,81 +78,61 @@ impl Page {
         if number < 1 || number > last {
             return Err(ApiError::new("not_found").with("message", "Invalid page."));
         }
-        let mut page = Self {
+
+        Ok(Page {
             number,
             size,
             count,
-            next: None,
-            previous: None,
-        };
-        let address = |number| address(app, headers, path, query, number);
-        page.next = (number < last).then(|| address(number + 1));
-        page.previous = (number > 1).then(|| address(number - 1));
-        Ok(page)
+            next: (number < last).then(|| self.address_of(number + 1)),
+            previous: (number > 1).then(|| self.address_of(number - 1)),
+        })
     }
+}
 
-    /// Rows before the page.
+impl Page {
+    /// How many rows come before this page.
     pub(crate) fn offset(&self) -> usize {
         (self.number - 1) * self.size
     }
 
-    /// The answer with those of `values` that are on this page.
-    pub(crate) fn of(&self, values: &[&Value]) -> Response {
-        let results: Vec<&Value> = values
-            .iter()
-            .skip(self.offset())
-            .take(self.size)
-            .copied()
-            .collect();
-        json(self.envelope(&serde_json::json!(results).to_string()))
+    /// Those of `values` that are on this page.
+    pub(crate) fn cut<'a, T>(&self, values: &[&'a T]) -> Vec<&'a T> {
+        let rest = values.iter().skip(self.offset());
+        rest.take(self.size).copied().collect()
     }
 
-    /// The whole answer; `results` is a JSON array.
+    /// The answer with those of `values` that are on this page.
+    pub(crate) fn answer(&self, values: &[&Value]) -> Response {
+        let results = json!(self.cut(values));
+        json_response(self.envelope(&results.to_string()))
+    }
+
+    /// The whole body; `results` is a JSON array.
     pub(crate) fn envelope(&self, results: &str) -> String {
-        let (next, previous) = (
-            quoted(self.next.as_deref()),
-            quoted(self.previous.as_deref()),
-        );
-        format!(
-            r#"{{"count":{},"next":{next},"previous":{previous},"results":{results}}}"#,
-            self.count
-        )
+        let (count, next, previous) = (self.count, json!(self.next), json!(self.previous));
+        format!(r#"{{"count":{count},"next":{next},"previous":{previous},"results":{results}}}"#)
     }
 }
 
-/// The address of another page of the same list. The origin is the one the client used; page 1 has
-/// no number.
-pub(crate) fn address(
-    app: &App,
-    headers: &HeaderMap,
-    path: &str,
-    query: &Query,
-    page: usize,
-) -> String {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let origin = host.map_or_else(
-        || app.url.clone(),
-        |host| format!("{}://{host}", app.config.scheme),
-    );
-    let mut parameters = form_urlencoded::Serializer::new(String::new());
-    parameters.extend_pairs(query.pairs.iter().filter(|(key, _)| key != "page"));
-    if page > 1 {
-        parameters.append_pair("page", &page.to_string());
-    }
-    format!("{origin}{path}?{}", parameters.finish())
+/// The page size that applies: the requested one up to the maximum, or the default if it is missing
+/// or not a positive number.
+pub(crate) fn page_size(config: &Config, requested: Option<&str>) -> usize {
+    let requested = requested.and_then(|size| size.parse().ok());
+    let size = requested.filter(|size| *size > 0);
+    size.unwrap_or(config.page_size).min(config.max_page_size)
 }
 
 /// A JSON answer from text that is JSON already.
-pub(crate) fn json(body: String) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        Body::from(body),
-    )
-        .into_response()
+pub(crate) fn json_response(body: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (headers, Body::from(body)).into_response()
 }
 
-fn quoted(text: Option<&str>) -> String {
-    serde_json::json!(text).to_string()
+/// The origin that the client used, which need not be the one this server knows itself by.
+fn origin(app: &App, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST);
+    host.and_then(|host| host.to_str().ok()).map_or_else(
+        || app.url.clone(),
+        |host| format!("{}://{host}", app.config.scheme),
+    )
 }

@@ -1,5 +1,6 @@
-//! `POST /api/transactions/` and its like: asks the institution for fresh data. Asynchronously it
-//! is answered with a request id and ends in a webhook; otherwise the answer holds the rows.
+//! `POST /api/transactions/` and its counterparts for the other resources: fetch fresh data from
+//! the institution. An asynchronous call is answered with a request id, and a webhook follows; a
+//! synchronous one is answered with the rows.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -15,164 +16,185 @@ use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{
-    Effects, Issued,
-    pages::{json as json_text, uuid},
-    rows::date,
+    body,
+    extensions::Issued,
+    mode::Mode,
+    pages::json_response,
+    query::{date, uuid},
 };
 use crate::{
     errors::ApiError,
     link::Link,
     resource::Resource,
     row::{Filter, array},
-    rules::Action,
     sender,
-    state::{App, State as Sandbox},
-    webhooks::{envelope, plan},
+    state::{self, App},
+    webhooks::{Planned, envelope, plan},
 };
 
-/// What is asked for, once it is known to make sense.
+/// A request that passed every check.
 struct Retrieval {
     link: String,
-    /// The first day, where days are asked for.
+    /// The customer whose monthly limit it counts against.
+    customer: Value,
+    /// The first requested day, where the request has days.
     from: Option<Date>,
-    window: Filter,
+    filter: Filter,
     save_data: bool,
 }
 
-/// Counts one retrieval for the link, and answers in the mode that was asked for.
-pub(crate) async fn create(
-    State(app): State<Arc<App>>,
-    Extension(effects): Extension<Effects>,
-    Extension(resource): Extension<&'static Resource>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, ApiError> {
-    let body: Value = serde_json::from_slice(&body).map_err(|_| ApiError::new("parse_error"))?;
-    let wants_async = headers
-        .get("x-belvo-request-mode")
-        .is_some_and(|mode| mode == "async");
-    let ignored = effects.has(|action| matches!(action, Action::IgnoreAsync(_)));
-    let (request, planned) = {
-        let mut state = app.state();
-        let retrieval = check(&state, resource, &body)?;
-        let customer = state
-            .link(&retrieval.link)
-            .map(|link| link.object["institution_user_id"].clone());
-        let counted = retrieval.from.filter(|_| resource.is_banking);
-        if counted.is_some_and(|from| !state.limits.admit(&customer.unwrap_or_default(), from)) {
-            return Err(ApiError::new("operational_limits_reached"));
-        }
-        state.journal.retrieved(&retrieval.link);
-        let link = state
-            .link(&retrieval.link)
-            .ok_or_else(|| ApiError::field("does_not_exist", "link"))?;
-        if !wants_async || ignored {
-            let status = if retrieval.save_data {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            };
-            let rows = array(link.rows(&retrieval.window), &link.accounts);
-            return Ok((status, json_text(rows)).into_response());
-        }
-        let request = Uuid::new_v4();
-        let webhook = envelope::retrieved(link, request, &retrieval.window);
-        (
-            request,
-            plan(&mut state.rules, &app.config, &retrieval.link, webhook),
-        )
-    };
-    if let Some(planned) = planned {
-        let early = planned.early;
-        let answered = sender::submit(&app, planned);
-        if early {
-            // Fails only if the webhook is held, and then there is nothing to wait for.
-            let _ = answered.await;
-        }
-    }
-    let request = request.simple().to_string();
-    let body = Json(json!({ "request_id": request }));
-    Ok((StatusCode::ACCEPTED, Extension(Issued(request)), body).into_response())
+/// What a retrieval leads to.
+enum Outcome {
+    Rows(Response),
+    Accepted {
+        request: Uuid,
+        /// `None` if a rule drops the webhook.
+        webhook: Option<Planned>,
+    },
 }
 
-/// Everything Belvo refuses without asking the bank.
+/// Counts one retrieval for the link, and answers in the requested mode.
+pub(crate) async fn create(
+    State(app): State<Arc<App>>,
+    Extension(resource): Extension<&'static Resource>,
+    mode: Mode,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let body = body::parse(&body)?;
+    let (request, webhook) = match retrieve(&app, resource, mode, &body)? {
+        Outcome::Rows(rows) => return Ok(rows),
+        Outcome::Accepted { request, webhook } => (request, webhook),
+    };
+
+    if let Some(webhook) = webhook {
+        let is_early = webhook.early;
+        let first_attempt = sender::submit(&app, webhook);
+        if is_early {
+            // Fails only if the webhook is held, and then there is nothing to wait for.
+            let _ = first_attempt.await;
+        }
+    }
+
+    let request = request.simple().to_string();
+    let accepted = Json(json!({ "request_id": request }));
+    Ok((StatusCode::ACCEPTED, Extension(Issued(request)), accepted).into_response())
+}
+
+/// Everything that happens under the lock.
+fn retrieve(
+    app: &App,
+    resource: &'static Resource,
+    mode: Mode,
+    body: &Value,
+) -> Result<Outcome, ApiError> {
+    let mut state = app.state();
+    let retrieval = check(&state, resource, body)?;
+    // Only banking data has monthly limits.
+    let limited = retrieval.from.filter(|_| resource.is_banking);
+    if limited.is_some_and(|from| !state.limits.admit(&retrieval.customer, from)) {
+        return Err(ApiError::new("operational_limits_reached"));
+    }
+    state.journal.retrieved(&retrieval.link);
+
+    let link = find(&state, &retrieval.link)?;
+    if mode == Mode::Synchronous {
+        return Ok(Outcome::Rows(rows(link, &retrieval)));
+    }
+    let request = Uuid::new_v4();
+    let body = envelope::retrieved(link, request, &retrieval.filter);
+    let webhook = plan(&mut state.rules, &app.config, &retrieval.link, body);
+    Ok(Outcome::Accepted { request, webhook })
+}
+
+fn rows(link: &Link, retrieval: &Retrieval) -> Response {
+    let status = if retrieval.save_data {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let rows = array(link.rows(&retrieval.filter), &link.accounts);
+    (status, json_response(rows)).into_response()
+}
+
+/// Refuses everything that Belvo refuses without contacting the bank.
 fn check(
-    state: &Sandbox,
+    state: &state::State,
     resource: &'static Resource,
     body: &Value,
 ) -> Result<Retrieval, ApiError> {
-    let mut errors: Vec<ApiError> = Vec::new();
-    for field in resource.required.iter().copied() {
-        match &body[field] {
-            Value::Null if body.get(field).is_some() => errors.push(ApiError::field("null", field)),
-            Value::Null => errors.push(ApiError::field("required", field)),
-            Value::String(text) if text.is_empty() => errors.push(ApiError::field("blank", field)),
-            Value::String(_) => {}
-            _ => errors.push(ApiError::field("invalid", field)),
-        }
-    }
-    if let Some(error) = ApiError::all(errors) {
-        return Err(error);
-    }
-    let text = |field: &str| body[field].as_str().unwrap_or_default();
-    let id = uuid("link", text("link"))?;
-    let day = |field: &str| {
-        body[field]
-            .as_str()
-            .map(|text| date(field, text))
-            .transpose()
-    };
-    let (from, to) = match resource.date_field {
-        Some(_) => (day("date_from")?, day("date_to")?),
-        None => (None, None),
-    };
-    let flows = resource.required.contains(&"type").then(|| text("type"));
-    if flows.is_some_and(|flow| !["INFLOW", "OUTFLOW"].contains(&flow)) {
-        return Err(ApiError::field("invalid_choice", "type"));
-    }
-    let link = state
-        .link(&id)
-        .ok_or_else(|| ApiError::does_not_exist("link", &id))?;
+    check_required(resource, body)?;
+    let id = uuid("link", text(body, "link"))?;
+    let (from, to) = days(resource, body)?;
+    let flow = flow(resource, body)?;
+
+    let link = find(state, &id)?;
     let account = if resource.is_banking {
         account(link, &body["account"])?
     } else {
         None
     };
-    if from.zip(to).is_some_and(|(from, to)| from > to)
-        || to.is_some_and(|to| to > latest_day(link))
-    {
-        return Err(ApiError::new("invalid_period"));
-    }
-    match link.status() {
-        "invalid" => return Err(ApiError::new("invalid_link")),
-        "unconfirmed" => return Err(ApiError::new("unconfirmed_link")),
-        "token_required" => return Err(ApiError::new("token_required").with("link", &id)),
-        _ => {}
-    }
-    let window = Filter {
+    check_period(link, from, to)?;
+    check_status(link)?;
+
+    let filter = Filter {
         from: from.map(|day| day.to_string()),
         to: to.map(|day| day.to_string()),
         accounts: account.map(|account| vec![account]),
-        flows: flows.map(|flow| vec![flow.to_owned()]),
+        flows: flow.map(|flow| vec![flow.to_owned()]),
         ..Filter::all(resource)
     };
     Ok(Retrieval {
+        customer: link.object["institution_user_id"].clone(),
         link: id,
         from,
-        window,
+        filter,
         save_data: body["save_data"] != false,
     })
 }
 
-fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
-    let Some(account) = value.as_str() else {
-        return if value.is_null() {
-            Ok(None)
-        } else {
-            Err(ApiError::field("invalid", "account"))
-        };
+/// Every required field must be a text that is not empty; one answer names all that are not.
+fn check_required(resource: &Resource, body: &Value) -> Result<(), ApiError> {
+    let complaint = |field: &'static str| match &body[field] {
+        Value::Null if body.get(field).is_some() => Some(("null", field)),
+        Value::Null => Some(("required", field)),
+        Value::String(text) if text.is_empty() => Some(("blank", field)),
+        Value::String(_) => None,
+        _ => Some(("invalid", field)),
     };
-    let account = uuid("account", account)?;
+    let complaints = resource.required.iter().copied().filter_map(complaint);
+    let errors = complaints.map(|(code, field)| ApiError::field(code, field));
+    ApiError::all(errors).map_or(Ok(()), Err)
+}
+
+/// The first and last requested day, of a resource that is listed by date.
+fn days(resource: &Resource, body: &Value) -> Result<(Option<Date>, Option<Date>), ApiError> {
+    if resource.date_field.is_none() {
+        return Ok((None, None));
+    }
+    let day = |field: &str| {
+        let text = body[field].as_str();
+        text.map(|text| date(field, text)).transpose()
+    };
+    Ok((day("date_from")?, day("date_to")?))
+}
+
+/// `INFLOW` or `OUTFLOW`, of a resource that requires a choice.
+fn flow<'a>(resource: &Resource, body: &'a Value) -> Result<Option<&'a str>, ApiError> {
+    if !resource.required.contains(&"type") {
+        return Ok(None);
+    }
+    match text(body, "type") {
+        flow @ ("INFLOW" | "OUTFLOW") => Ok(Some(flow)),
+        _ => Err(ApiError::field("invalid_choice", "type")),
+    }
+}
+
+fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
+    let account = match value {
+        Value::Null => return Ok(None),
+        Value::String(account) => uuid("account", account)?,
+        _ => return Err(ApiError::field("invalid", "account")),
+    };
     if link.has_account(&account) {
         Ok(Some(account))
     } else {
@@ -180,7 +202,31 @@ fn account(link: &Link, value: &Value) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Today, by the calendar or by the link's own, whichever is later: a link may be made for any day.
-fn latest_day(link: &Link) -> Date {
-    link.today().max(OffsetDateTime::now_utc().date())
+fn check_period(link: &Link, from: Option<Date>, to: Option<Date>) -> Result<(), ApiError> {
+    // A link may have been created for a day in the future.
+    let latest = link.today().max(OffsetDateTime::now_utc().date());
+    let is_reversed = from.zip(to).is_some_and(|(from, to)| from > to);
+    let is_in_future = to.is_some_and(|to| to > latest);
+    if is_reversed || is_in_future {
+        return Err(ApiError::new("invalid_period"));
+    }
+    Ok(())
+}
+
+fn check_status(link: &Link) -> Result<(), ApiError> {
+    match link.status() {
+        "invalid" => Err(ApiError::new("invalid_link")),
+        "unconfirmed" => Err(ApiError::new("unconfirmed_link")),
+        "token_required" => Err(ApiError::new("token_required").with("link", &link.id)),
+        _ => Ok(()),
+    }
+}
+
+fn find<'a>(state: &'a state::State, id: &str) -> Result<&'a Link, ApiError> {
+    let link = state.link(id);
+    link.ok_or_else(|| ApiError::does_not_exist("link", id))
+}
+
+fn text<'a>(body: &'a Value, field: &str) -> &'a str {
+    body[field].as_str().unwrap_or_default()
 }

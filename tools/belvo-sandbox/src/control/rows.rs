@@ -19,7 +19,7 @@ use super::{
     parse,
 };
 use crate::{
-    api::json_text,
+    api::pages::json_response,
     resource::Resource,
     row::{Filter, array},
     state::App,
@@ -64,7 +64,7 @@ pub(crate) async fn truth(
         to: window.to,
         ..Filter::all(place.resource()?)
     };
-    Ok(json_text(array(link.rows(&filter), &link.accounts)))
+    Ok(json_response(array(link.rows(&filter), &link.accounts)))
 }
 
 #[derive(Deserialize)]
