@@ -11,13 +11,12 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use time::{Date, macros::format_description};
 
-use super::{ControlError, parse};
-use crate::{
-    resource::Resource,
-    state::{App, NewLink},
+use super::{
+    error::ControlError,
+    input::{day, link, link_mut, parse, resource},
 };
+use crate::state::{App, NewLink};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,11 +32,11 @@ pub(crate) struct LinkRequest {
     seed: Option<u64>,
     today: Option<String>,
     days: Option<u32>,
-    /// How often Belvo refreshes it.
+    /// How often Belvo refreshes the link.
     refresh_rate: Option<String>,
-    /// The user at the bank: links of the same one are one customer's.
+    /// The user at the bank. All links with the same one belong to one customer.
     institution_user_id: Option<String>,
-    /// A fourth account: a loan.
+    /// Adds a loan as the fourth account.
     #[serde(default)]
     loan_account: bool,
 }
@@ -50,51 +49,55 @@ enum AccessMode {
     Recurrent,
 }
 
-/// Makes a link with accounts and rows.
+impl LinkRequest {
+    /// What to create; what the request leaves out has its default.
+    fn into_new_link(self, default_seed: u64) -> Result<NewLink, ControlError> {
+        let today = self.today.as_deref().map(day).transpose()?;
+        let mut resources = Vec::new();
+        for (name, count) in self.resources {
+            resources.push((resource(&name)?, count));
+        }
+
+        let defaults = NewLink::with_defaults(self.seed.unwrap_or(default_seed));
+        Ok(NewLink {
+            recurrent: matches!(self.access_mode, AccessMode::Recurrent),
+            external_id: self.external_id,
+            institution: self.institution,
+            today: today.unwrap_or(defaults.today),
+            days: self.days.unwrap_or(defaults.days),
+            with_loan: self.loan_account,
+            transactions: self.transactions.unwrap_or(defaults.transactions),
+            resources,
+            refresh_rate: self.refresh_rate,
+            customer: self.institution_user_id,
+            ..defaults
+        })
+    }
+}
+
+/// Creates a link with accounts and rows.
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
     body: Bytes,
 ) -> Result<Response, ControlError> {
     let request: LinkRequest = parse(&body)?;
-    let today = request.today.as_deref().map(day).transpose()?;
-    let resources = request.resources.into_iter();
-    let resources = resources
-        .map(|(name, count)| Ok((resource(&name)?, count)))
-        .collect::<Result<_, ControlError>>()?;
-    let usual = NewLink::with_defaults(request.seed.unwrap_or(app.config.seed));
-    let new = NewLink {
-        recurrent: matches!(request.access_mode, AccessMode::Recurrent),
-        external_id: request.external_id,
-        institution: request.institution,
-        today: today.unwrap_or(usual.today),
-        days: request.days.unwrap_or(usual.days),
-        with_loan: request.loan_account,
-        transactions: request.transactions.unwrap_or(usual.transactions),
-        resources,
-        refresh_rate: request.refresh_rate,
-        customer: request.institution_user_id,
-        ..usual
-    };
-    Ok((
-        StatusCode::CREATED,
-        Json(app.state().create(new).object.clone()),
-    )
-        .into_response())
+    let new = request.into_new_link(app.config.seed)?;
+    let object = app.state().create(new).object.clone();
+    Ok((StatusCode::CREATED, Json(object)).into_response())
 }
 
-/// Makes a link as when the same user connects the same bank again.
+/// Creates a link as when the same user connects the same bank again.
 pub(crate) async fn reconnect(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ControlError> {
     let mut state = app.state();
-    let link = state
-        .reconnect(&id, app.config.seed)
-        .ok_or_else(|| ControlError::unknown("link"))?;
+    let link = state.reconnect(&id, app.config.seed);
+    let link = link.ok_or_else(|| ControlError::unknown("link"))?;
     Ok((StatusCode::CREATED, Json(link.object.clone())).into_response())
 }
 
-/// Merges fields into the link object, `status` above all.
+/// Changes fields of a link, above all its `status`.
 pub(crate) async fn change(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
@@ -102,14 +105,11 @@ pub(crate) async fn change(
 ) -> Result<Json<Value>, ControlError> {
     let changes: Map<String, Value> = parse(&body)?;
     let mut state = app.state();
-    let link = state
-        .link_mut(&id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
+    let link = link_mut(&mut state, &id)?;
     for (key, value) in changes {
         if key == "id" || link.object.get(&key).is_none() {
-            return Err(ControlError::bad(&format!(
-                "a link has no `{key}` that can be changed"
-            )));
+            let reason = format!("a link has no field `{key}` that can be changed");
+            return Err(ControlError::bad(&reason));
         }
         link.object[key] = value;
     }
@@ -122,14 +122,9 @@ pub(crate) async fn accounts(
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Value>>, ControlError> {
     let state = app.state();
-    let link = state
-        .link(&id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
+    let accounts = link(&state, &id)?.accounts.iter();
     Ok(Json(
-        link.accounts
-            .iter()
-            .map(|account| account.value.clone())
-            .collect(),
+        accounts.map(|account| account.value.clone()).collect(),
     ))
 }
 
@@ -141,23 +136,14 @@ pub(crate) async fn patch_account(
 ) -> Result<Json<Value>, ControlError> {
     let changes: Map<String, Value> = parse(&body)?;
     if changes.contains_key("id") || changes.contains_key("link") {
-        return Err(ControlError::bad(&"an account keeps its id and its link"));
+        let reason = "the id and the link of an account cannot be changed";
+        return Err(ControlError::bad(&reason));
     }
+
     let mut state = app.state();
-    let link = state
-        .link_mut(&id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
+    let link = link_mut(&mut state, &id)?;
     let account = link.patch_account(&account, &Value::Object(changes));
     account
         .map(Json)
         .ok_or_else(|| ControlError::unknown("account"))
-}
-
-pub(super) fn resource(name: &str) -> Result<&'static Resource, ControlError> {
-    Resource::by_name(name).ok_or_else(|| ControlError::bad(&format!("`{name}` is no resource")))
-}
-
-pub(super) fn day(text: &str) -> Result<Date, ControlError> {
-    let parsed = Date::parse(text, format_description!("[year]-[month]-[day]"));
-    parsed.map_err(|_| ControlError::bad(&format!("`{text}` is not a date like 2025-06-30")))
 }

@@ -1,5 +1,5 @@
-//! Control of rows, and the truth about them: what the institution has, whatever the API is made to
-//! answer.
+//! Control of rows, and the truth about them: what the institution has, whatever the rules make the
+//! API answer.
 
 use std::sync::Arc;
 
@@ -14,9 +14,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ControlError,
-    links::{day, resource},
-    parse,
+    error::ControlError,
+    input::{day, link, link_mut, parse, resource},
 };
 use crate::{
     api::pages::json_response,
@@ -25,46 +24,46 @@ use crate::{
     state::App,
 };
 
-/// A resource of a link, or one row of it.
+/// The parts of a path that leads to a resource of a link, or to one row of it.
 #[derive(Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct RowPath {
     id: String,
-    /// Transactions, where the path names none.
+    /// Absent in the paths of transactions.
     resource: Option<String>,
+    /// Empty in a path that leads to all rows.
     #[serde(default)]
     row: String,
 }
 
-impl Place {
+impl RowPath {
     fn resource(&self) -> Result<&'static Resource, ControlError> {
-        self.resource
-            .as_deref()
-            .map_or(Ok(Resource::transactions()), resource)
+        let name = self.resource.as_deref();
+        name.map_or(Ok(Resource::transactions()), resource)
     }
 }
 
+/// The first and the last day.
 #[derive(Deserialize)]
 pub(crate) struct Window {
     from: Option<String>,
     to: Option<String>,
 }
 
-/// All rows, unpaged, in the order of the pages.
+/// All rows in the order of the pages, without pages.
 pub(crate) async fn truth(
     State(app): State<Arc<App>>,
-    Path(place): Path<Place>,
+    Path(path): Path<RowPath>,
     Query(window): Query<Window>,
 ) -> Result<Response, ControlError> {
     let state = app.state();
-    let link = state
-        .link(&place.id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
+    let link = link(&state, &path.id)?;
     let filter = Filter {
         from: window.from,
         to: window.to,
-        ..Filter::all(place.resource()?)
+        ..Filter::all(path.resource()?)
     };
-    Ok(json_response(array(link.rows(&filter), &link.accounts)))
+    let rows = array(link.rows(&filter), &link.accounts);
+    Ok(json_response(rows))
 }
 
 #[derive(Deserialize)]
@@ -77,65 +76,55 @@ pub(crate) struct NewRows {
 /// Adds rows, all on `date` or spread over the window; answers with their ids.
 pub(crate) async fn add(
     State(app): State<Arc<App>>,
-    Path(place): Path<Place>,
+    Path(path): Path<RowPath>,
     body: Bytes,
 ) -> Result<Response, ControlError> {
     let new: NewRows = parse(&body)?;
     let date = new.date.as_deref().map(day).transpose()?;
     let mut state = app.state();
-    let link = state
-        .link_mut(&place.id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
-    Ok((
-        StatusCode::CREATED,
-        Json(json!({ "ids": link.add(place.resource()?, new.count, date) })),
-    )
-        .into_response())
+    let link = link_mut(&mut state, &path.id)?;
+    let ids = link.add(path.resource()?, new.count, date);
+    Ok((StatusCode::CREATED, Json(json!({ "ids": ids }))).into_response())
 }
 
 /// Merges fields into a row, whose collection time moves on; answers with the row without its
 /// account.
 pub(crate) async fn patch(
     State(app): State<Arc<App>>,
-    Path(place): Path<Place>,
+    Path(path): Path<RowPath>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
     let changes: Map<String, Value> = parse(&body)?;
     if changes.contains_key("id") || changes.contains_key("account") {
-        return Err(ControlError::bad(&"a row keeps its id and its account"));
+        let reason = "the id and the account of a row cannot be changed";
+        return Err(ControlError::bad(&reason));
     }
+
     let mut state = app.state();
-    let link = state
-        .link_mut(&place.id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
-    let row = link.patch(&place.row, &Value::Object(changes));
+    let link = link_mut(&mut state, &path.id)?;
+    let row = link.patch(&path.row, &Value::Object(changes));
     row.map(Json).ok_or_else(|| ControlError::unknown("row"))
 }
 
-/// Takes a row away.
+/// Deletes a row.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,
-    Path(place): Path<Place>,
+    Path(path): Path<RowPath>,
 ) -> Result<StatusCode, ControlError> {
     let mut state = app.state();
-    let link = state
-        .link_mut(&place.id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
-    if link.delete(&place.row) {
+    if link_mut(&mut state, &path.id)?.delete(&path.row) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(ControlError::unknown("row"))
     }
 }
 
-/// Books all pending rows.
+/// Books all pending rows; answers with their number.
 pub(crate) async fn settle(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ControlError> {
     let mut state = app.state();
-    let link = state
-        .link_mut(&id)
-        .ok_or_else(|| ControlError::unknown("link"))?;
-    Ok(Json(json!({ "settled": link.settle() })))
+    let settled = link_mut(&mut state, &id)?.settle();
+    Ok(Json(json!({ "settled": settled })))
 }

@@ -1,4 +1,4 @@
-//! Control of webhooks: registering the receiver, sending events the normal way, and single POSTs
+//! Control of webhooks: registering the receiver, sending webhooks the usual way, and single POSTs
 //! by hand.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,9 +13,13 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ControlError, parse};
+use super::{
+    error::ControlError,
+    input::{link_mut, parse},
+};
 use crate::{
     config::Webhook,
+    link::Link,
     sender::{Outgoing, post, submit},
     state::App,
     webhooks::{envelope, plan},
@@ -30,15 +34,16 @@ pub(crate) struct Registration {
 
 /// Where webhooks go. The `Authorization` value is not shown.
 pub(crate) async fn registered(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(match &app.state().webhook {
+    let state = app.state();
+    Json(match &state.webhook {
         None => Value::Null,
-        Some(webhook) => {
-            json!({ "url": webhook.url, "has_authorization": webhook.authorization.is_some() })
+        Some(Webhook { url, authorization }) => {
+            json!({ "url": url, "has_authorization": authorization.is_some() })
         }
     })
 }
 
-/// What one types into Belvo's dashboard.
+/// Registers the receiver, as one does in Belvo's dashboard.
 pub(crate) async fn register(
     State(app): State<Arc<App>>,
     body: Bytes,
@@ -49,33 +54,41 @@ pub(crate) async fn register(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Sends a webhook of this link the normal way, rules included.
+/// Sends a webhook of this link the usual way, rules included.
 pub(crate) async fn notify(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, ControlError> {
     let given: Map<String, Value> = parse(&body)?;
-    let (shown, planned) = {
-        let mut state = app.state();
-        let link = state
-            .link(&id)
-            .ok_or_else(|| ControlError::unknown("link"))?;
-        let body = envelope::event(link, &given);
-        (
-            Value::Object(body.clone()),
-            plan(&mut state.rules, &app.config, &id, body),
-        )
-    };
-    if let Some(planned) = planned {
-        drop(submit(&app, planned));
+    announce(&app, &id, |_| given)
+}
+
+/// Changes a link and sends a webhook with the fields that the change returns; answers with the
+/// body before the rules change it.
+pub(super) fn announce(
+    app: &Arc<App>,
+    id: &str,
+    change: impl FnOnce(&mut Link) -> Map<String, Value>,
+) -> Result<Response, ControlError> {
+    let mut state = app.state();
+    let link = link_mut(&mut state, id)?;
+    let given = change(link);
+    let body = envelope::event(link, &given);
+    let shown = Value::Object(body.clone());
+    let webhook = plan(&mut state.rules, &app.config, id, body);
+    // The sender takes the lock itself.
+    drop(state);
+
+    if let Some(webhook) = webhook {
+        drop(submit(app, webhook));
     }
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Letter {
+pub(crate) struct ManualDelivery {
     body: Option<Value>,
     raw: Option<String>,
     authorization: Option<String>,
@@ -83,62 +96,54 @@ pub(crate) struct Letter {
     headers: BTreeMap<String, String>,
 }
 
-/// One POST to the receiver, at once, without retries; answers with what the receiver said.
+/// Makes one POST to the receiver, at once and without retries; answers with what the receiver
+/// answered.
 pub(crate) async fn deliver(
     State(app): State<Arc<App>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let letter: Letter = parse(&body)?;
-    let text = match (letter.body, letter.raw) {
+    let delivery: ManualDelivery = parse(&body)?;
+    let text = match (delivery.body, delivery.raw) {
         (Some(body), None) => body.to_string(),
         (None, Some(raw)) => raw,
         _ => return Err(ControlError::bad(&"give either `body` or `raw`")),
     };
-    let headers = letter.headers.into_iter().collect();
-    send(
-        &app,
-        None,
-        Outgoing {
-            text,
-            authorization: letter.authorization,
-            headers,
-        },
-    )
-    .await
+    let outgoing = Outgoing {
+        text,
+        authorization: delivery.authorization,
+        headers: delivery.headers.into_iter().collect(),
+    };
+    send(&app, None, outgoing).await
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Again {
+pub(crate) struct Redelivery {
     delivery: Option<u64>,
 }
 
-/// The very same bytes once more, with the registered `Authorization`.
+/// Sends exactly the same bytes again, with the registered `Authorization`.
 pub(crate) async fn redeliver(
     State(app): State<Arc<App>>,
     body: Bytes,
 ) -> Result<Json<Value>, ControlError> {
-    let again: Again = parse(&body)?;
-    let (link, outgoing) = {
-        let state = app.state();
-        let delivery = state
-            .journal
-            .delivery(again.delivery)
-            .ok_or_else(|| ControlError::unknown("delivery"))?;
-        let authorization = state
-            .webhook
-            .as_ref()
-            .and_then(|webhook| webhook.authorization.clone());
-        (
-            delivery.link.clone(),
-            Outgoing {
-                text: delivery.text.clone(),
-                authorization,
-                headers: Vec::new(),
-            },
-        )
-    };
+    let Redelivery { delivery } = parse(&body)?;
+    let (link, outgoing) = repeat(&app, delivery)?;
     send(&app, link, outgoing).await
+}
+
+/// The POST that repeats a delivery, and the link of that delivery.
+fn repeat(app: &App, delivery: Option<u64>) -> Result<(Option<String>, Outgoing), ControlError> {
+    let state = app.state();
+    let delivery = state.journal.delivery(delivery);
+    let delivery = delivery.ok_or_else(|| ControlError::unknown("delivery"))?;
+    let receiver = state.webhook.as_ref();
+    let outgoing = Outgoing {
+        text: delivery.text.clone(),
+        authorization: receiver.and_then(|receiver| receiver.authorization.clone()),
+        headers: Vec::new(),
+    };
+    Ok((delivery.link.clone(), outgoing))
 }
 
 async fn send(
@@ -146,19 +151,8 @@ async fn send(
     link: Option<String>,
     outgoing: Outgoing,
 ) -> Result<Json<Value>, ControlError> {
-    let (webhook, delivery) = {
-        let mut state = app.state();
-        let webhook = state
-            .webhook
-            .clone()
-            .ok_or_else(|| ControlError::conflict("no webhook is registered"))?;
-        let ok = outgoing.authorization == webhook.authorization;
-        (
-            webhook,
-            state.journal.opened(link, outgoing.text.clone(), ok),
-        )
-    };
-    let attempt = post(app, &webhook, outgoing).await;
+    let (receiver, delivery) = open(app, link, &outgoing)?;
+    let attempt = post(app, &receiver, outgoing).await;
     app.state().journal.attempted(delivery, attempt.clone());
     Ok(Json(json!({
         "delivery": delivery,
@@ -167,4 +161,19 @@ async fn send(
         "body": attempt.answer,
         "error": attempt.error,
     })))
+}
+
+/// Enters a delivery into the journal; returns the receiver and the id of the delivery.
+fn open(
+    app: &App,
+    link: Option<String>,
+    outgoing: &Outgoing,
+) -> Result<(Webhook, u64), ControlError> {
+    let mut state = app.state();
+    let receiver = state.webhook.clone();
+    let receiver = receiver.ok_or_else(|| ControlError::conflict("no webhook is registered"))?;
+    let ok = outgoing.authorization == receiver.authorization;
+    let text = outgoing.text.clone();
+    let delivery = state.journal.opened(link, text, ok);
+    Ok((receiver, delivery))
 }
