@@ -1,5 +1,5 @@
-//! What connecting does: a link, or a valid one again, and the webhooks of the data that Belvo
-//! fetches on its own.
+//! What connecting does: it creates a link or makes one valid again, and sends the webhooks of the
+//! data that Belvo fetches on its own.
 
 use std::{sync::Arc, time::Instant};
 
@@ -7,10 +7,15 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::{
+    link::Link,
     sender,
     session::Session,
     state::{App, NewLink, State},
-    webhooks::{Planned, envelope, plan},
+    webhooks::{
+        Planned,
+        envelope::{self, fields},
+        plan,
+    },
 };
 
 /// What the user chose.
@@ -30,15 +35,14 @@ pub(crate) struct Connected {
     pub(crate) webhooks: Vec<Planned>,
 }
 
-/// Connects a user, which invalidates the token; `None` if the token opens nothing, and then
-/// nothing happens.
+/// Connects a user and invalidates the token. Does nothing and returns `None` if the token does not
+/// open the widget.
 pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
     let mut state = app.state();
-    let session = state
-        .widgets
-        .get(choice.access_token)
-        .filter(|session| session.is_open(Instant::now()))
-        .cloned()?;
+    let session = state.widgets.get(choice.access_token)?.clone();
+    if !session.is_open(Instant::now()) {
+        return None;
+    }
     let id = match &session.link {
         Some(link) => state.link(link)?.id.clone(),
         None => create(app, &mut state, choice),
@@ -46,25 +50,12 @@ pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
     if let Some(session) = state.widgets.get_mut(choice.access_token) {
         session.is_used = true;
     }
+
     let link = state.link_mut(&id)?;
-    link.object["status"] = json!("valid");
-    if let Some(stale_in) = &session.stale_in {
-        link.object["stale_in"] = json!(stale_in);
-    }
-    // A token for an update need not repeat what the link fetches.
-    if session.fetch_resources.is_some() || session.link.is_none() {
-        link.object["fetch_resources"] =
-            json!(session.fetch_resources.as_deref().unwrap_or_default());
-    }
-    let institution = link.object["institution"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    let has_transactions = link.object["fetch_resources"]
-        .as_array()
-        .is_some_and(|names| names.contains(&json!("TRANSACTIONS")));
-    let is_fetched = session.link.is_none() || link.object["access_mode"] == "recurrent";
-    let webhooks = if has_transactions && is_fetched {
+    apply(&session, link);
+    let institution = link.object["institution"].as_str();
+    let institution = institution.unwrap_or_default().to_owned();
+    let webhooks = if is_fetched(&session, link) {
         first_data(app, &mut state, &id)
     } else {
         Vec::new()
@@ -78,48 +69,73 @@ pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
 }
 
 fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
+    let external_id = Some(choice.external_id).filter(|id| !id.is_empty());
     let new = NewLink {
         recurrent: !choice.is_single,
-        external_id: (!choice.external_id.is_empty()).then(|| choice.external_id.to_owned()),
+        external_id: external_id.map(str::to_owned),
         institution: Some(choice.institution.to_owned()),
         ..NewLink::with_defaults(app.config.seed)
     };
     state.create(new).id.clone()
 }
 
-/// Accounts, then transactions, under one request id that no call was answered with.
+/// Gives the link what its token was requested with, and makes it valid.
+fn apply(session: &Session, link: &mut Link) {
+    link.object["status"] = json!("valid");
+    if let Some(stale_in) = &session.stale_in {
+        link.object["stale_in"] = json!(stale_in);
+    }
+    // A token for an update need not repeat what the link fetches.
+    if session.fetch_resources.is_some() || session.link.is_none() {
+        let resources = session.fetch_resources.as_deref().unwrap_or_default();
+        link.object["fetch_resources"] = json!(resources);
+    }
+}
+
+/// Whether Belvo fetches data after connecting: for every new link, and again for a recurrent one.
+fn is_fetched(session: &Session, link: &Link) -> bool {
+    let resources = link.object["fetch_resources"].as_array();
+    let has_transactions = resources.is_some_and(|names| names.contains(&json!("TRANSACTIONS")));
+    let is_recurrent = link.object["access_mode"] == "recurrent";
+    has_transactions && (session.link.is_none() || is_recurrent)
+}
+
+/// The webhooks of accounts and transactions, under one request id that answered no call.
 fn first_data(app: &App, state: &mut State, id: &str) -> Vec<Planned> {
     let request = Uuid::new_v4().hyphenated().to_string();
-    let mut planned = Vec::new();
+    let mut webhooks = Vec::new();
     for kind in ["ACCOUNTS", "TRANSACTIONS"] {
         let Some(link) = state.link(id) else { break };
-        let given = Map::from_iter([
-            ("webhook_type".to_owned(), Value::from(kind)),
-            ("webhook_code".to_owned(), Value::from("historical_update")),
-            ("request_id".to_owned(), Value::from(request.as_str())),
-        ]);
-        let body = envelope::event(link, &given);
-        planned.extend(plan(&mut state.rules, &app.config, id, body));
+        let body = envelope::event(link, &historical_update(kind, &request));
+        webhooks.extend(plan(&mut state.rules, &app.config, id, body));
     }
-    planned
+    webhooks
+}
+
+fn historical_update(kind: &str, request: &str) -> Map<String, Value> {
+    fields([
+        ("webhook_type", json!(kind)),
+        ("webhook_code", json!("historical_update")),
+        ("request_id", json!(request)),
+    ])
 }
 
 /// Sends each webhook after the first attempt of the one before. Returns at once, unless a rule
-/// wants one of them delivered early: then the user goes back to the application after all of them.
+/// makes one of them early: then the user goes back to the application after all of them.
 pub(crate) async fn send(app: &Arc<App>, webhooks: Vec<Planned>) {
     let is_early = webhooks.iter().any(|webhook| webhook.early);
-    let owned = Arc::clone(app);
+    let app = Arc::clone(app);
     let sending = tokio::spawn(async move {
         for webhook in webhooks {
             tokio::select! {
-                // Fails only if the webhook is held, and then the next one sets it free.
-                _ = sender::submit(&owned, webhook) => {}
-                () = owned.closed() => break,
+                // Fails only if the webhook is held, and then the next one releases it.
+                _ = sender::submit(&app, webhook) => {}
+                () = app.closed() => break,
             }
         }
     });
     if is_early {
-        // Fails only if the sandbox ends.
+        // Fails only if the sandbox stops.
         let _ = sending.await;
     }
 }

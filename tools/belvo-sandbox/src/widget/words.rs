@@ -1,9 +1,9 @@
-//! The widget's texts, in the languages of Belvo's widget for Brazil.
+//! The widget's texts in the languages of Belvo's widget for Brazil.
 
-/// Languages, in the order of the columns below.
+/// The languages, in the order of the texts below.
 const LOCALES: [&str; 3] = ["pt", "en", "es"];
 
-/// Name of a text, and the text in Portuguese, English and Spanish.
+/// The name of each text, with the text in Portuguese, English and Spanish.
 const WORDS: [(&str, [&str; 3]); 20] = [
     (
         "title",
@@ -16,22 +16,28 @@ const WORDS: [(&str, [&str; 3]); 20] = [
     (
         "standin",
         [
-            "Ambiente de desenvolvimento: esta página substitui o widget da Belvo. Nenhum banco é contatado e todos os dados são inventados.",
-            "Development only: this page stands in for Belvo's widget. No bank is contacted and all data is invented.",
-            "Entorno de desarrollo: esta página sustituye al widget de Belvo. No se contacta a ningún banco y todos los datos son inventados.",
+            "Ambiente de desenvolvimento: esta página substitui o widget da Belvo. \
+             Nenhum banco é contatado e todos os dados são inventados.",
+            "Development only: this page stands in for Belvo's widget. \
+             No bank is contacted and all data is invented.",
+            "Entorno de desarrollo: esta página sustituye al widget de Belvo. \
+             No se contacta a ningún banco y todos los datos son inventados.",
         ],
     ),
-    ("whose", ["Dados de", "Data of", "Datos de"]),
+    ("whose", ["Dados de", "Account holder", "Datos de"]),
     (
         "nobody",
         [
             "Titular não informado",
-            "Holder not stated",
+            "Not specified",
             "Titular no indicado",
         ],
     ),
     ("purpose", ["Finalidade", "Purpose", "Finalidad"]),
-    ("no_purpose", ["Não informada", "Not stated", "No indicada"]),
+    (
+        "no_purpose",
+        ["Não informada", "Not specified", "No indicada"],
+    ),
     ("mode", ["Acesso", "Access", "Acceso"]),
     (
         "recurrent",
@@ -112,26 +118,20 @@ const WORDS: [(&str, [&str; 3]); 20] = [
 pub(crate) struct Words(usize);
 
 impl Words {
-    /// The language of a `locale` parameter; Portuguese unless it is another one of the three.
+    /// The language of a `locale` parameter; Portuguese if it is none of the three.
     pub(crate) fn of(locale: &str) -> Self {
-        Self(
-            LOCALES
-                .iter()
-                .position(|known| *known == locale)
-                .unwrap_or(0),
-        )
+        let position = LOCALES.iter().position(|known| *known == locale);
+        Self(position.unwrap_or(0))
     }
 
-    /// The language's code, for `lang` and for the next page.
+    /// The code of the language, for `lang` and for the next page.
     pub(crate) fn locale(self) -> &'static str {
         LOCALES[self.0]
     }
 
-    /// The text of this name, empty if there is none.
+    /// The text of this name; empty if there is none.
     pub(crate) fn get(self, name: &str) -> &'static str {
-        WORDS
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, texts)| texts[self.0])
+        let text = WORDS.iter().find(|(known, _)| *known == name);
+        text.map_or("", |(_, texts)| texts[self.0])
     }
 }
