@@ -12,6 +12,6 @@ pub enum Advice {
     Alarm,
 }
 
-/// The first wait of the exponential back-off that Belvo recommends ("base interval of three seconds
-/// with a factor of two", Belvo's OpenAPI), taken for AWS, too.
+/// The first wait of the exponential back-off that Belvo recommends ("base interval of three
+/// seconds with a factor of two", Belvo's OpenAPI), taken for AWS, too.
 pub const FIRST_RETRY: Duration = Duration::from_secs(3);

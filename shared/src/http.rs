@@ -1,4 +1,5 @@
-//! What the HTTP functions need of API Gateway: its id of a call, path parameters, and JSON answers.
+//! What the HTTP functions need of API Gateway: its id of a call, path parameters, and JSON
+//! answers.
 
 use std::net::IpAddr;
 

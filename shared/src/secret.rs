@@ -18,8 +18,8 @@ const GREATEST_AGE: Duration = Duration::from_mins(5);
 /// keeps sending wrong webhooks must not turn them into calls to Secrets Manager.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
-/// Whether `candidate` is the secret, in a time that does not depend on where they differ. The empty
-/// secret matches nothing.
+/// Whether `candidate` is the secret, in a time that does not depend on where they differ. The
+/// empty secret matches nothing.
 #[must_use]
 pub fn matches(secret: &SecretString, candidate: &[u8]) -> bool {
     let secret = secret.expose_secret().as_bytes();

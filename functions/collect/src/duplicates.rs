@@ -1,5 +1,5 @@
-//! Marks transactions that an older link of the same account has brought already, under other ids of
-//! Belvo's.
+//! Marks transactions that an older link of the same account has brought already, under other ids
+//! of Belvo's.
 
 use std::collections::HashMap;
 

@@ -20,8 +20,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) delivery: Option<&'a Delivery>,
 }
 
-/// Ends a retrieval as failed. A failure that names no request of this link is kept as a webhook, if
-/// it came in one.
+/// Ends a retrieval as failed. A failure that names no request of this link is kept as a webhook,
+/// if it came in one.
 pub(crate) async fn fail(
     control: &Control,
     origin: Origin<'_>,
@@ -50,6 +50,11 @@ pub(crate) async fn fail(
         return Ok(());
     }
 
+    log_failure(origin, request, failure);
+    Ok(())
+}
+
+fn log_failure(origin: Origin<'_>, request: Option<&RequestId>, failure: &Failure) {
     let correlation_id = match (request, origin.delivery) {
         (Some(id), _) => id.as_str(),
         (None, Some(delivery)) => &delivery.correlation_id,
@@ -62,11 +67,10 @@ pub(crate) async fn fail(
         failure.code = failure.code,
         "retrieval failed"
     );
-    Ok(())
 }
 
-/// Fails every request that a task was for, because Belvo no longer has its link. A webhook that was
-/// for no request is kept.
+/// Fails every request that a task was for, because Belvo no longer has its link. A webhook that
+/// was for no request is kept.
 pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(), StoreError> {
     let Some(origin) = Origin::of(task) else {
         return Ok(());

@@ -35,9 +35,9 @@ pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, Col
     Ok(Progress::new(query.days, first_ever, started_at))
 }
 
-/// Fetches rows and stores what is new or changed. Only a fetch that brings what Belvo counts proves
-/// that a row is gone. If time runs out, or Belvo or the store fails, after a part was done, the
-/// rest is left to a continuation, so that no part is fetched again for another one's sake.
+/// Fetches rows and stores what is new or changed. Only a fetch that brings what Belvo counts
+/// proves that a row is gone. If time runs out, or Belvo or the store fails, after a part was done,
+/// the rest is left to a continuation, so that no part is fetched again for another one's sake.
 pub(crate) async fn fetch(
     app: &App,
     query: &RowQuery,

@@ -149,38 +149,48 @@ impl Job {
             return Ok(());
         };
         let now = Timestamp::now();
-        let wait = match error {
-            CollectError::OutOfTime => None,
-            error => Some(app.retry_policy.wait(error.advice(), 1).as_secs()),
+        let wait_s = match error {
+            CollectError::OutOfTime => 0,
+            error => app.retry_policy.wait(error.advice(), 1).as_secs(),
         };
         tracing::info!(
             event = Event::CollectionContinued.name(),
             correlation.id = first.correlation_id(),
             link.id = self.query.link.as_str(),
             parts = progress.parts,
-            wait_s = wait.unwrap_or(0),
+            wait_s,
             cause = %chain(error),
             "continued in another invocation"
         );
 
-        let so_far = progress.collection(now);
-        let task = Task::Continue(Box::new(Continuation {
+        let (requests, so_far) = (&app.control.requests, progress.collection(now));
+        let shown = self
+            .waiters
+            .iter()
+            .map(|waiter| waiter.show_collecting(requests, &so_far, app.deadlines));
+        let wait_s = i64::try_from(wait_s).unwrap_or(i64::MAX);
+        let not_before = (wait_s > 0).then(|| now.plus_seconds(wait_s));
+        let task = self.continuation(first, not_before, progress);
+        let (sent, _) = tokio::join!(app.queue.send(&task), join_all(shown));
+        Ok(sent?)
+    }
+
+    fn continuation(
+        &self,
+        first: &Waiter,
+        not_before: Option<Timestamp>,
+        progress: Progress,
+    ) -> Task {
+        Task::Continue(Box::new(Continuation {
             resource: self.query.resource,
             link: self.query.link.clone(),
             account: self.query.account.clone(),
             trigger: first.trigger.clone(),
             requests: self.requests(),
             coverage: self.coverage,
-            not_before: wait.map(|s| now.plus_seconds(s.try_into().unwrap_or(i64::MAX))),
+            not_before,
             progress: progress.continued(),
-        }));
-        let requests = &app.control.requests;
-        let shown = self
-            .waiters
-            .iter()
-            .map(|waiter| waiter.show_collecting(requests, &so_far, app.deadlines));
-        let (sent, _) = tokio::join!(app.queue.send(&task), join_all(shown));
-        Ok(sent?)
+        }))
     }
 
     /// Records what was collected on every request, each with what its own webhook declared.

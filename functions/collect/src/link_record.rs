@@ -1,4 +1,5 @@
-//! What becomes of a link: what webhooks report of it, what Belvo says when it is asked, and its end.
+//! What becomes of a link: what webhooks report of it, what Belvo says when it is asked, and its
+//! end.
 
 use lambda_runtime::tracing;
 use shared::{

@@ -1,5 +1,5 @@
-//! Looks for requests and links that are overdue, and queues a check of each in its link's group, so
-//! that it is processed in order with the link's other work.
+//! Looks for requests and links that are overdue, and queues a check of each in its link's group,
+//! so that it is processed in order with the link's other work.
 
 use lambda_runtime::tracing;
 use shared::{

@@ -67,9 +67,13 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
         tokio::try_join!(listed, unconfirmed).map_err(unavailable)?;
 
     let now = Timestamp::now();
+    let unconfirmed: Vec<_> = unconfirmed
+        .iter()
+        .map(|one| UnconfirmedView::new(one, now))
+        .collect();
     let listing = json!({
         "requests": records.iter().map(RequestView::from).collect::<Vec<_>>(),
-        "unconfirmed": unconfirmed.iter().map(|one| UnconfirmedView::new(one, now)).collect::<Vec<_>>(),
+        "unconfirmed": unconfirmed,
         "next_cursor": next.map(|cursor| cursor.encode()),
     });
     Ok(http::json(StatusCode::OK, &listing))

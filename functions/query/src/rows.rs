@@ -76,8 +76,8 @@ async fn page(
     listed.map_err(unavailable)
 }
 
-/// By row id, the transaction of an older link that it duplicates. A mark counts only as long as the
-/// other row is there.
+/// By row id, the transaction of an older link that it duplicates. A mark counts only as long as
+/// the other row is there.
 async fn duplicates(rows: &Rows, listed: &[Listed]) -> Result<Map<String, Value>, Problem> {
     let marked = listed
         .iter()

@@ -1,5 +1,5 @@
-//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to repair
-//! one.
+//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to
+//! repair one.
 
 use lambda_http::{
     Body, Request, Response,

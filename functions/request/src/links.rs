@@ -130,14 +130,7 @@ pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body
     let record = record.map_err(|error| problems::unrecorded(&error))?;
 
     let request_id = match app.belvo.delete_link(&link).await {
-        Ok(LinkDeletion::Accepted(id)) => {
-            record_acceptance(app, &link, &id).await;
-            Some(id)
-        }
-        Ok(LinkDeletion::Done) => {
-            queue_end(app, &link).await?;
-            None
-        }
+        Ok(answer) => follow_up(app, &link, answer).await?,
         Err(error) => {
             if !error.is_ambiguous() {
                 revert(app, &link, before.as_ref(), record.deletion.as_ref()).await;
@@ -167,6 +160,25 @@ fn rows(request: &Request) -> Result<OnDeletion, Problem> {
     })
 }
 
+/// Belvo's id of the deletion, if it works on it. A link that it no longer has is ended by
+/// `collect`.
+async fn follow_up(
+    app: &App,
+    link: &LinkId,
+    answer: LinkDeletion,
+) -> Result<Option<RequestId>, Problem> {
+    match answer {
+        LinkDeletion::Accepted(id) => {
+            record_acceptance(app, link, &id).await;
+            Ok(Some(id))
+        }
+        LinkDeletion::Done => {
+            queue_end(app, link).await?;
+            Ok(None)
+        }
+    }
+}
+
 async fn record_acceptance(app: &App, link: &LinkId, id: &RequestId) {
     let accepted = |known: LinkRecord| known.deletion_accepted(id);
     if let Err(error) = app.control.links.change(link, accepted).await {
@@ -193,8 +205,8 @@ async fn queue_end(app: &App, link: &LinkId) -> Result<(), Problem> {
     })
 }
 
-/// Restores the deletion that was recorded `before` a request on which Belvo definitely did not act,
-/// unless something has happened since. What cannot be restored is checked by the sweep.
+/// Restores the deletion that was recorded `before` a request on which Belvo definitely did not
+/// act, unless something has happened since. What cannot be restored is checked by the sweep.
 async fn revert(app: &App, link: &LinkId, before: Option<&Deletion>, requested: Option<&Deletion>) {
     let restore = |known: LinkRecord| {
         if known.deletion.as_ref() != requested {

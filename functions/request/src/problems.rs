@@ -128,7 +128,7 @@ pub(crate) fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
 }
 
 pub(crate) fn unconfirmed() -> Problem {
-    let detail = "Belvo did not confirm the retrieval but may have started it. An identical request \
-                  is refused until Belvo's webhook arrives or half an hour has passed.";
+    let detail = "Belvo did not confirm the retrieval but may have started it. An identical \
+                  request is refused until Belvo's webhook arrives or half an hour has passed.";
     Problem::new(ProblemKind::Unconfirmed, detail)
 }

@@ -1,5 +1,6 @@
-//! Refuses what Belvo would refuse: each customer has a limited number of retrievals of transactions
-//! a month. Retrievals of other resources are not counted: the limits are Open Finance Brazil's.
+//! Refuses what Belvo would refuse: each customer has a limited number of retrievals of
+//! transactions a month. Retrievals of other resources are not counted: the limits are Open Finance
+//! Brazil's.
 
 use lambda_http::tracing;
 use shared::{

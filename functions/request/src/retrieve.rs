@@ -91,8 +91,8 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
     }
 }
 
-/// Starts the collection that a webhook would start: Belvo ignored the asynchronous mode and has the
-/// data. The retrieval gets an id from us.
+/// Starts the collection that a webhook would start: Belvo ignored the asynchronous mode and has
+/// the data. The retrieval gets an id from us.
 async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
     let request = RequestId::random();
     record(app, asked, &request).await;
@@ -115,9 +115,9 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
     Ok(request)
 }
 
-/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a request
-/// that is checked. What cannot be recorded is only logged; the intent stays unknown until the
-/// webhook, which makes up for it, or its time.
+/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a
+/// request that is checked. What cannot be recorded is only logged; the intent stays unknown until
+/// the webhook, which makes up for it, or its time.
 async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     tracing::info!(
         event = Event::RetrievalIssued.name(),

@@ -56,8 +56,8 @@ pub struct App {
     pub allowed_source_ips: Vec<IpAddr>,
 }
 
-/// Answers one webhook. A refusal loses nothing: Belvo delivers again what was not acknowledged with
-/// 2xx.
+/// Answers one webhook. A refusal loses nothing: Belvo delivers again what was not acknowledged
+/// with 2xx.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late = || {
         let problem = Problem::unavailable("The webhook was not queued in time. Deliver it again.");

@@ -14,7 +14,7 @@ use super::{
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
-    domain::{AccountId, RequestId, Resource, Retrieval, RowQuery},
+    domain::{AccountId, RequestId, Resource, Retrieval, RowQuery, Window},
     secret::{CachedSecret, ExposeSecret, SecretString},
 };
 
@@ -106,8 +106,8 @@ impl Client {
     pub async fn retrieve(&self, retrieval: &Retrieval) -> Result<RetrievalOutcome, BelvoError> {
         let body = RetrievalBody {
             link: retrieval.link.as_str(),
-            date_from: retrieval.window.map(|window| window.from()),
-            date_to: retrieval.window.map(|window| window.to()),
+            date_from: retrieval.window.map(Window::from),
+            date_to: retrieval.window.map(Window::to),
             account: retrieval.account.as_ref().map(AccountId::as_str),
             direction: retrieval.direction,
         };

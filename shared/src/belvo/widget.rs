@@ -13,7 +13,8 @@ use crate::{
 };
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
-const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write_consents,write_consent_callback,delete_consents";
+const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write_consents,\
+                               write_consent_callback,delete_consents";
 /// What a widget in update mode may do ("Hosted widget: update mode", Belvo's documentation).
 const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
 /// What Belvo fetches by itself when the link is made: what this pipeline stores.

@@ -38,7 +38,8 @@ impl Account {
     }
 
     /// What this account is known by at its institution, whichever link brings it: a fingerprint of
-    /// the institution's name and its own id of the account. None where Belvo sent neither or only one.
+    /// the institution's name and its own id of the account. None where Belvo sent neither or only
+    /// one.
     #[must_use]
     pub(crate) fn identity(&self) -> Option<String> {
         let institution = self

@@ -63,15 +63,17 @@ impl BlockReason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::InvalidCredentials | Self::TokenRequired => {
-                "let the user log in again: POST /connect/token with this link opens the widget in update mode"
+                "Let the user log in again: POST /connect/token with this link opens the widget in \
+                 update mode."
             }
             Self::Unconfirmed => {
-                "let the user finish connecting, or connect again: POST /connect/token"
+                "Let the user finish connecting, or connect again: POST /connect/token."
             }
             Self::ConsentExpired => {
-                "let the user renew the consent: POST /connect/token with this link, or a new link without it"
+                "Let the user renew the consent: POST /connect/token with this link, or a new link \
+                 without it."
             }
-            Self::Deleting | Self::Deleted => "let the user connect again: POST /connect/token",
+            Self::Deleting | Self::Deleted => "Let the user connect again: POST /connect/token.",
         }
     }
 }

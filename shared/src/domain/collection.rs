@@ -49,6 +49,48 @@ impl Declared {
     }
 }
 
+impl Declared {
+    /// The numbers that it names, beside what is stored.
+    fn counts(&self, stored: &StoredTotals) -> impl Iterator<Item = Check> {
+        [
+            (
+                "total_transactions",
+                self.total_transactions,
+                stored.transactions,
+            ),
+            (
+                "total_inflow_transactions",
+                self.total_inflow_transactions,
+                stored.inflow,
+            ),
+            (
+                "total_outflow_transactions",
+                self.total_outflow_transactions,
+                stored.outflow,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours)))
+    }
+
+    /// The days that it names, beside what is stored.
+    fn days(&self, stored: &StoredTotals) -> impl Iterator<Item = Check> {
+        let first = Check::days(
+            "first_transaction_date",
+            self.first_transaction_date.as_deref(),
+            stored.first_date.as_deref(),
+            Ordering::Greater,
+        );
+        let last = Check::days(
+            "last_transaction_date",
+            self.last_transaction_date.as_deref(),
+            stored.last_date.as_deref(),
+            Ordering::Less,
+        );
+        first.into_iter().chain(last)
+    }
+}
+
 /// What the store holds of a span of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTotals {
@@ -135,55 +177,10 @@ impl Collection {
     #[must_use]
     pub(crate) fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
         let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
-        let (Some(declared), Some(stored)) = (declared, &self.stored) else {
-            return checks;
-        };
-        let counts = [
-            (
-                "total_transactions",
-                declared.total_transactions,
-                stored.transactions,
-            ),
-            (
-                "total_inflow_transactions",
-                declared.total_inflow_transactions,
-                stored.inflow,
-            ),
-            (
-                "total_outflow_transactions",
-                declared.total_outflow_transactions,
-                stored.outflow,
-            ),
-        ];
-        checks.extend(
-            counts
-                .into_iter()
-                .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours))),
-        );
-        let first = (&declared.first_transaction_date, &stored.first_date);
-        let last = (&declared.last_transaction_date, &stored.last_date);
-        let days = [
-            ("first_transaction_date", first, Ordering::Greater),
-            ("last_transaction_date", last, Ordering::Less),
-        ];
-        checks.extend(
-            days.into_iter()
-                .filter_map(|(what, (belvo, ours), missing)| {
-                    let belvo = day_of(belvo.as_deref()?)?.to_owned();
-                    let order = ours.as_deref().map_or(missing, |ours| ours.cmp(&belvo));
-                    let verdict = match order {
-                        Ordering::Equal => Verdict::Complete,
-                        order if order == missing => Verdict::Short(1),
-                        _ => Verdict::Over(1),
-                    };
-                    Some(Check {
-                        what,
-                        belvo: Measure::Day(Some(belvo)),
-                        ours: Measure::Day(ours.clone()),
-                        verdict,
-                    })
-                }),
-        );
+        if let (Some(declared), Some(stored)) = (declared, &self.stored) {
+            checks.extend(declared.counts(stored));
+            checks.extend(declared.days(stored));
+        }
         checks
     }
 
@@ -212,6 +209,29 @@ pub struct Check {
 }
 
 impl Check {
+    /// A day of Belvo's beside ours. Ours on the `missing` side of it, or none, means that rows are
+    /// missing. None if Belvo's is no day.
+    fn days(
+        what: &'static str,
+        belvo: Option<&str>,
+        ours: Option<&str>,
+        missing: Ordering,
+    ) -> Option<Self> {
+        let belvo = day_of(belvo?)?;
+        let order = ours.map_or(missing, |ours| ours.cmp(belvo));
+        let verdict = match order {
+            Ordering::Equal => Verdict::Complete,
+            order if order == missing => Verdict::Short(1),
+            _ => Verdict::Over(1),
+        };
+        Some(Self {
+            what,
+            belvo: Measure::Day(Some(belvo.to_owned())),
+            ours: Measure::Day(ours.map(str::to_owned)),
+            verdict,
+        })
+    }
+
     fn counts(what: &'static str, belvo: u64, ours: u64) -> Self {
         let verdict = match ours.cmp(&belvo) {
             Ordering::Equal => Verdict::Complete,

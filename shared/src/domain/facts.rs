@@ -1,6 +1,6 @@
-//! The facts of a retrieval, each learned once, and the status that follows from them. No fact takes
-//! another back, so a webhook before the 202, a duplicate and a reordered message all end in the
-//! same record. Pure, and time is an argument, so that a model checker can take exactly these
+//! The facts of a retrieval, each learned once, and the status that follows from them. No fact
+//! takes another back, so a webhook before the 202, a duplicate and a reordered message all end in
+//! the same record. Pure, and time is an argument, so that a model checker can take exactly these
 //! functions through every order of crash, loss and repetition (`tests/tests/lifecycle`).
 
 use serde::{Deserialize, Serialize};

@@ -121,7 +121,7 @@ pub enum TaskKind {
 /// A message that asks for nothing `collect` knows. It does not repeat what the message says.
 #[derive(Debug, Clone, Error)]
 pub enum TaskError {
-    #[error("the message has an unknown kind; known are {}", TaskKind::ALL.map(TaskKind::name).join(", "))]
+    #[error("the message has an unknown kind; known are {}", TaskKind::names())]
     UnknownKind,
     #[error("the message is no task: {0}")]
     Unreadable(String),
@@ -307,6 +307,10 @@ impl TaskKind {
             Self::Continue => "continuation",
             Self::Sweep => "sweep",
         }
+    }
+
+    fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
     }
 
     fn by_name(name: &str) -> Option<Self> {

@@ -1,5 +1,5 @@
-//! Intents to send a retrieval. One is written before the retrieval is sent, so that an equal one is
-//! not sent while the first is under way, nor while it is unknown whether Belvo acted on it. As
+//! Intents to send a retrieval. One is written before the retrieval is sent, so that an equal one
+//! is not sent while the first is under way, nor while it is unknown whether Belvo acted on it. As
 //! long as that is unknown, the item is in the index `by_link`, behind all requests. What follows
 //! from an intent is decided in `domain/intent.rs`.
 
@@ -14,7 +14,7 @@ use super::{
     table::{self, OPEN, Table},
 };
 use crate::domain::{
-    Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp,
+    Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp, Window,
 };
 
 /// How often a lost race for an intent is run again.
@@ -238,8 +238,8 @@ fn shown(retrieval: &Retrieval) -> [(&'static str, Value); 6] {
     [
         (":link", json!(retrieval.link)),
         (":resource", json!(retrieval.resource)),
-        (":from", json!(retrieval.window.map(|window| window.from()))),
-        (":to", json!(retrieval.window.map(|window| window.to()))),
+        (":from", json!(retrieval.window.map(Window::from))),
+        (":to", json!(retrieval.window.map(Window::to))),
         (":account", json!(retrieval.account)),
         (":type", json!(retrieval.direction)),
     ]

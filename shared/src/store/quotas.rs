@@ -1,5 +1,5 @@
-//! Retrievals counted by customer and month: a number per class, and when Belvo said that a class is
-//! exhausted. Kept for 90 days after the month.
+//! Retrievals counted by customer and month: a number per class, and when Belvo said that a class
+//! is exhausted. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
@@ -93,8 +93,8 @@ impl Quotas {
         was_written(outcome).map(|_| ())
     }
 
-    /// Records Belvo's word that none is left this month, whatever was counted. May be repeated: the
-    /// first time counts.
+    /// Records Belvo's word that none is left this month, whatever was counted. May be repeated:
+    /// the first time counts.
     pub async fn exhaust(
         &self,
         holder: &QuotaHolder,

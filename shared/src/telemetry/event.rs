@@ -1,106 +1,71 @@
 //! What happened, as log lines name it in their field `event`: for metric filters, the console and
 //! tests. The message beside it is for people and may change; these names may not.
 
-/// The event of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    AnswerNotRecorded,
-    BelvoCallFailed,
-    BelvoUnusable,
-    CollectionContinued,
-    DataReadyNotQueued,
-    DeletionNotRecorded,
-    DeletionNotReverted,
-    DeletionUnconfirmed,
-    DuplicatesMarked,
-    IntentNotWithdrawn,
-    LinkDeleted,
-    LinkDeletionRequested,
-    LinkGoneNotQueued,
-    LinkRegistered,
-    LinkStale,
-    MessageDeadLettered,
-    MessageNotDeadLettered,
-    MessageNeedsOperator,
-    MessageRetried,
-    OverdueRequests,
-    OverdueUnreadable,
-    QuotaNotCorrected,
-    QuotaNotCounted,
-    RefusalNotRecorded,
-    RequestNeverChecked,
-    RequestNotFailed,
-    RequestNotProcessed,
-    RequestNotShownCollecting,
-    RequestOfAnotherLink,
-    RequestUnanswered,
-    RetrievalFailed,
-    RetrievalIssued,
-    RetrievalNotRecorded,
-    RetryDelayNotSet,
-    RowLeftOut,
-    RowsCollected,
-    SecretUnreadable,
-    StaleUnreadable,
-    StoreUnreadable,
-    WebhookLogged,
-    WebhookNotQueued,
-    WebhookQueued,
-    WebhookRefused,
-    WidgetTokenMinted,
+macro_rules! events {
+    ($($event:ident => $name:literal,)*) => {
+        /// The event of a log line.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Event {
+            $($event,)*
+        }
+
+        impl Event {
+            /// The value of the field `event`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$event => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Event {
-    /// The value of the field `event`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AnswerNotRecorded => "answer_not_recorded",
-            Self::BelvoCallFailed => "belvo_call_failed",
-            Self::BelvoUnusable => "belvo_unusable",
-            Self::CollectionContinued => "collection_continued",
-            Self::DataReadyNotQueued => "data_ready_not_queued",
-            Self::DeletionNotRecorded => "deletion_not_recorded",
-            Self::DeletionNotReverted => "deletion_not_reverted",
-            Self::DeletionUnconfirmed => "deletion_unconfirmed",
-            Self::DuplicatesMarked => "duplicates_marked",
-            Self::IntentNotWithdrawn => "intent_not_withdrawn",
-            Self::LinkDeleted => "link_deleted",
-            Self::LinkDeletionRequested => "link_deletion_requested",
-            Self::LinkGoneNotQueued => "link_gone_not_queued",
-            Self::LinkRegistered => "link_registered",
-            Self::LinkStale => "link_stale",
-            Self::MessageDeadLettered => "message_dead_lettered",
-            Self::MessageNotDeadLettered => "message_not_dead_lettered",
-            Self::MessageNeedsOperator => "message_needs_operator",
-            Self::MessageRetried => "message_retried",
-            Self::OverdueRequests => "overdue_requests",
-            Self::OverdueUnreadable => "overdue_unreadable",
-            Self::QuotaNotCorrected => "quota_not_corrected",
-            Self::QuotaNotCounted => "quota_not_counted",
-            Self::RefusalNotRecorded => "refusal_not_recorded",
-            Self::RequestNeverChecked => "request_never_checked",
-            Self::RequestNotFailed => "request_not_failed",
-            Self::RequestNotProcessed => "request_not_processed",
-            Self::RequestNotShownCollecting => "request_not_shown_collecting",
-            Self::RequestOfAnotherLink => "request_of_another_link",
-            Self::RequestUnanswered => "request_unanswered",
-            Self::RetrievalFailed => "retrieval_failed",
-            Self::RetrievalIssued => "retrieval_issued",
-            Self::RetrievalNotRecorded => "retrieval_not_recorded",
-            Self::RetryDelayNotSet => "retry_delay_not_set",
-            Self::RowLeftOut => "row_left_out",
-            Self::RowsCollected => "rows_collected",
-            Self::SecretUnreadable => "secret_unreadable",
-            Self::StaleUnreadable => "stale_unreadable",
-            Self::StoreUnreadable => "store_unreadable",
-            Self::WebhookLogged => "webhook_logged",
-            Self::WebhookNotQueued => "webhook_not_queued",
-            Self::WebhookQueued => "webhook_queued",
-            Self::WebhookRefused => "webhook_refused",
-            Self::WidgetTokenMinted => "widget_token_minted",
-        }
-    }
+events! {
+    AnswerNotRecorded => "answer_not_recorded",
+    BelvoCallFailed => "belvo_call_failed",
+    BelvoUnusable => "belvo_unusable",
+    CollectionContinued => "collection_continued",
+    DataReadyNotQueued => "data_ready_not_queued",
+    DeletionNotRecorded => "deletion_not_recorded",
+    DeletionNotReverted => "deletion_not_reverted",
+    DeletionUnconfirmed => "deletion_unconfirmed",
+    DuplicatesMarked => "duplicates_marked",
+    IntentNotWithdrawn => "intent_not_withdrawn",
+    LinkDeleted => "link_deleted",
+    LinkDeletionRequested => "link_deletion_requested",
+    LinkGoneNotQueued => "link_gone_not_queued",
+    LinkRegistered => "link_registered",
+    LinkStale => "link_stale",
+    MessageDeadLettered => "message_dead_lettered",
+    MessageNotDeadLettered => "message_not_dead_lettered",
+    MessageNeedsOperator => "message_needs_operator",
+    MessageRetried => "message_retried",
+    OverdueRequests => "overdue_requests",
+    OverdueUnreadable => "overdue_unreadable",
+    QuotaNotCorrected => "quota_not_corrected",
+    QuotaNotCounted => "quota_not_counted",
+    RefusalNotRecorded => "refusal_not_recorded",
+    RequestNeverChecked => "request_never_checked",
+    RequestNotFailed => "request_not_failed",
+    RequestNotProcessed => "request_not_processed",
+    RequestNotShownCollecting => "request_not_shown_collecting",
+    RequestOfAnotherLink => "request_of_another_link",
+    RequestUnanswered => "request_unanswered",
+    RetrievalFailed => "retrieval_failed",
+    RetrievalIssued => "retrieval_issued",
+    RetrievalNotRecorded => "retrieval_not_recorded",
+    RetryDelayNotSet => "retry_delay_not_set",
+    RowLeftOut => "row_left_out",
+    RowsCollected => "rows_collected",
+    SecretUnreadable => "secret_unreadable",
+    StaleUnreadable => "stale_unreadable",
+    StoreUnreadable => "store_unreadable",
+    WebhookLogged => "webhook_logged",
+    WebhookNotQueued => "webhook_not_queued",
+    WebhookQueued => "webhook_queued",
+    WebhookRefused => "webhook_refused",
+    WidgetTokenMinted => "widget_token_minted",
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ pub(crate) const LONGEST_FUNCTION: usize = 40;
 /// Functions with more parameters are counted; `self` is none.
 pub(crate) const MOST_PARAMETERS: usize = 4;
 /// How often a library may say `pub` in a thousand lines.
-pub(crate) const MOST_PUBLIC_NAMES: f64 = 50.0;
 
 /// What was counted in files, test code left out.
 #[derive(Default)]

@@ -2,10 +2,10 @@
 
 use crate::{
     circles::circles,
-    figures::{Figures, LONGEST_FUNCTION, MOST_COLUMNS, MOST_PUBLIC_NAMES},
+    figures::{LONGEST_FUNCTION, MOST_COLUMNS},
     shape::Shape,
     source::Source,
-    workspace::{Package, Workspace},
+    workspace::Package,
 };
 
 /// The circles of a package.
@@ -30,28 +30,19 @@ pub fn long_functions_in(source: &Source) -> Vec<String> {
     places
 }
 
-/// Lines of more than `MOST_COLUMNS` columns, those of tests as well.
+/// Lines of more than `MOST_COLUMNS` columns, test code left out, and tables, which cannot be wrapped.
 #[must_use]
 pub fn long_lines_in(source: &Source) -> Vec<String> {
     let mut places = Vec::new();
-    for (line, text) in source.lines() {
+    for (line, text) in source.production_lines() {
+        let is_table = ["//! |", "/// |"].iter().any(|row| text.starts_with(row));
+        if is_table {
+            continue;
+        }
         let columns = text.chars().count();
         if columns > MOST_COLUMNS {
             places.push(format!("{}:{line}: {columns} columns", source.path));
         }
     }
     places
-}
-
-/// A folder that says `pub` more than `MOST_PUBLIC_NAMES` times in a thousand lines, test code
-/// left out.
-#[must_use]
-pub fn many_public_names_in(workspace: &Workspace, folder: &str) -> Option<String> {
-    let figures = Figures::of(workspace.production(folder));
-    let names = figures.shape.public_names;
-    let shown = figures.per_thousand_lines(names);
-    (shown > MOST_PUBLIC_NAMES).then(|| {
-        let lines = figures.lines;
-        format!("{folder}: {names} times `pub` in {lines} lines, {shown:.0} in a thousand")
-    })
 }

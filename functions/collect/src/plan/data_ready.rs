@@ -1,4 +1,5 @@
-//! Belvo answered a retrieval with its data. It is read by GET like any other (docs/decisions/0001).
+//! Belvo answered a retrieval with its data. It is read by GET like any other
+//! (docs/decisions/0001).
 
 use shared::{
     domain::{LinkId, RequestId, Resource, Retrieval, Timestamp},

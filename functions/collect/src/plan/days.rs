@@ -16,9 +16,9 @@ use time::Duration;
 
 use crate::CollectError;
 
-/// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the last
-/// six days again ("OFDA Brazil Data Retrieval Limits"), and finds transactions "from a few days ago
-/// that were only just added" (webhooks of transactions, Belvo's documentation).
+/// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the
+/// last six days again ("OFDA Brazil Data Retrieval Limits"), and finds transactions "from a few
+/// days ago that were only just added" (webhooks of transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
 /// Codes that announce new rows and nothing else.
 const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];

@@ -1,4 +1,5 @@
-//! A link of which nothing came for two of its refresh periods, or whose deletion was not confirmed.
+//! A link of which nothing came for two of its refresh periods, or whose deletion was not
+//! confirmed.
 
 use shared::{
     domain::{LinkId, Resource, Retrieval},

@@ -4,7 +4,7 @@ use super::{
     list::{Filter, Listed, start_key},
     partition::Partition,
     row_item::{duplicate_of, row},
-    rows::{Place, Rows, date_range, place},
+    rows::{Place, Rows, place},
     table,
 };
 use crate::{
@@ -88,11 +88,7 @@ impl Rows {
             Some((day, id)) => Some(Cursor::at(day, id)),
             None => next,
         };
-        let listed = versions.into_iter().map(|version| Listed {
-            row: version.row,
-            duplicate_of: version.duplicate_of,
-        });
-        Ok((listed.collect(), next))
+        Ok((versions.into_iter().map(Listed::from).collect(), next))
     }
 
     /// The day and the id by which listings are ordered.
@@ -114,11 +110,7 @@ impl Rows {
             .projection_expression("#by_date")
             .scan_index_forward(false)
             .limit(limit.into())
-            .set_expression_attribute_values(Some(date_range(
-                partition,
-                filter.date_from.as_deref(),
-                filter.date_to.as_deref(),
-            )))
+            .set_expression_attribute_values(Some(filter.date_range(partition)))
             .set_exclusive_start_key(after.map(|cursor| start_key(partition, cursor)))
             .send()
             .await?;
@@ -130,6 +122,15 @@ impl Rows {
             .ok_or(StoreError::Corrupt(table::NAME))?;
         let next = answer.last_evaluated_key.as_ref().and_then(place);
         Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
+    }
+}
+
+impl From<Version> for Listed {
+    fn from(version: Version) -> Self {
+        Self {
+            row: version.row,
+            duplicate_of: version.duplicate_of,
+        }
     }
 }
 

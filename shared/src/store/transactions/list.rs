@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
+use aws_sdk_dynamodb::{operation::query::QueryOutput, types::AttributeValue};
 use serde_json::Value;
 
 use super::{
@@ -43,16 +43,32 @@ impl Filter {
     /// Whether the filter chooses a row, by the document alone.
     pub(super) fn chooses(&self, row: &Row, resource: Resource) -> bool {
         let day = row.day(resource);
-        let is = |wanted: &Option<String>, field: &str| {
-            wanted.as_deref().is_none_or(|wanted| {
-                row.document().get(field).and_then(Value::as_str) == Some(wanted)
-            })
-        };
+        let value = |field: &str| row.document().get(field).and_then(Value::as_str);
         self.date_from.as_deref().is_none_or(|from| from <= day)
             && self.date_to.as_deref().is_none_or(|to| day <= to)
-            && is(&self.account, "account")
-            && is(&self.status, "status")
-            && is(&self.kind, "type")
+            && self
+                .fields()
+                .all(|(field, wanted)| value(field) == Some(wanted))
+    }
+
+    /// The values of the key condition of the index `by_date`.
+    pub(super) fn date_range(&self, partition: &Partition) -> HashMap<String, AttributeValue> {
+        date_range(
+            partition,
+            self.date_from.as_deref(),
+            self.date_to.as_deref(),
+        )
+    }
+
+    /// The fields that have to have a value, and the value.
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("account", &self.account),
+            ("status", &self.status),
+            ("type", &self.kind),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value.as_deref()?)))
     }
 }
 
@@ -111,11 +127,7 @@ impl Rows {
         start: Option<Item>,
         wanted: usize,
     ) -> Result<QueryOutput, StoreError> {
-        let mut values = date_range(
-            partition,
-            filter.date_from.as_deref(),
-            filter.date_to.as_deref(),
-        );
+        let mut values = filter.date_range(partition);
         let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
         let mut query = self
             .by_date()
@@ -123,30 +135,22 @@ impl Rows {
             .projection_expression("#by_date")
             .scan_index_forward(false)
             .set_exclusive_start_key(start);
-        for (name, value) in [
-            ("account", &filter.account),
-            ("status", &filter.status),
-            ("type", &filter.kind),
-        ] {
-            if let Some(value) = value {
-                conditions.push(format!("#{name} = :{name}"));
-                query = query.expression_attribute_names(format!("#{name}"), name);
-                values.insert(format!(":{name}"), text(value));
-            }
+        for (name, value) in filter.fields() {
+            conditions.push(format!("#{name} = :{name}"));
+            query = query.expression_attribute_names(format!("#{name}"), name);
+            values.insert(format!(":{name}"), text(value));
         }
+
         // Deleted rows are rare; the other filters may choose little.
-        let read = if conditions.len() == 1 {
-            i32::try_from(wanted).unwrap_or(FILTERED_READ)
-        } else {
-            FILTERED_READ
-        };
-        let query = query
-            .limit(read)
-            .filter_expression(conditions.join(" AND "));
-        Ok(query
+        let is_filtered = conditions.len() > 1;
+        let wanted = i32::try_from(wanted).unwrap_or(FILTERED_READ);
+        let answer = query
+            .limit(if is_filtered { FILTERED_READ } else { wanted })
+            .filter_expression(conditions.join(" AND "))
             .set_expression_attribute_values(Some(values))
             .send()
-            .await?)
+            .await?;
+        Ok(answer)
     }
 
     /// The rows at these places, in the same order. A row that moved in between is left out.
