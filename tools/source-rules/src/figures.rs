@@ -8,7 +8,6 @@ pub(crate) const MOST_COLUMNS: usize = 100;
 pub(crate) const LONGEST_FUNCTION: usize = 40;
 /// Functions with more parameters are counted; `self` is none.
 pub(crate) const MOST_PARAMETERS: usize = 4;
-/// How often a library may say `pub` in a thousand lines.
 
 /// What was counted in files, test code left out.
 #[derive(Default)]
