@@ -1,4 +1,4 @@
-//! The fake Belvo, in process.
+//! The fake Belvo, inside this process.
 
 use std::net::SocketAddr;
 
@@ -9,32 +9,30 @@ use serde_json::{Value, json};
 
 /// Secret id and password of the API keys.
 pub(crate) fn keys() -> Value {
-    let Config {
-        secret_id,
-        secret_password,
-        ..
-    } = Config::default();
-    json!({"secret_id": secret_id, "secret_password": secret_password})
+    let config = Config::default();
+    json!({
+        "secret_id": config.secret_id,
+        "secret_password": config.secret_password,
+    })
 }
 
-/// A running sandbox and what the measurements do with it.
+/// A running sandbox, and the changes that the measurements make to it.
 pub(crate) struct Belvo {
     sandbox: Sandbox,
     http: reqwest::Client,
 }
 
 impl Belvo {
-    /// A sandbox that functions reach by `http` or, through a front, by `https`.
+    /// Starts a sandbox whose pages link to each other by `http` or, for a front with TLS, by
+    /// `https`.
     pub(crate) async fn start(scheme: &'static str) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self {
-            sandbox: belvo_sandbox::start(Config {
-                scheme,
-                ..Config::default()
-            })
-            .await?,
-            http,
-        })
+        let config = Config {
+            scheme,
+            ..Config::default()
+        };
+        let sandbox = belvo_sandbox::start(config).await?;
+        Ok(Self { sandbox, http })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -42,20 +40,22 @@ impl Belvo {
     }
 
     pub(crate) fn address(&self) -> anyhow::Result<SocketAddr> {
-        Ok(self
-            .sandbox
-            .url()
+        let url = self.sandbox.url();
+        let address = url
             .strip_prefix("http://")
-            .context("an address")?
-            .parse()?)
+            .with_context(|| format!("{url} is not plain HTTP"))?;
+        Ok(address.parse()?)
     }
 
-    /// A link with so many rows in its last year.
+    /// Creates a link with this number of rows in its last year.
     pub(crate) async fn link(&self, rows: usize) -> anyhow::Result<String> {
         let link = self
             .control(Method::POST, "links", Some(json!({"transactions": rows})))
             .await?;
-        Ok(link["id"].as_str().context("a link id")?.to_owned())
+        Ok(link["id"]
+            .as_str()
+            .context("the link has no id")?
+            .to_owned())
     }
 
     /// The rows of a link, as Belvo has them.
@@ -63,52 +63,49 @@ impl Belvo {
         let rows = self
             .control(Method::GET, &format!("links/{link}/transactions"), None)
             .await?;
-        Ok(rows.as_array().context("rows")?.clone())
+        Ok(rows
+            .as_array()
+            .context("the rows are not an array")?
+            .clone())
     }
 
-    /// Changes so many rows of a link, spread evenly over its days.
+    /// Changes `count` rows of a link, spread evenly over its days.
     pub(crate) async fn amend(&self, link: &str, count: usize) -> anyhow::Result<()> {
         let rows = self.rows(link).await?;
-        for row in rows.iter().step_by((rows.len() / count).max(1)).take(count) {
-            let id = row["id"].as_str().context("a row id")?;
+        let step = (rows.len() / count).max(1);
+        for row in rows.iter().step_by(step).take(count) {
+            let id = row["id"].as_str().context("the row has no id")?;
             let path = format!("links/{link}/transactions/{id}");
-            self.control(
-                Method::PATCH,
-                &path,
-                Some(json!({"description": "amended"})),
-            )
-            .await?;
+            let change = json!({"description": "amended"});
+            self.control(Method::PATCH, &path, Some(change)).await?;
         }
         Ok(())
     }
 
-    /// Adds so many rows of today to a link.
+    /// Adds `count` rows, dated today, to a link.
     pub(crate) async fn add_today(&self, link: &str, count: usize) -> anyhow::Result<()> {
         let today = time::OffsetDateTime::now_utc().date().to_string();
         let rows = json!({"count": count, "date": today});
-        self.control(
-            Method::POST,
-            &format!("links/{link}/transactions"),
-            Some(rows),
-        )
-        .await?;
+        let path = format!("links/{link}/transactions");
+        self.control(Method::POST, &path, Some(rows)).await?;
         Ok(())
     }
 
-    /// Pages that were asked for so far.
+    /// The number of pages requested so far.
     pub(crate) async fn gets(&self) -> anyhow::Result<u64> {
         self.counter("gets").await
     }
 
-    /// Retrievals that were asked for so far.
+    /// The number of retrievals requested so far.
     pub(crate) async fn retrievals(&self) -> anyhow::Result<u64> {
         self.counter("retrievals").await
     }
 
     async fn counter(&self, name: &str) -> anyhow::Result<u64> {
-        self.control(Method::GET, "counters", None).await?[name]
+        let counters = self.control(Method::GET, "counters", None).await?;
+        counters[name]
             .as_u64()
-            .with_context(|| format!("a counter of {name}"))
+            .with_context(|| format!("the sandbox does not count {name}"))
     }
 
     async fn control(
@@ -117,9 +114,8 @@ impl Belvo {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<Value> {
-        let mut request = self
-            .http
-            .request(method, format!("{}/_control/{path}", self.sandbox.url()));
+        let url = format!("{}/_control/{path}", self.sandbox.url());
+        let mut request = self.http.request(method, url);
         if let Some(body) = body {
             request = request.json(&body);
         }

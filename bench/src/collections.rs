@@ -1,6 +1,8 @@
 //! Collections of several sizes: for the first time, unchanged, with 1 % of the rows changed, and
 //! after a daily refresh.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
@@ -12,12 +14,13 @@ use crate::{
     belvo, events,
     front::Traffic,
     function::{Function, Took},
-    program::{Maker, Program, Programs},
+    program::{Maker, Program},
+    setup::Setup,
     statistics::{Spread, milliseconds},
     world::World,
 };
 
-/// What there is to collect.
+/// What has changed at Belvo since the last collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
@@ -28,10 +31,10 @@ pub(crate) enum Step {
     Refresh,
 }
 
-/// Rows of the window that a process has collected before it is measured.
+/// Rows of the window that warms a process up before it is measured.
 const ROWS_BEFORE: usize = 1_000;
-/// Rows up to which the floors are measured, too.
-const LARGEST_OF_FLOORS: usize = 10_000;
+/// The largest window for which the floors are measured, too.
+const LARGEST_FLOOR_ROWS: usize = 10_000;
 /// New rows of a daily refresh.
 const NEW_ROWS: usize = 5;
 
@@ -43,7 +46,7 @@ impl Step {
         Self::Refresh,
     ];
 
-    /// Lets it happen at Belvo, and returns the event that tells of it.
+    /// Makes the change at Belvo and returns the event that announces it.
     pub(crate) async fn happen(
         self,
         world: &World,
@@ -66,7 +69,7 @@ impl Step {
 #[derive(Debug, Serialize)]
 pub(crate) struct Collection {
     pub(crate) program: String,
-    /// None for a floor.
+    /// `None` for a floor.
     pub(crate) maker: Option<Maker>,
     pub(crate) rows: usize,
     pub(crate) step: Step,
@@ -76,18 +79,18 @@ pub(crate) struct Collection {
     pub(crate) counts: Counts,
 }
 
-/// What a collection asked for.
+/// What a collection requested and consumed.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Counts {
     pub(crate) gets: u64,
-    pub(crate) requests: std::collections::BTreeMap<String, u64>,
-    /// Of the rows, without the index.
+    pub(crate) requests: BTreeMap<String, u64>,
+    /// For the rows, without the index.
     pub(crate) write_units: f64,
     pub(crate) write_units_of_the_index: f64,
-    /// Of the request's record.
+    /// For the request's record.
     pub(crate) write_units_of_the_record: f64,
     pub(crate) read_units: f64,
-    /// To and from AWS, and Belvo; none where they were reached directly.
+    /// With AWS, and with Belvo; `None` where functions reach them directly.
     pub(crate) traffic: Option<(Traffic, Traffic)>,
 }
 
@@ -99,7 +102,7 @@ struct Run {
     counts: Counts,
 }
 
-/// Which program, and what it is given.
+/// A program, its work, and its runs so far.
 struct Candidate {
     program: Program,
     work: Work,
@@ -108,118 +111,117 @@ struct Candidate {
 
 #[derive(Clone, Copy)]
 enum Work {
-    /// A collection by one of these.
+    /// Collect a link.
     Collect(Maker, Step),
-    /// Fetch, parse and serialise the same rows.
+    /// Only fetch, parse and serialise the rows.
     Parse,
-    /// Make as many items, and write them or not.
-    Write(bool),
+    /// Only build the same number of items.
+    Build,
+    /// Only build and write the same number of items.
+    Write,
 }
 
-/// Collects windows of so many rows with the functions of these makers and with the floors in turn,
-/// `rounds` times.
+/// Collects windows of one size with each maker's function, and runs the floors on one, `rounds`
+/// times.
 pub(crate) async fn measure(
-    programs: &Programs,
-    world: &World,
-    makers: &[Maker],
+    setup: Setup<'_>,
     rows: usize,
     rounds: usize,
 ) -> anyhow::Result<Vec<Collection>> {
-    let mut candidates = candidates(programs, makers, rows);
+    let world = setup.world;
+    let mut functions: Vec<_> = setup
+        .makers
+        .iter()
+        .map(|maker| functions(setup, *maker))
+        .collect();
+    let mut floors = floors(setup, rows);
+
     for round in 1..=rounds {
         eprintln!("  collections of {rows} rows: round {round} of {rounds}");
-        for maker in makers {
+        // Every maker starts with a link of which nothing is stored.
+        for candidates in functions.iter_mut().chain([&mut floors]) {
             let link = world.belvo.link(rows).await?;
-            for candidate in candidates
-                .iter_mut()
-                .filter(|candidate| candidate.is_of(*maker))
-            {
+            for candidate in candidates {
                 candidate.run(world, &link, rows).await?;
             }
         }
-        let link = world.belvo.link(rows).await?;
-        for candidate in candidates
-            .iter_mut()
-            .filter(|candidate| candidate.is_floor())
-        {
-            candidate.run(world, &link, rows).await?;
-        }
     }
-    candidates
+
+    functions
         .into_iter()
-        .map(|candidate| candidate.sum_up(rows))
+        .flatten()
+        .chain(floors)
+        .map(|candidate| candidate.summary(rows))
         .collect()
 }
 
-/// The makers' functions with each step, and the floors where the window is not too large for them.
-fn candidates(programs: &Programs, makers: &[Maker], rows: usize) -> Vec<Candidate> {
-    let collecting = makers.iter().flat_map(|maker| {
-        Step::ALL.map(|step| {
-            (
-                programs.function(*maker, "collect"),
-                Work::Collect(*maker, step),
-            )
-        })
-    });
-    let floors = [
-        ("parse", Work::Parse),
-        ("write", Work::Write(true)),
-        ("write", Work::Write(false)),
-    ];
-    let floors = floors.into_iter().filter(|_| rows <= LARGEST_OF_FLOORS);
-    let floors = floors.map(|(floor, work)| (programs.floor(floor), work));
-    collecting
-        .chain(floors)
-        .map(|(program, work)| Candidate {
-            program,
-            work,
-            runs: Vec::new(),
-        })
-        .collect()
+/// A maker's function, once for each step.
+fn functions(setup: Setup<'_>, maker: Maker) -> Vec<Candidate> {
+    let program = setup.programs.function(maker, "collect");
+    let candidate = |step| Candidate::new(program.clone(), Work::Collect(maker, step));
+    Step::ALL.map(candidate).into()
+}
+
+/// The floors, or none where the window is too large for them.
+fn floors(setup: Setup<'_>, rows: usize) -> Vec<Candidate> {
+    if rows > LARGEST_FLOOR_ROWS {
+        return vec![];
+    }
+
+    let write = setup.programs.floor("write");
+    vec![
+        Candidate::new(setup.programs.floor("parse"), Work::Parse),
+        Candidate::new(write.clone(), Work::Write),
+        Candidate::new(write, Work::Build),
+    ]
 }
 
 impl Candidate {
-    fn is_of(&self, maker: Maker) -> bool {
-        matches!(self.work, Work::Collect(of, _) if of == maker)
+    fn new(program: Program, work: Work) -> Self {
+        Self {
+            program,
+            work,
+            runs: Vec::new(),
+        }
     }
 
-    fn is_floor(&self) -> bool {
-        !matches!(self.work, Work::Collect(..))
-    }
-
-    /// One run by a process that has worked before: what an interpreter does at its first event is
-    /// measured as a start.
+    /// Adds a run by a warm process: what an interpreter does at its first event counts as start.
     async fn run(&mut self, world: &World, link: &str, rows: usize) -> anyhow::Result<()> {
         let mut function = Function::start(&self.program, &world.environment()).await?;
-        let before = world.belvo.link(ROWS_BEFORE).await?;
-        let event = self.event(world, &before, ROWS_BEFORE, Step::First).await?;
-        invoke(&mut function, event).await?;
-        let step = if let Work::Collect(_, step) = self.work {
-            step
-        } else {
-            Step::First
-        };
-        let event = self.event(world, link, rows, step).await?;
+        self.warm_up(&mut function, world).await?;
+
+        let event = self.event(world, link, rows, self.step()).await?;
         let gets_before = world.belvo.gets().await?;
         world.aws.take_asked();
         let took = invoke(&mut function, event).await?;
         let peak_memory_kib = function.peak_memory_kib()?;
         let asked = world.aws.take_asked();
         let gets = world.belvo.gets().await? - gets_before;
+
+        // Connections close with the function, and only then is their traffic known.
         function.stop().await?;
-        let traffic = match &world.fronts {
-            Some((aws, belvo)) => Some((aws.take().await?, belvo.take().await?)),
-            None => None,
-        };
-        let counts = counts(world, gets, asked, traffic);
-        let (cpu_ms, wall_ms) = (milliseconds(took.cpu), milliseconds(took.wall));
+        let traffic = traffic(world).await?;
         self.runs.push(Run {
-            cpu_ms,
-            wall_ms,
+            cpu_ms: milliseconds(took.cpu),
+            wall_ms: milliseconds(took.wall),
             peak_memory_kib,
-            counts,
+            counts: counts(world, gets, asked, traffic),
         });
         Ok(())
+    }
+
+    async fn warm_up(&self, function: &mut Function, world: &World) -> anyhow::Result<()> {
+        let link = world.belvo.link(ROWS_BEFORE).await?;
+        let event = self.event(world, &link, ROWS_BEFORE, Step::First).await?;
+        invoke(function, event).await?;
+        Ok(())
+    }
+
+    fn step(&self) -> Step {
+        match self.work {
+            Work::Collect(_, step) => step,
+            Work::Parse | Work::Build | Work::Write => Step::First,
+        }
     }
 
     async fn event(
@@ -231,93 +233,101 @@ impl Candidate {
     ) -> anyhow::Result<Bytes> {
         match self.work {
             Work::Collect(..) => step.happen(world, link, rows).await,
-            Work::Parse => {
-                let keys = belvo::keys();
-                let url = format!(
-                    "{}/api/transactions/?link={link}&page_size=1000",
-                    world.belvo.url()
-                );
-                let event = json!({"url": url, "user": keys["secret_id"], "password": keys["secret_password"]});
-                Ok(events::bytes(&event))
-            }
-            Work::Write(send) => {
-                let mut row = world
-                    .belvo
-                    .rows(link)
-                    .await?
-                    .into_iter()
-                    .next()
-                    .context("a row")?;
-                // As it is stored: the account is replaced by its id.
-                row["account"] = row["account"]["id"].take();
-                // Keys that no round has written before.
-                let link = Uuid::new_v4().to_string();
-                Ok(events::bytes(
-                    &json!({"rows": rows, "link": link, "row": row, "send": send}),
-                ))
-            }
+            Work::Parse => Ok(parse_event(world, link)),
+            Work::Build => build_event(world, link, rows, false).await,
+            Work::Write => build_event(world, link, rows, true).await,
         }
     }
 
-    fn sum_up(self, rows: usize) -> anyhow::Result<Collection> {
-        let (maker, step) = match self.work {
-            Work::Collect(maker, step) => (Some(maker), step),
-            _ => (None, Step::First),
+    fn summary(self, rows: usize) -> anyhow::Result<Collection> {
+        let step = self.step();
+        let maker = match self.work {
+            Work::Collect(maker, _) => Some(maker),
+            Work::Parse | Work::Build | Work::Write => None,
         };
-        let program = if let Work::Write(false) = self.work {
-            "floor-items".to_owned()
-        } else {
-            self.program.name
+        let program = match self.work {
+            // One program does both kinds of work.
+            Work::Build => "floor-items".to_owned(),
+            Work::Collect(..) | Work::Parse | Work::Write => self.program.name,
         };
+
+        let peak_memory_kib = self.runs.iter().map(|run| run.peak_memory_kib).max();
+        let cpu_ms = Spread::of(self.runs.iter().map(|run| run.cpu_ms))?;
+        let wall_ms = Spread::of(self.runs.iter().map(|run| run.wall_ms))?;
+        let last = self.runs.into_iter().next_back();
         Ok(Collection {
             program,
             maker,
             rows,
             step,
-            cpu_ms: Spread::of(self.runs.iter().map(|run| run.cpu_ms))?,
-            wall_ms: Spread::of(self.runs.iter().map(|run| run.wall_ms))?,
-            peak_memory_kib: self
-                .runs
-                .iter()
-                .map(|run| run.peak_memory_kib)
-                .max()
-                .unwrap_or_default(),
-            counts: self
-                .runs
-                .into_iter()
-                .next_back()
-                .map(|run| run.counts)
-                .unwrap_or_default(),
+            cpu_ms,
+            wall_ms,
+            peak_memory_kib: peak_memory_kib.unwrap_or_default(),
+            counts: last.map(|run| run.counts).unwrap_or_default(),
         })
     }
 }
 
+/// The event of `floor-parse`: the first page of the link's rows.
+fn parse_event(world: &World, link: &str) -> Bytes {
+    let keys = belvo::keys();
+    let belvo = world.belvo.url();
+    events::bytes(&json!({
+        "url": format!("{belvo}/api/transactions/?link={link}&page_size=1000"),
+        "user": keys["secret_id"],
+        "password": keys["secret_password"],
+    }))
+}
+
+/// The event of `floor-write`: a row of the link, to be multiplied and perhaps sent.
+async fn build_event(world: &World, link: &str, rows: usize, send: bool) -> anyhow::Result<Bytes> {
+    let first = world.belvo.rows(link).await?.into_iter().next();
+    let mut row = first.context("the link has no rows")?;
+    // As `collect` stores it: the id of the account in place of the account.
+    row["account"] = row["account"]["id"].take();
+
+    Ok(events::bytes(&json!({
+        "rows": rows,
+        // A new partition each time, so that nothing is overwritten.
+        "link": Uuid::new_v4().to_string(),
+        "row": row,
+        "send": send,
+    })))
+}
+
 async fn invoke(function: &mut Function, event: Bytes) -> anyhow::Result<Took> {
     let invocation = function.invoke(event).await?;
-    ensure!(
-        is_done(&invocation.answer),
-        "collect answered {}",
-        invocation.answer
-    );
+    let answer = &invocation.answer;
+    ensure!(is_success(answer), "the function answered {answer}");
     Ok(invocation.took)
 }
 
-fn is_done(answer: &Value) -> bool {
+/// Whether `collect` reports no failures, or a floor its rows.
+fn is_success(answer: &Value) -> bool {
     answer["batchItemFailures"] == json!([]) || answer["rows"].is_u64()
 }
 
-/// What was asked of the world.
+/// The traffic with AWS, and with Belvo, since the last call.
+async fn traffic(world: &World) -> anyhow::Result<Option<(Traffic, Traffic)>> {
+    Ok(match &world.fronts {
+        Some((aws, belvo)) => Some((aws.take().await?, belvo.take().await?)),
+        None => None,
+    })
+}
+
+/// Sums up what a function asked of Belvo and AWS, by table.
 pub(crate) fn counts(
     world: &World,
     gets: u64,
     asked: Asked,
     traffic: Option<(Traffic, Traffic)>,
 ) -> Counts {
-    let written = |name: &str| asked.write_units.get(name).copied().unwrap_or_default();
+    let transactions = &world.aws.transactions_table;
+    let rows = asked.write_units.get(transactions);
     Counts {
         gets,
-        write_units: written(&world.aws.transactions_table),
-        write_units_of_the_index: asked.written(&format!("{}/", world.aws.transactions_table)),
+        write_units: rows.copied().unwrap_or_default(),
+        write_units_of_the_index: asked.written(&format!("{transactions}/")),
         write_units_of_the_record: asked.written(&world.aws.requests_table),
         read_units: asked.read(),
         requests: asked.requests,

@@ -11,18 +11,23 @@ use crate::{
     events,
     function::Function,
     program::{Maker, Programs},
+    setup::Setup,
     world::World,
 };
 
 /// Rows of the listing that is compared: more than one page, not the end of one.
 const ROWS: usize = 1_250;
 
+/// What a collection stored, by sort key.
+type Items = BTreeMap<String, Value>;
+
 /// Compares the functions of these makers with ours.
-pub(crate) async fn check(
-    programs: &Programs,
-    world: &World,
-    makers: &[Maker],
-) -> anyhow::Result<()> {
+pub(crate) async fn check(setup: Setup<'_>) -> anyhow::Result<()> {
+    let Setup {
+        programs,
+        makers,
+        world,
+    } = setup;
     let link = world.belvo.link(ROWS).await?;
     let ours = stored(programs, world, Maker::Ours, &link).await?;
     for maker in makers {
@@ -36,24 +41,23 @@ pub(crate) async fn check(
         let theirs = stored(programs, world, *maker, &link)
             .await
             .with_context(|| format!("collect of {name}"))?;
-        for (key, item) in &ours {
-            ensure!(
-                theirs.get(key) == Some(item),
-                "{name} stored {:?} instead of {item}",
-                theirs.get(key)
-            );
-        }
-        ensure!(
-            theirs.len() == ours.len(),
-            "{name} stored {} items instead of {}",
-            theirs.len(),
-            ours.len()
-        );
+        are_equal(&ours, &theirs).with_context(|| format!("items of {name}"))?;
+
+        let items = ours.len();
         eprintln!(
-            "  {name}: takes and refuses webhooks as ours, asks Belvo as ours, stores {} equal items",
-            ours.len()
+            "  {name}: same answers to webhooks, same requests to Belvo, {items} equal items"
         );
     }
+    Ok(())
+}
+
+fn are_equal(ours: &Items, theirs: &Items) -> anyhow::Result<()> {
+    for (key, item) in ours {
+        let stored = theirs.get(key);
+        ensure!(stored == Some(item), "{stored:?} instead of {item}");
+    }
+    let (ours, theirs) = (ours.len(), theirs.len());
+    ensure!(theirs == ours, "{theirs} items instead of {ours}");
     Ok(())
 }
 
@@ -64,15 +68,11 @@ async fn takes_webhooks(programs: &Programs, world: &World, maker: Maker) -> any
         Function::start(&programs.function(maker, "webhook"), &world.environment()).await?;
     let link = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
     let webhook = events::webhook(link);
-    let without_link = {
-        let mut webhook = webhook.clone();
-        webhook
-            .as_object_mut()
-            .context("an object")?
-            .remove("link_id");
-        webhook.to_string()
-    };
-    let good = webhook.to_string();
+    let mut without_link = webhook.clone();
+    let fields = without_link.as_object_mut().context("an object")?;
+    fields.remove("link_id");
+    let (good, without_link) = (webhook.to_string(), without_link.to_string());
+
     for (body, authorization, status) in [
         (good.as_str(), "Bearer of something else", 401),
         (good.as_str(), "", 401),
@@ -80,34 +80,37 @@ async fn takes_webhooks(programs: &Programs, world: &World, maker: Maker) -> any
         (without_link.as_str(), AUTHORIZATION, 400),
         (good.as_str(), AUTHORIZATION, 202),
     ] {
-        let answer = function
-            .invoke(events::delivery(body, authorization))
-            .await?
-            .answer;
-        ensure!(
-            answer["statusCode"] == status,
-            "{answer} instead of {status}"
-        );
+        let delivery = events::delivery(body, authorization);
+        let answer = function.invoke(delivery).await?.answer;
+        ensure!(answer["statusCode"] == status, "{answer}, not {status}");
         ensure!(
             (status == 202) == world.aws.last_message().is_some(),
             "only what is acknowledged is in the queue"
         );
     }
+
     let message = world.aws.take_message().context("a message")?;
+    is_delivery(&message, link, &webhook)?;
+    function.stop().await
+}
+
+/// Whether a message of the queue is one that `collect` reads.
+fn is_delivery(message: &Value, link: &str, webhook: &Value) -> anyhow::Result<()> {
     ensure!(
         message["MessageGroupId"] == link && message["MessageDeduplicationId"].is_string(),
         "{message}"
     );
-    let envelope: Value =
-        serde_json::from_str(message["MessageBody"].as_str().unwrap_or_default())?;
+    let body = message["MessageBody"].as_str().unwrap_or_default();
+    let envelope: Value = serde_json::from_str(body)?;
+    let task = &envelope["task"];
     ensure!(
-        envelope["kind"] == "webhook" && envelope["task"]["webhook"] == webhook,
+        envelope["kind"] == "webhook" && task["webhook"] == *webhook,
         "{envelope}"
     );
     for name in ["delivery_id", "correlation_id", "received_at"] {
-        ensure!(envelope["task"][name].is_string(), "{name} of {envelope}");
+        ensure!(task[name].is_string(), "{name} of {envelope}");
     }
-    function.stop().await
+    Ok(())
 }
 
 /// A request is one POST to Belvo and one record.
@@ -143,7 +146,7 @@ async fn stored(
     world: &World,
     maker: Maker,
     link: &str,
-) -> anyhow::Result<BTreeMap<String, Value>> {
+) -> anyhow::Result<Items> {
     let mut function =
         Function::start(&programs.function(maker, "collect"), &world.environment()).await?;
     let answer = function.invoke(events::batch(link)).await?.answer;

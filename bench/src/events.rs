@@ -112,19 +112,7 @@ fn http(method: &str, path: &str, body: Option<&str>, authorization: &str) -> Va
         "routeKey": route,
         "rawPath": path,
         "rawQueryString": "",
-        "headers": {
-            "accept": "*/*",
-            "accept-encoding": "gzip, deflate",
-            "authorization": authorization,
-            "content-length": body.map_or(0, str::len).to_string(),
-            "content-type": "application/json",
-            "host": "api.example.com",
-            "user-agent": "python-requests/2.32.3",
-            "x-amzn-trace-id": "Root=1-67f00000-000000000000000000000000",
-            "x-forwarded-for": "3.130.254.46",
-            "x-forwarded-port": "443",
-            "x-forwarded-proto": "https",
-        },
+        "headers": headers(body, authorization),
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "bench",
@@ -145,5 +133,21 @@ fn http(method: &str, path: &str, body: Option<&str>, authorization: &str) -> Va
         },
         "isBase64Encoded": false,
         "body": body,
+    })
+}
+
+fn headers(body: Option<&str>, authorization: &str) -> Value {
+    json!({
+        "accept": "*/*",
+        "accept-encoding": "gzip, deflate",
+        "authorization": authorization,
+        "content-length": body.map_or(0, str::len).to_string(),
+        "content-type": "application/json",
+        "host": "api.example.com",
+        "user-agent": "python-requests/2.32.3",
+        "x-amzn-trace-id": "Root=1-67f00000-000000000000000000000000",
+        "x-forwarded-for": "3.130.254.46",
+        "x-forwarded-port": "443",
+        "x-forwarded-proto": "https",
     })
 }

@@ -1,12 +1,14 @@
-//! Instructions by `valgrind --tool=callgrind`: the same for the same work, however busy the
-//! machine is.
+//! Executed instructions, counted by `valgrind --tool=callgrind`. Unlike times, they do not depend
+//! on how busy the machine is.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::Context;
+use axum::body::Bytes;
 use serde::Serialize;
 
 use crate::{
@@ -20,105 +22,115 @@ use crate::{
 #[derive(Debug, Serialize)]
 pub(crate) struct Instructions {
     pub(crate) program: String,
-    /// What one of them is.
+    /// The unit of work.
     pub(crate) per: &'static str,
     #[serde(rename = "instructions")]
     pub(crate) executed: u64,
 }
 
-/// Deliveries of which the cost of one is the difference: that of the start is in both.
+/// Two numbers of deliveries. The difference of their costs leaves out the start, which is in both.
 const FEW: u64 = 20;
 const MANY: u64 = 120;
 
-/// Counts, or says nothing where valgrind is not installed.
+/// Counts instructions. Where valgrind is not installed, returns nothing.
 pub(crate) async fn measure(
     programs: &Programs,
     world: &World,
     directory: &Path,
 ) -> anyhow::Result<Vec<Instructions>> {
-    let mut found = Vec::new();
-    if std::process::Command::new("valgrind")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    if Command::new("valgrind").arg("--version").output().is_err() {
         eprintln!("  no instructions: valgrind is not installed (Debian: apt install valgrind)");
-        return Ok(found);
+        return Ok(vec![]);
     }
+
     let counter = Counter {
         world,
         out: directory.join("callgrind.out"),
     };
-    for program in [
-        programs.floor("noop"),
-        programs.floor("send"),
-        programs.function(Maker::Ours, "webhook"),
-    ] {
-        eprintln!("  instructions of {}", program.name);
-        let delivery = |_| events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
-        let (few, many) = (
-            counter.run(&program, FEW, delivery).await?,
-            counter.run(&program, MANY, delivery).await?,
-        );
-        let executed = (many - few) / (MANY - FEW);
-        found.push(Instructions {
-            program: program.name,
-            per: "delivery",
-            executed,
-        });
-    }
-    let program = programs.function(Maker::Ours, "collect");
-    eprintln!("  instructions of {}", program.name);
-    let (small, large) = (world.belvo.link(1).await?, world.belvo.link(1_001).await?);
-    for per in ["1,000 new rows", "1,000 unchanged rows"] {
-        let few = counter.run(&program, 1, |_| events::batch(&small)).await?;
-        let many = counter.run(&program, 1, |_| events::batch(&large)).await?;
-        found.push(Instructions {
-            program: program.name.clone(),
-            per,
-            executed: many.saturating_sub(few),
-        });
-    }
-    Ok(found)
+    let mut measured = counter.deliveries(programs).await?;
+    measured.extend(counter.collections(programs).await?);
+    Ok(measured)
 }
 
 struct Counter<'a> {
     world: &'a World,
+    /// The file that callgrind writes.
     out: PathBuf,
 }
 
 impl Counter<'_> {
-    /// Starts the program, gives it so many events, ends it, and returns what it executed.
+    async fn deliveries(&self, programs: &Programs) -> anyhow::Result<Vec<Instructions>> {
+        let mut measured = Vec::new();
+        for program in [
+            programs.floor("noop"),
+            programs.floor("send"),
+            programs.function(Maker::Ours, "webhook"),
+        ] {
+            eprintln!("  instructions of {}", program.name);
+            let delivery = || events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
+            let few = self.run(&program, FEW, delivery).await?;
+            let many = self.run(&program, MANY, delivery).await?;
+            measured.push(Instructions {
+                program: program.name,
+                per: "delivery",
+                executed: (many - few) / (MANY - FEW),
+            });
+        }
+        Ok(measured)
+    }
+
+    async fn collections(&self, programs: &Programs) -> anyhow::Result<Vec<Instructions>> {
+        let program = programs.function(Maker::Ours, "collect");
+        eprintln!("  instructions of {}", program.name);
+        let small = self.world.belvo.link(1).await?;
+        let large = self.world.belvo.link(1_001).await?;
+
+        let mut measured = Vec::new();
+        // The second time, the rows are stored already.
+        for per in ["1,000 new rows", "1,000 unchanged rows"] {
+            let few = self.run(&program, 1, || events::batch(&small)).await?;
+            let many = self.run(&program, 1, || events::batch(&large)).await?;
+            measured.push(Instructions {
+                program: program.name.clone(),
+                per,
+                executed: many.saturating_sub(few),
+            });
+        }
+        Ok(measured)
+    }
+
+    /// Counts what a program executes from its start through these invocations to its end.
     async fn run(
         &self,
         program: &Program,
         invocations: u64,
-        event: impl Fn(u64) -> axum::body::Bytes,
+        event: impl Fn() -> Bytes,
     ) -> anyhow::Result<u64> {
-        let mut arguments = vec![
+        let options = [
             "--tool=callgrind".to_owned(),
             format!("--callgrind-out-file={}", self.out.display()),
+            "--quiet".to_owned(),
         ];
-        arguments.extend(["--quiet".to_owned(), program.command.display().to_string()]);
-        let counted = Program {
-            command: "valgrind".into(),
-            arguments,
-            ..program.clone()
-        };
+        let counted = program.wrapped("valgrind", options);
+
         let mut function = Function::start(&counted, &self.world.environment()).await?;
-        for number in 0..invocations {
-            function.invoke(event(number)).await?;
+        for _ in 0..invocations {
+            function.invoke(event()).await?;
         }
         function.end().await?;
-        let totals = fs::read_to_string(&self.out)?;
-        let totals = totals
-            .lines()
-            .find_map(|line| line.strip_prefix("totals: "))
-            .context("callgrind's totals")?;
-        Ok(totals
-            .split_whitespace()
-            .next()
-            .context("a count")?
-            .parse()?)
+        total(&fs::read_to_string(&self.out)?)
     }
+}
+
+/// The first count of the line `totals:` (callgrind's output format).
+fn total(output: &str) -> anyhow::Result<u64> {
+    let totals = output
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "))
+        .context("callgrind wrote no totals")?;
+    let instructions = totals
+        .split_whitespace()
+        .next()
+        .context("callgrind's totals are empty")?;
+    Ok(instructions.parse()?)
 }

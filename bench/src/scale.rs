@@ -117,32 +117,8 @@ fn play(deployment: Deployment) -> anyhow::Result<Day> {
         .enable_time()
         .start_paused(true)
         .build()?;
-    let waits = runtime.block_on(LocalSet::new().run_until(async {
-        let (queue, waits) = (Rc::new(Queue::default()), Rc::new(RefCell::new(Vec::new())));
-        let workers: Vec<_> = (0..deployment.environments)
-            .map(|_| {
-                tokio::task::spawn_local(work(deployment, Rc::clone(&queue), Rc::clone(&waits)))
-            })
-            .collect();
-        let midnight = Instant::now();
-        for after in arrivals(deployment.links) {
-            sleep_until(midnight + after).await;
-            queue.arrivals.borrow_mut().push_back(Instant::now());
-            queue.news.notify_one();
-        }
-        sleep_until(midnight + DAY).await;
-        let left = queue.arrivals.take();
-        // What still waits has waited so long already.
-        waits.borrow_mut().extend(left.iter().map(Instant::elapsed));
-        let left = left.len();
-        queue.closed.set(true);
-        queue.news.notify_waiters();
-        for worker in workers {
-            worker.await?;
-        }
-        anyhow::Ok((left, waits.take()))
-    }))?;
-    let (left, mut waits): (usize, Vec<Duration>) = waits;
+    let (left, mut waits) = runtime.block_on(LocalSet::new().run_until(pass(deployment)))?;
+
     waits.sort_unstable();
     let at = |percent: usize| {
         waits
@@ -158,6 +134,35 @@ fn play(deployment: Deployment) -> anyhow::Result<Day> {
         longest_s: at(100),
         left,
     })
+}
+
+/// Lets a day pass. Returns how many messages are left, and how long each one waited.
+async fn pass(deployment: Deployment) -> anyhow::Result<(usize, Vec<Duration>)> {
+    let queue = Rc::new(Queue::default());
+    let waits = Rc::new(RefCell::new(Vec::new()));
+    let mut workers = Vec::new();
+    for _ in 0..deployment.environments {
+        let work = work(deployment, Rc::clone(&queue), Rc::clone(&waits));
+        workers.push(tokio::task::spawn_local(work));
+    }
+
+    let midnight = Instant::now();
+    for after in arrivals(deployment.links) {
+        sleep_until(midnight + after).await;
+        queue.arrivals.borrow_mut().push_back(Instant::now());
+        queue.news.notify_one();
+    }
+    sleep_until(midnight + DAY).await;
+
+    let left = queue.arrivals.take();
+    // What is still in the queue has waited until now.
+    waits.borrow_mut().extend(left.iter().map(Instant::elapsed));
+    queue.closed.set(true);
+    queue.news.notify_waiters();
+    for worker in workers {
+        worker.await?;
+    }
+    Ok((left.len(), waits.take()))
 }
 
 /// When each link's refresh is announced, from midnight on.

@@ -1,4 +1,4 @@
-//! What is uploaded to Lambda, in bytes: as it is and compressed as in a zip file.
+//! The bytes uploaded to Lambda: uncompressed, and compressed as in a zip file.
 
 use std::{fs, io::Write, path::Path};
 
@@ -7,16 +7,17 @@ use serde::Serialize;
 
 use crate::program::{Maker, Programs};
 
-/// A function's package.
+/// The size of a function's package.
 #[derive(Debug, Serialize)]
 pub(crate) struct Size {
     pub(crate) program: String,
-    /// None for a floor.
+    /// `None` for a floor.
     pub(crate) maker: Option<Maker>,
     pub(crate) bytes: u64,
     pub(crate) zipped_bytes: u64,
 }
 
+/// Measures the packages that have been built.
 pub(crate) fn measure(programs: &Programs, makers: &[Maker]) -> anyhow::Result<Vec<Size>> {
     let mut sizes = vec![size("no-op", None, &[&programs.binary("floor-noop")])?];
     for maker in makers {
@@ -51,6 +52,7 @@ fn add(size: &mut Size, path: &Path) -> anyhow::Result<()> {
         }
         return Ok(());
     }
+
     let content = fs::read(path)?;
     let mut zipped = DeflateEncoder::new(Vec::new(), Compression::best());
     zipped.write_all(&content)?;

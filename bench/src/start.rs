@@ -4,24 +4,25 @@
 use anyhow::ensure;
 use axum::body::Bytes;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     events,
     function::Function,
-    program::{Maker, Program, Programs},
+    program::{Maker, Program},
+    setup::Setup,
     statistics::{Spread, milliseconds},
     world::{Transport, World},
 };
 
-/// Invocations after the first, of which the median counts.
+/// Invocations after the first; their median is the warm time of a run.
 const LATER: usize = 15;
 
 /// The starts of one program, in milliseconds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Start {
     pub(crate) function: &'static str,
-    /// None for a floor.
+    /// `None` for a floor.
     pub(crate) maker: Option<Maker>,
     pub(crate) transport: Transport,
     pub(crate) init_ms: Spread,
@@ -31,7 +32,7 @@ pub(crate) struct Start {
     pub(crate) peak_memory_kib: u64,
 }
 
-/// What is started, and what it is given.
+/// A program, the link it works on, and its runs so far.
 struct Candidate {
     function: &'static str,
     maker: Option<Maker>,
@@ -50,110 +51,111 @@ struct Run {
 }
 
 /// Starts every program in turn, `rounds` times.
-pub(crate) async fn measure(
-    programs: &Programs,
-    world: &World,
-    makers: &[Maker],
-    rounds: usize,
-) -> anyhow::Result<Vec<Start>> {
-    let mut candidates = candidates(programs, world, makers).await?;
+pub(crate) async fn measure(setup: Setup<'_>, rounds: usize) -> anyhow::Result<Vec<Start>> {
+    let world = setup.world;
+    let mut candidates = candidates(setup).await?;
     for candidate in &mut candidates {
-        // What the first invocation finds stored is then what the later ones find.
+        // Stores the rows, so that the first measured invocation does the same work as later ones.
         candidate.run(world).await?;
     }
+
     for round in 1..=rounds {
-        eprintln!(
-            "  starts over {:?}: round {round} of {rounds}",
-            world.transport
-        );
+        let transport = world.transport;
+        eprintln!("  starts over {transport:?}: round {round} of {rounds}");
         for candidate in &mut candidates {
             let run = candidate.run(world).await?;
             candidate.runs.push(run);
         }
     }
+
     candidates
         .into_iter()
-        .map(|candidate| candidate.sum_up(world.transport))
+        .map(|candidate| candidate.summary(world.transport))
         .collect()
 }
 
-async fn candidates(
-    programs: &Programs,
-    world: &World,
-    makers: &[Maker],
-) -> anyhow::Result<Vec<Candidate>> {
-    let mut candidates = Vec::new();
-    let mut add = async |function, maker, program| {
-        let link = world.belvo.link(10).await?;
-        candidates.push(Candidate {
-            function,
-            maker,
-            program,
-            link,
-            runs: Vec::new(),
-        });
-        anyhow::Ok(())
-    };
-    add("no-op", None, programs.floor("noop")).await?;
+async fn candidates(setup: Setup<'_>) -> anyhow::Result<Vec<Candidate>> {
+    let Setup {
+        programs,
+        makers,
+        world,
+    } = setup;
+    let noop = Candidate::new("no-op", None, programs.floor("noop"), world).await?;
+    let mut candidates = vec![noop];
     for function in ["webhook", "collect", "request"] {
         for maker in makers {
-            add(function, Some(*maker), programs.function(*maker, function)).await?;
+            let program = programs.function(*maker, function);
+            candidates.push(Candidate::new(function, Some(*maker), program, world).await?);
         }
     }
-    add(
-        "query",
-        Some(Maker::Ours),
-        programs.function(Maker::Ours, "query"),
-    )
-    .await?;
+
+    let query = programs.function(Maker::Ours, "query");
+    candidates.push(Candidate::new("query", Some(Maker::Ours), query, world).await?);
     Ok(candidates)
 }
 
 impl Candidate {
+    async fn new(
+        function: &'static str,
+        maker: Option<Maker>,
+        program: Program,
+        world: &World,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            function,
+            maker,
+            program,
+            link: world.belvo.link(10).await?,
+            runs: Vec::new(),
+        })
+    }
+
     async fn run(&self, world: &World) -> anyhow::Result<Run> {
         let mut function = Function::start(&self.program, &world.environment()).await?;
         let init = function.init;
-        let first = self.invoke(&mut function, world).await?;
+        let first_ms = self.invoke(&mut function, world).await?;
         let mut later = Vec::with_capacity(LATER);
         for _ in 0..LATER {
             later.push(self.invoke(&mut function, world).await?);
         }
         let peak_memory_kib = function.peak_memory_kib()?;
         function.stop().await?;
+
         Ok(Run {
             init_ms: milliseconds(init.wall),
             init_cpu_ms: milliseconds(init.cpu),
-            first_ms: first,
+            first_ms,
             warm_ms: Spread::of(later)?.median,
             peak_memory_kib,
         })
     }
 
-    /// One invocation, in milliseconds.
+    /// Invokes the function once and returns how long that took, in milliseconds.
     async fn invoke(&self, function: &mut Function, world: &World) -> anyhow::Result<f64> {
         let event = self.event(world).await?;
         let invocation = function.invoke(event).await?;
         let answer = &invocation.answer;
-        let worked = answer["batchItemFailures"] == json!([])
-            || answer["statusCode"]
-                .as_u64()
-                .is_some_and(|status| (200..300).contains(&status));
-        ensure!(worked, "{} answered {answer}", self.program.name);
+        ensure!(
+            is_success(answer),
+            "{} answered {answer}",
+            self.program.name
+        );
         Ok(milliseconds(invocation.took.wall))
     }
 
     async fn event(&self, world: &World) -> anyhow::Result<Bytes> {
         Ok(match self.function {
             "collect" => events::batch(&self.link),
-            // A link of its own for each: a second equal request would be answered with the first.
+            // Each request needs its own link: a second equal one would get the first one's answer.
             "request" => events::request(&world.belvo.link(1).await?),
             "query" => events::query(&self.link),
             _ => events::good_delivery(&self.link),
         })
     }
 
-    fn sum_up(self, transport: Transport) -> anyhow::Result<Start> {
+    fn summary(self, transport: Transport) -> anyhow::Result<Start> {
         let spread = |value: fn(&Run) -> f64| Spread::of(self.runs.iter().map(value));
+        let peak_memory_kib = self.runs.iter().map(|run| run.peak_memory_kib).max();
         Ok(Start {
             function: self.function,
             maker: self.maker,
@@ -162,12 +164,13 @@ impl Candidate {
             init_cpu_ms: spread(|run| run.init_cpu_ms)?,
             first_ms: spread(|run| run.first_ms)?,
             warm_ms: spread(|run| run.warm_ms)?,
-            peak_memory_kib: self
-                .runs
-                .iter()
-                .map(|run| run.peak_memory_kib)
-                .max()
-                .unwrap_or_default(),
+            peak_memory_kib: peak_memory_kib.unwrap_or_default(),
         })
     }
+}
+
+/// Whether an answer to SQS or to API Gateway reports success.
+fn is_success(answer: &Value) -> bool {
+    let status = answer["statusCode"].as_u64().unwrap_or_default();
+    answer["batchItemFailures"] == json!([]) || (200..300).contains(&status)
 }

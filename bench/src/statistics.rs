@@ -1,10 +1,10 @@
-//! What several runs of the same thing say together.
+//! Summaries of repeated measurements.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// The middle of several values and where the middle half of them lies.
+/// The median of several values, and the quartiles around it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -14,13 +14,14 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Summarises the values; an error if there are none.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> anyhow::Result<Self> {
         let mut values: Vec<_> = values.into_iter().collect();
-        anyhow::ensure!(!values.is_empty(), "a median of nothing");
+        anyhow::ensure!(!values.is_empty(), "there are no values to summarise");
         values.sort_by(f64::total_cmp);
+
         let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-        // Of an even number of values the mean of the two in the middle.
+        // The mean of the two values in the middle where their number is even.
         let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
         Ok(Self {
             median,
@@ -31,7 +32,6 @@ impl Spread {
     }
 }
 
-/// A duration in milliseconds.
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -1,15 +1,43 @@
-//! What a measured function finds around it: AWS and Belvo, plain or behind TLS.
+//! The surroundings of a measured function: AWS and Belvo, reached directly or behind TLS.
 
 use std::path::Path;
 
 use serde::Serialize;
 use tokio_rustls::TlsAcceptor;
 
-use crate::{
-    aws::CountingAws,
-    belvo::Belvo,
-    front::{self, Front},
-};
+use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
+
+/// The settings of template.yaml, and what Lambda adds to them.
+const SETTINGS: [(&str, &str); 21] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "bench"),
+    ("AWS_SECRET_ACCESS_KEY", "bench"),
+    (
+        "AWS_SESSION_TOKEN",
+        "a session token as Lambda gives one, only shorter",
+    ),
+    ("BELVO_SECRET_ARN", "belvo"),
+    ("WEBHOOK_SECRET_ARN", "webhook"),
+    ("QUEUE_URL", "http://127.0.0.1/000000000000/webhooks.fifo"),
+    (
+        "DEAD_LETTER_QUEUE_URL",
+        "http://127.0.0.1/000000000000/dead-letters.fifo",
+    ),
+    ("ACK_STATUS", "202"),
+    ("ALLOWED_SOURCE_IPS", ""),
+    ("LONG_RETRIEVALS_PER_MONTH", "8"),
+    ("SHORT_RETRIEVALS_PER_MONTH", "240"),
+    ("WIDGET_URL", "https://widget.belvo.io/"),
+    ("ATTEMPTS", "30"),
+    ("LONGEST_RETRY_S", "900"),
+    // Beyond Belvo's limit, so that the work is measured and not the waiting.
+    ("PAGES_PER_30_S", "1000000"),
+    ("ROWS_PER_PART", "10000"),
+    ("REQUEST_DUE_S", "1800"),
+    ("REQUEST_EXPIRES_S", "86400"),
+    ("LOG_LEVEL", "INFO"),
+    ("POWERTOOLS_SERVICE_NAME", "bench"),
+];
 
 /// How functions reach AWS and Belvo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -19,25 +47,24 @@ pub(crate) enum Transport {
     Tls,
 }
 
-/// Servers of this process, and how they are reached.
+/// The servers, all in this process, and how functions reach them.
 pub(crate) struct World {
     pub(crate) transport: Transport,
     pub(crate) aws: CountingAws,
     pub(crate) belvo: Belvo,
-    /// In front of AWS and of Belvo; none where they are reached directly.
+    /// In front of AWS and of Belvo; `None` where functions reach them directly.
     pub(crate) fronts: Option<(Front, Front)>,
     /// Variables that name the certificates to trust.
     trust: Vec<(&'static str, String)>,
 }
 
 impl World {
-    /// Servers that are reached directly, which adds least to what is timed.
+    /// Servers that are reached directly, which distorts times the least.
     pub(crate) async fn plain() -> anyhow::Result<Self> {
-        let (aws, belvo) = (CountingAws::start().await?, Belvo::start("http").await?);
         Ok(Self {
             transport: Transport::Plain,
-            aws,
-            belvo,
+            aws: CountingAws::start().await?,
+            belvo: Belvo::start("http").await?,
             fronts: None,
             trust: vec![],
         })
@@ -50,31 +77,19 @@ impl World {
         Ok(world)
     }
 
-    /// Servers behind TLS, as functions find them in production. The certificate of the run's
-    /// authority goes into `directory`.
+    /// Servers behind TLS, as in production. `directory` receives the certificates that functions
+    /// have to trust.
     pub(crate) async fn tls(directory: &Path) -> anyhow::Result<Self> {
-        let (authority, bundle) = (
-            directory.join("authority.pem"),
-            directory.join("bundle.pem"),
-        );
-        let tls = front::tls(&authority, &bundle)?;
-        let (aws, belvo) = (CountingAws::start().await?, Belvo::start("https").await?);
-        // boto3 and requests read a whole bundle; Node.js and our functions have certificates
-        // compiled in, and read one more.
-        let bundled =
-            ["SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"].map(|name| (name, &bundle));
-        let added = ["NODE_EXTRA_CA_CERTS", "BENCH_AUTHORITY"].map(|name| (name, &authority));
-        let trust = bundled
-            .into_iter()
-            .chain(added)
-            .map(|(name, file)| (name, file.display().to_string()))
-            .collect();
+        let authority = directory.join("authority.pem");
+        let bundle = directory.join("bundle.pem");
+        let tls = tls::acceptor(&authority, &bundle)?;
+
         let mut world = Self {
             transport: Transport::Tls,
-            aws,
-            belvo,
+            aws: CountingAws::start().await?,
+            belvo: Belvo::start("https").await?,
             fronts: None,
-            trust,
+            trust: trust(&authority, &bundle),
         };
         world.put_fronts(Some(&tls)).await?;
         Ok(world)
@@ -88,12 +103,13 @@ impl World {
         Ok(())
     }
 
-    /// The variables of every function: what template.yaml sets, with what is different here.
+    /// The variables of every function: those of template.yaml, pointed at these servers.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let (aws, belvo) = match &self.fronts {
             Some((aws, belvo)) => (aws.url.clone(), belvo.url.clone()),
             None => (self.aws.url(), self.belvo.url()),
         };
+
         let mut environment = vec![
             ("AWS_ENDPOINT_URL", aws),
             ("REQUESTS_TABLE", self.aws.requests_table.clone()),
@@ -101,37 +117,21 @@ impl World {
             ("BELVO_BASE_URL", belvo),
         ];
         environment.extend(self.trust.iter().cloned());
-        let fixed = [
-            ("AWS_REGION", "us-east-1"),
-            ("AWS_ACCESS_KEY_ID", "bench"),
-            ("AWS_SECRET_ACCESS_KEY", "bench"),
-            (
-                "AWS_SESSION_TOKEN",
-                "a session token as Lambda gives one, only shorter",
-            ),
-            ("BELVO_SECRET_ARN", "belvo"),
-            ("WEBHOOK_SECRET_ARN", "webhook"),
-            ("QUEUE_URL", "http://127.0.0.1/000000000000/webhooks.fifo"),
-            (
-                "DEAD_LETTER_QUEUE_URL",
-                "http://127.0.0.1/000000000000/dead-letters.fifo",
-            ),
-            ("ACK_STATUS", "202"),
-            ("ALLOWED_SOURCE_IPS", ""),
-            ("LONG_RETRIEVALS_PER_MONTH", "8"),
-            ("SHORT_RETRIEVALS_PER_MONTH", "240"),
-            ("WIDGET_URL", "https://widget.belvo.io/"),
-            ("ATTEMPTS", "30"),
-            ("LONGEST_RETRY_S", "900"),
-            // Without Belvo's limit: what is measured is the work, not the waiting.
-            ("PAGES_PER_30_S", "1000000"),
-            ("ROWS_PER_PART", "10000"),
-            ("REQUEST_DUE_S", "1800"),
-            ("REQUEST_EXPIRES_S", "86400"),
-            ("LOG_LEVEL", "INFO"),
-            ("POWERTOOLS_SERVICE_NAME", "bench"),
-        ];
-        environment.extend(fixed.map(|(name, value)| (name, value.to_owned())));
+        environment.extend(SETTINGS.map(|(name, value)| (name, value.to_owned())));
         environment
     }
+}
+
+/// The variables that name an authority's certificate. boto3 and requests read a whole bundle;
+/// Node.js and our functions have certificates compiled in and read one more.
+fn trust(authority: &Path, bundle: &Path) -> Vec<(&'static str, String)> {
+    let authority = authority.display().to_string();
+    let bundle = bundle.display().to_string();
+    vec![
+        ("SSL_CERT_FILE", bundle.clone()),
+        ("AWS_CA_BUNDLE", bundle.clone()),
+        ("REQUESTS_CA_BUNDLE", bundle),
+        ("NODE_EXTRA_CA_CERTS", authority.clone()),
+        ("BENCH_AUTHORITY", authority),
+    ]
 }

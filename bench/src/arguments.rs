@@ -1,0 +1,80 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+
+use crate::program::Maker;
+
+/// Runs the measurements and writes their results as JSON files into a directory. Needs the tables
+/// of a deployed stack (`python -m local exec`).
+#[derive(Parser)]
+pub(crate) struct Arguments {
+    /// What to measure [default: all but `profile`].
+    #[arg(value_enum)]
+    suites: Vec<Suite>,
+    /// Fewer rounds and smaller windows.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Only our own functions, without the peers.
+    #[arg(long)]
+    alone: bool,
+    /// The checkout that contains the built programs.
+    #[arg(long, default_value = ".")]
+    pub(crate) checkout: PathBuf,
+    /// Directory for the results.
+    #[arg(long)]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Whether the peers behave as our functions do.
+    Conformance,
+    /// INIT, first and later invocations.
+    Start,
+    /// What a webhook costs.
+    Deliveries,
+    /// What collections of several sizes cost.
+    Collections,
+    /// Instructions, counted by valgrind.
+    Instructions,
+    /// From webhook to stored, on the deployed stack.
+    Stack,
+    /// Programs and packages in bytes.
+    Sizes,
+    /// How many links one deployment keeps up with, in virtual time.
+    Scale,
+    /// Samples of `collect` for flame graphs; runs only when named.
+    Profile,
+}
+
+impl Arguments {
+    /// The suites named on the command line, or all that run by default.
+    pub(crate) fn suites(&self) -> Vec<Suite> {
+        if !self.suites.is_empty() {
+            return self.suites.clone();
+        }
+
+        let mut suites = Suite::value_variants().to_vec();
+        suites.retain(|suite| *suite != Suite::Profile);
+        suites
+    }
+
+    pub(crate) fn makers(&self) -> &'static [Maker] {
+        if self.alone {
+            &[Maker::Ours]
+        } else {
+            &Maker::ALL
+        }
+    }
+}
+
+impl Suite {
+    /// The name on the command line, which is also that of the result file.
+    pub(crate) fn name(self) -> anyhow::Result<String> {
+        let value = self.to_possible_value().context("the suite is hidden")?;
+        Ok(value.get_name().to_owned())
+    }
+}

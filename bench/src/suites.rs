@@ -1,0 +1,140 @@
+//! Runs a suite with the rounds and sizes that the command line asks for.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    arguments::{Arguments, Suite},
+    collections, conformance, deliveries, instructions, profile,
+    program::{Maker, Programs},
+    scale,
+    setup::Setup,
+    sizes, stack, start,
+    world::World,
+};
+
+/// Runs a suite and returns what it measured; `None` if the suite leaves no JSON.
+pub(crate) async fn run(
+    suite: Suite,
+    arguments: &Arguments,
+    programs: &Programs,
+) -> anyhow::Result<Option<Value>> {
+    let measured = match suite {
+        Suite::Conformance => {
+            check_conformance(arguments, programs).await?;
+            return Ok(None);
+        }
+        Suite::Profile => {
+            record_profile(arguments, programs).await?;
+            return Ok(None);
+        }
+        Suite::Start => starts(arguments, programs).await?,
+        Suite::Deliveries => delivery_costs(arguments, programs).await?,
+        Suite::Collections => collection_costs(arguments, programs).await?,
+        Suite::Instructions => instruction_counts(programs).await?,
+        Suite::Stack => stack_delays(arguments).await?,
+        Suite::Sizes => to_json(&sizes::measure(programs, arguments.makers())?)?,
+        Suite::Scale => simulated_days(arguments.quick).await?,
+    };
+    Ok(Some(measured))
+}
+
+async fn check_conformance(arguments: &Arguments, programs: &Programs) -> anyhow::Result<()> {
+    let world = World::plain().await?;
+    conformance::check(setup(arguments, programs, &world)).await
+}
+
+async fn record_profile(arguments: &Arguments, programs: &Programs) -> anyhow::Result<()> {
+    let world = World::plain().await?;
+    let collect = programs.with_symbols("collect");
+    profile::record(&collect, &world, &arguments.results).await
+}
+
+/// Starts over plain HTTP, which isolates the functions, and over TLS, as in production.
+async fn starts(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let rounds = if arguments.quick { 3 } else { 11 };
+    let plain = World::plain().await?;
+    let mut measured = start::measure(setup(arguments, programs, &plain), rounds).await?;
+    drop(plain);
+
+    let directory = tempfile::tempdir()?;
+    let tls = World::tls(directory.path()).await?;
+    measured.extend(start::measure(setup(arguments, programs, &tls), rounds).await?);
+    to_json(&measured)
+}
+
+async fn delivery_costs(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let (rounds, deliveries) = if arguments.quick { (3, 200) } else { (9, 500) };
+    let world = World::plain().await?;
+    let setup = setup(arguments, programs, &world);
+    to_json(&deliveries::measure(setup, rounds, deliveries).await?)
+}
+
+/// A window to collect, and how often.
+struct Window {
+    rows: usize,
+    rounds: usize,
+    makers: &'static [Maker],
+}
+
+async fn collection_costs(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let world = World::counted().await?;
+    let mut measured = Vec::new();
+    for window in windows(arguments) {
+        let setup = Setup {
+            makers: window.makers,
+            ..setup(arguments, programs, &world)
+        };
+        measured.extend(collections::measure(setup, window.rows, window.rounds).await?);
+    }
+    to_json(&measured)
+}
+
+/// The windows of the collections, small ones first.
+fn windows(arguments: &Arguments) -> Vec<Window> {
+    let window = |rows, rounds, makers| Window {
+        rows,
+        rounds,
+        makers,
+    };
+    let makers = arguments.makers();
+    if arguments.quick {
+        return vec![window(1_000, 3, makers), window(10_000, 1, makers)];
+    }
+
+    vec![
+        window(1_000, 3, makers),
+        window(10_000, 2, makers),
+        window(100_000, 1, &[Maker::Ours]),
+        window(200_000, 1, &[Maker::Ours]),
+    ]
+}
+
+async fn instruction_counts(programs: &Programs) -> anyhow::Result<Value> {
+    let directory = tempfile::tempdir()?;
+    let world = World::plain().await?;
+    to_json(&instructions::measure(programs, &world, directory.path()).await?)
+}
+
+async fn stack_delays(arguments: &Arguments) -> anyhow::Result<Value> {
+    let rounds = if arguments.quick { 3 } else { 10 };
+    to_json(&stack::measure(rounds).await?)
+}
+
+async fn simulated_days(quick: bool) -> anyhow::Result<Value> {
+    // The simulation has its own runtime with a virtual clock, and runtimes cannot be nested.
+    let days = tokio::task::spawn_blocking(move || scale::measure(quick)).await??;
+    to_json(&days)
+}
+
+fn setup<'a>(arguments: &Arguments, programs: &'a Programs, world: &'a World) -> Setup<'a> {
+    Setup {
+        programs,
+        makers: arguments.makers(),
+        world,
+    }
+}
+
+fn to_json(measured: &impl Serialize) -> anyhow::Result<Value> {
+    Ok(serde_json::to_value(measured)?)
+}
