@@ -88,8 +88,8 @@ impl Connections {
 
     /// Counts the traffic before the connection counts as closed: whoever waits for that then finds
     /// it counted.
-    fn closed(&self, forwarded: io::Result<Forwarded>) {
-        self.add(&forwarded);
+    fn closed(&self, forwarded: &io::Result<Forwarded>) {
+        self.add(forwarded);
         self.open.send_modify(|open| *open -= 1);
     }
 
@@ -140,7 +140,7 @@ impl Forwarder {
             },
             None => forward(client, self.upstream).await,
         };
-        self.connections.closed(forwarded);
+        self.connections.closed(&forwarded);
     }
 }
 

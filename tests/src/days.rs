@@ -3,7 +3,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-/// The day so many days ago, `YYYY-MM-DD`.
+/// The day this many days ago, `YYYY-MM-DD`.
 #[must_use]
 pub fn days_ago(days: i64) -> String {
     (OffsetDateTime::now_utc().date() - Duration::days(days)).to_string()

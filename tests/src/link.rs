@@ -36,7 +36,7 @@ impl<'a> Link<'a> {
         self.days(364, 0)
     }
 
-    /// The body of `POST /requests` from so many days ago to so many days ago.
+    /// The body of `POST /requests` from `from` to `to` days ago.
     #[must_use]
     pub fn days(&self, from: i64, to: i64) -> Value {
         json!({"link": self.id, "date_from": days_ago(from), "date_to": days_ago(to)})
@@ -119,8 +119,7 @@ impl<'a> Link<'a> {
             .await;
     }
 
-    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual
-    /// ones.
+    /// Makes the sandbox send a webhook about this link, overriding its usual fields with these.
     pub async fn notify(&self, fields: Value) {
         self.stack
             .sandbox(
@@ -140,10 +139,9 @@ impl<'a> Link<'a> {
         Link::new(self.stack, link["id"].as_str().expect("an id"))
     }
 
-    /// Lets the sandbox send a webhook about this link, with these fields in place of its usual
-    /// ones and a request id that nobody here has issued; waits until it is collected, and returns
-    /// its record.
-    pub async fn announce(&self, mut fields: Value) -> Value {
+    /// Makes the sandbox send a webhook about this link, overriding its usual fields with these and
+    /// a request id that we never issued; waits until it is collected, and returns its record.
+    pub async fn notify_and_collect(&self, mut fields: Value) -> Value {
         let id = uuid::Uuid::new_v4().to_string();
         fields["request_id"] = json!(id);
         self.notify(fields).await;
@@ -183,7 +181,7 @@ impl<'a> Link<'a> {
         by_id(rows.as_array().expect("an array of rows"))
     }
 
-    /// Our rows, by id, read through every page of the API.
+    /// Our rows, by id, from every page of the API.
     pub async fn stored(&self) -> BTreeMap<String, Value> {
         by_id(&self.stored_pages("limit=500").await.concat())
     }
@@ -197,7 +195,7 @@ impl<'a> Link<'a> {
         .await
     }
 
-    /// Every page of a listing whose rows stand under `name`.
+    /// Every page of a listing whose rows are in the field `name`.
     async fn pages(&self, path: &str, name: &str) -> Vec<Vec<Value>> {
         let mut pages = Vec::new();
         let mut cursor = String::new();

@@ -3,7 +3,7 @@
 use serde_json::{Value, value::to_raw_value};
 use shared::domain::{Account, Row};
 
-/// A row's transaction and the account that it carries, if it is a whole one.
+/// A row's transaction and, if the row embeds a whole account, that account.
 #[must_use]
 pub fn taken_apart(row: &Value) -> (Row, Option<Account>) {
     let row = to_raw_value(row).expect("JSON");

@@ -6,7 +6,7 @@ use shared::aws::{CallBudget, SdkConfig, sdk_config};
 
 use crate::{Link, eventually, signing::signed};
 
-/// Everything a test needs to reach the stack.
+/// What a test needs to reach the stack.
 pub struct Stack {
     /// Configuration of AWS clients for the local AWS.
     pub aws: SdkConfig,
@@ -38,7 +38,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// Header fields.
     pub headers: HeaderMap,
-    /// The body, `null` where it is no JSON.
+    /// The body, `null` if it is not JSON.
     pub body: Value,
 }
 
@@ -68,7 +68,7 @@ impl Stack {
         self.aws.to_builder().endpoint_url(endpoint).build()
     }
 
-    /// Connects a user of the sandbox with so many transactions.
+    /// Connects a user of the sandbox with this many transactions.
     pub async fn recurrent_link(&self, transactions: u64) -> Link<'_> {
         self.link(json!({"access_mode": "recurrent", "transactions": transactions}))
             .await

@@ -1,4 +1,4 @@
-//! What must hold when everything has calmed down.
+//! The invariants that must hold once everything has settled.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
-/// Announces every link once more, moves back what was given up, and waits until no message is
-/// left. Twice, because what is marked in one link depends on what the other links have become.
-/// Returns how many messages were moved back.
+/// Sends a webhook for every link once more, redrives the dead letters, and waits until no message
+/// is left. Twice, because what is marked in one link depends on what the other links have become.
+/// Returns how many messages were redriven.
 pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
     let mut redriven = calm(stack).await;
     for _ in 0..2 {
@@ -39,8 +39,8 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
     redriven
 }
 
-/// Waits until both queues are empty. What was given up is moved back, but for what no function of
-/// ours has written; all of it has its reason.
+/// Waits until both queues are empty. Dead letters are redriven, except those that our functions
+/// did not write; each must have its reason.
 async fn calm(stack: &Stack) -> usize {
     let sqs = aws_sdk_sqs::Client::new(&stack.aws);
     let mut redriven = 0;
@@ -109,7 +109,7 @@ fn attribute(message: &Message, name: &MessageSystemAttributeName) -> Option<Str
     message.attributes()?.get(name).cloned()
 }
 
-/// Messages of a queue, those under way included.
+/// Messages of a queue, including those in flight.
 async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
     let names = [
         QueueAttributeName::ApproximateNumberOfMessages,
@@ -135,7 +135,7 @@ pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], logs: &str) {
     for link in links {
         // I2 and I4: each row once, as Belvo has it, and none that Belvo does not have.
         rows.insert(link.id.clone(), link.assert_equals_the_sandbox().await);
-        every_announced_request_has_ended(stack, link).await;
+        every_notified_request_has_ended(stack, link).await;
     }
     marks_are_right(stack, &rows).await;
     for link in links {
@@ -144,8 +144,8 @@ pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], logs: &str) {
     nothing_secret_was_logged(stack, logs).await;
 }
 
-/// I1: whatever was acknowledged has ended, or does so when a late webhook has been worked off.
-async fn every_announced_request_has_ended(stack: &Stack, link: &Link<'_>) {
+/// I1: whatever was acknowledged has ended, or ends once a late webhook has been processed.
+async fn every_notified_request_has_ended(stack: &Stack, link: &Link<'_>) {
     let mut cursor = String::new();
     loop {
         let path = format!("/links/{}/requests?limit=100{cursor}", link.id);
@@ -170,7 +170,7 @@ async fn every_announced_request_has_ended(stack: &Stack, link: &Link<'_>) {
     }
 }
 
-/// Of each movement that several links hold under one day, all rows but one are marked as that one.
+/// Of each key that several links hold under one day, all rows but one are marked as that one.
 async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String, Value>>) {
     let mut unmarked: BTreeMap<String, u32> = BTreeMap::new();
     let mut marked = BTreeMap::new();
@@ -181,33 +181,33 @@ async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String,
             .body;
         let marks = page["same_as"].as_object().unwrap().clone();
         for (id, row) in rows {
-            let Some(movement) = movement(row) else {
+            let Some(key) = institution_key(row) else {
                 continue;
             };
             match marks.get(id) {
-                Some(twin) => {
-                    marked.insert(id.clone(), (movement, twin.clone()));
+                Some(original) => {
+                    marked.insert(id.clone(), (key, original.clone()));
                 }
-                None => *unmarked.entry(movement).or_default() += 1,
+                None => *unmarked.entry(key).or_default() += 1,
             }
         }
     }
     let twice: Vec<_> = unmarked.iter().filter(|(_, rows)| **rows > 1).collect();
     assert!(twice.is_empty(), "not marked: {twice:?}");
-    for (id, (name, twin)) in marked {
-        let elder = &rows[twin["link"].as_str().unwrap()][twin["id"].as_str().unwrap()];
-        // It may stand under another day by now.
+    for (id, (name, original)) in marked {
+        let older = &rows[original["link"].as_str().unwrap()][original["id"].as_str().unwrap()];
+        // It may be on another day by now.
         let without_day = |name: &str| name.rsplit_once(' ').map(|(name, _)| name.to_owned());
         assert_eq!(
             without_day(&name),
-            movement(elder).as_deref().and_then(without_day),
-            "{id} is not {twin}"
+            institution_key(older).as_deref().and_then(without_day),
+            "{id} is not {original}"
         );
     }
 }
 
-/// What a movement is known by at its institution, with its day.
-fn movement(row: &Value) -> Option<String> {
+/// What a key is known by at its institution, with its day.
+fn institution_key(row: &Value) -> Option<String> {
     let (account, name) = (
         &row["account"]["internal_identification"],
         &row["internal_identification"],
@@ -238,12 +238,12 @@ async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<
         }
         assert!(
             versions.last().unwrap()["until"].is_null(),
-            "{id} is listed: {history}"
+            "the last version of {id} has an end: {history}"
         );
     }
 }
 
-/// I7, for what is known to be secret.
+/// I7, for the known secrets.
 async fn nothing_secret_was_logged(stack: &Stack, logs: &str) {
     assert!(!logs.contains(&stack.authorization));
     let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);

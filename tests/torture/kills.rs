@@ -37,7 +37,7 @@ pub(crate) fn start(seed: u64) -> Killer {
                 () = sleep(Duration::from_millis(dice.random_range(100..1_500))) => {}
             }
             if let Some(pid) = functions().choose(&mut dice) {
-                // It may have ended by itself meanwhile.
+                // It may have ended by itself in the meantime.
                 let outcome = Command::new("kill").args(["-KILL", pid]).status().await;
                 killed += u32::from(outcome.is_ok_and(|status| status.success()));
             }
@@ -53,7 +53,7 @@ fn functions() -> Vec<String> {
         .expect("Linux")
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let is_function = |pid: &String| {
-        // A process may end while it is looked at.
+        // A process may end while we look at it.
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let mut variables = environment.split(|byte| *byte == 0);
         let ours = variables

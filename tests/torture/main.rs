@@ -31,11 +31,11 @@ use tokio::{net::TcpListener, time::timeout};
 
 use crate::trouble::Trouble;
 
-/// How long a message that a killed function held stays hidden, in seconds.
+/// How long a message held by a killed function stays hidden, in seconds.
 const VISIBILITY_S: u32 = 20;
-/// Links from which on a run meets everything there is to meet.
+/// From this many links on, a run meets every kind of trouble.
 const A_LONG_RUN: u64 = 100;
-/// Links that are troubled at the same time.
+/// How many links are troubled at the same time.
 const AT_ONCE: usize = 16;
 
 /// What to do, and for how long at most.
@@ -113,22 +113,22 @@ async fn run(arguments: &Arguments) {
     stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
     let redriven = audit::settle(&stack, &links).await;
     println!(
-        "torture: settled after {:?}, {redriven} messages moved back from the dead-letter queue",
+        "torture: settled after {:?}, {redriven} messages redriven from the dead-letter queue",
         started.elapsed()
     );
     let logs = stack.function_logs().await;
     audit::check(&stack, &links, &logs).await;
-    // I8: pages and redirects led there all the time.
+    // I8: pages and redirects led there throughout.
     assert!(
         timeout(Duration::from_millis(100), stranger.accept())
             .await
             .is_err(),
         "our keys went to another host"
     );
-    assert!(deaths > 0, "nobody was killed");
+    assert!(deaths > 0, "no function was killed");
     let continued = logs.matches("collection_continued").count();
     println!("torture: {continued} collections continued in another invocation");
-    // A short run may do without.
+    // A short run may get by without one.
     assert!(
         continued > 0 || arguments.links < A_LONG_RUN,
         "no collection was continued"
@@ -142,7 +142,7 @@ async fn connect<'a>(stack: &'a Stack, arguments: &Arguments) -> Vec<Link<'a>> {
     let mut links: Vec<Link<'a>> = Vec::new();
     for _ in 0..arguments.links {
         let link = match links.choose(&mut dice) {
-            Some(elder) if dice.random_ratio(1, 10) => elder.reconnect().await,
+            Some(older) if dice.random_ratio(1, 10) => older.reconnect().await,
             _ => {
                 let rows = [0, 1, 7, 30, 90, 150]
                     .choose(&mut dice)
@@ -165,12 +165,12 @@ async fn troubled(trouble: Trouble<'_>, link: &Link<'_>, arguments: &Arguments, 
     for _ in 0..arguments.rounds {
         trouble::at_the_bank(link, &mut dice).await;
         trouble.on_the_way(link, &mut dice).await;
-        trouble.announce(link, &mut dice).await;
+        trouble.trigger(link, &mut dice).await;
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..1_000))).await;
     }
 }
 
-/// Lets the messages of a killed function come back soon.
+/// Makes the messages of a killed function visible again soon.
 async fn shorten_visibility(stack: &Stack) {
     aws_sdk_sqs::Client::new(&stack.aws)
         .set_queue_attributes()

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use tests::{Link, Stack, days_ago};
 use uuid::Uuid;
 
-/// Who causes trouble.
+/// Causes trouble for the links of a stack.
 pub(crate) struct Trouble<'a> {
     pub(crate) stack: &'a Stack,
-    /// Another host, to which nobody may send our keys.
+    /// Another host, which must never receive our keys.
     pub(crate) stranger: SocketAddr,
 }
 
-/// The bank changes what it has.
+/// The bank adds, changes and deletes rows.
 pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let mut rows: Vec<String> = link.truth().await.into_keys().collect();
     rows.shuffle(dice);
@@ -41,7 +41,7 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
 }
 
 impl Trouble<'_> {
-    /// Belvo misbehaves, once or twice, in one or two ways.
+    /// Belvo misbehaves once or twice, in up to two ways.
     pub(crate) async fn on_the_way(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         for _ in 0..dice.random_range(0..3) {
             let (on, action) = self.misbehaviour(dice);
@@ -136,11 +136,11 @@ impl Trouble<'_> {
         }
     }
 
-    /// Something makes the pipeline look at the link.
-    pub(crate) async fn announce(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+    /// Something makes the pipeline process the link.
+    pub(crate) async fn trigger(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         for _ in 0..dice.random_range(1..4) {
             match dice.random_range(0..6) {
-                // It may be refused, or its function killed.
+                // It may be refused, or its function may be killed.
                 0..=2 => drop(self.stack.request(&window(link, dice)).await),
                 3 | 4 => {
                     let codes = [
@@ -159,7 +159,7 @@ impl Trouble<'_> {
     }
 }
 
-/// A message that no function of ours has written, in the link's group.
+/// A message that our functions did not write, in the link's group.
 async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let body = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"]
         .choose(dice)

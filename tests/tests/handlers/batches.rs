@@ -1,12 +1,13 @@
-//! What the collect function does with the messages of a batch: one fetch for several, parts and
-//! continuations, giving up, and that links do not wait for each other.
+//! What the collect function does with the messages of a batch: shared fetches, parts and
+//! continuations, dead-lettering, and links that do not wait for each other.
 
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsMessage;
 use collect::TIME_TO_GIVE_BACK;
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::{
-    domain::{Days, LinkId, RequestId, RowId, Status, Verdict},
+    domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict},
     queue::Queue,
 };
 use uuid::Uuid;
@@ -17,13 +18,21 @@ fn id() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
+/// Lets a continuation have waited long enough.
+fn end_the_wait(continuation: &mut SqsMessage) {
+    let body = continuation.body.as_deref().unwrap();
+    let mut body: Value = serde_json::from_str(body).unwrap();
+    body["task"]["not_before"] = json!(Timestamp::now().plus_seconds(-1));
+    continuation.body = Some(body.to_string());
+}
+
 fn seconds_to_work(seconds: u64) -> Duration {
     TIME_TO_GIVE_BACK + Duration::from_secs(seconds)
 }
 
-/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was cut off
-/// in the middle: all days, the years before, the year and two of its parts went well, then Belvo
-/// did not answer, and does not yet.
+/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was
+/// interrupted: the fetches of all days, of the years before, of the year and of two of its parts
+/// succeeded, then Belvo stopped answering.
 async fn interrupted(ids: &[String]) -> (Worker, String) {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
@@ -42,7 +51,7 @@ async fn interrupted(ids: &[String]) -> (Worker, String) {
         .await;
     assert!(
         worker
-            .work(worker.waiting().await, seconds_to_work(8))
+            .invoke(worker.waiting().await, seconds_to_work(8))
             .await
             .is_empty()
     );
@@ -50,7 +59,7 @@ async fn interrupted(ids: &[String]) -> (Worker, String) {
 }
 
 #[tokio::test]
-async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
+async fn several_messages_of_a_link_in_a_batch_share_one_fetch() {
     let worker = Worker::new().await;
     let link = worker.link(30).await;
     let ids = [id(), id(), id()];
@@ -65,7 +74,7 @@ async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
 
     let messages = worker.waiting().await;
     assert_eq!(messages.len(), 4);
-    assert!(worker.work(messages, AMPLE).await.is_empty());
+    assert!(worker.invoke(messages, AMPLE).await.is_empty());
 
     assert_eq!(worker.here.counters().await["gets"], 1);
     for id in &ids {
@@ -74,7 +83,7 @@ async fn several_messages_of_a_link_in_a_batch_are_one_fetch() {
 }
 
 #[tokio::test]
-async fn windows_far_apart_are_fetched_apart() {
+async fn distant_windows_are_fetched_separately() {
     let worker = Worker::new().await;
     let link = worker.link(30).await;
     let [early, late] = [("2025-01-01", "2025-01-31"), ("2026-01-01", "2026-01-31")];
@@ -86,7 +95,7 @@ async fn windows_far_apart_are_fetched_apart() {
             .await;
     }
 
-    assert_eq!(worker.work_everything_off().await, 1);
+    assert_eq!(worker.process_everything().await, 1);
 
     assert_eq!(
         worker.here.counters().await["gets"],
@@ -105,7 +114,7 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
 
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let record = worker.record(&id).await;
     assert_eq!(
@@ -126,7 +135,7 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
 }
 
 #[tokio::test]
-async fn what_outlasts_an_invocation_goes_on_where_it_was() {
+async fn a_collection_that_outlasts_its_invocation_is_continued_where_it_stopped() {
     let ids = [id(), id()];
     let (worker, link) = interrupted(&ids).await;
 
@@ -134,7 +143,7 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
     let before = worker.here.get_queries().await.len();
     assert_eq!(worker.record(&ids[0]).await.status(), Status::Collecting);
     let continuation = worker.waiting().await;
-    assert_eq!(continuation.len(), 1, "one message goes on for both");
+    assert_eq!(continuation.len(), 1, "one message continues both");
     assert_eq!(
         continuation[0].attributes["MessageGroupId"], link,
         "in the group of its link"
@@ -147,7 +156,7 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
             .contains(r#""kind":"continuation""#)
     );
 
-    assert!(worker.work(continuation, AMPLE).await.is_empty());
+    assert!(worker.invoke(continuation, AMPLE).await.is_empty());
     for id in &ids {
         let record = worker.record(id).await;
         assert_eq!(record.status(), Status::Collected);
@@ -166,7 +175,7 @@ async fn what_outlasts_an_invocation_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
+async fn a_failure_in_a_later_part_does_not_undo_the_earlier_ones() {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
@@ -177,16 +186,21 @@ async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
     let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.sandbox_control("rules", failure).await;
 
-    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    assert!(
+        worker
+            .invoke(worker.waiting().await, AMPLE)
+            .await
+            .is_empty()
+    );
     let continuation = worker.waiting().await;
-    let too_early = worker.work(continuation, AMPLE).await;
+    let mut too_early = worker.invoke(continuation, AMPLE).await;
     assert_eq!(
         too_early.len(),
         1,
-        "it goes on after the wait that a failure asks for"
+        "it is continued only after the wait that the failure requires"
     );
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert!(worker.work(too_early, AMPLE).await.is_empty());
+    end_the_wait(&mut too_early[0]);
+    assert!(worker.invoke(too_early, AMPLE).await.is_empty());
 
     let record = worker.record(&id).await;
     let collection = record.collection.clone().unwrap();
@@ -197,7 +211,7 @@ async fn a_failure_in_a_later_part_leaves_the_earlier_ones_done() {
 }
 
 #[tokio::test]
-async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
+async fn an_invocation_without_progress_releases_its_message() {
     let worker = Worker::new().await;
     let link = worker.link(10).await;
     worker
@@ -211,7 +225,7 @@ async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
 
     assert_eq!(
         worker
-            .work(messages.clone(), seconds_to_work(2))
+            .invoke(messages.clone(), seconds_to_work(2))
             .await
             .len(),
         1
@@ -219,7 +233,7 @@ async fn an_invocation_that_gets_nothing_done_gives_its_message_back() {
 
     worker.here.forget_rules().await;
     assert!(worker.waiting().await.is_empty(), "no continuation");
-    assert!(worker.work(messages, AMPLE).await.is_empty());
+    assert!(worker.invoke(messages, AMPLE).await.is_empty());
 }
 
 #[tokio::test]
@@ -229,7 +243,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     let rows = worker.here.truth(&link).await;
     let (newest, oldest) = (&rows[0], &rows[rows.len() - 1]);
     for (row, day) in [
@@ -251,7 +265,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     worker
         .enqueue(&webhook(&link, "transactions_updated", Some(&id)))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let collection = worker.record(&id).await.collection.unwrap();
     assert_eq!(
@@ -269,8 +283,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
 }
 
 #[tokio::test]
-async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_when_it_is_moved_back()
- {
+async fn after_its_last_attempt_a_message_is_dead_lettered_with_its_reason_and_can_be_redriven() {
     let mut worker = Worker::new().await;
     worker.app.retry_policy.attempts = 1;
     let link = worker.link(10).await;
@@ -283,13 +296,16 @@ async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_
     worker.here.sandbox_control("rules", failure).await;
 
     assert!(
-        worker.work(worker.waiting().await, AMPLE).await.is_empty(),
-        "the queue can forget it"
+        worker
+            .invoke(worker.waiting().await, AMPLE)
+            .await
+            .is_empty(),
+        "the queue may delete it"
     );
 
-    let given_up = worker.given_up().await;
-    assert_eq!(given_up.len(), 1);
-    let reason = given_up[0].message_attributes["reason"]
+    let dead_letters = worker.dead_letters().await;
+    assert_eq!(dead_letters.len(), 1);
+    let reason = dead_letters[0].message_attributes["reason"]
         .string_value
         .clone()
         .unwrap();
@@ -304,12 +320,12 @@ async fn after_the_last_attempt_a_message_is_given_up_with_its_reason_and_works_
     );
     assert_eq!(record.failure.unwrap().message, reason);
 
-    assert!(worker.work(given_up, AMPLE).await.is_empty());
+    assert!(worker.invoke(dead_letters, AMPLE).await.is_empty());
     assert_eq!(worker.record(&id).await.status(), Status::Collected);
 }
 
 #[tokio::test]
-async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
+async fn a_dead_lettered_continuation_fails_every_request_it_serves() {
     let ids = [id(), id()];
     let (mut worker, _) = interrupted(&ids).await;
     worker.app.retry_policy.attempts = 1;
@@ -317,20 +333,20 @@ async fn a_continuation_that_is_given_up_ends_every_request_that_it_is_for() {
     let continuation = worker.waiting().await;
     assert!(
         worker
-            .work(continuation, seconds_to_work(1))
+            .invoke(continuation, seconds_to_work(1))
             .await
             .is_empty(),
-        "given up"
+        "dead-lettered"
     );
 
-    assert_eq!(worker.given_up().await.len(), 1);
+    assert_eq!(worker.dead_letters().await.len(), 1);
     for id in &ids {
         assert_eq!(worker.record(id).await.failure.unwrap().code, "gave_up");
     }
 }
 
 #[tokio::test]
-async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
+async fn a_message_is_retried_if_its_continuation_cannot_be_queued() {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
@@ -351,11 +367,11 @@ async fn a_queue_that_takes_no_continuation_gets_its_message_back() {
     );
     worker.app.queue = nowhere;
 
-    assert_eq!(worker.work(messages, seconds_to_work(8)).await.len(), 1);
+    assert_eq!(worker.invoke(messages, seconds_to_work(8)).await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
+async fn a_failure_that_ends_one_message_does_not_hold_up_the_next() {
     let mut worker = Worker::new().await;
     worker.app.retry_policy.attempts = 1;
     let link = worker.link(5).await;
@@ -377,7 +393,12 @@ async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.sandbox_control("rules", failure).await;
 
-    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    assert!(
+        worker
+            .invoke(worker.waiting().await, AMPLE)
+            .await
+            .is_empty()
+    );
 
     assert_eq!(
         worker.record(&refused).await.failure.unwrap().code,
@@ -387,13 +408,13 @@ async fn a_refusal_that_ends_one_message_holds_no_later_one_up() {
 }
 
 #[tokio::test]
-async fn a_page_that_repeats_a_row_is_no_obstacle() {
+async fn a_row_repeated_within_a_page_is_stored_once() {
     let worker = Worker::new().await;
     let link = worker.link(5).await;
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     let rows = worker.here.truth(&link).await;
     worker
         .here
@@ -404,7 +425,7 @@ async fn a_page_that_repeats_a_row_is_no_obstacle() {
         )
         .await;
 
-    // Unknown on that day, and twice on the page.
+    // New on that day, and twice on the page.
     let id = id();
     worker
         .here
@@ -420,7 +441,12 @@ async fn a_page_that_repeats_a_row_is_no_obstacle() {
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
-    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    assert!(
+        worker
+            .invoke(worker.waiting().await, AMPLE)
+            .await
+            .is_empty()
+    );
 
     let collection = worker.record(&id).await.collection.unwrap();
     assert_eq!(
@@ -430,7 +456,7 @@ async fn a_page_that_repeats_a_row_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn rows_without_a_day_are_found_although_no_part_holds_them() {
+async fn rows_without_a_date_are_collected_although_no_part_covers_them() {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
     let link = worker.link(250).await;
@@ -448,7 +474,7 @@ async fn rows_without_a_day_are_found_although_no_part_holds_them() {
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
 
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let record = worker.record(&id).await;
     assert_eq!(
@@ -485,7 +511,7 @@ async fn links_that_hang_delay_no_other_link() {
     let messages = worker.waiting().await;
 
     tokio::select! {
-        failed = worker.work(messages, AMPLE) => panic!("it waited for the links that hang: {failed:?}"),
+        failed = worker.invoke(messages, AMPLE) => panic!("it waited for the hanging links: {failed:?}"),
         () = tests::eventually("the good link to be collected", async || {
             let record = worker.here.control().requests.get(&RequestId::parse(&id).unwrap()).await.unwrap()?;
             (record.status() == Status::Collected).then_some(())

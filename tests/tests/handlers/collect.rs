@@ -1,4 +1,4 @@
-//! The collect's handler, fed with the events of `events/`.
+//! The handler of the collect function, given the events of `events/`.
 
 use aws_lambda_events::sqs::SqsEvent;
 use collect::{App, handle};
@@ -40,7 +40,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
             "{event} fetches"
         );
     }
-    assert!(worker.given_up().await.is_empty());
+    assert!(worker.dead_letters().await.is_empty());
 
     let record = here
         .control()
@@ -62,16 +62,16 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
 }
 
 #[tokio::test]
-async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
+async fn a_poison_message_is_dead_lettered_at_once_and_its_neighbour_is_collected() {
     let worker = Worker::new().await;
     assert!(
         failed(&worker.app, "collect-poison-beside-a-good-message")
             .await
             .is_empty()
     );
-    let given_up = worker.given_up().await;
-    assert_eq!(given_up.len(), 1);
-    let reason = given_up[0].message_attributes["reason"]
+    let dead_letters = worker.dead_letters().await;
+    assert_eq!(dead_letters.len(), 1);
+    let reason = dead_letters[0].message_attributes["reason"]
         .string_value
         .clone()
         .unwrap();
@@ -80,7 +80,7 @@ async fn a_poison_message_is_given_up_at_once_and_its_neighbour_is_collected() {
 }
 
 #[tokio::test]
-async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delays_nobody() {
+async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delays_no_other() {
     let worker = Worker::new().await;
     let link = worker.link(5).await;
     let id = uuid::Uuid::new_v4().simple().to_string();
@@ -90,9 +90,9 @@ async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delay
     let webhook = webhook(&link, "historical_update", Some(&id));
     worker.enqueue(&webhook).await;
 
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
-    let dead = worker.given_up().await;
+    let dead = worker.dead_letters().await;
     assert_eq!(dead.len(), 1);
     let reason = dead[0].message_attributes["reason"].string_value.clone();
     let reason = reason.unwrap();
@@ -101,7 +101,7 @@ async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delay
 }
 
 #[tokio::test]
-async fn after_a_failure_the_links_later_messages_come_back_too() {
+async fn after_a_failure_the_links_later_messages_are_retried_too() {
     let Worker { here, app, .. } = Worker::new().await;
     here.sandbox_control(
         "rules",
@@ -138,7 +138,7 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_loses_no_message() {
+async fn an_unavailable_store_loses_no_message() {
     let Worker { here, app, .. } = Worker::new().await;
     let transactions = TransactionsTable::open(&here.stack.aws, "no-such-table".to_owned());
     let app = App {

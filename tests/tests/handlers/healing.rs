@@ -1,4 +1,4 @@
-//! Requests whose webhook never comes, and what becomes of them.
+//! Requests whose webhook never arrives, and what becomes of them.
 
 use serde_json::json;
 use shared::domain::{Status, Timestamp, Verdict};
@@ -21,7 +21,7 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
     worker.issue(&link, &id, AN_HOUR).await;
 
     worker.sweep().await;
-    assert_eq!(worker.work_everything_off().await, 1);
+    assert_eq!(worker.process_everything().await, 1);
 
     let record = worker.record(&id).await;
     assert_eq!(
@@ -35,46 +35,43 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
     );
     assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
     worker.sweep().await;
-    assert!(
-        worker.waiting().await.is_empty(),
-        "it is not looked after again"
-    );
+    assert!(worker.waiting().await.is_empty(), "it is not checked again");
 }
 
 #[tokio::test]
-async fn rows_that_were_known_before_are_no_answer() {
+async fn rows_that_were_already_stored_do_not_complete_an_overdue_request() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
     worker
         .enqueue(&webhook(&link, "historical_update", None))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     let (young, old) = (id(), id());
     worker.issue(&link, &young, AN_HOUR).await;
     worker.issue(&link, &old, A_DAY + 1).await;
 
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     assert_eq!(
         worker.record(&young).await.status(),
         Status::Issued,
-        "Belvo may still be at it"
+        "Belvo may still be working on it"
     );
     assert_eq!(
         worker.record(&old).await.status(),
         Status::Collected,
-        "what is there has to do in the end"
+        "in the end the stored rows have to do"
     );
     let mut failed = webhook(&link, "historical_update", Some(&young));
     failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
     worker.enqueue(&failed).await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     assert_eq!(worker.record(&young).await.status(), Status::Failed);
 }
 
 #[tokio::test]
-async fn a_request_is_not_sent_to_its_link_again_before_it_is_due_again() {
+async fn a_request_is_not_checked_again_before_it_is_due_again() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
     worker.issue(&link, &id(), AN_HOUR).await;
@@ -84,7 +81,7 @@ async fn a_request_is_not_sent_to_its_link_again_before_it_is_due_again() {
 }
 
 #[tokio::test]
-async fn an_overdue_request_that_is_given_up_works_when_its_message_is_moved_back() {
+async fn a_dead_lettered_overdue_check_succeeds_when_redriven() {
     let mut worker = Worker::with_own_tables().await;
     worker.app.retry_policy.attempts = 1;
     let link = worker.link(400).await;
@@ -94,22 +91,22 @@ async fn an_overdue_request_that_is_given_up_works_when_its_message_is_moved_bac
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.sandbox_control("rules", failure).await;
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     assert_eq!(worker.record(&id).await.failure.unwrap().code, "gave_up");
 
-    let given_up = worker.given_up().await;
-    assert!(worker.work(given_up, AMPLE).await.is_empty());
+    let dead_letters = worker.dead_letters().await;
+    assert!(worker.invoke(dead_letters, AMPLE).await.is_empty());
 
     assert_eq!(worker.record(&id).await.status(), Status::Collected);
 }
 
 #[tokio::test]
-async fn a_webhook_that_calls_itself_overdue_is_a_webhook() {
+async fn a_webhook_with_the_code_overdue_is_an_ordinary_webhook() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(20).await;
     let id = id();
     worker.enqueue(&webhook(&link, "overdue", Some(&id))).await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     let record = worker.record(&id).await;
     assert_eq!(
         (record.status(), record.facts().notified_at.is_some()),
@@ -127,7 +124,7 @@ async fn a_request_that_is_not_due_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_the_end() {
+async fn a_request_whose_data_is_not_ready_is_checked_again_and_finally_expires() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
     worker
@@ -139,7 +136,7 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
     worker.issue(&link, &old, A_DAY + 1).await;
 
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let record = worker.record(&young).await;
     assert_eq!(record.status(), Status::Issued);
@@ -155,14 +152,14 @@ async fn a_request_whose_data_is_not_ready_is_looked_after_again_and_expires_in_
 }
 
 #[tokio::test]
-async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time() {
+async fn a_request_whose_messages_are_never_processed_expires_after_twice_its_deadline() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
     let (old, ended) = (id(), id());
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&ended)))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     worker.issue(&link, &old, 2 * A_DAY + 1).await;
     worker.issue(&link, &ended, 2 * A_DAY + 1).await;
     worker.sweep().await;
@@ -170,7 +167,7 @@ async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time
     assert_eq!(
         worker.waiting().await.len(),
         1,
-        "of what was heard of lately a message is sent"
+        "a check is sent only for the one seen recently"
     );
     let record = worker.record(&old).await;
     assert_eq!(
@@ -181,7 +178,7 @@ async fn a_request_whose_messages_are_never_worked_off_expires_at_twice_its_time
 }
 
 #[tokio::test]
-async fn an_overdue_request_whose_collection_is_handed_on_is_collecting_only_if_it_brought_news() {
+async fn an_overdue_request_with_new_rows_is_collecting_while_its_collection_is_continued() {
     let mut worker = Worker::with_own_tables().await;
     worker.app.rows_per_part = 10;
     let link = worker.link(400).await;
@@ -190,13 +187,18 @@ async fn an_overdue_request_whose_collection_is_handed_on_is_collecting_only_if_
     worker.sweep().await;
     let failure = json!({"on": "get", "skip": 4, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
     worker.here.sandbox_control("rules", failure).await;
-    assert!(worker.work(worker.waiting().await, AMPLE).await.is_empty());
+    assert!(
+        worker
+            .invoke(worker.waiting().await, AMPLE)
+            .await
+            .is_empty()
+    );
     assert_eq!(worker.waiting().await.len(), 1, "a continuation");
     assert_eq!(worker.record(&id).await.status(), Status::Collecting);
 }
 
 #[tokio::test]
-async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
+async fn a_late_webhook_collects_an_expired_request() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(400).await;
     worker
@@ -209,31 +211,31 @@ async fn a_webhook_that_comes_after_all_collects_an_expired_request() {
     let id = id();
     worker.issue(&link, &id, A_DAY + 1).await;
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     assert_eq!(worker.record(&id).await.status(), Status::Expired);
 
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     assert_eq!(worker.record(&id).await.status(), Status::Collected);
 }
 
 #[tokio::test]
-async fn a_request_that_ended_before_it_was_recorded_as_issued_is_not_due_for_ever() {
+async fn a_request_that_ended_before_it_was_recorded_as_issued_does_not_stay_due() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(5).await;
     let id = id();
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     worker.issue(&link, &id, AN_HOUR).await;
     let gets = worker.here.counters().await["gets"].clone();
 
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let record = worker.record(&id).await;
     assert_eq!(
@@ -261,7 +263,7 @@ async fn an_overdue_request_that_belvo_refuses_ends_as_failed() {
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     assert_eq!(
         worker.record(&id).await.failure.unwrap().code,
         "invalid_link"

@@ -1,4 +1,4 @@
-//! Links: registered, shut, opened again, silent, deleted.
+//! Links: registered, blocked, unblocked, stale, deleted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::{Request, http::Method};
@@ -98,10 +98,10 @@ impl Service {
             .await
     }
 
-    /// Lets collect work a webhook off, without an answer of Belvo's other than to GETs.
-    async fn hear(&self, webhook: Value) {
+    /// Has collect process a webhook and everything that follows from it.
+    async fn process(&self, webhook: Value) {
         self.worker.enqueue(&webhook).await;
-        self.worker.work_everything_off().await;
+        self.worker.process_everything().await;
     }
 
     async fn record(&self, link: &str) -> LinkRecord {
@@ -127,7 +127,7 @@ impl Service {
         usize::try_from(stock.transactions).unwrap()
     }
 
-    /// Items of the Transactions table whose key names a link.
+    /// How many items of the Transactions table have the link in their key.
     async fn items_about(&self, link: &str) -> usize {
         let table = &self.worker.here.stack.transactions_table;
         let client = aws_sdk_dynamodb::Client::new(&self.worker.aws);
@@ -150,8 +150,8 @@ impl Service {
         self.worker.here.counters().await["posts"].clone()
     }
 
-    /// Makes it seem that a link was registered, and nothing heard of it, so many hours ago.
-    async fn silent_for(&self, link: &str, hours: i64) {
+    /// Makes it look as if a link was registered this many hours ago and not seen since.
+    async fn stale_for(&self, link: &str, hours: i64) {
         let at = Timestamp::now().plus_seconds(-hours * 3_600);
         let silent = |known: LinkRecord| LinkRecord {
             registered_at: Some(at),
@@ -186,7 +186,7 @@ async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
         .await;
     assert_eq!(
         unknown.1["detail"], problem["detail"],
-        "a stranger is not told which links there are"
+        "a caller cannot probe which links exist"
     );
 
     let (status, view) = service.register(&link, "mine").await;
@@ -210,7 +210,7 @@ async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
 }
 
 #[tokio::test]
-async fn what_belvo_fetched_when_a_link_was_made_is_counted_once() {
+async fn the_initial_retrieval_of_a_link_is_counted_once() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.register(&link, "mine").await;
@@ -264,7 +264,7 @@ async fn links_of_one_customer_share_their_retrievals() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_for_a_blocked_link_and_the_remedy_is_said() {
+async fn a_blocked_link_sends_no_retrieval_and_names_the_remedy() {
     let service = Service::new().await;
     let cases = [
         ("LINK", "invalid_credentials", "invalid_credentials"),
@@ -274,7 +274,7 @@ async fn nothing_is_sent_for_a_blocked_link_and_the_remedy_is_said() {
     ];
     for (webhook_type, code, reason) in cases {
         let link = service.registered().await;
-        service.hear(event(&link, webhook_type, code)).await;
+        service.process(event(&link, webhook_type, code)).await;
 
         let (status, problem) = service.retrieve(&link).await;
 
@@ -295,13 +295,13 @@ async fn nothing_is_sent_for_a_blocked_link_and_the_remedy_is_said() {
 }
 
 #[tokio::test]
-async fn a_consent_that_is_about_to_end_is_shown_and_blocks_nothing() {
+async fn an_expiring_consent_is_shown_and_blocks_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
     let mut about_to_expire = event(&link, "CONSENT", "openfinance_consent_about_to_expire");
     about_to_expire["data"] =
         json!({"consent_id": "c-1", "consent_due_date": "2026-12-26T10:45:58.000Z"});
-    service.hear(about_to_expire).await;
+    service.process(about_to_expire).await;
     let record = service.record(&link).await;
     assert_eq!(
         record.consent.due_date.as_deref(),
@@ -315,11 +315,11 @@ async fn a_consent_that_is_about_to_end_is_shown_and_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_link_that_its_user_mended_is_open_again() {
+async fn a_link_repaired_by_its_user_is_unblocked() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(event(&link, "LINK", "invalid_credentials"))
+        .process(event(&link, "LINK", "invalid_credentials"))
         .await;
     assert_eq!(service.retrieve(&link).await.0, 409);
 
@@ -330,19 +330,21 @@ async fn a_link_that_its_user_mended_is_open_again() {
 }
 
 #[tokio::test]
-async fn rows_of_a_shut_link_open_it_if_belvo_calls_it_valid() {
+async fn rows_unblock_a_link_that_belvo_calls_valid() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.hear(event(&link, "LINK", "token_required")).await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(event(&link, "LINK", "token_required"))
+        .await;
+    service
+        .process(webhook(&link, "historical_update", None))
         .await;
     assert_eq!(service.record(&link).await.block(), None);
     assert_eq!(service.rows(&link).await, 40);
 }
 
 #[tokio::test]
-async fn a_refusal_that_is_about_the_link_is_not_provoked_again() {
+async fn a_refusal_about_the_link_blocks_further_retrievals() {
     let service = Service::new().await;
     let link = service.connect("mine").await;
     let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
@@ -365,7 +367,7 @@ async fn a_failed_retrieval_whose_webhook_blames_the_link_blocks_it() {
         Some("b5d0106ac9cc43d5b36199fe831f6bbf"),
     );
     failed["data"] = json!({"errors": [{"code": "token_required", "message": "m"}]});
-    service.hear(failed).await;
+    service.process(failed).await;
     assert_eq!(
         service.record(&link).await.block().unwrap().reason,
         BlockReason::TokenRequired
@@ -373,32 +375,32 @@ async fn a_failed_retrieval_whose_webhook_blames_the_link_blocks_it() {
 }
 
 #[tokio::test]
-async fn a_silent_link_is_looked_at_after_two_refresh_periods() {
+async fn a_stale_link_is_checked_after_two_refresh_periods() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.silent_for(&link, 47).await;
+    service.stale_for(&link, 47).await;
     service.worker.sweep().await;
     assert!(service.worker.waiting().await.is_empty());
 
-    service.silent_for(&link, 49).await;
+    service.stale_for(&link, 49).await;
     service.worker.sweep().await;
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
 
     assert_eq!(
         service.rows(&link).await,
         40,
-        "what was not announced is there"
+        "rows without a webhook are collected"
     );
     assert_eq!(service.posts().await, 0, "and cost no retrieval");
     service.worker.sweep().await;
     assert!(
         service.worker.waiting().await.is_empty(),
-        "it is not looked at again at once"
+        "it is not checked again at once"
     );
 }
 
 #[tokio::test]
-async fn a_silent_link_that_belvo_calls_invalid_is_shown_as_shut() {
+async fn a_stale_link_that_belvo_calls_invalid_is_blocked() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
@@ -406,9 +408,9 @@ async fn a_silent_link_that_belvo_calls_invalid_is_shown_as_shut() {
         .here
         .patch_link(&link, json!({"status": "invalid"}))
         .await;
-    service.silent_for(&link, 49).await;
+    service.stale_for(&link, 49).await;
     service.worker.sweep().await;
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
     assert_eq!(
         service.record(&link).await.block().unwrap().reason,
         BlockReason::InvalidCredentials
@@ -416,19 +418,19 @@ async fn a_silent_link_that_belvo_calls_invalid_is_shown_as_shut() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_heard_of_is_not_silent() {
+async fn a_link_that_was_seen_recently_is_not_stale() {
     let service = Service::new().await;
     let link = service.registered().await;
-    service.silent_for(&link, 49).await;
+    service.stale_for(&link, 49).await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     service.worker.sweep().await;
     assert!(service.worker.waiting().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_deletion_says_what_becomes_of_the_rows() {
+async fn a_deletion_must_say_what_becomes_of_the_rows() {
     let service = Service::new().await;
     let link = service.registered().await;
     for query in ["", "rows=burn"] {
@@ -445,7 +447,9 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
         let link = service.registered().await;
         let other = service.registered().await;
         for link in [&link, &other] {
-            service.hear(webhook(link, "historical_update", None)).await;
+            service
+                .process(webhook(link, "historical_update", None))
+                .await;
         }
 
         let (status, answer) = service.delete(&link, query).await;
@@ -461,7 +465,7 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
         assert_eq!(service.rows(&link).await, 40, "Belvo has not confirmed it");
 
         service.worker.here.until_gone(&link).await;
-        service.hear(event(&link, "LINK", "link_deleted")).await;
+        service.process(event(&link, "LINK", "link_deleted")).await;
 
         let record = service.record(&link).await;
         assert_eq!(
@@ -472,7 +476,7 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
         assert_eq!(
             record.connection.external_id.is_none(),
             left == 0,
-            "who it was is erased with the rows"
+            "the user's identity is erased with the rows"
         );
         assert_eq!(service.rows(&other).await, 40);
         assert_eq!(
@@ -483,11 +487,11 @@ async fn rows_are_erased_or_kept_once_belvo_confirms_the_deletion() {
 }
 
 #[tokio::test]
-async fn a_forged_link_deleted_erases_nothing() {
+async fn a_forged_link_deleted_webhook_erases_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     let wish = |known: LinkRecord| known.deletion_requested(OnDeletion::Erase, Timestamp::now());
     service
@@ -497,7 +501,7 @@ async fn a_forged_link_deleted_erases_nothing() {
         .change(&LinkId::parse(&link).unwrap(), wish)
         .await
         .unwrap();
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
     let record = service.record(&link).await;
     assert_eq!(
         (service.rows(&link).await, record.is_deleted()),
@@ -510,7 +514,7 @@ async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
@@ -528,7 +532,7 @@ async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
         .unwrap();
 
     service.worker.sweep().await;
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
 
     assert_eq!(service.rows(&link).await, 0);
     assert!(
@@ -543,17 +547,44 @@ async fn a_deletion_whose_webhook_is_lost_is_finished_by_a_sweep() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_was_interrupted_is_finished_by_a_sweep() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let rows = webhook(&link, "historical_update", None);
+    service.process(rows).await;
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    // The link was found gone, and then the process ended before it erased the rows.
+    let an_hour_ago = Timestamp::now().plus_seconds(-3_600);
+    let interrupted = |known: LinkRecord| {
+        let mut known = known.deleted(an_hour_ago);
+        known.deletion.as_mut().unwrap().requested_at = Some(an_hour_ago);
+        known
+    };
+    let (id, links) = (
+        LinkId::parse(&link).unwrap(),
+        &service.request.control.links,
+    );
+    links.change(&id, interrupted).await.unwrap();
+
+    service.worker.sweep().await;
+    service.worker.process_everything().await;
+
+    assert_eq!(service.rows(&link).await, 0);
+}
+
+#[tokio::test]
 async fn rows_that_were_kept_can_be_erased_later() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     service.delete(&link, "rows=keep").await;
     service.worker.here.until_gone(&link).await;
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
     assert_eq!(service.delete(&link, "rows=erase").await.0, 202);
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
     assert_eq!(service.rows(&link).await, 0);
 }
 
@@ -569,15 +600,15 @@ async fn a_deletion_that_belvo_refuses_leaves_the_link_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_comes_after_the_end_of_its_link_stores_nothing() {
+async fn a_webhook_that_arrives_after_its_link_was_deleted_stores_nothing() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
     let gets = service.worker.here.counters().await["gets"].clone();
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     assert_eq!(
         (
@@ -589,17 +620,17 @@ async fn a_webhook_that_comes_after_the_end_of_its_link_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_whose_link_is_deleted_meanwhile_ends() {
+async fn a_request_fails_when_its_link_is_deleted() {
     let service = Service::new().await;
     let link = service.registered().await;
     let id = uuid::Uuid::new_v4().simple().to_string();
     service.worker.issue(&link, &id, 3_600).await;
     service.delete(&link, "rows=keep").await;
     service.worker.here.until_gone(&link).await;
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
 
     service.worker.sweep().await;
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
 
     assert_eq!(
         service.worker.record(&id).await.failure.unwrap().code,
@@ -608,11 +639,11 @@ async fn a_request_whose_link_is_deleted_meanwhile_ends() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
+async fn a_deletion_that_never_reached_belvo_is_repeated_by_a_sweep() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true}});
     service.worker.here.sandbox_control("rules", lost).await;
@@ -631,15 +662,15 @@ async fn a_deletion_that_never_reached_belvo_is_asked_for_again_by_a_sweep() {
         .unwrap();
 
     service.worker.sweep().await;
-    service.worker.work_everything_off().await;
+    service.worker.process_everything().await;
     service.worker.here.until_gone(&link).await;
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
 
     assert_eq!(service.rows(&link).await, 0);
 }
 
 #[tokio::test]
-async fn a_refused_repetition_does_not_take_the_first_wish_back() {
+async fn a_refused_second_deletion_does_not_change_the_first_intent() {
     let service = Service::new().await;
     let link = service.registered().await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true, "after": true}});
@@ -655,7 +686,7 @@ async fn a_refused_repetition_does_not_take_the_first_wish_back() {
 }
 
 #[tokio::test]
-async fn a_link_that_was_found_gone_with_other_keys_comes_back() {
+async fn a_link_wrongly_marked_deleted_is_restored_by_its_webhook() {
     let service = Service::new().await;
     let link = service.registered().await;
     let gone = |known: LinkRecord| known.deleted(Timestamp::now());
@@ -672,7 +703,7 @@ async fn a_link_that_was_found_gone_with_other_keys_comes_back() {
     );
 
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
 
     assert_eq!(
@@ -692,9 +723,9 @@ async fn a_webhook_does_not_touch_another_links_request() {
     service.worker.issue(&ours, &id, 10).await;
     let mut failed = webhook(&theirs, "historical_update", Some(&id));
     failed["data"] = json!({"error_code": "login_error", "error_message": "no"});
-    service.hear(failed).await;
+    service.process(failed).await;
     service
-        .hear(webhook(&theirs, "historical_update", Some(&id)))
+        .process(webhook(&theirs, "historical_update", Some(&id)))
         .await;
     let record = service.worker.record(&id).await;
     assert_eq!(
@@ -704,16 +735,16 @@ async fn a_webhook_does_not_touch_another_links_request() {
     assert_eq!(
         service.rows(&theirs).await,
         40,
-        "its rows are fetched all the same"
+        "its rows are fetched anyway"
     );
 }
 
 #[tokio::test]
-async fn everything_of_a_person_is_erased() {
+async fn all_data_of_a_person_is_erased() {
     let service = Service::new().await;
     let link = service.registered().await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     let row = service.worker.here.truth(&link).await.remove(0);
     let fields = json!({"description": "another one"});
@@ -723,7 +754,7 @@ async fn everything_of_a_person_is_erased() {
         .patch_row(&link, row["id"].as_str().unwrap(), fields)
         .await;
     service
-        .hear(webhook(&link, "historical_update", None))
+        .process(webhook(&link, "historical_update", None))
         .await;
     assert!(
         service.items_about(&link).await > 40,
@@ -732,13 +763,13 @@ async fn everything_of_a_person_is_erased() {
 
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
-    service.hear(event(&link, "LINK", "link_deleted")).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
 
     assert_eq!(service.items_about(&link).await, 0);
 }
 
 #[tokio::test]
-async fn rows_that_wait_in_the_same_batch_as_the_end_of_their_link_are_not_stored() {
+async fn rows_queued_in_the_batch_that_deletes_their_link_are_not_stored() {
     let service = Service::new().await;
     let link = service.registered().await;
     service.delete(&link, "rows=erase").await;
@@ -748,7 +779,7 @@ async fn rows_that_wait_in_the_same_batch_as_the_end_of_their_link_are_not_store
         event(&link, "LINK", "link_deleted"),
     );
     service.worker.enqueue(&rows).await;
-    service.hear(end).await;
+    service.process(end).await;
     assert_eq!(service.items_about(&link).await, 0);
     assert_eq!(
         service.worker.here.counters().await["gets"],
@@ -758,7 +789,7 @@ async fn rows_that_wait_in_the_same_batch_as_the_end_of_their_link_are_not_store
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_widgets_token_does_not_repeat_who_was_to_connect() {
+async fn a_refused_widget_token_does_not_echo_the_users_identity() {
     let service = Service::new().await;
     let message = "52998224725 is not valid";
     let refusal = json!({"on": "token", "action": {"error": {"code": "validation_error", "message": message}}});

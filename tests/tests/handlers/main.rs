@@ -1,4 +1,4 @@
-//! The handlers in process, fed with the events of `events/`, which `cargo lambda invoke` sends
+//! The handlers in process, given the events of `events/`, which `cargo lambda invoke` sends
 //! too. What they reach is real: the local AWS and a sandbox of their own as Belvo.
 
 #![allow(

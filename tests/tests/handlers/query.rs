@@ -1,4 +1,4 @@
-//! The query's handler.
+//! The handler of the query function.
 
 use query::{App, handle};
 use shared::domain::{Connection, LinkId, LinkRecord, Timestamp};

@@ -1,4 +1,4 @@
-//! The request's handler.
+//! The handler of the request function.
 
 use request::{App, handle};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is different of resources beside transactions.
+//! Where the other resources differ from transactions.
 
 use serde_json::{Value, json};
 use shared::domain::{LinkId, RequestId, Resource, Retrieval, Status, Timestamp, Verdict};
@@ -20,7 +20,7 @@ async fn link(worker: &Worker, resources: Value) -> String {
 }
 
 #[tokio::test]
-async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
+async fn only_resources_with_a_date_filter_are_fetched_in_parts() {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
     let link = link(
@@ -36,7 +36,7 @@ async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
         let mut webhook = webhook(&link, "historical_update", Some(&id));
         webhook["webhook_type"] = json!(webhook_type);
         worker.enqueue(&webhook).await;
-        worker.work_everything_off().await;
+        worker.process_everything().await;
 
         let record = worker.record(&id).await;
         assert_eq!(
@@ -55,7 +55,7 @@ async fn only_what_the_listing_chooses_by_days_is_taken_in_parts() {
 }
 
 #[tokio::test]
-async fn a_webhook_of_another_type_than_was_guessed_loses_no_row() {
+async fn a_webhook_of_an_unexpected_type_loses_no_row() {
     let worker = Worker::with_own_tables().await;
     let link = link(&worker, json!({"employments": 7})).await;
     let (id, at) = (id(), Timestamp::now().plus_seconds(-3_600));
@@ -69,11 +69,11 @@ async fn a_webhook_of_another_type_than_was_guessed_loses_no_row() {
     let mut webhook = webhook(&link, "historical_update", Some(&id));
     webhook["webhook_type"] = json!("EMPLOYMENT_BR");
     worker.enqueue(&webhook).await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
     assert_eq!(worker.record(&id).await.status(), Status::Issued);
 
     worker.sweep().await;
-    worker.work_everything_off().await;
+    worker.process_everything().await;
 
     let record = worker.record(&id).await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What the handlers run against, and the events they are fed with.
+//! What the handlers run against, and the events they are given.
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use belvo_sandbox::{Config, Sandbox};
@@ -15,7 +15,7 @@ use tests::Stack;
 
 /// The link that the events are about: the first of this seed at any sandbox.
 pub(crate) const LINK: &str = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
-/// The retrieval that the events are about, in the spelling of our records.
+/// The retrieval that the events are about, spelled as in our records.
 pub(crate) const REQUEST: &str = "b5d0106ac9cc43d5b36199fe831f6bbe";
 /// The authorization that the webhook events carry; `make up` and `make watch` expect the same.
 pub(crate) const AUTHORIZATION: &str = "Bearer local-webhook-authorization";
@@ -194,7 +194,7 @@ impl Surroundings {
         made.arn.unwrap()
     }
 
-    /// A queue of this test's own, which no function reads.
+    /// A new queue, which no function reads.
     pub(crate) async fn queue(&self) -> Queue {
         Queue::new(&self.stack.aws, self.queue_url().await)
     }
@@ -212,7 +212,7 @@ impl Surroundings {
         made.queue_url.unwrap()
     }
 
-    /// A control table in which nobody else's requests are.
+    /// A control table that no other test writes to.
     pub(crate) async fn own_control(&self) -> Control {
         let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
         Control::open(
@@ -261,7 +261,7 @@ pub(crate) fn event(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// An event file of the HTTP API, as the runtime hands it to the handler.
+/// An event file of the HTTP API, as the runtime passes it to the handler.
 pub(crate) fn http_event(name: &str) -> Request {
     lambda_http::request::from_str(&event(name)).unwrap()
 }

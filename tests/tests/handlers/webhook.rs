@@ -1,4 +1,4 @@
-//! The webhook's handler.
+//! The handler of the webhook function.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -13,7 +13,7 @@ use webhook::{App, handle};
 
 use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
 
-/// Reads the secret again whenever it is suspected.
+/// Rereads the secret whenever a value does not match.
 const SUSPICIOUS: Ages = Ages {
     least: Duration::ZERO,
     greatest: Duration::MAX,
@@ -114,7 +114,7 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
+async fn a_withdrawn_secret_is_rejected_once_the_cached_one_expires() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": AUTHORIZATION})).await;
     let ages = Ages {
@@ -142,7 +142,7 @@ async fn a_withdrawn_value_is_refused_once_the_known_one_is_old() {
 }
 
 #[tokio::test]
-async fn a_secret_without_a_value_admits_nobody() {
+async fn a_missing_secret_is_a_503() {
     let here = Surroundings::new().await;
     let secret = CachedSecret::new(&here.stack.aws, "no-such-secret".to_owned());
     let webhook = App {
@@ -167,8 +167,7 @@ async fn only_listed_addresses_may_send_if_any_is_listed() {
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
 }
 
-/// The clock is tokio's and stands still but for what is waited for, so that the measured time is
-/// exact.
+/// tokio's clock is paused and advances only to the next timer, so that the measured time is exact.
 #[tokio::test]
 async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let here = Surroundings::new().await;
@@ -196,7 +195,7 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_gone_is_a_503() {
+async fn an_unavailable_queue_is_a_503() {
     let here = Surroundings::new().await;
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     let gone = format!(

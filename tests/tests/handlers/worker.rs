@@ -1,5 +1,5 @@
-//! A collect function in process, with queues of its own, so that a test decides what it is fed
-//! with and when.
+//! A collect function in process, with queues of its own, so that a test decides what it receives
+//! and when.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(crate) const AMPLE: Duration = Duration::from_mins(1);
 pub(crate) struct Worker {
     pub(crate) here: Surroundings,
     pub(crate) app: App,
-    /// Where its tables are.
+    /// The configuration of the database with its tables.
     pub(crate) aws: SdkConfig,
     pub(crate) queue_url: String,
     sqs: aws_sdk_sqs::Client,
@@ -62,7 +62,7 @@ impl Worker {
         }
     }
 
-    /// The same with tables of its own, so that nobody else's requests are in them.
+    /// The same with tables of its own, which no other test writes to.
     pub(crate) async fn with_own_tables() -> Self {
         let mut worker = Self::new().await;
         let stack = &worker.here.stack;
@@ -73,7 +73,7 @@ impl Worker {
         worker
     }
 
-    /// Records a retrieval of January as the request function does, so many seconds ago, due half
+    /// Records a retrieval of January as the request function does, this many seconds ago, due half
     /// an hour later.
     pub(crate) async fn issue(&self, link: &str, id: &str, seconds_ago: i64) {
         let at = Timestamp::now().plus_seconds(-seconds_ago);
@@ -88,7 +88,7 @@ impl Worker {
         requests.issued(&id, &retrieval, at, due_at).await.unwrap();
     }
 
-    /// Lets the function look for overdue requests.
+    /// Runs the function's sweep for overdue requests and stale links.
     pub(crate) async fn sweep(&self) {
         let mut message = SqsMessage::default();
         message.message_id = Some("sweep".to_owned());
@@ -96,10 +96,10 @@ impl Worker {
             .attributes
             .insert("MessageGroupId".to_owned(), "sweep".to_owned());
         message.body = Some(json!({"kind": "sweep", "at": Timestamp::now()}).to_string());
-        assert!(self.work(vec![message], AMPLE).await.is_empty());
+        assert!(self.invoke(vec![message], AMPLE).await.is_empty());
     }
 
-    /// Connects a user with so many transactions, and returns the link's id, which no other test
+    /// Connects a user with this many transactions, and returns the link's id, which no other test
     /// has.
     pub(crate) async fn link(&self, transactions: u64) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
@@ -127,18 +127,18 @@ impl Worker {
         message.message_deduplication_id(id).send().await.unwrap();
     }
 
-    /// What waits in the queue, taken out of it.
+    /// Takes all messages out of the queue.
     pub(crate) async fn waiting(&self) -> Vec<SqsMessage> {
         self.take(&self.queue_url).await
     }
 
-    /// What waits in the dead-letter queue, taken out of it.
-    pub(crate) async fn given_up(&self) -> Vec<SqsMessage> {
+    /// Takes all messages out of the dead-letter queue.
+    pub(crate) async fn dead_letters(&self) -> Vec<SqsMessage> {
         self.take(&self.dead_letter_queue_url).await
     }
 
-    /// Gives messages to the function and returns those that it wants back.
-    pub(crate) async fn work(
+    /// Invokes the function with messages and returns those that it wants to be retried.
+    pub(crate) async fn invoke(
         &self,
         messages: Vec<SqsMessage>,
         time_left: Duration,
@@ -156,15 +156,15 @@ impl Worker {
         messages.into_iter().filter(failed).collect()
     }
 
-    /// Works until the queue is empty; nothing may come back. Returns how many invocations that
-    /// took.
-    pub(crate) async fn work_everything_off(&self) -> usize {
+    /// Invokes the function until the queue is empty; no message may be retried. Returns the number
+    /// of invocations.
+    pub(crate) async fn process_everything(&self) -> usize {
         for invocations in 0.. {
             let messages = self.waiting().await;
             if messages.is_empty() {
                 return invocations;
             }
-            let failed = self.work(messages, AMPLE).await;
+            let failed = self.invoke(messages, AMPLE).await;
             assert!(failed.is_empty(), "{failed:?}");
         }
         unreachable!()
@@ -223,7 +223,7 @@ pub(crate) fn webhook(link: &str, code: &str, request_id: Option<&str>) -> Value
     body
 }
 
-/// The message as the trigger hands it to the function.
+/// The message as the trigger passes it to the function.
 fn event_of(message: aws_sdk_sqs::types::Message) -> SqsMessage {
     let mut event = SqsMessage::default();
     let attributes = message.attributes.unwrap_or_default();

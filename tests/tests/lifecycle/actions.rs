@@ -1,5 +1,5 @@
-//! What may happen next, and what then is. Each step is one write, or one answer, so that a crash
-//! may come between any two.
+//! What may happen next, and the state that follows. Each step is one write, or one answer, so that
+//! a crash may come between any two.
 
 use shared::{
     domain::{Conflict, Facts, Outcome, OverdueCheck, Step, SweepDecision, Timestamp},
@@ -8,7 +8,7 @@ use shared::{
 
 use crate::{
     model::{
-        ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_NEWS_S, Lifecycle, Mutation,
+        ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_WEBHOOK_S, Lifecycle, Mutation,
     },
     world::{
         Caller, Id, Mark, Message, Phase, Retrieval, Said, StoredIntent, Webhook, World, instant,
@@ -32,13 +32,13 @@ pub(crate) enum Action {
     HaveRows(Id),
     /// Belvo fails at a retrieval, and sends its webhook.
     Fail(Id),
-    /// Belvo refreshes the link by itself.
+    /// Belvo refreshes the link on its own.
     Refresh,
     /// The link's user has to act.
     Block,
     /// A webhook is acknowledged and queued.
     Deliver(Webhook),
-    /// The same, but Belvo does not hear it, and delivers again.
+    /// The same, but the acknowledgement is lost, and Belvo delivers again.
     DeliverTwice(Webhook),
     /// A webhook is lost for good.
     Lose(Webhook),
@@ -46,14 +46,15 @@ pub(crate) enum Action {
     Collect,
     /// It does the last step, and crashes before the message is deleted.
     CollectAgain,
-    /// The first message waits while time goes on.
+    /// The first message waits while time passes.
     Delay,
     /// collect leaves the rest of a collection to another invocation.
     Continue,
-    /// collect fails at the first message, with a reason; it is given up if it was the last
-    /// attempt.
+    /// collect fails at the first message, with a reason; the message is dead-lettered if that was
+    /// its last attempt.
     FailCollect,
-    /// collect crashes; SQS gives the message up, without a reason, if it was the last attempt.
+    /// collect crashes; SQS dead-letters the message, without a reason, if that was its last
+    /// attempt.
     CrashCollect,
     /// The sweep of this instant reads what is due.
     BeginSweep,
@@ -61,7 +62,7 @@ pub(crate) enum Action {
     Sweep,
     /// It crashes after that step's write.
     CrashSweep,
-    /// Time goes on.
+    /// Time passes.
     Elapse,
 }
 
@@ -74,7 +75,7 @@ impl Lifecycle {
             .first()
             .is_some_and(|message| message.begun && message.fetches());
         let is_fault = match action {
-            // What happens to every fetch is none of the faults that are counted.
+            // What happens to every fetch is not one of the counted faults.
             Action::FailCollect | Action::CrashCollect => {
                 !fetches || self.fetches == Fetches::Succeed
             }
@@ -137,11 +138,11 @@ impl Lifecycle {
             }
             Action::Continue => continue_later(&mut world),
             Action::FailCollect => fail_collect(&mut world, is_fault),
-            Action::CrashCollect => come_back(&mut world, is_fault),
+            Action::CrashCollect => retry(&mut world, is_fault),
             Action::BeginSweep => self.begin_sweep(&mut world),
             Action::Sweep => sweep(&mut world, false),
             Action::CrashSweep => sweep(&mut world, true),
-            Action::Elapse => world.elapse(LAST_NEWS_S, HORIZON_S),
+            Action::Elapse => world.elapse(LAST_WEBHOOK_S, HORIZON_S),
         }
         world.note_ended();
         Some(world)
@@ -223,7 +224,7 @@ impl Lifecycle {
         match intent.conflict(world.now()) {
             Conflict::None => true,
             Conflict::Unknown { .. } if self.mutation == Mutation::SendsAgainWhatIsUnknown => true,
-            // A webhook's claim is taken for Belvo's own word.
+            // A webhook's claim is trusted like Belvo's own answer.
             Conflict::Unknown { .. } if self.mutation == Mutation::BelievesClaims => {
                 world.intent.is_some_and(|intent| intent.request.is_some())
             }
@@ -241,7 +242,7 @@ impl Lifecycle {
                 TaskKind::Webhook => self.begin_webhook(world, id, at),
                 TaskKind::DataReady => {
                     let due_at = at.plus_seconds(DEADLINES.due_s.into());
-                    begin_announced(world, id, Step::Ready { due_at }, at);
+                    begin_reported(world, id, Step::Ready { due_at }, at);
                 }
                 TaskKind::Continue => world.queue[0].begun = true,
                 TaskKind::CheckOverdue => begin_check(world, id, at),
@@ -262,7 +263,7 @@ impl Lifecycle {
 
     fn begin_webhook(&self, world: &mut World, id: Id, received_at: Timestamp) {
         let due_at = received_at.plus_seconds(DEADLINES.due_s.into());
-        begin_announced(world, id, Step::Notified { due_at }, received_at);
+        begin_reported(world, id, Step::Notified { due_at }, received_at);
         if self.mutation == Mutation::ForgetsAnEnd {
             let facts = world.records[&id];
             let forgotten = Facts {
@@ -354,16 +355,16 @@ fn settle(world: &mut World, id: Id) {
     }
 }
 
-/// Belvo takes a POST.
+/// Belvo accepts a POST.
 fn accept(world: &mut World) -> Id {
-    let still_at_it = |(id, earlier): (Id, &Retrieval)| {
+    let still_working = |(id, earlier): (Id, &Retrieval)| {
         let ended = world
             .records
             .get(&id)
             .is_some_and(|facts| facts.status().is_terminal());
         !ended && world.now_s < earlier.at_s + BELVO_WORKS_S && earlier.phase == Phase::Working
     };
-    if world.retrievals.iter().enumerate().any(still_at_it) {
+    if world.retrievals.iter().enumerate().any(still_working) {
         world.marks.insert(Mark::SentTwice);
     }
     world.retrievals.push(Retrieval {
@@ -394,7 +395,7 @@ fn receive(world: &mut World, webhook: Webhook) {
 }
 
 /// Belvo said that it has the rows, or that it has failed.
-fn begin_announced(world: &mut World, id: Id, step: Step, at: Timestamp) {
+fn begin_reported(world: &mut World, id: Id, step: Step, at: Timestamp) {
     take_step_at(world, id, step, at);
     if world.records[&id].issued_at.is_none() {
         claim(world, id, at);
@@ -438,7 +439,7 @@ fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
     }
 }
 
-/// A webhook of a request that nobody here knows settles an intent that is unknown.
+/// A webhook of a request that is unknown here settles an intent of unknown outcome.
 fn claim(world: &mut World, id: Id, received_at: Timestamp) {
     let may = world
         .intent()
@@ -486,12 +487,12 @@ fn fail_collect(world: &mut World, is_fault: bool) {
     if message.receives + 1 >= ATTEMPTS {
         take_step(world, message.id, Step::Failed { gave_up: true });
     }
-    come_back(world, is_fault);
+    retry(world, is_fault);
 }
 
-/// The first message comes back, from its beginning, unless that was its last attempt; after what
-/// will happen again, time has gone on.
-fn come_back(world: &mut World, is_fault: bool) {
+/// The first message is retried from its beginning, unless that was its last attempt; after what
+/// will happen again, time has passed.
+fn retry(world: &mut World, is_fault: bool) {
     if let Some(message) = world.queue.first_mut() {
         message.receives += 1;
         message.begun = false;

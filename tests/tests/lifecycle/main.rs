@@ -1,7 +1,7 @@
-//! The life of a request, taken through every order of crash, loss, repetition and delay that the
-//! bounds below allow. The model asks `shared::domain` what follows from what, as the functions do.
-//! Only whether a link is blocked and a count is full it decides itself: there it checks the order
-//! of the steps, and the store's tests check the conditions.
+//! The life of a request, explored through every order of crash, loss, repetition and delay that
+//! the bounds below allow. The model asks `shared::domain` what follows from what, as the functions
+//! do. It decides only for itself whether a link is blocked and a quota is used up: there it checks
+//! the order of the steps, and the store's tests check the conditions.
 
 #![allow(
     clippy::expect_used,
@@ -20,7 +20,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::model::{Fetches, Lifecycle, Mutation, SOMETIMES};
 
-/// Checks a model and prints how much of it there was, past the capture of test output.
+/// Checks a model and prints its size, bypassing the capture of test output.
 fn check(name: &str, model: Lifecycle) -> BTreeSet<&'static str> {
     let started = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -90,7 +90,7 @@ fn a_retrieval_is_sent_once_whoever_asks_and_whatever_is_lost() {
 }
 
 #[test]
-fn a_refresh_of_belvos_own_is_not_taken_for_an_answer() {
+fn belvos_own_refresh_is_not_mistaken_for_an_answer() {
     // Before an intent may be sent again, which the model without a refresh covers.
     let last_start_s = 61;
     let model = Lifecycle {
@@ -103,7 +103,7 @@ fn a_refresh_of_belvos_own_is_not_taken_for_an_answer() {
 }
 
 #[test]
-fn nothing_is_begun_for_a_blocked_link() {
+fn no_retrieval_is_begun_for_a_blocked_link() {
     let model = Lifecycle {
         faults: 1,
         blocks: true,

@@ -11,7 +11,7 @@ use crate::{
     world::{Caller, Mark, Phase, World},
 };
 
-/// Receives after which a message is given up.
+/// Receives after which a message is dead-lettered.
 pub(crate) const ATTEMPTS: u8 = 2;
 pub(crate) const DEADLINES: Deadlines = Deadlines {
     due_s: 1_800,
@@ -21,27 +21,27 @@ pub(crate) const DEADLINES: Deadlines = Deadlines {
 /// How long Belvo works on a retrieval, if it ends at all: its own limit is five minutes.
 pub(crate) const BELVO_WORKS_S: i64 = 1_800;
 /// Webhooks arrive until then.
-pub(crate) const LAST_NEWS_S: i64 = 3_600;
+pub(crate) const LAST_WEBHOOK_S: i64 = 3_600;
 /// By then everything has ended: twice the time after which a request expires has passed since the
-/// last news, and a sweep since.
-pub(crate) const HORIZON_S: i64 = LAST_NEWS_S + 2 * 3_600 + 2 * 1_800;
+/// last webhook, and a sweep since.
+pub(crate) const HORIZON_S: i64 = LAST_WEBHOOK_S + 2 * 3_600 + 2 * 1_800;
 
 /// The model of one link and one window.
 #[derive(Debug, Clone)]
 pub(crate) struct Lifecycle {
     /// Callers who ask for the same retrieval.
     pub(crate) callers: usize,
-    /// Crashes, losses and repetitions, all together.
+    /// The number of crashes, losses and repetitions, all together.
     pub(crate) faults: u8,
-    /// Retrievals that the month has.
+    /// The month's quota of retrievals.
     pub(crate) limit: u8,
-    /// Whether Belvo may refresh the link by itself.
+    /// Whether Belvo may refresh the link on its own.
     pub(crate) refreshes: bool,
     /// Whether the link may be blocked.
     pub(crate) blocks: bool,
     /// Callers begin, users have to act and Belvo refreshes until then.
     pub(crate) last_start_s: i64,
-    /// What every fetch meets.
+    /// What every fetch runs into.
     pub(crate) fetches: Fetches,
     /// A rule that is broken on purpose.
     pub(crate) mutation: Mutation,
@@ -52,9 +52,9 @@ pub(crate) struct Lifecycle {
 pub(crate) enum Fetches {
     /// It succeeds, unless a fault happens.
     Succeed,
-    /// It fails, as if Belvo could not be reached any more.
+    /// It fails, as if Belvo could no longer be reached.
     Fail,
-    /// It ends its process.
+    /// It crashes its process.
     Crash,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum Mutation {
     IgnoresTheQuota,
     IgnoresBlocks,
     NeverSweeps,
-    /// A sweep asks for a fetch however often that was in vain.
+    /// A sweep asks for a check forever, however often that brought nothing.
     NeverExpires,
     /// An intent is settled before its request is recorded.
     SettlesFirst,
@@ -94,7 +94,7 @@ impl Default for Lifecycle {
     }
 }
 
-/// What has to be reachable, so that the rest is not true of nothing.
+/// What has to be reachable, so that the other properties do not hold vacuously.
 pub(crate) const SOMETIMES: [&str; 9] = [
     "issuing",
     "unknown",
@@ -196,7 +196,7 @@ impl Model for Lifecycle {
                 "rows that Belvo has are collected in the end",
                 |model: &Self, world: &World| {
                     let over = world.now_s >= HORIZON_S && world.rests();
-                    // One that is looked after again and again in vain ends without a look.
+                    // One whose checks keep bringing nothing expires without another check.
                     !over
                         || model.fetches != Fetches::Succeed
                         || world.marks.contains(&Mark::CheckLost)
@@ -266,7 +266,7 @@ impl Lifecycle {
             }
         }
         actions.extend([Action::Collect, Action::FailCollect, Action::CrashCollect]);
-        // What the queue does to one request, it does to each of several.
+        // The queue treats each of several requests as it treats one.
         if self.callers == 1 {
             actions.push(if message.begun {
                 Action::CollectAgain
@@ -285,7 +285,7 @@ impl Lifecycle {
                 actions.push(Action::Refresh);
             }
         }
-        if world.now_s > LAST_NEWS_S {
+        if world.now_s > LAST_WEBHOOK_S {
             return;
         }
         for (id, retrieval) in world.retrievals.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What there is at an instant: at Belvo, on the way, in the queue and in the Requests table.
+//! The state at an instant: at Belvo, in transit, in the queue and in the Requests table.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,20 +11,20 @@ use shared::{
 };
 
 /// The seconds at which something may happen: the beginning of every half hour, and one minute
-/// later, when no sending lasts any longer.
+/// later, by when every sending attempt is over.
 const HALF_AN_HOUR_S: i64 = 1_800;
 const A_MINUTE_S: i64 = 61;
 
 /// An index into [`World::retrievals`], which is what Belvo calls a retrieval.
 pub(crate) type Id = usize;
 
-/// One state of everything.
+/// One state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) now_s: i64,
     /// Whether the sweep of this instant has read what is due.
     pub(crate) swept: bool,
-    /// What it has decided and not done yet. What it read may change meanwhile.
+    /// What it has decided and not done yet. What it read may change in the meantime.
     pub(crate) sweeping: Vec<(Id, SweepDecision)>,
     /// Whether the link is blocked.
     pub(crate) blocked: bool,
@@ -43,13 +43,13 @@ pub(crate) struct World {
     pub(crate) queue: Vec<Message>,
     /// Faults that may still happen.
     pub(crate) faults_left: u8,
-    /// What has happened.
+    /// What has happened so far.
     pub(crate) marks: BTreeSet<Mark>,
     /// Records that had ended.
     pub(crate) ended: BTreeSet<Id>,
 }
 
-/// The intent of the retrieval that every caller wishes for.
+/// The intent of the retrieval that every caller asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StoredIntent {
     pub(crate) since_s: i64,
@@ -69,9 +69,9 @@ pub(crate) enum Caller {
     Intended,
     /// The retrieval is counted.
     Reserved,
-    /// Belvo surely did not act; the count and the intent are to be taken back.
+    /// Belvo definitely did not act; the reservation and the intent are to be released.
     Refused,
-    /// The intent is to be taken back.
+    /// The intent is to be withdrawn.
     Withdrawing,
     /// Belvo's 202 came.
     Accepted(Id),
@@ -79,14 +79,14 @@ pub(crate) enum Caller {
     Recorded(Id),
     /// Belvo answered with the data, which is to be collected.
     Ready(Id),
-    /// The caller has an answer, or nobody is there to get one.
+    /// The caller has an answer, or is no longer there to get one.
     Done,
 }
 
 /// A retrieval at Belvo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Retrieval {
-    /// Whether it was asked for, and is no refresh of Belvo's own.
+    /// Whether we asked for it; otherwise it is Belvo's own refresh.
     pub(crate) ours: bool,
     pub(crate) at_s: i64,
     pub(crate) phase: Phase,
@@ -116,7 +116,7 @@ pub(crate) struct Message {
     pub(crate) at: Timestamp,
     /// What Belvo said of the retrieval, or of the collection that this continues.
     pub(crate) said: Said,
-    /// How often it was tried.
+    /// How often it was received.
     pub(crate) receives: u8,
     /// Whether its first step is done.
     pub(crate) begun: bool,
@@ -160,11 +160,11 @@ pub(crate) enum Mark {
     SentTwice,
     /// Must never be.
     SentWhileBlocked,
-    /// Must never be: a fact was taken back or written anew.
+    /// Must never be: a fact was removed or overwritten.
     FactChanged,
-    /// Belvo has refreshed the link by itself.
+    /// Belvo has refreshed the link on its own.
     Refreshed,
-    /// A sweep, or the check that it asked for, was interrupted, or came late.
+    /// A sweep, or the check that it asked for, was interrupted or late.
     CheckLost,
 }
 
@@ -210,7 +210,7 @@ impl World {
         })
     }
 
-    /// What a fetch of the window brings now.
+    /// What a fetch of the window returns now.
     pub(crate) fn found(&self) -> FetchResult {
         let rows: Vec<Id> = self.with_rows().collect();
         let changed = rows.iter().filter(|id| !self.stored.contains(id)).count();
@@ -224,7 +224,7 @@ impl World {
         (0..self.retrievals.len()).filter(|id| self.retrievals[*id].phase == Phase::HasRows)
     }
 
-    /// Whether nothing is at work: then time goes on.
+    /// Whether nothing is running: then time passes.
     pub(crate) fn rests(&self) -> bool {
         // A FIFO queue hands out nothing of a group while its first message is hidden.
         let waits = self.queue.first().is_none_or(|message| message.hidden);
@@ -237,8 +237,8 @@ impl World {
             .any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
     }
 
-    /// Goes on to the next instant at which something may happen. A function that was at work no
-    /// longer is. From `quiet_s` on nothing comes from outside any more, so that time goes on to
+    /// Advances to the next instant at which something may happen; a function that was running has
+    /// ended by then. From `quiet_s` on nothing comes from outside any more, so time advances to
     /// what is due, or to the end.
     pub(crate) fn elapse(&mut self, quiet_s: i64, end_s: i64) {
         let into = self.now_s % HALF_AN_HOUR_S;
@@ -288,7 +288,7 @@ fn seconds(at: Timestamp) -> i64 {
     at.unix_seconds() - instant(0).unix_seconds()
 }
 
-/// The instant so many seconds after the beginning.
+/// The instant this many seconds after the beginning.
 pub(crate) fn instant(second: i64) -> Timestamp {
     static BEGINNING: LazyLock<Timestamp> =
         LazyLock::new(|| Timestamp::parse("2026-01-01T00:00:00Z").expect("an instant"));

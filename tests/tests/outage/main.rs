@@ -1,5 +1,5 @@
-//! The deployed stack while a part of it is down. A test binary of its own: cargo runs it when the
-//! others are done, so that nobody else misses the part.
+//! The deployed stack while a part of it is down. A test binary of its own: cargo runs it after the
+//! others, so that no other test needs the missing part.
 
 #![allow(
     clippy::expect_used,
@@ -13,7 +13,7 @@ use serde_json::json;
 use tests::Stack;
 
 #[tokio::test]
-async fn while_the_queue_refuses_webhooks_belvo_is_told_to_deliver_again_and_nothing_is_lost() {
+async fn while_the_queue_refuses_webhooks_belvo_is_asked_to_redeliver_and_nothing_is_lost() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let refusal = json!({

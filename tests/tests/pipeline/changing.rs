@@ -1,4 +1,4 @@
-//! Rows that change, vanish and return, and what is remembered of them.
+//! Rows that change, disappear and reappear, and the history kept of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
-    let vanished = link.truth().await.keys().next().unwrap().clone();
-    link.delete(&vanished).await;
+    let deleted = link.truth().await.keys().next().unwrap().clone();
+    link.delete(&deleted).await;
 
     let record = link.collect().await;
 
@@ -22,7 +22,7 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
         (&json!(1), &json!(29))
     );
     link.assert_equals_the_sandbox().await;
-    let last = history(&stack, &link, &vanished).await.pop().unwrap();
+    let last = history(&stack, &link, &deleted).await.pop().unwrap();
     assert_eq!(
         (&last["deleted"], &last["deleted_by"]),
         (&json!(true), &record["id"])
@@ -31,7 +31,7 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
     assert_eq!(
         link.collect().await["collection"]["deleted"],
         0,
-        "what is gone is not gone again"
+        "a tombstone is counted once"
     );
 }
 
@@ -79,7 +79,7 @@ async fn a_row_that_moves_into_another_window_is_changed_and_keeps_its_history()
     let today = days_ago(0);
     link.amend(id, json!({"value_date": today})).await;
 
-    // A window that the store knew nothing of that row in.
+    // A window in which the store had not seen that row.
     let request = stack.request(&link.days(0, 0)).await.body["request_id"]
         .as_str()
         .unwrap()
@@ -188,7 +188,7 @@ async fn every_change_is_kept_with_the_request_that_showed_it_and_what_differed(
 }
 
 #[tokio::test]
-async fn what_was_known_at_an_instant_can_be_asked_for() {
+async fn the_rows_known_at_an_instant_can_be_queried() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let mut known = Vec::new();

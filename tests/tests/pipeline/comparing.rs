@@ -39,12 +39,12 @@ async fn everything_the_webhook_declares_is_compared_with_the_store() {
 }
 
 #[tokio::test]
-async fn rows_that_are_declared_and_not_there_are_missed_by_the_verdict_the_log_and_the_metric() {
+async fn declared_rows_that_are_missing_show_in_the_verdict_the_log_and_the_metric() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
 
     let record = link
-        .announce(json!({"data": {"total_transactions": 52}}))
+        .notify_and_collect(json!({"data": {"total_transactions": 52}}))
         .await;
 
     assert_eq!(
@@ -78,13 +78,13 @@ async fn more_rows_than_declared_are_no_loss() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let record = link
-        .announce(json!({"data": {"total_transactions": 30}}))
+        .notify_and_collect(json!({"data": {"total_transactions": 30}}))
         .await;
     assert_eq!(record["verdict"], "over by 10");
 }
 
 #[tokio::test]
-async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request() {
+async fn totals_of_other_days_do_not_affect_a_requests_verdict() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.misbehave(json!({"on": "webhook", "times": 1, "action": {"drop": true}}))
@@ -94,7 +94,7 @@ async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request
         .unwrap()
         .to_owned();
 
-    // A webhook that speaks of the whole year.
+    // A webhook about the whole year.
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
     body["data"] = json!({
         "total_transactions": 60, "first_transaction_date": days_ago(360), "last_transaction_date": days_ago(0)
@@ -117,11 +117,11 @@ async fn totals_of_other_days_than_were_asked_for_are_not_held_against_a_request
 }
 
 #[tokio::test]
-async fn a_later_webhook_without_totals_does_not_take_a_verdict_back() {
+async fn a_later_webhook_without_totals_does_not_revoke_a_verdict() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let record = link
-        .announce(json!({"data": {"total_transactions": 52}}))
+        .notify_and_collect(json!({"data": {"total_transactions": 52}}))
         .await;
     let id = record["id"].as_str().unwrap();
 

@@ -1,4 +1,4 @@
-//! Users who come through the Connect Widget, have to come again, and leave.
+//! Users who connect through the widget, have to return to it, and leave.
 
 use serde_json::{Value, json};
 use tests::{Link, Stack, eventually};
@@ -118,7 +118,7 @@ async fn the_history_of_a_new_link_arrives_without_a_retrieval() {
 }
 
 #[tokio::test]
-async fn a_link_that_a_browser_made_up_is_not_registered() {
+async fn a_link_invented_by_a_browser_is_not_registered() {
     let stack = Stack::of_this_run();
     let theirs = stack
         .link(json!({"transactions": 1, "external_id": own_id()}))
@@ -140,7 +140,7 @@ async fn a_link_that_a_browser_made_up_is_not_registered() {
 }
 
 #[tokio::test]
-async fn a_user_who_gives_up_in_the_widget_leaves_nothing() {
+async fn a_user_who_abandons_the_widget_leaves_nothing() {
     let stack = Stack::of_this_run();
     let callback = through_the_widget(&stack, user(&own_id(), "recurrent"), "fail").await;
     assert!(
@@ -154,7 +154,7 @@ async fn a_user_who_gives_up_in_the_widget_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget() {
+async fn a_user_whose_credentials_stopped_working_repairs_the_link_in_the_widget() {
     let stack = Stack::of_this_run();
     let external_id = own_id();
     let link = connect(&stack, &external_id, "recurrent").await;
@@ -183,7 +183,7 @@ async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget()
         callback.contains(&("link".to_owned(), link.id.clone())),
         "the same link: {callback:?}"
     );
-    let mended = stack
+    let repaired = stack
         .post(
             "/links",
             &json!({"link": link.id, "external_id": external_id}),
@@ -191,16 +191,16 @@ async fn a_user_whose_credentials_stopped_working_mends_the_link_in_the_widget()
         .await;
 
     assert_eq!(
-        (mended.status.as_u16(), mended.body.get("blocked")),
+        (repaired.status.as_u16(), repaired.body.get("blocked")),
         (200, None),
-        "{mended:?}"
+        "{repaired:?}"
     );
     assert_eq!(link.request().await.status, 202);
     assert_eq!(link.retrievals().await, 1, "only the last one was sent");
 }
 
 #[tokio::test]
-async fn a_person_who_asks_for_it_is_erased() {
+async fn a_person_is_erased_on_request() {
     let stack = Stack::of_this_run();
     let link = connect(&stack, &own_id(), "recurrent").await;
     collected(&stack, &link).await;
@@ -225,7 +225,7 @@ async fn a_person_who_asks_for_it_is_erased() {
 }
 
 #[tokio::test]
-async fn who_connects_is_not_logged() {
+async fn the_identity_of_a_user_is_not_logged() {
     let stack = Stack::of_this_run();
     let mut body = user(&own_id(), "recurrent");
     body["identification"] =

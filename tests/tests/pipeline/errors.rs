@@ -1,4 +1,4 @@
-//! Every answer that Belvo documents, through the sandbox: what it does to the message and to the
+//! Every answer that Belvo documents, through the sandbox: what it does to the message and the
 //! request. The table is that of docs/ERRORS.md, which is that of `shared/src/belvo/error.rs`.
 
 use serde_json::{Value, json};
@@ -7,15 +7,15 @@ use tests::{Stack, eventually};
 /// What becomes of a collection.
 #[derive(Clone, Copy)]
 enum Outcome {
-    /// The message comes back after so many seconds, and up to half as many more.
-    ComesBack(u64),
-    /// The message comes back late, and an error is logged, at which an alarm goes off.
+    /// The message is retried after this many seconds, or up to half as many more.
+    Retried(u64),
+    /// The message is retried late, and an error is logged that triggers an alarm.
     Alarms,
     /// The request has ended with Belvo's code.
     Fails,
 }
 
-use Outcome::{Alarms, ComesBack, Fails};
+use Outcome::{Alarms, Fails, Retried};
 
 /// A line of the table in docs/ERRORS.md (status and code as written there), an answer of Belvo's
 /// that it is about, and what follows.
@@ -26,25 +26,25 @@ fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
             "400",
             "`too_many_sessions`",
             error("too_many_sessions"),
-            ComesBack(120),
+            Retried(120),
         ),
         (
             "400",
             "`institution_down`",
             error("institution_down"),
-            ComesBack(900),
+            Retried(900),
         ),
         (
             "400",
             "`institution_unavailable`",
             error("institution_unavailable"),
-            ComesBack(900),
+            Retried(900),
         ),
         (
             "400",
             "`unavailable_data`",
             error("unavailable_data"),
-            ComesBack(900),
+            Retried(900),
         ),
         (
             "401",
@@ -57,7 +57,7 @@ fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
             "4xx",
             "HTML instead of JSON",
             json!({"html_403": true}),
-            ComesBack(30),
+            Retried(30),
         ),
         (
             "403",
@@ -75,30 +75,30 @@ fn cases() -> Vec<(&'static str, &'static str, Value, Outcome)> {
             "403",
             "`permission_denied`",
             error("permission_denied"),
-            ComesBack(900),
+            Retried(900),
         ),
         (
             "403",
             "`quota_limit_reached`",
             error("quota_limit_reached"),
-            ComesBack(900),
+            Retried(900),
         ),
-        ("408", "any other", error("request_timeout"), ComesBack(60)),
+        ("408", "any other", error("request_timeout"), Retried(60)),
         (
             "409",
             "`link_refreshed`",
             error("link_refreshed"),
-            ComesBack(600),
+            Retried(600),
         ),
-        ("429", "any other", json!({"status": 429}), ComesBack(30)),
+        ("429", "any other", json!({"status": 429}), Retried(30)),
         (
             "429",
             "any other",
             json!({"status": 429, "retry_after": 77}),
-            ComesBack(77),
+            Retried(77),
         ),
-        ("5xx", "any other", error("unexpected_error"), ComesBack(3)),
-        ("5xx", "any other", json!({"status": 503}), ComesBack(3)),
+        ("5xx", "any other", error("unexpected_error"), Retried(3)),
+        ("5xx", "any other", json!({"status": 503}), Retried(3)),
         ("4xx", "any other", error("login_error"), Fails),
         ("4xx", "any other", error("invalid_link"), Fails),
         (
@@ -144,8 +144,8 @@ async fn every_documented_answer_has_its_consequence() {
                 let record = stack.request_with_status(&request, "failed").await;
                 assert_eq!(record["failure"]["code"], answer["error"]["code"]);
             }
-            ComesBack(wait) => {
-                let line = handed_back(&stack, &request).await;
+            Retried(wait) => {
+                let line = retry_line(&stack, &request).await;
                 assert_eq!(line["level"], "WARN", "{answer}: {line}");
                 let waits = line["fields"]["wait_s"].as_u64().unwrap();
                 assert!((wait..=wait * 3 / 2).contains(&waits), "{answer}: {line}");
@@ -155,7 +155,7 @@ async fn every_documented_answer_has_its_consequence() {
                 );
             }
             Alarms => assert_eq!(
-                handed_back(&stack, &request).await["level"],
+                retry_line(&stack, &request).await["level"],
                 "ERROR",
                 "{answer}"
             ),
@@ -163,9 +163,9 @@ async fn every_documented_answer_has_its_consequence() {
     }
 }
 
-/// The first line that collect logs when the message of a request has to come back.
-async fn handed_back(stack: &Stack, request: &str) -> Value {
-    eventually(&format!("request {request} to be handed back"), || async {
+/// The first line that collect logs when the message of a request is retried.
+async fn retry_line(stack: &Stack, request: &str) -> Value {
+    eventually(&format!("request {request} to be retried"), || async {
         let logs = stack.function_logs().await;
         let mut lines = logs
             .lines()

@@ -1,4 +1,4 @@
-//! The schedule that looks after requests whose webhook never comes.
+//! The scheduled sweep for requests whose webhook never arrives.
 
 use serde_json::{Value, json};
 use shared::{
@@ -9,7 +9,7 @@ use tests::{Stack, days_ago, eventually};
 use uuid::Uuid;
 
 #[tokio::test]
-async fn the_schedules_message_lets_an_overdue_request_end_collected() {
+async fn the_scheduled_sweep_collects_an_overdue_request() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     let at = Timestamp::now().plus_seconds(-3_600);

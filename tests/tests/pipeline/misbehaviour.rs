@@ -26,7 +26,7 @@ async fn a_second_page_that_fails_once_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn a_limit_hit_is_never_nothing_new() {
+async fn a_rate_limit_is_never_mistaken_for_no_new_rows() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     link.misbehave(json!({"on": "get", "times": 1, "action": {"status": 429, "retry_after": 1}}))
@@ -81,7 +81,7 @@ async fn keys_are_not_sent_to_another_host() {
         link.misbehave(json!({"on": "get", "action": action})).await;
         let id = link.retrieve().await;
 
-        eventually("the collection to be broken off", || async {
+        eventually("the collection to be interrupted", || async {
             let logs = stack.function_logs().await;
             let broken_off = |line: &&str| line.contains(&id) && line.contains("\"cause\"");
             logs.lines().find(broken_off).map(str::to_owned)
@@ -89,7 +89,7 @@ async fn keys_are_not_sent_to_another_host() {
         .await;
 
         let visitor = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
-        assert!(visitor.is_err(), "somebody came to {origin}");
+        assert!(visitor.is_err(), "a request reached {origin}");
         assert_ne!(
             stack.get(&format!("/requests/{id}")).await.body["status"],
             "collected"

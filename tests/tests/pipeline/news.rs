@@ -1,28 +1,28 @@
-//! Webhooks that answer no request of ours: the narrowest fetch that surely brings what they are
+//! Webhooks that answer no request of ours: the narrowest fetch that is sure to cover what they are
 //! about, whatever they carry.
 
 use serde_json::{Value, json};
 use tests::{Link, Stack, days_ago};
 
-/// Lets Belvo announce something, and returns the queries that followed.
-async fn queries_after(link: &Link<'_>, fields: Value) -> Vec<String> {
+/// Has Belvo send a webhook, and returns the queries that it caused.
+async fn queries_of_webhook(link: &Link<'_>, fields: Value) -> Vec<String> {
     let before = link.page_queries().await.len();
     assert_eq!(
-        link.announce(fields).await["compared"][0]["verdict"],
+        link.notify_and_collect(fields).await["compared"][0]["verdict"],
         "complete"
     );
     link.page_queries().await.split_off(before)
 }
 
 #[tokio::test]
-async fn new_rows_are_looked_for_among_the_latest_days() {
+async fn new_rows_are_fetched_from_the_latest_days() {
     let stack = Stack::of_this_run();
     for code in ["new_transactions_available", "new_transactions_updated"] {
         let link = stack.recurrent_link(300).await;
-        link.announce(json!({})).await;
+        link.notify_and_collect(json!({})).await;
         link.add(3, &days_ago(1)).await;
 
-        let queries = queries_after(&link, json!({"webhook_code": code, "data": null})).await;
+        let queries = queries_of_webhook(&link, json!({"webhook_code": code, "data": null})).await;
 
         link.assert_equals_the_sandbox().await;
         let [latest, count] = queries.as_slice() else {
@@ -40,13 +40,13 @@ async fn new_rows_are_looked_for_among_the_latest_days() {
 async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(300).await;
-    link.announce(json!({})).await;
+    link.notify_and_collect(json!({})).await;
     link.add(2, &days_ago(200)).await;
     link.add(1, &days_ago(0)).await;
 
     let before = link.page_queries().await.len();
     let record = link
-        .announce(json!({"webhook_code": "new_transactions_available"}))
+        .notify_and_collect(json!({"webhook_code": "new_transactions_available"}))
         .await;
 
     link.assert_equals_the_sandbox().await;
@@ -68,7 +68,7 @@ async fn new_rows_of_older_days_are_found_by_counting_the_links_rows() {
 }
 
 #[tokio::test]
-async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
+async fn a_links_first_webhook_fetches_all_days_whatever_its_code() {
     let stack = Stack::of_this_run();
     for code in [
         "historical_update",
@@ -76,7 +76,7 @@ async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
         "transactions_updated",
     ] {
         let link = stack.recurrent_link(300).await;
-        let queries = queries_after(&link, json!({"webhook_code": code})).await;
+        let queries = queries_of_webhook(&link, json!({"webhook_code": code})).await;
         assert!(
             queries.len() == 1 && !queries[0].contains("value_date"),
             "{queries:?}"
@@ -89,7 +89,7 @@ async fn a_first_announcement_is_fetched_whole_whatever_its_code() {
 async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(300).await;
-    link.announce(json!({})).await;
+    link.notify_and_collect(json!({})).await;
     let misleading =
         json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});
     for (code, data) in [
@@ -106,7 +106,7 @@ async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
         link.amend(&rows[1], json!({"description": code})).await;
         link.add(1, &days_ago(100)).await;
 
-        link.announce(json!({"webhook_code": code, "data": data}))
+        link.notify_and_collect(json!({"webhook_code": code, "data": data}))
             .await;
 
         link.assert_equals_the_sandbox().await;

@@ -1,4 +1,4 @@
-//! What a month has of retrievals, and who refuses when it is used up.
+//! The monthly quota of retrievals, and who refuses once it is used up.
 
 use serde_json::{Value, json};
 use tests::{Link, Stack};
@@ -25,7 +25,7 @@ async fn posts(stack: &Stack, link: &Link<'_>) -> usize {
 }
 
 #[tokio::test]
-async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
+async fn the_ninth_long_retrieval_of_a_month_is_refused_with_the_remaining_quota() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     for days in 0..8 {
@@ -60,7 +60,7 @@ async fn the_ninth_long_retrieval_of_a_month_is_refused_with_what_is_left() {
 }
 
 #[tokio::test]
-async fn what_is_left_can_be_asked_for() {
+async fn the_remaining_quota_can_be_queried() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     assert_eq!(long(&stack, &link).await["left"], 8);
@@ -105,7 +105,7 @@ async fn a_webhook_that_reports_the_limit_corrects_the_count() {
 }
 
 #[tokio::test]
-async fn what_belvo_surely_did_not_carry_out_is_not_counted() {
+async fn what_belvo_definitely_did_not_start_is_not_counted() {
     let stack = Stack::of_this_run();
     for (action, used) in [
         (json!({"error": {"code": "invalid_link"}}), 0),

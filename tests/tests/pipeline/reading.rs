@@ -10,7 +10,7 @@ const CURSOR_IN_MARCH: &str = "MjAyNi0wMy0wMSNpZA";
 type Chosen<'a> = &'a dyn Fn(&Value) -> bool;
 
 #[tokio::test]
-async fn transactions_come_newest_first_and_page_by_page() {
+async fn transactions_are_listed_newest_first_page_by_page() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(120).await;
     link.collect().await;
@@ -27,7 +27,7 @@ async fn transactions_come_newest_first_and_page_by_page() {
 }
 
 #[tokio::test]
-async fn filters_choose_the_rows_that_the_sandbox_would_choose() {
+async fn filters_select_the_rows_that_the_sandbox_would_select() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(400).await;
     link.make_one_pending().await;
@@ -106,7 +106,7 @@ async fn accounts_are_stored_once_each() {
 }
 
 #[tokio::test]
-async fn a_links_requests_come_newest_first() {
+async fn a_links_requests_are_listed_newest_first() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(2).await;
     let ids = [
@@ -174,7 +174,7 @@ async fn a_bad_parameter_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said_so() {
+async fn an_unknown_request_is_a_404_and_an_unknown_link_has_no_rows() {
     let stack = Stack::of_this_run();
     assert_eq!(
         stack

@@ -1,11 +1,11 @@
-//! A user who connects the same bank again: the same movements under other ids of Belvo's.
+//! A user who connects the same bank again: the same transactions under other Belvo ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use tests::{Link, Stack, days_ago};
 
-/// What each row of a link is the same as, by its id.
+/// The original of each duplicate row of a link, by the row's id.
 async fn same_as(stack: &Stack, link: &Link<'_>) -> BTreeMap<String, Value> {
     let answer = stack
         .get(&format!("/links/{}/transactions?limit=500", link.id))
@@ -33,43 +33,43 @@ async fn by_institution(link: &Link<'_>) -> BTreeMap<(String, String), String> {
 }
 
 #[tokio::test]
-async fn movements_that_an_older_link_brought_are_marked_and_nothing_else() {
+async fn only_transactions_that_an_older_link_holds_are_marked_as_duplicates() {
     let stack = Stack::of_this_run();
-    let elder = stack.recurrent_link(120).await;
-    elder.collect().await;
-    let younger = elder.reconnect().await;
-    younger.add(5, &days_ago(20)).await;
+    let older = stack.recurrent_link(120).await;
+    older.collect().await;
+    let newer = older.reconnect().await;
+    newer.add(5, &days_ago(20)).await;
 
-    younger.collect().await;
+    newer.collect().await;
 
-    let (elders, youngers) = (by_institution(&elder).await, by_institution(&younger).await);
-    let expected: BTreeMap<_, _> = youngers
+    let (older_rows, newer_rows) = (by_institution(&older).await, by_institution(&newer).await);
+    let expected: BTreeMap<_, _> = newer_rows
         .iter()
         .filter_map(|(name, id)| {
             Some((
                 id.clone(),
-                json!({"link": elder.id, "id": elders.get(name)?}),
+                json!({"link": older.id, "id": older_rows.get(name)?}),
             ))
         })
         .collect();
-    assert!(expected.len() > 100 && expected.len() == elders.len());
-    assert_eq!(same_as(&stack, &younger).await, expected);
+    assert!(expected.len() > 100 && expected.len() == older_rows.len());
+    assert_eq!(same_as(&stack, &newer).await, expected);
     assert!(
-        same_as(&stack, &elder).await.is_empty(),
-        "the elder's rows are the originals"
+        same_as(&stack, &older).await.is_empty(),
+        "the older link's rows are the originals"
     );
-    younger.assert_equals_the_sandbox().await;
+    newer.assert_equals_the_sandbox().await;
 
-    let (id, twin) = expected.first_key_value().unwrap();
+    let (id, original) = expected.first_key_value().unwrap();
     let history = stack
-        .get(&format!("/links/{}/transactions/{id}/history", younger.id))
+        .get(&format!("/links/{}/transactions/{id}/history", newer.id))
         .await
         .body;
-    assert_eq!(history["same_as"], *twin);
+    assert_eq!(history["same_as"], *original);
 }
 
 #[tokio::test]
-async fn a_mark_survives_a_change_of_its_row_and_a_third_link_is_marked_with_the_first() {
+async fn a_duplicate_mark_survives_a_change_of_its_row_and_a_third_link_points_to_the_first() {
     let stack = Stack::of_this_run();
     let first = stack.recurrent_link(40).await;
     first.collect().await;
@@ -78,19 +78,23 @@ async fn a_mark_survives_a_change_of_its_row_and_a_third_link_is_marked_with_the
     let third = second.reconnect().await;
     third.collect().await;
     let marked = same_as(&stack, &second).await;
-    let (id, twin) = marked.first_key_value().unwrap();
+    let (id, original) = marked.first_key_value().unwrap();
 
     second.amend(id, json!({"description": "amended"})).await;
     assert_eq!(second.collect().await["collection"]["changed"], 1);
 
-    assert_eq!(same_as(&stack, &second).await.get(id), Some(twin));
+    assert_eq!(same_as(&stack, &second).await.get(id), Some(original));
     let thirds = same_as(&stack, &third).await;
     assert_eq!(thirds.len(), marked.len());
-    assert!(thirds.values().all(|twin| twin["link"] == json!(first.id)));
+    assert!(
+        thirds
+            .values()
+            .all(|original| original["link"] == json!(first.id))
+    );
 }
 
 #[tokio::test]
-async fn two_real_equal_purchases_stay_two() {
+async fn two_identical_purchases_stay_two() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let rows = of_one_account(&link).await;
@@ -115,27 +119,27 @@ async fn two_real_equal_purchases_stay_two() {
 
     link.assert_equals_the_sandbox().await;
     again.assert_equals_the_sandbox().await;
-    let twins: BTreeSet<_> = same_as(&stack, &again)
+    let originals: BTreeSet<_> = same_as(&stack, &again)
         .await
         .into_values()
-        .map(|twin| twin["id"].to_string())
+        .map(|original| original["id"].to_string())
         .collect();
     assert!(
         rows[..5]
             .iter()
-            .all(|row| twins.contains(&row["id"].to_string())),
-        "each is the same as one of the elder's"
+            .all(|row| originals.contains(&row["id"].to_string())),
+        "each is a duplicate of one of the older link's rows"
     );
     assert_eq!(
-        twins.len(),
+        originals.len(),
         by_institution(&link).await.len(),
-        "and no two as the same one"
+        "and no two of the same one"
     );
     assert!(same_as(&stack, &link).await.is_empty());
 }
 
 #[tokio::test]
-async fn an_identification_that_an_account_has_twice_identifies_nothing() {
+async fn an_identification_that_occurs_twice_in_an_account_identifies_nothing() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(40).await;
     let rows = of_one_account(&link).await;
@@ -146,29 +150,29 @@ async fn an_identification_that_an_account_has_twice_identifies_nothing() {
     let again = link.reconnect().await;
     again.collect().await;
 
-    let twins: Vec<_> = same_as(&stack, &again)
+    let originals: Vec<_> = same_as(&stack, &again)
         .await
         .into_values()
-        .map(|twin| twin["id"].clone())
+        .map(|original| original["id"].clone())
         .collect();
-    assert!(!twins.contains(&rows[0]["id"]) && !twins.contains(&rows[1]["id"]));
-    assert_eq!(twins.len(), all - 2);
+    assert!(!originals.contains(&rows[0]["id"]) && !originals.contains(&rows[1]["id"]));
+    assert_eq!(originals.len(), all - 2);
 }
 
 #[tokio::test]
-async fn a_mark_counts_only_as_long_as_the_elders_row_is_there() {
+async fn a_duplicate_mark_lasts_only_as_long_as_the_original_row() {
     let stack = Stack::of_this_run();
-    let elder = stack.recurrent_link(40).await;
-    elder.collect().await;
-    let younger = elder.reconnect().await;
-    younger.collect().await;
-    let marked = same_as(&stack, &younger).await;
-    let (id, twin) = marked.first_key_value().unwrap();
+    let older = stack.recurrent_link(40).await;
+    older.collect().await;
+    let newer = older.reconnect().await;
+    newer.collect().await;
+    let marked = same_as(&stack, &newer).await;
+    let (id, original) = marked.first_key_value().unwrap();
 
-    elder.delete(twin["id"].as_str().unwrap()).await;
-    elder.collect().await;
+    older.delete(original["id"].as_str().unwrap()).await;
+    older.collect().await;
 
-    let now = same_as(&stack, &younger).await;
+    let now = same_as(&stack, &newer).await;
     assert!(!now.contains_key(id));
     assert_eq!(now.len(), marked.len() - 1);
 }

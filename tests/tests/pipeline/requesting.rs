@@ -9,7 +9,7 @@ use tests::Stack;
 const FROM_TO: [&str; 2] = ["2026-01-01", "2026-01-31"];
 
 #[tokio::test]
-async fn a_request_is_answered_with_its_id_and_where_to_look() {
+async fn a_request_is_answered_with_its_id_and_its_status_url() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
 
@@ -43,10 +43,10 @@ async fn a_bad_request_names_the_field_and_spends_nothing() {
 #[tokio::test]
 async fn what_belvo_refuses_is_refused_with_belvos_code() {
     let stack = Stack::of_this_run();
-    let nobody = uuid::Uuid::new_v4().to_string();
+    let unknown = uuid::Uuid::new_v4().to_string();
 
     let answer = stack
-        .request(&json!({"link": nobody, "date_from": FROM_TO[0], "date_to": FROM_TO[1]}))
+        .request(&json!({"link": unknown, "date_from": FROM_TO[0], "date_to": FROM_TO[1]}))
         .await;
 
     assert_eq!(
@@ -102,7 +102,7 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_limit_at_belvo_is_passed_on_with_its_wait() {
+async fn a_rate_limit_at_belvo_is_passed_on_with_a_retry_after() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "post", "action": {"html_403": true}}))
@@ -153,7 +153,7 @@ async fn an_answer_with_the_data_at_once_leaves_no_trace_of_a_webhook() {
 }
 
 #[tokio::test]
-async fn equal_requests_at_once_cost_one_retrieval() {
+async fn identical_concurrent_requests_cost_one_retrieval() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
@@ -219,7 +219,7 @@ async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_belvo_surely_refused_may_be_sent_again_at_once() {
+async fn what_belvo_definitely_refused_may_be_sent_again_at_once() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     link.misbehave(json!({"on": "post", "times": 1, "action": {"status": 429}}))
@@ -268,7 +268,7 @@ async fn a_key_belongs_to_one_request() {
 }
 
 #[tokio::test]
-async fn a_key_whose_request_came_to_nothing_may_be_used_again() {
+async fn a_key_whose_request_was_never_sent_may_be_used_again() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
     let key = uuid::Uuid::new_v4().to_string();

@@ -1,4 +1,4 @@
-//! The other resources that go the way of transactions.
+//! The other resources that are handled like transactions.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn body(resource: &str) -> Value {
     }
 }
 
-async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
+async fn is_collected_kept_and_tombstoned(resource: &str, rows: u64) {
     let stack = Stack::of_this_run();
     let link = link(&stack).await;
 
@@ -55,7 +55,7 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
         (&Value::Null, &json!(0))
     );
     let stored = link.assert_resource_equals_the_sandbox(resource).await;
-    assert!(link.stored().await.is_empty(), "transactions stand apart");
+    assert!(link.stored().await.is_empty(), "transactions are separate");
 
     // The webhook once more, and the same retrieval once more: nothing is written.
     let before = link.written_at_of(resource).await;
@@ -70,7 +70,7 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
     );
     assert_eq!(link.written_at_of(resource).await, before);
 
-    // One vanishes, one changes.
+    // One disappears, one changes.
     let mut ids = stored.keys();
     let (gone, amended) = (ids.next().unwrap(), ids.next().unwrap());
     let path = |id: &str| format!("links/{}/resources/{resource}/{id}", link.id);
@@ -93,11 +93,11 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
     );
     link.assert_resource_equals_the_sandbox(resource).await;
     let history = |id: &str| format!("/links/{}/resources/{resource}/{id}/history", link.id);
-    let buried = stack.get(&history(gone)).await.body;
+    let tombstoned = stack.get(&history(gone)).await.body;
     assert_eq!(
         (
-            &buried["versions"][0]["deleted"],
-            &buried["versions"][0]["row"]["id"]
+            &tombstoned["versions"][0]["deleted"],
+            &tombstoned["versions"][0]["row"]["id"]
         ),
         (&json!(true), &json!(gone))
     );
@@ -107,7 +107,7 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
         json!(["collected_at", "created_at"])
     );
 
-    // What was known before.
+    // What was known before the change.
     let then = before.values().max().unwrap();
     let listed = stack
         .get(&format!(
@@ -124,23 +124,23 @@ async fn is_collected_kept_and_buried(resource: &str, rows: u64) {
 }
 
 #[tokio::test]
-async fn invoices_go_the_way_of_transactions() {
-    is_collected_kept_and_buried("invoices", 1_200).await;
+async fn invoices_are_handled_like_transactions() {
+    is_collected_kept_and_tombstoned("invoices", 1_200).await;
 }
 
 #[tokio::test]
-async fn employments_go_the_way_of_transactions() {
-    is_collected_kept_and_buried("employments", 12).await;
+async fn employments_are_handled_like_transactions() {
+    is_collected_kept_and_tombstoned("employments", 12).await;
 }
 
 #[tokio::test]
-async fn employment_records_go_the_way_of_transactions() {
-    is_collected_kept_and_buried("employment-records", 3).await;
+async fn employment_records_are_handled_like_transactions() {
+    is_collected_kept_and_tombstoned("employment-records", 3).await;
 }
 
 #[tokio::test]
-async fn financial_statements_go_the_way_of_transactions() {
-    is_collected_kept_and_buried("financial-statements", 5).await;
+async fn financial_statements_are_handled_like_transactions() {
+    is_collected_kept_and_tombstoned("financial-statements", 5).await;
 }
 
 #[tokio::test]
@@ -153,7 +153,9 @@ async fn a_second_delivery_of_the_webhook_writes_nothing() {
         link.collect_resource(resource, body(resource)).await;
         let before = link.written_at_of(resource).await;
         let webhook_type = resource.to_uppercase().replace('-', "_");
-        let record = link.announce(json!({"webhook_type": webhook_type})).await;
+        let record = link
+            .notify_and_collect(json!({"webhook_type": webhook_type}))
+            .await;
         assert_eq!(
             (&record["resource"], &record["collection"]["new"]),
             (&json!(resource), &json!(0)),
@@ -165,7 +167,7 @@ async fn a_second_delivery_of_the_webhook_writes_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_listing_cannot_choose_by_days_is_fetched_whole() {
+async fn resources_without_a_date_filter_are_fetched_whole() {
     let stack = Stack::of_this_run();
     let link = link(&stack).await;
     for resource in WITHOUT_DATES {

@@ -1,4 +1,4 @@
-//! What must not be seen is not seen.
+//! Secrets and personal data stay out of the logs.
 
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
@@ -34,7 +34,7 @@ async fn no_secret_and_no_personal_data_is_logged() {
     )
     .await;
 
-    let keys = shared_secret_values(&stack).await;
+    let keys = secret_values(&stack).await;
     let rows = link.truth().await;
     let personal = rows.values().flat_map(personal_data);
     let planted = ["planted-in-a-bad-body", "planted-as-authorization"].map(str::to_owned);
@@ -69,7 +69,7 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
     }
 }
 
-async fn shared_secret_values(stack: &Stack) -> Vec<String> {
+async fn secret_values(stack: &Stack) -> Vec<String> {
     let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
     let keys = secrets
         .get_secret_value()
@@ -84,7 +84,7 @@ async fn shared_secret_values(stack: &Stack) -> Vec<String> {
     ]
 }
 
-/// Account numbers, document numbers and descriptions long enough to be told from chance.
+/// Account numbers, document numbers and descriptions long enough not to match by chance.
 fn personal_data(row: &Value) -> Vec<String> {
     let places = [
         &row["description"],

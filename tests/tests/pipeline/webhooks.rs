@@ -57,7 +57,7 @@ async fn belvos_own_duplicates_change_no_row() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
+async fn a_webhook_that_arrives_before_the_202_ends_in_the_same_record() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(50).await;
     link.misbehave(json!({"on": "webhook", "action": {"early": true}}))
@@ -91,7 +91,7 @@ async fn a_webhook_that_comes_before_the_202_ends_in_the_same_record() {
 }
 
 #[tokio::test]
-async fn a_failure_does_not_hide_a_links_later_webhooks_for_long() {
+async fn a_failure_does_not_delay_a_links_later_webhooks_for_long() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     link.misbehave(
@@ -134,8 +134,8 @@ async fn a_wrong_or_missing_authorization_is_refused_and_starts_nothing() {
         assert!(!answer.body.to_string().contains(&stack.authorization));
     }
 
-    // A later, good webhook of the same link has been worked off; the refused ones have left no
-    // trace by then.
+    // A later, good webhook of the same link has been processed; by then the refused ones would
+    // have left a trace.
     link.collect().await;
     let requests = stack
         .get(&format!("/links/{}/requests", link.id))
@@ -260,7 +260,7 @@ async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
 }
 
 #[tokio::test]
-async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
+async fn a_retrieval_that_we_did_not_issue_is_collected_by_its_link() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(20).await;
     let id = Uuid::new_v4();
@@ -289,7 +289,7 @@ async fn a_retrieval_that_nobody_here_issued_is_collected_by_its_link() {
 }
 
 #[tokio::test]
-async fn news_that_repeat_their_bytes_are_looked_at_again() {
+async fn a_webhook_of_no_request_is_fetched_again_when_its_bytes_repeat() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(10).await;
     let body = link

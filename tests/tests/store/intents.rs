@@ -1,4 +1,4 @@
-//! The right to send a retrieval, and keys of idempotency.
+//! Intents (the right to send a retrieval) and idempotency keys.
 
 use std::collections::BTreeSet;
 
@@ -31,10 +31,11 @@ fn retrieval(tables: &Tables, from: &str) -> Retrieval {
 }
 
 #[tokio::test]
-async fn of_equal_intents_at_once_one_begins() {
+async fn of_identical_concurrent_intents_one_begins() {
     for tables in both().await {
-        let wish = retrieval(&tables, "2026-01-01");
-        let outcomes = join_all((0..8).map(|_| tables.control.intents.begin(&wish, at(0)))).await;
+        let intended = retrieval(&tables, "2026-01-01");
+        let outcomes =
+            join_all((0..8).map(|_| tables.control.intents.begin(&intended, at(0)))).await;
         let begun = outcomes
             .into_iter()
             .filter(|outcome| *outcome.as_ref().unwrap() == IntentOutcome::Begun)
@@ -51,15 +52,25 @@ async fn of_equal_intents_at_once_one_begins() {
 #[tokio::test]
 async fn an_intent_is_one_request_until_that_has_ended() {
     for tables in both().await {
-        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(0))
+                .await
+                .unwrap(),
             IntentOutcome::Sending,
             "{}",
             tables.name
         );
-        tables.control.intents.settle(&wish, &id).await.unwrap();
+        tables.control.intents.settle(&intended, &id).await.unwrap();
         let notified = Notified {
             id: id.clone(),
             link: tables.link.clone(),
@@ -71,7 +82,12 @@ async fn an_intent_is_one_request_until_that_has_ended() {
         };
         tables.control.requests.notified(&notified).await.unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(60)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(60))
+                .await
+                .unwrap(),
             IntentOutcome::InFlight(id.clone())
         );
 
@@ -82,39 +98,69 @@ async fn an_intent_is_one_request_until_that_has_ended() {
         tables
             .control
             .requests
-            .failed(&id, &wish, &failure, at(61))
+            .failed(&id, &intended, &failure, at(61))
             .await
             .unwrap();
 
         assert_eq!(
-            tables.control.intents.begin(&wish, at(62)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(62))
+                .await
+                .unwrap(),
             IntentOutcome::Begun
         );
     }
 }
 
 #[tokio::test]
-async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
+async fn an_unanswered_intent_is_unknown_until_it_expires() {
     for tables in both().await {
-        let wish = retrieval(&tables, "2026-01-01");
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        let intended = retrieval(&tables, "2026-01-01");
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
         let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables.control.intents.begin(&wish, at(2)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(2))
+                .await
+                .unwrap(),
             unknown,
             "{}",
             tables.name
         );
         assert_eq!(
-            tables.control.intents.begin(&wish, at(29)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(29))
+                .await
+                .unwrap(),
             unknown
         );
         assert_eq!(
-            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(30))
+                .await
+                .unwrap(),
             IntentOutcome::Begun
         );
         assert_eq!(
-            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(30))
+                .await
+                .unwrap(),
             IntentOutcome::Sending,
             "and that is a new one"
         );
@@ -124,18 +170,43 @@ async fn what_nobody_answered_is_unknown_until_its_time_is_over() {
 #[tokio::test]
 async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
     for tables in both().await {
-        let wish = retrieval(&tables, "2026-01-01");
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
-        tables.control.intents.withdraw(&wish, at(5)).await.unwrap();
+        let intended = retrieval(&tables, "2026-01-01");
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
+        tables
+            .control
+            .intents
+            .withdraw(&intended, at(5))
+            .await
+            .unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(0))
+                .await
+                .unwrap(),
             IntentOutcome::Sending,
             "{}",
             tables.name
         );
-        tables.control.intents.withdraw(&wish, at(0)).await.unwrap();
+        tables
+            .control
+            .intents
+            .withdraw(&intended, at(0))
+            .await
+            .unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(0))
+                .await
+                .unwrap(),
             IntentOutcome::Begun
         );
     }
@@ -144,8 +215,13 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
 #[tokio::test]
 async fn a_webhook_settles_the_one_intent_that_is_unknown() {
     for tables in both().await {
-        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
         tables
             .control
             .intents
@@ -158,7 +234,12 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
             .await
             .unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(0))
+                .await
+                .unwrap(),
             IntentOutcome::Sending,
             "not while it is sent"
         );
@@ -171,7 +252,12 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
             .unwrap();
 
         assert_eq!(
-            tables.control.intents.begin(&wish, at(6)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(6))
+                .await
+                .unwrap(),
             IntentOutcome::InFlight(id),
             "{}",
             tables.name
@@ -189,12 +275,12 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
 #[tokio::test]
 async fn of_two_unknown_intents_a_webhook_settles_none() {
     for tables in both().await {
-        let wishes = [
+        let retrievals = [
             retrieval(&tables, "2026-01-01"),
             retrieval(&tables, "2026-01-02"),
         ];
-        for wish in &wishes {
-            tables.control.intents.begin(wish, at(0)).await.unwrap();
+        for intended in &retrievals {
+            tables.control.intents.begin(intended, at(0)).await.unwrap();
         }
         let (listed, _) = tables
             .control
@@ -214,8 +300,8 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             )
             .await
             .unwrap();
-        for wish in &wishes {
-            let outcome = tables.control.intents.begin(wish, at(6)).await.unwrap();
+        for intended in &retrievals {
+            let outcome = tables.control.intents.begin(intended, at(6)).await.unwrap();
             assert!(
                 matches!(outcome, IntentOutcome::Unknown { .. }),
                 "{}: {outcome:?}",
@@ -228,16 +314,26 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
 #[tokio::test]
 async fn a_webhook_of_another_resource_settles_no_intent() {
     for tables in both().await {
-        let wish = retrieval(&tables, "2026-01-01");
+        let intended = retrieval(&tables, "2026-01-01");
         let invoices = Resource::by_name("invoices").unwrap();
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
         tables
             .control
             .intents
             .claim(&tables.link, invoices, &RequestId::random(), at(5))
             .await
             .unwrap();
-        let outcome = tables.control.intents.begin(&wish, at(6)).await.unwrap();
+        let outcome = tables
+            .control
+            .intents
+            .begin(&intended, at(6))
+            .await
+            .unwrap();
         assert!(
             matches!(outcome, IntentOutcome::Unknown { .. }),
             "{}: {outcome:?}",
@@ -247,10 +343,15 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
 }
 
 #[tokio::test]
-async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
+async fn a_claimed_intent_keeps_its_deadline_when_its_request_ends() {
     for tables in both().await {
-        let (wish, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables.control.intents.begin(&wish, at(0)).await.unwrap();
+        let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        tables
+            .control
+            .intents
+            .begin(&intended, at(0))
+            .await
+            .unwrap();
         tables
             .control
             .intents
@@ -264,24 +365,39 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
         tables
             .control
             .requests
-            .failed(&id, &wish, &failure, at(6))
+            .failed(&id, &intended, &failure, at(6))
             .await
             .unwrap();
 
         let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables.control.intents.begin(&wish, at(7)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(7))
+                .await
+                .unwrap(),
             unknown,
             "{}: a refresh?",
             tables.name
         );
         assert_eq!(
-            tables.control.intents.begin(&wish, at(30)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(30))
+                .await
+                .unwrap(),
             IntentOutcome::Begun
         );
-        tables.control.intents.settle(&wish, &id).await.unwrap();
+        tables.control.intents.settle(&intended, &id).await.unwrap();
         assert_eq!(
-            tables.control.intents.begin(&wish, at(31)).await.unwrap(),
+            tables
+                .control
+                .intents
+                .begin(&intended, at(31))
+                .await
+                .unwrap(),
             IntentOutcome::Begun,
             "no longer claimed"
         );
@@ -289,7 +405,7 @@ async fn what_a_webhook_claimed_keeps_its_time_when_it_has_ended() {
 }
 
 #[tokio::test]
-async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its_time() {
+async fn unconfirmed_intents_are_listed_until_settled_and_claimed_until_they_expire() {
     for tables in both().await {
         let account = AccountId::parse("1c83f1f5").unwrap();
         let old = Retrieval {
@@ -358,17 +474,22 @@ async fn what_is_unconfirmed_is_listed_until_it_is_settled_and_claimed_until_its
 }
 
 #[tokio::test]
-async fn unconfirmed_invoices_say_of_which_direction() {
+async fn unconfirmed_invoices_show_their_direction() {
     for tables in both().await {
         let invoices = Resource::by_name("invoices").unwrap();
         for direction in [Direction::Inflow, Direction::Outflow] {
-            let wish = Retrieval {
+            let intended = Retrieval {
                 resource: invoices,
                 direction: Some(direction),
                 ..retrieval(&tables, "2026-01-01")
             };
             assert_eq!(
-                tables.control.intents.begin(&wish, at(0)).await.unwrap(),
+                tables
+                    .control
+                    .intents
+                    .begin(&intended, at(0))
+                    .await
+                    .unwrap(),
                 IntentOutcome::Begun
             );
         }
@@ -409,7 +530,7 @@ async fn a_key_is_answered_once_and_belongs_to_one_request() {
         assert_eq!(
             begin("one", 5).await,
             KeyState::New,
-            "the first was broken off"
+            "the first was interrupted"
         );
         tables
             .control

@@ -42,7 +42,7 @@ async fn long(tables: &Tables) -> Quota {
 }
 
 #[tokio::test]
-async fn of_many_at_once_as_many_are_granted_as_there_are() {
+async fn concurrent_reservations_are_granted_up_to_the_limit() {
     for tables in both().await {
         let reservations = join_all((0..12).map(|_| reserve(&tables, now()))).await;
         let granted = reservations
@@ -55,7 +55,7 @@ async fn of_many_at_once_as_many_are_granted_as_there_are() {
 }
 
 #[tokio::test]
-async fn classes_months_and_links_are_counted_apart() {
+async fn classes_months_and_links_are_counted_separately() {
     let [one, other] = [both().await, both().await];
     for (tables, other) in one.into_iter().zip(other) {
         for _ in 0..3 {
@@ -82,7 +82,7 @@ async fn classes_months_and_links_are_counted_apart() {
 }
 
 #[tokio::test]
-async fn what_is_given_back_may_be_used_again_and_never_more() {
+async fn released_reservations_may_be_used_again_and_no_more() {
     for tables in both().await {
         let give_back = async || {
             tables
@@ -102,7 +102,7 @@ async fn what_is_given_back_may_be_used_again_and_never_more() {
 }
 
 #[tokio::test]
-async fn belvos_word_counts_whatever_was_counted_here() {
+async fn belvos_refusal_overrides_our_count() {
     for tables in both().await {
         reserve(&tables, now()).await;
         tables
@@ -122,7 +122,7 @@ async fn belvos_word_counts_whatever_was_counted_here() {
 }
 
 #[tokio::test]
-async fn a_limit_of_none_lets_none_through() {
+async fn a_limit_of_zero_grants_nothing() {
     for tables in both().await {
         let outcome = tables
             .control

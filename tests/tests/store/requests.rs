@@ -219,7 +219,7 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
 }
 
 #[tokio::test]
-async fn a_failure_may_be_the_first_that_is_known_of_a_request() {
+async fn a_failure_may_be_the_first_fact_known_of_a_request() {
     for tables in both().await {
         let id = RequestId::random();
         let failure = Failure {

@@ -1,4 +1,4 @@
-//! A DynamoDB that leaves some of a batch undone, as it does under throttling.
+//! A DynamoDB that leaves items of a batch unprocessed, as it does when throttling.
 
 use std::sync::{
     Arc,
@@ -14,14 +14,14 @@ use shared::{
 use tests::Stack;
 use tokio::net::TcpListener;
 
-/// Leaves all but the first entry of so many further batches undone.
+/// Leaves all but the first item of this many further batches unprocessed.
 struct Throttle {
     dynamodb: String,
     http: reqwest::Client,
     batches: AtomicU32,
 }
 
-/// A table behind a throttle for so many batches.
+/// A table behind a proxy that throttles this many batches.
 async fn throttled(batches: u32) -> Rows {
     let stack = Stack::of_this_run();
     let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
@@ -120,7 +120,7 @@ fn link() -> LinkId {
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_read() {
+async fn unprocessed_items_of_a_batch_are_retried_until_all_are_written_and_read() {
     let (rows, link) = (throttled(5).await, link());
     rows.put(&link, changes(), &seen()).await.unwrap();
     assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
@@ -136,7 +136,7 @@ async fn what_is_left_of_a_batch_is_sent_again_until_all_of_it_is_written_and_re
 }
 
 #[tokio::test]
-async fn a_batch_that_is_never_done_is_an_error_and_not_a_loss() {
+async fn a_batch_that_never_completes_is_an_error_and_not_a_loss() {
     let rows = throttled(u32::MAX).await;
     let outcome = rows.put(&link(), changes(), &seen()).await;
     assert!(

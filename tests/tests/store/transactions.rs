@@ -124,7 +124,7 @@ async fn a_row_comes_back_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn the_fingerprints_of_a_window_are_those_of_its_rows() {
+async fn the_digests_of_a_window_are_those_of_its_rows() {
     for tables in both().await {
         let rows: Vec<_> = (1..=28)
             .map(|day| row(day, &format!("2026-02-{day:02}"), "1.5"))
@@ -169,7 +169,7 @@ async fn a_rewritten_row_is_one_row_even_under_another_date() {
 }
 
 #[tokio::test]
-async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_again() {
+async fn each_replaced_version_of_a_row_is_kept_once() {
     for tables in both().await {
         let version = |amount: &str| parse(&row(1, "2026-01-01", amount));
         put(&tables, &[row(1, "2026-01-01", "1")]).await;
@@ -215,17 +215,17 @@ async fn a_replaced_row_is_kept_as_it_was_once_however_often_it_is_replaced_agai
 }
 
 #[tokio::test]
-async fn a_buried_row_is_not_listed_but_remembered() {
+async fn a_tombstoned_row_is_not_listed_but_remembered() {
     for tables in both().await {
         put(
             &tables,
             &[row(1, "2026-01-01", "1"), row(2, "2026-01-01", "1")],
         )
         .await;
-        let buried = parse(&row(1, "2026-01-01", "1")).id().clone();
+        let tombstoned = parse(&row(1, "2026-01-01", "1")).id().clone();
         let never_stored = parse(&row(9, "2026-01-01", "1")).id().clone();
 
-        let ids = [buried.clone(), never_stored.clone()];
+        let ids = [tombstoned.clone(), never_stored.clone()];
         tables
             .rows
             .tombstone(&tables.link, &ids, &seen("2026-03-02T00:00:00Z"))
@@ -239,10 +239,17 @@ async fn a_buried_row_is_not_listed_but_remembered() {
                 .rows
                 .known(&tables.link, Days::ALL, None)
                 .await
-                .unwrap()[&buried]
+                .unwrap()[&tombstoned]
                 .deleted
         );
-        assert!(tables.rows.history(&tables.link, &buried).await.unwrap()[0].deleted);
+        assert!(
+            tables
+                .rows
+                .history(&tables.link, &tombstoned)
+                .await
+                .unwrap()[0]
+                .deleted
+        );
         assert!(
             tables
                 .rows
@@ -349,7 +356,7 @@ async fn the_median_transaction_costs_one_write_unit() {
     }
 }
 
-/// What it costs to write a stored item once more, without the indexes.
+/// The write units of rewriting a stored item, without the indexes.
 async fn table_write_units(tables: &Tables, id: &str) -> f64 {
     let key = |sort: &str| {
         std::collections::HashMap::from([
@@ -388,7 +395,7 @@ async fn table_write_units(tables: &Tables, id: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn rows_of_each_resource_stand_apart_and_are_erased_together() {
+async fn rows_of_each_resource_are_separate_and_are_erased_together() {
     for tables in both().await {
         // One id and one link, and every date field there is.
         let row = |resource: &Resource| {
