@@ -1,4 +1,4 @@
-//! The generated data: the same from the same seed, exact, varied, and of nobody.
+//! The generated data: reproducible from its seed, exact, varied, and invented.
 
 use std::collections::BTreeMap;
 
@@ -8,27 +8,24 @@ use serde_json::{Value, json};
 
 use crate::harness::Harness;
 
+/// All data of two links, as text.
 async fn everything(seed: u64) -> String {
-    let harness = Harness::start_with(Config {
+    let config = Config {
         seed,
         ..Config::default()
-    })
-    .await;
+    };
+    let harness = Harness::start_with(config).await;
     let mut text = String::new();
     for _ in 0..2 {
         let link = harness.link(300).await;
-        harness
-            .control(
-                Method::POST,
-                &format!("/links/{link}/transactions"),
-                json!({ "count": 20 }),
-            )
-            .await;
+        let path = format!("/links/{link}/transactions");
+        let more = json!({ "count": 20 });
+        harness.control(Method::POST, &path, more).await;
+
         for part in ["accounts", "transactions"] {
-            text += &harness
-                .control(Method::GET, &format!("/links/{link}/{part}"), Value::Null)
-                .await
-                .text;
+            let path = format!("/links/{link}/{part}");
+            let shown = harness.control(Method::GET, &path, Value::Null).await;
+            text += &shown.text;
         }
         text += &harness.get(&format!("/api/links/{link}/")).await.text;
     }
@@ -45,10 +42,9 @@ async fn the_same_seed_gives_the_same_bytes_and_another_seed_gives_others() {
 async fn an_account_is_the_same_object_in_each_of_its_rows() {
     let harness = Harness::start().await;
     let link = harness.link(600).await;
-    let accounts = harness
-        .control(Method::GET, &format!("/links/{link}/accounts"), Value::Null)
-        .await
-        .json();
+
+    let accounts = harness.look(&format!("/links/{link}/accounts")).await;
+
     let accounts = accounts.as_array().unwrap();
     assert_eq!(accounts.len(), 3);
     for row in harness.truth(&link).await {
@@ -60,47 +56,68 @@ async fn an_account_is_the_same_object_in_each_of_its_rows() {
 async fn amounts_are_decimals_with_two_to_four_places_and_some_no_float_can_hold() {
     let harness = Harness::start().await;
     let link = harness.link(2_500).await;
+
     let mut beyond_floats = 0;
     for row in harness.truth(&link).await {
         let text = row["amount"].to_string();
         let (whole, decimals) = text.split_once('.').unwrap();
-        assert!(
-            (1..=15).contains(&whole.len()) && (2..=4).contains(&decimals.len()),
-            "{text}"
-        );
-        beyond_floats +=
-            usize::from(format!("{:.*}", decimals.len(), text.parse::<f64>().unwrap()) != text);
+        assert!((1..=15).contains(&whole.len()), "{text}");
+        assert!((2..=4).contains(&decimals.len()), "{text}");
+
+        let float: f64 = text.parse().unwrap();
+        let as_float = format!("{float:.*}", decimals.len());
+        beyond_floats += usize::from(as_float != text);
     }
     assert!(beyond_floats > 0);
 }
 
-#[tokio::test]
-async fn everything_the_specification_allows_occurs_somewhere() {
+/// Many rows, for claims that something occurs at all.
+async fn many_rows() -> Vec<Value> {
     let harness = Harness::start().await;
     let link = harness.link(5_000).await;
-    let rows = harness.truth(&link).await;
-    let some = |what: &str, is: &dyn Fn(&Value) -> bool| {
-        assert!(rows.iter().any(is), "no row with {what}");
-    };
+    harness.truth(&link).await
+}
+
+fn assert_some(rows: &[Value], what: &str, matches: impl Fn(&Value) -> bool) {
+    assert!(rows.iter().any(matches), "no row with {what}");
+}
+
+#[tokio::test]
+async fn every_status_and_type_occurs() {
+    let rows = many_rows().await;
+
     for status in ["PENDING", "PROCESSED", "UNCATEGORIZED"] {
-        some(status, &|row| row["status"] == status);
+        assert_some(&rows, status, |row| row["status"] == status);
     }
     for flow in ["INFLOW", "OUTFLOW"] {
-        some(flow, &|row| row["type"] == flow);
+        assert_some(&rows, flow, |row| row["type"] == flow);
     }
-    for pointer in [
-        "/account",
-        "/type",
-        "/status",
-        "/description",
-        "/currency",
-        "/local_currency_amount",
-        "/payment_type",
+}
+
+#[tokio::test]
+async fn every_field_that_may_be_null_or_absent_is_so_somewhere() {
+    let rows = many_rows().await;
+
+    for field in [
+        "account",
+        "type",
+        "status",
+        "description",
+        "currency",
+        "local_currency_amount",
+        "payment_type",
     ] {
-        some(&format!("null in {pointer}"), &|row| {
-            row.pointer(pointer) == Some(&Value::Null)
-        });
+        let is_null = |row: &Value| row.get(field) == Some(&Value::Null);
+        assert_some(&rows, &format!("null in {field}"), is_null);
     }
+    let is_absent = |row: &Value| row.get("transacted_at").is_none();
+    assert_some(&rows, "an absent field", is_absent);
+}
+
+#[tokio::test]
+async fn every_optional_part_of_a_row_is_present_somewhere() {
+    let rows = many_rows().await;
+
     for pointer in [
         "/merchant/logo",
         "/credit_card_data/credit_card_bill/id",
@@ -110,29 +127,31 @@ async fn everything_the_specification_allows_occurs_somewhere() {
         "/subcategory",
         "/mcc",
     ] {
-        some(pointer, &|row| {
-            row.pointer(pointer).is_some_and(|value| !value.is_null())
-        });
+        let is_present = |row: &Value| row.pointer(pointer).is_some_and(|part| !part.is_null());
+        assert_some(&rows, pointer, is_present);
     }
-    some("an absent field", &|row| row.get("transacted_at").is_none());
-    some("an empty string", &|row| row["description"] == "");
-    some("non-ASCII text", &|row| {
-        row["description"]
-            .as_str()
-            .is_some_and(|text| !text.is_ascii())
+}
+
+#[tokio::test]
+async fn texts_and_timestamps_occur_in_every_form() {
+    let rows = many_rows().await;
+    let collected_at = |row: &Value| row["collected_at"].as_str().unwrap().to_owned();
+
+    assert_some(&rows, "an empty string", |row| row["description"] == "");
+    assert_some(&rows, "non-ASCII text", |row| {
+        let description = row["description"].as_str();
+        description.is_some_and(|text| !text.is_ascii())
     });
-    some("an offset", &|row| {
-        row["collected_at"]
-            .as_str()
-            .is_some_and(|text| text.ends_with("+00:00"))
+    assert_some(&rows, "an offset", |row| {
+        collected_at(row).ends_with("+00:00")
     });
     for places in 3..=6 {
-        let is = |row: &Value| {
-            row["collected_at"].as_str().is_some_and(|text| {
-                text.trim_end_matches("+00:00").trim_end_matches('Z').len() == 20 + places
-            })
-        };
-        some("so many fraction digits", &is);
+        let what = format!("{places} fraction digits");
+        assert_some(&rows, &what, |row| {
+            let timestamp = collected_at(row);
+            let digits = timestamp.trim_end_matches("+00:00").trim_end_matches('Z');
+            digits.len() == "2026-06-30T00:00:00.".len() + places
+        });
     }
 }
 
@@ -140,44 +159,42 @@ async fn everything_the_specification_allows_occurs_somewhere() {
 async fn pending_rows_are_recent_and_not_booked() {
     let harness = Harness::start().await;
     let link = harness.link(2_000).await;
-    for row in harness
-        .truth(&link)
-        .await
-        .iter()
-        .filter(|row| row["status"] == "PENDING")
-    {
-        assert!(
-            row["value_date"].as_str() > Some("2026-06-25") && row["accounting_date"].is_null(),
-            "{row}"
-        );
+
+    let rows = harness.truth(&link).await;
+
+    for row in rows.iter().filter(|row| row["status"] == "PENDING") {
+        assert!(row["value_date"].as_str() > Some("2026-06-25"), "{row}");
+        assert!(row["accounting_date"].is_null(), "{row}");
     }
 }
 
 #[tokio::test]
-async fn the_median_row_is_a_plain_movement_of_the_checking_account() {
+async fn the_median_row_is_a_plain_one_of_the_checking_account() {
     let harness = Harness::start().await;
     let link = harness.link(2_000).await;
+
     let rows = harness.truth(&link).await;
-    let plain = |row: &&Value| {
+
+    let is_plain = |row: &&Value| {
         row["account"]["category"] == "CHECKING_ACCOUNT"
             && row["credit_card_data"].is_null()
             && row["loan_data"].is_null()
     };
+    assert!(rows.iter().filter(is_plain).count() > 1_300);
+
     let mut sizes: Vec<usize> = rows.iter().map(|row| row.to_string().len()).collect();
     sizes.sort_unstable();
-    assert!(rows.iter().filter(plain).count() > 1_300);
-    assert!(
-        (1_500..2_100).contains(&sizes[1_000]),
-        "median {} bytes",
-        sizes[1_000]
-    );
+    let median = sizes[1_000];
+    assert!((1_500..2_100).contains(&median), "median {median} bytes");
 }
 
 #[tokio::test]
 async fn no_document_number_is_a_cpf_that_could_exist() {
     let harness = Harness::start().await;
     let link = harness.link(2_000).await;
+
     let rows = harness.truth(&link).await;
+
     let numbers: Vec<&str> = rows
         .iter()
         .filter_map(|row| row["counterparty"]["document_number"].as_str())
@@ -188,16 +205,16 @@ async fn no_document_number_is_a_cpf_that_could_exist() {
             .chars()
             .map(|digit| digit.to_digit(10).unwrap())
             .collect();
-        let sum: u32 = (0..10)
-            .map(|at| digits[at] * (11 - u32::try_from(at).unwrap()))
-            .sum();
+        let weighted = digits[..10].iter().zip((2..=11).rev());
+        let sum: u32 = weighted.map(|(digit, weight)| digit * weight).sum();
         assert_ne!(sum * 10 % 11 % 10, digits[10], "{number}");
     }
 }
 
 #[tokio::test]
-async fn ids_are_unique_over_links() {
+async fn ids_are_unique_across_links() {
     let harness = Harness::start().await;
+
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..3 {
         let link = harness.link(400).await;
@@ -205,5 +222,7 @@ async fn ids_are_unique_over_links() {
             *seen.entry(row["id"].to_string()).or_default() += 1;
         }
     }
-    assert_eq!((seen.len(), seen.values().max()), (1_200, Some(&1)));
+
+    assert_eq!(seen.len(), 1_200);
+    assert_eq!(seen.values().max(), Some(&1));
 }

@@ -8,7 +8,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use belvo_sandbox::{Config, Sandbox, Webhook, start};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, header::HeaderMap, redirect::Policy};
 use serde_json::{Value, json};
 
 use crate::receiver::{AUTHORIZATION, Receiver};
@@ -24,7 +24,7 @@ pub(crate) struct Harness {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) text: String,
-    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Answer {
@@ -36,6 +36,16 @@ impl Answer {
     pub(crate) fn code(&self) -> String {
         self.json()[0]["code"].as_str().unwrap().to_owned()
     }
+
+    /// The request id of a 202.
+    pub(crate) fn request_id(&self) -> String {
+        self.json()["request_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The id of an object.
+    pub(crate) fn id(&self) -> String {
+        id(&self.json()).to_owned()
+    }
 }
 
 impl Harness {
@@ -44,32 +54,20 @@ impl Harness {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(DEADLINE)
-            .build()
-            .unwrap();
         Self {
             sandbox: start(config).await.unwrap(),
-            http,
+            http: client(),
         }
     }
 
     /// A sandbox that delivers to `receiver` and retries at once.
     pub(crate) async fn delivering_to(receiver: &Receiver) -> Self {
+        let webhook = Webhook {
+            url: receiver.url(),
+            authorization: Some(AUTHORIZATION.to_owned()),
+        };
         Self::start_with(Config {
-            webhook: Some(Webhook {
-                url: receiver.url(),
-                authorization: Some(AUTHORIZATION.to_owned()),
-            }),
+            webhook: Some(webhook),
             webhook_delay_ms: 1,
             webhook_retry_ms: 1,
             ..Config::default()
@@ -85,7 +83,7 @@ impl Harness {
         self.sandbox.stop().await.unwrap();
     }
 
-    /// A request without credentials; `target` is a path or a whole address.
+    /// A request without keys; `target` is a path or a whole address.
     pub(crate) fn request(&self, method: Method, target: &str) -> RequestBuilder {
         let address = if target.starts_with('/') {
             format!("{}{target}", self.url())
@@ -95,23 +93,29 @@ impl Harness {
         self.http.request(method, address)
     }
 
+    /// A request with the right keys.
+    pub(crate) fn authorized(&self, method: Method, target: &str) -> RequestBuilder {
+        let request = self.request(method, target);
+        request.basic_auth("sandbox-id", Some("sandbox-password"))
+    }
+
     pub(crate) async fn get(&self, target: &str) -> Answer {
         self.try_get(target).await.unwrap()
     }
 
     pub(crate) async fn try_get(&self, target: &str) -> reqwest::Result<Answer> {
-        answer(
-            self.request(Method::GET, target)
-                .basic_auth("sandbox-id", Some("sandbox-password")),
-        )
-        .await
+        answer(self.authorized(Method::GET, target)).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        let request = self
-            .request(Method::POST, path)
-            .basic_auth("sandbox-id", Some("sandbox-password"));
+        let request = self.authorized(Method::POST, path);
         answer(request.body(body.to_string())).await.unwrap()
+    }
+
+    pub(crate) async fn post_async(&self, path: &str, body: &Value) -> reqwest::Result<Answer> {
+        let request = self.authorized(Method::POST, path);
+        let request = request.header("x-belvo-request-mode", "async");
+        answer(request.body(body.to_string())).await
     }
 
     /// An asynchronous retrieval of June 2026.
@@ -121,31 +125,43 @@ impl Harness {
 
     pub(crate) async fn try_retrieve(&self, link: &str) -> reqwest::Result<Answer> {
         let body = json!({ "link": link, "date_from": "2026-06-01", "date_to": "2026-06-30" });
-        let request = self.request(Method::POST, "/api/transactions/");
-        let request = request.basic_auth("sandbox-id", Some("sandbox-password"));
-        answer(
-            request
-                .header("x-belvo-request-mode", "async")
-                .body(body.to_string()),
-        )
-        .await
+        self.post_async("/api/transactions/", &body).await
+    }
+
+    /// A link as the API shows it.
+    pub(crate) async fn shown(&self, link: &str) -> Value {
+        self.get(&format!("/api/links/{link}/")).await.json()
     }
 
     pub(crate) async fn control(&self, method: Method, path: &str, body: Value) -> Answer {
-        answer(
-            self.request(method, &format!("/_control{path}"))
-                .body(body.to_string()),
-        )
-        .await
-        .unwrap()
+        let request = self.request(method, &format!("/_control{path}"));
+        answer(request.body(body.to_string())).await.unwrap()
     }
 
-    /// A link with so many rows up to the end of June 2026.
+    /// Creates a link with these settings.
+    pub(crate) async fn create(&self, settings: Value) -> Answer {
+        self.control(Method::POST, "/links", settings).await
+    }
+
+    /// Creates a link with rows up to the end of June 2026.
     pub(crate) async fn link(&self, transactions: usize) -> String {
-        let body =
-            json!({ "transactions": transactions, "today": "2026-06-30", "external_id": "user-1" });
-        let link = self.control(Method::POST, "/links", body).await.json();
-        link["id"].as_str().unwrap().to_owned()
+        let today = "2026-06-30";
+        let settings =
+            json!({ "transactions": transactions, "today": today, "external_id": "user-1" });
+        self.create(settings).await.id()
+    }
+
+    pub(crate) async fn patch(&self, path: &str, changes: Value) -> Answer {
+        self.control(Method::PATCH, path, changes).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.control(Method::DELETE, path, Value::Null).await
+    }
+
+    pub(crate) async fn notify(&self, link: &str, fields: Value) -> Answer {
+        let path = format!("/links/{link}/notify");
+        self.control(Method::POST, &path, fields).await
     }
 
     pub(crate) async fn rule(&self, rule: Value) {
@@ -153,20 +169,30 @@ impl Harness {
         assert_eq!(answer.status, 201, "{}", answer.text);
     }
 
+    /// A rule that takes effect once.
+    pub(crate) async fn once(&self, on: &str, action: Value) {
+        let rule = json!({ "on": on, "times": 1, "action": action });
+        self.rule(rule).await;
+    }
+
+    /// A rule that takes effect every time.
+    pub(crate) async fn always(&self, on: &str, action: Value) {
+        self.rule(json!({ "on": on, "action": action })).await;
+    }
+
+    /// What the control API shows at this path.
+    pub(crate) async fn look(&self, path: &str) -> Value {
+        self.control(Method::GET, path, Value::Null).await.json()
+    }
+
     /// All rows of a link as the bank has them.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
-        let answer = self
-            .control(
-                Method::GET,
-                &format!("/links/{link}/transactions"),
-                Value::Null,
-            )
-            .await;
-        answer.json().as_array().unwrap().clone()
+        let rows = self.look(&format!("/links/{link}/transactions")).await;
+        rows.as_array().unwrap().clone()
     }
 
     pub(crate) async fn journal(&self) -> Value {
-        self.control(Method::GET, "/log", Value::Null).await.json()
+        self.look("/log").await
     }
 
     /// The rows of every page from `target` on.
@@ -182,6 +208,23 @@ impl Harness {
     }
 }
 
+/// A client that follows no redirects and gives up after the deadline.
+fn client() -> Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(DEADLINE)
+        .build()
+        .unwrap()
+}
+
 /// Sends a request as it is.
 pub(crate) async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     let response = request.send().await?;
@@ -193,7 +236,7 @@ pub(crate) async fn answer(request: RequestBuilder) -> reqwest::Result<Answer> {
     })
 }
 
-/// Asks until the answer is there.
+/// Asks again and again until there is an answer.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> T {
     let asking = async {
         loop {
@@ -206,7 +249,12 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() 
     tokio::time::timeout(DEADLINE, asking).await.unwrap()
 }
 
+/// The id of a row, an account or a link.
+pub(crate) fn id(object: &Value) -> &str {
+    object["id"].as_str().unwrap()
+}
+
 /// The ids of rows, in their order.
 pub(crate) fn ids(rows: &[Value]) -> Vec<&str> {
-    rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
+    rows.iter().map(id).collect()
 }

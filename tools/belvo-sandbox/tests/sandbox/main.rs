@@ -1,9 +1,10 @@
-//! The sandbox from outside, over HTTP: its answers against Belvo's specification, its data, its
-//! misbehaviour.
+//! The sandbox from the outside, over HTTP: its answers compared with Belvo's specification, its
+//! data, its misbehaviour.
 
 mod contract;
 mod control;
 mod data;
+mod errors;
 mod events;
 mod harness;
 mod pages;

@@ -1,24 +1,23 @@
-//! The resources beside transactions whose POST takes the asynchronous header.
+//! The resources other than transactions that can be retrieved asynchronously.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Answer, Harness, answer, ids},
+    harness::{Harness, id},
     receiver::Receiver,
     specification::{Specification, assert_valid},
 };
 
-/// What the specification says of one.
+/// What the specification says about one resource.
 struct Resource {
     path: &'static str,
-    /// What the control API calls it.
+    /// The name in the control API.
     name: &'static str,
     schema: &'static str,
     webhook_type: &'static str,
-    /// What its POST needs besides the link.
+    /// What a POST needs in addition to the link.
     fields: &'static [(&'static str, &'static str)],
 }
 
@@ -57,48 +56,30 @@ const RESOURCES: [Resource; 4] = [
     },
 ];
 
-/// A link with 1,200 invoices and 40 of each of the others.
+/// A link with 1,200 invoices and 40 rows of each of the others.
 async fn link(harness: &Harness) -> String {
-    let mut counts =
-        json!({ "employments": 40, "employment-records": 40, "financial-statements": 40 });
-    counts["invoices"] = json!(1_200);
-    let body = json!({ "transactions": 30, "today": "2026-06-30", "resources": counts });
-    let link = harness.control(Method::POST, "/links", body).await.json();
-    link["id"].as_str().unwrap().to_owned()
+    let counts = json!({
+        "invoices": 1_200,
+        "employments": 40,
+        "employment-records": 40,
+        "financial-statements": 40,
+    });
+    let settings = json!({ "transactions": 30, "today": "2026-06-30", "resources": counts });
+    harness.create(settings).await.id()
 }
 
 async fn truth(harness: &Harness, link: &str, name: &str) -> Vec<Value> {
-    let answer = harness
-        .control(
-            Method::GET,
-            &format!("/links/{link}/resources/{name}"),
-            Value::Null,
-        )
-        .await;
-    answer.json().as_array().unwrap().clone()
-}
-
-async fn retrieve(harness: &Harness, path: &str, body: &Value) -> Answer {
-    let request = harness
-        .request(Method::POST, path)
-        .basic_auth("sandbox-id", Some("sandbox-password"));
-    answer(
-        request
-            .header("x-belvo-request-mode", "async")
-            .body(body.to_string()),
-    )
-    .await
-    .unwrap()
+    let path = format!("/links/{link}/resources/{name}");
+    let rows = harness.look(&path).await;
+    rows.as_array().unwrap().clone()
 }
 
 fn body(link: &str, fields: &[(&str, &str)]) -> Value {
-    let fields = fields
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(value)));
-    fields
-        .chain([("link".to_owned(), json!(link))])
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    let mut body = json!({ "link": link });
+    for (name, value) in fields {
+        body[name] = json!(value);
+    }
+    body
 }
 
 #[tokio::test]
@@ -106,27 +87,25 @@ async fn every_row_is_valid_in_a_page_and_alone_and_pages_hold_the_truth() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
     let specification = Specification::read();
-    for Resource {
-        path, name, schema, ..
-    } in RESOURCES
-    {
-        let page = harness
-            .get(&format!("{path}?link={link}&page_size=1000"))
-            .await;
-        assert_valid(&specification.page_of(schema), &page.json());
-        let rows = harness
-            .walk(&format!("{path}?link={link}&page_size=25"))
-            .await;
-        assert_eq!(rows, truth(&harness, &link, name).await);
-        let one = harness.get(&format!("{path}{}/", ids(&rows)[0])).await;
-        assert_eq!((one.status, one.json()), (200, rows[0].clone()));
-        let elsewhere = harness
-            .get(&format!("/api/transactions/{}/", ids(&rows)[0]))
-            .await;
-        assert_eq!(
-            elsewhere.status, 404,
-            "a row of one resource is none of another"
-        );
+
+    for resource in RESOURCES {
+        let path = resource.path;
+        let list = format!("{path}?link={link}");
+        let page = harness.get(&format!("{list}&page_size=1000")).await;
+        let valid_page = specification.page_of(resource.schema);
+        assert_valid(&valid_page, &page.json());
+
+        let rows = harness.walk(&format!("{list}&page_size=25")).await;
+        assert_eq!(rows, truth(&harness, &link, resource.name).await);
+
+        let row = id(&rows[0]);
+        let alone = harness.get(&format!("{path}{row}/")).await;
+        assert_eq!(alone.status, 200);
+        assert_eq!(alone.json(), rows[0]);
+
+        let elsewhere = harness.get(&format!("/api/transactions/{row}/")).await;
+        let claim = "a row is found only under its own resource";
+        assert_eq!(elsewhere.status, 404, "{claim}");
     }
 }
 
@@ -135,52 +114,36 @@ async fn an_asynchronous_post_ends_in_a_webhook_of_its_type() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = link(&harness).await;
-    for (
-        number,
-        Resource {
-            path,
-            webhook_type,
-            fields,
-            ..
-        },
-    ) in RESOURCES.into_iter().enumerate()
-    {
-        let accepted = retrieve(&harness, path, &body(&link, fields)).await;
-        assert_eq!(accepted.status, 202, "{path}: {}", accepted.text);
-        let webhook = receiver.wait_for(number + 1).await[number].json();
-        let request = webhook["request_id"].as_str().unwrap().replace('-', "");
-        assert_eq!(
-            (&webhook["webhook_type"], json!(request)),
-            (&json!(webhook_type), accepted.json()["request_id"].clone())
-        );
+
+    for (number, resource) in RESOURCES.into_iter().enumerate() {
+        let body = body(&link, resource.fields);
+        let accepted = harness.post_async(resource.path, &body).await.unwrap();
+        assert_eq!(accepted.status, 202, "{}", accepted.text);
+
+        let webhook = receiver.wait_for(number + 1).await.remove(number);
+        assert_eq!(webhook.json()["webhook_type"], resource.webhook_type);
+        assert_eq!(webhook.request_id(), accepted.request_id());
     }
     let journal = harness.journal().await;
-    assert_eq!(
-        (
-            journal["posts"].as_array().unwrap().len(),
-            &journal["retrievals"][&link]
-        ),
-        (4, &json!(4))
-    );
+    assert_eq!(journal["posts"].as_array().unwrap().len(), 4);
+    assert_eq!(journal["retrievals"][&link], 4);
 }
 
 #[tokio::test]
-async fn a_synchronous_post_answers_with_the_rows_that_were_asked_for() {
+async fn a_synchronous_post_is_answered_with_the_requested_rows() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
-    for Resource {
-        path, name, fields, ..
-    } in RESOURCES
-    {
-        let answer = harness.post(path, &body(&link, fields)).await;
+
+    for resource in RESOURCES {
+        let body = body(&link, resource.fields);
+        let answer = harness.post(resource.path, &body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        let mut expected = truth(&harness, &link, name).await;
-        if name == "invoices" {
+
+        let mut expected = truth(&harness, &link, resource.name).await;
+        if resource.name == "invoices" {
             expected.retain(|row| {
-                row["type"] == "INFLOW"
-                    && row["invoice_date"]
-                        .as_str()
-                        .is_some_and(|day| day >= "2026-01-01")
+                let day = row["invoice_date"].as_str();
+                row["type"] == "INFLOW" && day.is_some_and(|day| day >= "2026-01-01")
             });
         }
         assert_eq!(answer.json(), json!(expected));
@@ -188,64 +151,61 @@ async fn a_synchronous_post_answers_with_the_rows_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn what_a_resource_needs_is_asked_for_and_what_its_listing_lacks_is_refused() {
+async fn a_post_without_a_required_field_is_refused() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
-    let without_type = body(
-        &link,
-        &[("date_from", "2026-01-01"), ("date_to", "2026-06-30")],
-    );
+
+    let dates = [("date_from", "2026-01-01"), ("date_to", "2026-06-30")];
+    let without_type = body(&link, &dates);
     let refused = harness.post("/api/invoices/", &without_type).await;
-    assert_eq!(
-        (refused.status, refused.code(), &refused.json()[0]["field"]),
-        (400, "required".to_owned(), &json!("type"))
-    );
-    let undated = harness
-        .get(&format!(
-            "/api/financial-statements/?link={link}&created_at__gte=2026-01-01"
-        ))
-        .await;
-    assert_eq!(undated.status, 400, "{}", undated.text);
+
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.code(), "required");
+    assert_eq!(refused.json()[0]["field"], "type");
 }
 
 #[tokio::test]
-async fn invoices_are_filtered_by_their_own_date_and_rows_change_as_transactions_do() {
+async fn a_filter_that_a_listing_does_not_have_is_refused() {
     let harness = Harness::start().await;
     let link = link(&harness).await;
-    let june = harness
-        .walk(&format!(
-            "/api/invoices/?link={link}&invoice_date__range=2026-06-01,2026-06-30"
-        ))
-        .await;
-    assert!(!june.is_empty());
-    assert!(
-        june.iter()
-            .all(|row| row["invoice_date"].as_str().unwrap().starts_with("2026-06"))
-    );
 
-    let row = format!(
-        "/links/{link}/resources/invoices/{}",
-        june[0]["id"].as_str().unwrap()
-    );
-    let changed = harness
-        .control(Method::PATCH, &row, json!({ "status": "Cancelado" }))
-        .await;
-    assert_eq!(
-        (changed.status, &changed.json()["status"]),
-        (200, &json!("Cancelado"))
-    );
-    assert_ne!(changed.json()["collected_at"], june[0]["collected_at"]);
-    assert_eq!(
-        harness
-            .control(Method::DELETE, &row, Value::Null)
-            .await
-            .status,
-        204
-    );
+    let list = format!("/api/financial-statements/?link={link}");
+    let filtered = format!("{list}&created_at__gte=2026-01-01");
+    let refused = harness.get(&filtered).await;
+
+    assert_eq!(refused.status, 400, "{}", refused.text);
+}
+
+#[tokio::test]
+async fn invoices_are_filtered_by_their_own_date() {
+    let harness = Harness::start().await;
+    let link = link(&harness).await;
+
+    let list = format!("/api/invoices/?link={link}");
+    let june = format!("{list}&invoice_date__range=2026-06-01,2026-06-30");
+    let rows = harness.walk(&june).await;
+
+    assert!(!rows.is_empty());
+    for row in rows {
+        let day = row["invoice_date"].as_str().unwrap();
+        assert!(day.starts_with("2026-06"), "{day}");
+    }
+}
+
+#[tokio::test]
+async fn rows_of_other_resources_are_changed_and_deleted_as_transactions_are() {
+    let harness = Harness::start().await;
+    let link = link(&harness).await;
+    let row = truth(&harness, &link, "invoices").await.remove(0);
+    let path = format!("/links/{link}/resources/invoices/{}", id(&row));
+
+    let changed = harness.patch(&path, json!({ "status": "Cancelado" })).await;
+    assert_eq!(changed.status, 200);
+    assert_eq!(changed.json()["status"], "Cancelado");
+    assert_ne!(changed.json()["collected_at"], row["collected_at"]);
+
+    assert_eq!(harness.delete(&path).await.status, 204);
     assert_eq!(truth(&harness, &link, "invoices").await.len(), 1_199);
-    assert_eq!(
-        harness.truth(&link).await.len(),
-        30,
-        "transactions stand apart"
-    );
+    let transactions = harness.truth(&link).await.len();
+    assert_eq!(transactions, 30, "transactions are not touched");
 }

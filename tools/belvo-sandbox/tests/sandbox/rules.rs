@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
     harness::{Harness, ids},
@@ -18,33 +19,27 @@ fn page(link: &str, number: usize) -> String {
 async fn answers_are_replaced_as_often_as_the_rule_says_in_the_order_of_the_rules() {
     let harness = Harness::start().await;
     let link = harness.link(5).await;
-    let error =
-        json!({ "error": { "status": 502, "code": "unexpected_error", "message": "other words" } });
+    let error = json!({ "code": "unexpected_error", "status": 502, "message": "other words" });
     for (times, action) in [
-        (2, error),
+        (2, json!({ "error": error })),
         (1, json!({ "html_403": true })),
         (1, json!({ "status": 429, "retry_after": 7 })),
+        (1, json!({ "redirect": "http://other.example/" })),
     ] {
-        harness
-            .rule(json!({ "on": "get", "link": link, "times": times, "action": action }))
-            .await;
+        let rule = json!({ "on": "get", "link": link, "times": times, "action": action });
+        harness.rule(rule).await;
     }
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "redirect": "http://other.example/" } }))
-        .await;
+
     let mut answers = Vec::new();
     for _ in 0..6 {
         answers.push(harness.get(&page(&link, 1)).await);
     }
+
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [502, 502, 403, 429, 302, 200]);
     assert_eq!(answers[0].json()[0]["message"], "other words");
-    assert!(
-        answers[2].headers["content-type"]
-            .to_str()
-            .unwrap()
-            .starts_with("text/html")
-    );
+    let content_type = answers[2].headers["content-type"].to_str().unwrap();
+    assert!(content_type.starts_with("text/html"));
     assert!(answers[2].text.contains("openresty"));
     assert_eq!(answers[3].headers["retry-after"], "7");
     assert_eq!(answers[4].headers["location"], "http://other.example/");
@@ -54,131 +49,134 @@ async fn answers_are_replaced_as_often_as_the_rule_says_in_the_order_of_the_rule
 async fn a_page_may_have_a_row_twice() {
     let harness = Harness::start().await;
     let link = harness.link(5).await;
-    harness
-        .rule(json!({ "on": "get", "link": link, "action": { "repeat_rows": true } }))
-        .await;
+    harness.always("get", json!({ "repeat_rows": true })).await;
+
     let page = harness.get(&page(&link, 1)).await.json();
+
     let rows = page["results"].as_array().unwrap();
-    assert_eq!(
-        (rows.len(), &rows[0], &page["count"]),
-        (6, &rows[5], &json!(5))
-    );
+    assert_eq!(rows.len(), 6);
+    assert_eq!(rows[0], rows[5]);
+    assert_eq!(page["count"], 5);
 }
 
 #[tokio::test]
 async fn a_rule_lets_calls_pass_before_it_takes_effect() {
     let harness = Harness::start().await;
     let link = harness.link(5).await;
-    harness.rule(json!({ "on": "get", "link": link, "skip": 2, "times": 1, "action": { "status": 429 } })).await;
+    let action = json!({ "status": 429 });
+    let rule = json!({ "on": "get", "link": link, "skip": 2, "times": 1, "action": action });
+    harness.rule(rule).await;
+
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(harness.get(&page(&link, 1)).await.status);
     }
+
     assert_eq!(statuses, [200, 200, 429, 200]);
 }
 
 #[tokio::test]
-async fn a_rule_concerns_its_link_its_page_and_its_kind_of_call() {
+async fn a_rule_concerns_its_link_and_its_page() {
     let harness = Harness::start().await;
     let (one, other) = (harness.link(25).await, harness.link(25).await);
-    harness
-        .rule(json!({ "on": "get", "link": one, "page": 2, "action": { "status": 503 } }))
-        .await;
-    harness
-        .rule(json!({ "on": "token", "action": { "status": 504 } }))
-        .await;
-    harness
-        .rule(json!({ "on": "links", "action": { "error": { "code": "not_found" } } }))
-        .await;
-    harness
-        .rule(json!({ "on": "accounts", "action": { "status": 505 } }))
-        .await;
-    let status = async |path: &str| harness.get(path).await.status;
-    assert_eq!(
-        (status(&page(&one, 1)).await, status(&page(&one, 2)).await),
-        (200, 503)
-    );
-    assert_eq!(
-        (status(&page(&other, 2)).await, status(&page(&one, 3)).await),
-        (200, 200)
-    );
-    assert_eq!(harness.post("/api/token/", &json!({})).await.status, 504);
-    assert_eq!(status(&format!("/api/links/{one}/")).await, 404);
-    assert_eq!(status("/api/accounts/").await, 505);
-    harness.control(Method::DELETE, "/rules", Value::Null).await;
-    assert_eq!(
-        (status(&page(&one, 2)).await, status("/api/accounts/").await),
-        (200, 200)
-    );
+    let action = json!({ "status": 503 });
+    let rule = json!({ "on": "get", "link": one, "page": 2, "action": action });
+    harness.rule(rule).await;
+    let status = async |link: &str, number| harness.get(&page(link, number)).await.status;
+
+    assert_eq!(status(&one, 1).await, 200);
+    assert_eq!(status(&one, 2).await, 503);
+    assert_eq!(status(&one, 3).await, 200);
+    assert_eq!(status(&other, 2).await, 200);
+
+    harness.delete("/rules").await;
+    assert_eq!(status(&one, 2).await, 200);
 }
 
 #[tokio::test]
-async fn delays_and_silence_last_until_the_client_has_enough() {
+async fn a_rule_concerns_its_kind_of_call() {
     let harness = Harness::start().await;
     let link = harness.link(1).await;
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "delay_ms": 40 } }))
-        .await;
-    let started = Instant::now();
-    assert_eq!(harness.get(&page(&link, 1)).await.status, 200);
-    assert!(started.elapsed() >= Duration::from_millis(40));
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "hang": true } }))
-        .await;
-    let patience = Duration::from_millis(100);
-    assert!(
-        tokio::time::timeout(patience, harness.try_get(&page(&link, 1)))
-            .await
-            .is_err()
-    );
-    assert_eq!(harness.get(&page(&link, 1)).await.status, 200);
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "disconnect": true } }))
-        .await;
-    assert!(harness.try_get(&page(&link, 1)).await.is_err());
-    let statuses: Vec<Value> = harness.journal().await["gets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|get| get["status"].clone())
-        .collect();
-    assert_eq!(statuses, [json!(200), Value::Null, json!(200), Value::Null]);
+    let not_found = json!({ "error": { "code": "not_found" } });
+    harness.always("token", json!({ "status": 504 })).await;
+    harness.always("links", not_found).await;
+    harness.always("accounts", json!({ "status": 505 })).await;
+    let status = async |path: &str| harness.get(path).await.status;
+
+    let token = harness.post("/api/token/", &json!({})).await;
+    assert_eq!(token.status, 504);
+    assert_eq!(status(&format!("/api/links/{link}/")).await, 404);
+    assert_eq!(status("/api/accounts/").await, 505);
+    assert_eq!(status(&page(&link, 1)).await, 200);
+
+    harness.delete("/rules").await;
+    assert_eq!(status("/api/accounts/").await, 200);
 }
 
 #[tokio::test]
-async fn a_connection_lost_before_a_retrieval_costs_nothing_and_after_it_costs_one_and_has_its_webhook()
- {
+async fn an_answer_is_delayed() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+    harness.once("get", json!({ "delay_ms": 40 })).await;
+
+    let started = Instant::now();
+    assert_eq!(harness.get(&page(&link, 1)).await.status, 200);
+
+    assert!(started.elapsed() >= Duration::from_millis(40));
+}
+
+#[tokio::test]
+async fn calls_without_an_answer_have_no_status_in_the_journal() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+    let page = page(&link, 1);
+
+    harness.once("get", json!({ "hang": true })).await;
+    let hung = timeout(Duration::from_millis(100), harness.try_get(&page));
+    assert!(hung.await.is_err());
+    assert_eq!(harness.get(&page).await.status, 200);
+
+    harness.once("get", json!({ "disconnect": true })).await;
+    assert!(harness.try_get(&page).await.is_err());
+
+    let journal = harness.journal().await;
+    let gets = journal["gets"].as_array().unwrap().iter();
+    let statuses: Vec<&Value> = gets.map(|get| &get["status"]).collect();
+    assert_eq!(statuses, [&Value::Null, &json!(200), &Value::Null]);
+}
+
+#[tokio::test]
+async fn a_connection_lost_before_a_retrieval_costs_nothing() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+    harness.once("post", json!({ "disconnect": true })).await;
+
+    assert!(harness.try_retrieve(&link).await.is_err());
+
+    assert_eq!(harness.journal().await["retrievals"], json!({}));
+}
+
+#[tokio::test]
+async fn an_answer_lost_after_a_retrieval_costs_one_and_has_its_webhook() {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
-    harness
-        .rule(json!({ "on": "post", "times": 1, "action": { "disconnect": true } }))
-        .await;
-    harness
-        .rule(json!({ "on": "post", "times": 1, "action": { "disconnect": true, "after": true } }))
-        .await;
-    harness
-        .rule(json!({ "on": "post", "times": 1, "action": { "error": { "code": "unexpected_error" }, "after": true } }))
-        .await;
-    assert!(harness.try_retrieve(&link).await.is_err());
-    assert_eq!(harness.journal().await["retrievals"], json!({}));
+    let disconnect = json!({ "disconnect": true, "after": true });
+    let error = json!({ "error": { "code": "unexpected_error" }, "after": true });
+    harness.once("post", disconnect).await;
+    harness.once("post", error).await;
+
     assert!(harness.try_retrieve(&link).await.is_err());
     assert_eq!(harness.retrieve(&link).await.status, 500);
-    let deliveries = receiver.wait_for(2).await;
+
+    let webhooks = receiver.wait_for(2).await;
     let journal = harness.journal().await;
     assert_eq!(journal["retrievals"][&link], 2);
-    for delivery in deliveries {
-        let dashed = delivery.json()["request_id"]
-            .as_str()
-            .unwrap()
-            .replace('-', "");
-        assert!(
-            journal["posts"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|post| post["request_id"] == dashed)
-        );
+    let posts = journal["posts"].as_array().unwrap();
+    for webhook in webhooks {
+        let request_id = webhook.request_id();
+        let mut issued = posts.iter().map(|post| &post["request_id"]);
+        assert!(issued.any(|issued| *issued == request_id));
     }
 }
 
@@ -186,10 +184,10 @@ async fn a_connection_lost_before_a_retrieval_costs_nothing_and_after_it_costs_o
 async fn an_ignored_async_header_gets_the_rows_at_once() {
     let harness = Harness::start().await;
     let link = harness.link(50).await;
-    harness
-        .rule(json!({ "on": "post", "times": 1, "action": { "ignore_async": true } }))
-        .await;
+    harness.once("post", json!({ "ignore_async": true })).await;
+
     let answer = harness.retrieve(&link).await;
+
     assert_eq!(answer.status, 201);
     assert!(answer.json().is_array());
 }
@@ -198,15 +196,13 @@ async fn an_ignored_async_header_gets_the_rows_at_once() {
 async fn a_dropped_page_is_never_reached_and_still_counted() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
-    harness
-        .rule(json!({ "on": "get", "action": { "drop_page": 2 } }))
-        .await;
-    let truth = harness.truth(&link).await;
+    harness.always("get", json!({ "drop_page": 2 })).await;
+
     let rows = harness.walk(&page(&link, 1)).await;
-    assert_eq!(
-        ids(&rows),
-        [&ids(&truth)[..10], &ids(&truth)[20..]].concat()
-    );
+
+    let truth = harness.truth(&link).await;
+    let expected = [&truth[..10], &truth[20..]].concat();
+    assert_eq!(ids(&rows), ids(&expected));
     assert_eq!(harness.get(&page(&link, 1)).await.json()["count"], 35);
 }
 
@@ -214,18 +210,13 @@ async fn a_dropped_page_is_never_reached_and_still_counted() {
 async fn a_torn_page_ends_in_the_middle() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "torn_page": 2 } }))
-        .await;
+    harness.once("get", json!({ "torn_page": 2 })).await;
     assert_eq!(harness.get(&page(&link, 1)).await.json()["count"], 35);
+
     let torn = harness.get(&page(&link, 2)).await;
-    assert_eq!(
-        (
-            torn.status,
-            serde_json::from_str::<Value>(&torn.text).is_err()
-        ),
-        (200, true)
-    );
+
+    assert_eq!(torn.status, 200);
+    assert!(serde_json::from_str::<Value>(&torn.text).is_err());
     assert_eq!(harness.get(&page(&link, 2)).await.json()["count"], 35);
 }
 
@@ -233,56 +224,62 @@ async fn a_torn_page_ends_in_the_middle() {
 async fn next_leads_to_another_origin() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
-    harness
-        .rule(json!({ "on": "get", "action": { "foreign_next": "http://other.host" } }))
-        .await;
-    let next = harness.get(&page(&link, 1)).await.json()["next"].clone();
-    assert_eq!(next, format!("http://other.host{}", page(&link, 2)));
-    assert_eq!(
-        harness.get(&page(&link, 4)).await.json()["next"],
-        Value::Null
-    );
+    let action = json!({ "foreign_next": "http://other.host" });
+    harness.always("get", action).await;
+
+    let first = harness.get(&page(&link, 1)).await.json();
+    let last = harness.get(&page(&link, 4)).await.json();
+
+    let second = format!("http://other.host{}", page(&link, 2));
+    assert_eq!(first["next"], second);
+    assert_eq!(last["next"], Value::Null);
 }
 
 #[tokio::test]
 async fn rows_that_appear_during_a_walk_make_others_come_twice() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "drift": { "insert": 4 } } }))
-        .await;
-    let before = harness.truth(&link).await;
+    let action = json!({ "drift": { "insert": 4 } });
+    harness.once("get", action).await;
+
     let rows = harness.walk(&page(&link, 1)).await;
+
     assert_eq!(rows.len(), 39);
     let mut distinct = ids(&rows);
     distinct.sort_unstable();
     distinct.dedup();
     assert!(distinct.len() < 39);
-    assert_eq!(harness.truth(&link).await.len(), before.len() + 4);
+    assert_eq!(harness.truth(&link).await.len(), 39);
 }
 
 #[tokio::test]
-async fn a_row_is_repeated_on_the_next_page_and_an_empty_answer_has_no_rows() {
+async fn a_page_may_start_with_the_last_row_of_the_page_before() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "duplicate_rows": true } }))
-        .await;
+    harness.once("get", json!({ "duplicate_rows": true })).await;
+
     let rows = harness.walk(&page(&link, 1)).await;
-    assert_eq!((rows.len(), &rows[9]), (36, &rows[10]));
-    harness
-        .rule(json!({ "on": "get", "times": 1, "action": { "empty": true } }))
-        .await;
-    let empty = harness.get(&page(&link, 1)).await.json();
-    assert_eq!(
-        empty,
-        json!({ "count": 0, "next": null, "previous": null, "results": [] })
-    );
+
+    assert_eq!(rows.len(), 36);
+    assert_eq!(rows[9], rows[10]);
+}
+
+#[tokio::test]
+async fn an_empty_answer_has_no_rows() {
+    let harness = Harness::start().await;
+    let link = harness.link(35).await;
+    harness.once("get", json!({ "empty": true })).await;
+
+    let page = harness.get(&page(&link, 1)).await.json();
+
+    let empty = json!({ "count": 0, "next": null, "previous": null, "results": [] });
+    assert_eq!(page, empty);
 }
 
 #[tokio::test]
 async fn a_rule_that_does_not_exist_is_refused() {
     let harness = Harness::start().await;
+
     for rule in [
         json!({ "on": "get", "action": { "explode": true } }),
         json!({ "on": "get", "action": { "hang": false } }),
@@ -296,20 +293,9 @@ async fn a_rule_that_does_not_exist_is_refused() {
         json!({ "on": "everything", "action": { "hang": true } }),
         json!({ "on": "get", "tmies": 1, "action": { "hang": true } }),
     ] {
-        assert_eq!(
-            harness
-                .control(Method::POST, "/rules", rule.clone())
-                .await
-                .status,
-            400,
-            "{rule}"
-        );
+        let refused = harness.control(Method::POST, "/rules", rule.clone()).await;
+
+        assert_eq!(refused.status, 400, "{rule}");
     }
-    assert_eq!(
-        harness
-            .control(Method::GET, "/rules", Value::Null)
-            .await
-            .json(),
-        json!([])
-    );
+    assert_eq!(harness.look("/rules").await, json!([]));
 }

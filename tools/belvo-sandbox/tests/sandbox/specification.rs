@@ -1,4 +1,4 @@
-//! Belvo's OpenAPI 3.0 schemas as JSON Schema, with the few places where the specification
+//! Belvo's OpenAPI 3.0 schemas as JSON Schema, corrected in the few places where the specification
 //! contradicts itself.
 
 #![expect(
@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 const SPECIFICATION: &str = include_str!("../belvo-openapi-subset.json");
 
-/// The components, translated.
+/// The components of the specification as JSON Schema.
 pub(crate) struct Specification(Value);
 
 impl Specification {
     pub(crate) fn read() -> Self {
-        let mut components =
-            serde_json::from_str::<Value>(SPECIFICATION).unwrap()["components"].take();
+        let mut document: Value = serde_json::from_str(SPECIFICATION).unwrap();
+        let mut components = document["components"].take();
+
         // A typo in a list of required keys: the property is called `total_effective_cost`.
         let required = &mut components["schemas"]["AccountLoanDataOpenFinanceBrazil"]["required"];
         for name in required.as_array_mut().unwrap() {
@@ -25,26 +26,28 @@ impl Specification {
                 *name = json!("total_effective_cost");
             }
         }
-        // "Set to null if Belvo considers it to be personal data", says the text; the schema does
-        // not.
+
+        // The text says "set to null if Belvo considers it to be personal data", and the schema
+        // does not allow it.
         components["schemas"]["external_id"]["nullable"] = json!(true);
+
         translate(&mut components);
         Self(components)
     }
 
-    /// A validator of one component schema.
+    /// Validates one object of a schema.
     pub(crate) fn schema(&self, name: &str) -> Validator {
         self.validator(json!({ "$ref": format!("#/components/schemas/{name}") }))
     }
 
-    /// A validator of a list of it.
+    /// Validates a list of such objects.
     pub(crate) fn array_of(&self, name: &str) -> Validator {
         let items = json!({ "$ref": format!("#/components/schemas/{name}") });
         self.validator(json!({ "type": "array", "items": items }))
     }
 
-    /// A validator of a page of it. The specification lists the envelope's keys without requiring
-    /// them.
+    /// Validates a page of such objects. The specification lists the keys of the envelope without
+    /// requiring them; here they are required.
     pub(crate) fn page_of(&self, name: &str) -> Validator {
         let mut page = self.0["schemas"]["common_pagination_properties"].clone();
         let items = json!({ "$ref": format!("#/components/schemas/{name}") });
@@ -53,7 +56,7 @@ impl Specification {
         self.validator(page)
     }
 
-    /// A validator of a component response's body.
+    /// Validates the body of a response.
     pub(crate) fn response(&self, name: &str) -> Validator {
         self.validator(self.0["responses"][name]["content"]["application/json"]["schema"].clone())
     }
@@ -67,7 +70,7 @@ impl Specification {
     }
 }
 
-/// Panics with everything that is wrong with `value`.
+/// Panics with the first things that are wrong with `value`.
 pub(crate) fn assert_valid(validator: &Validator, value: &Value) {
     let errors: Vec<String> = validator
         .iter_errors(value)
@@ -90,32 +93,29 @@ fn translate(schema: &mut Value) {
     }
 }
 
-/// "Required" in this specification means that the key is there; its value may be null even where
-/// no `nullable` is declared (its chapter "Required and nullable fields").
+/// "Required" in this specification means that the key is present. Its value may be null even if
+/// the schema does not say `nullable` (chapter "Required and nullable fields").
 fn require_no_more_than_presence(schema: &mut Value) {
     let Some(required) = schema["required"].as_array().cloned() else {
         return;
     };
-    for name in required
-        .iter()
-        .filter_map(Value::as_str)
-        .filter(|name| *name != "id")
-    {
+    let names = required.iter().filter_map(Value::as_str);
+    for name in names.filter(|name| *name != "id") {
         let property = &mut schema["properties"][name];
         *property = json!({ "anyOf": [property.take(), { "type": "null" }] });
     }
 }
 
-/// Rows, accounts and links have no fields beyond the documented ones. Errors may.
+/// Rows, accounts and links may have only documented fields; errors may have others.
 fn close(schema: &mut Value) {
-    let is_error =
-        schema["properties"].get("code").is_some() && schema["properties"].get("message").is_some();
-    if schema["properties"].is_object() && schema["type"] == "object" && !is_error {
+    let properties = &schema["properties"];
+    let is_error = properties.get("code").is_some() && properties.get("message").is_some();
+    if properties.is_object() && schema["type"] == "object" && !is_error {
         schema["additionalProperties"] = json!(false);
     }
 }
 
-/// `nullable: true` as JSON Schema says it, enums without a null included.
+/// Translates `nullable: true`, which also applies to enums that do not list null.
 fn allow_null(schema: &mut Value) {
     if schema["nullable"] == true {
         schema.as_object_mut().unwrap().remove("nullable");

@@ -9,7 +9,7 @@ use crate::{
     receiver::{AUTHORIZATION, Receiver},
 };
 
-/// The attempts of the only delivery, once there are so many.
+/// The attempts of the only delivery, as soon as there are at least `count`.
 async fn attempts(harness: &Harness, count: usize) -> Vec<Value> {
     let ask = || async {
         let journal = harness.journal().await;
@@ -24,175 +24,143 @@ async fn a_delivery_is_repeated_with_the_same_bytes_until_it_is_answered_with_2x
     let receiver = Receiver::answering(&[500, 400, 204]).await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
+
     harness.retrieve(&link).await;
+
     let deliveries = receiver.wait_for(3).await;
-    assert!(
-        deliveries
-            .iter()
-            .all(|delivery| delivery.text == deliveries[0].text)
-    );
+    let first = &deliveries[0].text;
+    assert!(deliveries.iter().all(|delivery| delivery.text == *first));
+
     let attempts = attempts(&harness, 3).await;
-    assert_eq!(
-        attempts
-            .iter()
-            .map(|attempt| &attempt["status"])
-            .collect::<Vec<_>>(),
-        [500, 400, 204]
-    );
-    assert!(
-        attempts
-            .iter()
-            .all(|attempt| attempt["latency_ms"].is_u64() && attempt["at"].is_string())
-    );
+    let statuses: Vec<&Value> = attempts.iter().map(|attempt| &attempt["status"]).collect();
+    assert_eq!(statuses, [500, 400, 204]);
+    for attempt in attempts {
+        assert!(attempt["latency_ms"].is_u64());
+        assert!(attempt["at"].is_string());
+    }
 }
 
 #[tokio::test]
-async fn a_delivery_is_given_up_after_four_attempts() {
+async fn a_delivery_is_abandoned_after_four_attempts() {
     let receiver = Receiver::answering(&[500, 301, 404, 503]).await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(1).await;
     harness.retrieve(&link).await;
     attempts(&harness, 4).await;
+
+    let next = harness.notify(&link, json!({})).await.json();
+
     // The next webhook is the fifth POST: there was none in between.
-    let next = harness
-        .control(Method::POST, &format!("/links/{link}/notify"), json!({}))
-        .await
-        .json();
-    assert_eq!(
-        receiver.wait_for(5).await[4].json()["webhook_id"],
-        next["webhook_id"]
-    );
+    let fifth = receiver.wait_for(5).await[4].json();
+    assert_eq!(fifth["webhook_id"], next["webhook_id"]);
     assert_eq!(receiver.received(), 5);
 }
 
 #[tokio::test]
-async fn a_receiver_that_does_not_answer_in_time_or_at_all_is_tried_again() {
+async fn a_receiver_that_does_not_answer_in_time_gets_another_attempt() {
     let receiver = Receiver::answering(&[0]).await;
-    let url = receiver.url();
-    let config = Config {
+    let harness = Harness::start_with(Config {
         webhook_timeout_ms: 500,
         webhook_retry_ms: 1,
         ..Config::default()
-    };
-    let harness = Harness::start_with(config).await;
-    harness
-        .control(
-            Method::PUT,
-            "/webhook",
-            json!({ "url": url, "authorization": AUTHORIZATION }),
-        )
-        .await;
+    })
+    .await;
+    let registration = json!({ "url": receiver.url(), "authorization": AUTHORIZATION });
+    harness.control(Method::PUT, "/webhook", registration).await;
     let link = harness.link(1).await;
+
     harness.retrieve(&link).await;
+
     let attempts = attempts(&harness, 2).await;
-    assert_eq!(
-        (&attempts[0]["status"], &attempts[0]["error"]),
-        (&Value::Null, &json!("timeout"))
-    );
+    assert_eq!(attempts[0]["status"], Value::Null);
+    assert_eq!(attempts[0]["error"], "timeout");
     assert_eq!(attempts[1]["status"], 202);
 }
 
 #[tokio::test]
-async fn nobody_listening_is_an_error_in_the_journal() {
-    let webhook = Some(Webhook {
+async fn a_refused_connection_is_an_error_in_the_journal() {
+    let webhook = Webhook {
         url: "http://127.0.0.1:1/".to_owned(),
         authorization: None,
-    });
+    };
     let harness = Harness::start_with(Config {
-        webhook,
+        webhook: Some(webhook),
         webhook_retry_ms: 1,
         ..Config::default()
     })
     .await;
     let link = harness.link(1).await;
+
     harness.retrieve(&link).await;
-    assert!(
-        attempts(&harness, 4)
-            .await
-            .iter()
-            .all(|attempt| attempt["error"].is_string())
-    );
+
+    for attempt in attempts(&harness, 4).await {
+        assert!(attempt["error"].is_string());
+    }
 }
 
-#[tokio::test]
-async fn documented_events_are_sent_for_a_link_with_given_fields_over_them() {
+/// Sends a webhook with these fields and returns what the receiver gets.
+async fn announce(fields: Value) -> Value {
     let receiver = Receiver::start().await;
     let harness = Harness::delivering_to(&receiver).await;
     let link = harness.link(10).await;
-    let events = [
-        json!({ "webhook_code": "new_transactions_available", "data": { "new_transactions": 3 } }),
-        json!({ "webhook_type": "LINK", "webhook_code": "invalid_credentials" }),
-        json!({ "webhook_type": "CONSENT", "webhook_code": "consent_expired" }),
-        json!({ "request_id": null, "process_type": null, "external_id": null }),
-    ];
-    let mut got = Vec::new();
-    for (at, event) in events.into_iter().enumerate() {
-        let sent = harness
-            .control(Method::POST, &format!("/links/{link}/notify"), event)
-            .await;
-        assert_eq!(sent.status, 202);
-        got.push(receiver.wait_for(at + 1).await[at].json());
-        assert_eq!(got[at], sent.json());
-    }
-    assert_eq!(
-        (&got[0]["process_type"], &got[0]["data"]),
-        (
-            &json!("recurrent_update"),
-            &json!({ "new_transactions": 3 })
-        )
-    );
-    assert_eq!(
-        (&got[1]["data"]["error_code"], &got[1]["data"]["status"]),
-        (&json!("login_error"), &json!(400))
-    );
-    assert_eq!(
-        (
-            got[2].get("request_id"),
-            &got[2]["external_id"],
-            &got[2]["data"]["action"]
-        ),
-        (None, &Value::Null, &json!("renew"))
-    );
-    assert_eq!(
-        (got[3].get("request_id"), got[3].get("process_type")),
-        (None, None)
-    );
-    assert_eq!(
-        (
-            got[3].get("external_id"),
-            &got[3]["data"]["total_transactions"]
-        ),
-        (Some(&Value::Null), &json!(10))
-    );
+
+    let shown = harness.notify(&link, fields).await;
+    assert_eq!(shown.status, 202);
+    let delivered = receiver.wait_for(1).await[0].json();
+    assert_eq!(delivered, shown.json());
+    delivered
 }
 
 #[tokio::test]
-async fn a_body_of_ones_own_is_delivered_once_and_its_answer_shown() {
+async fn events_of_a_link_have_the_documented_fields() {
+    let invalid = json!({ "webhook_type": "LINK", "webhook_code": "invalid_credentials" });
+    let webhook = announce(invalid).await;
+    assert_eq!(webhook["data"]["error_code"], "login_error");
+    assert_eq!(webhook["data"]["status"], 400);
+
+    let expired = json!({ "webhook_type": "CONSENT", "webhook_code": "consent_expired" });
+    let webhook = announce(expired).await;
+    assert_eq!(webhook.get("request_id"), None);
+    assert_eq!(webhook["external_id"], Value::Null);
+    assert_eq!(webhook["data"]["action"], "renew");
+}
+
+#[tokio::test]
+async fn given_fields_override_the_documented_ones() {
+    let data = json!({ "new_transactions": 3 });
+    let refreshed = json!({ "webhook_code": "new_transactions_available", "data": data });
+    let webhook = announce(refreshed).await;
+    assert_eq!(webhook["process_type"], "recurrent_update");
+    assert_eq!(webhook["data"], data);
+
+    let removed = json!({ "request_id": null, "process_type": null, "external_id": null });
+    let webhook = announce(removed).await;
+    assert_eq!(webhook.get("request_id"), None);
+    assert_eq!(webhook.get("process_type"), None);
+    assert_eq!(webhook.get("external_id"), Some(&Value::Null));
+    assert_eq!(webhook["data"]["total_transactions"], 10);
+}
+
+#[tokio::test]
+async fn a_body_given_by_hand_is_delivered_once_and_its_answer_shown() {
     let receiver = Receiver::answering(&[400]).await;
     let harness = Harness::delivering_to(&receiver).await;
+    let deliver = async |body| harness.control(Method::POST, "/deliver", body).await.json();
+
     let raw = json!({ "raw": "{\"request_id\": ", "headers": { "x-test": "1" } });
-    let answer = harness.control(Method::POST, "/deliver", raw).await.json();
-    assert_eq!((&answer["status"], receiver.received()), (&json!(400), 1));
+    assert_eq!(deliver(raw).await["status"], 400);
+    assert_eq!(receiver.received(), 1);
     let signed = json!({ "body": { "any": [1.10] }, "authorization": AUTHORIZATION });
-    assert_eq!(
-        harness
-            .control(Method::POST, "/deliver", signed)
-            .await
-            .json()["status"],
-        202
-    );
+    assert_eq!(deliver(signed).await["status"], 202);
+
     let deliveries = receiver.wait_for(2).await;
-    assert_eq!(
-        (deliveries[0].text.as_str(), &deliveries[0].authorization),
-        ("{\"request_id\": ", &None)
-    );
+    assert_eq!(deliveries[0].text, "{\"request_id\": ");
+    assert_eq!(deliveries[0].authorization, None);
     assert_eq!(deliveries[1].authorization.as_deref(), Some(AUTHORIZATION));
-    let ok: Vec<Value> = harness.journal().await["deliveries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|one| one["authorization_ok"].clone())
-        .collect();
+
+    let journal = harness.journal().await;
+    let records = journal["deliveries"].as_array().unwrap().iter();
+    let ok: Vec<&Value> = records.map(|one| &one["authorization_ok"]).collect();
     assert_eq!(ok, [false, true]);
 }
 
@@ -205,19 +173,15 @@ async fn the_last_delivery_or_any_other_is_delivered_again_with_the_same_bytes()
     receiver.wait_for(1).await;
     harness.retrieve(&other).await;
     receiver.wait_for(2).await;
-    let first = harness.journal().await["deliveries"][0]["id"].clone();
-    let again = harness
-        .control(Method::POST, "/redeliver", json!({}))
-        .await
-        .json();
-    assert_eq!(again["status"], 202);
-    harness
-        .control(Method::POST, "/redeliver", json!({ "delivery": first }))
-        .await;
+    let redeliver = async |body| harness.control(Method::POST, "/redeliver", body).await;
+
+    let last = redeliver(json!({})).await.json();
+    assert_eq!(last["status"], 202);
+    let journal = harness.journal().await;
+    redeliver(json!({ "delivery": journal["deliveries"][0]["id"] })).await;
+
     let deliveries = receiver.wait_for(4).await;
-    assert_eq!(
-        (&deliveries[2].text, &deliveries[3].text),
-        (&deliveries[1].text, &deliveries[0].text)
-    );
+    assert_eq!(deliveries[2].text, deliveries[1].text);
+    assert_eq!(deliveries[3].text, deliveries[0].text);
     assert_eq!(deliveries[3].authorization.as_deref(), Some(AUTHORIZATION));
 }
