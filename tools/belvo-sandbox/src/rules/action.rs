@@ -78,7 +78,7 @@ pub(crate) enum Action {
     HoldUntilNext(Yes),
     /// `data.errors` instead of totals.
     DataErrors { code: String, message: String },
-    /// This many more bytes in the body.
+    /// This many bytes of padding in the body.
     ExtraBytes(usize),
     /// A different `webhook_code`.
     Code(String),

@@ -1,8 +1,15 @@
-// Stands in for Belvo's Web SDK in development: shows the sandbox's widget in a frame inside #belvo.
+// A stand-in for Belvo's Web SDK: shows the widget of the sandbox in a frame inside #belvo.
 (() => {
   "use strict";
   const home = new URL(document.currentScript.src).origin;
-  const PASSED_ON = ["locale", "external_id", "access_mode", "institutions", "country_codes", "integration_type"];
+  const PASSED_ON = [
+    "locale",
+    "external_id",
+    "access_mode",
+    "institutions",
+    "country_codes",
+    "integration_type",
+  ];
 
   function createWidget(access, options = {}) {
     const address = new URL("/widget/", home);
