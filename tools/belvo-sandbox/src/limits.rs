@@ -22,7 +22,7 @@ pub(crate) struct PerMonth {
 #[derive(Default)]
 pub(crate) struct Limits {
     per_month: Option<PerMonth>,
-    /// Retrievals by customer and by month with the kind of retrieval.
+    /// Retrievals by customer, and by month together with the kind of retrieval.
     used: BTreeMap<(String, String), u32>,
 }
 

@@ -77,7 +77,7 @@ fn deliver(
         tokio::time::sleep(Duration::from_millis(webhook.delay_ms)).await;
         let deliveries = open(&app, &webhook);
         let mut refused = attempt_all(&app, deliveries, &webhook).await;
-        // Fails if nothing waits for it, which is usual: only an early webhook is waited for.
+        // Fails if the other end is closed, as it is unless the webhook is early.
         let _ = first_done.send(());
 
         for held in take_held(&app, &webhook.link) {

@@ -186,7 +186,7 @@ impl State {
     }
 
     /// Creates a link as when the user of another one connects the same bank again: what the bank
-    /// names stays the same, and every id of Belvo is new.
+    /// names stays the same, and every id that Belvo assigns is new.
     pub(crate) fn reconnect(&mut self, id: &str, seed: u64) -> Option<&Link> {
         let link = self.link(id)?;
         let new = NewLink::again(&link.object, seed, link.today());

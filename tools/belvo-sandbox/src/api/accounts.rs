@@ -35,7 +35,6 @@ pub(crate) async fn list(
     Ok(page.answer(&accounts))
 }
 
-/// One account, whichever link it belongs to.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

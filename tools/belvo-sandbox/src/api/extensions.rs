@@ -17,9 +17,9 @@ impl Effects {
         Self(effects.into())
     }
 
-    /// Whether any of the actions is the one that `is` looks for.
-    pub(crate) fn has(&self, is: impl Fn(&Action) -> bool) -> bool {
-        self.actions().any(is)
+    /// Whether one of the actions is the wanted one.
+    pub(crate) fn has(&self, is_wanted: impl Fn(&Action) -> bool) -> bool {
+        self.actions().any(is_wanted)
     }
 
     /// What is sent instead of the proper answer.

@@ -42,7 +42,6 @@ pub(crate) async fn list(
     Ok(page.answer(&links))
 }
 
-/// One link.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

@@ -58,7 +58,6 @@ pub(crate) async fn list(
     Ok(json_response(body))
 }
 
-/// One row.
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,

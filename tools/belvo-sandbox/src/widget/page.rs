@@ -126,8 +126,8 @@ fn page(status: StatusCode, parameters: &Parameters, content: &Content<'_>) -> R
     (status, headers, Html(html)).into_response()
 }
 
-/// A script that posts a message to whatever page has the frame. The origin of that page is not
-/// known here, and the message is no secret: a link id is of no use without the keys.
+/// A script that posts a message to the page that contains the frame, whichever it is: its origin
+/// is not known here. The message is not a secret, because a link id is useless without the keys.
 fn post_to_parent(message: &Value) -> String {
     let message = script_text(message);
     format!("<script>parent.postMessage({message}, \"*\");</script>")
