@@ -1,5 +1,5 @@
 //! How many links one deployment keeps up with: a day of Belvo's refreshes, played through in
-//! virtual time. What decides is how many pages may be read; the pace is `collect`'s own,
+//! virtual time. What decides is how many pages may be read; the rate limiter is `collect`'s own,
 //! everything else a model with the assumptions below.
 
 use std::{
@@ -12,7 +12,7 @@ use futures::{StreamExt, stream};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use shared::belvo::Pace;
+use shared::belvo::RateLimiter;
 use tokio::{
     runtime::Builder,
     sync::Notify,
@@ -185,16 +185,16 @@ fn arrivals(links: usize) -> Vec<Duration> {
 
 /// One environment of `collect`.
 async fn work(deployment: Deployment, queue: Rc<Queue>, waits: Rc<RefCell<Vec<Duration>>>) {
-    let pace = Pace::new(deployment.pages_per_30_s);
+    let rate_limiter = RateLimiter::new(deployment.pages_per_30_s);
     loop {
         let batch = queue.receive().await;
         if batch.is_empty() {
             return;
         }
-        let (pace, waits) = (&pace, &waits);
+        let (rate_limiter, waits) = (&rate_limiter, &waits);
         let collections = batch.into_iter().map(async |arrived| {
             for _ in 0..PAGES {
-                pace.admit().await;
+                rate_limiter.admit().await;
                 sleep(PAGE).await;
             }
             sleep(STORE).await;

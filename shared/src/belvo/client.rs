@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     BelvoError,
-    pace::Pace,
+    rate_limiter::RateLimiter,
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::{
@@ -22,8 +22,8 @@ use crate::{
 const PAGE_SIZE: &str = "1000";
 /// Time for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the answer to an asynchronous POST. With the record to write after it, it fits into the
-/// 29 s of `request`.
+/// Time for the answer to an asynchronous POST. Together with the record that is written after it,
+/// it fits into the 29 s of `request`.
 const RETRIEVAL_TIMEOUT: Duration = Duration::from_secs(18);
 /// Time for a whole page. Belvo's own clients found 5 s too little for large listings.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,12 +31,12 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long an unused connection is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// The document in the secret of the API keys.
+/// The JSON document in the secret that holds the API keys.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ApiKeys {
-    /// User of the Basic authentication.
+    /// User name for Basic authentication.
     pub(crate) secret_id: SecretString,
-    /// Password of the Basic authentication.
+    /// Password for Basic authentication.
     pub(crate) secret_password: SecretString,
 }
 
@@ -54,7 +54,7 @@ pub struct Client {
     http: reqwest::Client,
     base: Url,
     keys: CachedSecret<ApiKeys>,
-    pace: Option<Pace>,
+    rate_limiter: Option<RateLimiter>,
 }
 
 impl Client {
@@ -78,15 +78,15 @@ impl Client {
             http,
             base,
             keys,
-            pace: None,
+            rate_limiter: None,
         })
     }
 
-    /// The same client, reading at most so many pages in any 30 seconds.
+    /// The same client, limited to `pages` pages in any 30 seconds.
     #[must_use]
     pub fn with_pages_per_30_s(self, pages: u32) -> Self {
         Self {
-            pace: Some(Pace::new(pages)),
+            rate_limiter: Some(RateLimiter::new(pages)),
             ..self
         }
     }
@@ -99,10 +99,10 @@ impl Client {
         let _ = tokio::join!(keys, connection);
     }
 
-    /// Asks Belvo for a retrieval in the asynchronous mode. Sent at most once, but for one
-    /// repetition with fresh keys after a 401, which Belvo answers without acting. An error for
-    /// which [`BelvoError::is_ambiguous`] holds may have cost a retrieval; the caller must not
-    /// repeat it blindly.
+    /// Asks Belvo for a retrieval in the asynchronous mode. Sent at most once, except for one retry
+    /// with newer keys after a 401, on which Belvo does not act. An error for which
+    /// [`BelvoError::is_ambiguous`] holds may have used up a retrieval; the caller must not repeat
+    /// it blindly.
     pub async fn retrieve(&self, retrieval: &Retrieval) -> Result<RetrievalOutcome, BelvoError> {
         let body = RetrievalBody {
             link: retrieval.link.as_str(),
@@ -143,8 +143,8 @@ impl Client {
     }
 
     async fn page(&self, url: Url) -> Result<Page, BelvoError> {
-        if let Some(pace) = &self.pace {
-            pace.admit().await;
+        if let Some(limiter) = &self.rate_limiter {
+            limiter.admit().await;
         }
         let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
         let body: PageBody = read(answer).await?;
@@ -159,7 +159,7 @@ impl Client {
         })
     }
 
-    /// The beginning of a request, without keys.
+    /// A request without the keys.
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http.request(method, url)
     }
@@ -179,7 +179,7 @@ impl Client {
         self.send_keyed(keyed).await
     }
 
-    /// The same for a request that carries the keys in its own way.
+    /// Like [`Self::send`], for a request that carries the keys in its own way.
     pub(super) async fn send_keyed(
         &self,
         request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,
@@ -304,7 +304,7 @@ fn tls() -> ClientConfig {
         .with_no_client_auth()
 }
 
-/// Trusts the authority of a Belvo that a benchmark runs.
+/// Also trusts the authority of a benchmark's own Belvo.
 #[cfg(feature = "measured")]
 fn trust_also(roots: &mut RootCertStore) {
     use rustls::pki_types::{CertificateDer, pem::PemObject};

@@ -16,18 +16,18 @@ use crate::{
     secret::SecretError,
 };
 
-/// A call to Belvo that brought no data.
+/// A failed call to Belvo.
 #[derive(Debug, Error)]
 pub enum BelvoError {
-    /// Belvo cannot answer now, and says or is known to say when to come back.
-    #[error("Belvo asks to come back later (HTTP {status}, {code})")]
+    /// Belvo cannot answer now. The wait is the one it names, or the documented one.
+    #[error("Belvo asks to retry later (HTTP {status}, {code})")]
     Later {
         /// HTTP status of the answer.
         status: u16,
-        /// Belvo's code; `html` for an answer of the wall in front of Belvo, `none` where there is
-        /// no code.
+        /// Belvo's code; `html` for an answer from the firewall in front of Belvo, `none` where
+        /// there is no code.
         code: String,
-        /// The least wait.
+        /// The minimum wait.
         after: Duration,
     },
     /// Belvo refused this request and would refuse it again.
@@ -44,7 +44,7 @@ pub enum BelvoError {
         /// Belvo's id for this answer, which its support asks for.
         belvo_request_id: Option<String>,
     },
-    /// Belvo does not accept our keys: every call will fail until somebody mends them.
+    /// Belvo does not accept our keys: every call will fail until an operator corrects them.
     #[error("Belvo does not accept the API keys (HTTP {status}, {code})")]
     KeysRefused {
         /// HTTP status of the answer.
@@ -52,13 +52,13 @@ pub enum BelvoError {
         /// Belvo's code, such as `authentication_failed`.
         code: String,
     },
-    /// No connection was made, so Belvo knows nothing of the request.
+    /// No connection was made, so Belvo has not seen the request.
     #[error("Belvo could not be reached")]
     Unreachable(#[source] reqwest::Error),
-    /// The request was sent and no whole answer came back: Belvo may or may not have acted on it.
+    /// The request was sent, but no complete answer arrived: Belvo may or may not have acted on it.
     #[error("Belvo did not answer")]
     Unanswered(#[source] reqwest::Error),
-    /// Belvo answered something that this version does not understand.
+    /// Belvo's answer is not one that this version understands.
     #[error("Belvo's answer is not of the documented shape: {0}")]
     Unreadable(&'static str),
     /// A page names a next page that is not on the configured host; our keys were not sent there.
@@ -69,19 +69,19 @@ pub enum BelvoError {
     Keys(#[from] SecretError),
 }
 
-/// One line of the classification. The first line that matches an answer counts; `code: ""` matches
-/// any. docs/ERRORS.md has the same table.
+/// One line of the classification. The first line that matches an answer applies; `code: ""`
+/// matches any. docs/ERRORS.md has the same table.
 struct Rule {
     statuses: std::ops::RangeInclusive<u16>,
     code: &'static str,
     advice: Advice,
 }
 
-/// The code of a month that has no retrieval left, in an answer as in a webhook.
+/// Belvo's code for a month with no retrieval left, in answers and in webhooks.
 pub const NO_RETRIEVAL_LEFT: &str = "operational_limits_reached";
 
-/// Stands for the code of an answer in HTML, which comes from the wall in front of Belvo and has
-/// none.
+/// Stands in for the code of an HTML answer, which comes from the firewall in front of Belvo and
+/// has none.
 const HTML: &str = "html";
 
 const fn rule(statuses: std::ops::RangeInclusive<u16>, code: &'static str, advice: Advice) -> Rule {
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_in_front_of_belvo_is_told_from_belvo() {
+    fn the_firewall_in_front_of_belvo_is_not_mistaken_for_belvo() {
         let html = b"<html><head><title>403 Forbidden</title></head></html>";
         let error = BelvoError::from_answer(StatusCode::FORBIDDEN, None, true, html);
         assert_eq!(error.advice(), seconds(30));
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_belvo_names_counts() {
+    fn a_wait_that_belvo_names_replaces_ours() {
         let error = BelvoError::from_answer(
             StatusCode::TOO_MANY_REQUESTS,
             Some(Duration::from_secs(7)),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_keeps_what_helps_to_mend_it() {
+    fn a_refusal_keeps_what_helps_to_correct_it() {
         let BelvoError::Rejected {
             code,
             field,

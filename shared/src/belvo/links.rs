@@ -32,7 +32,7 @@ pub enum LinkDeletion {
 }
 
 impl Client {
-    /// What Belvo says of a link; `None` if it has no such link. Safe to repeat.
+    /// Reads a link; `None` if Belvo does not have it. Safe to repeat.
     pub async fn link(&self, link: &LinkId) -> Result<Option<Connection>, BelvoError> {
         let url = self.link_url(link)?;
         match self.send(|| self.request(Method::GET, url.clone())).await {
@@ -42,8 +42,8 @@ impl Client {
         }
     }
 
-    /// Asks Belvo to delete a link and everything of it, in the asynchronous mode, which escapes
-    /// the limit of five deletions a minute (`DELETE /api/links/{id}/` in Belvo's OpenAPI). Safe to
+    /// Asks Belvo to delete a link and all its data, in the asynchronous mode, which escapes the
+    /// limit of five deletions a minute (`DELETE /api/links/{id}/` in Belvo's OpenAPI). Safe to
     /// repeat.
     pub async fn delete_link(&self, link: &LinkId) -> Result<LinkDeletion, BelvoError> {
         let url = self.link_url(link)?;

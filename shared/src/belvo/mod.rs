@@ -4,7 +4,7 @@
 mod client;
 mod error;
 mod links;
-mod pace;
+mod rate_limiter;
 mod webhook;
 mod widget;
 mod wire;
@@ -13,7 +13,7 @@ pub use self::{
     client::{ApiKeys, Client, RetrievalOutcome},
     error::{BelvoError, NO_RETRIEVAL_LEFT},
     links::LinkDeletion,
-    pace::Pace,
+    rate_limiter::RateLimiter,
     webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id},
     widget::{
         Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,

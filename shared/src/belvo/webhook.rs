@@ -1,5 +1,5 @@
 //! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the
-//! design): only who it is about, what happened, and what it declares are read.
+//! design): only the link, what happened, and what it declares are read.
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -9,11 +9,9 @@ use crate::domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 /// A webhook that says what happened and to which link.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Webhook {
-    /// What kind of data it is about.
     pub subject: Subject,
     /// What happened, such as `historical_update`. An open vocabulary.
     pub code: String,
-    /// Which link it happened to.
     pub link: LinkId,
     /// The retrieval it answers. Absent in CONSENT webhooks and in the oldest documented ones.
     pub request_id: Option<RequestId>,
@@ -44,22 +42,22 @@ impl Subject {
     }
 }
 
-/// What keeps a body from being a webhook; each reason names the field to mend.
+/// Why a body is not a webhook; each reason names the field to correct.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WebhookError {
-    /// The body is no JSON object.
+    /// The body is not a JSON object.
     #[error("the body must be a JSON object: {0}")]
     NotJson(String),
     /// A field is missing or not text.
     #[error("{0} must be present and must be text")]
     Missing(&'static str),
-    /// A field has a value that no webhook of Belvo's has.
+    /// A field has a value that Belvo's webhooks never have.
     #[error("{0} {1}")]
     Invalid(&'static str, String),
 }
 
 impl WebhookError {
-    /// The field that has to change, where it is one.
+    /// The field to correct, if the fault is in one.
     #[must_use]
     pub fn field(&self) -> Option<&'static str> {
         match self {
@@ -71,8 +69,8 @@ impl WebhookError {
 
 impl Webhook {
     /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented
-    /// examples leave out each of the other fields somewhere. A request id that could not be a key
-    /// counts as absent: the link says enough.
+    /// examples leave out each of the other fields somewhere. A request id that cannot be a key
+    /// counts as absent: the link is enough.
     pub(crate) fn parse(body: &str) -> Result<Self, WebhookError> {
         let mut body: Map<String, Value> = serde_json::from_str(body)
             .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
@@ -99,8 +97,8 @@ impl Webhook {
         })
     }
 
-    /// The totals that the webhook declares, as far as it does. Those of other resources than
-    /// transactions are not known.
+    /// The totals that the webhook declares, if any. Their meaning is documented for transactions
+    /// only.
     #[must_use]
     pub fn declared(&self) -> Option<Declared> {
         let Subject::Rows(resource) = self.subject else {
@@ -126,7 +124,7 @@ impl Webhook {
         (declared != Declared::default()).then_some(declared)
     }
 
-    /// What a `CONSENT` webhook says of the consent.
+    /// What a `CONSENT` webhook says about the consent.
     #[must_use]
     pub fn consent(&self) -> Consent {
         let text = |field| {
@@ -163,7 +161,7 @@ impl Webhook {
     }
 }
 
-/// The request id that a body mentions, even if the body is no JSON: a 400 answer repeats it, as
+/// The request id that a body mentions, even if the body is not JSON: a 400 answer repeats it, as
 /// Belvo asks.
 #[must_use]
 pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
@@ -191,7 +189,7 @@ fn required<'a>(
     text.ok_or(WebhookError::Missing(field))
 }
 
-/// Where JSON broke, without a word of what it said: serde's own message quotes it.
+/// Where the JSON is broken, without quoting it, as serde's own message does.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         serde_json::error::Category::Eof => "it ends too early",
@@ -269,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_says_where_the_json_broke_but_not_what_it_said() {
+    fn an_error_says_where_the_json_is_broken_but_does_not_quote_it() {
         let error = Webhook::parse("{\"link_id\": secret-value}")
             .unwrap_err()
             .to_string();
@@ -278,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn totals_are_read_of_transactions_only() {
+    fn totals_are_read_for_transactions_only() {
         let declared = |webhook_type| {
             let data = json!({"total_transactions": 2});
             parse(&json!({"webhook_type": webhook_type, "webhook_code": "c", "link_id": LINK, "data": data}))

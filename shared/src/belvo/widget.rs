@@ -17,7 +17,7 @@ const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write
                                write_consent_callback,delete_consents";
 /// What a widget in update mode may do ("Hosted widget: update mode", Belvo's documentation).
 const UPDATE_SCOPES: &str = "read_institutions,write_links,read_links";
-/// What Belvo fetches by itself when the link is made: what this pipeline stores.
+/// What Belvo fetches by itself when the link is created: what this pipeline stores.
 const FETCHED: [&str; 2] = ["ACCOUNTS", "TRANSACTIONS"];
 /// What the user is asked to permit ("exactly" these, Belvo's OpenAPI).
 const PERMISSIONS: [&str; 4] = ["REGISTER", "ACCOUNTS", "CREDIT_CARDS", "CREDIT_OPERATIONS"];
@@ -28,7 +28,6 @@ pub const TOKEN_LIFE_S: u32 = 600;
 /// A user to send through the widget.
 #[derive(Debug, Clone)]
 pub struct WidgetRequest {
-    /// To what end.
     pub aim: WidgetAim,
     /// Where the widget sends the user's browser afterwards.
     pub callbacks: Callbacks,
@@ -39,24 +38,22 @@ pub struct WidgetRequest {
 /// What the widget is opened for.
 #[derive(Debug, Clone)]
 pub enum WidgetAim {
-    /// To make a link.
+    /// To create a link.
     Connect(Box<Connecting>),
     /// To let the user of a link log in again.
     Update(LinkId),
 }
 
-/// A link to be made.
+/// A link to create.
 #[derive(Debug, Clone)]
 pub struct Connecting {
-    /// The caller's own id of it.
+    /// The caller's own id for it.
     pub external_id: String,
-    /// Who connects.
     pub identification: Identification,
     /// `recurrent` or `single`.
     pub access_mode: String,
-    /// What the user is told the data is for.
+    /// What the data is for, as the widget tells the user.
     pub purpose: Option<String>,
-    /// The caller's terms.
     pub terms_and_conditions_url: Option<String>,
 }
 
@@ -67,7 +64,6 @@ pub struct Identification {
     pub kind: String,
     /// Its digits.
     pub number: SecretString,
-    /// The name.
     pub name: SecretString,
 }
 
@@ -80,18 +76,18 @@ impl fmt::Debug for Identification {
 /// Where the widget sends the user's browser.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Callbacks {
-    /// After the link was made, with `?link=…&institution=…`.
+    /// After the link was created, with `?link=…&institution=…`.
     pub success: String,
     /// When the user leaves.
     pub exit: String,
-    /// On whatever else happens.
+    /// On any other event.
     pub event: String,
 }
 
 /// A token with which a browser opens the widget once.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WidgetToken {
-    /// For the widget's address.
+    /// Goes into the widget's address.
     pub access: SecretString,
 }
 
@@ -121,7 +117,8 @@ struct Widget<'a> {
 #[derive(Serialize)]
 struct ConsentBody<'a> {
     permissions: [&'static str; 4],
-    /// Belvo's guide has it beside the consent, its OpenAPI in it; so it is in both places.
+    /// Belvo's guide puts it beside the consent, its OpenAPI inside it, so it is sent in both
+    /// places.
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

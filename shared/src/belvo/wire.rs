@@ -1,4 +1,4 @@
-//! The JSON that Belvo sends, before it means anything.
+//! The JSON that Belvo sends, before it is interpreted.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
@@ -11,7 +11,7 @@ pub(super) struct Accepted {
     pub(super) request_id: String,
 }
 
-/// The body of `POST /api/transactions/` and of the others like it. `save_data` is left at its
+/// The body of `POST /api/transactions/` and of the similar ones. `save_data` is left at its
 /// default, true: without it there would be nothing to GET.
 #[derive(Debug, Serialize)]
 pub(super) struct RetrievalBody<'a> {
@@ -26,7 +26,7 @@ pub(super) struct RetrievalBody<'a> {
     pub(super) direction: Option<Direction>,
 }
 
-/// One page of a listing, rows unread.
+/// One page of a listing, its rows not yet parsed.
 #[derive(Debug, Deserialize)]
 pub(super) struct PageBody {
     pub(super) count: u64,
@@ -34,7 +34,7 @@ pub(super) struct PageBody {
     pub(super) results: Vec<Box<RawValue>>,
 }
 
-/// One entry of the array that is Belvo's error body. Any field may be missing, null or no text.
+/// One entry of the array in Belvo's error body. Any field may be missing, null or not text.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct ErrorEntry {
     pub(super) code: Option<Value>,
@@ -48,9 +48,9 @@ pub(super) struct ErrorEntry {
 pub struct Page {
     /// How many rows the whole listing holds, by Belvo's count.
     pub count: u64,
-    /// The rows of this page, unread.
+    /// The rows of this page, not yet parsed.
     pub rows: Vec<Box<RawValue>>,
-    /// Where the next page is; absent on the last.
+    /// The next page; absent on the last one.
     pub next: Option<NextPage>,
 }
 

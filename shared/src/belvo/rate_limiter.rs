@@ -1,5 +1,5 @@
-//! Keeps below Belvo's limit of requests: its wall answers an address that sends more than 80 in 30
-//! seconds with an HTML 403 (Belvo's integration checklist).
+//! Keeps below Belvo's rate limit: its firewall answers an address that sends more than 80 requests
+//! in 30 seconds with an HTML 403 (Belvo's integration checklist).
 
 use tokio::{
     sync::Mutex,
@@ -9,17 +9,18 @@ use tokio::{
 /// The span that Belvo counts requests in.
 const SPAN: Duration = Duration::from_secs(30);
 
-/// Admits at most so many requests in any 30 seconds: a third of them at once, so that a small
-/// listing does not wait, the others evenly. (The generic cell rate algorithm.)
-pub struct Pace {
+/// Admits at most a given number of requests in any 30 seconds by the generic cell rate algorithm
+/// (GCRA): a third of them at once, so that a small listing does not wait, the others evenly
+/// spaced.
+pub struct RateLimiter {
     interval: Duration,
     slack: Duration,
     /// When the next request would be due if all came evenly.
     due: Mutex<Instant>,
 }
 
-impl Pace {
-    /// A pace of `requests` per 30 seconds, at least three.
+impl RateLimiter {
+    /// A limit of `requests_per_30_s`, at least three.
     #[must_use]
     pub fn new(requests_per_30_s: u32) -> Self {
         let requests = requests_per_30_s.max(3);
@@ -49,10 +50,10 @@ impl Pace {
 mod tests {
     use super::*;
 
-    async fn admissions(pace: &Pace, count: usize) -> Vec<Instant> {
+    async fn admissions(limiter: &RateLimiter, count: usize) -> Vec<Instant> {
         let mut times = Vec::new();
         for _ in 0..count {
-            pace.admit().await;
+            limiter.admit().await;
             times.push(Instant::now());
         }
         times
@@ -61,7 +62,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_span_of_30_seconds_holds_more_requests_than_allowed() {
         for allowed in [3, 36, 80] {
-            let times = admissions(&Pace::new(allowed), 300).await;
+            let times = admissions(&RateLimiter::new(allowed), 300).await;
             for (first, start) in times.iter().enumerate() {
                 let within = times[first..]
                     .iter()
@@ -75,7 +76,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_small_listing_does_not_wait() {
         let start = Instant::now();
-        let times = admissions(&Pace::new(36), 12).await;
+        let times = admissions(&RateLimiter::new(36), 12).await;
         assert_eq!(times.last(), Some(&start));
     }
 }
