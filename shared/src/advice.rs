@@ -8,10 +8,10 @@ pub enum Advice {
     Retry(Duration),
     /// Do not try again: it would fail the same way. Other work may go on.
     Stop,
-    /// Nothing of the kind will work until an operator acts: keep the work and raise the alarm.
+    /// Nothing like this will work until an operator acts: keep the work and raise the alarm.
     Alarm,
 }
 
 /// The first wait of the exponential back-off that Belvo recommends ("base interval of three
-/// seconds with a factor of two", Belvo's OpenAPI), taken for AWS, too.
+/// seconds with a factor of two", Belvo's OpenAPI), also used for AWS.
 pub const FIRST_RETRY: Duration = Duration::from_secs(3);

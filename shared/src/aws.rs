@@ -16,17 +16,16 @@ use crate::env::{EnvError, Environment};
 /// (Amazon Trust Services' repository).
 const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
-/// How long one call to AWS may take, its retries included, and one attempt of it.
+/// How long one call to AWS may take with its retries, and how long each attempt may take.
 #[derive(Debug, Clone, Copy)]
 pub struct CallBudget {
-    /// All attempts together.
+    /// The whole call, retries included.
     pub call: Duration,
-    /// One attempt.
     pub attempt: Duration,
 }
 
 impl CallBudget {
-    /// For functions that nobody waits for by the second.
+    /// For functions without a waiting caller.
     pub const PATIENT: Self = Self {
         call: Duration::from_secs(8),
         attempt: Duration::from_secs(3),
@@ -38,12 +37,12 @@ impl CallBudget {
     };
 }
 
-/// The longest a warm-up takes. INIT has ten seconds, and a webhook that waits for it five, all
-/// told.
+/// The longest a warm-up may take. INIT has ten seconds; a webhook that waits for it has five in
+/// total.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Runs what opens connections and reads secrets during INIT. What fails or takes too long here
-/// shows again, with its reason, when it is needed.
+/// Opens connections and reads secrets during INIT. A failure or timeout is ignored here: it shows
+/// again, with its reason, when the connection or secret is needed.
 pub async fn warm_up(opening: impl Future) {
     let _ = tokio::time::timeout(WARM_UP, opening).await;
 }
@@ -91,7 +90,7 @@ fn trusting_amazon() -> TlsContext {
     trusted.add_pem_certificate(bench_authority());
     #[expect(
         clippy::expect_used,
-        reason = "nothing of it can fail; the unit test below runs this line"
+        reason = "none of this can fail; the unit test below runs this line"
     )]
     TlsContext::builder()
         .with_trust_store(trusted)
@@ -99,8 +98,8 @@ fn trusting_amazon() -> TlsContext {
         .expect("a trust store")
 }
 
-/// The certificate, in PEM, of the authority that a benchmark also trusts; empty where it speaks no
-/// TLS.
+/// The PEM certificate of the authority that a benchmark also trusts; empty if the benchmark does
+/// not use TLS.
 #[cfg(feature = "measured")]
 pub(crate) fn bench_authority() -> Vec<u8> {
     Environment::of_process()
@@ -119,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_roots_of_amazon_can_be_read() {
+    fn amazons_roots_can_be_read() {
         let _ = trusting_amazon();
         let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes())
             .collect::<Result<_, _>>()
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_roots_of_amazon_are_those_that_mozilla_knows_by_these_names() {
+    fn amazons_roots_are_among_mozillas() {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(
             CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).flatten(),

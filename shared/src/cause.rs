@@ -1,4 +1,4 @@
-//! The inside of an error, for the log.
+//! An error with its causes, for the log.
 
 use std::{error::Error, fmt};
 

@@ -1,5 +1,5 @@
 //! Readers of a function's environment. Each function reads its own variables once, at cold start;
-//! one that is missing or malformed ends the start and is named.
+//! a missing or malformed one stops the start with an error that names it.
 
 use thiserror::Error;
 use url::Url;
@@ -39,7 +39,7 @@ impl<'a> Environment<'a> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that has to be there.
+    /// A required variable.
     pub fn text(&self, name: &'static str) -> Result<String, EnvError> {
         self.optional(name).ok_or(EnvError::Missing(name))
     }
@@ -64,7 +64,7 @@ impl<'a> Environment<'a> {
             .ok_or(invalid)
     }
 
-    /// The same without a path.
+    /// A URL as in [`Self::url`], without a path.
     pub fn origin(&self, name: &'static str) -> Result<Url, EnvError> {
         let url = self.url(name)?;
         if url.path() == "/" {

@@ -1,5 +1,5 @@
-//! What the HTTP functions share: the platform is peeled off here, and what is left returns an
-//! answer or a problem.
+//! What the HTTP functions share: the platform is peeled off here, and the code behind it returns a
+//! response or a problem.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::{http::gateway_request_id, problem::Problem};
 
-/// Answers a request by what `handler` returns within `limit`, or by `too_late`. API Gateway's id
-/// of the call is in the problem, and in the span of every line that is logged meanwhile.
+/// Answers a request with what `handler` returns within `limit`, or else with `too_late`. The
+/// problem, and the span of every line logged meanwhile, carry API Gateway's request id.
 pub async fn answer(
     request: &Request,
     limit: Duration,

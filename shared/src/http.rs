@@ -1,5 +1,5 @@
-//! What the HTTP functions need of API Gateway: its id of a call, path parameters, and JSON
-//! answers.
+//! What the HTTP functions need from API Gateway: its request id, path parameters, and JSON
+//! responses.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ pub fn route_key(request: &Request) -> Option<String> {
     context(request)?.route_key
 }
 
-/// A path parameter of the route, or the empty text.
+/// A path parameter of the route, or the empty string.
 #[must_use]
 pub fn path_parameter(request: &Request, name: &str) -> String {
     request
@@ -42,7 +42,7 @@ pub fn path_parameter(request: &Request, name: &str) -> String {
         .to_owned()
 }
 
-/// A query parameter, if it is there and not empty.
+/// A query parameter, if present and not empty.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request
@@ -52,21 +52,21 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// An answer in JSON.
+/// A JSON response.
 #[must_use]
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     response(status, "application/json", body)
 }
 
-/// An answer of the given JSON media type.
+/// A response of the given JSON media type.
 #[must_use]
 pub fn response(
     status: StatusCode,
     media_type: &'static str,
     body: &impl Serialize,
 ) -> Response<Body> {
-    // Serialising our own plain structs cannot fail; an empty body with the right status is the
-    // honest rest.
+    // Serialising our own plain structs cannot fail; if it did, an empty body with the right status
+    // would be the honest answer.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! Everything of the pipeline that is not wiring: what Belvo says ([`belvo`]), what it means
+//! Everything in the pipeline that is not wiring: what Belvo says ([`belvo`]), what it means
 //! ([`domain`]), where it is kept ([`store`]) and how it travels to `collect` ([`queue`]).
 
 pub mod advice;

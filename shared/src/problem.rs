@@ -1,5 +1,5 @@
-//! What the outside sees of an error: a problem document (RFC 9457). The inside, the cause, goes to
-//! the log.
+//! What the outside sees of an error: a problem document (RFC 9457). The cause goes to the log
+//! only.
 
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
@@ -10,7 +10,7 @@ use crate::{
     http,
 };
 
-/// What kind of problem it is. docs/API.md has the same table.
+/// The kind of problem. docs/API.md has the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
     BodyTooLarge,
@@ -120,7 +120,7 @@ impl Problem {
         }
     }
 
-    /// A request whose field `field` has to change.
+    /// A request whose field `field` is invalid.
     #[must_use]
     pub fn field(field: &str, detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::InvalidField, detail).about(Some(field))
@@ -138,7 +138,7 @@ impl Problem {
         Self::new(ProblemKind::NotFound, detail)
     }
 
-    /// Names the field that has to change, where there is one.
+    /// Names the invalid field, if there is one.
     #[must_use]
     pub fn about(self, field: Option<&str>) -> Self {
         Self {
@@ -147,7 +147,7 @@ impl Problem {
         }
     }
 
-    /// Repeats Belvo's code and its id for the answer, which Belvo's support asks for.
+    /// Adds Belvo's code and its id for the answer, which Belvo's support asks for.
     #[must_use]
     pub fn from_belvo(self, code: &str, belvo_request_id: Option<&str>) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl Problem {
         }
     }
 
-    /// Says what is left, and from when on there is more.
+    /// Says how much is left and when the quota resets.
     #[must_use]
     pub fn with_quota(self, quota: Quota) -> Self {
         Self {
@@ -166,7 +166,7 @@ impl Problem {
         }
     }
 
-    /// Says what keeps a link from being used, since when, and what a person can do about it.
+    /// Says why a link is blocked, since when, and what a person can do about it.
     #[must_use]
     pub fn with_block(self, block: Block) -> Self {
         Self {
@@ -181,7 +181,7 @@ impl Problem {
         Self { request_id, ..self }
     }
 
-    /// Names API Gateway's id of the invocation, by which the log is found.
+    /// Adds API Gateway's request id, by which the log lines are found.
     #[must_use]
     pub(crate) fn at_gateway(self, gateway_request_id: &str) -> Self {
         Self {
@@ -190,7 +190,7 @@ impl Problem {
         }
     }
 
-    /// Says when to come back.
+    /// Says when to retry.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         Self {
@@ -204,13 +204,11 @@ impl Problem {
         self.kind
     }
 
-    /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
-    /// The answer to send.
     #[must_use]
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut response = http::response(self.status, "application/problem+json", &self);
@@ -265,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_says_what_to_mend_and_nothing_it_does_not_know() {
+    fn a_problem_says_what_to_correct_and_omits_what_it_does_not_know() {
         let problem = Problem::field("date_to", "date_to must not be in the future")
             .at_gateway("g-1")
             .retry_after(7);

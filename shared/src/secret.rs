@@ -11,11 +11,10 @@ use tokio::sync::Mutex;
 
 use crate::aws::SdkConfig;
 
-/// A value is read again after this time, so that one that was withdrawn is not believed for
-/// longer.
+/// A value is read again after this time, so that a withdrawn one is not trusted for longer.
 const GREATEST_AGE: Duration = Duration::from_mins(5);
-/// At most one extra read per this span, however often callers suspect a rotation: a stranger who
-/// keeps sending wrong webhooks must not turn them into calls to Secrets Manager.
+/// At most one extra read in this time, however often callers suspect a rotation: a stranger who
+/// keeps sending wrong webhooks must not cause as many calls to Secrets Manager.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
 /// Whether `candidate` is the secret, in a time that does not depend on where they differ. The
@@ -26,16 +25,15 @@ pub fn matches(secret: &SecretString, candidate: &[u8]) -> bool {
     !secret.is_empty() && bool::from(secret.ct_eq(candidate))
 }
 
-/// Why a secret could not be had. The value appears in no variant.
+/// Why a secret could not be read. The value appears in no variant.
 #[derive(Debug, Error)]
 pub enum SecretError {
-    /// The secret exists but nobody has put a value into it, or it does not exist.
+    /// The secret has no value yet, or does not exist.
     #[error("the secret {0} has no value; put one with `aws secretsmanager put-secret-value`")]
     Empty(String),
-    /// The value is not the JSON document that is expected.
+    /// The value is not the expected JSON document.
     #[error("the secret {0} is not the JSON document that docs and template describe")]
     Malformed(String),
-    /// Secrets Manager did not answer.
     #[error("the secret {0} could not be read")]
     Unavailable(String, #[source] Box<SdkError<GetSecretValueError>>),
 }
@@ -51,17 +49,16 @@ pub struct CachedSecret<T> {
 /// One version of a secret.
 #[derive(Clone)]
 pub struct Version<T> {
-    /// What it holds.
     pub value: T,
     id: String,
 }
 
-/// Between which ages a known value is read again when it is asked for or suspected.
+/// The ages at which a cached value is read again.
 #[derive(Debug, Clone, Copy)]
 pub struct Ages {
-    /// Not before this, however it is suspected.
+    /// Never before this age, even if a rotation is suspected.
     pub least: Duration,
-    /// After this in any case.
+    /// Always after this age.
     pub greatest: Duration,
 }
 
@@ -81,14 +78,14 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         }
     }
 
-    /// The same secret, read again at other ages.
+    /// The same secret with other ages.
     #[must_use]
     pub fn with_ages(self, ages: Ages) -> Self {
         Self { ages, ..self }
     }
 
-    /// The value as it was a few minutes ago at most; an older one only while Secrets Manager does
-    /// not answer.
+    /// The value, at most a few minutes old; an older one only while Secrets Manager does not
+    /// answer.
     pub async fn get(&self) -> Result<Version<T>, SecretError> {
         let mut cache = self.cache.lock().await;
         match cache.as_ref() {
@@ -101,8 +98,8 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         }
     }
 
-    /// A version newer than `failed`, if the secret was rotated since that was read. `None` if not,
-    /// or if it was read again a moment ago.
+    /// A version newer than `failed`, if the secret was rotated since that was read. `None` if it
+    /// was not, or if it was just read again.
     pub async fn newer_than(&self, failed: &Version<T>) -> Result<Option<Version<T>>, SecretError> {
         let mut cache = self.cache.lock().await;
         let known = match cache.as_ref() {

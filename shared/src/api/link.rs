@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::BlockView;
 use crate::domain::{Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
 
-/// A link as the API shows it: not who the user is at the bank.
+/// Leaves out who the user is at the bank.
 #[derive(Debug, Serialize)]
 pub struct LinkView<'a> {
     link: &'a LinkId,
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_shown_without_who_its_user_is() {
+    fn a_link_view_does_not_identify_the_user() {
         let record = serde_json::json!({
             "id": "bcca0da9-a4c6-4830-9676-1d54682851d9",
             "customer": "user",

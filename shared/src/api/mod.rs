@@ -1,4 +1,4 @@
-//! What the API shows of what is stored, where the two differ.
+//! What the API shows, where it differs from what is stored.
 
 mod block;
 mod link;

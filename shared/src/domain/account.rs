@@ -12,7 +12,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Reads an account. What has no usable id is none.
+    /// Reads an account; `None` without a usable id.
     #[must_use]
     pub fn parse(account: &RawValue) -> Option<Self> {
         let document: Map<String, Value> = serde_json::from_str(account.get()).ok()?;
@@ -31,15 +31,14 @@ impl Account {
         &self.id
     }
 
-    /// What an unchanged account is known by.
+    /// The digest by which an unchanged account is recognised.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of_object(&self.document)
     }
 
-    /// What this account is known by at its institution, whichever link brings it: a fingerprint of
-    /// the institution's name and its own id of the account. None where Belvo sent neither or only
-    /// one.
+    /// Identifies this account at its institution, whichever link brings it: a digest of the
+    /// institution's name and its own id for the account. `None` unless Belvo sent both.
     #[must_use]
     pub(crate) fn identity(&self) -> Option<String> {
         let institution = self

@@ -1,15 +1,13 @@
-//! What keeps a link from being used, and what a person can do about it.
+//! Why a link cannot be used, and what a person can do about it.
 
 use serde::{Deserialize, Serialize};
 
 use super::Timestamp;
 
-/// What keeps a link from being used.
+/// Why a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// Why.
     pub reason: BlockReason,
-    /// Since when.
     pub(crate) since: Timestamp,
 }
 
@@ -17,7 +15,7 @@ pub struct Block {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockReason {
-    /// The bank no longer takes the credentials.
+    /// The bank no longer accepts the credentials.
     InvalidCredentials,
     /// The bank asks the user for a token.
     TokenRequired,
@@ -25,15 +23,16 @@ pub enum BlockReason {
     Unconfirmed,
     /// The user's consent has ended.
     ConsentExpired,
-    /// Its deletion was asked for.
+    /// Its deletion was requested.
     Deleting,
-    /// It is no longer there.
+    /// Belvo no longer has it.
     Deleted,
 }
 
 impl BlockReason {
-    /// What a code of Belvo's, in a webhook or in an error, says of a link. Belvo's pages disagree
-    /// on the name of an ended consent. Not `login_error`: institutions in trouble answer so, too.
+    /// The reason behind a code that Belvo sends in a webhook or an error. Belvo's pages disagree
+    /// on the name of an ended consent. `login_error` is left out: institutions in trouble answer
+    /// with it, too.
     pub(super) fn of_code(code: &str) -> Option<Self> {
         Some(match code {
             "invalid_credentials" | "invalid_link" | "expired_credentials" => {
@@ -48,7 +47,7 @@ impl BlockReason {
         })
     }
 
-    /// What Belvo's status of a link keeps from being done; an unknown one nothing.
+    /// The reason behind Belvo's status of a link; an unknown status blocks nothing.
     pub(super) fn of_status(status: &str) -> Option<Self> {
         match status {
             "invalid" => Some(Self::InvalidCredentials),
@@ -58,7 +57,6 @@ impl BlockReason {
         }
     }
 
-    /// What a person can do about it.
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {

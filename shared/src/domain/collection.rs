@@ -30,9 +30,9 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// The days whose stored rows these totals can be compared with: those that were asked for, or,
-    /// where Belvo chose them, those it names. None if Belvo names days that were not asked for:
-    /// its totals then are about something else, such as the link's whole year.
+    /// The days whose stored rows these totals can be compared with: those requested, or, where
+    /// Belvo chose them, those it names. `None` if Belvo names days that were not requested: its
+    /// totals are then about something else, such as the link's whole year.
     #[must_use]
     pub fn comparable_days(&self, asked: Option<&Window>, fetched: Days) -> Option<Days> {
         let day = |text: &Option<String>| parse_date(day_of(text.as_deref()?)?);
@@ -50,7 +50,7 @@ impl Declared {
 }
 
 impl Declared {
-    /// The numbers that it names, beside what is stored.
+    /// The declared counts, compared with what is stored.
     fn counts(&self, stored: &StoredTotals) -> impl Iterator<Item = Check> {
         [
             (
@@ -73,7 +73,7 @@ impl Declared {
         .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours)))
     }
 
-    /// The days that it names, beside what is stored.
+    /// The declared days, compared with what is stored.
     fn days(&self, stored: &StoredTotals) -> impl Iterator<Item = Check> {
         let first = Check::days(
             "first_transaction_date",
@@ -91,10 +91,9 @@ impl Declared {
     }
 }
 
-/// What the store holds of a span of days.
+/// What the store holds for a span of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTotals {
-    /// Which days.
     pub(crate) days: Days,
     /// Rows that are not deleted.
     pub transactions: u64,
@@ -111,7 +110,7 @@ pub struct StoredTotals {
 }
 
 impl StoredTotals {
-    /// Nothing yet, of these days.
+    /// Empty totals for these days.
     #[must_use]
     pub(crate) fn of(days: Days) -> Self {
         Self {
@@ -124,7 +123,7 @@ impl StoredTotals {
         }
     }
 
-    /// Counts a row of this `type`, whose day, if it has one, is none before the last row's.
+    /// Counts a row of this `type`. Rows must be added in the order of their days.
     pub(crate) fn add(&mut self, flow: Option<&str>, day: Option<String>) {
         self.transactions += 1;
         self.inflow += u64::from(flow == Some("INFLOW"));
@@ -139,41 +138,41 @@ impl StoredTotals {
 /// What one collection did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Collection {
-    /// When the first page was asked for.
+    /// When the first page was requested.
     pub started_at: Timestamp,
     /// When the last row was stored.
     pub finished_at: Timestamp,
-    /// The days that were fetched: those that were asked for, or more where one fetch answered
-    /// several webhooks.
+    /// The days that were fetched: those requested, or more where one fetch answered several
+    /// webhooks.
     #[serde(default)]
     pub days: Days,
-    /// Pages fetched, those of repeated fetches included.
+    /// Pages fetched, including repeated fetches.
     pub pages: u64,
-    /// Different rows that the fetch brought.
+    /// Distinct rows that the fetch returned.
     pub rows: u64,
-    /// Rows that Belvo's pages counted.
+    /// Rows by the count on Belvo's pages.
     pub counted: u64,
     /// Rows stored for the first time.
     pub new: u64,
     /// Rows stored over an earlier version.
     pub changed: u64,
-    /// Rows that were stored already.
+    /// Rows that were already stored.
     pub unchanged: u64,
-    /// Rows that Belvo returned again after they had been gone.
+    /// Deleted rows that Belvo returned again, restored.
     pub revived: u64,
-    /// Rows that Belvo no longer returned, marked as deleted.
+    /// Rows that Belvo no longer returned, now tombstones.
     pub deleted: u64,
-    /// Different accounts that the rows belong to.
+    /// Distinct accounts that the rows belong to.
     pub accounts: u64,
     /// What the store held afterwards, read back to be compared with what the webhook declared;
-    /// absent where it declared nothing that could be compared.
+    /// absent if it declared nothing comparable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored: Option<StoredTotals>,
 }
 
 impl Collection {
-    /// Everything that can be compared: the rows fetched with those that Belvo's pages count, and
-    /// the rows stored with what the webhook declared.
+    /// Everything that can be compared: the fetched rows with the count on Belvo's pages, and the
+    /// stored rows with what the webhook declared.
     #[must_use]
     pub(crate) fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
         let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
@@ -184,7 +183,7 @@ impl Collection {
         checks
     }
 
-    /// Whether everything is there that Belvo said there would be.
+    /// Whether everything that Belvo announced is there.
     #[must_use]
     pub fn verdict(&self, declared: Option<&Declared>) -> Verdict {
         self.checks(declared)
@@ -195,7 +194,7 @@ impl Collection {
     }
 }
 
-/// One number or day that Belvo names, beside ours.
+/// One count or day of Belvo's, compared with ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What is compared: `rows_of_pages`, or a field of the webhook.
@@ -204,13 +203,13 @@ pub struct Check {
     pub(crate) belvo: Measure,
     /// What was fetched, or is stored.
     pub(crate) ours: Measure,
-    /// What follows. A day that differs stands for at least one row.
+    /// The result. A day that differs stands for at least one row.
     pub(crate) verdict: Verdict,
 }
 
 impl Check {
-    /// A day of Belvo's beside ours. Ours on the `missing` side of it, or none, means that rows are
-    /// missing. None if Belvo's is no day.
+    /// Compares a day of Belvo's with ours. Rows are missing if ours is absent or on the `missing`
+    /// side. `None` if Belvo's is not a day.
     fn days(
         what: &'static str,
         belvo: Option<&str>,
@@ -262,14 +261,13 @@ pub enum Measure {
 pub enum Verdict {
     /// Equal.
     Complete,
-    /// So many rows more, as when rows appeared after the webhook was sent.
+    /// This many rows more, as when rows appeared after the webhook was sent.
     Over(u64),
-    /// So many rows fewer.
+    /// This many rows fewer.
     Short(u64),
 }
 
 impl Verdict {
-    /// Rows that are missing.
     #[must_use]
     pub fn missing(self) -> u64 {
         if let Self::Short(rows) = self {
@@ -352,8 +350,8 @@ mod tests {
 
     #[test]
     fn what_the_webhook_declared_is_compared_with_what_is_stored() {
-        let verdict = |stock| {
-            collection(10, 10, Some(stock))
+        let verdict = |stored| {
+            collection(10, 10, Some(stored))
                 .verdict(Some(&declared()))
                 .to_string()
         };
@@ -379,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn days_may_be_timestamps_and_what_is_no_day_is_not_compared() {
+    fn days_may_be_timestamps_and_anything_else_is_not_compared() {
         let found = collection(10, 10, Some(totals(10, 4, Some("2026-01-05"))));
         let mut said = declared();
         said.first_transaction_date = Some("2026-01-05T00:00:00Z".to_owned());
@@ -398,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_outweighs_what_is_too_much() {
+    fn missing_rows_outweigh_surplus_rows() {
         let found = collection(9, 10, Some(totals(12, 4, Some("2026-01-05"))));
         assert_eq!(found.verdict(Some(&declared())), Verdict::Short(1));
         assert_eq!(
@@ -437,7 +435,7 @@ mod tests {
         assert_eq!(
             declared().comparable_days(Some(&narrow), Days::ALL),
             None,
-            "Belvo speaks of other days"
+            "Belvo means other days"
         );
         assert_eq!(declared().comparable_days(None, Days::ALL), Some(named));
         assert_eq!(

@@ -1,12 +1,12 @@
-//! A span of value dates, open at either end: what a fetch covers, and how a large one is taken in
-//! parts.
+//! A span of value dates that may be open at either end: what a fetch covers, and how a large fetch
+//! is split into parts.
 
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration};
 
 use super::{Window, window::iso_date};
 
-/// A year and a day: the step by which an open end is cut off. Belvo's history of a link is twelve
+/// A year and a day: the step by which an open end is closed. Belvo's history of a link is twelve
 /// months.
 const YEAR: Duration = Duration::days(366);
 /// Rows dated outside of these years are not looked for in parts.
@@ -67,7 +67,7 @@ impl Days {
         self.to.map(iso_date::format)
     }
 
-    /// Whether every row of the other span is one of this.
+    /// Whether this span holds every row of the other.
     #[must_use]
     pub(crate) fn covers(self, other: Self) -> bool {
         let starts = self
@@ -79,7 +79,7 @@ impl Days {
         starts && ends
     }
 
-    /// The one span that holds just the days of both, if they overlap or touch.
+    /// The span that holds exactly the days of both, if they overlap or touch.
     #[must_use]
     pub fn joined(&self, other: &Self) -> Option<Self> {
         let apart = |one: &Self, other: &Self| match (one.to, other.from) {
@@ -94,9 +94,9 @@ impl Days {
         Some(Self { from, to })
     }
 
-    /// Parts of this span, oldest first, that together hold its days once, if `rows` of them are to
-    /// be taken about `most` at a time. None if it cannot be divided: one day, or an open end far
-    /// from the present.
+    /// Divides this span of `rows` rows into parts of about `most` rows, oldest first, that
+    /// together hold each of its days once. Empty if it cannot be divided: a single day, or an open
+    /// end far from the present.
     #[must_use]
     pub fn parts(&self, rows: u64, most: u64, today: Date) -> Vec<Self> {
         match (self.from, self.to) {
@@ -136,8 +136,7 @@ fn cut(days: Days, last_of_first: Date) -> Vec<Days> {
     halves(days, last_of_first).to_vec()
 }
 
-/// So many parts of about as many days each, or as many as there are days; none if there is but one
-/// day.
+/// `parts` parts of about equal length, but at most one per day; none for a single day.
 fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
     let days = (to - from).whole_days() + 1;
     let parts = i64::try_from(parts).unwrap_or(i64::MAX).min(days);

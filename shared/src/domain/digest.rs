@@ -1,12 +1,12 @@
-//! A fingerprint of a JSON document, by which an unchanged row is known without reading it.
+//! A digest of a JSON document, by which an unchanged row is recognised without reading it.
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Says how the digest was made. A change of the rule changes this byte, so that every stored row
-/// then counts as changed and is written again once.
+/// The version of the rule that makes the digest. A new rule gets a new byte, so that every stored
+/// row then counts as changed and is rewritten once.
 const VERSION: u8 = 1;
-/// What the bytes of a transaction seldom exceed.
+/// The size in bytes that a transaction rarely exceeds.
 const USUAL_BYTES: usize = 2_048;
 
 /// The version byte and the first 128 bits of a SHA-256 over the document with sorted keys.
@@ -17,7 +17,7 @@ impl Digest {
     /// Equal documents have equal digests, whatever the order of their keys.
     #[must_use]
     pub(crate) fn of_object(document: &Map<String, Value>) -> Self {
-        // One call of the hash over all bytes: a call for each of them costs more than the hash.
+        // Hash all bytes in one call: a call per value costs more than the hashing.
         let mut canonical = Vec::with_capacity(USUAL_BYTES);
         append_object(&mut canonical, document);
         let mut bytes = [VERSION; 17];
@@ -31,7 +31,7 @@ impl Digest {
         bytes.try_into().ok().map(Self)
     }
 
-    /// What is stored.
+    /// The stored form.
     #[must_use]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_that_differ_have_other_digests() {
+    fn different_documents_have_different_digests() {
         let documents = [
             "{}",
             r#"{"a": null}"#,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_stays_what_is_stored_of_it() {
+    fn the_digest_of_a_stored_document_never_changes() {
         let json = r#"{"nested": {"deep": {}}, "amount": 10.00, "credit": true, "debit": false, "list": [1, null, "é"]}"#;
         assert_eq!(
             hex::encode(digest(json).as_bytes()),

@@ -1,7 +1,8 @@
 //! The facts of a retrieval, each learned once, and the status that follows from them. No fact
-//! takes another back, so a webhook before the 202, a duplicate and a reordered message all end in
-//! the same record. Pure, and time is an argument, so that a model checker can take exactly these
-//! functions through every order of crash, loss and repetition (`tests/tests/lifecycle`).
+//! undoes another, so a webhook before the 202, a duplicate and a reordered message all end in the
+//! same record. The functions are pure and take the time as an argument, so that a model checker
+//! can run exactly these through every order of crashes, losses and repetitions
+//! (`tests/tests/lifecycle`).
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ pub enum Status {
 /// When each fact of a retrieval was learned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Facts {
-    /// When Belvo accepted the retrieval; absent if we did not ask for it, or do not know yet that
+    /// When Belvo accepted the retrieval; absent if we did not request it, or do not yet know that
     /// we did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Timestamp>,
@@ -42,8 +43,8 @@ pub struct Facts {
     /// When Belvo answered the retrieval with its data at once, so that no webhook follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_at: Option<Timestamp>,
-    /// When its rows were first left to another invocation. A collection that one invocation
-    /// finishes has no such time: nobody would see it, and it would cost a write.
+    /// When its collection was first continued in another invocation. A collection that one
+    /// invocation finishes has no such time: it would cost a write and no reader would see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collecting_at: Option<Timestamp>,
     /// When its rows were stored for the first time.
@@ -52,7 +53,7 @@ pub struct Facts {
     /// When it ended without rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
-    /// Whether it ended so because its message was dead-lettered, and not by Belvo's word. Stored
+    /// Whether it failed because its message was dead-lettered, not because Belvo said so. Stored
     /// as the code of the failure.
     #[serde(skip)]
     pub gave_up: bool,
@@ -73,21 +74,21 @@ pub enum Step {
     Notified { due_at: Timestamp },
     /// Belvo answered it with its data. It is checked at `due_at` if it has not ended.
     Ready { due_at: Timestamp },
-    /// The rest of its rows is left to another invocation.
+    /// Its collection is continued in another invocation.
     Continued,
     /// Its rows are stored.
     Collected,
-    /// It ended without rows; `gave_up` if because its message was dead-lettered.
+    /// It ended without rows; `gave_up` says that its message was dead-lettered.
     Failed { gave_up: bool },
     /// Belvo never had its rows.
     Expired,
     /// It is checked at another time.
     Postponed { due_at: Timestamp },
-    /// It has ended, and is not checked any more.
+    /// It has ended and is no longer checked.
     NoLongerDue,
 }
 
-/// A fact that is an instant, named as it is stored and shown (docs/decisions/0016).
+/// A fact that is a time, under the name it is stored and shown by (docs/decisions/0016).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     IssuedAt,
@@ -97,18 +98,18 @@ pub enum Fact {
     CollectedAt,
     FailedAt,
     ExpiredAt,
-    /// The only one that is ever taken back.
+    /// The only one that is ever removed.
     DueAt,
 }
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write<T> {
-    /// By the first who knows it; later writers leave it alone.
+    /// The first writer sets it; later ones leave it alone.
     Once(T),
-    /// By everybody; the last writer wins.
+    /// Every writer sets it; the last one wins.
     Latest(T),
-    /// It is taken away.
+    /// It is removed.
     Remove,
 }
 
@@ -122,14 +123,14 @@ impl Status {
 }
 
 impl Step {
-    /// What a step at this time writes. Every step may be repeated, and no order of them ends in
-    /// another status.
+    /// What a step at this time writes. Every step may be repeated, and every order of steps ends
+    /// in the same status.
     #[must_use]
     pub(crate) fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
         use Write::{Latest, Once, Remove};
 
         match self {
-            // One that has ended already becomes due nevertheless; the sweep finds that out.
+            // A request that has already ended becomes due all the same; the sweep corrects that.
             Self::Issued { due_at } => {
                 vec![(Fact::IssuedAt, Once(at)), (Fact::DueAt, Once(due_at))]
             }
@@ -169,7 +170,7 @@ impl Facts {
         }
     }
 
-    /// Takes a step, as the store does.
+    /// Applies a step, as the store does.
     pub fn take(&mut self, step: Step, at: Timestamp) {
         if let Step::Failed { gave_up } = step
             && self.failed_at.is_none()
@@ -187,7 +188,7 @@ impl Facts {
         }
     }
 
-    /// When Belvo said that its rows are there, by a webhook or in its answer to the POST.
+    /// When Belvo announced its rows, by a webhook or in its answer to the POST.
     #[must_use]
     pub fn announced_at(&self) -> Option<Timestamp> {
         self.notified_at.or(self.ready_at)
@@ -287,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_is_repeated_changes_nothing() {
+    fn a_repeated_step_changes_nothing() {
         let notified = Step::Notified { due_at: at(20) };
         let failed = |gave_up| Step::Failed { gave_up };
         let twice = after(&[

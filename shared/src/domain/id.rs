@@ -81,8 +81,8 @@ impl LinkId {
 }
 
 impl RequestId {
-    /// Accepts up to 128 characters that a URL path carries unchanged (RFC 3986, "unreserved"). Not
-    /// only UUIDs: Belvo documents the id as a string.
+    /// Accepts a UUID, or up to 128 characters that a URL path carries unchanged (RFC 3986,
+    /// "unreserved"): Belvo documents the id as a string.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         if let Ok(uuid) = Uuid::parse_str(text) {
             return Ok(Self(uuid.simple().to_string()));
@@ -99,7 +99,7 @@ impl RequestId {
         }
     }
 
-    /// An id for a retrieval to which Belvo gave none, because it answered with the data at once.
+    /// An id for a retrieval that got none from Belvo, because it answered with the data at once.
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::new_v4().simple().to_string())

@@ -3,8 +3,8 @@
 
 use super::{Status, Timestamp};
 
-/// The longest that sending a retrieval takes, in seconds: above the 29 of the function that does
-/// it.
+/// The longest that sending a retrieval takes, in seconds: more than the 29 of the function that
+/// sends it.
 pub const SENDING_S: i64 = 60;
 /// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval
 /// is five minutes.
@@ -20,14 +20,14 @@ pub struct Intent {
 /// What is known of Belvo's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resolution {
-    /// Nothing.
+    /// Nothing yet.
     Open,
     /// It became a request.
     Request {
-        /// Where that stands; none if there is no record of it.
+        /// The status of that request; `None` without a record of it.
         status: Option<Status>,
-        /// Whether only a webhook says so, which named a request that was not known here. It is
-        /// probably this one, and may be a refresh that Belvo made by itself.
+        /// Whether only a webhook says so: it named a request unknown here, which is probably this
+        /// one but may be a refresh that Belvo started by itself.
         claimed: bool,
     },
 }
@@ -35,9 +35,9 @@ pub enum Resolution {
 /// What an intent means for an equal retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
-    /// Nothing: it is over, and the equal one may take its place.
+    /// None: it is over, and the equal one may replace it.
     None,
-    /// Its request has not ended, and is the answer.
+    /// Its request has not ended and is the answer.
     InFlight,
     /// It is being sent.
     Sending,
@@ -46,7 +46,7 @@ pub enum Conflict {
 }
 
 impl Intent {
-    /// An intent of which only the time is known.
+    /// An intent whose answer is not known.
     #[must_use]
     pub(crate) fn open(since: Timestamp) -> Self {
         Self {
@@ -95,7 +95,7 @@ impl Intent {
         }
     }
 
-    /// Whether a webhook of this time may be the answer that is missing: not while the POST may
+    /// Whether a webhook received at this time may be the missing answer: not while the POST may
     /// still be answered, nor when Belvo can no longer be working on it.
     #[must_use]
     pub fn may_be_claimed(&self, at: Timestamp) -> bool {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_retrieval_is_sent_only_when_the_one_before_is_over() {
+    fn an_equal_retrieval_is_sent_only_when_the_previous_one_is_over() {
         let unknown = Conflict::Unknown {
             until: at(UNKNOWN_S),
         };
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_claims_an_intent_that_is_unknown_and_no_other() {
+    fn a_webhook_claims_only_an_intent_with_an_unknown_outcome() {
         let open = Intent::open(at(0));
         let seconds = [0, SENDING_S - 1, SENDING_S, UNKNOWN_S - 1, UNKNOWN_S];
         let claimable = seconds.map(|second| open.may_be_claimed(at(second)));

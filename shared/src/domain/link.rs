@@ -1,35 +1,33 @@
-//! What is known of a link: what Belvo says of it, what webhooks reported, and what follows for
-//! those who want to use it. Unlike a request's, these facts change back: a user who logs in again
-//! mends a link.
+//! What is known about a link: what Belvo says, what webhooks reported, and whether it can be used.
+//! Unlike a request's facts, these change back: a user who logs in again repairs a link.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
 
-/// A deletion that Belvo has not confirmed is looked after this often, in seconds.
+/// How often a deletion that Belvo has not confirmed is checked, in seconds.
 const DELETION_CHECK_S: i64 = 30 * 60;
-/// How much later than a message is heard of a link its record says so, at most, in seconds: it
-/// saves writing it each time.
+/// How far `last_seen_at` may lag behind the latest webhook, in seconds: this saves a write per
+/// webhook.
 const SEEN_WITHIN_S: i64 = 60 * 60;
 
-/// Everything known of a link.
+/// Everything known about a link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkRecord {
-    /// Belvo's id of it.
     pub id: LinkId,
-    /// What Belvo said of it when it was last read there.
+    /// What Belvo said when the link was last read.
     #[serde(flatten)]
     pub connection: Connection,
-    /// When it was registered with `POST /links`; absent for one that only webhooks spoke of.
+    /// When it was registered with `POST /links`; absent for one known only from webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Timestamp>,
     /// When Belvo was last asked about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
-    /// When a webhook about its rows last came in, to the hour.
+    /// When a webhook about its rows was last received, to the hour.
     #[serde(rename = "heard_at", default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Timestamp>,
-    /// When it was last looked after because nothing was heard.
+    /// When it was last checked because it was stale.
     #[serde(rename = "looked_at", default, skip_serializing_if = "Option::is_none")]
     pub checked_at: Option<Timestamp>,
     /// The latest webhook of type `LINK` or `CONSENT`.
@@ -38,18 +36,18 @@ pub struct LinkRecord {
     /// Why Belvo cannot log in.
     #[serde(rename = "shut_out", default, skip_serializing_if = "Option::is_none")]
     pub login_block: Option<Block>,
-    /// What is known of the user's consent.
+    /// What is known about the user's consent.
     #[serde(default, skip_serializing_if = "Consent::is_unknown")]
     pub consent: Consent,
-    /// Its deletion, if one was asked for or has happened.
+    /// Its deletion, if one was requested or has happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,
 }
 
-/// What Belvo says of a link (`Link` in Belvo's OpenAPI; every field may be absent).
+/// What Belvo says about a link (`Link` in Belvo's OpenAPI; every field may be absent).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
-    /// Belvo's name of the bank, such as `ofmockbank_br_retail`.
+    /// Belvo's name for the bank, such as `ofmockbank_br_retail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) institution: Option<String>,
     /// `recurrent`, which Belvo refreshes by itself, or `single`.
@@ -61,7 +59,7 @@ pub struct Connection {
     /// `valid`, `invalid`, `unconfirmed` or `token_required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) status: Option<String>,
-    /// The registering system's own id of it.
+    /// The registering system's own id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// Belvo's `institution_user_id`: the same for every link of one user to one bank.
@@ -83,14 +81,13 @@ pub struct LinkEvent {
     pub webhook_type: String,
     /// Belvo's `webhook_code`, such as `invalid_credentials`.
     pub code: String,
-    /// When it came in.
+    /// When it was received.
     pub at: Timestamp,
 }
 
-/// What webhooks of type `CONSENT` told.
+/// What `CONSENT` webhooks said about the consent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
-    /// Belvo's id of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     /// When it is to end, in Belvo's words.
@@ -101,15 +98,15 @@ pub struct Consent {
     pub(crate) ended_at: Option<Timestamp>,
 }
 
-/// The end of a link.
+/// The deletion of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
-    /// What becomes of its rows here.
+    /// What happens to its stored rows.
     pub rows: OnDeletion,
-    /// When it was asked for; absent if somebody else deleted the link.
+    /// When it was requested; absent if the link was deleted elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Timestamp>,
-    /// Belvo's id of the deletion.
+    /// Belvo's id for the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request_id: Option<RequestId>,
     /// When Belvo no longer had the link.
@@ -120,19 +117,19 @@ pub struct Deletion {
     pub erased_at: Option<Timestamp>,
 }
 
-/// What becomes of the rows of a deleted link.
+/// What happens to the rows of a deleted link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDeletion {
     /// They stay.
     Keep,
-    /// Everything stored of the link's transactions, accounts and balances goes, as a person may
-    /// ask (LGPD, article 18, VI).
+    /// All stored transactions, accounts and balances of the link are erased, as a person may
+    /// demand (LGPD, article 18, VI).
     Erase,
 }
 
 impl LinkRecord {
-    /// A link of which nothing is known.
+    /// A link about which nothing is known.
     #[must_use]
     pub(crate) fn new(id: LinkId) -> Self {
         Self {
@@ -149,7 +146,8 @@ impl LinkRecord {
         }
     }
 
-    /// After its user came through the widget, and Belvo was asked. That renews the consent, too.
+    /// Registers the link after its user came through the widget and Belvo was asked. That renews
+    /// the consent, too.
     #[must_use]
     pub fn registered(mut self, connection: Connection, at: Timestamp) -> Self {
         self.registered_at.get_or_insert(at);
@@ -159,8 +157,8 @@ impl LinkRecord {
         self.refreshed(connection, at)
     }
 
-    /// After Belvo was asked, and has it. Then it is not gone, whatever was found before, as with
-    /// the keys of another account.
+    /// Notes that Belvo was asked and has the link. Then it is not deleted, whatever was found
+    /// before, as with another account's keys.
     #[must_use]
     pub fn refreshed(mut self, connection: Connection, at: Timestamp) -> Self {
         self.read_at = Some(at);
@@ -182,10 +180,10 @@ impl LinkRecord {
         self
     }
 
-    /// After a webhook of type `LINK` or `CONSENT`. An older one than the latest is only history.
-    /// `told` is what a `CONSENT` webhook says of the consent.
+    /// Applies a webhook of type `LINK` or `CONSENT`, unless it is older than the latest one.
+    /// `consent` is what a `CONSENT` webhook says.
     #[must_use]
-    pub fn apply_event(mut self, event: LinkEvent, told: Consent) -> Self {
+    pub fn apply_event(mut self, event: LinkEvent, consent: Consent) -> Self {
         if self
             .last_event
             .as_ref()
@@ -198,11 +196,11 @@ impl LinkRecord {
             return self;
         }
         if event.webhook_type == "CONSENT" {
-            self.consent.id = told.id.or(self.consent.id);
-            self.consent.due_date = told.due_date.or(self.consent.due_date);
+            self.consent.id = consent.id.or(self.consent.id);
+            self.consent.due_date = consent.due_date.or(self.consent.due_date);
         }
         match BlockReason::of_code(&event.code) {
-            // What Belvo said since, when it was asked, is newer.
+            // What Belvo has answered since is newer.
             Some(_) if self.read_at >= Some(event.at) => {}
             Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(event.at),
             Some(reason) => {
@@ -218,12 +216,11 @@ impl LinkRecord {
         self
     }
 
-    /// After Belvo refused a request or reported a failure with this code, which may say nothing of
-    /// the link.
+    /// Applies the code of a refusal or failure, which may say nothing about the link.
     #[must_use]
     pub fn refused(mut self, code: &str, at: Timestamp) -> Self {
         match BlockReason::of_code(code) {
-            // What Belvo said since, when it was asked, is newer.
+            // What Belvo has answered since is newer.
             Some(_) if self.read_at >= Some(at) => {}
             Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(at),
             Some(reason) => self.login_block = Some(Block { reason, since: at }),
@@ -232,8 +229,7 @@ impl LinkRecord {
         self
     }
 
-    /// After a webhook about its rows. That is written down once an hour, and only of a link that
-    /// is registered.
+    /// Notes a webhook about its rows, at most once an hour and only for a registered link.
     #[must_use]
     pub fn seen(mut self, at: Timestamp) -> Self {
         let is_recent = |last_seen_at: Timestamp| at < last_seen_at.plus_seconds(SEEN_WITHIN_S);
@@ -243,7 +239,7 @@ impl LinkRecord {
         self
     }
 
-    /// After it was sent to be looked after.
+    /// Notes that a check was queued.
     #[must_use]
     pub fn checked(self, at: Timestamp) -> Self {
         Self {
@@ -252,7 +248,8 @@ impl LinkRecord {
         }
     }
 
-    /// After its deletion was asked for. Rows that were to be erased are not kept by a later wish.
+    /// Notes that its deletion was requested. Rows that are to be erased stay so, even if a later
+    /// request asks to keep them.
     #[must_use]
     pub fn deletion_requested(mut self, rows: OnDeletion, at: Timestamp) -> Self {
         let deletion = self.deletion.get_or_insert(Deletion::of(rows));
@@ -263,7 +260,7 @@ impl LinkRecord {
         self
     }
 
-    /// After Belvo accepted its deletion.
+    /// Notes that Belvo accepted its deletion.
     #[must_use]
     pub fn deletion_accepted(mut self, id: &RequestId) -> Self {
         if let Some(deletion) = &mut self.deletion {
@@ -272,7 +269,7 @@ impl LinkRecord {
         self
     }
 
-    /// After it was found gone from Belvo.
+    /// Notes that Belvo no longer has it.
     #[must_use]
     pub fn deleted(mut self, at: Timestamp) -> Self {
         let deletion = self.deletion.get_or_insert(Deletion::of(OnDeletion::Keep));
@@ -280,7 +277,7 @@ impl LinkRecord {
         self
     }
 
-    /// After its rows were erased. What could lead to the person goes with them.
+    /// Notes that its rows were erased, and removes what could identify the person.
     #[must_use]
     pub fn erased(mut self, at: Timestamp) -> Self {
         let deletion = self.deletion.get_or_insert(Deletion::of(OnDeletion::Erase));
@@ -291,7 +288,7 @@ impl LinkRecord {
         self
     }
 
-    /// What keeps it from being used, the most final first.
+    /// Why it cannot be used: the most final reason, if there are several.
     #[must_use]
     pub fn block(&self) -> Option<Block> {
         let deletion = self.deletion.as_ref().and_then(|deletion| {
@@ -314,7 +311,7 @@ impl LinkRecord {
         deletion.or(consent).or(self.login_block)
     }
 
-    /// Whether it is gone from Belvo.
+    /// Whether Belvo no longer has it.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
         self.deletion
@@ -322,7 +319,7 @@ impl LinkRecord {
             .is_some_and(|deletion| deletion.deleted_at.is_some())
     }
 
-    /// Whether it is gone because that was asked for, so that it will not come back.
+    /// Whether it is deleted because that was requested, so that it will not reappear.
     #[must_use]
     pub fn is_deleted_for_good(&self) -> bool {
         self.is_deleted()
@@ -342,9 +339,8 @@ impl LinkRecord {
         })
     }
 
-    /// When it has been silent for too long: a deletion that Belvo does not confirm, or a recurrent
-    /// link of which two refresh periods have brought nothing. Belvo's webhook may be lost, or the
-    /// bank be shut.
+    /// When it becomes stale: a deletion that Belvo has not confirmed, or a recurrent link without
+    /// a webhook for two refresh periods. The webhook may be lost, or the bank may be closed.
     #[must_use]
     pub(crate) fn stale_at(&self) -> Option<Timestamp> {
         if let Some(deletion) = &self.deletion {
@@ -376,18 +372,18 @@ impl LinkRecord {
     }
 }
 
-/// The code by which Belvo tells that a consent ends at another time than before.
+/// Belvo's code for a consent whose end has been moved.
 const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
 
 impl Consent {
-    /// Whether nothing is known of it.
+    /// Whether nothing is known about it.
     pub(crate) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 }
 
 impl Deletion {
-    /// A deletion of which nothing has happened yet.
+    /// A deletion that has not begun.
     #[must_use]
     pub(crate) fn of(rows: OnDeletion) -> Self {
         Self {
@@ -520,15 +516,15 @@ mod tests {
 
     #[test]
     fn a_consent_that_is_about_to_end_blocks_nothing() {
-        let told = Consent {
+        let consent = Consent {
             due_date: Some("2026-03-08T10:45:58.000Z".to_owned()),
             ..Consent::default()
         };
         let record = link().apply_event(
             event("CONSENT", "openfinance_consent_about_to_expire", 1),
-            told.clone(),
+            consent.clone(),
         );
-        assert_eq!((record.block(), record.consent), (None, told));
+        assert_eq!((record.block(), record.consent), (None, consent));
     }
 
     #[test]
@@ -551,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_silent_after_two_refresh_periods() {
+    fn a_link_is_stale_after_two_refresh_periods() {
         assert_eq!(link().stale_at(), Some(at(48)));
         assert_eq!(link().seen(at(10)).stale_at(), Some(at(58)));
         let single = Connection {
@@ -571,14 +567,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_heard_is_written_once_an_hour() {
+    fn last_seen_at_is_written_once_an_hour() {
         let seen = link().seen(at(1));
         assert_eq!(seen.clone().seen(at(1).plus_seconds(600)), seen);
         assert_eq!(seen.seen(at(3)).last_seen_at, Some(at(3)));
     }
 
     #[test]
-    fn a_deletion_is_looked_after_until_it_is_confirmed_and_done() {
+    fn a_deletion_is_checked_until_it_is_confirmed_and_done() {
         let mut record = link();
         record = record.deletion_requested(OnDeletion::Erase, at(1));
         assert_eq!(
@@ -609,38 +605,38 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_belvo_has_again_is_not_gone() {
+    fn a_link_that_belvo_has_again_is_not_deleted() {
         let found_gone = link().deleted(at(1));
         assert_eq!(reason(&found_gone), Some(BlockReason::Deleted));
         assert_eq!(
             found_gone.refreshed(connection("valid"), at(2)).deletion,
             None
         );
-        let asked_for = link()
+        let requested = link()
             .deletion_requested(OnDeletion::Keep, at(1))
             .deleted(at(2))
             .refreshed(connection("valid"), at(3));
-        assert_eq!(reason(&asked_for), Some(BlockReason::Deleting));
+        assert_eq!(reason(&requested), Some(BlockReason::Deleting));
     }
 
     #[test]
-    fn what_belvo_says_when_it_is_asked_outweighs_older_webhooks() {
-        let mended = link().refreshed(connection("valid"), at(5));
+    fn belvos_answer_outweighs_older_webhooks() {
+        let repaired = link().refreshed(connection("valid"), at(5));
         assert_eq!(
-            apply_event(mended.clone(), "LINK", "invalid_credentials", 4).block(),
+            apply_event(repaired.clone(), "LINK", "invalid_credentials", 4).block(),
             None
         );
-        assert_eq!(mended.clone().refused("invalid_link", at(4)), mended);
+        assert_eq!(repaired.clone().refused("invalid_link", at(4)), repaired);
         assert!(
-            apply_event(mended, "LINK", "invalid_credentials", 6)
+            apply_event(repaired, "LINK", "invalid_credentials", 6)
                 .block()
                 .is_some()
         );
     }
 
     #[test]
-    fn an_erased_link_learns_nothing_more_of_its_user() {
-        let told = Consent {
+    fn an_erased_link_learns_nothing_more_about_its_user() {
+        let consent = Consent {
             id: Some("c".to_owned()),
             ..Consent::default()
         };
@@ -650,7 +646,7 @@ mod tests {
             .erased(at(3));
         assert_eq!(
             erased
-                .apply_event(event("CONSENT", "consent_expired", 4), told)
+                .apply_event(event("CONSENT", "consent_expired", 4), consent)
                 .consent,
             Consent::default()
         );

@@ -1,5 +1,5 @@
-//! What becomes of a retrieval that no webhook answers: when it is checked, what a check's fetch
-//! means, and when it expires.
+//! What happens to a retrieval without a webhook: when it is checked, what a check's fetch means,
+//! and when it expires.
 
 use super::{Facts, Status, Timestamp};
 
@@ -15,9 +15,9 @@ pub struct Deadlines {
 /// What a sweep does with a request that is overdue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SweepDecision {
-    /// It asks for a check. The request is due again at `next`, whatever becomes of the message.
+    /// It queues a check. The request is due again at `next`, whatever happens to the message.
     Check { next: Timestamp },
-    /// It ends the request.
+    /// It expires the request.
     Expire,
     /// The request has ended, and is no longer due.
     Forget,
@@ -26,11 +26,11 @@ pub enum SweepDecision {
 /// What to do with the check of an overdue request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OverdueCheck {
-    /// Fetch its rows: Belvo may have them, and only its webhook be lost.
+    /// Fetch its rows: Belvo may have them, and only the webhook may be lost.
     Fetch,
-    /// Nothing, and none is needed again: the request has ended.
+    /// Do nothing, now or later: the request has ended.
     Forget,
-    /// Nothing: a later check is due.
+    /// Do nothing: a later check is due.
     Superseded,
 }
 
@@ -38,7 +38,7 @@ pub enum OverdueCheck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchResult {
     pub rows: u64,
-    /// Rows that were not stored before, or not in this version.
+    /// Rows that were new or had changed.
     pub changed: u64,
 }
 
@@ -55,7 +55,7 @@ pub enum Outcome {
 
 impl Facts {
     /// What a sweep does with a request once it is due. Its checks may never be processed, as when
-    /// each of them ends its process: at twice the time the request ends without one.
+    /// each one crashes the function: after twice `expires_s` the request ends without a check.
     #[must_use]
     pub fn sweep(&self, now: Timestamp, deadlines: Deadlines) -> SweepDecision {
         let last_seen_at = self.issued_at.max(self.announced_at());
@@ -73,7 +73,7 @@ impl Facts {
     }
 
     /// What to do with the check whose sweep made the request due again at `next`. A request whose
-    /// message was dead-lettered is tried again when the message is moved back.
+    /// message was dead-lettered is retried when the message is moved back.
     #[must_use]
     pub fn overdue_check(&self, next: Timestamp) -> OverdueCheck {
         let dead_lettered = self.status() == Status::Failed && self.gave_up;
@@ -89,10 +89,11 @@ impl Facts {
 
     /// What a fetch means for a request. Once Belvo has announced the rows, the fetch is final.
     ///
-    /// Without that (`unannounced`) a fetch says that Belvo is done only if it brings
-    /// something new ("Making requests before receiving the webhook (GET or POST) will return empty
-    /// or incomplete results", `fetch_resources` in Belvo's OpenAPI). Otherwise it is made again,
-    /// each time after twice as long, until the request expires or what is there has to do.
+    /// Until then (`unannounced`) a fetch shows that Belvo is done only if it returns something new
+    /// ("Making requests before receiving the webhook (GET or POST) will return empty or incomplete
+    /// results", `fetch_resources` in Belvo's OpenAPI). Otherwise it is repeated, each time after
+    /// twice as long, until the request would expire; then rows that were already stored count as
+    /// its rows.
     #[must_use]
     pub fn outcome(
         &self,
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fetch_without_news_is_made_again_after_twice_as_long_until_the_request_expires() {
+    fn a_fetch_without_news_is_repeated_after_twice_as_long_until_the_request_expires() {
         let outcome = |result, second| issued().outcome(result, true, at(second), DEADLINES);
         assert_eq!(outcome(NOTHING, 2_000), wait(4_000));
         assert_eq!(

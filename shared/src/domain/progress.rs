@@ -1,5 +1,5 @@
-//! How far a collection has come. A large listing is fetched in parts; what is not done when an
-//! invocation ends goes on in another one, which gets this.
+//! How far a collection has come. A large listing is fetched in parts; what is left when an
+//! invocation ends is continued in another one, which gets this state.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Collection, Days, Plan, RowId, Timestamp};
 
-/// How often a listing in parts is fetched in all when its parts do not add up to what Belvo counts
-/// of the whole, as when a row was given another date meanwhile.
+/// How many times a listing in parts is fetched altogether if its parts do not add up to Belvo's
+/// count of the whole, as when a row's date changed meanwhile.
 const PASSES: u32 = 3;
-/// A listing of all days whose parts did not add up is fetched in one piece if it has at most so
+/// A listing of all days whose parts did not add up is fetched in one piece if it has at most this
 /// many times the rows of a part.
 const LARGEST_PIECE: u64 = 5;
-/// Vanished rows that a continuation carries, to be marked when the whole listing is proven
-/// complete. More of them are marked when their part is.
+/// How many vanished rows a continuation carries, which become tombstones when the whole listing is
+/// proven complete. Any beyond that become tombstones when their part is.
 const CARRIED: usize = 1_000;
 
 /// The state of a collection between two parts.
@@ -22,7 +22,6 @@ const CARRIED: usize = 1_000;
 pub struct Progress {
     /// When it began.
     pub(crate) started_at: Timestamp,
-    /// All of it.
     days: Days,
     /// Parts that are not fetched yet, the next one last.
     remaining: Vec<Days>,
@@ -45,28 +44,28 @@ pub struct Progress {
     deleted: u64,
     accounts: BTreeSet<AccountId>,
     vanished: BTreeSet<RowId>,
-    /// Rows that a part has brought and that are stored under the days of another one.
+    /// Rows that one part returned and that stay stored under the days of another.
     elsewhere: BTreeSet<RowId>,
 }
 
-/// What the fetch of one part brought.
+/// What the fetch of one part returned.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// The rows against what was stored.
+    /// The rows, compared with what was stored.
     pub plan: Plan,
     /// Pages read, those of repeated fetches included.
     pub pages: u64,
     /// Belvo's count on the first page of the latest fetch.
     pub first_count: u64,
-    /// Belvo's count on its last page: another one if rows came or went meanwhile.
+    /// Belvo's count on its last page, which differs if rows came or went meanwhile.
     pub last_count: u64,
     /// The accounts of the rows.
     pub accounts: BTreeSet<AccountId>,
 }
 
 impl Part {
-    /// Whether the latest fetch brought as many rows as Belvo counted, and Belvo's count stood
-    /// still meanwhile.
+    /// Whether the latest fetch returned as many rows as Belvo counted, and that count did not
+    /// change meanwhile.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.first_count == self.last_count && self.plan.distinct() == self.last_count
@@ -111,9 +110,9 @@ impl Progress {
         self.remaining.last().copied()
     }
 
-    /// Whether a part of `count` rows is to be divided, if parts are to have at most `largest`.
-    /// Rows without a value date are in no part: if the parts of all days did not add up, these are
-    /// fetched in one piece, unless that would be too large a piece for memory and time.
+    /// Whether a part of `count` rows must be divided, if parts may have at most `largest`. Rows
+    /// without a value date are in no part: if the parts of all days did not add up, all days are
+    /// fetched in one piece, unless that piece would need too much memory and time.
     #[must_use]
     pub fn divides(&self, count: u64, largest: u64) -> bool {
         let in_one_piece =
@@ -121,8 +120,8 @@ impl Progress {
         count > largest && !in_one_piece
     }
 
-    /// Leaves the rest to another invocation: by then, rows that this one wrote may have been given
-    /// other days.
+    /// The state for another invocation: by then, rows that this one wrote may have moved to other
+    /// days.
     #[must_use]
     pub fn continued(self) -> Self {
         Self {
@@ -131,7 +130,7 @@ impl Progress {
         }
     }
 
-    /// Puts parts in the place of the next one, which has `count` rows and was not fetched.
+    /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones.
     pub fn divide(&mut self, parts: Vec<Days>, count: u64) {
         self.pages += 1;
         if self.next() == Some(self.days) {
@@ -141,14 +140,14 @@ impl Progress {
         self.remaining.extend(parts.into_iter().rev());
     }
 
-    /// Takes the next part as fetched. Returns vanished rows that cannot wait for the end of the
+    /// Records the next part as fetched. Returns vanished rows that cannot wait for the end of the
     /// collection.
     pub fn fetched(&mut self, part: &Part) -> Vec<RowId> {
         self.remaining.pop();
         self.parts += 1;
         self.pages += part.pages;
         self.rows += part.plan.distinct();
-        // Of two counts the larger: what may be missing counts as missing.
+        // The larger of the two counts: what may be missing counts as missing.
         self.counted += part.first_count.max(part.last_count);
         self.complete &= part.is_complete();
         self.new += part.plan.new;
@@ -170,13 +169,13 @@ impl Progress {
             } else if part.plan.distinct() > 0 {
                 surplus.push(id);
             }
-            // What an empty part leaves over is left to the next collection.
+            // The surplus of an empty part is left to the next collection.
         }
         self.deleted += surplus.len() as u64;
         surplus
     }
 
-    /// Begins a fetch of more days in the same collection: what it found so far counts.
+    /// Starts a fetch of more days in the same collection, which keeps what it has found so far.
     pub fn widen(&mut self, days: Days) {
         self.days = days;
         self.remaining = vec![days];
@@ -189,8 +188,7 @@ impl Progress {
         ) = (1, None, 0, 0, true);
     }
 
-    /// Whether the pass that has ended was in parts, whose counts are to be compared with that of
-    /// the whole.
+    /// Whether the pass that has ended was in parts, whose counts must add up to that of the whole.
     #[must_use]
     pub fn is_in_parts(&self) -> bool {
         self.whole_count.is_some()
@@ -198,8 +196,8 @@ impl Progress {
 
     /// Ends a pass, given Belvo's count of the whole listing if it was in parts. Returns the rows
     /// that are gone, or begins another pass and returns `None`. Only a complete fetch proves that
-    /// a row is gone, and not an empty one: Belvo answers so before its data is ready ("will return
-    /// empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
+    /// a row is gone, and an empty one never does: Belvo returns none before its data is ready
+    /// ("will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
     pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<RowId>> {
         let vanished = std::mem::take(&mut self.vanished);
         let adds_up = whole_count.is_none_or(|count| count == self.counted);
@@ -309,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_in_one_part_ends_with_what_it_brought() {
+    fn a_listing_in_one_part_ends_with_what_it_returned() {
         let mut progress = begun();
         assert_eq!(progress.next(), Some(year()));
         assert!(
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_do_not_add_up_are_fetched_again_three_times_in_all_and_prove_nothing() {
+    fn parts_that_do_not_add_up_are_fetched_three_times_and_prove_nothing() {
         let mut progress = in_two(9);
         for pass in 1..=3 {
             progress.fetched(&part(&["gone"], &["a"], 1));
@@ -405,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_in_one_part_buries_everything_that_vanished() {
+    fn a_listing_in_one_part_tombstones_every_vanished_row() {
         let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
         let stored: Vec<_> = ids.iter().map(String::as_str).collect();
         let mut progress = begun();
@@ -430,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_a_day_are_looked_for_in_one_piece_when_the_parts_of_all_days_do_not_add_up() {
+    fn rows_without_a_day_are_fetched_in_one_piece_when_the_parts_of_all_days_do_not_add_up() {
         let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
         assert!(progress.divides(11, 10));
         progress.divide(Days::ALL.parts(2, 1, date!(2026 - 03 - 01)), 5);
@@ -443,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_stay_more_than_the_whole_are_over() {
+    fn parts_that_stay_larger_than_the_whole_are_over() {
         let mut progress = in_two(1);
         for _ in 0..3 {
             progress.fetched(&part(&[], &["a"], 1));
@@ -462,13 +460,13 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_on_later_no_longer_takes_the_link_for_empty() {
+    fn a_continuation_no_longer_assumes_an_empty_link() {
         let progress = Progress::new(year(), true, Timestamp::now());
         assert!(progress.first_ever && !progress.continued().first_ever);
     }
 
     #[test]
-    fn more_vanished_rows_than_a_message_carries_are_buried_with_their_part() {
+    fn more_vanished_rows_than_a_message_carries_are_tombstoned_with_their_part() {
         let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
         let stored: Vec<_> = ids.iter().map(String::as_str).collect();
         let mut progress = in_two(1);

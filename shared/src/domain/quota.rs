@@ -1,7 +1,6 @@
 //! Belvo's limits of retrievals per customer and calendar month, by how far back they reach ("OFDA
-//! Brazil Data Retrieval Limits", Belvo's documentation). Which links are one customer's, a link's
-//! `institution_user_id` tells once it is registered; until then each link is counted alone
-//! (docs/decisions/0012).
+//! Brazil Data Retrieval Limits", Belvo's documentation). A link's `institution_user_id` says whose
+//! it is once it is registered; until then each link is counted alone (docs/decisions/0012).
 
 use std::fmt;
 
@@ -28,7 +27,7 @@ impl RetrievalClass {
     /// Both classes.
     pub(crate) const ALL: [Self; 2] = [Self::Long, Self::Short];
 
-    /// The class of a retrieval of these days that is asked for on `today`.
+    /// The class of a retrieval of these days, requested on `today`.
     #[must_use]
     pub fn of(window: &Window, today: Date) -> Self {
         if window.first_day() > today - Duration::days(SHORT_DAYS) {
@@ -132,7 +131,7 @@ impl QuotaMonth {
         format!("{:04}-{:02}", self.year, u8::from(self.month))
     }
 
-    /// When the next month begins, and the counters with it.
+    /// When the next month begins, with new counters.
     #[must_use]
     pub(crate) fn ends_at(self) -> Option<Timestamp> {
         let year = if self.month == CalendarMonth::December {
@@ -150,15 +149,14 @@ impl QuotaMonth {
 /// What is left of a class in a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quota {
-    /// Which retrievals.
     pub class: RetrievalClass,
     /// How many there are in a month.
     pub(crate) limit: u32,
     /// How many were sent to Belvo.
     pub used: u32,
-    /// How many may still be sent; none after Belvo said so, whatever was counted here.
+    /// How many may still be sent; none once Belvo has said so, whatever was counted here.
     pub left: u32,
-    /// When all of them are there again.
+    /// When the full limit is available again.
     pub resets_at: Option<Timestamp>,
 }
 

@@ -4,20 +4,19 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Digest, Row, RowId, Timestamp};
 
-/// What the store knows of a document without reading it whole.
+/// What the store knows about a document without reading it whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownVersion {
-    /// The fingerprint of the stored document.
     pub digest: Digest,
     /// When Belvo read the stored document from the institution.
     pub collected_at: Option<Timestamp>,
-    /// Whether Belvo no longer returned it when it was last looked for.
+    /// Whether it is a tombstone: Belvo did not return it when it was last fetched.
     pub deleted: bool,
 }
 
 impl KnownVersion {
-    /// Whether this version is another one than `known` and not older: an older answer never
-    /// overwrites a newer one. What was gone and is returned again replaces in any case.
+    /// Whether this version differs from `known` and is not older: an older answer never overwrites
+    /// a newer one. A row that is returned again always replaces its tombstone.
     #[must_use]
     pub fn replaces(&self, known: &Self) -> bool {
         known.deleted || (self.digest != known.digest && !self.is_older_than(known))
@@ -38,12 +37,10 @@ pub struct Changes {
     pub changed: Vec<DigestedRow>,
 }
 
-/// A row to write, with the fingerprint that it was compared by.
+/// A row to write, with the digest that it was compared by.
 #[derive(Debug, Clone)]
 pub struct DigestedRow {
-    /// The row.
     pub row: Row,
-    /// Its fingerprint.
     pub(crate) digest: Digest,
 }
 
@@ -60,8 +57,8 @@ impl From<Row> for DigestedRow {
 #[derive(Debug, Default)]
 pub struct Plan {
     stored: HashMap<RowId, KnownVersion>,
-    /// Rows that were stored under days of another window, and whether they were written under this
-    /// one's.
+    /// Rows that were stored under the days of another window, and whether they have been written
+    /// under this one's since.
     elsewhere: HashMap<RowId, bool>,
     seen: HashSet<RowId>,
     counted: HashSet<RowId>,
@@ -69,11 +66,11 @@ pub struct Plan {
     pub(crate) new: u64,
     /// Rows to write that differ from the stored ones.
     pub(crate) changed: u64,
-    /// Rows to write that were deleted and are returned again.
+    /// Rows to write that were deleted and have been returned again.
     pub(crate) revived: u64,
 }
 
-/// What is to be done with a row.
+/// What to do with a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
     Add,
@@ -92,8 +89,8 @@ impl Plan {
         }
     }
 
-    /// The rows of a page that are not among the stored ones of the window: new ones, or such as
-    /// were stored under another day.
+    /// The rows of a page that are not stored under the days of the window: new ones, and ones
+    /// stored under another day.
     #[must_use]
     pub fn unknown(&self, page: &[Row]) -> HashSet<RowId> {
         page.iter()
@@ -103,32 +100,32 @@ impl Plan {
             .collect()
     }
 
-    /// Takes note of rows that are stored under days of another window. They are not missed if they
-    /// stay away.
+    /// Adds rows that are stored under the days of another window. They do not count as vanished if
+    /// the fetch does not return them.
     pub fn learn(&mut self, elsewhere: HashMap<RowId, KnownVersion>) {
         self.elsewhere
             .extend(elsewhere.keys().map(|id| (id.clone(), false)));
         self.stored.extend(elsewhere);
     }
 
-    /// Keeps the rows of a page that have to be written, the last word of the page on an id
-    /// counting. A row that an earlier page already brought (pages shift when rows are inserted
-    /// while they are read) is kept if it differs from what was planned before.
+    /// Selects the rows of a page that have to be written; of several with one id, the last. A row
+    /// that an earlier page already returned (pages shift when rows are inserted while they are
+    /// read) is selected if it differs from what was planned before.
     #[must_use]
     pub fn changes(&mut self, page: Vec<Row>) -> Changes {
-        let mut last_words: HashMap<RowId, (Step, DigestedRow)> = HashMap::new();
+        let mut latest: HashMap<RowId, (Step, DigestedRow)> = HashMap::new();
         for row in page {
             let change = DigestedRow::from(row);
             let step = self.step(&change);
             if step != Step::Keep {
                 let id = change.row.id().clone();
                 // A row that this page has already added is still new.
-                let step = last_words.get(&id).map_or(step, |(first, _)| *first);
-                last_words.insert(id, (step, change));
+                let step = latest.get(&id).map_or(step, |(first, _)| *first);
+                latest.insert(id, (step, change));
             }
         }
         let mut changes = Changes::default();
-        for (step, change) in last_words.into_values() {
+        for (step, change) in latest.into_values() {
             if step == Step::Add {
                 changes.new.push(change);
             } else {
@@ -138,20 +135,20 @@ impl Plan {
         changes
     }
 
-    /// Begins another fetch of the same window. What the last one wrote is known by now and not
+    /// Starts another fetch of the same window. What the previous one wrote is known and not
     /// written again.
     pub fn start_over(&mut self) {
         self.seen.clear();
     }
 
-    /// How many different rows the fetch has brought.
+    /// How many distinct rows the fetch has returned.
     #[must_use]
     pub fn distinct(&self) -> u64 {
         self.seen.len() as u64
     }
 
-    /// Rows that the fetch brought in an older version than the one that is stored under a day of
-    /// another window, and that so stay there.
+    /// Rows that stay stored under the days of another window, because the fetch returned an older
+    /// version.
     pub(crate) fn kept_elsewhere(&self) -> impl Iterator<Item = &RowId> {
         self.elsewhere
             .iter()
@@ -159,14 +156,13 @@ impl Plan {
             .map(|(id, _)| id)
     }
 
-    /// Whether the fetch has brought this row.
+    /// Whether the fetch has returned this row.
     #[must_use]
     pub(crate) fn has_seen(&self, id: &RowId) -> bool {
         self.seen.contains(id)
     }
 
-    /// The rows that the store holds and the fetch did not bring. They are gone only if the fetch
-    /// was complete.
+    /// The stored rows that the fetch did not return. They are gone only if the fetch was complete.
     #[must_use]
     pub(crate) fn vanished(&self) -> Vec<RowId> {
         let gone = |(id, stored): (&RowId, &KnownVersion)| {
@@ -177,8 +173,8 @@ impl Plan {
         self.stored.iter().filter_map(gone).collect()
     }
 
-    /// Decides about a row and takes note of it. Each id is counted once, by what it was when it
-    /// was first seen.
+    /// Decides what to do with a row and records it. Each id is counted once, as what it was when
+    /// it was first seen.
     fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
@@ -269,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_repeats_an_id_writes_it_once_with_its_last_word() {
+    fn a_page_that_repeats_an_id_writes_its_last_row_once() {
         let mut plan = Plan::new(HashMap::new());
         let changes = plan.changes(rows(&[
             row("t", 1, EARLY),
@@ -277,12 +273,12 @@ mod tests {
             row("t", 2, LATE),
         ]));
         assert_eq!((changes.new.len(), changes.changed.len()), (2, 0));
-        let last_word = changes
+        let last = changes
             .new
             .iter()
             .find(|change| change.row.id().as_str() == "t")
             .unwrap();
-        assert_eq!(last_word.row.collected_at(), Timestamp::parse(LATE));
+        assert_eq!(last.row.collected_at(), Timestamp::parse(LATE));
         assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
     }
 
@@ -310,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_fetch_does_not_bring_has_vanished_and_what_is_gone_stays_gone() {
+    fn a_row_that_a_fetch_does_not_return_has_vanished_unless_it_was_deleted_before() {
         let mut held = stored(&[
             row("here", 1, EARLY),
             row("vanished", 1, EARLY),
@@ -356,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_gone_and_returns_is_revived_even_unchanged() {
+    fn a_deleted_row_that_returns_is_revived_even_unchanged() {
         let mut held = stored(&[row("t", 1, LATE)]);
         held.get_mut(&RowId::parse("t").unwrap()).unwrap().deleted = true;
         let mut plan = Plan::new(held);

@@ -1,5 +1,5 @@
-//! The record of one retrieval. It is stored, and shown by the API, in one shape: the names of its
-//! fields are those of the item and of the JSON (docs/decisions/0016).
+//! The record of one retrieval. The store and the API use one shape: its field names are those of
+//! the item and of the JSON (docs/decisions/0016).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,12 +8,12 @@ use super::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Ve
 /// The code of the failure that a request ends with when its message is dead-lettered.
 pub const GAVE_UP: &str = "gave_up";
 
-/// Everything known of one retrieval.
+/// Everything known about one retrieval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
-    /// Belvo's id of the retrieval.
+    /// Belvo's id for the retrieval.
     pub id: RequestId,
-    /// What it asks for. Of one that Belvo started by itself only the link and the resource.
+    /// What it asks for; only the link and the resource if Belvo started it by itself.
     #[serde(flatten)]
     pub retrieval: Retrieval,
     #[serde(flatten)]
@@ -41,7 +41,7 @@ pub struct Failure {
 }
 
 impl RequestRecord {
-    /// Whether everything is stored that Belvo said there would be, once it is collected.
+    /// Whether everything that Belvo announced is stored; `None` until it is collected.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         Some(self.collection.as_ref()?.verdict(self.declared.as_ref()))
@@ -73,7 +73,7 @@ impl RequestRecord {
 }
 
 impl Failure {
-    /// Whether it says that a message was dead-lettered, and not why Belvo has no rows.
+    /// Whether it says that a message was dead-lettered, rather than why Belvo has no rows.
     #[must_use]
     pub(crate) fn is_ours(&self) -> bool {
         self.code == GAVE_UP

@@ -1,6 +1,6 @@
-//! What can be retrieved asynchronously: the POSTs on which Belvo takes the header
-//! (`X-Belvo-Request-Mode` in Belvo's OpenAPI) for Brazil and Mexico, and whose GET is a listing of
-//! the same shape. Another one is a line in [`RESOURCES`] (docs/decisions/0013).
+//! What can be retrieved asynchronously: the POSTs for Brazil and Mexico on which Belvo accepts the
+//! header `X-Belvo-Request-Mode` (Belvo's OpenAPI), and whose GET is a listing of the same shape.
+//! Another resource is an entry in [`RESOURCES`] (docs/decisions/0013).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -33,9 +33,9 @@ enum Feature {
 /// What the POST takes as `date_from` and `date_to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dates {
-    /// Both, and the GET of these days brings what the POST asked for.
+    /// Both, and the GET of these days returns what the POST asked for.
     Required,
-    /// Both or neither. By which date of a row Belvo then chooses is not said.
+    /// Both or neither. Belvo does not say which date of a row they then filter by.
     Optional,
     /// Neither.
     None,
@@ -51,7 +51,7 @@ pub enum Direction {
     Outflow,
 }
 
-/// Every resource the pipeline retrieves. `date_field` is what the GET chooses days by, and what
+/// Every resource the pipeline retrieves. `date_field` is what the GET filters days by, and what
 /// rows are listed by.
 pub const RESOURCES: &[Resource] = &[
     Resource {
@@ -122,7 +122,7 @@ impl Resource {
             .find(|resource| resource.webhook_type == webhook_type)
     }
 
-    /// Every name, for those who named another.
+    /// Every name, to answer a request for an unknown one.
     #[must_use]
     pub fn names() -> String {
         RESOURCES
@@ -150,7 +150,7 @@ impl Resource {
         self.path
     }
 
-    /// The field whose day a row is listed under, and by which the GET chooses days; none if the
+    /// The field whose day a row is listed under, and by which the GET filters days; none if the
     /// GET has no such filter.
     #[must_use]
     pub fn date_field(self) -> Option<&'static str> {
@@ -191,7 +191,7 @@ impl Resource {
         self.features.contains(&feature)
     }
 
-    /// The days to fetch for a retrieval: those it asked for, where the GET surely chooses by the
+    /// The days to fetch for a retrieval: those it asked for if the GET is known to filter by the
     /// same date; otherwise all.
     #[must_use]
     pub(crate) fn days(self, asked: Option<Window>) -> Days {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn only_days_that_the_listing_surely_chooses_by_narrow_a_fetch() {
+    fn only_days_that_the_listing_filters_by_narrow_a_fetch() {
         let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
         let days = |name| Resource::by_name(name).unwrap().days(Some(window));
         assert_eq!(

@@ -11,7 +11,7 @@ use super::{AccountId, Days, Digest, Direction, LinkId, Resource, Window};
 pub struct Retrieval {
     pub link: LinkId,
     pub resource: Resource,
-    /// Which days; absent where the resource has none or needs none, and where Belvo chose them.
+    /// The days; absent where the resource has none or needs none, and where Belvo chose them.
     #[serde(flatten)]
     pub window: Option<Window>,
     /// One account, or all.
@@ -33,7 +33,7 @@ pub struct RowQuery {
 }
 
 impl Retrieval {
-    /// One of which only the link and the resource are known.
+    /// A retrieval of which only the link and the resource are known.
     #[must_use]
     pub fn of(link: LinkId, resource: Resource) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Retrieval {
         }
     }
 
-    /// Equal for retrievals that bring the same.
+    /// Equal for retrievals that fetch the same.
     #[must_use]
     pub fn intent_key(&self) -> String {
         let mut parts = vec![
@@ -66,7 +66,8 @@ impl Retrieval {
         hex::encode(Digest::of_object(&parts).as_bytes())
     }
 
-    /// The rows that it brings, if the GET of its window brings them; all of the link's otherwise.
+    /// The rows that it fetches, if the GET of its window returns them; all of the link's
+    /// otherwise.
     #[must_use]
     pub fn rows(&self) -> RowQuery {
         RowQuery {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_intent_key_tells_retrievals_apart_and_stays_what_is_stored() {
+    fn an_intent_key_tells_retrievals_apart_and_never_changes() {
         let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
         let keys = [
             retrieval("transactions", Some(window), None),

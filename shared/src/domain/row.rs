@@ -33,8 +33,8 @@ pub struct RowRef {
 /// OpenAPI, "required and nullable fields").
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RowError {
-    /// The row is not a JSON object, or one that nests too deep, or holds text that is no Unicode.
-    /// Where in the row is not said: the parser's words quote what it holds.
+    /// The row is not a JSON object, nests too deep, or holds text that is not Unicode. The
+    /// parser's message is left out, because it quotes the row.
     #[error("a row cannot be read")]
     Unreadable,
     /// The row has no usable `id`.
@@ -43,9 +43,9 @@ pub enum RowError {
 }
 
 impl Row {
-    /// Takes a row apart. `account_id` is given the text of the account of a row that can be
-    /// stored, and returns its id if it is a whole account ([`Account::parse`]); it stays in the
-    /// row otherwise.
+    /// Separates a row from its account. `account_id` gets the text of the account if the row can
+    /// be stored, and returns the id of a whole account ([`Account::parse`]); any other account
+    /// stays in the row.
     pub fn parse(
         row: &RawValue,
         account_id: impl FnOnce(&RawValue) -> Option<AccountId>,
@@ -99,17 +99,17 @@ impl Row {
         self.document
     }
 
-    /// What an unchanged row is known by. It covers everything of the row but the account's own
-    /// fields.
+    /// The digest by which an unchanged row is recognised. It covers the whole row except the
+    /// account's own fields.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of_object(&self.document)
     }
 
-    /// The day this row is listed under, `YYYY-MM-DD`: its value date, or what takes its place in
-    /// another resource, by which Belvo's GET chooses rows too, so that a window here holds the
-    /// rows that a fetch of that window brings. A timestamp (Belvo's fixtures of 2021) counts as
-    /// its day.
+    /// The day this row is listed under, `YYYY-MM-DD`: its value date, or the date that takes its
+    /// place in another resource. Belvo's GET filters by the same date, so that a window here holds
+    /// the rows that a fetch of that window returns. A timestamp (Belvo's fixtures of 2021) counts
+    /// as its day.
     #[must_use]
     pub fn day(&self, resource: Resource) -> &str {
         let date = resource
@@ -134,8 +134,8 @@ impl Row {
         Value::Object(self.document)
     }
 
-    /// The institution's own id of this transaction, by which it is known when another link brings
-    /// it under another id of Belvo's.
+    /// The institution's own id for this transaction, by which it is recognised when another link
+    /// brings it under another of Belvo's ids.
     #[must_use]
     pub(crate) fn internal_identification(&self) -> Option<&str> {
         text(&self.document, "internal_identification").filter(|id| !id.is_empty())
@@ -148,8 +148,8 @@ impl Row {
     }
 }
 
-/// A row whose account is yet unread. It is half of the row, and rows of one account repeat it to
-/// the letter.
+/// A row whose account is not yet parsed. The account is half of the row, and rows of one account
+/// repeat it to the letter.
 struct RawRow<'a> {
     document: Map<String, Value>,
     account: Option<&'a RawValue>,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_taken_apart_and_put_together_is_the_row() {
+    fn a_row_separated_from_its_account_and_joined_again_is_the_row() {
         let (transaction, account) = parse(&row()).unwrap();
         assert_eq!(transaction.account_id(), Some("a1"));
         assert_eq!(transaction.into_row(account.as_ref()), row());
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_known_by_its_institution_and_its_id_there() {
+    fn an_account_is_identified_by_its_institution_and_its_id_there() {
         let identity = |institution: Value, id: Value| {
             let account =
                 json!({"id": "a", "institution": institution, "internal_identification": id});

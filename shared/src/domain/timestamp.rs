@@ -1,4 +1,4 @@
-//! Instants, in the one spelling that sorts as text.
+//! Instants, in a spelling that sorts as text.
 
 use std::fmt;
 
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ways_belvo_writes_an_instant_are_one_instant() {
+    fn belvos_spellings_of_an_instant_are_one_instant() {
         let dashed = Timestamp::parse("2022-02-09T08:45:50.406032Z").unwrap();
         let offset = Timestamp::parse("2022-02-09T05:45:50.406-03:00").unwrap();
         assert_eq!(dashed, offset);

@@ -15,10 +15,10 @@ pub struct Window {
     to: Date,
 }
 
-/// Why two dates are no window; each reason names the field to mend.
+/// Why two dates are not a window; each reason names the field to correct.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WindowError {
-    /// The named field is no calendar day.
+    /// The named field is not a calendar day.
     #[error("{0} must be a calendar day written YYYY-MM-DD")]
     NotADate(&'static str),
     /// The window ends before it starts.
@@ -30,7 +30,7 @@ pub enum WindowError {
 }
 
 impl WindowError {
-    /// The request field that has to change.
+    /// The request field to correct.
     #[must_use]
     pub fn field(&self) -> &'static str {
         match self {
@@ -56,13 +56,11 @@ impl Window {
         Ok(Self { from, to })
     }
 
-    /// The first day.
     #[must_use]
     pub(crate) fn from(self) -> String {
         iso_date::format(self.from)
     }
 
-    /// The last day.
     #[must_use]
     pub(crate) fn to(self) -> String {
         iso_date::format(self.to)
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belvo_would_refuse_is_refused_naming_the_field() {
+    fn a_window_that_belvo_would_refuse_is_refused_by_field() {
         let field = |from, to| Window::parse(from, to, TODAY).unwrap_err().field();
         assert_eq!(field("2026-02-30", "2026-03-01"), "date_from");
         assert_eq!(field("2026-02-01", "01/03/2026"), "date_to");

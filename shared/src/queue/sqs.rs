@@ -21,16 +21,14 @@ use crate::{
 /// reference).
 const LONGEST_WAIT: Duration = Duration::from_hours(12);
 
-/// SQS did not do what it was asked for.
+/// A failed call to SQS.
 #[derive(Debug, Error)]
 pub enum QueueError {
-    /// The message was not accepted.
     #[error("the queue did not accept the message")]
     Send(#[source] Box<SdkError<SendMessageError>>),
-    /// The message comes back by the queue's own visibility timeout instead.
-    #[error("the queue did not change when the message comes back")]
+    /// The message is retried after the queue's own visibility timeout instead.
+    #[error("the queue did not set the message's retry delay")]
     Visibility(#[source] Box<SdkError<ChangeMessageVisibilityError>>),
-    /// The message could not be written as JSON.
     #[error("the message could not be written")]
     Encoding(#[source] serde_json::Error),
 }
@@ -43,14 +41,12 @@ impl QueueError {
     }
 }
 
-/// The queue.
 pub struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,
 }
 
 impl Queue {
-    /// The queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
         Self {
@@ -60,7 +56,7 @@ impl Queue {
     }
 
     /// Opens the connection that the first message will use. A failure shows again, with its
-    /// reason, on that message.
+    /// reason, when that message is sent.
     pub async fn warm_up(&self) {
         let _ = self
             .client
@@ -85,7 +81,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets a message come back after `wait` instead of the queue's visibility timeout.
+    /// Releases a message to be retried after `wait` instead of after the queue's visibility
+    /// timeout.
     pub async fn retry_after(
         &self,
         receipt_handle: &str,
@@ -111,7 +108,6 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The dead-letter queue at `url`.
     #[must_use]
     pub fn new(aws: &SdkConfig, url: String) -> Self {
         Self {
@@ -120,9 +116,9 @@ impl DeadLetters {
         }
     }
 
-    /// Puts a message that is given up, as it is, beside the reason (attributes `reason` and
-    /// `receives`), so that moving it back to the queue tries it again. May be repeated: a second
-    /// copy is as harmless as a second delivery.
+    /// Dead-letters a message unchanged, with the reason and the number of receives in the
+    /// attributes `reason` and `receives`, so that moving it back to the queue retries it. Safe to
+    /// repeat: a second copy is as harmless as a second delivery.
     pub async fn put(
         &self,
         body: &str,

@@ -40,13 +40,14 @@ pub enum Task {
         /// When the request is due again if this check is lost.
         next: Timestamp,
     },
-    /// Nothing has come of a link for two of its refresh periods, or of its deletion.
+    /// A link is stale: two of its refresh periods have passed without a webhook, or its deletion
+    /// is unconfirmed.
     #[serde(rename = "stale_link")]
     CheckLink { link: LinkId },
     /// The rest of a collection that one invocation had no time for.
     #[serde(rename = "continuation")]
     Continue(Box<Continuation>),
-    /// The schedule of template.yaml asks for requests and links that are overdue.
+    /// The schedule in template.yaml asks for overdue requests and stale links.
     Sweep,
 }
 
@@ -56,7 +57,7 @@ pub enum Task {
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes in hexadecimal: the same for every redelivery of them.
     pub id: String,
-    /// What the log lines of this work share: Belvo's request id, else API Gateway's.
+    /// The id that the log lines of this work share: Belvo's request id, else API Gateway's.
     pub correlation_id: String,
     pub received_at: Timestamp,
     pub webhook: Webhook,
@@ -72,25 +73,25 @@ pub struct Continuation {
     /// One account, or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
-    /// What the collection was begun for.
+    /// Why the collection was started.
     pub trigger: Trigger,
     /// The retrievals that it ends.
     pub requests: Vec<RequestId>,
     pub coverage: Coverage,
-    /// When it may go on, if Belvo or the back-off after a failure asks for a wait.
+    /// The earliest time to continue, if Belvo or the back-off after a failure asks for a wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
     pub progress: Progress,
 }
 
-/// Whether the days of a collection hold every row that it is about.
+/// Whether the days of a collection hold every row it has to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Coverage {
     /// They do.
     Certain,
-    /// They should. The link's rows are counted afterwards, and all of them fetched if Belvo has
-    /// another number.
+    /// They should. The link's rows are counted afterwards, and all of them are fetched if Belvo's
+    /// count differs.
     Likely,
 }
 
@@ -102,7 +103,7 @@ pub enum Trigger {
     Webhook(Box<Delivery>),
     /// Belvo answered the retrieval with them.
     DataReady { at: Timestamp },
-    /// Belvo announced nothing, and should have by now.
+    /// Belvo has announced nothing, but should have by now.
     Check,
 }
 
@@ -118,17 +119,17 @@ pub enum TaskKind {
     Sweep,
 }
 
-/// A message that asks for nothing `collect` knows. It does not repeat what the message says.
+/// A message that `collect` does not understand. The error never quotes the message.
 #[derive(Debug, Clone, Error)]
 pub enum TaskError {
     #[error("the message has an unknown kind; known are {}", TaskKind::names())]
     UnknownKind,
-    #[error("the message is no task: {0}")]
+    #[error("the message is not a task: {0}")]
     Unreadable(String),
 }
 
 impl Delivery {
-    /// A webhook that came in at `received_at`. `gateway_request_id` correlates it if it names no
+    /// A webhook received at `received_at`, correlated by `gateway_request_id` if it names no
     /// request.
     pub fn new(
         body: &str,
@@ -178,7 +179,7 @@ impl Task {
         }
     }
 
-    /// The link that it is about, if it is about one.
+    /// The link it is about, if any.
     #[must_use]
     pub fn link(&self) -> Option<&LinkId> {
         match self {
@@ -192,7 +193,7 @@ impl Task {
         }
     }
 
-    /// The retrievals that it is to end.
+    /// The retrievals it ends.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestId> {
         match self {
@@ -211,7 +212,7 @@ impl Task {
         self.link().map_or(NO_LINK, LinkId::as_str)
     }
 
-    /// What the log lines of this work share.
+    /// The id that the log lines of this work share.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         match self {
@@ -225,7 +226,7 @@ impl Task {
         }
     }
 
-    /// What SQS drops repetitions by, for five minutes (docs/decisions/0003).
+    /// The id by which SQS drops duplicates for five minutes (docs/decisions/0003).
     pub(super) fn deduplication_id(&self) -> String {
         match self {
             // A webhook with a request id says the same thing each time it is sent. One without may
@@ -254,7 +255,7 @@ impl Task {
 }
 
 impl Continuation {
-    /// What the log lines of this work share.
+    /// The id that the log lines of this work share.
     #[must_use]
     pub fn correlation_id(&self) -> &str {
         match (self.requests.first(), &self.trigger) {
@@ -264,7 +265,7 @@ impl Continuation {
         }
     }
 
-    /// What it is the rest of: the same for every attempt at the same message.
+    /// The id of what it continues: the same for every attempt at the same message.
     fn origin(&self) -> &str {
         match &self.trigger {
             Trigger::Webhook(delivery) => &delivery.id,
@@ -318,7 +319,7 @@ impl TaskKind {
     }
 }
 
-/// A [`Delivery`] as it is written, with the webhook unread.
+/// A [`Delivery`] on the wire, its webhook not yet parsed.
 #[derive(Serialize, Deserialize)]
 struct DeliveryMessage {
     delivery_id: String,
@@ -483,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_the_same_again_has_the_same_deduplication_id() {
+    fn a_repeated_message_has_the_same_deduplication_id() {
         let first = Trigger::Webhook(Box::new(delivery(WITHOUT_ID)));
         let sent_once = [
             (
@@ -512,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_news_each_time_has_a_deduplication_id_of_its_own() {
+    fn a_message_that_may_be_news_each_time_has_its_own_deduplication_id() {
         let each_its_own = [
             webhook(WITHOUT_ID),
             Task::LinkGone { link: link() },
@@ -534,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_is_refused_without_repeating_it() {
+    fn an_invalid_task_is_refused_without_quoting_it() {
         let message = |kind: &str, task: Value| json!({"kind": kind, "task": task}).to_string();
         let mut incomplete = serde_json::to_value(webhook(WITH_ID)).unwrap();
         incomplete["task"]["delivery_id"] = json!("d");

@@ -72,7 +72,7 @@ events! {
 mod tests {
     use super::*;
 
-    /// Those that template.yaml makes metrics of.
+    /// The events that template.yaml turns into metrics.
     const METERED: [&str; 2] = [Event::RowsCollected.name(), Event::OverdueRequests.name()];
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         );
         assert!(
             !template.contains("$.fields.message"),
-            "English is no interface"
+            "the English text is not an interface"
         );
     }
 }
