@@ -11,6 +11,11 @@ use crate::Stack;
 pub async fn dynoxide_with_tables_of(stack: &Stack) -> String {
     let database = Database::memory().expect("a database");
     copy_tables(stack, &database).await;
+    serve_dynoxide(database).await
+}
+
+/// Serves a database for the rest of the test, and returns its endpoint.
+pub async fn serve_dynoxide(database: Database) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(dynoxide::server::serve_on(listener, database));

@@ -20,7 +20,7 @@ mod stack;
 mod wait;
 
 pub use days::days_ago;
-pub use dynoxide::{copy_tables, dynoxide_with_tables_of};
+pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
 pub use rows::taken_apart;

@@ -10,6 +10,7 @@
 )]
 
 mod databases;
+mod golden;
 mod intents;
 mod lossless;
 mod quota;

@@ -1,0 +1,79 @@
+//! The small items of the control table: counters, idempotency keys, logged webhooks.
+
+use shared::{
+    domain::{Limits, QuotaHolder, RetrievalClass},
+    store::{KeyState, LoggedWebhook},
+};
+
+use super::{Store, at, link, request};
+
+const KEY: &str = "a key of the caller";
+
+fn customer() -> QuotaHolder {
+    QuotaHolder::customer("a user of a bank")
+}
+
+#[tokio::test]
+async fn counters_of_retrievals_are_stored_as_before() {
+    let store = Store::empty().await;
+    let (quotas, customer) = (&store.control.quotas, customer());
+    for class in [
+        RetrievalClass::Long,
+        RetrievalClass::Short,
+        RetrievalClass::Short,
+    ] {
+        quotas.reserve(&customer, class, 9, at(0)).await.unwrap();
+    }
+    let exhausted = quotas.exhaust(&customer, RetrievalClass::Long, at(1)).await;
+    exhausted.unwrap();
+    store.assert_holds(&["quota"]);
+}
+
+#[tokio::test]
+async fn stored_counters_of_retrievals_are_read() {
+    let store = Store::holding(&["quota"]).await;
+    let limits = Limits { long: 8, short: 20 };
+    let left = store.control.quotas.left(&customer(), limits, at(2)).await;
+    let left: Vec<_> = left
+        .unwrap()
+        .iter()
+        .map(|quota| (quota.class, quota.used, quota.left))
+        .collect();
+    let expected = [(RetrievalClass::Long, 1, 0), (RetrievalClass::Short, 2, 18)];
+    assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_stored_as_before() {
+    let store = Store::empty().await;
+    let keys = &store.control.idempotency_keys;
+    keys.begin(KEY, "a fingerprint", at(0)).await.unwrap();
+    keys.answered(KEY, &request()).await.unwrap();
+    store.assert_holds(&["idempotency-key"]);
+}
+
+#[tokio::test]
+async fn a_stored_idempotency_key_is_answered() {
+    let store = Store::holding(&["idempotency-key"]).await;
+    let keys = &store.control.idempotency_keys;
+    let same = keys.begin(KEY, "a fingerprint", at(9)).await.unwrap();
+    assert_eq!(same, KeyState::Answered(request()));
+    let other = keys.begin(KEY, "another", at(9)).await.unwrap();
+    assert_eq!(other, KeyState::Reused);
+}
+
+#[tokio::test]
+async fn a_logged_webhook_is_stored_as_before() {
+    let store = Store::empty().await;
+    let webhook = LoggedWebhook {
+        delivery_id: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+        link: link(),
+        webhook_type: "LINKS".to_owned(),
+        webhook_code: "a_code_of_tomorrow".to_owned(),
+        request_id: Some(request()),
+        received_at: at(0),
+        body: r#"{"webhook_type": "LINKS"}"#.to_owned(),
+    };
+    store.control.webhook_log.keep(&webhook).await.unwrap();
+    store.assert_holds(&["logged-webhook"]);
+}

@@ -1,0 +1,114 @@
+//! Items of links.
+
+use shared::domain::{
+    Block, BlockReason, Connection, Consent, Deletion, LinkEvent, LinkId, LinkRecord, OnDeletion,
+};
+
+use super::{Store, at, link, request};
+
+/// The golden items of [`whole`], [`erased`] and [`unconfirmed`].
+const NAMES: [&str; 3] = ["link", "link-erased", "link-unconfirmed"];
+
+fn connection(status: &str) -> Connection {
+    Connection {
+        institution: Some("ofmockbank_br_retail".to_owned()),
+        access_mode: Some("recurrent".to_owned()),
+        refresh_rate: Some("24h".to_owned()),
+        status: Some(status.to_owned()),
+        external_id: Some("an id of the caller".to_owned()),
+        customer: Some("a user of a bank".to_owned()),
+        fetch_resources: vec!["ACCOUNTS".to_owned(), "TRANSACTIONS".to_owned()],
+        created_at: Some(at(-10)),
+    }
+}
+
+fn blocked(reason: BlockReason) -> Block {
+    let since = at(3);
+    Block { reason, since }
+}
+
+fn another_link(id: &str) -> LinkRecord {
+    LinkRecord::new(LinkId::parse(id).unwrap())
+}
+
+/// With all that can be known of a link, and a deletion that was asked for.
+fn whole() -> LinkRecord {
+    LinkRecord {
+        connection: connection("token_required"),
+        registered_at: Some(at(0)),
+        read_at: Some(at(1)),
+        last_seen_at: Some(at(2)),
+        checked_at: Some(at(4)),
+        last_event: Some(LinkEvent {
+            webhook_type: "LINK".to_owned(),
+            code: "token_required".to_owned(),
+            at: at(3),
+        }),
+        login_block: Some(blocked(BlockReason::TokenRequired)),
+        consent: Consent {
+            id: Some("a consent".to_owned()),
+            due_date: Some("2027-03-01".to_owned()),
+            ended_at: Some(at(5)),
+        },
+        deletion: Some(Deletion {
+            requested_at: Some(at(6)),
+            request_id: Some(request()),
+            ..Deletion::of(OnDeletion::Keep)
+        }),
+        ..LinkRecord::new(link())
+    }
+}
+
+fn erased() -> LinkRecord {
+    LinkRecord {
+        login_block: Some(blocked(BlockReason::InvalidCredentials)),
+        deletion: Some(Deletion {
+            requested_at: Some(at(6)),
+            deleted_at: Some(at(7)),
+            erased_at: Some(at(8)),
+            ..Deletion::of(OnDeletion::Erase)
+        }),
+        ..another_link("c40cbdd8-9b2c-4b04-9d3b-2b8a4f0d9c11")
+    }
+}
+
+fn unconfirmed() -> LinkRecord {
+    LinkRecord {
+        connection: connection("unconfirmed"),
+        registered_at: Some(at(9)),
+        login_block: Some(blocked(BlockReason::Unconfirmed)),
+        ..another_link("d1f0a6b7-52b7-4c39-8a6e-6f1c2f6f7a90")
+    }
+}
+
+#[tokio::test]
+async fn links_are_stored_as_before() {
+    let store = Store::empty().await;
+    for record in [whole(), erased(), unconfirmed()] {
+        let links = &store.control.links;
+        let changed = links.change(&record.id, |_| record.clone()).await;
+        changed.unwrap();
+    }
+    store.assert_holds(&NAMES);
+}
+
+#[tokio::test]
+async fn stored_links_are_read() {
+    let store = Store::holding(&NAMES).await;
+    let links = &store.control.links;
+    for record in [whole(), erased(), unconfirmed()] {
+        assert_eq!(links.get(&record.id).await.unwrap(), Some(record));
+    }
+    let registered = links.registered(None, 10).await.unwrap();
+    assert_eq!(registered, (vec![unconfirmed(), whole()], None));
+    let stale = links.stale(at(10_000), 10).await.unwrap();
+    assert_eq!(stale, (vec![whole(), unconfirmed()], 0));
+}
+
+#[tokio::test]
+async fn a_stored_link_is_written_over() {
+    let store = Store::holding(&NAMES).await;
+    let (links, id) = (&store.control.links, link());
+    let deleted = links.change(&id, |known| known.deleted(at(7))).await;
+    assert_eq!(links.get(&id).await.unwrap(), Some(deleted.unwrap()));
+}
