@@ -8,7 +8,7 @@ use super::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     pub reason: BlockReason,
-    pub(crate) since: Timestamp,
+    pub since: Timestamp,
 }
 
 /// Why nothing is sent to Belvo for a link.

@@ -94,19 +94,19 @@ impl Declared {
 /// What the store holds for a span of days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredTotals {
-    pub(crate) days: Days,
+    pub days: Days,
     /// Rows that are not deleted.
     pub transactions: u64,
     /// Of them, those of type `INFLOW`.
-    pub(crate) inflow: u64,
+    pub inflow: u64,
     /// Of them, those of type `OUTFLOW`.
-    pub(crate) outflow: u64,
+    pub outflow: u64,
     /// Day of the oldest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) first_date: Option<String>,
+    pub first_date: Option<String>,
     /// Day of the newest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) last_date: Option<String>,
+    pub last_date: Option<String>,
 }
 
 impl StoredTotals {

@@ -49,22 +49,22 @@ pub struct LinkRecord {
 pub struct Connection {
     /// Belvo's name for the bank, such as `ofmockbank_br_retail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) institution: Option<String>,
+    pub institution: Option<String>,
     /// `recurrent`, which Belvo refreshes by itself, or `single`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) access_mode: Option<String>,
+    pub access_mode: Option<String>,
     /// How often Belvo refreshes it: `6h`, `12h`, `24h`, `7d`, `30d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) refresh_rate: Option<String>,
+    pub refresh_rate: Option<String>,
     /// `valid`, `invalid`, `unconfirmed` or `token_required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<String>,
+    pub status: Option<String>,
     /// The registering system's own id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     /// Belvo's `institution_user_id`: the same for every link of one user to one bank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) customer: Option<String>,
+    pub customer: Option<String>,
     /// What Belvo fetched, or fetches, when it was created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fetch_resources: Vec<String>,
@@ -89,13 +89,13 @@ pub struct LinkEvent {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) id: Option<String>,
+    pub id: Option<String>,
     /// When it is to end, in Belvo's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_date: Option<String>,
     /// When a webhook said that it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) ended_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The deletion of a link.
@@ -108,10 +108,10 @@ pub struct Deletion {
     pub requested_at: Option<Timestamp>,
     /// Belvo's id for the deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) request_id: Option<RequestId>,
+    pub request_id: Option<RequestId>,
     /// When Belvo no longer had the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) deleted_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
     /// When its rows were erased here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
@@ -131,7 +131,7 @@ pub enum OnDeletion {
 impl LinkRecord {
     /// A link about which nothing is known.
     #[must_use]
-    pub(crate) fn new(id: LinkId) -> Self {
+    pub fn new(id: LinkId) -> Self {
         Self {
             id,
             connection: Connection::default(),
@@ -385,7 +385,7 @@ impl Consent {
 impl Deletion {
     /// A deletion that has not begun.
     #[must_use]
-    pub(crate) fn of(rows: OnDeletion) -> Self {
+    pub fn of(rows: OnDeletion) -> Self {
         Self {
             rows,
             requested_at: None,

@@ -76,7 +76,7 @@ pub struct QuotaHolder(String);
 impl QuotaHolder {
     /// All links of a customer at a bank, by Belvo's `institution_user_id`.
     #[must_use]
-    pub(crate) fn customer(institution_user_id: &str) -> Self {
+    pub fn customer(institution_user_id: &str) -> Self {
         // Hashed, because it outlives the erasure of a link's rows.
         Self(format!(
             "{CUSTOMER}{}",

@@ -23,7 +23,7 @@ pub struct RequestRecord {
     pub failure: Option<Failure>,
     /// The code of the webhook that announced it, such as `historical_update`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) webhook_code: Option<String>,
+    pub webhook_code: Option<String>,
     /// What the webhook said there would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declared>,
