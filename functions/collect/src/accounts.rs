@@ -1,4 +1,4 @@
-//! A link's accounts: what is stored of them, and what the rows of a fetch say.
+//! A link's accounts: what is stored, and what the rows of a fetch say.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,15 +13,15 @@ use crate::CollectError;
 /// The accounts of one link.
 pub(crate) struct Accounts {
     known: HashMap<AccountId, KnownVersion>,
-    /// As the rows of this invocation brought them, in their latest version.
+    /// The latest version of each account in the rows of this invocation.
     seen: HashMap<AccountId, Account>,
-    /// The text of each account that was read last: rows repeat it to the letter.
+    /// The last text parsed for each account: rows repeat it to the letter.
     texts: Vec<(AccountId, Box<str>)>,
     changed: BTreeSet<AccountId>,
 }
 
 impl Accounts {
-    /// The accounts that the rows of a query belong to, if rows of its resource have accounts.
+    /// The accounts that the rows of a query belong to, if the rows of its resource have accounts.
     pub(crate) async fn stored(
         store: &AccountStore,
         query: &RowQuery,
@@ -42,8 +42,8 @@ impl Accounts {
         }
     }
 
-    /// Reads the account that a row carries, and returns its id, if it is a whole account. Of two
-    /// versions the one that Belvo collected later counts.
+    /// Reads the account that a row carries, and returns its id if it is a whole account. Of two
+    /// versions, the one that Belvo collected later is used.
     pub(crate) fn read(&mut self, text: &RawValue) -> Option<AccountId> {
         if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
             return Some(id.clone());
@@ -92,7 +92,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account with this id, if a row has brought it.
+    /// The account with this id, if a row carried it.
     pub(crate) fn get(&self, id: &AccountId) -> Option<&Account> {
         self.seen.get(id)
     }
@@ -119,7 +119,7 @@ mod tests {
     const LATE: &str = "2026-01-02T00:00:00Z";
 
     #[test]
-    fn of_the_versions_that_rows_repeat_the_latest_counts_in_whatever_order_they_come() {
+    fn the_latest_version_of_an_account_is_used_whatever_the_order_of_the_rows() {
         let mut accounts = none();
         let texts = [
             account(1, EARLY),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_is_written_is_written_again_only_if_it_has_changed() {
+    fn a_written_account_is_written_again_only_if_it_has_changed() {
         let mut accounts = none();
         accounts.read(&account(1, EARLY)).unwrap();
         accounts.changed.clear();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_whole_account_has_no_id() {
+    fn anything_but_a_whole_account_has_no_id() {
         for text in ["null", "\"a\"", "{\"name\": \"no id\"}", "{\"id\": 7}"] {
             assert_eq!(
                 none().read(&RawValue::from_string(text.to_owned()).unwrap()),

@@ -18,11 +18,11 @@ pub struct Config {
     pub dead_letter_queue_url: String,
     /// Receives after which a message is dead-lettered.
     pub attempts: u32,
-    /// The longest time a message waits before it is tried again, in seconds.
+    /// The longest time a message waits before it is retried, in seconds.
     pub longest_retry_s: u32,
     /// Pages that one environment reads from Belvo in any 30 seconds.
     pub pages_per_30_s: u32,
-    /// A listing of more rows is fetched in parts.
+    /// Above this number of rows, a listing is fetched in parts.
     pub rows_per_part: u32,
     pub deadlines: Deadlines,
 }

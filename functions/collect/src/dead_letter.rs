@@ -1,4 +1,4 @@
-//! Moving messages to the dead-letter queue.
+//! Moves messages to the dead-letter queue.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::{App, CollectError, ending, received::Received};
 /// The longest that moving a message may take.
 const TIME_TO_MOVE: Duration = Duration::from_secs(2);
 
-/// Moves those of these messages to the dead-letter queue that can never succeed or have had their
-/// last attempt, and returns the others. If a move fails, SQS moves the message by itself after the
-/// receives that template.yaml allows, without a reason.
+/// Moves messages that can never succeed or have had their last attempt to the dead-letter queue,
+/// and returns the others. If a move fails, SQS itself moves the message, without a reason, after
+/// the receives that template.yaml allows.
 pub(crate) async fn dead_letter_last(
     app: &App,
     messages: Vec<Received>,
@@ -39,9 +39,9 @@ async fn move_in_time(app: &App, message: &Received, error: &CollectError) -> bo
     moved.await.unwrap_or(false)
 }
 
-/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. A
-/// request that is collected after all, because the message is moved back, counts as collected.
-/// Returns whether the queue can forget the message.
+/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. If
+/// the message is moved back and its request collected after all, the request counts as collected.
+/// Returns whether the queue can delete the message.
 async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> bool {
     let reason = chain(error).to_string();
     let put = app

@@ -1,4 +1,4 @@
-//! Marks transactions that an older link of the same account has brought already, under other ids
+//! Marks transactions that an older link of the same account has already returned, under other ids
 //! of Belvo's.
 
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use crate::CollectError;
 /// What one link holds of an account, by the institution's ids.
 type Held = (Holder, HashMap<String, Candidate>);
 
-/// Marks, among the stored rows of some days, those of accounts that several links hold. Called
-/// after rows were written, so that of two links which are collected at the same time at least one
-/// sees the other's rows; it then marks those of the younger link, whichever that is. Not only for
-/// accounts with new rows: an attempt that was interrupted between writing and marking has left
-/// none.
+/// Marks the duplicates among the stored rows of some days, in accounts that several links hold.
+/// Called after rows were written, so that of two links collected at the same time at least one
+/// sees the other's rows; it then marks those of the younger link, whichever that is. Covers
+/// accounts without new rows, too: an attempt that was interrupted between writing and marking
+/// leaves none.
 pub(crate) async fn mark(
     rows: &Rows,
     accounts: &Accounts,
@@ -62,8 +62,8 @@ async fn mark_account(
     Ok(())
 }
 
-/// The rows to mark: of each transaction all but the oldest holder's, as duplicates of that one's.
-/// Holders come the oldest first.
+/// The rows to mark: for each transaction all but the oldest holder's row, as duplicates of that
+/// row. `held` is sorted oldest first.
 fn marks(held: &[Held]) -> Vec<(&Holder, &Candidate, RowRef)> {
     let mut oldest: HashMap<&str, (&Holder, &Candidate)> = HashMap::new();
     let mut marks = Vec::new();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn each_candidate_is_marked_with_the_oldest_holder_of_it() {
+    fn each_candidate_is_marked_with_its_oldest_holder() {
         let held = [
             held("2026-01-01T00:00:00Z", 1, &[("m1", "a1")]),
             held("2026-02-01T00:00:00Z", 2, &[("m1", "b1"), ("m2", "b2")]),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_marked_is_not_marked_again() {
+    fn a_marked_row_is_not_marked_again() {
         let mut held = [
             held("2026-01-01T00:00:00Z", 1, &[("m1", "a1")]),
             held("2026-02-01T00:00:00Z", 2, &[("m1", "b1")]),

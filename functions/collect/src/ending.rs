@@ -1,5 +1,5 @@
-//! How requests end without rows, and which webhooks are kept in the log. Nothing else here ends a
-//! request or keeps a webhook.
+//! How requests end without rows, and which webhooks are logged. No other module fails a request or
+//! logs a webhook.
 
 use lambda_runtime::tracing;
 use shared::{
@@ -11,7 +11,7 @@ use shared::{
     telemetry::Event,
 };
 
-/// What rows were asked for by.
+/// What asked for rows.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin<'a> {
     pub(crate) link: &'a LinkId,
@@ -20,8 +20,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) delivery: Option<&'a Delivery>,
 }
 
-/// Ends a retrieval as failed. A failure that names no request of this link is kept as a webhook,
-/// if it came in one.
+/// Records a retrieval as failed. If the failure came in a webhook but names no request of this
+/// link, the webhook is logged.
 pub(crate) async fn fail(
     control: &Control,
     origin: Origin<'_>,
@@ -70,7 +70,7 @@ fn log_failure(origin: Origin<'_>, request: Option<&RequestId>, failure: &Failur
 }
 
 /// Fails every request that a task was for, because Belvo no longer has its link. A webhook that
-/// was for no request is kept.
+/// names no request is logged.
 pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(), StoreError> {
     let Some(origin) = Origin::of(task) else {
         return Ok(());
@@ -86,8 +86,8 @@ pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(),
     Ok(())
 }
 
-/// Fails every request that a task was for, because its message was dead-lettered. One that cannot
-/// be recorded is only logged.
+/// Fails every request that a task was for, because its message was dead-lettered. A failure that
+/// cannot be recorded is only logged.
 pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Failure) {
     let Some(origin) = Origin::of(task) else {
         return;
@@ -104,7 +104,7 @@ pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Fail
     }
 }
 
-/// Why a retrieval fails whose link Belvo no longer has.
+/// The failure of a retrieval whose link Belvo no longer has.
 pub(crate) fn link_gone() -> Failure {
     Failure {
         code: LINK_DELETED.to_owned(),
@@ -112,7 +112,7 @@ pub(crate) fn link_gone() -> Failure {
     }
 }
 
-/// Keeps a webhook that asks for no collection: of an unknown type, about a link or a consent, or a
+/// Logs a webhook that needs no collection: of an unknown type, about a link or a consent, or a
 /// failure that names no request.
 pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result<(), StoreError> {
     let webhook = &delivery.webhook;
@@ -140,7 +140,7 @@ pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result
 }
 
 impl<'a> Origin<'a> {
-    /// Of a task that is about rows.
+    /// The origin of a task, if it is about rows.
     fn of(task: &'a Task) -> Option<Self> {
         let (resource, delivery) = match task {
             Task::Webhook(delivery) => match delivery.webhook.subject {

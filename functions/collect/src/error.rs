@@ -20,14 +20,14 @@ pub enum CollectError {
     Queue(#[from] QueueError),
     #[error("the message cannot be read")]
     Message(#[from] TaskError),
-    /// The invocation ended before the work. What was stored stays; the next one fetches again and
-    /// writes the rest.
-    #[error("the time of the invocation is over")]
+    /// The invocation ended before the work was done. Stored rows stay; the next invocation fetches
+    /// again and writes the rest.
+    #[error("the invocation ran out of time")]
     OutOfTime,
-    /// A continuation that is to wait, for so long from now on.
+    /// A continuation that must wait this long from now.
     #[error("the collection is to be continued later")]
     TooEarly(Duration),
-    /// A defect of this program. The panic's own message is in the log before this.
+    /// A bug in this program. The log has the panic's own message before this.
     #[error("the work panicked")]
     Panicked,
 }
@@ -48,7 +48,7 @@ impl CollectError {
         }
     }
 
-    /// Whether trying again may succeed without an operator.
+    /// Whether a retry may succeed without an operator.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self.advice(), Advice::Retry(_))
     }

@@ -1,5 +1,5 @@
-//! One listing from Belvo into the store: part by part, page by page, until it is as many rows as
-//! Belvo counts.
+//! Copies one listing from Belvo into the store, part by part and page by page, until it has as
+//! many rows as Belvo counts.
 
 use std::collections::BTreeSet;
 
@@ -17,27 +17,28 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{App, CollectError, accounts::Accounts, duplicates};
 
-/// How often a part is fetched at most when a fetch does not bring what Belvo counted: rows that
-/// appear while pages are read shift the later pages, and the next fetch then finds them in place.
+/// How often a part is fetched at most if a fetch does not return what Belvo counted: rows that
+/// appear while pages are read shift the later pages, and the next fetch finds them in place.
 const FETCHES: usize = 3;
 
-/// What became of a fetch.
+/// The outcome of a fetch.
 pub(crate) enum Fetched {
     Whole(Progress),
-    /// Parts are left for another invocation, because of an error or because time is over.
+    /// Parts are left for another invocation, because of an error or for lack of time.
     Unfinished(Progress, CollectError),
 }
 
-/// The start of a collection.
+/// The progress of a collection that has just started.
 pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
     let first_ever = rows.newest_day(&query.link).await?.is_none();
     Ok(Progress::new(query.days, first_ever, started_at))
 }
 
-/// Fetches rows and stores what is new or changed. Only a fetch that brings what Belvo counts
-/// proves that a row is gone. If time runs out, or Belvo or the store fails, after a part was done,
-/// the rest is left to a continuation, so that no part is fetched again for another one's sake.
+/// Fetches rows and stores what is new or changed. Only a fetch that returns what Belvo counts
+/// proves that a row is gone. If time runs out, or Belvo or the store fails, after at least one
+/// part was done, the rest is left to a continuation, so that no part is fetched again because of
+/// another.
 pub(crate) async fn fetch(
     app: &App,
     query: &RowQuery,
@@ -65,7 +66,7 @@ pub(crate) async fn fetch(
         let advanced = fetch.progress.parts > parts_before;
         match step {
             Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress)),
-            // The next part would probably not be done in time.
+            // The next part would probably not finish in time.
             Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
                 return Ok(Fetched::Unfinished(fetch.progress, CollectError::OutOfTime));
             }
@@ -81,7 +82,6 @@ pub(crate) async fn fetch(
 /// A listing that is being fetched.
 struct Fetch<'a> {
     belvo: &'a Client,
-    /// The rows of this resource.
     rows: Rows,
     accounts: Accounts,
     account_store: AccountStore,
@@ -91,19 +91,17 @@ struct Fetch<'a> {
     progress: Progress,
 }
 
-/// What was done last.
+/// What a step did.
 enum Step {
     /// A part was fetched and stored.
     Part,
-    /// There is more to do: a part was divided, or another pass begun.
+    /// No part yet: a part was divided, or another pass begun.
     Prepared,
-    /// Nothing is left to do.
     Done,
 }
 
 impl Fetch<'_> {
-    /// Does the next thing there is to do. What it has done is in the progress only once it is
-    /// stored.
+    /// Does the next step. The progress shows it only once its result is stored.
     async fn step(&mut self) -> Result<Step, CollectError> {
         let Some(days) = self.progress.next() else {
             return self.end_pass().await;
@@ -128,12 +126,12 @@ impl Fetch<'_> {
     /// Divides a part that is too large, if it can be divided.
     fn divide(&mut self, query: &RowQuery, count: u64) -> bool {
         let largest = self.rows_per_part;
-        // Only what the listing chooses by days can be divided by days.
+        // Only a listing that filters by days can be divided by days.
         if query.resource.date_field().is_none() || !self.progress.divides(count, largest) {
             return false;
         }
-        // Rows are not spread evenly over the days: parts that are meant to be smaller seldom have
-        // to be divided again.
+        // Rows are not spread evenly over the days: parts that aim below the limit rarely have to
+        // be divided again.
         let today = Timestamp::now().day();
         let parts = query.days.parts(count, largest * 4 / 5, today);
         if parts.is_empty() {
@@ -143,7 +141,7 @@ impl Fetch<'_> {
         true
     }
 
-    /// Compares the parts with the whole, and marks what is gone from it.
+    /// Compares the parts with the whole, and marks the rows that are gone.
     async fn end_pass(&mut self) -> Result<Step, CollectError> {
         let mut whole_count = None;
         if self.progress.is_in_parts() {
@@ -160,7 +158,7 @@ impl Fetch<'_> {
         })
     }
 
-    /// Fetches a part until a fetch brings what Belvo counts, given its first page.
+    /// Fetches a part, given its first page, until a fetch returns what Belvo counts.
     async fn fetch_part(&mut self, query: &RowQuery, first: Page) -> Result<Part, CollectError> {
         let (link, days) = (&query.link, query.days);
         let stored = self.rows.known(link, days, query.account.as_ref()).await?;
@@ -186,9 +184,9 @@ impl Fetch<'_> {
         Ok(part)
     }
 
-    /// Fetches and stores every page of a part once. The next page is on its way while one is
-    /// stored: a page that cannot be stored is reported when the other has come, and then before
-    /// whatever may be wrong with that one.
+    /// Fetches and stores every page of a part once. Each page is stored while the next one is
+    /// fetched. An error in storing is therefore reported after the next page has arrived, and
+    /// before any error of that page.
     async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
         part.plan.start_over();
         part.first_count = first.count;
@@ -205,14 +203,14 @@ impl Fetch<'_> {
             let (stored, next) = tokio::join!(self.store(part, page.rows), belvo.next_page(&next));
             stored?;
             if part.plan.distinct() == known {
-                // Such pages could go on for ever.
+                // Such pages could continue for ever.
                 return Err(BelvoError::Unreadable("next, after a page without a new row").into());
             }
             page = next?;
         }
     }
 
-    /// Stores what is new or changed of a page.
+    /// Stores what is new or changed in a page.
     async fn store(
         &mut self,
         part: &mut Part,
@@ -235,7 +233,7 @@ impl Fetch<'_> {
     }
 
     /// The rows of a page. One that cannot be stored (Belvo promises an `id`) is left out, so that
-    /// the others are not lost; the rows then are fewer than counted, and the verdict says so.
+    /// the others are not lost; there are then fewer rows than counted, and the verdict says so.
     fn parse(&mut self, accounts: &mut BTreeSet<AccountId>, page: &[Box<RawValue>]) -> Vec<Row> {
         let mut rows = Vec::with_capacity(page.len());
         for row in page {

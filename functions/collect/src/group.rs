@@ -1,4 +1,4 @@
-//! The messages of one link: plan all, run all, give back what is to be retried.
+//! The messages of one link: plan all, run all, release what is to be retried.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::{
     retry::{self, Failed},
 };
 
-/// Between the time at which a fetch continues its rest elsewhere and the time at which the work is
-/// interrupted.
+/// The time between the deadline at which a fetch leaves the rest to a continuation and the time at
+/// which its work is interrupted.
 const TIME_TO_CONTINUE: Duration = Duration::from_secs(5);
 
 /// A job and the messages that asked for it.
@@ -24,10 +24,10 @@ struct Work {
     messages: Vec<Received>,
 }
 
-/// Processes the messages of one link and returns those that are to be retried. After one of them
-/// the later ones are retried, too: only this preserves FIFO order ("Implementing partial batch
-/// responses", AWS Lambda developer guide), and SQS hands out nothing of the link while one message
-/// is still hidden. One that is dead-lettered delays no other.
+/// Processes the messages of one link and returns those to retry. Once one has to be retried, so do
+/// all later ones: only this preserves FIFO order ("Implementing partial batch responses", AWS
+/// Lambda developer guide), and SQS delivers none of the link's messages while one is still hidden.
+/// A dead-lettered message delays no other.
 pub(crate) async fn process(
     app: &App,
     messages: Vec<Received>,
@@ -47,7 +47,7 @@ pub(crate) async fn process(
     retry::give_back(app, failed).await
 }
 
-/// What the messages ask for, up to the first that cannot be planned now.
+/// Plans the messages, up to the first that cannot be planned now.
 async fn plan_all(
     app: &App,
     messages: Vec<Received>,
@@ -104,8 +104,8 @@ fn add(works: &mut Vec<Work>, job: Job, message: Received) {
     }
 }
 
-/// Ends work that takes longer than the invocation has, and turns a panic into an error of this one
-/// message.
+/// Interrupts work that takes longer than the invocation has, and turns a panic into an error of
+/// this one message.
 async fn contained<T>(
     work: impl Future<Output = Result<T, CollectError>>,
     deadline: Instant,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_without_end_ends_with_the_invocation() {
+    async fn endless_work_is_interrupted_in_time() {
         let deadline = Instant::now() + Duration::from_mins(5);
         let outcome: Result<(), _> = contained(std::future::pending(), deadline).await;
         assert!(matches!(outcome, Err(CollectError::OutOfTime)));

@@ -27,14 +27,14 @@ use crate::{
 pub(crate) struct Job {
     pub(crate) query: RowQuery,
     pub(crate) coverage: Coverage,
-    /// How far it has come, if this is the rest of one.
+    /// How far the fetch has come, if this continues one.
     pub(crate) progress: Option<Progress>,
     /// At least one.
     pub(crate) waiters: Vec<Waiter>,
 }
 
 impl Job {
-    /// The fetch of what a retrieval brought, on these days.
+    /// A fetch of the rows of a retrieval, on the chosen days.
     pub(crate) fn new(retrieval: Retrieval, choice: Choice, waiter: Waiter) -> Self {
         Self {
             query: RowQuery {
@@ -49,9 +49,9 @@ impl Job {
         }
     }
 
-    /// Whether this job's fetch, perhaps of some more days, answers another one's messages, too.
+    /// Whether this job's fetch, perhaps of more days, also answers another job's messages.
     pub(crate) fn takes(&self, other: &Self) -> bool {
-        // Whether an overdue request has rows, only a fetch of its own tells.
+        // Only a fetch of its own shows whether an overdue request has rows.
         let is_alone =
             |job: &Self| job.progress.is_some() || job.waiters.iter().any(Waiter::is_check);
         let (one, another) = (&self.query, &other.query);
@@ -64,7 +64,7 @@ impl Job {
             && one.days.joined(&another.days).is_some()
     }
 
-    /// Answers the messages of a job that it [`takes`](Self::takes), too.
+    /// Also answers the messages of a job that it [`takes`](Self::takes).
     pub(crate) fn absorb(&mut self, other: Self) {
         let days = self.query.days.joined(&other.query.days);
         self.query.days = days.unwrap_or(Days::ALL);
@@ -72,9 +72,9 @@ impl Job {
         self.waiters.extend(other.waiters);
     }
 
-    /// Fetches, stores, and records the outcome on every request. Safe to repeat at any point: rows
-    /// that are stored already are not written again. What cannot be done by the deadline is
-    /// continued in another invocation.
+    /// Fetches, stores, and records the outcome on every request. Safe to repeat at any point:
+    /// stored rows are not written again. What cannot be done by the deadline is continued in
+    /// another invocation.
     pub(crate) async fn run(mut self, app: &App, deadline: Instant) -> Result<(), CollectError> {
         // A later message of the same batch may have ended the link, and erased its rows.
         let link = app.control.links.get(&self.query.link).await?;
@@ -95,7 +95,8 @@ impl Job {
         }
     }
 
-    /// Fetches the chosen days, and all of the link's if its rows then differ in number.
+    /// Fetches the chosen days, and then all of the link's days if its row count still differs from
+    /// Belvo's.
     async fn fetch(&mut self, app: &App, deadline: Instant) -> Result<Fetched, CollectError> {
         let rows = app.transactions.rows(self.query.resource);
         let mut progress = match self.progress.take() {
@@ -120,8 +121,8 @@ impl Job {
         }
     }
 
-    /// Whether the link has other numbers of rows here and at Belvo, although its latest days are
-    /// equal.
+    /// Whether the link has a different number of rows here than at Belvo, although its latest days
+    /// are equal.
     async fn misses_rows(&self, app: &App) -> Result<bool, CollectError> {
         if self.coverage == Coverage::Certain || self.query.days == Days::ALL {
             return Ok(false);
@@ -137,8 +138,8 @@ impl Job {
         Ok(belvo != ours.transactions)
     }
 
-    /// Puts what is left into the queue: to be continued at once if only time was short, or else
-    /// after the wait that the error asks for. Once it is there, this message is done.
+    /// Queues what is left as a continuation: immediate if only time ran out, otherwise after the
+    /// wait that the error asks for. Once it is queued, this message is done.
     async fn continue_later(
         self,
         app: &App,
@@ -236,7 +237,7 @@ impl Job {
         Ok(())
     }
 
-    /// Ends every request as failed.
+    /// Fails every request.
     async fn fail(self, control: &Control, failure: &Failure) -> Result<(), CollectError> {
         for waiter in &self.waiters {
             let origin = Origin {
@@ -257,7 +258,7 @@ impl Job {
             .collect()
     }
 
-    /// The line that the metric of missing rows is made of (template.yaml).
+    /// Logs the line behind the metric of missing rows (template.yaml).
     fn log(&self, waiter: &Waiter, collection: &Collection, declared: Option<&Declared>) {
         let finished_at = collection.finished_at;
         let verdict = collection.verdict(declared);

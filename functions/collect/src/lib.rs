@@ -1,6 +1,6 @@
 //! Collects what Belvo announces. Messages of one link are processed in order; those that need the
-//! same rows share a fetch. Links do not wait for each other, and no message's failure, not even a
-//! panic, touches another link's.
+//! same rows share a fetch. Links do not wait for each other, and a failed message, even a panic,
+//! never affects another link.
 
 #[cfg(panic = "abort")]
 compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
@@ -39,11 +39,10 @@ pub use retry::RetryPolicy;
 
 use crate::received::Received;
 
-/// Kept back from the time of an invocation, to continue unfinished work in another one and to give
-/// messages back.
+/// The time reserved at the end of an invocation to queue continuations and to release messages.
 pub const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(10);
-/// Links processed at the same time in one invocation. They share the rate at which pages are read,
-/// and each holds two pages and the digests of a part in memory.
+/// Links processed at the same time in one invocation. They share the rate limit for pages, and
+/// each holds two pages and the digests of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
@@ -51,18 +50,18 @@ pub struct App {
     pub belvo: Client,
     pub control: Control,
     pub transactions: TransactionsTable,
-    /// Where continuations go, and where messages wait to be retried.
+    /// Holds continuations, and messages that wait to be retried.
     pub queue: Queue,
     pub dead_letters: DeadLetters,
-    /// A listing of more rows is fetched in parts of fewer days. What is held in memory is two
-    /// pages, and a digest of each row of a part.
+    /// Above this number of rows, a listing is fetched in parts of fewer days. Memory holds two
+    /// pages and a digest of each row of a part.
     pub rows_per_part: u64,
     pub retry_policy: RetryPolicy,
     pub deadlines: Deadlines,
 }
 
-/// Processes a batch and names the messages that are to be retried. The others are done: stored,
-/// recorded, continued in a message of their own, or moved to the dead-letter queue.
+/// Processes a batch and returns the messages to retry. The others are done: stored, recorded,
+/// continued in a message of their own, or moved to the dead-letter queue.
 pub async fn handle(app: &App, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_GIVE_BACK);
     let messages = event.records.into_iter().map(Received::from).collect();

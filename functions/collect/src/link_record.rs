@@ -1,5 +1,4 @@
-//! What becomes of a link: what webhooks report of it, what Belvo says when it is asked, and its
-//! end.
+//! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
 use lambda_runtime::tracing;
 use shared::{
@@ -12,7 +11,7 @@ use shared::{
 
 use crate::{App, CollectError};
 
-/// Whether rows of a link are to be stored.
+/// Whether rows of a link should be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// Belvo has the link, as far as is known.
@@ -21,7 +20,7 @@ pub(crate) enum Presence {
     Gone,
 }
 
-/// What a link's record is changed with.
+/// Everything needed to update a link's record.
 #[derive(Clone, Copy)]
 pub(crate) struct LinkKeeper<'a> {
     belvo: &'a Client,
@@ -40,9 +39,8 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
 }
 
 impl LinkKeeper<'_> {
-    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. It is believed where it only
-    /// keeps us from sending something; whether the link is gone Belvo is asked, because then rows
-    /// may be erased.
+    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. A webhook is trusted if it
+    /// only blocks requests; a deletion is confirmed with Belvo first, because rows may be erased.
     pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<(), CollectError> {
         let webhook = &delivery.webhook;
         let event = LinkEvent {
@@ -64,8 +62,8 @@ impl LinkKeeper<'_> {
         Ok(())
     }
 
-    /// Whether a link is still there. One that was found gone, without that being asked for, may
-    /// come back: then Belvo is asked again.
+    /// Whether a link is still there. One that was found deleted without a request from here may
+    /// reappear, so that Belvo is asked again.
     pub(crate) async fn presence(&self, link: &LinkId) -> Result<Presence, CollectError> {
         match self.links.get(link).await? {
             Some(known) => self.presence_of(&known).await,
@@ -73,8 +71,8 @@ impl LinkKeeper<'_> {
         }
     }
 
-    /// Records that a webhook about a link's rows came. After one about a blocked link Belvo is
-    /// asked whether it is open again.
+    /// Records that a webhook about a link's rows was received. If the link is blocked, asks Belvo
+    /// whether it still is.
     pub(crate) async fn seen(&self, delivery: &Delivery) -> Result<Presence, CollectError> {
         let (link, at) = (&delivery.webhook.link, delivery.received_at);
         let known = self.links.get(link).await?;
@@ -99,8 +97,8 @@ impl LinkKeeper<'_> {
         Ok(Presence::There)
     }
 
-    /// Brings the record of a link up to what Belvo says, and returns it; none if Belvo no longer
-    /// has the link, which then is ended.
+    /// Updates the record of a link from Belvo and returns it; `None` if Belvo no longer has the
+    /// link, which is then ended.
     pub(crate) async fn refresh(&self, link: &LinkId) -> Result<Option<LinkRecord>, CollectError> {
         let Some(connection) = self.belvo.link(link).await? else {
             self.end(link).await?;
@@ -111,7 +109,7 @@ impl LinkKeeper<'_> {
         Ok(Some(self.links.change(link, refreshed).await?))
     }
 
-    /// Asks Belvo again to delete a link: the first time may never have reached it.
+    /// Asks Belvo again to delete a link: the first request may never have reached it.
     pub(crate) async fn delete_again(&self, link: &LinkId) -> Result<(), CollectError> {
         tracing::warn!(
             event = Event::DeletionUnconfirmed.name(),
@@ -140,7 +138,7 @@ impl LinkKeeper<'_> {
 
     async fn is_gone(&self, link: &LinkId) -> Result<bool, CollectError> {
         match self.refresh(link).await {
-            // Whether it is open again is not known; its rows are fetched in any case.
+            // It is unknown whether the block is over; the rows are fetched in any case.
             Err(CollectError::Belvo(BelvoError::Rejected { .. })) | Ok(Some(_)) => Ok(false),
             Ok(None) => Ok(true),
             Err(error) => Err(error),
@@ -148,7 +146,7 @@ impl LinkKeeper<'_> {
     }
 
     /// Ends a link that Belvo no longer has. Its rows stay, or are erased if `DELETE /links/{link}`
-    /// asked for that. Safe to repeat; goes on where it was interrupted.
+    /// asked for that. Safe to repeat: it resumes where it was interrupted.
     async fn end(&self, link: &LinkId) -> Result<(), CollectError> {
         let now = Timestamp::now();
         let record = self.links.change(link, |known| known.deleted(now)).await?;

@@ -13,7 +13,7 @@ use shared::{
     telemetry,
 };
 
-/// What template.yaml gives the function.
+/// The function's timeout in template.yaml.
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 #[tokio::main(flavor = "current_thread")]
@@ -39,8 +39,8 @@ async fn main() -> Result<(), Error> {
     // During INIT, so that the first message finds open connections and known keys.
     warm_up(async { tokio::join!(app.belvo.warm_up(), app.control.warm_up()) }).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
-        // `cargo lambda watch` names a deadline in the past, which is none: then the function's own
-        // timeout holds.
+        // `cargo lambda watch` gives a deadline in the past; the function's own timeout then
+        // applies.
         let deadline = event.context.deadline();
         let time_left = deadline
             .duration_since(SystemTime::now())

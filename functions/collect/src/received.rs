@@ -1,12 +1,12 @@
-//! A message as SQS hands it over, with its task read.
+//! A message as SQS delivers it, with its task parsed.
 
 use aws_lambda_events::sqs::SqsMessage;
 use shared::queue::{Task, TaskError};
 
 pub(crate) struct Received {
-    /// By which the batch's answer names it.
+    /// Identifies it in the batch's response.
     pub(crate) id: String,
-    /// By which its visibility is changed.
+    /// The receipt handle, to change its visibility.
     pub(crate) receipt: String,
     /// The FIFO group: its link.
     pub(crate) group: String,
@@ -41,8 +41,8 @@ impl From<SqsMessage> for Received {
         let group = message.attributes.remove("MessageGroupId");
 
         Self {
-            // SQS gives every message an id. An empty one in the answer would have the whole batch
-            // delivered again, so that nothing is lost.
+            // SQS gives every message an id. An empty one in the response would make SQS deliver
+            // the whole batch again, so that nothing is lost.
             id: message.message_id.unwrap_or_default(),
             receipt: message.receipt_handle.unwrap_or_default(),
             group: group.unwrap_or_else(|| "none".to_owned()),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_kept_with_its_reason() {
+    fn an_unreadable_message_is_kept_with_its_reason() {
         let mut message = SqsMessage::default();
         message.body = Some("poison".to_owned());
         let received = Received::from(message);

@@ -1,4 +1,4 @@
-//! When a message that failed is tried again.
+//! When a failed message is retried.
 
 use std::time::Duration;
 
@@ -15,20 +15,20 @@ use uuid::Uuid;
 
 use crate::{App, CollectError, received::Received};
 
-/// The longest that setting a message's retry delay may take. With the move of a message to the
-/// dead-letter queue it fits into what is kept back of the invocation.
+/// The longest that setting a message's retry delay may take. Together with moving a message to the
+/// dead-letter queue it fits into the time reserved at the end of the invocation.
 const TIME_TO_SET_DELAY: Duration = Duration::from_secs(2);
 
-/// How long a message is tried.
+/// How often, and after which waits, a message is retried.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
     /// Receives after which it is dead-lettered.
     pub attempts: u32,
-    /// The longest wait before it is tried again.
+    /// The longest wait before a retry.
     pub longest_wait: Duration,
 }
 
-/// Messages that are to be retried, the first of them because of an error.
+/// Messages to retry, the first of them because of an error.
 pub(crate) struct Failed {
     pub(crate) messages: Vec<Received>,
     pub(crate) error: CollectError,
@@ -37,7 +37,7 @@ pub(crate) struct Failed {
 impl RetryPolicy {
     /// How long a message stays hidden: the wait that the error asks for, or the back-off of its
     /// `receives`-th failure if that is longer, up to half as long again at random, so that links
-    /// which failed together do not return together.
+    /// which failed together are not retried together.
     pub(crate) fn wait(&self, advice: Advice, receives: u32) -> Duration {
         let doublings = receives.saturating_sub(1);
         let backoff = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(doublings));
@@ -68,8 +68,7 @@ pub(crate) async fn give_back(app: &App, failed: Failed) -> Vec<Received> {
     messages
 }
 
-/// Says why messages are retried and when. Their group is their link; the first one's request is
-/// named.
+/// Logs why and when messages are retried, with their link and the request of the first one.
 fn log(message: &Received, messages: usize, error: &CollectError, wait: Duration) {
     let wait_s = wait.as_secs();
     let cause = chain(error).to_string();
@@ -143,13 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_of_nothing_does_not_switch_the_back_off_off() {
+    fn a_zero_wait_does_not_disable_the_back_off() {
         let wait = POLICY.wait(Advice::Retry(Duration::ZERO), 4);
         assert!(wait >= Duration::from_secs(24));
     }
 
     #[test]
-    fn what_can_never_succeed_does_not_delay_its_link() {
+    fn a_message_that_can_never_succeed_does_not_delay_its_link() {
         assert_eq!(POLICY.wait(Advice::Stop, 3), Duration::ZERO);
     }
 }

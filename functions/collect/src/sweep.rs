@@ -1,5 +1,5 @@
-//! Looks for requests and links that are overdue, and queues a check of each in its link's group,
-//! so that it is processed in order with the link's other work.
+//! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
+//! it is processed in order with the link's other work.
 
 use lambda_runtime::tracing;
 use shared::{
@@ -11,10 +11,10 @@ use shared::{
 
 use crate::CollectError;
 
-/// Requests, and links, that one sweep looks at; the next one goes on.
+/// How many requests, and how many links, one sweep handles; the next sweep continues.
 const AT_ONCE: u16 = 500;
 
-/// Looks for both. Safe to repeat.
+/// Runs one sweep. Safe to repeat.
 pub(crate) async fn run(
     control: &Control,
     queue: &Queue,
@@ -24,7 +24,7 @@ pub(crate) async fn run(
     stale_links(control, queue).await
 }
 
-/// Queues a check of every stale link, which is stale again after as long.
+/// Queues a check of every stale link, which becomes stale again after the same time.
 async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectError> {
     let now = Timestamp::now();
     let (stale, unreadable) = control.links.stale(now, AT_ONCE).await?;
@@ -43,8 +43,8 @@ async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectErro
             last_seen_at = record.last_seen_at.map(|at| at.to_string()),
             "no webhook has come for the link"
         );
-        // Queued before it is written down: twice does no harm, and not at all would wait for two
-        // more periods.
+        // Queued before it is recorded: a second check does no harm, but a lost one would wait for
+        // two more periods.
         let link = record.id.clone();
         queue.send(&Task::CheckLink { link }).await?;
         let checked = |known: LinkRecord| known.checked(now);
@@ -54,8 +54,9 @@ async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectErro
 }
 
 /// Queues a check of every overdue request, and makes it due again later, so that the next sweep
-/// does not queue another and comes to the others. What is still there long after its time ends
-/// here. Safe to repeat. What fails in between is checked when it is due again.
+/// handles other requests instead of queuing a second check. Expires requests that are still open
+/// long after their time. Safe to repeat: a check that is lost in between is queued when the
+/// request is due again.
 async fn overdue_requests(
     requests: &Requests,
     queue: &Queue,
@@ -85,7 +86,7 @@ async fn overdue_requests(
     Ok(())
 }
 
-/// The line that the metrics of the oldest unanswered request are made of (template.yaml).
+/// Logs the line behind the metrics of the oldest unanswered request (template.yaml).
 fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
     let issued_at = overdue.iter().filter_map(|record| record.facts().issued_at);
     let oldest_s = issued_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);

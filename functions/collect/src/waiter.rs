@@ -18,7 +18,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    /// `correlation_id` is that of the message, and applies where there is no request.
+    /// `correlation_id` is that of the message, used if there is no request.
     pub(crate) fn new(
         trigger: Trigger,
         correlation_id: &str,
@@ -45,7 +45,7 @@ impl Waiter {
         matches!(self.trigger, Trigger::Check)
     }
 
-    /// When Belvo said that the rows are there, if it did.
+    /// When Belvo announced the rows, if it did.
     pub(crate) fn announced_at(&self) -> Option<Timestamp> {
         let known = self
             .record
@@ -103,8 +103,8 @@ impl Waiter {
         Ok(())
     }
 
-    /// Records that another invocation fetches the rest of the rows, unless it may turn out that
-    /// Belvo is not done. That fact is only shown: it is not worth another fetch.
+    /// Records that another invocation fetches the rest of the rows, unless Belvo may turn out not
+    /// to be done. Failing to record this is harmless: the fact is only shown.
     pub(crate) async fn show_collecting(
         &self,
         requests: &Requests,
@@ -129,7 +129,7 @@ impl Waiter {
     }
 }
 
-/// The line that the metric of expired requests is made of (template.yaml).
+/// Logs the line behind the metric of expired requests (template.yaml).
 fn log_unanswered(record: &RequestRecord, expired: bool) {
     tracing::warn!(
         event = Event::RequestUnanswered.name(),

@@ -12,7 +12,7 @@ use shared::{
 
 use crate::{App, parameters, unavailable};
 
-/// A balance as it is shown; fields that are not known are left out.
+/// A balance as the API shows it; unknown fields are left out.
 #[derive(Serialize)]
 struct BalanceView<'a> {
     /// When Belvo read it from the institution, in Belvo's words.

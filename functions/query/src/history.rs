@@ -1,4 +1,4 @@
-//! The versions of a row as they are shown: each with what distinguishes it from the one before.
+//! The versions of a row as the API shows them, each with its differences from the previous one.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ struct VersionView<'a> {
     observed_by: Option<&'a RequestId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
-    /// Whether Belvo stopped returning it then, instead of returning another version.
+    /// Whether Belvo then stopped returning the row, instead of returning another version.
     deleted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_by: Option<&'a RequestId>,
-    /// The fields in which it differs from the version before; none for a first version.
+    /// The fields in which it differs from the previous version; none for the first version.
     differs_in: Vec<String>,
     /// Under `transaction`, or `row` for another resource: the row as Belvo returned it, with its
     /// account's id in place of the account.

@@ -1,4 +1,4 @@
-//! Links, and what is left of their quota.
+//! Links, and how much of their quota is left.
 
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::json;

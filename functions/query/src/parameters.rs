@@ -31,8 +31,7 @@ pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {
     named("link", LinkId::parse(&path_parameter(request, "link")))
 }
 
-/// A resource by its name. Transactions, which have accounts and marks, are read by routes of their
-/// own.
+/// A resource by its name. Transactions, which have accounts and marks, have their own routes.
 pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
     let is_other = |resource: &&Resource| **resource != Resource::TRANSACTIONS;
     let others: Vec<_> = RESOURCES.iter().filter(is_other).collect();
@@ -65,7 +64,7 @@ pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {
     }
 }
 
-/// The filter, and the cursor that has to belong to it.
+/// The filter, and the cursor, which must belong to it.
 pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Problem> {
     let (date_from, date_to) = (date(request, "date_from")?, date(request, "date_to")?);
     if date_from.is_some() && date_to.is_some() && date_from > date_to {
@@ -93,7 +92,7 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
     Ok((filter, cursor))
 }
 
-/// The instant of `as_of`: an RFC 3339 timestamp, or a day, which stands for its end.
+/// The instant of `as_of`: an RFC 3339 timestamp, or a day, which means the end of that day.
 pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = query_parameter(request, "as_of") else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Requests as they are shown: their facts, and what follows from them.
+//! Requests as the API shows them: their facts, and what follows from these.
 
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
@@ -21,12 +21,12 @@ struct RequestView<'a> {
     status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<Verdict>,
-    /// What the verdict rests on; the worst of it is the verdict.
+    /// The checks behind the verdict, which is the worst of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     compared: Vec<Check>,
 }
 
-/// A retrieval that is no request yet, and may never be one.
+/// A retrieval that is not a request yet, and may never become one.
 #[derive(Serialize)]
 struct UnconfirmedView<'a> {
     resource: Resource,
@@ -38,7 +38,7 @@ struct UnconfirmedView<'a> {
     direction: Option<Direction>,
     since: Timestamp,
     status: Status,
-    /// When Belvo can no longer be working on it; from then on an equal one can be sent.
+    /// When Belvo can no longer be working on it, so that an equal one can be sent.
     until: Timestamp,
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     let link = parameters::link(request)?;
     let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
     let unconfirmed = async {
-        // They are few, and the newest of all: the first page shows them.
+        // They are few and newer than all requests, so that the first page shows them.
         if after.is_some() {
             Ok(Vec::new())
         } else {

@@ -13,8 +13,8 @@ use shared::{
 
 use crate::{App, parameters, unavailable};
 
-/// A link's transactions, each with its account as Belvo sent it. Which of them an older link has
-/// brought already is beside the rows and not in them: a row is what Belvo sent.
+/// A link's transactions, each with its account as Belvo sent it. The duplicates of an older link's
+/// transactions are listed beside the rows, not in them: a row is exactly what Belvo sent.
 pub(crate) async fn list_transactions(
     app: &App,
     request: &Request,
@@ -47,7 +47,7 @@ pub(crate) async fn list_transactions(
     Ok(http::json(StatusCode::OK, &listing))
 }
 
-/// The rows of another resource than transactions, as Belvo sent them.
+/// The rows of a resource other than transactions, as Belvo sent them.
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let rows = app.transactions.rows(parameters::resource(request)?);
@@ -61,7 +61,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     Ok(http::json(StatusCode::OK, &listing))
 }
 
-/// The rows that the request's parameters choose, and where the listing goes on.
+/// The rows that the request's parameters select, and where the listing continues.
 async fn page(
     rows: &Rows,
     link: &LinkId,
@@ -76,8 +76,8 @@ async fn page(
     listed.map_err(unavailable)
 }
 
-/// By row id, the transaction of an older link that it duplicates. A mark counts only as long as
-/// the other row is there.
+/// By row id, the transaction of an older link that it duplicates. A mark applies only while the
+/// other row is stored.
 async fn duplicates(rows: &Rows, listed: &[Listed]) -> Result<Map<String, Value>, Problem> {
     let marked = listed
         .iter()

@@ -12,8 +12,8 @@ const SHAPE: &str = "The body must be a JSON object such as \
     {\"link\": \"bcca0da9-a4c6-4830-9676-1d54682851d9\", \
     \"date_from\": \"2026-01-01\", \"date_to\": \"2026-01-31\"}.";
 
-/// Reads and validates the body. Unknown fields are refused: a misspelt `account` would spend a
-/// retrieval on all accounts.
+/// Reads and validates the body. Unknown fields are refused: a misspelt `account` would use up a
+/// retrieval for all accounts.
 pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     let mut fields = Fields::parse(body, SHAPE)?;
     let link = fields.required("link")?;
@@ -45,7 +45,7 @@ fn resource(fields: &mut Fields) -> Result<Resource, Problem> {
     })
 }
 
-/// The days, where the resource takes them.
+/// The days, if the resource takes them.
 fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option<Window>, Problem> {
     let given = ["date_from", "date_to"]
         .into_iter()
@@ -75,7 +75,7 @@ fn account(fields: &mut Fields, resource: Resource) -> Result<Option<AccountId>,
         .map_err(|error| Problem::field("account", format!("account {error}")))
 }
 
-/// The type, where the resource needs one.
+/// The type, if the resource needs one.
 fn direction(fields: &mut Fields, resource: Resource) -> Result<Option<Direction>, Problem> {
     if !resource.has_type() {
         return if fields.has("type") {
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invoice_is_asked_for_by_its_type() {
+    fn an_invoice_is_requested_by_its_type() {
         let body = |kind| json!({"link": LINK, "resource": "invoices", "date_from": "2026-01-01", "date_to": "2026-01-31", "type": kind});
         assert_eq!(
             parse_json(&body("OUTFLOW")).unwrap().direction,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_told_what_it_should_be() {
+    fn a_body_that_is_not_an_object_is_refused_with_the_expected_shape() {
         for body in ["", "[]", "{", "null"] {
             let problem = parse(body.as_bytes(), date!(2026 - 03 - 01)).unwrap_err();
             assert_eq!(problem.status(), 400);

@@ -1,4 +1,4 @@
-//! `POST /connect/token`: a user is sent through Belvo's Connect Widget, to make a link or to
+//! `POST /connect/token`: sends a user through Belvo's Connect Widget, to create a link or to
 //! repair one.
 
 use lambda_http::{
@@ -28,9 +28,10 @@ const SHAPE: &str = "The body must be a JSON object such as \
     \"name\": \"Ralph Bragg\"}, \"callback_urls\": {\"success\": \"app://success\", \
     \"exit\": \"app://exit\", \"event\": \"app://event\"}}, or one with the link to repair: \
     {\"link\": \"bcca0da9-a4c6-4830-9676-1d54682851d9\", \"callback_urls\": {...}}.";
-/// The most characters of `purpose` ("maxLength" in Belvo's OpenAPI; Belvo's guide says 600).
+/// The maximum length of `purpose` in characters ("maxLength" in Belvo's OpenAPI; Belvo's guide
+/// says 600).
 const LONGEST_PURPOSE: usize = 140;
-/// The longest callback address.
+/// The maximum length of a callback address.
 const LONGEST_URL: usize = 2_048;
 
 /// Mints a token and answers 201 with the address to send the user's browser to. The token opens
@@ -137,7 +138,7 @@ pub(crate) fn external_id(id: String) -> Result<String, Problem> {
     }
 }
 
-/// A refusal names the field and never repeats what was in it.
+/// A refusal names the field and never repeats its value.
 fn identification(mut fields: Fields) -> Result<Identification, Problem> {
     let kind = fields.one_of("type", &["CPF", "CNPJ"])?;
     let number = fields.required("number")?;

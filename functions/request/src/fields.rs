@@ -1,4 +1,5 @@
-//! The fields of a JSON body, taken out one by one, so that what is left is unknown.
+//! The fields of a JSON body. Each is taken out when it is read; whatever is left at the end is
+//! unknown.
 
 use serde_json::{Map, Value};
 use shared::{
@@ -10,19 +11,19 @@ use shared::{
 pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Reads a body that is a JSON object; `shape` tells the caller how one looks.
+    /// Reads a body that must be a JSON object; `shape` shows the caller the expected shape.
     pub(crate) fn parse(body: &[u8], shape: &str) -> Result<Self, Problem> {
         let invalid = |_| Problem::new(ProblemKind::InvalidBody, shape);
         serde_json::from_slice(body).map(Self).map_err(invalid)
     }
 
-    /// A text that has to be there.
+    /// A required text.
     pub(crate) fn required(&mut self, name: &str) -> Result<String, Problem> {
         self.optional(name)?
             .ok_or_else(|| Problem::field(name, format!("{name} is missing")))
     }
 
-    /// A text; `null` is none.
+    /// An optional text; `null` counts as absent.
     pub(crate) fn optional(&mut self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
@@ -31,7 +32,7 @@ impl Fields {
         }
     }
 
-    /// One of some words, of which the first is meant when there is none.
+    /// One of `words`; the first is the default.
     pub(crate) fn one_of(&mut self, name: &str, words: &[&str]) -> Result<String, Problem> {
         let Some(word) = self.optional(name)? else {
             return Ok(words[0].to_owned());
@@ -46,7 +47,7 @@ impl Fields {
         }
     }
 
-    /// An object that has to be there.
+    /// A required object.
     pub(crate) fn object(&mut self, name: &str) -> Result<Self, Problem> {
         match self.0.remove(name) {
             Some(Value::Object(fields)) => Ok(Self(fields)),
@@ -55,12 +56,12 @@ impl Fields {
         }
     }
 
-    /// Whether a field is there and not `null`.
+    /// Whether a field is present and not `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Refuses fields that were not read: a misspelt one would change what is done.
+    /// Refuses fields that were not read: a misspelt one would change the meaning.
     pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.keys().next() {
             Some(unknown) => Err(Problem::field(

@@ -29,8 +29,8 @@ pub(crate) fn key(request: &Request) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Does the work of a request, or repeats the answer that its key had. A request that came to
-/// nothing is forgotten: it may be sent again with the same key.
+/// Processes a request, or repeats the answer recorded for its key. A request that had no effect is
+/// forgotten, so that it can be sent again with the same key.
 pub(crate) async fn once(
     keys: &IdempotencyKeys,
     key: &str,

@@ -1,6 +1,6 @@
-//! What is asked of Belvo: links, the widget that makes them, and retrievals in the asynchronous
-//! mode. A retrieval is scarce (Brazil's regulation allows 8 long ones per customer and month), so
-//! nothing here sends one twice.
+//! Calls that ask Belvo for something: links, the widget that creates them, and retrievals in the
+//! asynchronous mode. A retrieval is scarce (Brazil's regulation allows 8 long ones per customer
+//! and month), so nothing here sends one twice.
 
 mod body;
 mod config;
@@ -33,7 +33,7 @@ const RETRIEVE: &str = "POST /requests";
 pub struct App {
     pub belvo: Client,
     pub control: Control,
-    /// Where a retrieval goes that Belvo answered with its data.
+    /// Receives a task for each retrieval that Belvo answered with its data.
     pub queue: Queue,
     pub limits: Limits,
     /// Seconds after which a request is checked if no webhook has come.
@@ -42,7 +42,7 @@ pub struct App {
     pub widget_url: Url,
 }
 
-/// Answers the routes that ask something of Belvo.
+/// Answers the routes that ask Belvo for something.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late = || match http::route_key(&request).as_deref() {
         Some(RETRIEVE) => problems::unconfirmed(),

@@ -30,8 +30,8 @@ const SHAPE: &str = "The body must be a JSON object such as \
 
 /// Registers the link that the widget's success callback names, or records that its user came
 /// through the widget again. The callback comes from the user's browser, so the link is read from
-/// Belvo, and has to carry the external id under which the caller opened the widget. Answers 201,
-/// or 200 if it was registered before. Safe to repeat.
+/// Belvo and must carry the external id under which the caller opened the widget. Answers 201, or
+/// 200 if it was registered before. Safe to repeat.
 pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let mut fields = Fields::parse(request.body().as_ref(), SHAPE)?;
     let link = fields.required("link")?;
@@ -64,8 +64,8 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     Ok(http::json(status, &LinkView::from(&record)))
 }
 
-/// What Belvo says of a link that has this external id. A caller with another one is not told
-/// whether the link exists.
+/// What Belvo says about a link with this external id. A caller with a wrong external id does not
+/// learn whether the link exists.
 async fn connection(app: &App, link: &LinkId, external_id: &str) -> Result<Connection, Problem> {
     let connection = app.belvo.link(link).await;
     let connection = connection.map_err(|error| problems::of_call(&error))?;
@@ -77,9 +77,9 @@ async fn connection(app: &App, link: &LinkId, external_id: &str) -> Result<Conne
         })
 }
 
-/// The creation of a link takes one long retrieval, if transactions were fetched ("OFDA Brazil Data
-/// Retrieval Limits", Belvo's documentation); what was sent for the link before its customer was
-/// known counts for that customer. A count that is missed is corrected by Belvo's own refusal.
+/// Creating a link uses one long retrieval if transactions were fetched ("OFDA Brazil Data
+/// Retrieval Limits", Belvo's documentation); retrievals sent for the link before its customer was
+/// known count for that customer. A count that is missed is corrected by Belvo's own refusal.
 async fn count_what_belvo_fetched(quotas: &Quotas, record: &LinkRecord, at: Timestamp) {
     if let Err(error) = count(quotas, record, at).await {
         tracing::warn!(
@@ -112,9 +112,9 @@ async fn count(quotas: &Quotas, record: &LinkRecord, at: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Has Belvo delete a link, and decides what becomes of its rows here once Belvo has: `?rows=keep`
-/// or `?rows=erase`. Answers 202 before that, with Belvo's id of the deletion. Safe to repeat, also
-/// to have kept rows erased after all.
+/// Asks Belvo to delete a link. `?rows=keep` or `?rows=erase` decides what then happens to its rows
+/// here. Answers 202 before the deletion is done, with Belvo's id for it. Safe to repeat, even to
+/// have kept rows erased after all.
 pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = link_id(&path_parameter(request, "link"))?;
     let rows = rows(request)?;
@@ -122,8 +122,8 @@ pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body
     let before = before.map_err(|error| problems::unrecorded(&error))?;
     let before = before.and_then(|known| known.deletion);
 
-    // Written first: should Belvo delete the link and the rest be lost, the sweep still finds what
-    // is to be done.
+    // Written first: if Belvo deletes the link and the rest is lost, the sweep still finds what has
+    // to be done.
     let at = Timestamp::now();
     let request_deletion = |known: LinkRecord| known.deletion_requested(rows, at);
     let record = app.control.links.change(&link, request_deletion).await;
@@ -160,8 +160,8 @@ fn rows(request: &Request) -> Result<OnDeletion, Problem> {
     })
 }
 
-/// Belvo's id of the deletion, if it works on it. A link that it no longer has is ended by
-/// `collect`.
+/// Belvo's id for the deletion, if Belvo works on it. `collect` ends a link that Belvo no longer
+/// has.
 async fn follow_up(
     app: &App,
     link: &LinkId,
@@ -206,7 +206,7 @@ async fn queue_end(app: &App, link: &LinkId) -> Result<(), Problem> {
 }
 
 /// Restores the deletion that was recorded `before` a request on which Belvo definitely did not
-/// act, unless something has happened since. What cannot be restored is checked by the sweep.
+/// act, unless something has happened since. The sweep checks what cannot be restored.
 async fn revert(app: &App, link: &LinkId, before: Option<&Deletion>, requested: Option<&Deletion>) {
     let restore = |known: LinkRecord| {
         if known.deletion.as_ref() != requested {

@@ -1,4 +1,4 @@
-//! What a caller sees of what went wrong, and what the log sees of its cause.
+//! What a caller sees of a failure, and what the log sees of its cause.
 
 use lambda_http::tracing;
 use shared::{
@@ -11,8 +11,8 @@ use shared::{
     telemetry::Event,
 };
 
-/// A retrieval that was not issued. The caller is told above all whether asking again may cost a
-/// second retrieval, and why Belvo refused, in Belvo's words.
+/// A retrieval that was not issued. The problem says above all whether a retry may use up a second
+/// retrieval, and why Belvo refused, in Belvo's words.
 pub(crate) fn of_retrieval(error: &BelvoError, link: &LinkId) -> Problem {
     log(error, Some(link));
     match error {

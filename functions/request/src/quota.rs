@@ -14,7 +14,7 @@ use shared::{
 
 use crate::{problems, retrieval_request::RetrievalRequest};
 
-/// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor while it cannot be
+/// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor if it cannot be
 /// counted.
 pub(crate) async fn reserve(
     quotas: &Quotas,
@@ -39,7 +39,7 @@ pub(crate) async fn reserve(
     }
 }
 
-/// Corrects the count by what Belvo said instead of accepting. A count that cannot be corrected is
+/// Corrects the count after Belvo did not accept a retrieval. A count that cannot be corrected is
 /// one too high, and Belvo's own refusal still applies.
 pub(crate) async fn settle(
     quotas: &Quotas,

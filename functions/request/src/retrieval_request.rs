@@ -4,7 +4,7 @@ use shared::domain::{Retrieval, RetrievalClass, Timestamp};
 
 pub(crate) struct RetrievalRequest {
     pub(crate) retrieval: Retrieval,
-    /// When it came in: the time of its intent, and of its place in a month's quota.
+    /// When it was received: the time of its intent, and of its place in a month's quota.
     pub(crate) at: Timestamp,
 }
 

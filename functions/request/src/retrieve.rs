@@ -47,11 +47,11 @@ fn accepted(id: &RequestId) -> Response<Body> {
     response
 }
 
-/// Issues the retrieval and records it, unless an equal one is under way, or may be. Once Belvo has
-/// accepted it the answer is 202, recorded or not: a caller who saw an error would ask again, while
-/// the webhook makes the record in any case. A failure between the intent and Belvo's answer leaves
-/// the intent unknown: nothing equal is sent before Belvo's webhook claims it or half an hour has
-/// passed.
+/// Issues the retrieval and records it, unless an equal one is, or may be, in flight. Once Belvo
+/// has accepted it the answer is 202, recorded or not: a caller who saw an error would retry, while
+/// the webhook creates the record in any case. A failure between the intent and Belvo's answer
+/// leaves the intent unknown: no equal one is sent until Belvo's webhook claims it or half an hour
+/// has passed.
 async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
     let retrieval = &asked.retrieval;
     let link = app.control.links.get(&retrieval.link).await;
@@ -115,9 +115,9 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
     Ok(request)
 }
 
-/// Records what Belvo accepted, and then settles its intent: an intent that is settled has a
-/// request that is checked. What cannot be recorded is only logged; the intent stays unknown until
-/// the webhook, which makes up for it, or its time.
+/// Records what Belvo accepted, and then settles its intent: a settled intent always has a request
+/// that is checked. A failure to record is only logged; the intent then stays unknown until the
+/// webhook makes up for it or its time is over.
 async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     tracing::info!(
         event = Event::RetrievalIssued.name(),
@@ -145,15 +145,15 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     }
 }
 
-/// Takes back what was written for a retrieval that Belvo definitely did not start.
+/// Undoes what was written for a retrieval that Belvo definitely did not start.
 async fn undo(app: &App, asked: &RetrievalRequest, holder: &QuotaHolder, error: &BelvoError) {
     quota::settle(&app.control.quotas, asked, holder, error).await;
     note_refusal(app, asked, error).await;
     withdraw(app, asked).await;
 }
 
-/// Records what a refusal says of the link, so that the next retrieval is not sent in vain: after
-/// six, Belvo calls a link invalid.
+/// Records what a refusal says about the link, so that the next retrieval is not sent in vain:
+/// after six, Belvo declares a link invalid.
 async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
     let BelvoError::Rejected { code, .. } = error else {
         return;
@@ -170,7 +170,7 @@ async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
     }
 }
 
-/// Gives up the right to send. If that fails, it ends by itself after half an hour.
+/// Withdraws the intent. If that fails, the intent expires after half an hour.
 async fn withdraw(app: &App, asked: &RetrievalRequest) {
     let withdrawn = app.control.intents.withdraw(&asked.retrieval, asked.at);
     if let Err(error) = withdrawn.await {

@@ -1,6 +1,5 @@
-//! Receives Belvo's webhooks: authenticate, validate, put into the queue, acknowledge. Nothing is
-//! acknowledged before the queue holds it, and nothing of the body is believed beyond which link to
-//! look at.
+//! Receives Belvo's webhooks: authenticate, validate, queue, acknowledge. Nothing is acknowledged
+//! before the queue holds it, and the body is trusted only to say which link to look at.
 
 mod config;
 
@@ -27,8 +26,8 @@ pub use config::Config;
 
 /// The largest body accepted. Belvo's documented webhooks are below 1 KB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Belvo gives up after five seconds; what is not queued by now is refused, so that Belvo sends it
-/// again.
+/// Belvo gives up after five seconds; a webhook that is not queued by now is refused, so that Belvo
+/// sends it again.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(3_800);
 
 /// How long the calls to AWS may take, so that the answer comes in time.
@@ -37,8 +36,8 @@ pub const CALL_BUDGET: CallBudget = CallBudget {
     attempt: Duration::from_secs(1),
 };
 
-/// The document in the webhook secret: whole values of the `Authorization` header that Belvo may
-/// send. Two are valid while one replaces the other.
+/// The JSON document in the webhook secret: whole values of the `Authorization` header that Belvo
+/// may send. Two are valid while one replaces the other.
 #[derive(Clone, Deserialize)]
 pub struct WebhookSecret {
     current: SecretString,
@@ -48,7 +47,7 @@ pub struct WebhookSecret {
 /// What the function needs to do its work.
 pub struct App {
     pub queue: Queue,
-    /// What Belvo authenticates with.
+    /// The values that Belvo authenticates with.
     pub secret: CachedSecret<WebhookSecret>,
     /// Status of an acknowledgement.
     pub ack_status: StatusCode,
@@ -56,7 +55,7 @@ pub struct App {
     pub allowed_source_ips: Vec<IpAddr>,
 }
 
-/// Answers one webhook. A refusal loses nothing: Belvo delivers again what was not acknowledged
+/// Answers one webhook. A refusal loses nothing: Belvo redelivers whatever was not acknowledged
 /// with 2xx.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late = || {
@@ -184,7 +183,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
 }
 
 impl WebhookSecret {
-    /// Both comparisons always run, so that the time does not tell which value nearly matched.
+    /// Both comparisons always run, so that the time does not reveal which value nearly matched.
     fn admits(&self, sent: &[u8]) -> bool {
         let current = secret::matches(&self.current, sent);
         let previous = self.previous.as_ref();
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_previous_value_admits_nobody() {
+    fn an_empty_previous_value_admits_no_caller() {
         assert!(!secret(r#"{"current": "Bearer new", "previous": ""}"#).admits(b""));
         assert!(!secret(r#"{"current": "Bearer new"}"#).admits(b""));
     }

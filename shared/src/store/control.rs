@@ -1,9 +1,8 @@
-//! Everything but rows: a handle for each kind of item of the control table.
+//! Everything except rows: a handle for each kind of item in the control table.
 
 use super::{IdempotencyKeys, Intents, Links, Quotas, Requests, WebhookLog, table::Table};
 use crate::aws::SdkConfig;
 
-/// The control table, opened.
 #[derive(Clone)]
 pub struct Control {
     pub requests: Requests,
@@ -33,7 +32,7 @@ impl Control {
     }
 
     /// Opens the connection that the first call will use. A failure shows again, with its reason,
-    /// on that call.
+    /// when that call is made.
     pub async fn warm_up(&self) {
         let _ = self.table.item("warm-up").await;
     }

@@ -1,15 +1,15 @@
-//! Opaque cursors: where a listing goes on.
+//! Opaque cursors: where a listing continues.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
 
-/// A place in a listing, written in base64 so that nobody builds one by hand. It holds a day or an
-/// instant and an id, never the link: that comes from the path, so a cursor of one link reads
-/// nothing of another.
+/// A place in a listing, written in base64 to discourage callers from building their own. It holds
+/// a day or an instant and an id, never the link: that comes from the path, so a cursor of one link
+/// reads nothing of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
-/// A cursor that no answer of ours contained.
+/// A cursor that none of our answers contained.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("must be a next_cursor of an earlier answer")]
 pub struct CursorError;
@@ -34,14 +34,14 @@ impl Cursor {
         }
     }
 
-    /// The text to hand out.
+    /// The text to give to a caller.
     #[must_use]
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(&self.0)
     }
 
-    /// Whether the place lies between two days, as far as they are given: DynamoDB goes on only
-    /// from a place that the listing could have reached.
+    /// Whether the place lies between two days, where given: DynamoDB continues only from a place
+    /// that the listing could have reached.
     #[must_use]
     pub fn is_within(&self, from: Option<&str>, to: Option<&str>) -> bool {
         let (day, _) = self.parts();
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cursor_is_refused() {
+    fn anything_but_a_cursor_is_refused() {
         for text in ["", "!", "bm8taGFzaA", "MjAyNi0wMy0wMSM", "I2lk"] {
             assert_eq!(Cursor::parse(text), Err(CursorError), "{text}");
         }

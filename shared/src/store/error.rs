@@ -12,17 +12,17 @@ use thiserror::Error;
 
 use crate::advice::{Advice, FIRST_RETRY};
 
-/// DynamoDB did not do what it was asked for, after the SDK's own retries.
+/// A call to DynamoDB that failed after the SDK's own retries.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The call failed; a repetition may succeed.
+    /// The call failed; a retry may succeed.
     #[error("DynamoDB did not answer {0}")]
     Unavailable(
         &'static str,
         #[source] Box<dyn std::error::Error + Send + Sync>,
     ),
-    /// DynamoDB refused the call: a permission, a table or the call itself is wrong. A repetition
-    /// fails too.
+    /// DynamoDB refused the call: a permission, a table or the call itself is wrong. A retry fails
+    /// too.
     #[error("DynamoDB refused {0}")]
     Refused(
         &'static str,
@@ -31,10 +31,10 @@ pub enum StoreError {
     /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
-    /// Others kept writing the same item; a repetition may succeed.
-    #[error("others kept writing the stored item of {0}")]
+    /// Other writers kept changing the same item; a retry may succeed.
+    #[error("other writers kept changing the stored item of {0}")]
     Contended(&'static str),
-    /// An item is not what this version writes. A repetition fails too.
+    /// An item is not what this version writes. A retry fails too.
     #[error("a stored item of {0} cannot be read")]
     Corrupt(&'static str),
 }
@@ -76,7 +76,7 @@ unavailable! {
     UpdateItemError => "UpdateItem",
 }
 
-/// Whether the answer is one of the 4xx that DynamoDB does not mean to pass ("Error handling with
+/// Whether the answer is one of the 4xx that do not pass by themselves ("Error handling with
 /// DynamoDB", developer guide: throttling is a 400 too).
 fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     const PASSING: [&str; 5] = [
@@ -92,7 +92,7 @@ fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     client_error && !error.code().is_some_and(|code| PASSING.contains(&code))
 }
 
-/// Whether a conditional write was made; its condition may have kept it from being.
+/// Whether a conditional write was made: `false` if its condition did not hold.
 pub(super) fn was_written<T, E: ProvideErrorMetadata>(
     outcome: Result<T, SdkError<E>>,
 ) -> Result<bool, StoreError>

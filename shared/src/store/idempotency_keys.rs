@@ -15,10 +15,10 @@ use crate::domain::{RequestId, SENDING_S, Timestamp};
 #[derive(Clone)]
 pub struct IdempotencyKeys(Table);
 
-/// What is known of a key.
+/// What is known about a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyState {
-    /// Nothing: the request is to be processed, and then recorded or forgotten.
+    /// Nothing: the request has to be processed, and then recorded or forgotten.
     New,
     /// The same request was answered with this retrieval.
     Answered(RequestId),
@@ -33,7 +33,7 @@ impl IdempotencyKeys {
         Self(table)
     }
 
-    /// Begins to process a request with this key. `fingerprint` tells equal requests from others.
+    /// Claims a key for a request. `fingerprint` is the same for equal requests only.
     pub async fn begin(
         &self,
         idempotency_key: &str,
@@ -79,14 +79,14 @@ impl IdempotencyKeys {
         Ok(())
     }
 
-    /// Forgets a key whose request came to nothing, so that it can be sent again with the same key.
+    /// Forgets a key whose request had no effect, so that it can be sent again with the same key.
     pub async fn forget(&self, idempotency_key: &str) -> Result<(), StoreError> {
         self.0.delete(key(idempotency_key)).send().await?;
         Ok(())
     }
 }
 
-/// What an item that is not ours to write says. One that is gone again was just forgotten.
+/// What an existing item says about its key. An item that is gone by now has just been forgotten.
 fn state(known: &Item, fingerprint: &str) -> KeyState {
     let same = known
         .get("fingerprint")
@@ -99,7 +99,7 @@ fn state(known: &Item, fingerprint: &str) -> KeyState {
     }
 }
 
-/// The key itself may be anything that a caller has; its hash is a key of ours.
+/// The caller's key may be any text, so that it is hashed.
 fn key(idempotency_key: &str) -> String {
     format!("key#{}", hex::encode(Sha256::digest(idempotency_key)))
 }

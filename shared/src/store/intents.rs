@@ -1,7 +1,7 @@
-//! Intents to send a retrieval. One is written before the retrieval is sent, so that an equal one
-//! is not sent while the first is under way, nor while it is unknown whether Belvo acted on it. As
-//! long as that is unknown, the item is in the index `by_link`, behind all requests. What follows
-//! from an intent is decided in `domain/intent.rs`.
+//! Intents to send a retrieval. An intent is written before its retrieval is sent, so that no equal
+//! one is sent while the first is in flight or while it is unknown whether Belvo acted on it. While
+//! that is unknown, the item is in the index `by_link`, behind all requests. `domain/intent.rs`
+//! decides what an intent means.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::domain::{
     Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp, Window,
 };
 
-/// How often a lost race for an intent is run again.
+/// How often a lost race for an intent is retried.
 const RACES: usize = 4;
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub struct Intents {
     requests: Requests,
 }
 
-/// What became of an intent.
+/// The outcome of beginning an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentOutcome {
     /// The retrieval is ours to send.
@@ -35,12 +35,12 @@ pub enum IntentOutcome {
     InFlight(RequestId),
     /// An equal one is being sent.
     Sending,
-    /// An equal one was sent and not answered. Belvo may be working on it, until then or until its
-    /// webhook comes.
+    /// An equal one was sent but not answered. Belvo may be working on it until this time, or until
+    /// its webhook comes.
     Unknown { until: Timestamp },
 }
 
-/// A retrieval of which it is unknown whether Belvo accepted it.
+/// A retrieval that Belvo may or may not have accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Unconfirmed {
     #[serde(flatten)]
@@ -49,7 +49,7 @@ pub struct Unconfirmed {
     pub since: Timestamp,
 }
 
-/// What a stored intent must still be for another one to take its place.
+/// What a stored intent must still be for another one to replace it.
 enum Replaces {
     Nothing,
     /// An intent that became this request.
@@ -70,7 +70,7 @@ impl Intents {
         Self { table, requests }
     }
 
-    /// Asks for the right to send a retrieval. Of several callers at once, one gets it.
+    /// Acquires the right to send a retrieval. Of several concurrent callers, one gets it.
     pub async fn begin(
         &self,
         retrieval: &Retrieval,
@@ -125,9 +125,9 @@ impl Intents {
         was_written(outcome).map(|_| ())
     }
 
-    /// Lets a request that is not known here settle the one open intent of its link and resource,
-    /// if there is just one. Called when Belvo names such a request. It may be another one, so that
-    /// the intent keeps its time.
+    /// Lets a request that is unknown here settle the open intent of its link and resource, if
+    /// there is exactly one. Called when Belvo names such a request. The request may belong to
+    /// something else, so that the intent keeps its time.
     pub async fn claim(
         &self,
         link: &LinkId,
@@ -163,8 +163,8 @@ impl Intents {
         was_written(claim.send().await).map(|_| ())
     }
 
-    /// The retrievals of a link that are being sent, or of which it is unknown whether Belvo
-    /// accepted them, newest first. Read from an index that may lag behind the table by a moment.
+    /// The retrievals of a link that are being sent, or that Belvo may or may not have accepted,
+    /// newest first. Read from an index that may lag slightly behind the table.
     pub async fn unconfirmed(&self, link: &LinkId) -> Result<Vec<Unconfirmed>, StoreError> {
         let open = self.table.open_intents(link.as_str()).await?;
         let read = |item| serde_json::from_value(Value::Object(document(item)?)).ok();
@@ -191,7 +191,7 @@ impl Intents {
         })
     }
 
-    /// Makes an intent ours, unless what it is to replace has changed.
+    /// Takes over an intent, unless what it replaces has changed.
     async fn take(
         &self,
         retrieval: &Retrieval,
@@ -233,7 +233,7 @@ impl Intents {
     }
 }
 
-/// What the item of an intent shows of its retrieval; `null` for what that leaves open.
+/// The retrieval as the item of its intent shows it; `null` for what it does not specify.
 fn shown(retrieval: &Retrieval) -> [(&'static str, Value); 6] {
     [
         (":link", json!(retrieval.link)),

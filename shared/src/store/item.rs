@@ -1,4 +1,4 @@
-//! JSON to DynamoDB's attribute values and back, without loss.
+//! Converts JSON to DynamoDB's attribute values and back, without loss.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::domain::{RequestId, Timestamp};
 /// An item as DynamoDB's client has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// DynamoDB nests 32 levels deep; a document starts at the second.
+/// DynamoDB nests 32 levels deep; a document starts at the second level.
 const DEEPEST: usize = 30;
 /// DynamoDB keeps 38 significant digits.
 const MOST_DIGITS: usize = 38;
@@ -81,9 +81,9 @@ pub(super) fn document(item: Item) -> Option<Map<String, Value>> {
         .collect()
 }
 
-/// Whether DynamoDB surely keeps a number's value: a plain decimal of no more digits than it has.
-/// Belvo's amounts are such; what is written with an exponent or longer is not worth a rule about
-/// where exactness ends.
+/// Whether DynamoDB keeps a number exactly: a plain decimal with no more digits than DynamoDB
+/// keeps, as Belvo's amounts are. Longer numbers and exponents count as inexact, which is simpler
+/// than a rule about where exactness ends.
 fn is_exact(number: &Number) -> bool {
     let text = number.as_str();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dynamodb_would_change_is_not_given_to_it() {
+    fn a_value_that_dynamodb_would_change_is_not_given_to_it() {
         assert!(kept("12345678901234567890123456789012345678"));
         assert!(!kept("123456789012345678901234567890123456789"));
         assert!(kept("-0.0000000000000000000000000000000000001"));

@@ -1,7 +1,7 @@
-//! What is known of links. Registered ones are in the index `by_link` under the name of no link,
-//! newest last, and those from which webhooks are expected in the index `by_due`. A record is read,
-//! changed, and written if it is still the one that was read: what becomes of it depends on all of
-//! it.
+//! What is known about links. Registered ones are in the index `by_link` under a name that no link
+//! has, newest last; those from which webhooks are expected are in the index `by_due`. A record is
+//! read, changed, and written if it is still the one that was read, because every change depends on
+//! the whole record.
 
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ use super::{
 use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
 const KIND: &str = "link";
-/// The attribute `link` of every registered link, which no link is called.
+/// The attribute `link` of every registered link: a name that no link has.
 const REGISTERED: &str = "*";
 /// The attribute `due` of every link from which webhooks are expected.
 const DUE: &str = "link";
-/// How often a lost race for a record is run again.
+/// How often a lost race for a record is retried.
 const RACES: usize = 5;
-/// Attributes that are not of the record.
+/// Attributes that are not part of the record.
 const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
 const RECORD: &str = "a link";
 
@@ -32,7 +32,6 @@ impl Links {
         Self(table)
     }
 
-    /// The record of a link.
     pub async fn get(&self, id: &LinkId) -> Result<Option<LinkRecord>, StoreError> {
         self.0.item(key(id)).await?.map(record).transpose()
     }
@@ -45,9 +44,8 @@ impl Links {
         })
     }
 
-    /// Changes the record of a link and returns it as it then is; one that is not there is changed
-    /// from nothing. `change` may be called several times. A record that it leaves as it was is not
-    /// written.
+    /// Changes the record of a link, or a new one, and returns the result. `change` may be called
+    /// several times. A record that it leaves unchanged is not written.
     pub async fn change(
         &self,
         id: &LinkId,
@@ -69,8 +67,8 @@ impl Links {
         Err(StoreError::Contended(RECORD))
     }
 
-    /// Registered links, the latest first, at most `limit`, and where the listing goes on. Read
-    /// from an index that may lag behind the table by a moment.
+    /// Registered links, the latest first, at most `limit`, and where the listing continues. Read
+    /// from an index that may lag slightly behind the table.
     pub async fn registered(
         &self,
         after: Option<&Cursor>,
@@ -81,13 +79,12 @@ impl Links {
             .await
     }
 
-    /// Links of which nothing came for too long, the longest first, at most `limit`, and how many
-    /// more cannot be read.
+    /// Stale links, the longest stale first, at most `limit`, and how many more cannot be read.
     pub async fn stale(&self, now: Timestamp, limit: u16) -> Result<Due<LinkRecord>, StoreError> {
         self.0.due(DUE, now, limit, record).await
     }
 
-    /// Writes a record over the version that it was made of.
+    /// Writes a record over the version that it was made from.
     async fn put(&self, record: &LinkRecord, over: Option<i64>) -> Result<bool, StoreError> {
         let put = self.0.put(item(record, over.unwrap_or(0) + 1)?);
         let put = match over {

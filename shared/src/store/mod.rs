@@ -1,5 +1,5 @@
-//! DynamoDB: the control table ([`Control`]) and the rows ([`TransactionsTable`]). What an item
-//! looks like is known here, and by the records of `domain` that are stored as they are
+//! DynamoDB: the control table ([`Control`]) and the rows ([`TransactionsTable`]). The shape of an
+//! item is known only here, and to the records of `domain` that are stored as they are
 //! (docs/decisions/0016).
 
 mod control;

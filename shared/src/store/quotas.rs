@@ -1,5 +1,5 @@
-//! Retrievals counted by customer and month: a number per class, and when Belvo said that a class
-//! is exhausted. Kept for 90 days after the month.
+//! Retrievals counted by customer and month: a count per class, and when Belvo said that a class is
+//! exhausted. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
@@ -32,8 +32,8 @@ impl Quotas {
         Self(table)
     }
 
-    /// Counts a retrieval before it is sent, if one is left. Of several at once only as many are
-    /// granted as there are.
+    /// Counts a retrieval before it is sent, if one is left. Concurrent calls never get more than
+    /// there are.
     pub async fn reserve(
         &self,
         holder: &QuotaHolder,
@@ -50,7 +50,7 @@ impl Quotas {
             .update_expression(
                 "SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at",
             )
-            // Below the limit, by our count and by Belvo's word.
+            // Below the limit by our count, and not exhausted by Belvo's word.
             .condition_expression(
                 "(attribute_not_exists(#class) OR #class < :limit) \
                  AND attribute_not_exists(#exhausted)",
@@ -93,8 +93,8 @@ impl Quotas {
         was_written(outcome).map(|_| ())
     }
 
-    /// Records Belvo's word that none is left this month, whatever was counted. May be repeated:
-    /// the first time counts.
+    /// Records that Belvo has none left this month, whatever was counted. Safe to repeat: the first
+    /// time is kept.
     pub async fn exhaust(
         &self,
         holder: &QuotaHolder,
@@ -114,7 +114,7 @@ impl Quotas {
         Ok(())
     }
 
-    /// Counts a retrieval that Belvo made without being asked here.
+    /// Counts a retrieval that Belvo made without a request from here.
     pub async fn count(
         &self,
         holder: &QuotaHolder,
@@ -124,8 +124,7 @@ impl Quotas {
         self.add(holder, class, 1, at).await
     }
 
-    /// Counts what `from` has used this month for `to`, too: a link that turned out to be a
-    /// customer's.
+    /// Adds what `from` has used this month to `to`, once a link turns out to belong to a customer.
     pub async fn carry_over(
         &self,
         from: &QuotaHolder,
@@ -188,13 +187,13 @@ impl Quotas {
     }
 }
 
-/// When the counters of a month are forgotten.
+/// When the counters of a month expire.
 fn expires_at(at: Timestamp) -> AttributeValue {
     let end = QuotaMonth::of(at).ends_at().unwrap_or(at);
     retention::expires_at(end, QUOTA_DAYS)
 }
 
-/// Counting twice is worse than an error: a call whose answer is lost is not repeated.
+/// Counting twice is worse than an error, so that a call whose answer is lost is not retried.
 fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }

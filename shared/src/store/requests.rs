@@ -1,5 +1,5 @@
-//! Retrievals that Belvo accepted or announced. Facts of a retrieval are each written once, by
-//! whoever learns them first, in any order; so every write here may be repeated.
+//! Retrievals that Belvo accepted or announced. Each fact of a retrieval is written once, by
+//! whoever learns it first, in any order, so that every write here is safe to repeat.
 
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValue,
@@ -37,19 +37,19 @@ pub struct Notified {
     pub resource: Resource,
     /// The webhook's code.
     pub code: String,
-    /// What the webhook said there would be.
+    /// The totals that the webhook declared.
     pub declared: Option<Declared>,
-    /// When the webhook came in.
+    /// When the webhook was received.
     pub at: Timestamp,
     /// When it is checked if it has not ended by then.
     pub due_at: Timestamp,
 }
 
-/// What became of a write about a link's retrieval.
+/// The outcome of a write about a link's retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     Written,
-    /// Nothing: another link's retrieval has this id.
+    /// Nothing was written: another link's retrieval has this id.
     AnotherLinks,
 }
 
@@ -61,13 +61,12 @@ impl Requests {
         Self(table)
     }
 
-    /// The record of a retrieval.
     pub async fn get(&self, id: &RequestId) -> Result<Option<RequestRecord>, StoreError> {
         self.0.item(key(id)).await?.map(record).transpose()
     }
 
-    /// A link's retrievals, newest first, at most `limit`, and where the listing goes on. Read from
-    /// an index that may lag behind the table by a moment.
+    /// A link's retrievals, newest first, at most `limit`, and where the listing continues. Read
+    /// from an index that may lag slightly behind the table.
     pub async fn of_link(
         &self,
         link: &LinkId,
@@ -79,7 +78,7 @@ impl Requests {
     }
 
     /// Retrievals that were due by `now`, the longest overdue first, at most `limit`, and how many
-    /// more cannot be read. Read from an index that may lag behind the table by a moment.
+    /// more cannot be read. Read from an index that may lag slightly behind the table.
     pub async fn overdue(
         &self,
         now: Timestamp,
@@ -89,7 +88,7 @@ impl Requests {
     }
 
     /// Records that Belvo accepted a retrieval, which is checked at `due_at` if no webhook has come
-    /// by then. The webhook may have come first: then this adds what only we know.
+    /// by then. If the webhook came first, this adds what only we know.
     pub async fn issued(
         &self,
         id: &RequestId,
@@ -102,9 +101,9 @@ impl Requests {
         self.write(id, writes).await
     }
 
-    /// Records that a webhook announced a retrieval, and returns all that is known of it. One that
-    /// was not issued here (Belvo refreshes recurrent links by itself) gets a record without a
-    /// window. None if another link's retrieval has this id: a webhook must not touch that.
+    /// Records that a webhook announced a retrieval, and returns its record. A retrieval that was
+    /// not issued here (Belvo refreshes recurrent links by itself) gets a record without a window.
+    /// `None` if another link's retrieval has this id: a webhook must not touch that one.
     pub async fn notified(&self, notified: &Notified) -> Result<Option<RequestRecord>, StoreError> {
         let retrieval = Retrieval::of(notified.link.clone(), notified.resource);
         let due_at = notified.due_at;
@@ -122,8 +121,7 @@ impl Requests {
         item.map(record).transpose()
     }
 
-    /// Records that Belvo answered a retrieval with its data at once, and returns all that is known
-    /// of it.
+    /// Records that Belvo answered a retrieval with its data at once, and returns its record.
     pub async fn ready(
         &self,
         id: &RequestId,
@@ -137,8 +135,8 @@ impl Requests {
         item.map(record).transpose()
     }
 
-    /// Records that the rest of a retrieval's rows is left to another invocation. Nothing happens
-    /// if the retrieval is not recorded.
+    /// Records that a retrieval's collection is continued in another invocation. Does nothing if
+    /// the retrieval is not recorded.
     pub async fn continued(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, facts(Step::Continued, at)).await
     }
@@ -154,7 +152,7 @@ impl Requests {
         self.write(id, writes).await
     }
 
-    /// Records that a retrieval ended without rows. That may be the first that is known of it.
+    /// Records that a retrieval ended without rows. This may be the first fact known about it.
     pub async fn failed(
         &self,
         id: &RequestId,
@@ -172,18 +170,18 @@ impl Requests {
         })
     }
 
-    /// Records that a retrieval expired. Nothing happens if it is not recorded.
+    /// Records that a retrieval expired. Does nothing if it is not recorded.
     pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, facts(Step::Expired, at)).await
     }
 
-    /// Checks a retrieval at another time. Nothing happens if it is not recorded.
+    /// Postpones the check of a retrieval. Does nothing if it is not recorded.
     pub async fn postpone(&self, id: &RequestId, due_at: Timestamp) -> Result<(), StoreError> {
         let step = Step::Postponed { due_at };
         self.write_known(id, facts(step, due_at)).await
     }
 
-    /// Checks a retrieval that has ended no more. Nothing happens if it is not recorded.
+    /// Stops checking a retrieval that has ended. Does nothing if it is not recorded.
     pub async fn no_longer_due(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, facts(Step::NoLongerDue, at)).await
     }
@@ -193,8 +191,8 @@ impl Requests {
         Ok(())
     }
 
-    /// Writes facts of a link's retrieval, its identity among them, unless it is known as another
-    /// link's.
+    /// Writes facts about a link's retrieval, including its identity, unless it belongs to another
+    /// link.
     async fn write_of_link(
         &self,
         id: &RequestId,
@@ -210,8 +208,7 @@ impl Requests {
         }
     }
 
-    /// Writes facts of a retrieval that is recorded; a record of these facts alone could not be
-    /// read.
+    /// Writes facts about a recorded retrieval; a record of these facts alone could not be read.
     async fn write_known(
         &self,
         id: &RequestId,
@@ -260,7 +257,7 @@ impl Requests {
     }
 }
 
-/// What a step of a retrieval writes. What is due is in the index `by_due`, and nothing else.
+/// What a step of a retrieval writes. The index `by_due` holds exactly the retrievals that are due.
 fn facts(step: Step, at: Timestamp) -> Vec<AttributeWrite> {
     let mut writes = Vec::new();
     for (fact, write) in step.writes(at) {

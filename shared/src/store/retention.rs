@@ -1,4 +1,4 @@
-//! How long items are kept that DynamoDB deletes by their time to live.
+//! How long DynamoDB keeps items with a time to live.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -7,16 +7,16 @@ use crate::domain::Timestamp;
 
 const DAY_S: i64 = 24 * 60 * 60;
 
-/// Webhooks that asked for no collection.
+/// Webhooks that needed no collection.
 pub(super) const WEBHOOK_LOG_DAYS: i64 = 90;
-/// Intents, for callers who ask for the same again.
+/// Intents, for callers who repeat a request.
 pub(super) const INTENT_DAYS: i64 = 7;
 /// Answers by `Idempotency-Key`.
 pub(super) const IDEMPOTENCY_KEY_DAYS: i64 = 1;
 /// Counters of retrievals, after their month.
 pub(super) const QUOTA_DAYS: i64 = 90;
 
-/// The value of `expires_at`, so many days after an instant.
+/// The value of `expires_at`: `days` after an instant.
 pub(super) fn expires_at(since: Timestamp, days: i64) -> AttributeValue {
     number(since.plus_seconds(days * DAY_S).unix_seconds())
 }

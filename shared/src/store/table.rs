@@ -1,17 +1,17 @@
-//! The control table, `RequestsTable` in template.yaml. Everything but rows is in it; each kind of
-//! item has a handle of its own:
+//! The control table, `RequestsTable` in template.yaml. It holds everything except rows; each kind
+//! of item has its own handle:
 //!
 //! | `pk` | item | handle |
 //! |---|---|---|
 //! | `request#<id>` | a retrieval that Belvo accepted or announced | [`Requests`](super::Requests) |
 //! | `intent#<key>` | the latest intent to send a retrieval | [`Intents`](super::Intents) |
 //! | `quota#<holder>#<month>` | retrievals counted in a month | [`Quotas`](super::Quotas) |
-//! | `link#<id>` | what is known of a link | [`Links`](super::Links) |
+//! | `link#<id>` | what is known about a link | [`Links`](super::Links) |
 //! | `key#<hash>` | the answer to an `Idempotency-Key` | [`IdempotencyKeys`](super::IdempotencyKeys) |
-//! | `event#<received at>#<delivery id>` | a webhook that asked for no collection | [`WebhookLog`](super::WebhookLog) |
+//! | `event#<received at>#<delivery id>` | a webhook that needed no collection | [`WebhookLog`](super::WebhookLog) |
 //!
 //! Items with `link` and `listed_at` are in the index `by_link`, those with `due` and `due_at` in
-//! `by_due`. Both indexes may lag behind the table by a moment.
+//! `by_due`. Both indexes may lag slightly behind the table.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -32,7 +32,7 @@ use crate::aws::SdkConfig;
 pub(super) const NAME: &str = "Requests";
 const BY_LINK: &str = "by_link";
 const BY_DUE: &str = "by_due";
-/// What `listed_at` of an open intent begins with: behind every instant.
+/// The start of `listed_at` in an open intent: it sorts behind every instant.
 pub(super) const OPEN: &str = "~";
 
 #[derive(Clone)]
@@ -41,10 +41,10 @@ pub(super) struct Table {
     name: String,
 }
 
-/// A page of records, and where the listing goes on.
+/// A page of records, and where the listing continues.
 pub(super) type Page<T> = (Vec<T>, Option<Cursor>);
 
-/// Records that are due, and how many more cannot be read. These must not keep the others waiting.
+/// Records that are due, and how many more cannot be read. Those must not hold up the others.
 pub(super) type Due<T> = (Vec<T>, usize);
 
 impl Table {
@@ -55,7 +55,6 @@ impl Table {
         }
     }
 
-    /// The item with this key, as it is now.
     pub(super) async fn item(&self, pk: impl Into<String>) -> Result<Option<Item>, StoreError> {
         let query = self
             .client
@@ -87,8 +86,8 @@ impl Table {
             .key("pk", text(pk))
     }
 
-    /// Items of a kind that the index `by_link` has under this name, newest first, at most `limit`.
-    /// Their keys begin with `kind`.
+    /// Items of a kind under this name in the index `by_link`, newest first, at most `limit`. Their
+    /// keys start with `kind`.
     pub(super) async fn listed<T>(
         &self,
         (kind, under): (&str, &str),
@@ -98,7 +97,7 @@ impl Table {
     ) -> Result<Page<T>, StoreError> {
         let answer = self
             .by_link(under)
-            // Open intents stand behind everything else.
+            // Open intents sort behind everything else.
             .key_condition_expression("#link = :link AND listed_at < :open")
             .limit(limit.into())
             .set_exclusive_start_key(after.map(|cursor| start_key(kind, under, cursor)))

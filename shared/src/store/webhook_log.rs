@@ -1,5 +1,5 @@
-//! Webhooks that asked for no collection: of an unknown type, about a link or a consent, or a
-//! failure that names no request. Kept for 90 days.
+//! Webhooks that needed no collection: of an unknown type, about a link or a consent, or a failure
+//! that names no request. Kept for 90 days.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::domain::{LinkId, RequestId, Timestamp};
 #[derive(Clone)]
 pub struct WebhookLog(Table);
 
-/// A webhook as it is kept.
+/// A webhook as it is stored.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoggedWebhook {
     /// SHA-256 of its bytes.
@@ -38,7 +38,7 @@ impl WebhookLog {
         Self(table)
     }
 
-    /// Keeps a webhook. Writing it again changes nothing.
+    /// Stores a webhook. Safe to repeat.
     pub async fn keep(&self, webhook: &LoggedWebhook) -> Result<(), StoreError> {
         let Some(AttributeValue::M(mut item)) = attribute(json!(webhook)) else {
             return Err(StoreError::Corrupt(table::NAME));

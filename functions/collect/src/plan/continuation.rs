@@ -1,4 +1,4 @@
-//! The rest of a collection, with what is known of its requests, once it may be continued.
+//! Continues a collection, once it may be, with what is known about its requests.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Belvo answered a retrieval with its data. It is read by GET like any other
+//! Belvo answered a retrieval with its data, which is read by GET like any other
 //! (docs/decisions/0001).
 
 use shared::{

@@ -3,9 +3,9 @@
 //!
 //! | webhook | days |
 //! |---|---|
-//! | answers a request of ours | those that were asked for, where the listing chooses by the same date |
-//! | announces new rows | the latest ones; all of the link's if the numbers then differ |
-//! | announces changed or deleted rows, a link's history, or anything yet unknown | all of the link's |
+//! | answers a request of ours | those that were asked for, if the listing filters by the same date |
+//! | announces new rows | the latest ones; all of the link's if the row counts then differ |
+//! | announces changed or deleted rows, a link's history, or anything unknown | all of the link's |
 
 use shared::{
     domain::{Days, LinkId, Retrieval, Timestamp, parse_date},
@@ -16,9 +16,9 @@ use time::Duration;
 
 use crate::CollectError;
 
-/// How far before the newest stored row a refresh of Belvo's is looked for. A refresh reads the
-/// last six days again ("OFDA Brazil Data Retrieval Limits"), and finds transactions "from a few
-/// days ago that were only just added" (webhooks of transactions, Belvo's documentation).
+/// How far before the newest stored row the new rows of a refresh are looked for. A refresh reads
+/// the last six days again ("OFDA Brazil Data Retrieval Limits"), and finds transactions "from a
+/// few days ago that were only just added" (webhooks of transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
 /// Codes that announce new rows and nothing else.
 const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
@@ -54,7 +54,7 @@ pub(super) async fn of_webhook(
     Ok(Choice::certain(Days::ALL))
 }
 
-/// The days in which new rows of a link stand, as a rule.
+/// The days that new rows of a link usually have.
 pub(super) async fn latest(rows: &Rows, link: &LinkId) -> Result<Choice, CollectError> {
     let newest = rows.newest_day(link).await?;
     let newest = newest.and_then(|day| parse_date(&day));

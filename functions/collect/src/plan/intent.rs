@@ -1,4 +1,4 @@
-//! A request that was not known here may be the one of which Belvo's answer was lost.
+//! A request that is unknown here may be one whose answer from Belvo was lost.
 
 use shared::{
     domain::{RequestRecord, Timestamp},
@@ -7,7 +7,7 @@ use shared::{
 
 use crate::CollectError;
 
-/// Lets a request settle the open intent that it probably is.
+/// Lets a request settle the open intent that it probably belongs to.
 pub(super) async fn claim(
     intents: &Intents,
     record: &RequestRecord,

@@ -1,11 +1,11 @@
-//! A webhook about something other than rows: a link, a consent, or what this pipeline does not
-//! know.
+//! A webhook about something other than rows: a link, a consent, or a type unknown to this
+//! pipeline.
 
 use shared::{belvo::LINK_DELETED, queue::Delivery, store::WebhookLog};
 
 use crate::{CollectError, ending, link_record::LinkKeeper};
 
-/// Records what it says of its link, and keeps it.
+/// Records what it says about its link, and logs it.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
     log: &WebhookLog,

@@ -1,4 +1,4 @@
-//! What each kind of task asks for: rows to fetch, or something that is done at once.
+//! What each kind of task asks for: a fetch of rows, or something that is done at once.
 
 mod continuation;
 mod data_ready;
@@ -25,8 +25,8 @@ use crate::{
     sweep,
 };
 
-/// Finds out what a message asks for. What asks for no rows is done here. Safe to repeat: facts are
-/// recorded once.
+/// Plans the fetch that a message asks for. A message that asks for no rows is processed here. Safe
+/// to repeat: facts are recorded once.
 pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, CollectError> {
     let task = message.task.as_ref().map_err(Clone::clone)?;
     let links = LinkKeeper::from(app);
@@ -67,7 +67,7 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
     }
 }
 
-/// Whether the rows that a task asks for are to be stored.
+/// Whether the rows that a task asks for should be stored.
 async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, CollectError> {
     match task {
         Task::Webhook(delivery) => match delivery.webhook.subject {

@@ -1,4 +1,4 @@
-//! A request whose webhook has not come when it was due.
+//! A request whose webhook has not come in time.
 
 use shared::{
     domain::{LinkId, OverdueCheck, RequestId, Timestamp},
@@ -9,7 +9,7 @@ use shared::{
 use super::days::Choice;
 use crate::{CollectError, job::Job, waiter::Waiter};
 
-/// Fetches its rows, unless it has ended meanwhile, or a later check is due.
+/// Fetches its rows, unless it has ended in the meantime or a later check is due.
 pub(super) async fn plan(
     requests: &Requests,
     link: &LinkId,

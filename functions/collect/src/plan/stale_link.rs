@@ -1,5 +1,4 @@
-//! A link of which nothing came for two of its refresh periods, or whose deletion was not
-//! confirmed.
+//! A link without a webhook for two of its refresh periods, or whose deletion was not confirmed.
 
 use shared::{
     domain::{LinkId, Resource, Retrieval},
@@ -10,7 +9,7 @@ use shared::{
 use super::days;
 use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};
 
-/// Asks Belvo about the link, and looks for its latest transactions, unless it is being deleted.
+/// Asks Belvo about the link and fetches its latest transactions, unless it is being deleted.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
     transactions: &Rows,

@@ -1,4 +1,4 @@
-//! A webhook about rows: Belvo has them, or says why not.
+//! A webhook about rows: Belvo has them, or says why it does not.
 
 use lambda_runtime::tracing;
 use shared::{
@@ -29,7 +29,7 @@ pub(super) async fn plan(
         return Ok(None);
     }
 
-    // What was asked for counts, whatever the webhook calls it.
+    // The resource that was requested applies, whatever the webhook says.
     let issued = record
         .as_ref()
         .filter(|record| record.facts().issued_at.is_some());
@@ -48,7 +48,7 @@ pub(super) async fn plan(
     Ok(Some(Job::new(retrieval, days, waiter)))
 }
 
-/// Records that the webhook came, if it names a request.
+/// Records that the webhook was received, if it names a request.
 async fn record(
     control: &Control,
     deadlines: Deadlines,
@@ -82,7 +82,7 @@ async fn record(
     Ok(Some(record))
 }
 
-/// Ends the retrieval that the webhook says has failed.
+/// Fails the retrieval that the webhook reports as failed.
 async fn fail(
     control: &Control,
     delivery: &Delivery,
@@ -102,8 +102,8 @@ async fn fail(
     Ok(ending::fail(control, origin, request, failure).await?)
 }
 
-/// Records Belvo's word that a link has no such retrieval left: of the class and the month in which
-/// this one was counted.
+/// Records that Belvo has no retrieval left for a link, in the class and the month that this one
+/// was counted in.
 async fn exhaust_quota(
     control: &Control,
     delivery: &Delivery,

@@ -1,4 +1,4 @@
-//! The items of an account: itself, and its balances.
+//! The items of an account: the account itself and its balances.
 
 use serde_json::Map;
 
@@ -20,8 +20,8 @@ pub(super) fn account_item(partition: &Partition, account: &Account, at: Timesta
     item
 }
 
-/// The item of an account's balance, if Belvo sent one: under the time at which Belvo read it, so
-/// that a balance that is seen again is the same item.
+/// The item of an account's balance, if Belvo sent one. Its key has the time at which Belvo read
+/// it, so that a balance that is seen again is the same item.
 pub(super) fn balance_item(
     partition: &Partition,
     account: &Account,

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Accounts(pub(super) Table);
 
-/// A link that holds an account. The first one of an account is the oldest.
+/// A link that holds an account. They sort oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Holder {
     pub since: Timestamp,
@@ -37,7 +37,7 @@ impl Accounts {
             .collect()
     }
 
-    /// What is known of a link's accounts: ids and digests only.
+    /// What is known about a link's accounts: ids and digests only.
     pub async fn known(
         &self,
         link: &LinkId,
@@ -49,8 +49,8 @@ impl Accounts {
             .collect()
     }
 
-    /// Writes accounts whole, over earlier versions if there are any, and adds their balances to
-    /// the history of balances.
+    /// Writes whole accounts, over earlier versions if there are any, and adds their balances to
+    /// the history.
     pub async fn put(
         &self,
         link: &LinkId,
@@ -58,7 +58,7 @@ impl Accounts {
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let partition = partition(link);
-        // The balances first: an account that is written is known, and would not be written again
+        // Balances first: an account that is written counts as known and would not be written again
         // after a failure.
         let balances = accounts
             .iter()
@@ -71,7 +71,7 @@ impl Accounts {
         self.0.write_all(accounts.map(put_request)).await
     }
 
-    /// Records that a link holds an account. Safe to repeat: the first time counts.
+    /// Records that a link holds an account. Safe to repeat: the first time is kept.
     pub async fn hold(
         &self,
         link: &LinkId,
@@ -125,7 +125,7 @@ impl Accounts {
     }
 }
 
-/// Accounts and balances stand with the transactions.
+/// Accounts and balances are in the transactions' partition.
 pub(super) fn partition(link: &LinkId) -> Partition {
     Partition::of(Resource::TRANSACTIONS, link)
 }
@@ -139,7 +139,7 @@ fn holder(item: &Item) -> Option<Holder> {
     })
 }
 
-/// The key of the note that a link holds an account, if the institution names it.
+/// The key of the record that a link holds an account, if the institution identifies the account.
 fn holder_key(link: &LinkId, account: &Account) -> Option<Item> {
     let held = held(&account.identity()?);
     Some(Item::from([

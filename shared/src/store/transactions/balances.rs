@@ -1,4 +1,4 @@
-//! What an account's balance was, collection by collection.
+//! The history of an account's balance.
 
 use serde_json::Value;
 
@@ -22,14 +22,14 @@ pub struct Balance {
     pub collected_at: Option<String>,
     /// When it was first seen here.
     pub observed_at: Timestamp,
-    /// The retrieval that brought it.
+    /// The retrieval that returned it.
     pub request: Option<RequestId>,
     /// Belvo's `balance` object.
     pub balance: Value,
 }
 
 impl Accounts {
-    /// An account's balances, newest first, at most `limit`, and where the listing goes on.
+    /// An account's balances, newest first, at most `limit`, and where the listing continues.
     pub async fn balances(
         &self,
         link: &LinkId,

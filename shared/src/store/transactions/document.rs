@@ -1,4 +1,5 @@
-//! How a document of Belvo's is kept as an item, and what is known of it without reading it whole.
+//! How one of Belvo's documents is stored as an item, and what is known about it without reading it
+//! whole.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Map, Value};
@@ -8,12 +9,12 @@ use crate::{
     store::item::{Item, document, is_kept, kept_attribute, text, timestamp},
 };
 
-/// Attributes of ours that an item has besides its document's: the key, `_by_date`, `_digest`,
-/// `_stored_at`, `_request`, `_same_as`.
+/// The attributes that we add to those of a document: the key, `_by_date`, `_digest`, `_stored_at`,
+/// `_request`, `_same_as`.
 const MOST_OF_OURS: usize = 7;
 
-/// A document's fields as attributes, without `id`, which the key holds; or as JSON text with the
-/// fields that the index needs beside it.
+/// A document's fields as attributes, without `id`, which the key holds; or else JSON text, with
+/// the fields that the index needs as attributes beside it.
 pub(super) fn document_item(mut document: Map<String, Value>, indexed: &[&str]) -> Item {
     let is_ours = |name: &str| name.is_empty() || name.starts_with('_');
     let is_plain = |(name, value): (&String, &Value)| !is_ours(name) && is_kept(value);
@@ -36,7 +37,7 @@ pub(super) fn digest_attribute(digest: Digest) -> AttributeValue {
     AttributeValue::B(Blob::new(digest.as_bytes()))
 }
 
-/// The id in the item's key and its document.
+/// The id in the key of an item, and its document.
 pub(super) fn stored_document(
     mut item: Item,
     prefix: &str,
@@ -54,7 +55,7 @@ pub(super) fn stored_document(
     Some((id, document))
 }
 
-/// What is known of the document of an item.
+/// What is known about the document of an item.
 pub(super) fn known_version(item: &Item) -> Option<KnownVersion> {
     let digest = Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?;
     let deleted = item.contains_key("_deleted_at");

@@ -1,7 +1,7 @@
-//! Transactions that two links have brought. A user who connects a bank again gets a new link, and
-//! every account and transaction gets a new id of Belvo's; what stays are the institution's own
-//! ids: an account is known by its identity ([`Accounts::holders`](super::Accounts::holders)), a
-//! transaction of it by its `internal_identification`.
+//! Transactions that two links have returned. When a user connects a bank again, the link and every
+//! account and transaction get new ids from Belvo, but the institution's own ids stay: an account
+//! is recognised by its identity ([`Accounts::holders`](super::Accounts::holders)), a transaction
+//! in it by its `internal_identification`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,9 +29,8 @@ pub struct Candidate {
 }
 
 impl Rows {
-    /// The stored transactions of an account on some days, by the institution's ids of them. Ids
-    /// that the account has twice say nothing and are left out, as are deleted rows. Reads the rows
-    /// whole.
+    /// The stored transactions of an account on some days, by the institution's ids. Ids that occur
+    /// twice in the account are ambiguous and left out, as are deleted rows. Reads whole rows.
     pub async fn candidates(
         &self,
         link: &LinkId,
@@ -97,7 +96,7 @@ impl Rows {
             .table
             .update(self.partition(link).row_key(id.as_str()))
             .update_expression("SET #same_as = :same_as")
-            // Without a row, this would make an item of its own.
+            // Without a row, this would create an item.
             .condition_expression("attribute_exists(#item)")
             .expression_attribute_names("#same_as", "_same_as")
             .expression_attribute_names("#item", "_item")

@@ -1,4 +1,4 @@
-//! Erasing everything of a link.
+//! Erases everything stored for a link.
 
 use super::{
     accounts::Accounts,
@@ -10,15 +10,15 @@ use crate::{
     store::StoreError,
 };
 
-/// Items erased between two looks.
+/// Items erased per query.
 const AT_ONCE: i32 = 1_000;
 
 /// Erases every item of a link, whatever the resource: rows and their versions, accounts, balances,
-/// and the notes of who holds an account. Marks of younger links keep naming rows that are gone.
-/// Returns how many there were. Safe to interrupt and repeat. Backups of the table (35 days of
-/// point-in-time recovery) are DynamoDB's.
+/// and the records of who holds an account. Marks of younger links keep naming rows that no longer
+/// exist. Returns the number of items. Safe to interrupt and repeat. DynamoDB keeps its backups of
+/// the table (35 days of point-in-time recovery).
 pub(super) async fn erase(table: &Table, link: &LinkId) -> Result<u64, StoreError> {
-    // Before the accounts themselves, by which these are found.
+    // Before the accounts themselves, which are needed to find these.
     let accounts = Accounts(table.clone());
     for account in accounts.of(link).await? {
         accounts.release(link, &account).await?;

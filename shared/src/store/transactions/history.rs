@@ -1,4 +1,4 @@
-//! What was known when: a transaction's versions.
+//! The versions of a transaction: what was known when.
 
 use super::{
     list::{Filter, Listed, start_key},
@@ -20,17 +20,17 @@ use crate::{
 pub struct Version {
     /// The transaction as Belvo returned it.
     pub row: Row,
-    /// When it was first seen so.
+    /// When this version was first seen.
     pub from: Timestamp,
-    /// The retrieval that brought it.
+    /// The retrieval that returned it.
     pub request: Option<RequestId>,
-    /// When it was first seen otherwise, or gone; absent for what Belvo returned last.
+    /// When it was replaced or deleted; absent for the latest version.
     pub until: Option<Timestamp>,
-    /// Whether it was gone then, and not replaced.
+    /// Whether it was deleted then, rather than replaced.
     pub deleted: bool,
-    /// The retrieval that showed it was gone.
+    /// The retrieval that no longer returned it.
     pub deleted_by: Option<RequestId>,
-    /// The transaction of an older link that is the same candidate.
+    /// The transaction of an older link that it duplicates.
     pub duplicate_of: Option<RowRef>,
 }
 
@@ -50,9 +50,9 @@ impl Rows {
         versions(items)
     }
 
-    /// What a link's transactions were at an instant, as far as was known then: newest first, at
-    /// most `limit`, and where the listing goes on. Reads every earlier version of the link's rows,
-    /// besides the rows of the page.
+    /// A link's transactions as they were known at an instant: newest first, at most `limit`, and
+    /// where the listing continues. Reads every earlier version of the link's rows in addition to
+    /// the rows of the page.
     pub async fn list_as_of(
         &self,
         link: &LinkId,
@@ -68,8 +68,7 @@ impl Rows {
         items.extend(self.table.items_from(&partition, "V#").await?);
         let mut versions = versions(items)?;
 
-        // Earlier versions stand under days of their own: those of this page are the ones between
-        // its two ends.
+        // Earlier versions have their own days: this page has those between its two ends.
         let page_end = next.as_ref().map(Cursor::parts);
         let before_page = after.map(Cursor::parts);
         versions.retain(|version| {
@@ -135,7 +134,7 @@ impl From<Version> for Listed {
 }
 
 impl Version {
-    /// Whether this was what was known at an instant.
+    /// Whether this was the version known at an instant.
     fn was_valid_at(&self, instant: Timestamp) -> bool {
         self.from <= instant && self.until.is_none_or(|until| instant < until)
     }

@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// Entries that a filtered listing reads per call, and how many calls one listing makes before it
-/// hands out a cursor.
+/// Index entries that a filtered listing reads per call, and how many calls it makes before it
+/// returns a cursor.
 const FILTERED_READ: i32 = 500;
 const READS_PER_LISTING: usize = 10;
 
@@ -40,7 +40,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Whether the filter chooses a row, by the document alone.
+    /// Whether the filter matches a row, by its document alone.
     pub(super) fn chooses(&self, row: &Row, resource: Resource) -> bool {
         let day = row.day(resource);
         let value = |field: &str| row.document().get(field).and_then(Value::as_str);
@@ -60,7 +60,7 @@ impl Filter {
         )
     }
 
-    /// The fields that have to have a value, and the value.
+    /// The fields that must have a certain value, and that value.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
             ("account", &self.account),
@@ -77,14 +77,14 @@ impl Filter {
 pub struct Listed {
     /// The transaction as Belvo sent it.
     pub row: Row,
-    /// The transaction of an older link that is the same candidate.
+    /// The transaction of an older link that it duplicates.
     pub duplicate_of: Option<RowRef>,
 }
 
 impl Rows {
-    /// A link's transactions, newest first, at most `limit`, and where the listing goes on. A
-    /// filter that matches little may return fewer rows, or none, with a cursor: the listing ends
-    /// where there is no cursor.
+    /// A link's transactions, newest first, at most `limit`, and where the listing continues. A
+    /// filter that matches little may return fewer rows, or none, with a cursor: only a missing
+    /// cursor ends the listing.
     pub async fn list(
         &self,
         link: &LinkId,
@@ -141,7 +141,7 @@ impl Rows {
             values.insert(format!(":{name}"), text(value));
         }
 
-        // Deleted rows are rare; the other filters may choose little.
+        // Deleted rows are rare; the other filters may match little.
         let is_filtered = conditions.len() > 1;
         let wanted = i32::try_from(wanted).unwrap_or(FILTERED_READ);
         let answer = query
@@ -153,7 +153,7 @@ impl Rows {
         Ok(answer)
     }
 
-    /// The rows at these places, in the same order. A row that moved in between is left out.
+    /// The rows at these places, in the same order. A row that moved in the meantime is left out.
     async fn read_rows(
         &self,
         partition: &Partition,

@@ -1,4 +1,4 @@
-//! When something was seen at Belvo, and by which retrieval.
+//! When and by which retrieval something was seen at Belvo.
 
 use crate::{
     domain::{RequestId, Timestamp},
@@ -14,7 +14,6 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Its attributes.
     pub(super) fn attributes(&self) -> Item {
         let mut attributes = Item::from([("_stored_at".to_owned(), text(self.at.to_string()))]);
         if let Some(request) = &self.request {

@@ -1,4 +1,4 @@
-//! Where the items of a link stand.
+//! Where a link's items are stored.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -7,8 +7,8 @@ use crate::{
     store::item::{Item, text},
 };
 
-/// The partition of a link's rows of one resource. Accounts and balances stand with the
-/// transactions.
+/// The partition of a link's rows of one resource. The transactions' partition also holds accounts
+/// and balances.
 #[derive(Debug, Clone)]
 pub(super) struct Partition {
     key: String,
@@ -37,8 +37,8 @@ impl Partition {
         ])
     }
 
-    /// The key of a row. Its kind is `T`, of transactions, whatever the resource: the rows of other
-    /// resources came later, and what is stored keeps its name.
+    /// The key of a row. Its kind is `T`, for transactions, whatever the resource: other resources
+    /// came later, and stored names do not change.
     pub(super) fn row_key(&self, id: &str) -> Item {
         self.key(format!("T#{id}"))
     }

@@ -1,4 +1,4 @@
-//! The items of a row: its latest version, and those before.
+//! The items of a row: its latest version and the earlier ones.
 
 use super::{
     document::{digest_attribute, document_item, known_version, stored_document},
@@ -26,8 +26,8 @@ pub(super) fn row_item(partition: &Partition, change: DigestedRow, seen: &Observ
     item
 }
 
-/// The item of a superseded version, made of the item that is being replaced: the same document
-/// under another key, out of the index. Its key names the version, so that making it again makes
+/// The item of a superseded version, made from the item that is being replaced: the same document
+/// under another key, outside the index. The key names the version, so that repeating this makes
 /// the same item.
 pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
     let id = replaced.get("_item")?.as_s().ok()?;
@@ -35,7 +35,7 @@ pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item>
     let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
     replaced.remove("_by_date");
     replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
-    // A version that was deleted before it was replaced ceased to be known as true at its deletion.
+    // A version that was deleted before it was replaced was valid until its deletion.
     let until = match replaced.get("_deleted_at") {
         Some(deleted_at) => deleted_at.clone(),
         None => text(until.to_string()),
@@ -64,7 +64,7 @@ pub(super) fn duplicate_of(item: &Item) -> Option<RowRef> {
     })
 }
 
-/// The id of a row and what is known of it.
+/// The id of a row and what is known about it.
 pub(super) fn known_row(item: &Item) -> Option<(RowId, KnownVersion)> {
     let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
     Some((RowId::parse(id).ok()?, known_version(item)?))

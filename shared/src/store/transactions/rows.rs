@@ -1,4 +1,4 @@
-//! Rows, and what a comparison needs of them: ids, digests, counts.
+//! Rows, and what comparing them needs: ids, digests, counts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -37,8 +37,8 @@ impl Rows {
         Partition::of(self.resource, link)
     }
 
-    /// What is known of a link's rows of some days, of one account or all, deleted ones included:
-    /// ids and digests only.
+    /// What is known about a link's rows on some days, of one account or all, including deleted
+    /// ones: ids and digests only.
     pub async fn known(
         &self,
         link: &LinkId,
@@ -66,8 +66,8 @@ impl Rows {
         Ok(stored)
     }
 
-    /// What is known of rows that may stand under any day: ids and digests only (DynamoDB charges
-    /// for the whole items). Those that are not stored are left out.
+    /// What is known about rows under any day: ids and digests only (DynamoDB charges for the whole
+    /// items). Rows that are not stored are left out.
     pub async fn look_up(
         &self,
         link: &LinkId,
@@ -88,7 +88,7 @@ impl Rows {
             .collect()
     }
 
-    /// What the store holds of a link's rows of some days, counted row by row.
+    /// What the store holds of a link's rows on some days, counted row by row.
     pub async fn totals(
         &self,
         link: &LinkId,
@@ -168,8 +168,7 @@ impl Rows {
             .items()
     }
 
-    /// A consistent query of the index over a range of days, which [`date_range`] gives the values
-    /// for.
+    /// A consistent query of the index over a range of days; [`date_range`] gives its values.
     pub(super) fn by_date(&self) -> QueryFluentBuilder {
         self.table
             .query()

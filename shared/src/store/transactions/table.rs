@@ -1,4 +1,4 @@
-//! The table itself: batches, what DynamoDB leaves of them undone, and queries by key.
+//! The table itself: batches, retries of what DynamoDB leaves undone, and queries by key.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -20,9 +20,10 @@ use crate::store::{
 const WRITE_BATCH: usize = 25;
 /// `BatchGetItem` takes 100 keys.
 const READ_BATCH: usize = 100;
-/// Batches under way at once.
+/// Concurrent batches.
 const AT_ONCE: usize = 8;
-/// How often what a batch left undone is tried, and the first wait before it; it doubles each time.
+/// How often what a batch left undone is tried, and the wait before the first retry, which doubles
+/// each time.
 const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
@@ -79,8 +80,8 @@ impl Table {
             .expression_attribute_values(":prefix", text(prefix))
     }
 
-    /// Writes all of them, several batches at a time; items are made as batches are sent. `Ok`
-    /// means that every one is written. No two may have one key.
+    /// Writes all items, several batches at a time; items are made as batches are sent. `Ok` means
+    /// that every one is written. No two may have the same key.
     pub(super) async fn write_all(
         &self,
         writes: impl Iterator<Item = WriteRequest>,
@@ -112,7 +113,7 @@ impl Table {
         Ok(items.into_iter().flatten().collect())
     }
 
-    /// Sends again what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes).
+    /// Retries what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes).
     async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         for attempt in 0..TRIES {
             pause_before(attempt).await;
@@ -133,7 +134,7 @@ impl Table {
         Err(StoreError::Throttled(writes.len()))
     }
 
-    /// Asks again for what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
+    /// Retries what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
     async fn read_batch(
         &self,
         mut keys: Vec<Item>,
@@ -180,7 +181,7 @@ fn wanted(keys: Vec<Item>, attributes: &[&str]) -> Result<KeysAndAttributes, Sto
         .map_err(|error| StoreError::Unavailable("BatchGetItem", Box::new(error)))
 }
 
-/// The elements in batches of one size; the last one may be smaller.
+/// The elements in batches of `size`; the last one may be smaller.
 fn batches<T>(mut elements: impl Iterator<Item = T>, size: usize) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || {
         let batch: Vec<T> = elements.by_ref().take(size).collect();
@@ -188,7 +189,7 @@ fn batches<T>(mut elements: impl Iterator<Item = T>, size: usize) -> impl Iterat
     })
 }
 
-/// Waits before a batch is tried again, longer each time.
+/// Waits before a batch is retried, longer each time.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
         sleep(FIRST_WAIT * 2_u32.pow(attempt - 1)).await;

@@ -1,4 +1,4 @@
-//! Writing rows, what they were before, and tombstones.
+//! Writes rows, their earlier versions, and tombstones.
 
 use std::collections::HashMap;
 
@@ -21,16 +21,16 @@ use crate::{
     },
 };
 
-/// Tombstones under way at once.
+/// Tombstones written concurrently.
 const TOMBSTONES_AT_ONCE: usize = 8;
 
-/// The marks of duplicates that replaced rows had, by the rows' keys.
+/// The duplicate marks of replaced rows, by the rows' keys.
 type Marks = HashMap<String, AttributeValue>;
 
 impl Rows {
-    /// Writes rows, and keeps what the changed ones were before. `Ok` means that every row is
-    /// written. After a failure it may be repeated: an earlier version is kept under its own time,
-    /// so it is kept once.
+    /// Writes rows, and keeps the earlier versions of the changed ones. `Ok` means that every row
+    /// is written. Safe to repeat: an earlier version is stored under its own time, so that it is
+    /// stored once.
     pub async fn put(
         &self,
         link: &LinkId,
@@ -38,8 +38,8 @@ impl Rows {
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let partition = self.partition(link);
-        // The versions first: a failure in between leaves a version too many, which the repetition
-        // writes again, and never one too few.
+        // Versions first: a failure in between leaves one version too many, which the retry writes
+        // again, and never one too few.
         let marks = self
             .keep_versions(&partition, &changes.changed, seen)
             .await?;
@@ -54,8 +54,8 @@ impl Rows {
         self.table.write_all(puts).await
     }
 
-    /// Marks rows that Belvo no longer returns. They stay, and are restored if Belvo returns them
-    /// again. Safe to repeat: the first time counts.
+    /// Marks rows that Belvo no longer returns. They stay stored, and are restored if Belvo returns
+    /// them again. Safe to repeat: the first time is kept.
     pub async fn tombstone(
         &self,
         link: &LinkId,
@@ -69,7 +69,7 @@ impl Rows {
             .await
     }
 
-    /// Keeps the stored versions of rows that are about to be replaced.
+    /// Stores the current versions of rows that are about to be replaced.
     async fn keep_versions(
         &self,
         partition: &Partition,
@@ -103,7 +103,7 @@ impl Rows {
             .table
             .update(self.partition(link).row_key(id.as_str()))
             .update_expression("SET #at = if_not_exists(#at, :at), #by = if_not_exists(#by, :by)")
-            // A tombstone belongs to a row; without one, this would make an item of its own.
+            // A tombstone belongs to a row; without one, this would create an item.
             .condition_expression("attribute_exists(#item)")
             .expression_attribute_names("#at", "_deleted_at")
             .expression_attribute_names("#by", "_deleted_by")
