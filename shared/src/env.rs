@@ -4,6 +4,8 @@
 use thiserror::Error;
 use url::Url;
 
+use crate::domain::Limits;
+
 /// A variable that keeps a function from starting.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum EnvError {
@@ -50,6 +52,14 @@ impl<'a> Environment<'a> {
             reason: "must be a number",
         };
         self.text(name)?.parse().map_err(|_| invalid)
+    }
+
+    /// How many retrievals a month has.
+    pub fn limits(&self) -> Result<Limits, EnvError> {
+        Ok(Limits {
+            long: self.number("LONG_RETRIEVALS_PER_MONTH")?,
+            short: self.number("SHORT_RETRIEVALS_PER_MONTH")?,
+        })
     }
 
     /// An address that is reached over TLS, or a plain HTTP server on this machine.

@@ -22,10 +22,7 @@ impl Config {
         Ok(Self {
             requests_table: environment.text("REQUESTS_TABLE")?,
             transactions_table: environment.text("TRANSACTIONS_TABLE")?,
-            limits: Limits {
-                long: environment.number("LONG_RETRIEVALS_PER_MONTH")?,
-                short: environment.number("SHORT_RETRIEVALS_PER_MONTH")?,
-            },
+            limits: environment.limits()?,
         })
     }
 }

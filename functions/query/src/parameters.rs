@@ -33,13 +33,11 @@ pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {
 
 /// A resource by its name. Transactions, which have accounts and marks, have their own routes.
 pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
-    let is_other = |resource: &&Resource| **resource != Resource::TRANSACTIONS;
-    let others: Vec<_> = RESOURCES.iter().filter(is_other).collect();
-    let name = path_parameter(request, "resource");
-
-    let found = others.iter().find(|resource| resource.name() == name);
-    found.map(|resource| **resource).ok_or_else(|| {
-        let known: Vec<_> = others.iter().map(|resource| resource.name()).collect();
+    let is_other = |resource: &Resource| *resource != Resource::TRANSACTIONS;
+    let found = Resource::by_name(&path_parameter(request, "resource")).filter(is_other);
+    found.ok_or_else(|| {
+        let others = RESOURCES.iter().copied().filter(is_other);
+        let known: Vec<_> = others.map(Resource::name).collect();
         Problem::not_found(format!("Unknown resource. Known are {}.", known.join(", ")))
     })
 }

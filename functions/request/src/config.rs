@@ -33,10 +33,7 @@ impl Config {
             belvo_secret_arn: environment.text("BELVO_SECRET_ARN")?,
             requests_table: environment.text("REQUESTS_TABLE")?,
             queue_url: environment.text("QUEUE_URL")?,
-            limits: Limits {
-                long: environment.number("LONG_RETRIEVALS_PER_MONTH")?,
-                short: environment.number("SHORT_RETRIEVALS_PER_MONTH")?,
-            },
+            limits: environment.limits()?,
             request_due_s: environment.number("REQUEST_DUE_S")?,
             widget_url: environment.url("WIDGET_URL")?,
         })

@@ -108,18 +108,12 @@ impl Webhook {
             return None;
         }
         let number = |field| self.data.get(field).and_then(Value::as_u64);
-        let text = |field| {
-            self.data
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
         let declared = Declared {
             total_transactions: number("total_transactions"),
             total_inflow_transactions: number("total_inflow_transactions"),
             total_outflow_transactions: number("total_outflow_transactions"),
-            first_transaction_date: text("first_transaction_date"),
-            last_transaction_date: text("last_transaction_date"),
+            first_transaction_date: self.text("first_transaction_date"),
+            last_transaction_date: self.text("last_transaction_date"),
         };
         (declared != Declared::default()).then_some(declared)
     }
@@ -127,15 +121,9 @@ impl Webhook {
     /// What a `CONSENT` webhook says about the consent.
     #[must_use]
     pub fn consent(&self) -> Consent {
-        let text = |field| {
-            self.data
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
         Consent {
-            id: text("consent_id"),
-            due_date: text("consent_due_date"),
+            id: self.text("consent_id"),
+            due_date: self.text("consent_due_date"),
             ended_at: None,
         }
     }
@@ -145,19 +133,21 @@ impl Webhook {
     /// are read.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
-        let text =
-            |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        if let Some(code) = self.data.get("error_code").and_then(Value::as_str) {
-            return Some(Failure {
-                code: code.to_owned(),
-                message: text(self.data.get("error_message")),
-            });
+        if let Some(code) = self.text("error_code") {
+            let message = self.text("error_message").unwrap_or_default();
+            return Some(Failure { code, message });
         }
         let first = self.data.get("errors")?.as_array()?.first()?;
+        let text = |field| first[field].as_str().unwrap_or_default().to_owned();
         Some(Failure {
-            code: text(first.get("code")),
-            message: text(first.get("message")),
+            code: text("code"),
+            message: text("message"),
         })
+    }
+
+    /// A text in `data`.
+    fn text(&self, field: &str) -> Option<String> {
+        Some(self.data.get(field)?.as_str()?.to_owned())
     }
 }
 

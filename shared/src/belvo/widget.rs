@@ -157,22 +157,14 @@ impl Client {
 
 impl<'a> TokenBody<'a> {
     fn new(asked: &'a WidgetRequest, id: &'a str, password: &'a str) -> Self {
-        let connecting = match &asked.aim {
-            WidgetAim::Connect(connecting) => Some(connecting),
-            WidgetAim::Update(_) => None,
-        };
-        let link_id = match &asked.aim {
-            WidgetAim::Update(link) => Some(link),
-            WidgetAim::Connect(_) => None,
+        let (scopes, connecting, link_id) = match &asked.aim {
+            WidgetAim::Connect(connecting) => (NEW_LINK_SCOPES, Some(connecting), None),
+            WidgetAim::Update(link) => (UPDATE_SCOPES, None, Some(link)),
         };
         Self {
             id,
             password,
-            scopes: if link_id.is_some() {
-                UPDATE_SCOPES
-            } else {
-                NEW_LINK_SCOPES
-            },
+            scopes,
             link_id,
             fetch_resources: connecting.map(|_| FETCHED),
             widget: Widget {

@@ -67,6 +67,7 @@ impl Account {
     }
 }
 
-fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+/// A text field of a document.
+pub(super) fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     document.get(field)?.as_str()
 }

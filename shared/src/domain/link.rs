@@ -199,24 +199,15 @@ impl LinkRecord {
             self.consent.id = consent.id.or(self.consent.id);
             self.consent.due_date = consent.due_date.or(self.consent.due_date);
         }
-        match BlockReason::of_code(&event.code) {
-            // What Belvo has answered since is newer.
-            Some(_) if self.read_at >= Some(event.at) => {}
-            Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(event.at),
-            Some(reason) => {
-                self.login_block = Some(Block {
-                    reason,
-                    since: event.at,
-                });
-            }
-            None if event.code == CONSENT_EXTENDED => self.consent.ended_at = None,
-            None => {}
+        if event.code == CONSENT_EXTENDED {
+            self.consent.ended_at = None;
         }
-        self.last_event = Some(event);
-        self
+        let mut applied = self.refused(&event.code, event.at);
+        applied.last_event = Some(event);
+        applied
     }
 
-    /// Applies the code of a refusal or failure, which may say nothing about the link.
+    /// Applies the code of a webhook, a refusal or a failure, which may say nothing about the link.
     #[must_use]
     pub fn refused(mut self, code: &str, at: Timestamp) -> Self {
         match BlockReason::of_code(code) {

@@ -9,7 +9,9 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
-use super::{Account, AccountId, Digest, LinkId, Resource, RowId, Timestamp, window::day_of};
+use super::{
+    Account, AccountId, Digest, LinkId, Resource, RowId, Timestamp, account::text, window::day_of,
+};
 
 /// The day under which a row without a date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
@@ -184,10 +186,6 @@ impl<'de> Visitor<'de> for RawRowVisitor {
         }
         Ok(row)
     }
-}
-
-fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
-    document.get(field)?.as_str()
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What a message asks `collect` to do, and how it is written in the queue.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -52,8 +54,8 @@ pub enum Task {
 }
 
 /// One delivery of a webhook.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "DeliveryMessage", into = "DeliveryMessage")]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "DeliveryMessage<'static>")]
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes in hexadecimal: the same for every redelivery of them.
     pub id: String,
@@ -321,17 +323,17 @@ impl TaskKind {
 
 /// A [`Delivery`] on the wire, its webhook not yet parsed.
 #[derive(Serialize, Deserialize)]
-struct DeliveryMessage {
-    delivery_id: String,
-    correlation_id: String,
+struct DeliveryMessage<'a> {
+    delivery_id: Cow<'a, str>,
+    correlation_id: Cow<'a, str>,
     received_at: Timestamp,
-    webhook: Box<RawValue>,
+    webhook: Cow<'a, RawValue>,
 }
 
-impl TryFrom<DeliveryMessage> for Delivery {
+impl TryFrom<DeliveryMessage<'_>> for Delivery {
     type Error = &'static str;
 
-    fn try_from(message: DeliveryMessage) -> Result<Self, Self::Error> {
+    fn try_from(message: DeliveryMessage<'_>) -> Result<Self, Self::Error> {
         let is_digit = |byte: u8| byte.is_ascii_hexdigit();
         if message.delivery_id.len() != 64 || !message.delivery_id.bytes().all(is_digit) {
             return Err("delivery_id must be a SHA-256");
@@ -339,22 +341,23 @@ impl TryFrom<DeliveryMessage> for Delivery {
 
         Ok(Self {
             webhook: Webhook::parse(message.webhook.get()).map_err(|_| "not a webhook")?,
-            id: message.delivery_id,
-            correlation_id: message.correlation_id,
+            id: message.delivery_id.into_owned(),
+            correlation_id: message.correlation_id.into_owned(),
             received_at: message.received_at,
-            body: message.webhook,
+            body: message.webhook.into_owned(),
         })
     }
 }
 
-impl From<Delivery> for DeliveryMessage {
-    fn from(delivery: Delivery) -> Self {
-        Self {
-            delivery_id: delivery.id,
-            correlation_id: delivery.correlation_id,
-            received_at: delivery.received_at,
-            webhook: delivery.body,
-        }
+impl Serialize for Delivery {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let message = DeliveryMessage {
+            delivery_id: Cow::Borrowed(&self.id),
+            correlation_id: Cow::Borrowed(&self.correlation_id),
+            received_at: self.received_at,
+            webhook: Cow::Borrowed(&self.body),
+        };
+        message.serialize(serializer)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::{
-    document::{digest_attribute, document_item, known_version, stored_document},
+    document::{digest_attribute, document_item, key_after, known_version, stored_document},
     observation::Observation,
     partition::Partition,
 };
@@ -47,6 +47,6 @@ pub(super) fn account(item: Item) -> Option<Account> {
 }
 
 pub(super) fn known_account(item: &Item) -> Option<(AccountId, KnownVersion)> {
-    let id = item.get("_item")?.as_s().ok()?.strip_prefix("A#")?;
+    let id = key_after(item, "A#")?;
     Some((AccountId::parse(id).ok()?, known_version(item)?))
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     accounts::{Accounts, partition},
-    document::stored_document,
+    document::{key_after, stored_document},
     table,
 };
 use crate::{
@@ -49,7 +49,7 @@ impl Accounts {
             .send()
             .await?;
         let next = answer.last_evaluated_key.as_ref().and_then(|key| {
-            let at = key.get("_item")?.as_s().ok()?.strip_prefix(&prefix)?;
+            let at = key_after(key, &prefix)?;
             Some(Cursor::at(at, account.as_str()))
         });
         let balances = answer

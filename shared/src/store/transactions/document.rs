@@ -37,13 +37,17 @@ pub(super) fn digest_attribute(digest: Digest) -> AttributeValue {
     AttributeValue::B(Blob::new(digest.as_bytes()))
 }
 
+/// The rest of an item's sort key, if it starts with `prefix`.
+pub(super) fn key_after<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
+    item.get("_item")?.as_s().ok()?.strip_prefix(prefix)
+}
+
 /// The id in the key of an item, and its document.
 pub(super) fn stored_document(
     mut item: Item,
     prefix: &str,
 ) -> Option<(String, Map<String, Value>)> {
-    let id = item.get("_item")?.as_s().ok()?.strip_prefix(prefix)?;
-    let id = id.split('#').next()?.to_owned();
+    let id = key_after(&item, prefix)?.split('#').next()?.to_owned();
 
     let document = if let Some(json) = item.remove("_json") {
         serde_json::from_str(json.as_s().ok()?).ok()?

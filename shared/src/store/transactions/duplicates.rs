@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
+    document::key_after,
     partition::Partition,
     row_item::{duplicate_of, row},
     rows::{Rows, place},
@@ -127,7 +128,7 @@ impl Rows {
 
 fn reference(item: &Item) -> Option<RowRef> {
     let link = item.get("_link")?.as_s().ok()?;
-    let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
+    let id = key_after(item, "T#")?;
     Some(RowRef {
         link: LinkId::parse(link).ok()?,
         id: RowId::parse(id).ok()?,

@@ -1,7 +1,7 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use super::{
-    document::{digest_attribute, document_item, known_version, stored_document},
+    document::{digest_attribute, document_item, key_after, known_version, stored_document},
     observation::Observation,
     partition::Partition,
 };
@@ -30,8 +30,7 @@ pub(super) fn row_item(partition: &Partition, change: DigestedRow, seen: &Observ
 /// under another key, outside the index. The key names the version, so that repeating this makes
 /// the same item.
 pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
-    let id = replaced.get("_item")?.as_s().ok()?;
-    let id = id.strip_prefix("T#")?.to_owned();
+    let id = key_after(&replaced, "T#")?.to_owned();
     let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
     replaced.remove("_by_date");
     replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
@@ -66,6 +65,6 @@ pub(super) fn duplicate_of(item: &Item) -> Option<RowRef> {
 
 /// The id of a row and what is known about it.
 pub(super) fn known_row(item: &Item) -> Option<(RowId, KnownVersion)> {
-    let id = item.get("_item")?.as_s().ok()?.strip_prefix("T#")?;
+    let id = key_after(item, "T#")?;
     Some((RowId::parse(id).ok()?, known_version(item)?))
 }
