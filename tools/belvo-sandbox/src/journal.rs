@@ -205,11 +205,11 @@ impl Journal {
 }
 
 impl Call {
-    fn is_page(&self) -> bool {
+    pub(crate) fn is_page(&self) -> bool {
         self.method == "GET" && Resource::is_listing(&self.path)
     }
 
-    fn is_retrieval(&self) -> bool {
+    pub(crate) fn is_retrieval(&self) -> bool {
         self.method == "POST" && Resource::is_listing(&self.path)
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -146,6 +147,12 @@ impl State {
 
     pub(crate) fn link_mut(&mut self, id: &str) -> Option<&mut Link> {
         self.links.iter_mut().find(|link| link.id == id)
+    }
+
+    /// The session of an access token that opens the widget.
+    pub(crate) fn session(&self, token: &str) -> Option<&Session> {
+        let session = self.widgets.get(token)?;
+        session.is_open(Instant::now()).then_some(session)
     }
 
     /// Deletes a link with its accounts and rows, if it exists.

@@ -13,5 +13,5 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, ApiError> {
 pub(crate) fn require(body: &Value, fields: &[&str]) -> Result<(), ApiError> {
     let missing = fields.iter().filter(|field| body[**field].is_null());
     let errors = missing.map(|field| ApiError::field("required", field));
-    ApiError::all(errors).map_or(Ok(()), Err)
+    ApiError::all(errors)
 }

@@ -28,7 +28,7 @@ use crate::{
     errors::ApiError,
     journal::Call,
     resource::Resource,
-    rules::{Action, Effect, On},
+    rules::{Action, On},
     state::App,
 };
 
@@ -49,28 +49,25 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
         return ApiError::new("parse_error").into_response();
     };
 
-    let mut call = describe(&app.config, &parts, &body);
-    call.id = app.state().journal.called(call.clone());
+    let call = describe(&app.config, &parts, &body);
+    let (link, page) = (call.link.clone(), call.page.unwrap_or(0));
+    let link = link.as_deref();
+    let id = app.state().journal.called(call);
 
     let on = classify(&parts.method, parts.uri.path());
     let is_allowed = on == Some(On::Token) || is_authorized(&app.config, &parts.headers);
     let response = if is_allowed {
-        let effects = Effects::new(on.map(|on| fire(&app, on, &call)).unwrap_or_default());
+        let fired = on.map(|on| app.state().rules.fire(on, link, page));
+        let effects = Effects::new(fired.unwrap_or_default());
         let mut request = Request::from_parts(parts, Body::from(body));
         request.extensions_mut().insert(effects.clone());
-        answer(&app, &effects, call.link.as_deref(), next.run(request)).await
+        answer(&app, &effects, link, next.run(request)).await
     } else {
         ApiError::new("authentication_failed").into_response()
     };
 
-    record(&app, &call, &response);
+    record(&app, (id, link), &response);
     response
-}
-
-/// What the rules do to this call.
-fn fire(app: &App, on: On, call: &Call) -> Vec<Effect> {
-    let page = call.page.unwrap_or(0);
-    app.state().rules.fire(on, call.link.as_deref(), page)
 }
 
 /// The answer of the handler, or the one that a rule puts in its place. The handler runs only if
@@ -97,18 +94,19 @@ async fn answer(
     replaced
 }
 
-fn record(app: &App, call: &Call, response: &Response) {
+/// Records the answer of a call, given its id in the journal and its link.
+fn record(app: &App, (id, link): (u64, Option<&str>), response: &Response) {
     let extensions = response.extensions();
     let is_sent = extensions.get::<Unsent>().is_none();
     let status = is_sent.then(|| response.status().as_u16());
     let request_id = extensions.get::<Issued>().map(|issued| issued.0.clone());
     tracing::info!(
-        call.id = call.id,
-        link.id = call.link,
+        call.id = id,
+        link.id = link,
         http.status = status,
         "call answered"
     );
-    app.state().journal.answered(call.id, status, request_id);
+    app.state().journal.answered(id, status, request_id);
 }
 
 /// What the journal keeps of a call. The body of a token request is left out, because it holds the
@@ -124,13 +122,13 @@ fn describe(config: &Config, parts: &Parts, body: &[u8]) -> Call {
         ..Call::default()
     };
 
-    if Resource::is_listing(path) && parts.method == Method::GET {
+    if call.is_page() {
         let page = parameter(query, "page").and_then(|page| page.parse().ok());
         let size = parameter(query, "page_size");
         call.page = Some(page.unwrap_or(1));
         call.page_size = Some(page_size(config, size.as_deref()));
     }
-    if Resource::is_listing(path) && parts.method == Method::POST {
+    if call.is_retrieval() {
         call.request = retrieval(body);
         let request = call.request.as_ref();
         let link = request.and_then(|request| request["link"].as_str());

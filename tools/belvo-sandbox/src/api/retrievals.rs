@@ -163,7 +163,7 @@ fn check_required(resource: &Resource, body: &Value) -> Result<(), ApiError> {
     };
     let complaints = resource.required.iter().copied().filter_map(complaint);
     let errors = complaints.map(|(code, field)| ApiError::field(code, field));
-    ApiError::all(errors).map_or(Ok(()), Err)
+    ApiError::all(errors)
 }
 
 /// The first and last requested day, of a resource that is listed by date.

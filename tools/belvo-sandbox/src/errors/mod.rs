@@ -93,12 +93,13 @@ impl ApiError {
         self
     }
 
-    /// One answer with the entries of all errors; `None` if there are none.
-    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
-        errors.into_iter().reduce(|mut all, next| {
+    /// Fails with one answer that has the entries of all errors, if there are any.
+    pub(crate) fn all(errors: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let all = errors.into_iter().reduce(|mut all, next| {
             all.entries.extend(next.entries);
             all
-        })
+        });
+        all.map_or(Ok(()), Err)
     }
 }
 

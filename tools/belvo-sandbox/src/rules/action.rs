@@ -40,7 +40,7 @@ pub(crate) enum Action {
         status: u16,
         retry_after: Option<u64>,
     },
-    /// No answer until the client gives up.
+    /// No answer until the client disconnects.
     Hang(Yes),
     /// The connection closes without an answer.
     Disconnect(Yes),

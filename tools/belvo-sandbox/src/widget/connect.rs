@@ -1,11 +1,12 @@
 //! What connecting does: it creates a link or makes one valid again, and sends the webhooks of the
 //! data that Belvo fetches on its own.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::page::Parameters;
 use crate::{
     link::Link,
     sender,
@@ -18,14 +19,6 @@ use crate::{
     },
 };
 
-/// What the user chose.
-pub(crate) struct Choice<'a> {
-    pub(crate) access_token: &'a str,
-    pub(crate) external_id: &'a str,
-    pub(crate) is_single: bool,
-    pub(crate) institution: &'a str,
-}
-
 /// A link that was just connected.
 pub(crate) struct Connected {
     pub(crate) link: String,
@@ -35,19 +28,16 @@ pub(crate) struct Connected {
     pub(crate) webhooks: Vec<Planned>,
 }
 
-/// Connects a user and invalidates the token. Does nothing and returns `None` if the token does not
-/// open the widget.
-pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
+/// Connects a user of this bank and invalidates the token. Does nothing and returns `None` if the
+/// token does not open the widget.
+pub(crate) fn connect(app: &App, parameters: &Parameters, bank: &str) -> Option<Connected> {
     let mut state = app.state();
-    let session = state.widgets.get(choice.access_token)?.clone();
-    if !session.is_open(Instant::now()) {
-        return None;
-    }
+    let session = state.session(&parameters.access_token)?.clone();
     let id = match &session.link {
         Some(link) => state.link(link)?.id.clone(),
-        None => create(app, &mut state, choice),
+        None => create(app, &mut state, parameters, bank),
     };
-    if let Some(session) = state.widgets.get_mut(choice.access_token) {
+    if let Some(session) = state.widgets.get_mut(&parameters.access_token) {
         session.is_used = true;
     }
 
@@ -68,12 +58,12 @@ pub(crate) fn connect(app: &App, choice: &Choice<'_>) -> Option<Connected> {
     })
 }
 
-fn create(app: &App, state: &mut State, choice: &Choice<'_>) -> String {
-    let external_id = Some(choice.external_id).filter(|id| !id.is_empty());
+fn create(app: &App, state: &mut State, parameters: &Parameters, bank: &str) -> String {
+    let external_id = Some(&parameters.external_id).filter(|id| !id.is_empty());
     let new = NewLink {
-        recurrent: !choice.is_single,
-        external_id: external_id.map(str::to_owned),
-        institution: Some(choice.institution.to_owned()),
+        recurrent: !parameters.is_single,
+        external_id: external_id.cloned(),
+        institution: Some(bank.to_owned()),
         ..NewLink::with_defaults(app.config.seed)
     };
     state.create(new).id.clone()

@@ -6,7 +6,7 @@ mod connect;
 mod page;
 mod words;
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use self::{
-    connect::Choice,
     page::{Notice, Parameters},
     words::Words,
 };
@@ -98,15 +97,7 @@ async fn submit(State(app): State<Arc<App>>, body: Bytes) -> Response {
     };
     let is_known = update.is_some() || page::is_bank(institution);
     match text("action") {
-        "connect" if is_known => {
-            let choice = Choice {
-                access_token: &parameters.access_token,
-                external_id: &parameters.external_id,
-                is_single: parameters.is_single,
-                institution,
-            };
-            succeed(&app, &parameters, &choice).await
-        }
+        "connect" if is_known => succeed(&app, &parameters, institution).await,
         "cancel" => leave(&parameters, &session, institution, None),
         "fail" => leave(&parameters, &session, institution, Some(LOGIN_ERROR)),
         _ => bad_form(&parameters),
@@ -116,10 +107,7 @@ async fn submit(State(app): State<Arc<App>>, body: Bytes) -> Response {
 /// The session of a token that opens the widget, and the link that it updates.
 fn open(app: &App, token: &str) -> Option<(Session, Option<Update>)> {
     let state = app.state();
-    let session = state.widgets.get(token)?.clone();
-    if !session.is_open(Instant::now()) {
-        return None;
-    }
+    let session = state.session(token)?.clone();
     let Some(link) = &session.link else {
         return Some((session, None));
     };
@@ -133,8 +121,8 @@ fn open(app: &App, token: &str) -> Option<(Session, Option<Update>)> {
     Some((session, Some(update)))
 }
 
-async fn succeed(app: &Arc<App>, parameters: &Parameters, choice: &Choice<'_>) -> Response {
-    let Some(connected) = connect::connect(app, choice) else {
+async fn succeed(app: &Arc<App>, parameters: &Parameters, institution: &str) -> Response {
+    let Some(connected) = connect::connect(app, parameters, institution) else {
         return bad_token(app, parameters);
     };
     let (link, institution) = (&*connected.link, &*connected.institution);
@@ -147,7 +135,7 @@ async fn succeed(app: &Arc<App>, parameters: &Parameters, choice: &Choice<'_>) -
         text: "done",
         message: json!({ "type": "success", "link": link, "institution": institution }),
     };
-    back(parameters, &ending)
+    back(parameters, ending)
 }
 
 fn leave(
@@ -172,12 +160,12 @@ fn leave(
         text: "left",
         message: json!({ "type": "exit", "data": data }),
     };
-    back(parameters, &ending)
+    back(parameters, ending)
 }
 
 /// Sends the user back to the application: by a message from a frame, otherwise by a redirect. A
 /// token without a callback ends on a page.
-fn back(parameters: &Parameters, ending: &Ending<'_>) -> Response {
+fn back(parameters: &Parameters, ending: Ending<'_>) -> Response {
     if let Some(url) = ending.callback
         && !parameters.is_embedded
     {
@@ -188,7 +176,7 @@ fn back(parameters: &Parameters, ending: &Ending<'_>) -> Response {
         heading: "title",
         text: ending.text,
         back: None,
-        message: ending.message.clone(),
+        message: ending.message,
     };
     page::notice(parameters, &notice)
 }

@@ -86,7 +86,7 @@ pub(crate) fn form(parameters: &Parameters, session: &Session, bank: Option<&str
         body: fill(FORM, words, &values),
         message: &json!({ "type": "event", "data": loaded }),
     };
-    page(StatusCode::OK, parameters, &content)
+    page(StatusCode::OK, parameters, content)
 }
 
 pub(crate) fn notice(parameters: &Parameters, notice: &Notice<'_>) -> Response {
@@ -102,10 +102,10 @@ pub(crate) fn notice(parameters: &Parameters, notice: &Notice<'_>) -> Response {
         body: format!("<p role=\"status\">{text}</p>{back}"),
         message: &notice.message,
     };
-    page(notice.status, parameters, &content)
+    page(notice.status, parameters, content)
 }
 
-fn page(status: StatusCode, parameters: &Parameters, content: &Content<'_>) -> Response {
+fn page(status: StatusCode, parameters: &Parameters, content: Content<'_>) -> Response {
     let (script, policy) = if parameters.is_embedded {
         (post_to_parent(content.message), POLICY_IN_FRAME)
     } else {
@@ -113,7 +113,7 @@ fn page(status: StatusCode, parameters: &Parameters, content: &Content<'_>) -> R
     };
     let values = [
         ("heading", escape(content.heading)),
-        ("body", content.body.clone()),
+        ("body", content.body),
         ("script", script),
     ];
     let headers = [

@@ -233,15 +233,21 @@ async fn a_sandbox_is_healthy_until_it_is_stopped() {
     assert!(other.try_get(&health).await.is_err());
 }
 
+/// Changes the balance of an account, and returns the account before and after.
+async fn change_balance(harness: &Harness, link: &str) -> (Value, Value) {
+    let before = harness.truth(link).await[0]["account"].clone();
+    let path = format!("/links/{link}/accounts/{}", id(&before));
+    let balance = json!({ "balance": { "current": 1.5 } });
+    let changed = harness.patch(&path, balance).await.json();
+    (before, changed)
+}
+
 #[tokio::test]
 async fn a_changed_account_keeps_its_other_fields_and_is_collected_later() {
     let harness = Harness::start().await;
     let link = harness.link(40).await;
-    let before = harness.truth(&link).await[0]["account"].clone();
-    let path = format!("/links/{link}/accounts/{}", id(&before));
 
-    let balance = json!({ "balance": { "current": 1.5 } });
-    let changed = harness.patch(&path, balance).await.json();
+    let (before, changed) = change_balance(&harness, &link).await;
 
     assert_eq!(changed["balance"]["current"], json!(1.5));
     assert_eq!(
@@ -256,11 +262,8 @@ async fn a_changed_account_keeps_its_other_fields_and_is_collected_later() {
 async fn an_account_changes_in_all_of_its_rows() {
     let harness = Harness::start().await;
     let link = harness.link(40).await;
-    let before = harness.truth(&link).await[0]["account"].clone();
-    let path = format!("/links/{link}/accounts/{}", id(&before));
 
-    let balance = json!({ "balance": { "current": 1.5 } });
-    let changed = harness.patch(&path, balance).await.json();
+    let (before, changed) = change_balance(&harness, &link).await;
 
     let rows = harness.truth(&link).await;
     let has = |account: &Value| rows.iter().any(|row| row["account"] == *account);

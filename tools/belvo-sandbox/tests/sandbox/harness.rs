@@ -208,7 +208,7 @@ impl Harness {
     }
 }
 
-/// A client that follows no redirects and gives up after the deadline.
+/// A client that follows no redirects and times out at the deadline.
 fn client() -> Client {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
