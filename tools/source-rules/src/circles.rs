@@ -28,9 +28,17 @@ pub fn circles(package: &Package) -> Vec<Circle> {
     let imports = imports(package);
     let targets = targets(&imports);
 
+    let reached: Targets<'_> = targets
+        .keys()
+        .map(|module| (*module, reachable(module, &targets)))
+        .collect();
+
     let mut circles = BTreeSet::new();
-    for module in targets.keys() {
-        let circle = circle_of(module, &targets);
+    for (module, others) in &reached {
+        // Those that it leads to and that lead back to it: itself and the others of its circle, or
+        // none.
+        let mut circle = others.clone();
+        circle.retain(|other| reached.get(other).is_some_and(|back| back.contains(module)));
         if !circle.is_empty() {
             circles.insert(circle);
         }
@@ -48,14 +56,6 @@ fn targets(imports: &[Import]) -> Targets<'_> {
         targets.entry(from).or_default().insert(to);
     }
     targets
-}
-
-/// The modules that a module leads to and that lead back to it: itself and the others of its
-/// circle, or none.
-fn circle_of<'a>(module: &str, targets: &Targets<'a>) -> BTreeSet<&'a str> {
-    let mut circle = reachable(module, targets);
-    circle.retain(|other| reachable(other, targets).contains(module));
-    circle
 }
 
 fn reachable<'a>(start: &str, targets: &Targets<'a>) -> BTreeSet<&'a str> {

@@ -1,5 +1,7 @@
 //! The figures of many files together.
 
+use syn::visit::Visit;
+
 use crate::{shape::Shape, source::Source};
 
 /// Longer lines are counted.
@@ -14,10 +16,6 @@ pub(crate) const MOST_PARAMETERS: usize = 4;
 pub(crate) struct Figures {
     /// The lines of each file, ascending.
     pub(crate) files: Vec<usize>,
-    /// The lines of each function, ascending.
-    pub(crate) functions: Vec<usize>,
-    /// Functions with more than [`MOST_PARAMETERS`].
-    pub(crate) with_many_parameters: usize,
     /// All lines.
     pub(crate) lines: usize,
     /// Lines that begin with `///` or `//!`.
@@ -30,7 +28,7 @@ pub(crate) struct Figures {
     pub(crate) columns: usize,
     /// Those of them with more than [`MOST_COLUMNS`].
     pub(crate) long_lines: usize,
-    /// What their syntax holds; the functions are above.
+    /// What their syntax holds.
     pub(crate) shape: Shape,
 }
 
@@ -40,17 +38,32 @@ impl Figures {
         let mut figures = Self::default();
         for source in sources {
             figures.add_lines(source);
-            figures.add_shape(&Shape::of(source));
+            figures.shape.visit_file(&source.syntax);
         }
         figures.files.sort_unstable();
-        figures.functions.sort_unstable();
         figures
     }
 
     /// How many functions are longer than [`LONGEST_FUNCTION`].
     pub(crate) fn long_functions(&self) -> usize {
-        let lengths = self.functions.iter();
-        lengths.filter(|length| **length > LONGEST_FUNCTION).count()
+        let functions = self.shape.functions.iter();
+        let long = functions.filter(|function| function.length > LONGEST_FUNCTION);
+        long.count()
+    }
+
+    /// How many functions have more than [`MOST_PARAMETERS`].
+    pub(crate) fn with_many_parameters(&self) -> usize {
+        let functions = self.shape.functions.iter();
+        let many = functions.filter(|function| function.parameters > MOST_PARAMETERS);
+        many.count()
+    }
+
+    /// The lines of each function, ascending.
+    pub(crate) fn functions(&self) -> Vec<usize> {
+        let functions = self.shape.functions.iter();
+        let mut lengths: Vec<_> = functions.map(|function| function.length).collect();
+        lengths.sort_unstable();
+        lengths
     }
 
     /// In a thousand lines.
@@ -88,21 +101,6 @@ impl Figures {
         self.code_lines += 1;
         self.columns += columns;
         self.long_lines += usize::from(columns > MOST_COLUMNS);
-    }
-
-    fn add_shape(&mut self, shape: &Shape) {
-        for function in &shape.functions {
-            self.functions.push(function.length);
-            self.with_many_parameters += usize::from(function.parameters > MOST_PARAMETERS);
-        }
-        let sum = &mut self.shape;
-        sum.unwraps += shape.unwraps;
-        sum.expects += shape.expects;
-        sum.clones += shape.clones;
-        sum.public_names += shape.public_names;
-        sum.closures += shape.closures;
-        sum.let_elses += shape.let_elses;
-        sum.tuple_lets += shape.tuple_lets;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The figures of the workspace's folders and the circles of its packages, as text.
 
 use crate::{
-    circles::circles,
     figures::{Figures, median, ninety_per_cent},
+    rules::circles_in,
     table::aligned,
     workspace::{Package, Workspace},
 };
@@ -91,7 +91,7 @@ fn sizes(folder: &str, figures: &Figures) -> Vec<String> {
         format!("{:.1}", in_thousand(shape.expects)),
         format!("{:.1}", in_thousand(shape.clones)),
         format!("{:.0}", in_thousand(shape.public_names)),
-        figures.with_many_parameters.to_string(),
+        figures.with_many_parameters().to_string(),
     ]
 }
 
@@ -101,10 +101,10 @@ fn lengths_of_files(files: &[usize]) -> String {
 }
 
 fn lengths_of_functions(figures: &Figures) -> String {
-    let functions = &figures.functions;
+    let functions = figures.functions();
     let longest = functions.last().copied().unwrap_or_default();
     let long = figures.long_functions();
-    format!("{}/{longest}/{long}", median(functions))
+    format!("{}/{longest}/{long}", median(&functions))
 }
 
 fn density(folder: &str, figures: &Figures) -> Vec<String> {
@@ -121,10 +121,14 @@ fn density(folder: &str, figures: &Figures) -> Vec<String> {
 }
 
 fn circles_of(package: &Package) -> String {
-    let circles = circles(package);
+    let circles = circles_in(package);
     if circles.is_empty() {
         return format!("{}: none\n", package.folder);
     }
-    let listed: String = circles.iter().map(ToString::to_string).collect();
-    format!("{}: {}\n{listed}", package.folder, circles.len())
+    format!(
+        "{}: {}\n{}",
+        package.folder,
+        circles.len(),
+        circles.concat()
+    )
 }

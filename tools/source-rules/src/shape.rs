@@ -22,7 +22,7 @@ pub(crate) struct Function {
     pub(crate) parameters: usize,
 }
 
-/// The counts of one file, test code left out.
+/// The counts of one file or several, test code left out.
 #[derive(Default)]
 pub(crate) struct Shape {
     /// All functions.

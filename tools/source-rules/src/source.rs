@@ -9,7 +9,7 @@ pub struct Source {
     /// Its path below the root of the workspace.
     pub path: String,
     /// The whole text.
-    pub text: String,
+    text: String,
     /// Whether only tests compile it.
     pub only_tests: bool,
     pub(crate) syntax: syn::File,
@@ -30,15 +30,10 @@ impl Source {
         })
     }
 
-    /// All lines, with their numbers.
-    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        (1..).zip(self.text.lines())
-    }
-
     /// The lines that are not test code, with their numbers.
     pub fn production_lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let cut = &self.cut.lines;
-        self.lines()
-            .filter(|(number, _)| !cut.iter().any(|lines| lines.contains(number)))
+        let lines = (1..).zip(self.text.lines());
+        lines.filter(|(number, _)| !cut.iter().any(|lines| lines.contains(number)))
     }
 }

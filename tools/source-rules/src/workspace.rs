@@ -48,13 +48,8 @@ impl Workspace {
     /// All files below a folder.
     pub fn sources(&self, folder: &str) -> impl Iterator<Item = &Source> {
         let below = format!("{folder}/");
-        self.all()
-            .filter(move |source| source.path.starts_with(&below))
-    }
-
-    /// All files.
-    pub fn all(&self) -> impl Iterator<Item = &Source> {
-        self.packages.iter().flat_map(|package| &package.sources)
+        let all = self.packages.iter().flat_map(|package| &package.sources);
+        all.filter(move |source| source.path.starts_with(&below))
     }
 }
 
