@@ -43,7 +43,13 @@ pub async fn copy_tables(stack: &Stack, database: &Database) {
                 .as_array()
                 .filter(|described| !described.is_empty())
             {
-                let kept = |index: &Value| json!({"IndexName": index["IndexName"], "KeySchema": index["KeySchema"], "Projection": index["Projection"]});
+                let kept = |index: &Value| {
+                    json!({
+                        "IndexName": index["IndexName"],
+                        "KeySchema": index["KeySchema"],
+                        "Projection": index["Projection"],
+                    })
+                };
                 copy[indexes] = described.iter().map(kept).collect();
             }
         }

@@ -301,7 +301,13 @@ impl<'a> Link<'a> {
     /// A webhook body about this link.
     #[must_use]
     pub fn webhook(&self, webhook_type: &str, code: &str, request_id: Option<&str>) -> Value {
-        let mut body = json!({"webhook_id": "w", "webhook_type": webhook_type, "webhook_code": code, "link_id": self.id, "data": {}});
+        let mut body = json!({
+            "webhook_id": "w",
+            "webhook_type": webhook_type,
+            "webhook_code": code,
+            "link_id": self.id,
+            "data": {},
+        });
         if let Some(id) = request_id {
             body["request_id"] = json!(id);
         }

@@ -160,6 +160,23 @@ impl Stack {
         .await
     }
 
+    /// Delivers a webhook as Belvo does, which must be acknowledged.
+    pub async fn acknowledges(&self, body: impl Into<String>) {
+        let answer = self.deliver(body, Some(&self.authorization)).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+
+    /// The keys with which the functions call Belvo.
+    pub async fn belvo_keys(&self) -> Value {
+        let keys = aws_sdk_secretsmanager::Client::new(&self.aws)
+            .get_secret_value()
+            .secret_id(&self.belvo_secret_arn)
+            .send()
+            .await
+            .unwrap();
+        serde_json::from_str(keys.secret_string().unwrap()).unwrap()
+    }
+
     /// A call of the sandbox's control API, which must succeed.
     pub async fn sandbox(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let request = self

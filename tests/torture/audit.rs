@@ -170,7 +170,8 @@ async fn every_notified_request_has_ended(stack: &Stack, link: &Link<'_>) {
     }
 }
 
-/// Of each key that several links hold under one day, all rows but one are marked as that one.
+/// Of each transaction that several links hold under one day, all rows but one are marked as
+/// duplicates of it.
 async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String, Value>>) {
     let mut unmarked: BTreeMap<String, u32> = BTreeMap::new();
     let mut marked = BTreeMap::new();
@@ -206,7 +207,7 @@ async fn marks_are_right(stack: &Stack, rows: &BTreeMap<String, BTreeMap<String,
     }
 }
 
-/// What a key is known by at its institution, with its day.
+/// What identifies a transaction at its institution, with its day.
 fn institution_key(row: &Value) -> Option<String> {
     let (account, name) = (
         &row["account"]["internal_identification"],
@@ -246,13 +247,6 @@ async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<
 /// I7, for the known secrets.
 async fn nothing_secret_was_logged(stack: &Stack, logs: &str) {
     assert!(!logs.contains(&stack.authorization));
-    let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
-    let keys = secrets
-        .get_secret_value()
-        .secret_id(&stack.belvo_secret_arn)
-        .send()
-        .await
-        .unwrap();
-    let keys: Value = serde_json::from_str(keys.secret_string().unwrap()).unwrap();
+    let keys = stack.belvo_keys().await;
     assert!(!logs.contains(keys["secret_password"].as_str().unwrap()));
 }

@@ -30,10 +30,10 @@ fn seconds_to_work(seconds: u64) -> Duration {
     TIME_TO_GIVE_BACK + Duration::from_secs(seconds)
 }
 
-/// A worker and a link of 400 rows in parts of 100, whose collection for these requests was
-/// interrupted: the fetches of all days, of the years before, of the year and of two of its parts
-/// succeeded, then Belvo stopped answering.
-async fn interrupted(ids: &[String]) -> (Worker, String) {
+/// A worker and a link of 400 rows in parts of 100, with a waiting webhook for each of these
+/// requests. Belvo will stop answering once the fetches of all days, of the years before, of the
+/// year and of two of its parts have succeeded.
+async fn before_the_outage(ids: &[String]) -> (Worker, String) {
     let mut worker = Worker::new().await;
     worker.app.rows_per_part = 100;
     let link = worker.link(400).await;
@@ -49,6 +49,12 @@ async fn interrupted(ids: &[String]) -> (Worker, String) {
             json!({"on": "get", "skip": 5, "action": {"hang": true}}),
         )
         .await;
+    (worker, link)
+}
+
+/// The same after an invocation, whose collection was interrupted.
+async fn interrupted(ids: &[String]) -> (Worker, String) {
+    let (worker, link) = before_the_outage(ids).await;
     assert!(
         worker
             .invoke(worker.waiting().await, seconds_to_work(8))
@@ -183,7 +189,12 @@ async fn a_failure_in_a_later_part_does_not_undo_the_earlier_ones() {
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
-    let failure = json!({"on": "get", "skip": 5, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    let failure = json!({
+        "on": "get",
+        "skip": 5,
+        "times": 1,
+        "action": {"error": {"code": "unexpected_error"}},
+    });
     worker.here.sandbox_control("rules", failure).await;
 
     assert!(
@@ -347,19 +358,7 @@ async fn a_dead_lettered_continuation_fails_every_request_it_serves() {
 
 #[tokio::test]
 async fn a_message_is_retried_if_its_continuation_cannot_be_queued() {
-    let mut worker = Worker::new().await;
-    worker.app.rows_per_part = 100;
-    let link = worker.link(400).await;
-    worker
-        .enqueue(&webhook(&link, "historical_update", Some(&id())))
-        .await;
-    worker
-        .here
-        .sandbox_control(
-            "rules",
-            json!({"on": "get", "skip": 5, "action": {"hang": true}}),
-        )
-        .await;
+    let (mut worker, _) = before_the_outage(&[id()]).await;
     let messages = worker.waiting().await;
     let nowhere = Queue::new(
         &worker.here.stack.aws,
@@ -510,11 +509,15 @@ async fn links_that_hang_delay_no_other_link() {
         .await;
     let messages = worker.waiting().await;
 
+    let (id, control) = (RequestId::parse(&id).unwrap(), worker.here.control());
+    let good_is_collected = tests::eventually("the good link to be collected", async || {
+        let record = control.requests.get(&id).await.unwrap()?;
+        (record.status() == Status::Collected).then_some(())
+    });
     tokio::select! {
-        failed = worker.invoke(messages, AMPLE) => panic!("it waited for the hanging links: {failed:?}"),
-        () = tests::eventually("the good link to be collected", async || {
-            let record = worker.here.control().requests.get(&RequestId::parse(&id).unwrap()).await.unwrap()?;
-            (record.status() == Status::Collected).then_some(())
-        }) => {}
+        failed = worker.invoke(messages, AMPLE) => {
+            panic!("it waited for the hanging links: {failed:?}")
+        }
+        () = good_is_collected => {}
     }
 }

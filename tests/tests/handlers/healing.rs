@@ -185,7 +185,12 @@ async fn an_overdue_request_with_new_rows_is_collecting_while_its_collection_is_
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     worker.sweep().await;
-    let failure = json!({"on": "get", "skip": 4, "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    let failure = json!({
+        "on": "get",
+        "skip": 4,
+        "times": 1,
+        "action": {"error": {"code": "unexpected_error"}},
+    });
     worker.here.sandbox_control("rules", failure).await;
     assert!(
         worker

@@ -49,11 +49,25 @@ impl Service {
         body: Value,
     ) -> (u16, Value) {
         let event = json!({
-            "version": "2.0", "routeKey": format!("{method} {route}"), "rawPath": route, "rawQueryString": query,
-            "headers": {}, "isBase64Encoded": false, "body": body.to_string(), "pathParameters": {"link": link},
+            "version": "2.0",
+            "routeKey": format!("{method} {route}"),
+            "rawPath": route,
+            "rawQueryString": query,
+            "headers": {},
+            "isBase64Encoded": false,
+            "body": body.to_string(),
+            "pathParameters": {"link": link},
             "requestContext": {
-                "http": {"method": method.as_str(), "path": route, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
-                "routeKey": format!("{method} {route}"), "requestId": "gateway", "stage": "$default", "timeEpoch": 0
+                "http": {
+                    "method": method.as_str(),
+                    "path": route,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": "127.0.0.1",
+                },
+                "routeKey": format!("{method} {route}"),
+                "requestId": "gateway",
+                "stage": "$default",
+                "timeEpoch": 0,
             },
         });
         let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
@@ -63,8 +77,13 @@ impl Service {
     /// Connects a user whose link our side calls `external_id`.
     async fn connect(&self, external_id: &str) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
-        let wish = json!({"transactions": 40, "seed": seed, "external_id": external_id, "refresh_rate": "24h"});
-        self.worker.here.sandbox_control("links", wish).await["id"]
+        let user = json!({
+            "transactions": 40,
+            "seed": seed,
+            "external_id": external_id,
+            "refresh_rate": "24h",
+        });
+        self.worker.here.sandbox_control("links", user).await["id"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -116,7 +135,7 @@ impl Service {
 
     async fn rows(&self, link: &str) -> usize {
         let link = LinkId::parse(link).unwrap();
-        let stock = self
+        let totals = self
             .worker
             .app
             .transactions
@@ -124,7 +143,7 @@ impl Service {
             .totals(&link, shared::domain::Days::ALL, None)
             .await
             .unwrap();
-        usize::try_from(stock.transactions).unwrap()
+        usize::try_from(totals.transactions).unwrap()
     }
 
     /// How many items of the Transactions table have the link in their key.
@@ -153,7 +172,7 @@ impl Service {
     /// Makes it look as if a link was registered this many hours ago and not seen since.
     async fn stale_for(&self, link: &str, hours: i64) {
         let at = Timestamp::now().plus_seconds(-hours * 3_600);
-        let silent = |known: LinkRecord| LinkRecord {
+        let stale = |known: LinkRecord| LinkRecord {
             registered_at: Some(at),
             last_seen_at: None,
             ..known
@@ -161,7 +180,7 @@ impl Service {
         self.request
             .control
             .links
-            .change(&LinkId::parse(link).unwrap(), silent)
+            .change(&LinkId::parse(link).unwrap(), stale)
             .await
             .unwrap();
     }
@@ -247,7 +266,8 @@ async fn links_of_one_customer_share_their_retrievals() {
         (5, &first),
         (6, second),
     ] {
-        let body = json!({"link": link, "date_from": "2026-01-01", "date_to": format!("2026-01-{day:02}")});
+        let date_to = format!("2026-01-{day:02}");
+        let body = json!({"link": link, "date_from": "2026-01-01", "date_to": date_to});
         assert_eq!(
             service
                 .call(Method::POST, "/requests", "", "", body)
@@ -493,12 +513,13 @@ async fn a_forged_link_deleted_webhook_erases_nothing() {
     service
         .process(webhook(&link, "historical_update", None))
         .await;
-    let wish = |known: LinkRecord| known.deletion_requested(OnDeletion::Erase, Timestamp::now());
+    let requested =
+        |known: LinkRecord| known.deletion_requested(OnDeletion::Erase, Timestamp::now());
     service
         .request
         .control
         .links
-        .change(&LinkId::parse(&link).unwrap(), wish)
+        .change(&LinkId::parse(&link).unwrap(), requested)
         .await
         .unwrap();
     service.process(event(&link, "LINK", "link_deleted")).await;
@@ -592,7 +613,11 @@ async fn rows_that_were_kept_can_be_erased_later() {
 async fn a_deletion_that_belvo_refuses_leaves_the_link_as_it_was() {
     let service = Service::new().await;
     let link = service.registered().await;
-    let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
+    let refusal = json!({
+        "on": "links",
+        "times": 1,
+        "action": {"error": {"code": "permission_denied", "status": 403}},
+    });
     service.worker.here.sandbox_control("rules", refusal).await;
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
     assert_eq!(service.record(&link).await.deletion, None);
@@ -676,7 +701,11 @@ async fn a_refused_second_deletion_does_not_change_the_first_intent() {
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true, "after": true}});
     service.worker.here.sandbox_control("rules", lost).await;
     service.delete(&link, "rows=erase").await;
-    let refusal = json!({"on": "links", "times": 1, "action": {"error": {"code": "permission_denied", "status": 403}}});
+    let refusal = json!({
+        "on": "links",
+        "times": 1,
+        "action": {"error": {"code": "permission_denied", "status": 403}},
+    });
     service.worker.here.sandbox_control("rules", refusal).await;
     service.delete(&link, "rows=keep").await;
     assert_eq!(
@@ -792,7 +821,10 @@ async fn rows_queued_in_the_batch_that_deletes_their_link_are_not_stored() {
 async fn a_refused_widget_token_does_not_echo_the_users_identity() {
     let service = Service::new().await;
     let message = "52998224725 is not valid";
-    let refusal = json!({"on": "token", "action": {"error": {"code": "validation_error", "message": message}}});
+    let refusal = json!({
+        "on": "token",
+        "action": {"error": {"code": "validation_error", "message": message}},
+    });
     service.worker.here.sandbox_control("rules", refusal).await;
     let body = json!({
         "identification": {"type": "CPF", "number": "52998224725", "name": "Planted Name"},

@@ -78,35 +78,19 @@ impl Surroundings {
 
     /// Changes fields of a row.
     pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
-        let url = format!(
-            "{}/_control/links/{link}/transactions/{id}",
-            self.sandbox.url()
-        );
-        assert!(
-            plain_http()
-                .patch(url)
-                .json(&fields)
-                .send()
-                .await
-                .unwrap()
-                .status()
-                .is_success()
-        );
+        self.patch(&format!("links/{link}/transactions/{id}"), fields)
+            .await;
     }
 
     /// Changes fields of a link.
     pub(crate) async fn patch_link(&self, link: &str, fields: Value) {
-        let url = format!("{}/_control/links/{link}", self.sandbox.url());
-        assert!(
-            plain_http()
-                .patch(url)
-                .json(&fields)
-                .send()
-                .await
-                .unwrap()
-                .status()
-                .is_success()
-        );
+        self.patch(&format!("links/{link}"), fields).await;
+    }
+
+    async fn patch(&self, path: &str, fields: Value) {
+        let url = format!("{}/_control/{path}", self.sandbox.url());
+        let answer = plain_http().patch(url).json(&fields).send().await.unwrap();
+        assert!(answer.status().is_success());
     }
 
     /// Waits until this sandbox no longer has a link.

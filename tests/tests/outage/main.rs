@@ -18,7 +18,12 @@ async fn while_the_queue_refuses_webhooks_belvo_is_asked_to_redeliver_and_nothin
     let link = stack.recurrent_link(10).await;
     let refusal = json!({
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}]
+        "Statement": [{
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "sqs:SendMessage",
+            "Resource": "*",
+        }],
     });
     queue_policy(&stack, &refusal.to_string()).await;
 

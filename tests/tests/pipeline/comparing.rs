@@ -97,15 +97,11 @@ async fn totals_of_other_days_do_not_affect_a_requests_verdict() {
     // A webhook about the whole year.
     let mut body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
     body["data"] = json!({
-        "total_transactions": 60, "first_transaction_date": days_ago(360), "last_transaction_date": days_ago(0)
+        "total_transactions": 60,
+        "first_transaction_date": days_ago(360),
+        "last_transaction_date": days_ago(0),
     });
-    assert_eq!(
-        stack
-            .deliver(body.to_string(), Some(&stack.authorization))
-            .await
-            .status,
-        202
-    );
+    stack.acknowledges(body.to_string()).await;
 
     let record = stack.request_with_status(&id, "collected").await;
     assert_eq!(record["verdict"], "complete");
@@ -128,13 +124,7 @@ async fn a_later_webhook_without_totals_does_not_revoke_a_verdict() {
     let again = link
         .webhook("TRANSACTIONS", "historical_update", Some(id))
         .to_string();
-    assert_eq!(
-        stack
-            .deliver(again, Some(&stack.authorization))
-            .await
-            .status,
-        202
-    );
+    stack.acknowledges(again).await;
 
     eventually("the second collection", || async {
         let now = stack.get(&format!("/requests/{id}")).await.body;

@@ -7,7 +7,12 @@ use tests::{Link, Stack, days_ago};
 const WITHOUT_DATES: [&str; 3] = ["employments", "employment-records", "financial-statements"];
 
 async fn link(stack: &Stack) -> Link<'_> {
-    let resources = json!({"invoices": 1_200, "employments": 12, "employment-records": 3, "financial-statements": 5});
+    let resources = json!({
+        "invoices": 1_200,
+        "employments": 12,
+        "employment-records": 3,
+        "financial-statements": 5,
+    });
     let link = stack
         .link(json!({"transactions": 20, "resources": resources}))
         .await;

@@ -70,14 +70,7 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
 }
 
 async fn secret_values(stack: &Stack) -> Vec<String> {
-    let secrets = aws_sdk_secretsmanager::Client::new(&stack.aws);
-    let keys = secrets
-        .get_secret_value()
-        .secret_id(&stack.belvo_secret_arn)
-        .send()
-        .await
-        .unwrap();
-    let keys: Value = serde_json::from_str(keys.secret_string().unwrap()).unwrap();
+    let keys = stack.belvo_keys().await;
     vec![
         keys["secret_password"].as_str().unwrap().to_owned(),
         stack.authorization.clone(),

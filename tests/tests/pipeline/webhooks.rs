@@ -15,13 +15,7 @@ async fn a_redelivered_webhook_changes_no_row() {
 
     // Other bytes, so that SQS does not drop it: the store itself must not change.
     let again = link.webhook("TRANSACTIONS", "historical_update", Some(id));
-    assert_eq!(
-        stack
-            .deliver(again.to_string(), Some(&stack.authorization))
-            .await
-            .status,
-        202
-    );
+    stack.acknowledges(again.to_string()).await;
     eventually("the second collection", || async {
         let now = stack.get(&format!("/requests/{id}")).await.body;
         (now["collection"]["finished_at"] != record["collection"]["finished_at"]).then_some(())
@@ -104,10 +98,7 @@ async fn a_failure_does_not_delay_a_links_later_webhooks_for_long() {
         let body = link
             .webhook("TRANSACTIONS", "historical_update", Some(id))
             .to_string();
-        assert_eq!(
-            stack.deliver(body, Some(&stack.authorization)).await.status,
-            202
-        );
+        stack.acknowledges(body).await;
     }
 
     for id in &ids {
@@ -244,13 +235,7 @@ async fn an_unknown_code_about_transactions_leads_to_a_fetch() {
     let link = stack.recurrent_link(20).await;
 
     let body = link.webhook("TRANSACTIONS", "a_code_yet_to_come", None);
-    assert_eq!(
-        stack
-            .deliver(body.to_string(), Some(&stack.authorization))
-            .await
-            .status,
-        202
-    );
+    stack.acknowledges(body.to_string()).await;
 
     eventually("the link's rows", || async {
         (link.stored().await.len() == 20).then_some(())
@@ -270,13 +255,7 @@ async fn a_retrieval_that_we_did_not_issue_is_collected_by_its_link() {
         "new_transactions_available",
         Some(&id.to_string()),
     );
-    assert_eq!(
-        stack
-            .deliver(body.to_string(), Some(&stack.authorization))
-            .await
-            .status,
-        202
-    );
+    stack.acknowledges(body.to_string()).await;
 
     let record = stack
         .request_with_status(&id.to_string(), "collected")

@@ -30,6 +30,11 @@ fn retrieval(tables: &Tables, from: &str) -> Retrieval {
     }
 }
 
+async fn begin(tables: &Tables, retrieval: &Retrieval, minute: i64) -> IntentOutcome {
+    let begun = tables.control.intents.begin(retrieval, at(minute)).await;
+    begun.unwrap()
+}
+
 #[tokio::test]
 async fn of_identical_concurrent_intents_one_begins() {
     for tables in both().await {
@@ -42,10 +47,7 @@ async fn of_identical_concurrent_intents_one_begins() {
             .count();
         assert_eq!(begun, 1, "{}", tables.name);
         let other = retrieval(&tables, "2026-01-02");
-        assert_eq!(
-            tables.control.intents.begin(&other, at(0)).await.unwrap(),
-            IntentOutcome::Begun
-        );
+        assert_eq!(begin(&tables, &other, 0).await, IntentOutcome::Begun);
     }
 }
 
@@ -53,19 +55,9 @@ async fn of_identical_concurrent_intents_one_begins() {
 async fn an_intent_is_one_request_until_that_has_ended() {
     for tables in both().await {
         let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(0))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 0).await,
             IntentOutcome::Sending,
             "{}",
             tables.name
@@ -82,12 +74,7 @@ async fn an_intent_is_one_request_until_that_has_ended() {
         };
         tables.control.requests.notified(&notified).await.unwrap();
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(60))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 60).await,
             IntentOutcome::InFlight(id.clone())
         );
 
@@ -102,15 +89,7 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             .await
             .unwrap();
 
-        assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(62))
-                .await
-                .unwrap(),
-            IntentOutcome::Begun
-        );
+        assert_eq!(begin(&tables, &intended, 62).await, IntentOutcome::Begun);
     }
 }
 
@@ -118,49 +97,18 @@ async fn an_intent_is_one_request_until_that_has_ended() {
 async fn an_unanswered_intent_is_unknown_until_it_expires() {
     for tables in both().await {
         let intended = retrieval(&tables, "2026-01-01");
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(2))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 2).await,
             unknown,
             "{}",
             tables.name
         );
+        assert_eq!(begin(&tables, &intended, 29).await, unknown);
+        assert_eq!(begin(&tables, &intended, 30).await, IntentOutcome::Begun);
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(29))
-                .await
-                .unwrap(),
-            unknown
-        );
-        assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(30))
-                .await
-                .unwrap(),
-            IntentOutcome::Begun
-        );
-        assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(30))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 30).await,
             IntentOutcome::Sending,
             "and that is a new one"
         );
@@ -171,12 +119,7 @@ async fn an_unanswered_intent_is_unknown_until_it_expires() {
 async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
     for tables in both().await {
         let intended = retrieval(&tables, "2026-01-01");
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         tables
             .control
             .intents
@@ -184,12 +127,7 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
             .await
             .unwrap();
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(0))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 0).await,
             IntentOutcome::Sending,
             "{}",
             tables.name
@@ -200,15 +138,7 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
             .withdraw(&intended, at(0))
             .await
             .unwrap();
-        assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(0))
-                .await
-                .unwrap(),
-            IntentOutcome::Begun
-        );
+        assert_eq!(begin(&tables, &intended, 0).await, IntentOutcome::Begun);
     }
 }
 
@@ -216,12 +146,7 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
 async fn a_webhook_settles_the_one_intent_that_is_unknown() {
     for tables in both().await {
         let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         tables
             .control
             .intents
@@ -234,12 +159,7 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
             .await
             .unwrap();
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(0))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 0).await,
             IntentOutcome::Sending,
             "not while it is sent"
         );
@@ -252,12 +172,7 @@ async fn a_webhook_settles_the_one_intent_that_is_unknown() {
             .unwrap();
 
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(6))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 6).await,
             IntentOutcome::InFlight(id),
             "{}",
             tables.name
@@ -280,7 +195,7 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             retrieval(&tables, "2026-01-02"),
         ];
         for intended in &retrievals {
-            tables.control.intents.begin(intended, at(0)).await.unwrap();
+            begin(&tables, intended, 0).await;
         }
         let (listed, _) = tables
             .control
@@ -301,7 +216,7 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             .await
             .unwrap();
         for intended in &retrievals {
-            let outcome = tables.control.intents.begin(intended, at(6)).await.unwrap();
+            let outcome = begin(&tables, intended, 6).await;
             assert!(
                 matches!(outcome, IntentOutcome::Unknown { .. }),
                 "{}: {outcome:?}",
@@ -316,24 +231,14 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
     for tables in both().await {
         let intended = retrieval(&tables, "2026-01-01");
         let invoices = Resource::by_name("invoices").unwrap();
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         tables
             .control
             .intents
             .claim(&tables.link, invoices, &RequestId::random(), at(5))
             .await
             .unwrap();
-        let outcome = tables
-            .control
-            .intents
-            .begin(&intended, at(6))
-            .await
-            .unwrap();
+        let outcome = begin(&tables, &intended, 6).await;
         assert!(
             matches!(outcome, IntentOutcome::Unknown { .. }),
             "{}: {outcome:?}",
@@ -346,12 +251,7 @@ async fn a_webhook_of_another_resource_settles_no_intent() {
 async fn a_claimed_intent_keeps_its_deadline_when_its_request_ends() {
     for tables in both().await {
         let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        tables
-            .control
-            .intents
-            .begin(&intended, at(0))
-            .await
-            .unwrap();
+        begin(&tables, &intended, 0).await;
         tables
             .control
             .intents
@@ -371,33 +271,15 @@ async fn a_claimed_intent_keeps_its_deadline_when_its_request_ends() {
 
         let unknown = IntentOutcome::Unknown { until: at(30) };
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(7))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 7).await,
             unknown,
             "{}: a refresh?",
             tables.name
         );
-        assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(30))
-                .await
-                .unwrap(),
-            IntentOutcome::Begun
-        );
+        assert_eq!(begin(&tables, &intended, 30).await, IntentOutcome::Begun);
         tables.control.intents.settle(&intended, &id).await.unwrap();
         assert_eq!(
-            tables
-                .control
-                .intents
-                .begin(&intended, at(31))
-                .await
-                .unwrap(),
+            begin(&tables, &intended, 31).await,
             IntentOutcome::Begun,
             "no longer claimed"
         );
@@ -413,8 +295,8 @@ async fn unconfirmed_intents_are_listed_until_settled_and_claimed_until_they_exp
             ..retrieval(&tables, "2026-01-01")
         };
         let new = retrieval(&tables, "2026-01-02");
-        tables.control.intents.begin(&old, at(0)).await.unwrap();
-        tables.control.intents.begin(&new, at(20)).await.unwrap();
+        begin(&tables, &old, 0).await;
+        begin(&tables, &new, 20).await;
 
         let listed = tables
             .control
@@ -483,15 +365,7 @@ async fn unconfirmed_invoices_show_their_direction() {
                 direction: Some(direction),
                 ..retrieval(&tables, "2026-01-01")
             };
-            assert_eq!(
-                tables
-                    .control
-                    .intents
-                    .begin(&intended, at(0))
-                    .await
-                    .unwrap(),
-                IntentOutcome::Begun
-            );
+            assert_eq!(begin(&tables, &intended, 0).await, IntentOutcome::Begun);
         }
         let listed = tables
             .control

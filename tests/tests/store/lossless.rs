@@ -72,7 +72,11 @@ fn document() -> impl Strategy<Value = Map<String, Value>> {
 }
 
 fn fields() -> impl Strategy<Value = Map<String, Value>> {
-    let name = prop_oneof![8 => prop::sample::select(&FIELDS[..]).prop_map(str::to_owned), 1 => ".{0,12}", 1 => "_[a-z]{0,6}"];
+    let name = prop_oneof![
+        8 => prop::sample::select(&FIELDS[..]).prop_map(str::to_owned),
+        1 => ".{0,12}",
+        1 => "_[a-z]{0,6}",
+    ];
     btree_map(name, json(), 0..14).prop_map(|fields| fields.into_iter().collect())
 }
 

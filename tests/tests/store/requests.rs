@@ -3,8 +3,8 @@
 use serde_json::json;
 use shared::{
     domain::{
-        Collection, Days, Declared, Failure, RequestId, Resource, Retrieval, Status, Timestamp,
-        Verdict, Window,
+        Collection, Days, Declared, Failure, RequestId, RequestRecord, Resource, Retrieval, Status,
+        Timestamp, Verdict, Window,
     },
     store::{LoggedWebhook, Notified},
 };
@@ -63,6 +63,10 @@ fn collection(second: u32) -> Collection {
     }
 }
 
+async fn stored(tables: &Tables, id: &RequestId) -> RequestRecord {
+    tables.control.requests.get(id).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn the_order_of_202_and_webhook_does_not_matter() {
     for tables in both().await {
@@ -87,8 +91,7 @@ async fn the_order_of_202_and_webhook_does_not_matter() {
         );
         issue(&tables, &other, 1).await;
 
-        let record = async |id: RequestId| tables.control.requests.get(&id).await.unwrap().unwrap();
-        let (mut one, other) = (record(one).await, record(other).await);
+        let (mut one, other) = (stored(&tables, &one).await, stored(&tables, &other).await);
         one.id = other.id.clone();
         assert_eq!(one, other, "{}", tables.name);
         assert_eq!(
@@ -118,7 +121,7 @@ async fn facts_are_written_once() {
                 .unwrap();
         }
 
-        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
+        let record = stored(&tables, &id).await;
 
         let facts = [
             record.facts().issued_at,
@@ -154,7 +157,7 @@ async fn rows_outrank_an_earlier_failure() {
             .failed(&id, &retrieval(&tables), &failure, at(2))
             .await
             .unwrap();
-        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
+        let record = stored(&tables, &id).await;
         assert_eq!(
             (record.status(), record.failure),
             (Status::Failed, Some(failure))
@@ -166,17 +169,7 @@ async fn rows_outrank_an_earlier_failure() {
             .collected(&id, &collection(3))
             .await
             .unwrap();
-        assert_eq!(
-            tables
-                .control
-                .requests
-                .get(&id)
-                .await
-                .unwrap()
-                .unwrap()
-                .status(),
-            Status::Collected
-        );
+        assert_eq!(stored(&tables, &id).await.status(), Status::Collected);
     }
 }
 
@@ -233,7 +226,7 @@ async fn a_failure_may_be_the_first_fact_known_of_a_request() {
             .await
             .unwrap();
 
-        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
+        let record = stored(&tables, &id).await;
         assert_eq!(
             (record.status(), record.retrieval.link, record.failure),
             (Status::Failed, tables.link.clone(), Some(failure))
@@ -351,7 +344,7 @@ async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_
             .await
             .unwrap();
 
-        let record = tables.control.requests.get(&id).await.unwrap().unwrap();
+        let record = stored(&tables, &id).await;
 
         assert_eq!(
             (record.status(), record.facts().collecting_at),
@@ -365,17 +358,7 @@ async fn a_request_whose_rows_take_more_than_one_invocation_is_collecting_until_
             .collected(&id, &collection(40))
             .await
             .unwrap();
-        assert_eq!(
-            tables
-                .control
-                .requests
-                .get(&id)
-                .await
-                .unwrap()
-                .unwrap()
-                .status(),
-            Status::Collected
-        );
+        assert_eq!(stored(&tables, &id).await.status(), Status::Collected);
     }
 }
 

@@ -17,7 +17,8 @@ fn row(id: usize, day: &str, amount: &str) -> Value {
     let amount: Value = serde_json::from_str(amount).unwrap();
     json!({
         "id": format!("row-{id:04}"), "account": {"id": "a1"}, "value_date": day, "amount": amount,
-        "status": "PROCESSED", "type": "INFLOW", "collected_at": "2026-01-31T00:00:00.123456Z", "merchant": null,
+        "status": "PROCESSED", "type": "INFLOW",
+        "collected_at": "2026-01-31T00:00:00.123456Z", "merchant": null,
         "description": "", "nested": {"list": [1, {"empty": {}}], "deep": [[[]]]}
     })
 }

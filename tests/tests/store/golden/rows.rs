@@ -142,8 +142,8 @@ async fn a_tombstone_is_stored_as_before() {
     let (rows, row) = (transactions(&store), transaction("PROCESSED"));
     let gone = [row.id().clone()];
     rows.put(&link(), new(row), &seen(0)).await.unwrap();
-    let buried = rows.tombstone(&link(), &gone, &seen_later(60)).await;
-    buried.unwrap();
+    let marked = rows.tombstone(&link(), &gone, &seen_later(60)).await;
+    marked.unwrap();
     store.assert_holds(&["row-tombstone"]);
 }
 
