@@ -6,7 +6,7 @@ use std::time::Duration;
 pub enum Advice {
     /// Try again, not before this wait.
     Retry(Duration),
-    /// Do not try again: it would fail the same way. Other work may go on.
+    /// Do not try again: it would fail the same way. Other work may continue.
     Stop,
     /// Nothing like this will work until an operator acts: keep the work and raise the alarm.
     Alarm,

@@ -26,8 +26,8 @@ pub use config::Config;
 
 /// The largest body accepted. Belvo's documented webhooks are below 1 KB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Belvo gives up after five seconds; a webhook that is not queued by now is refused, so that Belvo
-/// sends it again.
+/// Belvo waits five seconds for an answer; a webhook that is not queued by now is refused, so that
+/// Belvo sends it again.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(3_800);
 
 /// How long the calls to AWS may take, so that the answer comes in time.

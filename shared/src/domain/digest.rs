@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn the_digest_of_a_stored_document_never_changes() {
-        let json = r#"{"nested": {"deep": {}}, "amount": 10.00, "credit": true, "debit": false, "list": [1, null, "é"]}"#;
+        let json = r#"{"nested": {"deep": {}}, "amount": 10.00, "credit": true,
+            "debit": false, "list": [1, null, "é"]}"#;
         assert_eq!(
             hex::encode(digest(json).as_bytes()),
             "017d8a9b0b36426e869632b4a4336bc7f9"

@@ -17,7 +17,7 @@ pub struct Intent {
     pub resolution: Resolution,
 }
 
-/// What is known of Belvo's answer.
+/// What is known about Belvo's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// Nothing yet.

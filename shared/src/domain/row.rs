@@ -280,7 +280,12 @@ mod tests {
 
     #[test]
     fn a_row_of_another_resource_stays_whole_and_has_a_day_of_its_own() {
-        let sent = json!({"id": "i", "account": {"id": "a"}, "value_date": "2026-01-02", "invoice_date": "2026-01-03"});
+        let sent = json!({
+            "id": "i",
+            "account": {"id": "a"},
+            "value_date": "2026-01-02",
+            "invoice_date": "2026-01-03",
+        });
         let row = Row::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
         let day = |name| row.day(Resource::by_name(name).unwrap());
         assert_eq!(

@@ -3,7 +3,7 @@
 //!
 //! | webhook | days |
 //! |---|---|
-//! | answers a request of ours | those that were asked for, if the listing filters by the same date |
+//! | answers a request of ours | the requested ones, if the listing filters by the same date |
 //! | announces new rows | the latest ones; all of the link's if the row counts then differ |
 //! | announces changed or deleted rows, a link's history, or anything unknown | all of the link's |
 

@@ -24,11 +24,11 @@
 //! |---|---|
 //! | `_link`, `_item` | the key: link id (and resource), and the kind and id of the item |
 //! | `_by_date` | `<day>#<row id>`, the sort key of the local index `by_date`; rows only |
-//! | `_digest` | digest of the document, by which an unchanged one is recognised without comparing it |
-//! | `_stored_at`, `_request` | when this version was first seen, and the retrieval that returned it |
-//! | `_deleted_at`, `_deleted_by` | since when Belvo no longer returns it, and the retrieval that showed this |
+//! | `_digest` | digest of the document, to recognise an unchanged one |
+//! | `_stored_at`, `_request` | when this version was first seen, and by which retrieval |
+//! | `_deleted_at`, `_deleted_by` | when Belvo stopped returning it, and in which retrieval |
 //! | `_until` | versions only: when Belvo stopped returning it |
-//! | `_same_as` | `<link id>#<transaction id>`: the transaction of an older link that it duplicates |
+//! | `_same_as` | `<link id>#<transaction id>` of the original under an older link |
 //!
 //! The index is local so that it can be read consistently, and holds only what a comparison and a
 //! filter need; rows are then read by key.
