@@ -5,11 +5,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use collect::RetryPolicy;
+use domain::Deadlines;
 use serde::Deserialize;
 use shared::{
     aws::{CallBudget, SdkConfig, sdk_config},
     belvo::Client,
-    domain::Deadlines,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
     store::{Control, TransactionsTable},

@@ -1,10 +1,9 @@
 //! Readers of a function's environment. Each function reads its own variables once, at cold start;
 //! a missing or malformed one stops the start with an error that names it.
 
+use domain::Limits;
 use thiserror::Error;
 use url::Url;
-
-use crate::domain::Limits;
 
 /// A variable that keeps a function from starting.
 #[derive(Debug, Error, PartialEq, Eq)]

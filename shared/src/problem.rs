@@ -1,14 +1,11 @@
 //! What the outside sees of an error: a problem document (RFC 9457). The cause goes to the log
 //! only.
 
+use domain::{Block, Quota, RequestId};
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
 
-use crate::{
-    api::BlockView,
-    domain::{Block, Quota, RequestId},
-    http,
-};
+use crate::{api::BlockView, http};
 
 /// The kind of problem. docs/API.md has the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

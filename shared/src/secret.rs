@@ -42,7 +42,10 @@ pub enum SecretError {
 pub struct CachedSecret<T> {
     client: aws_sdk_secretsmanager::Client,
     arn: String,
-    ages: Ages,
+    /// A value is not read again before this age, even if a rotation is suspected.
+    least_age: Duration,
+    /// A value is always read again after this age.
+    greatest_age: Duration,
     cache: Mutex<Option<(Instant, Version<T>)>>,
 }
 
@@ -53,35 +56,27 @@ pub struct Version<T> {
     id: String,
 }
 
-/// The ages at which a cached value is read again.
-#[derive(Debug, Clone, Copy)]
-pub struct Ages {
-    /// Never before this age, even if a rotation is suspected.
-    pub least: Duration,
-    /// Always after this age.
-    pub greatest: Duration,
-}
-
 impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// A secret that is read when it is first needed.
     #[must_use]
     pub fn new(aws: &SdkConfig, arn: String) -> Self {
-        let ages = Ages {
-            least: LEAST_AGE,
-            greatest: GREATEST_AGE,
-        };
         Self {
             client: aws_sdk_secretsmanager::Client::new(aws),
             arn,
-            ages,
+            least_age: LEAST_AGE,
+            greatest_age: GREATEST_AGE,
             cache: Mutex::new(None),
         }
     }
 
-    /// The same secret with other ages.
+    /// The same secret, read again no sooner than `least_age` and no later than `greatest_age`.
     #[must_use]
-    pub fn with_ages(self, ages: Ages) -> Self {
-        Self { ages, ..self }
+    pub fn with_ages(self, least_age: Duration, greatest_age: Duration) -> Self {
+        Self {
+            least_age,
+            greatest_age,
+            ..self
+        }
     }
 
     /// The value, at most a few minutes old; an older one only while Secrets Manager does not
@@ -89,7 +84,7 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     pub async fn get(&self) -> Result<Version<T>, SecretError> {
         let mut cache = self.cache.lock().await;
         match cache.as_ref() {
-            Some((read_at, known)) if read_at.elapsed() < self.ages.greatest => Ok(known.clone()),
+            Some((read_at, known)) if read_at.elapsed() < self.greatest_age => Ok(known.clone()),
             Some((_, known)) => {
                 let known = known.clone();
                 Ok(self.read_into(&mut cache).await.unwrap_or(known))
@@ -104,7 +99,7 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         let mut cache = self.cache.lock().await;
         let known = match cache.as_ref() {
             Some((read_at, known))
-                if known.id != failed.id || read_at.elapsed() < self.ages.least =>
+                if known.id != failed.id || read_at.elapsed() < self.least_age =>
             {
                 known.clone()
             }

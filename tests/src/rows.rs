@@ -1,7 +1,7 @@
 //! Rows as a collection takes them apart.
 
+use domain::{Account, Row};
 use serde_json::{Value, value::to_raw_value};
-use shared::domain::{Account, Row};
 
 /// A row's transaction and, if the row embeds a whole account, that account.
 #[must_use]

@@ -51,7 +51,7 @@ impl Stack {
             requests_table: variable("REQUESTS_TABLE"),
             transactions_table: variable("TRANSACTIONS_TABLE"),
             queue_url: variable("QUEUE_URL"),
-            dead_letter_queue_url: variable("DLQ_URL"),
+            dead_letter_queue_url: variable("DEAD_LETTER_QUEUE_URL"),
             authorization: variable("WEBHOOK_AUTHORIZATION"),
             webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
             belvo_secret_arn: variable("BELVO_SECRET_ARN"),

@@ -154,7 +154,7 @@ def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo
         "REQUESTS_TABLE": stack["RequestsTableName"],
         "TRANSACTIONS_TABLE": stack["TransactionsTableName"],
         "QUEUE_URL": stack["QueueUrl"],
-        "DLQ_URL": stack["DeadLetterQueueUrl"],
+        "DEAD_LETTER_QUEUE_URL": stack["DeadLetterQueueUrl"],
         **{f"{name.upper()}_FUNCTION": stack[f"{name.capitalize()}FunctionName"] for name in deployment.FUNCTIONS},
     }
 

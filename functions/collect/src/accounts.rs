@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use domain::Observation;
+use domain::{Account, AccountId, KnownVersion, LinkId, RowQuery};
 use serde_json::value::RawValue;
-use shared::{
-    domain::{Account, AccountId, KnownVersion, LinkId, RowQuery},
-    store::{Accounts as AccountStore, Observation},
-};
+use shared::store::Accounts as AccountStore;
 
 use crate::CollectError;
 

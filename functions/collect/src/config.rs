@@ -1,9 +1,7 @@
 //! The function's environment, which template.yaml sets.
 
-use shared::{
-    domain::Deadlines,
-    env::{EnvError, Environment},
-};
+use domain::Deadlines;
+use shared::env::{EnvError, Environment};
 use url::Url;
 
 #[derive(Debug)]

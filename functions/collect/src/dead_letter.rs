@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
+use domain::{Failure, GAVE_UP};
 use futures::future::join_all;
 use lambda_runtime::tracing;
-use shared::{
-    advice::Advice,
-    cause::chain,
-    domain::{Failure, GAVE_UP},
-    telemetry::Event,
-};
+use shared::{advice::Advice, cause::chain, telemetry::Event};
 use tokio::time::timeout;
 
 use crate::{App, CollectError, ending, received::Received};
@@ -20,7 +16,7 @@ const TIME_TO_MOVE: Duration = Duration::from_secs(2);
 /// Moves messages that can never succeed or have had their last attempt to the dead-letter queue,
 /// and returns the others. If a move fails, SQS itself moves the message, without a reason, after
 /// the receives that template.yaml allows.
-pub(crate) async fn dead_letter_last(
+pub(crate) async fn dead_letter_final(
     app: &App,
     messages: Vec<Received>,
     error: &CollectError,

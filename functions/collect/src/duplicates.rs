@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
+use domain::Holder;
+use domain::{Account, Days, LinkId, RowRef};
 use lambda_runtime::tracing;
 use shared::{
-    domain::{Account, Days, LinkId, RowRef},
-    store::{Accounts, Candidate, Holder, Rows},
+    store::{Accounts, Candidate, Rows},
     telemetry::Event,
 };
 
@@ -85,7 +86,7 @@ fn marks(held: &[Held]) -> Vec<(&Holder, &Candidate, RowRef)> {
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::{AccountId, RowId, Timestamp};
+    use domain::{AccountId, RowId, Timestamp};
 
     use super::*;
 

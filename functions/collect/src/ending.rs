@@ -1,11 +1,11 @@
 //! How requests end without rows, and which webhooks are logged. No other module fails a request or
 //! logs a webhook.
 
+use domain::{Failure, LinkId, RequestId, Resource, Retrieval, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{LINK_DELETED, Subject},
     cause::chain,
-    domain::{Failure, LinkId, RequestId, Resource, Retrieval, Timestamp},
     queue::{Delivery, Task},
     store::{Control, LoggedWebhook, Recorded, StoreError, WebhookLog},
     telemetry::Event,
@@ -145,7 +145,7 @@ impl<'a> Origin<'a> {
         let (resource, delivery) = match task {
             Task::Webhook(delivery) => match delivery.webhook.subject {
                 Subject::Rows(resource) => (resource, Some(delivery)),
-                Subject::Other(_) => return None,
+                Subject::Link | Subject::Consent | Subject::Other(_) => return None,
             },
             Task::DataReady { resource, .. } | Task::CheckOverdue { resource, .. } => {
                 (*resource, None)

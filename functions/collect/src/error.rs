@@ -49,7 +49,7 @@ impl CollectError {
     }
 
     /// Whether a retry may succeed without an operator.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         matches!(self.advice(), Advice::Retry(_))
     }
 }

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use domain::Observation;
+use domain::{
+    AccountId, Comparison, Part, Progress, RequestId, Row, RowError, RowId, RowQuery, Timestamp,
+};
 use lambda_runtime::tracing;
 use serde_json::value::RawValue;
 use shared::{
     belvo::{BelvoError, Client, Page},
-    domain::{
-        AccountId, Part, Plan, Progress, RequestId, Row, RowError, RowId, RowQuery, Timestamp,
-    },
-    store::{Accounts as AccountStore, Observation, Rows},
+    store::{Accounts as AccountStore, Rows},
     telemetry::Event,
 };
 use tokio::time::{Instant, timeout_at};
@@ -71,7 +72,7 @@ pub(crate) async fn fetch(
                 return Ok(Fetched::Unfinished(fetch.progress, CollectError::OutOfTime));
             }
             Ok(Step::Part | Step::Prepared) => {}
-            Err(error) if advanced && error.may_pass() => {
+            Err(error) if advanced && error.is_transient() => {
                 return Ok(Fetched::Unfinished(fetch.progress, error));
             }
             Err(error) => return Err(error),
@@ -163,7 +164,7 @@ impl Fetch<'_> {
         let (link, days) = (&query.link, query.days);
         let stored = self.rows.known(link, days, query.account.as_ref()).await?;
         let mut part = Part {
-            plan: Plan::new(stored),
+            comparison: Comparison::new(stored),
             ..Part::default()
         };
 
@@ -188,21 +189,21 @@ impl Fetch<'_> {
     /// fetched. An error in storing is therefore reported after the next page has arrived, and
     /// before any error of that page.
     async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
-        part.plan.start_over();
+        part.comparison.start_over();
         part.first_count = first.count;
         let belvo = self.belvo;
         let mut page = first;
         loop {
             part.pages += 1;
             part.last_count = page.count;
-            let known = part.plan.distinct();
+            let known = part.comparison.distinct();
             let Some(next) = page.next else {
                 return self.store(part, page.rows).await;
             };
 
             let (stored, next) = tokio::join!(self.store(part, page.rows), belvo.next_page(&next));
             stored?;
-            if part.plan.distinct() == known {
+            if part.comparison.distinct() == known {
                 // Such pages could continue for ever.
                 return Err(BelvoError::Unreadable("next, after a page without a new row").into());
             }
@@ -219,12 +220,15 @@ impl Fetch<'_> {
         let link = &self.query.link;
         let rows = self.parse(&mut part.accounts, &page);
         if !self.progress.first_ever {
-            let elsewhere = self.rows.look_up(link, part.plan.unknown(&rows)).await?;
-            part.plan.learn(elsewhere);
+            let elsewhere = self
+                .rows
+                .look_up(link, part.comparison.unknown(&rows))
+                .await?;
+            part.comparison.learn(elsewhere);
         }
 
         let seen = self.observation();
-        let changes = part.plan.changes(rows);
+        let changes = part.comparison.changes(rows);
         self.accounts
             .write_changed(&self.account_store, link, &seen)
             .await?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     App, CollectError,
-    dead_letter::dead_letter_last,
+    dead_letter::dead_letter_final,
     job::Job,
     plan,
     received::Received,
@@ -60,7 +60,7 @@ async fn plan_all(
             Ok(None) => {}
             Ok(Some(job)) => add(&mut works, job, message),
             Err(error) => {
-                let mut kept = dead_letter_last(app, vec![message], &error).await;
+                let mut kept = dead_letter_final(app, vec![message], &error).await;
                 if !kept.is_empty() {
                     kept.extend(messages);
                     let messages = kept;
@@ -81,7 +81,7 @@ async fn run_all(app: &App, works: Vec<Work>, deadline: Instant) -> Option<Faile
             continue;
         };
 
-        let mut messages = dead_letter_last(app, messages, &error).await;
+        let mut messages = dead_letter_final(app, messages, &error).await;
         if !messages.is_empty() {
             messages.extend(works.flat_map(|work| work.messages));
             return Some(Failed { messages, error });

@@ -1,14 +1,14 @@
 //! One fetch for one or several messages, and what its outcome means for each of them.
 
+use domain::{
+    Collection, Days, Declared, Failure, Outcome, Progress, RequestId, Retrieval, RowQuery,
+    Timestamp,
+};
 use futures::future::join_all;
 use lambda_runtime::tracing;
 use shared::{
     belvo::BelvoError,
     cause::chain,
-    domain::{
-        Collection, Days, Declared, Failure, Outcome, Progress, RequestId, Retrieval, RowQuery,
-        Timestamp,
-    },
     queue::{Continuation, Coverage, Task},
     store::Control,
     telemetry::Event,
@@ -266,15 +266,15 @@ impl Job {
             event = Event::RowsCollected.name(),
             correlation.id = waiter.correlation_id(),
             link.id = self.query.link.as_str(),
-            pages = collection.pages,
-            rows = collection.rows,
-            counted = collection.counted,
+            pages = collection.tally.pages,
+            rows = collection.tally.rows,
+            counted = collection.tally.counted,
             declared = declared.and_then(|declared| declared.total_transactions),
-            new = collection.new,
-            changed = collection.changed,
+            new = collection.tally.new,
+            changed = collection.tally.changed,
             unchanged = collection.unchanged,
-            revived = collection.revived,
-            deleted = collection.deleted,
+            revived = collection.tally.revived,
+            deleted = collection.tally.deleted,
             missing = verdict.missing(),
             duration_ms = finished_at.millis_since(collection.started_at),
             since_webhook_ms = waiter.announced_at().map(|at| finished_at.millis_since(at)),

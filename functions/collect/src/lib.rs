@@ -24,10 +24,10 @@ mod waiter;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
+use domain::Deadlines;
 use futures::{StreamExt, stream};
 use shared::{
     belvo::Client,
-    domain::Deadlines,
     queue::{DeadLetters, Queue},
     store::{Control, TransactionsTable},
 };

@@ -1,9 +1,9 @@
 //! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
+use domain::{LinkEvent, LinkId, LinkRecord, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
-    domain::{LinkEvent, LinkId, LinkRecord, Timestamp},
     queue::Delivery,
     store::{Links, TransactionsTable},
     telemetry::Event,
@@ -80,8 +80,8 @@ impl LinkKeeper<'_> {
             return self.presence_of(known).await;
         }
         if let Some(failure) = delivery.webhook.failure() {
-            let refused = |known: LinkRecord| known.refused(&failure.code, at);
-            self.links.change(link, refused).await?;
+            let blocked = |known: LinkRecord| known.apply_code(&failure.code, at);
+            self.links.change(link, blocked).await?;
             return Ok(Presence::There);
         }
         let Some(known) = known else {

@@ -72,7 +72,7 @@ pub(crate) async fn give_back(app: &App, failed: Failed) -> Vec<Received> {
 fn log(message: &Received, messages: usize, error: &CollectError, wait: Duration) {
     let wait_s = wait.as_secs();
     let cause = chain(error).to_string();
-    if error.may_pass() {
+    if error.is_transient() {
         tracing::warn!(
             event = Event::MessageRetried.name(),
             correlation.id = message.correlation_id(),

@@ -1,9 +1,9 @@
 //! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
 //! it is processed in order with the link's other work.
 
+use domain::{Deadlines, LinkRecord, RequestRecord, SweepDecision, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
-    domain::{Deadlines, LinkRecord, RequestRecord, SweepDecision, Timestamp},
     queue::{Queue, Task},
     store::{Control, Requests},
     telemetry::Event,

@@ -1,11 +1,11 @@
 //! One message that a fetch answers, and the request that it is for.
 
+use domain::{
+    Collection, Deadlines, Declared, FetchResult, Outcome, RequestId, RequestRecord, Timestamp,
+};
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
-    domain::{
-        Collection, Deadlines, Declared, FetchResult, Outcome, RequestId, RequestRecord, Timestamp,
-    },
     queue::Trigger,
     store::{Requests, StoreError},
     telemetry::Event,
@@ -72,8 +72,8 @@ impl Waiter {
             return Outcome::Collected;
         };
         let result = FetchResult {
-            rows: found.rows,
-            changed: found.new + found.changed + found.revived,
+            rows: found.tally.rows,
+            changed: found.tally.written(),
         };
         let facts = record.facts();
         facts.outcome(result, self.is_check(), Timestamp::now(), deadlines)

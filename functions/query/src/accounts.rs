@@ -1,14 +1,11 @@
 //! A link's accounts and their balances.
 
+use domain::Balance;
+use domain::{Account, RequestId, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{
-    domain::{Account, RequestId, Timestamp},
-    http,
-    problem::Problem,
-    store::Balance,
-};
+use shared::{http, problem::Problem};
 
 use crate::{App, parameters, unavailable};
 

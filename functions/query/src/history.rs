@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::Version;
+use domain::{RequestId, Resource, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{
-    domain::{RequestId, Resource, Timestamp},
-    http,
-    problem::Problem,
-    store::Version,
-};
+use shared::{http, problem::Problem};
 
 use crate::{App, parameters, unavailable};
 

@@ -11,10 +11,10 @@ mod rows;
 
 use std::time::Duration;
 
+use domain::{Limits, Resource};
 use lambda_http::{Body, Request, Response, tracing};
 use shared::{
     cause::chain,
-    domain::{Limits, Resource},
     handler, http,
     problem::Problem,
     store::{Control, StoreError, TransactionsTable},

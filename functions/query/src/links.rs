@@ -1,13 +1,9 @@
 //! Links, and how much of their quota is left.
 
+use domain::{QuotaMonth, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::json;
-use shared::{
-    api::LinkView,
-    domain::{QuotaMonth, Timestamp},
-    http,
-    problem::Problem,
-};
+use shared::{api::LinkView, http, problem::Problem};
 
 use crate::{App, parameters, unavailable};
 

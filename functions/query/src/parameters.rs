@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 
+use domain::Filter;
+use domain::{AccountId, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date};
 use lambda_http::Request;
 use shared::{
-    domain::{AccountId, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date},
     http::{path_parameter, query_parameter},
     problem::Problem,
-    store::{Cursor, Filter},
+    store::Cursor,
 };
 
 const DEFAULT_LIMIT: u16 = 100;

@@ -1,16 +1,13 @@
 //! Requests as the API shows them: their facts, and what follows from these.
 
+use domain::Unconfirmed;
+use domain::{
+    AccountId, Check, Direction, RequestRecord, Resource, Status, Timestamp, Verdict, Window,
+};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use shared::{
-    domain::{
-        AccountId, Check, Direction, RequestRecord, Resource, Status, Timestamp, Verdict, Window,
-    },
-    http,
-    problem::Problem,
-    store::Unconfirmed,
-};
+use shared::{http, problem::Problem};
 
 use crate::{App, parameters, unavailable};
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use domain::Listed;
+use domain::{Account, LinkId, Resource};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 use shared::{
-    domain::{Account, LinkId, Resource},
     http,
     problem::Problem,
-    store::{Cursor, Listed, Rows},
+    store::{Cursor, Rows},
 };
 
 use crate::{App, parameters, unavailable};

@@ -1,9 +1,7 @@
 //! The body of `POST /requests`.
 
-use shared::{
-    domain::{AccountId, Dates, Direction, Resource, Retrieval, Window},
-    problem::Problem,
-};
+use domain::{AccountId, Dates, Direction, Resource, Retrieval, Window};
+use shared::problem::Problem;
 use time::Date;
 
 use crate::fields::{Fields, link_id};

@@ -1,9 +1,7 @@
 //! The function's environment, which template.yaml sets.
 
-use shared::{
-    domain::Limits,
-    env::{EnvError, Environment},
-};
+use domain::Limits;
+use shared::env::{EnvError, Environment};
 use url::Url;
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! `POST /connect/token`: sends a user through Belvo's Connect Widget, to create a link or to
 //! repair one.
 
+use domain::LinkId;
 use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
@@ -9,7 +10,6 @@ use lambda_http::{
 use serde_json::json;
 use shared::{
     belvo::{Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest},
-    domain::LinkId,
     http,
     problem::Problem,
     secret::ExposeSecret,

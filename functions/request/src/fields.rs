@@ -1,11 +1,9 @@
 //! The fields of a JSON body. Each is taken out when it is read; whatever is left at the end is
 //! unknown.
 
+use domain::LinkId;
 use serde_json::{Map, Value};
-use shared::{
-    domain::LinkId,
-    problem::{Problem, ProblemKind},
-};
+use shared::problem::{Problem, ProblemKind};
 
 /// Fields that have not been read yet.
 pub(crate) struct Fields(Map<String, Value>);

@@ -1,10 +1,10 @@
 //! `Idempotency-Key`: the same request with the same key is processed once ("The Idempotency-Key
 //! HTTP Header Field", IETF draft).
 
+use domain::RequestId;
 use lambda_http::{Request, tracing};
 use shared::{
     cause::chain,
-    domain::RequestId,
     problem::{Problem, ProblemKind},
     store::{IdempotencyKeys, KeyState},
     telemetry::Event,

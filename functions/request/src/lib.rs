@@ -15,10 +15,9 @@ mod retrieve;
 
 use std::time::Duration;
 
+use domain::Limits;
 use lambda_http::{Body, Request, Response};
-use shared::{
-    belvo::Client, domain::Limits, handler, http, problem::Problem, queue::Queue, store::Control,
-};
+use shared::{belvo::Client, handler, http, problem::Problem, queue::Queue, store::Control};
 use url::Url;
 
 pub use config::Config;

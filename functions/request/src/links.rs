@@ -1,15 +1,15 @@
 //! `POST /links` and `DELETE /links/{link}`.
 
+use domain::{
+    Connection, Deletion, LinkId, LinkRecord, OnDeletion, QuotaHolder, RequestId, RetrievalClass,
+    Timestamp,
+};
 use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde_json::json;
 use shared::{
     api::LinkView,
     belvo::LinkDeletion,
     cause::chain,
-    domain::{
-        Connection, Deletion, LinkId, LinkRecord, OnDeletion, QuotaHolder, RequestId,
-        RetrievalClass, Timestamp,
-    },
     http::{self, path_parameter, query_parameter},
     problem::{Problem, ProblemKind},
     queue::Task,

@@ -1,11 +1,11 @@
 //! What a caller sees of a failure, and what the log sees of its cause.
 
+use domain::{Block, LinkId, Timestamp};
 use lambda_http::tracing;
 use shared::{
     advice::Advice,
     belvo::BelvoError,
     cause::chain,
-    domain::{Block, LinkId, Timestamp},
     problem::{Problem, ProblemKind},
     store::StoreError,
     telemetry::Event,

@@ -2,11 +2,11 @@
 //! transactions a month. Retrievals of other resources are not counted: the limits are Open Finance
 //! Brazil's.
 
+use domain::{Limits, Quota, QuotaHolder};
 use lambda_http::tracing;
 use shared::{
     belvo::{BelvoError, NO_RETRIEVAL_LEFT},
     cause::chain,
-    domain::{Limits, Quota, QuotaHolder},
     problem::{Problem, ProblemKind},
     store::{Quotas, Reservation},
     telemetry::Event,

@@ -1,6 +1,6 @@
 //! A caller's request for a retrieval.
 
-use shared::domain::{Retrieval, RetrievalClass, Timestamp};
+use domain::{Retrieval, RetrievalClass, Timestamp};
 
 pub(crate) struct RetrievalRequest {
     pub(crate) retrieval: Retrieval,

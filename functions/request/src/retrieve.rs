@@ -1,5 +1,6 @@
 //! `POST /requests`: a retrieval is sent at most once.
 
+use domain::{LinkRecord, QuotaHolder, RequestId, Timestamp};
 use lambda_http::{
     Body, Request, Response,
     http::{HeaderValue, StatusCode, header::LOCATION},
@@ -9,7 +10,6 @@ use serde_json::json;
 use shared::{
     belvo::{BelvoError, RetrievalOutcome},
     cause::chain,
-    domain::{LinkRecord, QuotaHolder, RequestId, Timestamp},
     http,
     problem::Problem,
     queue::Task,
@@ -159,8 +159,8 @@ async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
         return;
     };
     let link = &asked.retrieval.link;
-    let refused = |known: LinkRecord| known.refused(code, asked.at);
-    if let Err(error) = app.control.links.change(link, refused).await {
+    let blocked = |known: LinkRecord| known.apply_code(code, asked.at);
+    if let Err(error) = app.control.links.change(link, blocked).await {
         tracing::warn!(
             event = Event::RefusalNotRecorded.name(),
             link.id = link.as_str(),

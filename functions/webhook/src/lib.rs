@@ -5,6 +5,7 @@ mod config;
 
 use std::{net::IpAddr, time::Duration};
 
+use domain::Timestamp;
 use lambda_http::{
     Body, Request, Response, http::StatusCode, http::header::AUTHORIZATION, tracing,
 };
@@ -14,7 +15,6 @@ use shared::{
     aws::CallBudget,
     belvo::mentioned_request_id,
     cause::chain,
-    domain::Timestamp,
     handler, http,
     problem::{Problem, ProblemKind},
     queue::{Delivery, Queue, Task},

@@ -1,8 +1,7 @@
 //! A block, and what a person can do about it.
 
+use domain::Block;
 use serde::Serialize;
-
-use crate::domain::Block;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BlockView {

@@ -1,9 +1,9 @@
 //! A link as the API shows it.
 
+use domain::{Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
 use serde::Serialize;
 
 use super::BlockView;
-use crate::domain::{Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
 
 /// Leaves out who the user is at the bank.
 #[derive(Debug, Serialize)]

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use domain::{AccountId, RequestId, Resource, Retrieval, RowQuery, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -13,10 +14,7 @@ use super::{
     rate_limiter::RateLimiter,
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
-use crate::{
-    domain::{AccountId, RequestId, Resource, Retrieval, RowQuery, Window},
-    secret::{CachedSecret, ExposeSecret, SecretString},
-};
+use crate::secret::{CachedSecret, ExposeSecret, SecretString};
 
 /// Rows per page: the largest Belvo serves (larger values become 1000, Belvo's OpenAPI).
 const PAGE_SIZE: &str = "1000";
@@ -186,10 +184,10 @@ impl Client {
     ) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
         match answer(request(&keys.value)?).await {
-            Err(BelvoError::KeysRefused { status: 401, code }) => {
+            Err(BelvoError::NeedsOperator { status: 401, code }) => {
                 match self.keys.newer_than(&keys).await? {
                     Some(keys) => answer(request(&keys.value)?).await,
-                    None => Err(BelvoError::KeysRefused { status: 401, code }),
+                    None => Err(BelvoError::NeedsOperator { status: 401, code }),
                 }
             }
             outcome => outcome,

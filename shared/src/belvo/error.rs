@@ -1,5 +1,6 @@
-//! What went wrong at Belvo, named after what the caller does next. This file is the only place
-//! that knows Belvo's statuses and codes; the table is `RULES`.
+//! What went wrong at Belvo, named after what the caller does next: the only place that decides
+//! whether a call is repeated; the table is `RULES`. Which codes block a link says
+//! [`domain::BlockReason`].
 
 use std::time::Duration;
 
@@ -44,9 +45,10 @@ pub enum BelvoError {
         /// Belvo's id for this answer, which its support asks for.
         belvo_request_id: Option<String>,
     },
-    /// Belvo does not accept our keys: every call will fail until an operator corrects them.
+    /// Belvo does not accept our keys, or what they may do: every call will fail until an operator
+    /// corrects them.
     #[error("Belvo does not accept the API keys (HTTP {status}, {code})")]
-    KeysRefused {
+    NeedsOperator {
         /// HTTP status of the answer.
         status: u16,
         /// Belvo's code, such as `authentication_failed`.
@@ -129,7 +131,7 @@ impl BelvoError {
         match self {
             Self::Later { after, .. } => Retry(*after),
             Self::Rejected { .. } => Stop,
-            Self::KeysRefused { .. } | Self::ForeignPage(_) | Self::Keys(_) => Alarm,
+            Self::NeedsOperator { .. } | Self::ForeignPage(_) | Self::Keys(_) => Alarm,
             Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
         }
     }
@@ -173,7 +175,7 @@ impl BelvoError {
                 code,
                 after: retry_after.unwrap_or(after),
             },
-            Alarm => Self::KeysRefused { status, code },
+            Alarm => Self::NeedsOperator { status, code },
             Stop => Self::Rejected {
                 status,
                 code,

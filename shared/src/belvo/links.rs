@@ -1,5 +1,6 @@
 //! Links at Belvo: reading one, deleting one.
 
+use domain::{Connection, LinkId, RequestId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -7,7 +8,6 @@ use super::{
     BelvoError, Client,
     client::{accepted_id, read},
 };
-use crate::domain::{Connection, LinkId, RequestId, Timestamp};
 
 /// A link on the wire (`Link` in Belvo's OpenAPI). Any field may be missing or null.
 #[derive(Deserialize)]

@@ -1,10 +1,9 @@
-//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data (decision 2 of the
-//! design): only the link, what happened, and what it declares are read.
+//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data: only the link, what
+//! happened, and what it declares are read.
 
+use domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 use serde_json::{Map, Value};
 use thiserror::Error;
-
-use crate::domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 
 /// A webhook that says what happened and to which link.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,16 +26,34 @@ pub const LINK_DELETED: &str = "link_deleted";
 pub enum Subject {
     /// Rows that this pipeline fetches.
     Rows(Resource),
-    /// Anything else, such as `LINK`, `CONSENT` or `OWNERS`: acknowledged and recorded.
+    /// The link itself.
+    Link,
+    /// The consent behind the link.
+    Consent,
+    /// Anything else, such as `OWNERS`: acknowledged and recorded.
     Other(String),
 }
 
 impl Subject {
+    fn of(webhook_type: String) -> Self {
+        match (
+            webhook_type.as_str(),
+            Resource::by_webhook_type(&webhook_type),
+        ) {
+            (_, Some(resource)) => Self::Rows(resource),
+            ("LINK", None) => Self::Link,
+            ("CONSENT", None) => Self::Consent,
+            _ => Self::Other(webhook_type),
+        }
+    }
+
     /// Belvo's `webhook_type`.
     #[must_use]
     pub fn webhook_type(&self) -> &str {
         match self {
             Self::Rows(resource) => resource.webhook_type(),
+            Self::Link => "LINK",
+            Self::Consent => "CONSENT",
             Self::Other(webhook_type) => webhook_type,
         }
     }
@@ -86,8 +103,7 @@ impl Webhook {
             Some(Value::Object(data)) => data,
             _ => Map::new(),
         };
-        let subject = Resource::by_webhook_type(&webhook_type)
-            .map_or(Subject::Other(webhook_type), Subject::Rows);
+        let subject = Subject::of(webhook_type);
         Ok(Self {
             subject,
             code,

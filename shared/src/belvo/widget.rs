@@ -2,15 +2,13 @@
 
 use std::fmt;
 
+use domain::LinkId;
 use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{ApiKeys, BelvoError, Client, client::read};
-use crate::{
-    domain::LinkId,
-    secret::{ExposeSecret, SecretString},
-};
+use crate::secret::{ExposeSecret, SecretString};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).
 const NEW_LINK_SCOPES: &str = "read_institutions,write_links,read_consents,write_consents,\

@@ -1,9 +1,8 @@
 //! The JSON that Belvo sends, before it is interpreted.
 
+use domain::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-
-use crate::domain::Direction;
 
 /// The 202 body of an asynchronous POST.
 #[derive(Debug, Deserialize)]

@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 
+use domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::{
-    belvo::{Webhook, WebhookError, json_fault},
-    domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp},
-};
+use crate::belvo::{Webhook, WebhookError, json_fault};
 
 /// The group of messages that are about no single link.
 const NO_LINK: &str = "sweep";
@@ -370,7 +368,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::Days;
+    use domain::Days;
 
     const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
     const WITH_ID: &str = r#"{"webhook_type":"TRANSACTIONS","webhook_code":"historical_update",

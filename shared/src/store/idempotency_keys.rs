@@ -1,6 +1,7 @@
 //! Answers by `Idempotency-Key`, kept for a day ("The Idempotency-Key HTTP Header Field", IETF
 //! draft).
 
+use domain::{RequestId, SENDING_S, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     retention::{IDEMPOTENCY_KEY_DAYS, expires_at},
     table::Table,
 };
-use crate::domain::{RequestId, SENDING_S, Timestamp};
 
 #[derive(Clone)]
 pub struct IdempotencyKeys(Table);

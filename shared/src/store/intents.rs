@@ -3,7 +3,10 @@
 //! that is unknown, the item is in the index `by_link`, behind all requests. `domain/intent.rs`
 //! decides what an intent means.
 
-use serde::{Deserialize, Serialize};
+use domain::{
+    Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp, Unconfirmed,
+    Window,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,9 +15,6 @@ use super::{
     item::{Item, attribute, document, request_id, text, timestamp},
     retention::{INTENT_DAYS, expires_at},
     table::{self, OPEN, Table},
-};
-use crate::domain::{
-    Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp, Window,
 };
 
 /// How often a lost race for an intent is retried.
@@ -40,15 +40,6 @@ pub enum IntentOutcome {
     Unknown { until: Timestamp },
 }
 
-/// A retrieval that Belvo may or may not have accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unconfirmed {
-    #[serde(flatten)]
-    pub retrieval: Retrieval,
-    /// When its sending began.
-    pub since: Timestamp,
-}
-
 /// What a stored intent must still be for another one to replace it.
 enum Replaces {
     Nothing,
@@ -56,13 +47,6 @@ enum Replaces {
     Request(RequestId),
     /// An open intent of this time.
     Open(Timestamp),
-}
-
-impl Unconfirmed {
-    #[must_use]
-    pub fn intent(&self) -> Intent {
-        Intent::open(self.since)
-    }
 }
 
 impl Intents {

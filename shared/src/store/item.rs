@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{RequestId, Timestamp};
 use serde_json::{Map, Number, Value};
-
-use crate::domain::{RequestId, Timestamp};
 
 /// An item as DynamoDB's client has it.
 pub(super) type Item = HashMap<String, AttributeValue>;

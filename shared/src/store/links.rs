@@ -3,6 +3,7 @@
 //! read, changed, and written if it is still the one that was read, because every change depends on
 //! the whole record.
 
+use domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     item::{Item, attribute, document, number, text},
     table::{Due, Page, Table},
 };
-use crate::domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 
 const KIND: &str = "link";
 /// The attribute `link` of every registered link: a name that no link has.

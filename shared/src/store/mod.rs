@@ -21,13 +21,10 @@ pub use self::{
     cursor::{Cursor, CursorError},
     error::StoreError,
     idempotency_keys::{IdempotencyKeys, KeyState},
-    intents::{IntentOutcome, Intents, Unconfirmed},
+    intents::{IntentOutcome, Intents},
     links::Links,
     quotas::{Quotas, Reservation},
     requests::{Notified, Recorded, Requests},
-    transactions::{
-        Accounts, Balance, Candidate, Filter, Holder, Listed, Observation, Rows, TransactionsTable,
-        Version,
-    },
+    transactions::{Accounts, Candidate, Rows, TransactionsTable},
     webhook_log::{LoggedWebhook, WebhookLog},
 };

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
     types::AttributeValue,
 };
+use domain::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
 
 use super::{
     StoreError,
@@ -13,7 +14,6 @@ use super::{
     retention::{self, QUOTA_DAYS},
     table::Table,
 };
-use crate::domain::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
 
 /// Whether a retrieval may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

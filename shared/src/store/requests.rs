@@ -4,6 +4,11 @@
 use aws_sdk_dynamodb::{
     operation::update_item::builders::UpdateItemFluentBuilder, types::ReturnValue,
 };
+use domain::{
+    Collection, Declared, Fact, Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval,
+    Step, Timestamp,
+    Write::{self, Latest, Once, Remove},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -12,14 +17,7 @@ use super::{
     item::{Item, attribute, document},
     table::{self, Due, Page, Table},
 };
-use crate::{
-    domain::{
-        Collection, Declared, Fact, Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval,
-        Step, Timestamp,
-        Write::{self, Latest, Once, Remove},
-    },
-    store::Cursor,
-};
+use crate::store::Cursor;
 
 const KIND: &str = "request";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has

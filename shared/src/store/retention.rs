@@ -1,9 +1,9 @@
 //! How long DynamoDB keeps items with a time to live.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::Timestamp;
 
 use super::item::number;
-use crate::domain::Timestamp;
 
 const DAY_S: i64 = 24 * 60 * 60;
 

@@ -2,6 +2,7 @@
 //! that names no request. Kept for 90 days.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{LinkId, RequestId, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
@@ -11,7 +12,6 @@ use super::{
     retention::{WEBHOOK_LOG_DAYS, expires_at},
     table::{self, Table},
 };
-use crate::domain::{LinkId, RequestId, Timestamp};
 
 #[derive(Clone)]
 pub struct WebhookLog(Table);

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use collect::TIME_TO_GIVE_BACK;
+use domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict};
 use serde_json::{Value, json};
-use shared::{
-    domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict},
-    queue::Queue,
-};
+use shared::queue::Queue;
 use uuid::Uuid;
 
 use crate::worker::{AMPLE, Worker, webhook};
@@ -84,7 +82,7 @@ async fn several_messages_of_a_link_in_a_batch_share_one_fetch() {
 
     assert_eq!(worker.here.counters().await["gets"], 1);
     for id in &ids {
-        assert_eq!(worker.record(id).await.collection.unwrap().rows, 30);
+        assert_eq!(worker.record(id).await.collection.unwrap().tally.rows, 30);
     }
 }
 
@@ -128,7 +126,7 @@ async fn a_large_window_is_fetched_in_parts_and_is_complete() {
         (Some(Verdict::Complete), None),
         "one invocation was enough"
     );
-    assert_eq!(record.collection.unwrap().new, 1_050);
+    assert_eq!(record.collection.unwrap().tally.new, 1_050);
     let gets = worker.here.get_queries().await;
     assert!(gets.len() > 10, "{gets:?}");
     let stored = worker
@@ -167,7 +165,7 @@ async fn a_collection_that_outlasts_its_invocation_is_continued_where_it_stopped
         let record = worker.record(id).await;
         assert_eq!(record.status(), Status::Collected);
         assert_eq!(
-            (record.verdict(), record.collection.unwrap().new),
+            (record.verdict(), record.collection.unwrap().tally.new),
             (Some(Verdict::Complete), 400)
         );
     }
@@ -216,7 +214,7 @@ async fn a_failure_in_a_later_part_does_not_undo_the_earlier_ones() {
     let record = worker.record(&id).await;
     let collection = record.collection.clone().unwrap();
     assert_eq!(
-        (record.verdict(), collection.new, collection.unchanged),
+        (record.verdict(), collection.tally.new, collection.unchanged),
         (Some(Verdict::Complete), 400, 0)
     );
 }
@@ -280,7 +278,11 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
 
     let collection = worker.record(&id).await.collection.unwrap();
     assert_eq!(
-        (collection.changed, collection.deleted, collection.new),
+        (
+            collection.tally.changed,
+            collection.tally.deleted,
+            collection.tally.new
+        ),
         (2, 0, 0)
     );
     let link = LinkId::parse(&link).unwrap();
@@ -449,7 +451,11 @@ async fn a_row_repeated_within_a_page_is_stored_once() {
 
     let collection = worker.record(&id).await.collection.unwrap();
     assert_eq!(
-        (collection.changed, collection.new, collection.rows),
+        (
+            collection.tally.changed,
+            collection.tally.new,
+            collection.tally.rows
+        ),
         (1, 0, 1)
     );
 }
@@ -477,7 +483,7 @@ async fn rows_without_a_date_are_collected_although_no_part_covers_them() {
 
     let record = worker.record(&id).await;
     assert_eq!(
-        (record.verdict(), record.collection.unwrap().rows),
+        (record.verdict(), record.collection.unwrap().tally.rows),
         (Some(Verdict::Complete), 250)
     );
 }

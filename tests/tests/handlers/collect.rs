@@ -2,11 +2,9 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use collect::{App, handle};
+use domain::{Days, LinkId, RequestId, Status};
 use serde_json::json;
-use shared::{
-    domain::{Days, LinkId, RequestId, Status},
-    store::TransactionsTable,
-};
+use shared::store::TransactionsTable;
 
 use crate::{
     surroundings::{LINK, REQUEST, event},
@@ -50,7 +48,7 @@ async fn an_event_of_a_retrieval_stores_its_rows() {
         .unwrap()
         .unwrap();
     assert_eq!(
-        (record.status(), record.collection.unwrap().rows),
+        (record.status(), record.collection.unwrap().tally.rows),
         (Status::Collected, 120)
     );
     let stored = here

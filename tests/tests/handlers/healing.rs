@@ -1,7 +1,7 @@
 //! Requests whose webhook never arrives, and what becomes of them.
 
+use domain::{Status, Timestamp, Verdict};
 use serde_json::json;
-use shared::domain::{Status, Timestamp, Verdict};
 use uuid::Uuid;
 
 use crate::worker::{AMPLE, Worker, webhook};
@@ -28,7 +28,7 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
         (record.status(), record.verdict()),
         (Status::Collected, Some(Verdict::Complete))
     );
-    assert!(record.collection.as_ref().unwrap().rows > 0);
+    assert!(record.collection.as_ref().unwrap().tally.rows > 0);
     assert_eq!(
         (record.facts().notified_at, record.facts().due_at),
         (None, None)

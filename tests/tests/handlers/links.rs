@@ -1,14 +1,11 @@
 //! Links: registered, blocked, unblocked, stale, deleted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Resource, Timestamp};
 use lambda_http::{Request, http::Method};
 use request::{App, handle};
 use serde_json::{Value, json};
-use shared::{
-    domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Resource, Timestamp},
-    queue::Queue,
-    store::Control,
-};
+use shared::{queue::Queue, store::Control};
 
 use crate::{
     surroundings::{good_keys, read},
@@ -140,7 +137,7 @@ impl Service {
             .app
             .transactions
             .rows(Resource::TRANSACTIONS)
-            .totals(&link, shared::domain::Days::ALL, None)
+            .totals(&link, domain::Days::ALL, None)
             .await
             .unwrap();
         usize::try_from(totals.transactions).unwrap()
@@ -759,7 +756,7 @@ async fn a_webhook_does_not_touch_another_links_request() {
     let record = service.worker.record(&id).await;
     assert_eq!(
         (record.status(), record.facts().notified_at),
-        (shared::domain::Status::Issued, None)
+        (domain::Status::Issued, None)
     );
     assert_eq!(
         service.rows(&theirs).await,

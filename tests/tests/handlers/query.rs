@@ -1,7 +1,7 @@
 //! The handler of the query function.
 
+use domain::{Connection, LinkId, LinkRecord, Timestamp};
 use query::{App, handle};
-use shared::domain::{Connection, LinkId, LinkRecord, Timestamp};
 
 use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, read};
 

@@ -4,10 +4,7 @@ use request::{App, handle};
 use std::time::Duration;
 
 use serde_json::json;
-use shared::{
-    belvo::Client,
-    secret::{Ages, CachedSecret},
-};
+use shared::{belvo::Client, secret::CachedSecret};
 
 use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, read};
 
@@ -77,11 +74,8 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
     let arn = here
         .secret(json!({"secret_id": "old", "secret_password": "old"}))
         .await;
-    let ages = Ages {
-        least: Duration::ZERO,
-        greatest: Duration::MAX,
-    };
-    let keys = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
+    let keys =
+        CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(Duration::ZERO, Duration::MAX);
     let belvo = Client::new(here.sandbox.url().parse().unwrap(), keys).unwrap();
     belvo.warm_up().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);

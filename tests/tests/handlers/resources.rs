@@ -1,7 +1,7 @@
 //! Where the other resources differ from transactions.
 
+use domain::{LinkId, RequestId, Resource, Retrieval, Status, Timestamp, Verdict};
 use serde_json::{Value, json};
-use shared::domain::{LinkId, RequestId, Resource, Retrieval, Status, Timestamp, Verdict};
 use uuid::Uuid;
 
 use crate::worker::{Worker, webhook};
@@ -40,7 +40,7 @@ async fn only_resources_with_a_date_filter_are_fetched_in_parts() {
 
         let record = worker.record(&id).await;
         assert_eq!(
-            (record.verdict(), record.collection.unwrap().new),
+            (record.verdict(), record.collection.unwrap().tally.new),
             (Some(Verdict::Complete), 300)
         );
         let queries = worker.here.get_queries().await.split_off(before);
@@ -77,7 +77,7 @@ async fn a_webhook_of_an_unexpected_type_loses_no_row() {
 
     let record = worker.record(&id).await;
     assert_eq!(
-        (record.status(), record.collection.unwrap().new),
+        (record.status(), record.collection.unwrap().tally.new),
         (Status::Collected, 7)
     );
 }

@@ -2,11 +2,11 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use belvo_sandbox::{Config, Sandbox};
+use domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::{
     belvo::Client,
-    domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window},
     queue::Queue,
     secret::CachedSecret,
     store::{Control, Rows, TransactionsTable},

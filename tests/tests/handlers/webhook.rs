@@ -4,26 +4,22 @@ use std::{net::IpAddr, time::Duration};
 
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
-use shared::{
-    queue::Queue,
-    secret::{Ages, CachedSecret},
-};
+use shared::{queue::Queue, secret::CachedSecret};
 use tokio::net::TcpListener;
-use webhook::{App, handle};
+use webhook::{App, WebhookSecret, handle};
 
 use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
 
 /// Rereads the secret whenever a value does not match.
-const SUSPICIOUS: Ages = Ages {
-    least: Duration::ZERO,
-    greatest: Duration::MAX,
-};
+fn suspicious(secret: CachedSecret<WebhookSecret>) -> CachedSecret<WebhookSecret> {
+    secret.with_ages(Duration::ZERO, Duration::MAX)
+}
 
 async fn webhook(here: &Surroundings, secret: Value) -> App {
     let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
     App {
         queue: here.queue().await,
-        secret: secret.with_ages(SUSPICIOUS),
+        secret: suspicious(secret),
         ack_status: StatusCode::ACCEPTED,
         allowed_source_ips: Vec::new(),
     }
@@ -83,7 +79,7 @@ async fn the_acknowledgement_can_be_200() {
 async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": "Bearer first"})).await;
-    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(SUSPICIOUS);
+    let secret = suspicious(CachedSecret::new(&here.stack.aws, arn.clone()));
     let webhook = App {
         secret,
         ..webhook(&here, json!({"current": "unused"})).await
@@ -117,11 +113,8 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
 async fn a_withdrawn_secret_is_rejected_once_the_cached_one_expires() {
     let here = Surroundings::new().await;
     let arn = here.secret(json!({"current": AUTHORIZATION})).await;
-    let ages = Ages {
-        least: Duration::ZERO,
-        greatest: Duration::ZERO,
-    };
-    let secret = CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(ages);
+    let secret =
+        CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(Duration::ZERO, Duration::ZERO);
     let webhook = App {
         secret,
         ..webhook(&here, json!({"current": "unused"})).await

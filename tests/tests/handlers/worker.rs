@@ -6,10 +6,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{App, RetryPolicy, handle};
+use domain::{Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, Window};
 use serde_json::{Value, json};
 use shared::{
     aws::SdkConfig,
-    domain::{Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, Window},
     queue::{DeadLetters, Delivery, Queue, Task},
     store::{Control, TransactionsTable},
 };

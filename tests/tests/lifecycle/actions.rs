@@ -1,10 +1,8 @@
 //! What may happen next, and the state that follows. Each step is one write, or one answer, so that
 //! a crash may come between any two.
 
-use shared::{
-    domain::{Conflict, Facts, Outcome, OverdueCheck, Step, SweepDecision, Timestamp},
-    queue::TaskKind,
-};
+use domain::{Conflict, Facts, Outcome, OverdueCheck, Step, SweepDecision, Timestamp};
+use shared::queue::TaskKind;
 
 use crate::{
     model::{

@@ -1,5 +1,5 @@
 //! The life of a request, explored through every order of crash, loss, repetition and delay that
-//! the bounds below allow. The model asks `shared::domain` what follows from what, as the functions
+//! the bounds below allow. The model asks `domain` what follows from what, as the functions
 //! do. It decides only for itself whether a link is blocked and a quota is used up: there it checks
 //! the order of the steps, and the store's tests check the conditions.
 

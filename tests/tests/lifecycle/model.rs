@@ -1,9 +1,7 @@
 //! The model: where it begins, what may happen in which state, and what has to hold.
 
-use shared::{
-    domain::{Deadlines, Status},
-    queue::TaskKind,
-};
+use domain::{Deadlines, Status};
+use shared::queue::TaskKind;
 use stateright::{Model, Property};
 
 use crate::{

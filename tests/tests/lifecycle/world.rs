@@ -5,10 +5,8 @@ use std::{
     sync::LazyLock,
 };
 
-use shared::{
-    domain::{Facts, FetchResult, Intent, Resolution, SweepDecision, Timestamp},
-    queue::TaskKind,
-};
+use domain::{Facts, FetchResult, Intent, Resolution, SweepDecision, Timestamp};
+use shared::queue::TaskKind;
 
 /// The seconds at which something may happen: the beginning of every half hour, and one minute
 /// later, by when every sending attempt is over.

@@ -1,10 +1,8 @@
 //! The scheduled sweep for requests whose webhook never arrives.
 
+use domain::{LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
 use serde_json::{Value, json};
-use shared::{
-    domain::{LinkId, RequestId, Resource, Retrieval, Timestamp, Window},
-    store::Control,
-};
+use shared::store::Control;
 use tests::{Stack, days_ago, eventually};
 use uuid::Uuid;
 

@@ -1,9 +1,9 @@
 //! The two databases.
 
 use aws_sdk_dynamodb::Client;
+use domain::{LinkId, Resource};
 use shared::{
     aws::SdkConfig,
-    domain::{LinkId, Resource},
     store::{Accounts, Control, Rows, TransactionsTable},
 };
 use tests::Stack;

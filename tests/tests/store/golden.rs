@@ -10,12 +10,11 @@ mod rows;
 
 use std::{fs, path::PathBuf};
 
+use domain::Observation;
+use domain::{LinkId, RequestId, Timestamp, Window};
 use dynoxide::Database;
 use serde_json::{Map, Value, json};
-use shared::{
-    domain::{LinkId, RequestId, Timestamp, Window},
-    store::{Control, Observation, TransactionsTable},
-};
+use shared::store::{Control, TransactionsTable};
 use tests::Stack;
 use time::macros::date;
 

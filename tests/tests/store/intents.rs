@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::{
+    AccountId, Direction, Failure, RequestId, Resource, Retrieval, Status, Timestamp, Window,
+};
 use futures::future::join_all;
 use serde_json::json;
-use shared::{
-    domain::{
-        AccountId, Direction, Failure, RequestId, Resource, Retrieval, Status, Timestamp, Window,
-    },
-    store::{IntentOutcome, KeyState, Notified},
-};
+use shared::store::{IntentOutcome, KeyState, Notified};
 use time::macros::date;
 
 use crate::databases::{Tables, both};

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use domain::{Changes, DigestedRow, Timestamp};
+use domain::{Filter, Listed, Observation};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,
@@ -10,10 +12,6 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Map, Number, Value};
-use shared::{
-    domain::{Changes, DigestedRow, Timestamp},
-    store::{Filter, Listed, Observation},
-};
 use tests::difference;
 use tokio::runtime::Runtime;
 

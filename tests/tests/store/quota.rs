@@ -1,10 +1,8 @@
 //! The counters of retrievals.
 
+use domain::{Limits, Quota, RetrievalClass, Timestamp};
 use futures::future::join_all;
-use shared::{
-    domain::{Limits, Quota, RetrievalClass, Timestamp},
-    store::Reservation,
-};
+use shared::store::Reservation;
 
 use crate::databases::{Tables, both};
 

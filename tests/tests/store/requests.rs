@@ -1,13 +1,11 @@
 //! The Requests table.
 
-use serde_json::json;
-use shared::{
-    domain::{
-        Collection, Days, Declared, Failure, RequestId, RequestRecord, Resource, Retrieval, Status,
-        Timestamp, Verdict, Window,
-    },
-    store::{LoggedWebhook, Notified},
+use domain::{
+    Collection, Days, Declared, Failure, RequestId, RequestRecord, Resource, Retrieval, Status,
+    Tally, Timestamp, Verdict, Window,
 };
+use serde_json::json;
+use shared::store::{LoggedWebhook, Notified};
 use time::macros::date;
 
 use crate::databases::{Tables, both};
@@ -50,14 +48,16 @@ fn collection(second: u32) -> Collection {
         started_at: at(1),
         finished_at: at(second),
         days: Days::ALL,
-        pages: 1,
-        rows: 9,
-        counted: 9,
-        new: 9,
-        changed: 0,
+        tally: Tally {
+            pages: 1,
+            rows: 9,
+            counted: 9,
+            new: 9,
+            changed: 0,
+            revived: 0,
+            deleted: 0,
+        },
         unchanged: 0,
-        revived: 0,
-        deleted: 0,
         accounts: 1,
         stored: None,
     }

@@ -6,11 +6,10 @@ use std::sync::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
+use domain::Observation;
+use domain::{Changes, Days, LinkId, Resource, Timestamp};
 use serde_json::{Value, json};
-use shared::{
-    domain::{Changes, Days, LinkId, Resource, Timestamp},
-    store::{Observation, Rows, StoreError, TransactionsTable},
-};
+use shared::store::{Rows, StoreError, TransactionsTable};
 use tests::Stack;
 use tokio::net::TcpListener;
 

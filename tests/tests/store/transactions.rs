@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
+use domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Row, Timestamp};
+use domain::{Filter, Observation};
 use serde_json::{Value, json, value::to_raw_value};
-use shared::{
-    domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Row, Timestamp},
-    store::{Cursor, Filter, Observation},
-};
+use shared::store::Cursor;
 use tests::difference;
 use time::macros::date;
 
@@ -448,8 +447,8 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
         let invoices = tables
             .transactions
             .rows(Resource::by_name("invoices").unwrap());
-        let gone = [RequestId::random().as_str(), "one"]
-            .map(|id| shared::domain::RowId::parse(id).unwrap());
+        let gone =
+            [RequestId::random().as_str(), "one"].map(|id| domain::RowId::parse(id).unwrap());
         invoices
             .tombstone(&tables.link, &gone, &seen("2026-03-02T00:00:00Z"))
             .await

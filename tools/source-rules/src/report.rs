@@ -12,7 +12,7 @@ const FOLDERS: [&str; 6] = [
     "functions",
     "functions/collect",
     "shared",
-    "shared/src/domain",
+    "domain",
     "tools/belvo-sandbox",
     "bench",
 ];

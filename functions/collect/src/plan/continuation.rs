@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use shared::{
-    domain::{RowQuery, Timestamp},
-    queue::Continuation,
-    store::Requests,
-};
+use domain::{RowQuery, Timestamp};
+use shared::{queue::Continuation, store::Requests};
 
 use crate::{CollectError, job::Job, waiter::Waiter};
 

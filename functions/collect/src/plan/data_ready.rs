@@ -1,10 +1,8 @@
 //! Belvo answered a retrieval with its data, which is read by GET like any other
 //! (docs/decisions/0001).
 
-use shared::{
-    domain::{LinkId, RequestId, Resource, Retrieval, Timestamp},
-    queue::Trigger,
-};
+use domain::{LinkId, RequestId, Resource, Retrieval, Timestamp};
+use shared::queue::Trigger;
 
 use super::{days::Choice, intent};
 use crate::{App, CollectError, job::Job, waiter::Waiter};

@@ -7,11 +7,8 @@
 //! | announces new rows | the latest ones; all of the link's if the row counts then differ |
 //! | announces changed or deleted rows, a link's history, or anything unknown | all of the link's |
 
-use shared::{
-    domain::{Days, LinkId, Retrieval, Timestamp, parse_date},
-    queue::Coverage,
-    store::Rows,
-};
+use domain::{Days, LinkId, Retrieval, Timestamp, parse_date};
+use shared::{queue::Coverage, store::Rows};
 use time::Duration;
 
 use crate::CollectError;

@@ -1,9 +1,7 @@
 //! A request that is unknown here may be one whose answer from Belvo was lost.
 
-use shared::{
-    domain::{RequestRecord, Timestamp},
-    store::Intents,
-};
+use domain::{RequestRecord, Timestamp};
+use shared::store::Intents;
 
 use crate::CollectError;
 

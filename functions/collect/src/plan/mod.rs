@@ -1,19 +1,19 @@
 //! What each kind of task asks for: a fetch of rows, or something that is done at once.
 
+mod check_link;
+mod check_overdue;
 mod continuation;
 mod data_ready;
 mod days;
 mod intent;
-mod link_event;
-mod overdue;
-mod stale_link;
-mod webhook;
+mod other_webhook;
+mod rows_webhook;
 
 pub(crate) use days::Choice;
 
+use domain::Resource;
 use shared::{
     belvo::Subject,
-    domain::Resource,
     queue::{Delivery, Task},
 };
 
@@ -52,10 +52,10 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
             request,
             next,
             ..
-        } => overdue::plan(&app.control.requests, link, request, *next).await,
+        } => check_overdue::plan(&app.control.requests, link, request, *next).await,
         Task::CheckLink { link } => {
             let rows = app.transactions.rows(Resource::TRANSACTIONS);
-            stale_link::plan(links, &rows, link).await
+            check_link::plan(links, &rows, link).await
         }
         Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
             .await
@@ -72,7 +72,7 @@ async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, Collec
     match task {
         Task::Webhook(delivery) => match delivery.webhook.subject {
             Subject::Rows(_) => links.seen(delivery).await,
-            Subject::Other(_) => Ok(Presence::There),
+            Subject::Link | Subject::Consent | Subject::Other(_) => Ok(Presence::There),
         },
         Task::DataReady { link, .. } | Task::CheckOverdue { link, .. } => {
             links.presence(link).await
@@ -84,9 +84,9 @@ async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, Collec
 
 async fn about(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
     match &delivery.webhook.subject {
-        Subject::Rows(resource) => webhook::plan(app, delivery, *resource).await,
-        Subject::Other(_) => {
-            link_event::plan(app.into(), &app.control.webhook_log, delivery).await?;
+        Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource).await,
+        Subject::Link | Subject::Consent | Subject::Other(_) => {
+            other_webhook::plan(app.into(), &app.control.webhook_log, delivery).await?;
             Ok(None)
         }
     }

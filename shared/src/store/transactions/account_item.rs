@@ -1,16 +1,15 @@
 //! The items of an account: the account itself and its balances.
 
+use domain::{Account, AccountId, KnownVersion, Observation, Timestamp};
 use serde_json::Map;
 
 use super::{
-    document::{digest_attribute, document_item, key_after, known_version, stored_document},
-    observation::Observation,
+    document::{
+        digest_attribute, document_item, key_after, known_version, observed, stored_document,
+    },
     partition::Partition,
 };
-use crate::{
-    domain::{Account, AccountId, KnownVersion, Timestamp},
-    store::item::{Item, text},
-};
+use crate::store::item::{Item, text};
 
 pub(super) fn account_item(partition: &Partition, account: &Account, at: Timestamp) -> Item {
     let mut item = document_item(account.document().clone(), &["collected_at"]);
@@ -37,7 +36,7 @@ pub(super) fn balance_item(
     let mut item = document_item(document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
     item.extend(partition.key(format!("B#{}#{at}", account.id())));
-    item.extend(seen.attributes());
+    item.extend(observed(seen));
     Some(item)
 }
 

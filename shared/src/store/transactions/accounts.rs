@@ -2,31 +2,20 @@
 
 use std::collections::HashMap;
 
+use domain::{Account, AccountId, Holder, KnownVersion, LinkId, Observation, Resource, Timestamp};
+
 use super::{
     account_item::{account, account_item, balance_item, known_account},
-    observation::Observation,
     partition::Partition,
     table::{self, Table, delete_request, put_request},
 };
-use crate::{
-    domain::{Account, AccountId, KnownVersion, LinkId, Resource, Timestamp},
-    store::{
-        StoreError,
-        item::{Item, text, timestamp},
-    },
+use crate::store::{
+    StoreError,
+    item::{Item, text, timestamp},
 };
 
 #[derive(Clone)]
 pub struct Accounts(pub(super) Table);
-
-/// A link that holds an account. They sort oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holder {
-    pub since: Timestamp,
-    pub link: LinkId,
-    /// The account's id under this link.
-    pub account: AccountId,
-}
 
 impl Accounts {
     pub async fn of(&self, link: &LinkId) -> Result<Vec<Account>, StoreError> {

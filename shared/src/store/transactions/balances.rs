@@ -1,5 +1,6 @@
 //! The history of an account's balance.
 
+use domain::{AccountId, Balance, LinkId};
 use serde_json::Value;
 
 use super::{
@@ -7,26 +8,10 @@ use super::{
     document::{key_after, stored_document},
     table,
 };
-use crate::{
-    domain::{AccountId, LinkId, RequestId, Timestamp},
-    store::{
-        Cursor, StoreError,
-        item::{Item, request_id, timestamp},
-    },
+use crate::store::{
+    Cursor, StoreError,
+    item::{Item, request_id, timestamp},
 };
-
-/// A balance as Belvo reported it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Balance {
-    /// When Belvo read it from the institution, in Belvo's words.
-    pub collected_at: Option<String>,
-    /// When it was first seen here.
-    pub observed_at: Timestamp,
-    /// The retrieval that returned it.
-    pub request: Option<RequestId>,
-    /// Belvo's `balance` object.
-    pub balance: Value,
-}
 
 impl Accounts {
     /// An account's balances, newest first, at most `limit`, and where the listing continues.

@@ -2,12 +2,10 @@
 //! whole.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use domain::{Digest, KnownVersion, Observation};
 use serde_json::{Map, Value};
 
-use crate::{
-    domain::{Digest, KnownVersion},
-    store::item::{Item, document, is_kept, kept_attribute, text, timestamp},
-};
+use crate::store::item::{Item, document, is_kept, kept_attribute, text, timestamp};
 
 /// The attributes that we add to those of a document: the key, `_by_date`, `_digest`, `_stored_at`,
 /// `_request`, `_same_as`.
@@ -68,4 +66,13 @@ pub(super) fn known_version(item: &Item) -> Option<KnownVersion> {
         collected_at: timestamp(item, "collected_at"),
         deleted,
     })
+}
+
+/// When and by which retrieval an item was seen.
+pub(super) fn observed(seen: &Observation) -> Item {
+    let mut attributes = Item::from([("_stored_at".to_owned(), text(seen.at.to_string()))]);
+    if let Some(request) = &seen.request {
+        attributes.insert("_request".to_owned(), text(request.as_str()));
+    }
+    attributes
 }

@@ -5,6 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use domain::{AccountId, Days, LinkId, RowId, RowRef};
+
 use super::{
     document::key_after,
     partition::Partition,
@@ -12,13 +14,10 @@ use super::{
     rows::{Rows, place},
     table,
 };
-use crate::{
-    domain::{AccountId, Days, LinkId, RowId, RowRef},
-    store::{
-        StoreError,
-        error::was_written,
-        item::{Item, text},
-    },
+use crate::store::{
+    StoreError,
+    error::was_written,
+    item::{Item, text},
 };
 
 /// A stored transaction that may be a duplicate.

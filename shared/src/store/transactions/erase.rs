@@ -1,14 +1,13 @@
 //! Erases everything stored for a link.
 
+use domain::{LinkId, RESOURCES};
+
 use super::{
     accounts::Accounts,
     partition::Partition,
     table::{Table, delete_request},
 };
-use crate::{
-    domain::{LinkId, RESOURCES},
-    store::StoreError,
-};
+use crate::store::StoreError;
 
 /// Items erased per query.
 const AT_ONCE: i32 = 1_000;

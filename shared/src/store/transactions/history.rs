@@ -1,38 +1,18 @@
 //! The versions of a transaction: what was known when.
 
+use domain::{Filter, LinkId, Listed, RowId, Timestamp, Version};
+
 use super::{
-    list::{Filter, Listed, start_key},
+    list::start_key,
     partition::Partition,
     row_item::{duplicate_of, row},
-    rows::{Place, Rows, place},
+    rows::{Place, Rows, date_range, place},
     table,
 };
-use crate::{
-    domain::{LinkId, RequestId, Row, RowId, RowRef, Timestamp},
-    store::{
-        Cursor, StoreError,
-        item::{Item, request_id, timestamp},
-    },
+use crate::store::{
+    Cursor, StoreError,
+    item::{Item, request_id, timestamp},
 };
-
-/// One version of a transaction.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Version {
-    /// The transaction as Belvo returned it.
-    pub row: Row,
-    /// When this version was first seen.
-    pub from: Timestamp,
-    /// The retrieval that returned it.
-    pub request: Option<RequestId>,
-    /// When it was replaced or deleted; absent for the latest version.
-    pub until: Option<Timestamp>,
-    /// Whether it was deleted then, rather than replaced.
-    pub deleted: bool,
-    /// The retrieval that no longer returned it.
-    pub deleted_by: Option<RequestId>,
-    /// The transaction of an older link that it duplicates.
-    pub duplicate_of: Option<RowRef>,
-}
 
 impl Rows {
     /// Every version of a transaction, oldest first; none if it was never seen.
@@ -109,7 +89,11 @@ impl Rows {
             .projection_expression("#by_date")
             .scan_index_forward(false)
             .limit(limit.into())
-            .set_expression_attribute_values(Some(filter.date_range(partition)))
+            .set_expression_attribute_values(Some(date_range(
+                partition,
+                filter.date_from.as_deref(),
+                filter.date_to.as_deref(),
+            )))
             .set_exclusive_start_key(after.map(|cursor| start_key(partition, cursor)))
             .send()
             .await?;
@@ -121,22 +105,6 @@ impl Rows {
             .ok_or(StoreError::Corrupt(table::NAME))?;
         let next = answer.last_evaluated_key.as_ref().and_then(place);
         Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
-    }
-}
-
-impl From<Version> for Listed {
-    fn from(version: Version) -> Self {
-        Self {
-            row: version.row,
-            duplicate_of: version.duplicate_of,
-        }
-    }
-}
-
-impl Version {
-    /// Whether this was the version known at an instant.
-    fn was_valid_at(&self, instant: Timestamp) -> bool {
-        self.from <= instant && self.until.is_none_or(|until| instant < until)
     }
 }
 

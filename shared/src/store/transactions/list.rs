@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::{operation::query::QueryOutput, types::AttributeValue};
-use serde_json::Value;
+use aws_sdk_dynamodb::operation::query::QueryOutput;
+use domain::{Filter, LinkId, Listed};
 
 use super::{
     partition::Partition,
@@ -11,75 +11,15 @@ use super::{
     rows::{Place, Rows, date_range, place},
     table,
 };
-use crate::{
-    domain::{LinkId, Resource, Row, RowRef},
-    store::{
-        Cursor, StoreError,
-        item::{Item, text},
-    },
+use crate::store::{
+    Cursor, StoreError,
+    item::{Item, text},
 };
 
 /// Index entries that a filtered listing reads per call, and how many calls it makes before it
 /// returns a cursor.
 const FILTERED_READ: i32 = 500;
 const READS_PER_LISTING: usize = 10;
-
-/// Which transactions to list.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// First day, `YYYY-MM-DD`.
-    pub date_from: Option<String>,
-    /// Last day, `YYYY-MM-DD`.
-    pub date_to: Option<String>,
-    /// Belvo's account id.
-    pub account: Option<String>,
-    /// Belvo's status, such as `PENDING`.
-    pub status: Option<String>,
-    /// Belvo's type, such as `OUTFLOW`.
-    pub kind: Option<String>,
-}
-
-impl Filter {
-    /// Whether the filter matches a row, by its document alone.
-    pub(super) fn chooses(&self, row: &Row, resource: Resource) -> bool {
-        let day = row.day(resource);
-        let value = |field: &str| row.document().get(field).and_then(Value::as_str);
-        self.date_from.as_deref().is_none_or(|from| from <= day)
-            && self.date_to.as_deref().is_none_or(|to| day <= to)
-            && self
-                .fields()
-                .all(|(field, wanted)| value(field) == Some(wanted))
-    }
-
-    /// The values of the key condition of the index `by_date`.
-    pub(super) fn date_range(&self, partition: &Partition) -> HashMap<String, AttributeValue> {
-        date_range(
-            partition,
-            self.date_from.as_deref(),
-            self.date_to.as_deref(),
-        )
-    }
-
-    /// The fields that must have a certain value, and that value.
-    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("account", &self.account),
-            ("status", &self.status),
-            ("type", &self.kind),
-        ]
-        .into_iter()
-        .filter_map(|(field, value)| Some((field, value.as_deref()?)))
-    }
-}
-
-/// A row of a listing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listed {
-    /// The transaction as Belvo sent it.
-    pub row: Row,
-    /// The transaction of an older link that it duplicates.
-    pub duplicate_of: Option<RowRef>,
-}
 
 impl Rows {
     /// A link's transactions, newest first, at most `limit`, and where the listing continues. A
@@ -127,7 +67,11 @@ impl Rows {
         start: Option<Item>,
         wanted: usize,
     ) -> Result<QueryOutput, StoreError> {
-        let mut values = filter.date_range(partition);
+        let mut values = date_range(
+            partition,
+            filter.date_from.as_deref(),
+            filter.date_to.as_deref(),
+        );
         let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
         let mut query = self
             .by_date()

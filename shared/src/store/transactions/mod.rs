@@ -41,31 +41,20 @@ mod duplicates;
 mod erase;
 mod history;
 mod list;
-mod observation;
 mod partition;
 mod row_item;
 mod rows;
 mod table;
 mod write;
 
-pub use self::{
-    accounts::{Accounts, Holder},
-    balances::Balance,
-    duplicates::Candidate,
-    history::Version,
-    list::{Filter, Listed},
-    observation::Observation,
-    rows::Rows,
-};
+pub use self::{accounts::Accounts, duplicates::Candidate, rows::Rows};
 
 use aws_sdk_dynamodb::Client;
+use domain::{LinkId, Resource};
 
 use self::table::Table;
 use super::StoreError;
-use crate::{
-    aws::SdkConfig,
-    domain::{LinkId, Resource},
-};
+use crate::aws::SdkConfig;
 
 #[derive(Clone)]
 pub struct TransactionsTable(Table);

@@ -1,11 +1,9 @@
 //! Where a link's items are stored.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{LinkId, Resource};
 
-use crate::{
-    domain::{LinkId, Resource},
-    store::item::{Item, text},
-};
+use crate::store::item::{Item, text};
 
 /// The partition of a link's rows of one resource. The transactions' partition also holds accounts
 /// and balances.

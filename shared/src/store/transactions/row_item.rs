@@ -1,14 +1,14 @@
 //! The items of a row: its latest version and the earlier ones.
 
+use domain::{DigestedRow, KnownVersion, LinkId, Observation, Row, RowId, RowRef, Timestamp};
+
 use super::{
-    document::{digest_attribute, document_item, key_after, known_version, stored_document},
-    observation::Observation,
+    document::{
+        digest_attribute, document_item, key_after, known_version, observed, stored_document,
+    },
     partition::Partition,
 };
-use crate::{
-    domain::{DigestedRow, KnownVersion, LinkId, Row, RowId, RowRef, Timestamp},
-    store::item::{Item, text},
-};
+use crate::store::item::{Item, text};
 
 /// The fields that the index `by_date` needs.
 const INDEXED: [&str; 4] = ["account", "status", "type", "collected_at"];
@@ -22,7 +22,7 @@ pub(super) fn row_item(partition: &Partition, change: DigestedRow, seen: &Observ
     item.extend(key);
     item.insert("_by_date".to_owned(), text(by_date));
     item.insert("_digest".to_owned(), digest_attribute(digest));
-    item.extend(seen.attributes());
+    item.extend(observed(seen));
     item
 }
 

@@ -6,18 +6,16 @@ use aws_sdk_dynamodb::{
     operation::query::{builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
     types::AttributeValue,
 };
+use domain::{AccountId, Days, KnownVersion, LinkId, Resource, RowId, StoredTotals, parse_date};
 
 use super::{
     partition::Partition,
     row_item::known_row,
     table::{self, Table},
 };
-use crate::{
-    domain::{AccountId, Days, KnownVersion, LinkId, Resource, RowId, StoredTotals, parse_date},
-    store::{
-        StoreError,
-        item::{Item, text},
-    },
+use crate::store::{
+    StoreError,
+    item::{Item, text},
 };
 
 const BY_DATE: &str = "by_date";

@@ -3,22 +3,19 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Changes, DigestedRow, LinkId, Observation, RequestId, RowId};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    observation::Observation,
     partition::Partition,
     row_item::{row_item, version_item},
     rows::Rows,
     table::{self, put_request},
 };
-use crate::{
-    domain::{Changes, DigestedRow, LinkId, RequestId, RowId},
-    store::{
-        StoreError,
-        error::was_written,
-        item::{Item, text},
-    },
+use crate::store::{
+    StoreError,
+    error::was_written,
+    item::{Item, text},
 };
 
 /// Tombstones written concurrently.

@@ -2,11 +2,9 @@
 
 use std::slice;
 
+use domain::Account;
+use domain::{Balance, Holder};
 use serde_json::json;
-use shared::{
-    domain::Account,
-    store::{Balance, Holder},
-};
 
 use super::{Store, at, link, request, seen};
 

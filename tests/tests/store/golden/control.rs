@@ -1,9 +1,7 @@
 //! The small items of the control table: counters, idempotency keys, logged webhooks.
 
-use shared::{
-    domain::{Limits, QuotaHolder, RetrievalClass},
-    store::{KeyState, LoggedWebhook},
-};
+use domain::{Limits, QuotaHolder, RetrievalClass};
+use shared::store::{KeyState, LoggedWebhook};
 
 use super::{Store, at, link, request};
 

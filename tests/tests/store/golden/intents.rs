@@ -1,9 +1,8 @@
 //! Items of intents.
 
-use shared::{
-    domain::{AccountId, Direction, Resource, Retrieval},
-    store::{IntentOutcome, Unconfirmed},
-};
+use domain::Unconfirmed;
+use domain::{AccountId, Direction, Resource, Retrieval};
+use shared::store::IntentOutcome;
 
 use super::{Store, at, january, link, request};
 

@@ -1,6 +1,6 @@
 //! Items of links.
 
-use shared::domain::{
+use domain::{
     Block, BlockReason, Connection, Consent, Deletion, LinkEvent, LinkId, LinkRecord, OnDeletion,
 };
 

@@ -1,12 +1,10 @@
 //! Items of requests: among them, they have every fact.
 
-use shared::{
-    domain::{
-        AccountId, Collection, Days, Declared, Direction, Facts, Failure, GAVE_UP, RequestRecord,
-        Resource, Retrieval, StoredTotals,
-    },
-    store::Notified,
+use domain::{
+    AccountId, Collection, Days, Declared, Direction, Facts, Failure, GAVE_UP, RequestRecord,
+    Resource, Retrieval, StoredTotals, Tally,
 };
+use shared::store::Notified;
 use time::macros::date;
 
 use super::{Store, at, january, link, request};
@@ -47,14 +45,16 @@ fn collection() -> Collection {
         started_at: at(3),
         finished_at: at(5),
         days,
-        pages: 2,
-        rows: 12,
-        counted: 13,
-        new: 3,
-        changed: 1,
+        tally: Tally {
+            pages: 2,
+            rows: 12,
+            counted: 13,
+            new: 3,
+            changed: 1,
+            revived: 2,
+            deleted: 5,
+        },
         unchanged: 6,
-        revived: 2,
-        deleted: 5,
         accounts: 8,
         stored: Some(StoredTotals {
             days,

@@ -1,10 +1,9 @@
 //! Items of rows: the latest version, earlier ones, and our marks on them.
 
+use domain::{Changes, Days, LinkId, RequestId, Resource, Row, RowId, RowRef};
+use domain::{Filter, Listed, Observation, Version};
 use serde_json::{Value, json};
-use shared::{
-    domain::{Changes, Days, LinkId, RequestId, Resource, Row, RowId, RowRef},
-    store::{Filter, Listed, Observation, Rows, Version},
-};
+use shared::store::Rows;
 
 use super::{Store, at, link, request, seen};
 

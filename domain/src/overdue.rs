@@ -1,7 +1,7 @@
 //! What happens to a retrieval without a webhook: when it is checked, what a check's fetch means,
 //! and when it expires.
 
-use super::{Facts, Status, Timestamp};
+use crate::{Facts, Status, Timestamp};
 
 /// How long a request may go unanswered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Step;
+    use crate::Step;
 
     const DEADLINES: Deadlines = Deadlines {
         due_s: 1_800,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
+use crate::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
 
 /// How often a deletion that Belvo has not confirmed is checked, in seconds.
 const DELETION_CHECK_S: i64 = 30 * 60;
@@ -202,14 +202,14 @@ impl LinkRecord {
         if event.code == CONSENT_EXTENDED {
             self.consent.ended_at = None;
         }
-        let mut applied = self.refused(&event.code, event.at);
+        let mut applied = self.apply_code(&event.code, event.at);
         applied.last_event = Some(event);
         applied
     }
 
     /// Applies the code of a webhook, a refusal or a failure, which may say nothing about the link.
     #[must_use]
-    pub fn refused(mut self, code: &str, at: Timestamp) -> Self {
+    pub fn apply_code(mut self, code: &str, at: Timestamp) -> Self {
         match BlockReason::of_code(code) {
             // What Belvo has answered since is newer.
             Some(_) if self.read_at >= Some(at) => {}
@@ -333,7 +333,7 @@ impl LinkRecord {
     /// When it becomes stale: a deletion that Belvo has not confirmed, or a recurrent link without
     /// a webhook for two refresh periods. The webhook may be lost, or the bank may be closed.
     #[must_use]
-    pub(crate) fn stale_at(&self) -> Option<Timestamp> {
+    pub fn stale_at(&self) -> Option<Timestamp> {
         if let Some(deletion) = &self.deletion {
             let since = match deletion.deleted_at {
                 None => deletion.requested_at?,
@@ -368,7 +368,8 @@ const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
 
 impl Consent {
     /// Whether nothing is known about it.
-    pub(crate) fn is_unknown(&self) -> bool {
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -530,11 +531,11 @@ mod tests {
     #[test]
     fn a_refusal_blocks_only_if_it_is_about_the_link() {
         assert_eq!(
-            reason(&link().refused("invalid_link", at(1))),
+            reason(&link().apply_code("invalid_link", at(1))),
             Some(BlockReason::InvalidCredentials)
         );
-        assert_eq!(link().refused("login_error", at(1)), link());
-        assert_eq!(link().refused("institution_down", at(1)), link());
+        assert_eq!(link().apply_code("login_error", at(1)), link());
+        assert_eq!(link().apply_code("institution_down", at(1)), link());
     }
 
     #[test]
@@ -617,7 +618,7 @@ mod tests {
             apply_event(repaired.clone(), "LINK", "invalid_credentials", 4).block(),
             None
         );
-        assert_eq!(repaired.clone().refused("invalid_link", at(4)), repaired);
+        assert_eq!(repaired.clone().apply_code("invalid_link", at(4)), repaired);
         assert!(
             apply_event(repaired, "LINK", "invalid_credentials", 6)
                 .block()

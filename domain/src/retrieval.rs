@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AccountId, Days, Digest, Direction, LinkId, Resource, Window};
+use crate::{AccountId, Days, Digest, Direction, LinkId, Resource, Window};
 
 /// A retrieval: Belvo fetches data from the institution. In Brazil each counts against the month's
 /// limit of its customer.

@@ -7,9 +7,11 @@ mod collection;
 mod days;
 mod digest;
 mod facts;
+mod history;
 mod id;
 mod intent;
 mod link;
+mod listing;
 mod overdue;
 mod progress;
 mod quota;
@@ -22,19 +24,21 @@ mod timestamp;
 mod window;
 
 pub use self::{
-    account::Account,
+    account::{Account, Holder},
     block::{Block, BlockReason},
-    collection::{Check, Collection, Declared, Measure, StoredTotals, Verdict},
+    collection::{Check, Collection, Declared, Measure, StoredTotals, Tally, Verdict},
     days::Days,
     digest::Digest,
     facts::{Fact, Facts, Status, Step, Write},
+    history::{Balance, Observation, Version},
     id::{AccountId, IdError, LinkId, RequestId, RowId},
-    intent::{Conflict, Intent, Resolution, SENDING_S, UNKNOWN_S},
+    intent::{Conflict, Intent, Resolution, SENDING_S, UNKNOWN_S, Unconfirmed},
     link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
+    listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
     progress::{Part, Progress},
     quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass},
-    reconcile::{Changes, DigestedRow, KnownVersion, Plan},
+    reconcile::{Changes, Comparison, DigestedRow, KnownVersion},
     request::{Failure, GAVE_UP, RequestRecord},
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Verdict};
+use crate::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Verdict};
 
 /// The code of the failure that a request ends with when its message is dead-lettered.
 pub const GAVE_UP: &str = "gave_up";
@@ -75,7 +75,7 @@ impl RequestRecord {
 impl Failure {
     /// Whether it says that a message was dead-lettered, rather than why Belvo has no rows.
     #[must_use]
-    pub(crate) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         self.code == GAVE_UP
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::{Days, Window};
+use crate::{Days, Window};
 
 /// A Belvo resource that answers an asynchronous POST with a webhook and is then read by GET.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Resource {
 
     /// Looks a resource up by the `webhook_type` that announces it, such as `TRANSACTIONS`.
     #[must_use]
-    pub(crate) fn by_webhook_type(webhook_type: &str) -> Option<Self> {
+    pub fn by_webhook_type(webhook_type: &str) -> Option<Self> {
         RESOURCES
             .iter()
             .copied()
@@ -140,13 +140,13 @@ impl Resource {
 
     /// The `webhook_type` that announces it.
     #[must_use]
-    pub(crate) fn webhook_type(self) -> &'static str {
+    pub fn webhook_type(self) -> &'static str {
         self.webhook_type
     }
 
     /// The path below Belvo's base URL, without a leading slash.
     #[must_use]
-    pub(crate) fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         self.path
     }
 
@@ -183,7 +183,7 @@ impl Resource {
 
     /// Whether the meaning of the totals in its webhooks is documented.
     #[must_use]
-    pub(crate) fn declares_totals(self) -> bool {
+    pub fn declares_totals(self) -> bool {
         self.has(Feature::Totals)
     }
 
@@ -194,7 +194,7 @@ impl Resource {
     /// The days to fetch for a retrieval: those it asked for if the GET is known to filter by the
     /// same date; otherwise all.
     #[must_use]
-    pub(crate) fn days(self, asked: Option<Window>) -> Days {
+    pub fn days(self, asked: Option<Window>) -> Days {
         asked
             .filter(|_| self.dates == Dates::Required)
             .map_or(Days::ALL, Days::from)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Collection, Days, Plan, RowId, Timestamp};
+use crate::{AccountId, Collection, Comparison, Days, RowId, Tally, Timestamp};
 
 /// How many times a listing in parts is fetched altogether if its parts do not add up to Belvo's
 /// count of the whole, as when a row's date changed meanwhile.
@@ -21,7 +21,7 @@ const CARRIED: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// When it began.
-    pub(crate) started_at: Timestamp,
+    pub started_at: Timestamp,
     days: Days,
     /// Parts that are not fetched yet, the next one last.
     remaining: Vec<Days>,
@@ -34,14 +34,9 @@ pub struct Progress {
     whole_count: Option<u64>,
     /// Parts fetched so far.
     pub parts: u64,
-    pages: u64,
-    rows: u64,
-    counted: u64,
+    #[serde(flatten)]
+    tally: Tally,
     complete: bool,
-    new: u64,
-    changed: u64,
-    revived: u64,
-    deleted: u64,
     accounts: BTreeSet<AccountId>,
     vanished: BTreeSet<RowId>,
     /// Rows that one part returned and that stay stored under the days of another.
@@ -52,7 +47,7 @@ pub struct Progress {
 #[derive(Debug, Default)]
 pub struct Part {
     /// The rows, compared with what was stored.
-    pub plan: Plan,
+    pub comparison: Comparison,
     /// Pages read, those of repeated fetches included.
     pub pages: u64,
     /// Belvo's count on the first page of the latest fetch.
@@ -68,7 +63,7 @@ impl Part {
     /// change meanwhile.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.first_count == self.last_count && self.plan.distinct() == self.last_count
+        self.first_count == self.last_count && self.comparison.distinct() == self.last_count
     }
 }
 
@@ -84,14 +79,8 @@ impl Progress {
             pass: 1,
             whole_count: None,
             parts: 0,
-            pages: 0,
-            rows: 0,
-            counted: 0,
+            tally: Tally::default(),
             complete: true,
-            new: 0,
-            changed: 0,
-            revived: 0,
-            deleted: 0,
             accounts: BTreeSet::new(),
             vanished: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
@@ -132,7 +121,7 @@ impl Progress {
 
     /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones.
     pub fn divide(&mut self, parts: Vec<Days>, count: u64) {
-        self.pages += 1;
+        self.tally.pages += 1;
         if self.next() == Some(self.days) {
             self.whole_count = Some(count);
         }
@@ -145,47 +134,42 @@ impl Progress {
     pub fn fetched(&mut self, part: &Part) -> Vec<RowId> {
         self.remaining.pop();
         self.parts += 1;
-        self.pages += part.pages;
-        self.rows += part.plan.distinct();
+        self.tally.pages += part.pages;
+        self.tally.rows += part.comparison.distinct();
         // The larger of the two counts: what may be missing counts as missing.
-        self.counted += part.first_count.max(part.last_count);
+        self.tally.counted += part.first_count.max(part.last_count);
         self.complete &= part.is_complete();
-        self.new += part.plan.new;
-        self.changed += part.plan.changed;
-        self.revived += part.plan.revived;
-        self.vanished.retain(|id| !part.plan.has_seen(id));
+        self.tally.new += part.comparison.new;
+        self.tally.changed += part.comparison.changed;
+        self.tally.revived += part.comparison.revived;
+        self.vanished.retain(|id| !part.comparison.has_seen(id));
         self.accounts.extend(part.accounts.iter().cloned());
-        self.elsewhere.extend(part.plan.kept_elsewhere().cloned());
+        self.elsewhere
+            .extend(part.comparison.kept_elsewhere().cloned());
         if !part.is_complete() {
             return Vec::new();
         }
         let mut surplus = Vec::new();
-        for id in part.plan.vanished() {
+        for id in part.comparison.vanished() {
             if self.elsewhere.contains(&id) {
                 continue;
             }
             if !self.is_in_parts() || self.vanished.len() < CARRIED {
                 self.vanished.insert(id);
-            } else if part.plan.distinct() > 0 {
+            } else if part.comparison.distinct() > 0 {
                 surplus.push(id);
             }
             // The surplus of an empty part is left to the next collection.
         }
-        self.deleted += surplus.len() as u64;
+        self.tally.deleted += surplus.len() as u64;
         surplus
     }
 
     /// Starts a fetch of more days in the same collection, which keeps what it has found so far.
     pub fn widen(&mut self, days: Days) {
         self.days = days;
-        self.remaining = vec![days];
-        (
-            self.pass,
-            self.whole_count,
-            self.rows,
-            self.counted,
-            self.complete,
-        ) = (1, None, 0, 0, true);
+        self.start_pass(1);
+        self.complete = true;
     }
 
     /// Whether the pass that has ended was in parts, whose counts must add up to that of the whole.
@@ -200,25 +184,33 @@ impl Progress {
     /// ("will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
     pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<RowId>> {
         let vanished = std::mem::take(&mut self.vanished);
-        let adds_up = whole_count.is_none_or(|count| count == self.counted);
+        let adds_up = whole_count.is_none_or(|count| count == self.tally.counted);
         if self.complete && !adds_up && self.pass < PASSES {
-            self.pass += 1;
-            self.remaining = vec![self.days];
-            (self.whole_count, self.rows, self.counted, self.first_ever) = (None, 0, 0, false);
+            self.start_pass(self.pass + 1);
+            self.first_ever = false;
             return None;
         }
-        self.counted = match whole_count {
+        self.tally.counted = match whole_count {
             Some(count) if self.complete => count,
-            count => self.counted.max(count.unwrap_or(0)),
+            count => self.tally.counted.max(count.unwrap_or(0)),
         };
-        let proven = self.complete && adds_up && self.rows > 0;
+        let proven = self.complete && adds_up && self.tally.rows > 0;
         let gone: Vec<_> = if proven {
             vanished.into_iter().collect()
         } else {
             Vec::new()
         };
-        self.deleted += gone.len() as u64;
+        self.tally.deleted += gone.len() as u64;
         Some(gone)
+    }
+
+    /// Fetches all the days from the beginning.
+    fn start_pass(&mut self, pass: u32) {
+        self.pass = pass;
+        self.remaining = vec![self.days];
+        self.whole_count = None;
+        self.tally.rows = 0;
+        self.tally.counted = 0;
     }
 
     /// What the collection found.
@@ -228,16 +220,8 @@ impl Progress {
             started_at: self.started_at,
             finished_at,
             days: self.days,
-            pages: self.pages,
-            rows: self.rows,
-            counted: self.counted,
-            new: self.new,
-            changed: self.changed,
-            unchanged: self
-                .rows
-                .saturating_sub(self.new + self.changed + self.revived),
-            revived: self.revived,
-            deleted: self.deleted,
+            tally: self.tally.clone(),
+            unchanged: self.tally.rows.saturating_sub(self.tally.written()),
             accounts: self.accounts.len() as u64,
             stored: None,
         }
@@ -252,7 +236,7 @@ mod tests {
     use time::macros::date;
 
     use super::*;
-    use crate::domain::{KnownVersion, Row};
+    use crate::{KnownVersion, Row};
 
     fn row(id: &str) -> Row {
         Row::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
@@ -276,10 +260,10 @@ mod tests {
                 },
             )
         };
-        let mut plan = Plan::new(stored.iter().map(known).collect::<HashMap<_, _>>());
-        let _ = plan.changes(fetched.iter().map(|id| row(id)).collect());
+        let mut comparison = Comparison::new(stored.iter().map(known).collect::<HashMap<_, _>>());
+        let _ = comparison.changes(fetched.iter().map(|id| row(id)).collect());
         Part {
-            plan,
+            comparison,
             pages: 1,
             first_count: count,
             last_count: count,
@@ -320,11 +304,11 @@ mod tests {
         let found = progress.collection(progress.started_at);
         assert_eq!(
             (
-                found.rows,
-                found.counted,
-                found.new,
+                found.tally.rows,
+                found.tally.counted,
+                found.tally.new,
                 found.unchanged,
-                found.deleted
+                found.tally.deleted
             ),
             (2, 2, 1, 1, 1)
         );
@@ -341,11 +325,11 @@ mod tests {
         let found = progress.collection(progress.started_at);
         assert_eq!(
             (
-                found.rows,
-                found.counted,
-                found.new,
+                found.tally.rows,
+                found.tally.counted,
+                found.tally.new,
                 found.unchanged,
-                found.pages
+                found.tally.pages
             ),
             (3, 3, 2, 1, 3)
         );
@@ -373,7 +357,10 @@ mod tests {
             }
         }
         let found = progress.collection(progress.started_at);
-        assert_eq!((found.rows, found.counted, found.deleted), (2, 9, 0));
+        assert_eq!(
+            (found.tally.rows, found.tally.counted, found.tally.deleted),
+            (2, 9, 0)
+        );
     }
 
     #[test]
@@ -422,7 +409,12 @@ mod tests {
         assert_eq!(progress.end_pass(None), Some(Vec::new()));
         let found = progress.collection(progress.started_at);
         assert_eq!(
-            (found.rows, found.new, found.unchanged, found.pages),
+            (
+                found.tally.rows,
+                found.tally.new,
+                found.unchanged,
+                found.tally.pages
+            ),
             (2, 2, 0, 2)
         );
     }
@@ -473,7 +465,10 @@ mod tests {
         assert_eq!(progress.fetched(&part(&stored, &["a"], 1)).len(), 200);
         progress.fetched(&part(&[], &[], 0));
         assert_eq!(progress.end_pass(Some(1)).unwrap().len(), 1_000);
-        assert_eq!(progress.collection(progress.started_at).deleted, 1_200);
+        assert_eq!(
+            progress.collection(progress.started_at).tally.deleted,
+            1_200
+        );
     }
 
     #[test]

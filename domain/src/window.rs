@@ -57,12 +57,12 @@ impl Window {
     }
 
     #[must_use]
-    pub(crate) fn from(self) -> String {
+    pub fn from(self) -> String {
         iso_date::format(self.from)
     }
 
     #[must_use]
-    pub(crate) fn to(self) -> String {
+    pub fn to(self) -> String {
         iso_date::format(self.to)
     }
 

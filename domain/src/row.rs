@@ -9,7 +9,7 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 use thiserror::Error;
 
-use super::{
+use crate::{
     Account, AccountId, Digest, LinkId, Resource, RowId, Timestamp, account::text, window::day_of,
 };
 
@@ -81,7 +81,7 @@ impl Row {
 
     /// A row from its stored parts.
     #[must_use]
-    pub(crate) fn from_parts(id: RowId, document: Map<String, Value>) -> Self {
+    pub fn from_parts(id: RowId, document: Map<String, Value>) -> Self {
         Self { id, document }
     }
 
@@ -97,7 +97,7 @@ impl Row {
     }
 
     #[must_use]
-    pub(crate) fn into_document(self) -> Map<String, Value> {
+    pub fn into_document(self) -> Map<String, Value> {
         self.document
     }
 
@@ -139,7 +139,7 @@ impl Row {
     /// The institution's own id for this transaction, by which it is recognised when another link
     /// brings it under another of Belvo's ids.
     #[must_use]
-    pub(crate) fn internal_identification(&self) -> Option<&str> {
+    pub fn internal_identification(&self) -> Option<&str> {
         text(&self.document, "internal_identification").filter(|id| !id.is_empty())
     }
 

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, fmt};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{
+use crate::{
     Days, Timestamp, Window,
     window::{day_of, parse_date},
 };
@@ -112,7 +112,7 @@ pub struct StoredTotals {
 impl StoredTotals {
     /// Empty totals for these days.
     #[must_use]
-    pub(crate) fn of(days: Days) -> Self {
+    pub fn of(days: Days) -> Self {
         Self {
             days,
             transactions: 0,
@@ -124,7 +124,7 @@ impl StoredTotals {
     }
 
     /// Counts a row of this `type`. Rows must be added in the order of their days.
-    pub(crate) fn add(&mut self, flow: Option<&str>, day: Option<String>) {
+    pub fn add(&mut self, flow: Option<&str>, day: Option<String>) {
         self.transactions += 1;
         self.inflow += u64::from(flow == Some("INFLOW"));
         self.outflow += u64::from(flow == Some("OUTFLOW"));
@@ -132,6 +132,33 @@ impl StoredTotals {
             self.first_date.get_or_insert_with(|| day.clone());
             self.last_date = Some(day);
         }
+    }
+}
+
+/// What is counted while a listing is fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Pages fetched, including repeated fetches.
+    pub pages: u64,
+    /// Distinct rows that the fetch returned.
+    pub rows: u64,
+    /// Rows by the count on Belvo's pages.
+    pub counted: u64,
+    /// Rows stored for the first time.
+    pub new: u64,
+    /// Rows stored over an earlier version.
+    pub changed: u64,
+    /// Deleted rows that Belvo returned again, restored.
+    pub revived: u64,
+    /// Rows that Belvo no longer returned, now tombstones.
+    pub deleted: u64,
+}
+
+impl Tally {
+    /// Rows that were stored, for the first time or over an earlier version.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.new + self.changed + self.revived
     }
 }
 
@@ -146,22 +173,10 @@ pub struct Collection {
     /// webhooks.
     #[serde(default)]
     pub days: Days,
-    /// Pages fetched, including repeated fetches.
-    pub pages: u64,
-    /// Distinct rows that the fetch returned.
-    pub rows: u64,
-    /// Rows by the count on Belvo's pages.
-    pub counted: u64,
-    /// Rows stored for the first time.
-    pub new: u64,
-    /// Rows stored over an earlier version.
-    pub changed: u64,
+    #[serde(flatten)]
+    pub tally: Tally,
     /// Rows that were already stored.
     pub unchanged: u64,
-    /// Deleted rows that Belvo returned again, restored.
-    pub revived: u64,
-    /// Rows that Belvo no longer returned, now tombstones.
-    pub deleted: u64,
     /// Distinct accounts that the rows belong to.
     pub accounts: u64,
     /// What the store held afterwards, read back to be compared with what the webhook declared;
@@ -174,8 +189,12 @@ impl Collection {
     /// Everything that can be compared: the fetched rows with the count on Belvo's pages, and the
     /// stored rows with what the webhook declared.
     #[must_use]
-    pub(crate) fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
-        let mut checks = vec![Check::counts("rows_of_pages", self.counted, self.rows)];
+    pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
+        let mut checks = vec![Check::counts(
+            "rows_of_pages",
+            self.tally.counted,
+            self.tally.rows,
+        )];
         if let (Some(declared), Some(stored)) = (declared, &self.stored) {
             checks.extend(declared.counts(stored));
             checks.extend(declared.days(stored));
@@ -198,13 +217,13 @@ impl Collection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What is compared: `rows_of_pages`, or a field of the webhook.
-    pub(crate) what: &'static str,
+    pub what: &'static str,
     /// What Belvo says.
-    pub(crate) belvo: Measure,
+    pub belvo: Measure,
     /// What was fetched, or is stored.
-    pub(crate) ours: Measure,
+    pub ours: Measure,
     /// The result. A day that differs stands for at least one row.
-    pub(crate) verdict: Verdict,
+    pub verdict: Verdict,
 }
 
 impl Check {
@@ -306,14 +325,16 @@ mod tests {
             started_at: at,
             finished_at: at,
             days: Days::ALL,
-            pages: 1,
-            rows,
-            counted,
-            new: 0,
-            changed: 0,
+            tally: Tally {
+                pages: 1,
+                rows,
+                counted,
+                new: 0,
+                changed: 0,
+                revived: 0,
+                deleted: 0,
+            },
             unchanged: 0,
-            revived: 0,
-            deleted: 0,
             accounts: 0,
             stored,
         }

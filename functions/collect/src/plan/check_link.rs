@@ -1,10 +1,7 @@
 //! A link without a webhook for two of its refresh periods, or whose deletion was not confirmed.
 
-use shared::{
-    domain::{LinkId, Resource, Retrieval},
-    queue::Trigger,
-    store::Rows,
-};
+use domain::{LinkId, Resource, Retrieval};
+use shared::{queue::Trigger, store::Rows};
 
 use super::days;
 use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};

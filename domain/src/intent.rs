@@ -1,7 +1,9 @@
 //! Whether an equal retrieval may be sent: Belvo's POST has no idempotency key, and each retrieval
 //! counts against the month's limit.
 
-use super::{Status, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{Retrieval, Status, Timestamp};
 
 /// The longest that sending a retrieval takes, in seconds: more than the 29 of the function that
 /// sends it.
@@ -48,7 +50,7 @@ pub enum Conflict {
 impl Intent {
     /// An intent whose answer is not known.
     #[must_use]
-    pub(crate) fn open(since: Timestamp) -> Self {
+    pub fn open(since: Timestamp) -> Self {
         Self {
             since,
             resolution: Resolution::Open,
@@ -104,6 +106,22 @@ impl Intent {
 
     fn is_being_sent(&self, now: Timestamp) -> bool {
         now < self.since.plus_seconds(SENDING_S)
+    }
+}
+
+/// A retrieval that Belvo may or may not have accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    #[serde(flatten)]
+    pub retrieval: Retrieval,
+    /// When its sending began.
+    pub since: Timestamp,
+}
+
+impl Unconfirmed {
+    #[must_use]
+    pub fn intent(&self) -> Intent {
+        Intent::open(self.since)
     }
 }
 

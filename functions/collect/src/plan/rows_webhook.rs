@@ -1,9 +1,9 @@
 //! A webhook about rows: Belvo has them, or says why it does not.
 
+use domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass};
 use lambda_runtime::tracing;
 use shared::{
     belvo::NO_RETRIEVAL_LEFT,
-    domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass},
     queue::{Delivery, Trigger},
     store::{Control, Notified},
     telemetry::Event,

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Timestamp;
+use crate::Timestamp;
 
 /// Where a retrieval stands, derived from its facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,7 +115,7 @@ pub enum Write<T> {
 
 impl Status {
     /// Whether nothing more is expected. A webhook may still turn a failed or expired request into
-    /// a collected one. An unknown one ends at a time of its own ([`super::Intent::until`]).
+    /// a collected one. An unknown one ends at a time of its own ([`crate::Intent::until`]).
     #[must_use]
     pub fn is_terminal(self) -> bool {
         matches!(self, Self::Collected | Self::Failed | Self::Expired)
@@ -126,7 +126,7 @@ impl Step {
     /// What a step at this time writes. Every step may be repeated, and every order of steps ends
     /// in the same status.
     #[must_use]
-    pub(crate) fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
+    pub fn writes(self, at: Timestamp) -> Vec<(Fact, Write<Timestamp>)> {
         use Write::{Latest, Once, Remove};
 
         match self {
@@ -210,7 +210,7 @@ impl Facts {
 
 impl Fact {
     #[must_use]
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::IssuedAt => "issued_at",
             Self::NotifiedAt => "notified_at",
@@ -226,7 +226,7 @@ impl Fact {
 
 impl<T> Write<T> {
     /// The same write of another value.
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Write<U> {
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Write<U> {
         match self {
             Self::Once(value) => Write::Once(change(value)),
             Self::Latest(value) => Write::Latest(change(value)),

@@ -1,7 +1,11 @@
 //! A webhook about something other than rows: a link, a consent, or a type unknown to this
 //! pipeline.
 
-use shared::{belvo::LINK_DELETED, queue::Delivery, store::WebhookLog};
+use shared::{
+    belvo::{LINK_DELETED, Subject},
+    queue::Delivery,
+    store::WebhookLog,
+};
 
 use crate::{CollectError, ending, link_record::LinkKeeper};
 
@@ -14,7 +18,7 @@ pub(super) async fn plan(
     let webhook = &delivery.webhook;
     // Belvo's pages do not show the type of `link_deleted`.
     let is_deletion = webhook.code == LINK_DELETED;
-    let is_about_link = matches!(webhook.subject.webhook_type(), "LINK" | "CONSENT");
+    let is_about_link = matches!(webhook.subject, Subject::Link | Subject::Consent);
 
     if is_about_link || is_deletion {
         links.apply_event(delivery).await?;

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration};
 
-use super::{Window, window::iso_date};
+use crate::{Window, window::iso_date};
 
 /// A year and a day: the step by which an open end is closed. Belvo's history of a link is twelve
 /// months.
@@ -57,13 +57,13 @@ impl Days {
 
     /// The first day, `YYYY-MM-DD`, if it is bounded.
     #[must_use]
-    pub(crate) fn first(self) -> Option<String> {
+    pub fn first(self) -> Option<String> {
         self.from.map(iso_date::format)
     }
 
     /// The last day, `YYYY-MM-DD`, if it is bounded.
     #[must_use]
-    pub(crate) fn last(self) -> Option<String> {
+    pub fn last(self) -> Option<String> {
         self.to.map(iso_date::format)
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{Date, Duration, Month as CalendarMonth};
 
-use super::{LinkId, Timestamp, Window};
+use crate::{LinkId, Timestamp, Window};
 
 /// A retrieval of fewer days than this from now counts as short.
 const SHORT_DAYS: i64 = 6;
@@ -25,7 +25,7 @@ pub enum RetrievalClass {
 
 impl RetrievalClass {
     /// Both classes.
-    pub(crate) const ALL: [Self; 2] = [Self::Long, Self::Short];
+    pub const ALL: [Self; 2] = [Self::Long, Self::Short];
 
     /// The class of a retrieval of these days, requested on `today`.
     #[must_use]
@@ -133,7 +133,7 @@ impl QuotaMonth {
 
     /// When the next month begins, with new counters.
     #[must_use]
-    pub(crate) fn ends_at(self) -> Option<Timestamp> {
+    pub fn ends_at(self) -> Option<Timestamp> {
         let year = if self.month == CalendarMonth::December {
             self.year + 1
         } else {
@@ -151,7 +151,7 @@ impl QuotaMonth {
 pub struct Quota {
     pub class: RetrievalClass,
     /// How many there are in a month.
-    pub(crate) limit: u32,
+    pub limit: u32,
     /// How many were sent to Belvo.
     pub used: u32,
     /// How many may still be sent; none once Belvo has said so, whatever was counted here.

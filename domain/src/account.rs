@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{AccountId, Digest, Timestamp};
+use crate::{AccountId, Digest, LinkId, Timestamp};
 
 /// An account as Belvo sends it within its transactions.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +22,7 @@ impl Account {
 
     /// An account from its stored parts.
     #[must_use]
-    pub(crate) fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
+    pub fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {
         Self { id, document }
     }
 
@@ -40,7 +40,7 @@ impl Account {
     /// Identifies this account at its institution, whichever link brings it: a digest of the
     /// institution's name and its own id for the account. `None` unless Belvo sent both.
     #[must_use]
-    pub(crate) fn identity(&self) -> Option<String> {
+    pub fn identity(&self) -> Option<String> {
         let institution = self
             .document
             .get("institution")?
@@ -70,4 +70,13 @@ impl Account {
 /// A text field of a document.
 pub(super) fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     document.get(field)?.as_str()
+}
+
+/// A link that holds an account. They sort oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    pub since: Timestamp,
+    pub link: LinkId,
+    /// The account's id under this link.
+    pub account: AccountId,
 }

@@ -47,7 +47,7 @@ impl Timestamp {
 
     /// Milliseconds since 1970.
     #[must_use]
-    pub(crate) fn unix_millis(self) -> i128 {
+    pub fn unix_millis(self) -> i128 {
         self.0.unix_timestamp_nanos() / 1_000_000
     }
 

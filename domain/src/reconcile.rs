@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Digest, Row, RowId, Timestamp};
+use crate::{Digest, Row, RowId, Timestamp};
 
 /// What the store knows about a document without reading it whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Changes {
 #[derive(Debug, Clone)]
 pub struct DigestedRow {
     pub row: Row,
-    pub(crate) digest: Digest,
+    pub digest: Digest,
 }
 
 impl From<Row> for DigestedRow {
@@ -55,7 +55,7 @@ impl From<Row> for DigestedRow {
 
 /// The stored rows of a window, against which fetches of the same window are compared row by row.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub struct Comparison {
     stored: HashMap<RowId, KnownVersion>,
     /// Rows that were stored under the days of another window, and whether they have been written
     /// under this one's since.
@@ -63,11 +63,11 @@ pub struct Plan {
     seen: HashSet<RowId>,
     counted: HashSet<RowId>,
     /// Rows to write that the store does not hold.
-    pub(crate) new: u64,
+    pub new: u64,
     /// Rows to write that differ from the stored ones.
-    pub(crate) changed: u64,
+    pub changed: u64,
     /// Rows to write that were deleted and have been returned again.
-    pub(crate) revived: u64,
+    pub revived: u64,
 }
 
 /// What to do with a row.
@@ -79,8 +79,8 @@ enum Step {
     Keep,
 }
 
-impl Plan {
-    /// A plan against what the store holds of the window.
+impl Comparison {
+    /// Compares with what the store holds of the window.
     #[must_use]
     pub fn new(stored: HashMap<RowId, KnownVersion>) -> Self {
         Self {
@@ -244,8 +244,9 @@ mod tests {
 
     #[test]
     fn only_new_and_changed_rows_are_written() {
-        let mut plan = Plan::new(stored(&[row("same", 1, EARLY), row("amended", 1, EARLY)]));
-        let changes = plan.changes(rows(&[
+        let mut comparison =
+            Comparison::new(stored(&[row("same", 1, EARLY), row("amended", 1, EARLY)]));
+        let changes = comparison.changes(rows(&[
             row("same", 1, EARLY),
             row("amended", 2, LATE),
             row("new", 3, LATE),
@@ -254,20 +255,28 @@ mod tests {
             (ids(&changes.new), ids(&changes.changed)),
             (vec!["new"], vec!["amended"])
         );
-        assert_eq!((plan.new, plan.changed, plan.distinct()), (1, 1, 3));
+        assert_eq!(
+            (comparison.new, comparison.changed, comparison.distinct()),
+            (1, 1, 3)
+        );
     }
 
     #[test]
     fn an_older_answer_does_not_overwrite_a_newer_one() {
-        let mut plan = Plan::new(stored(&[row("t", 2, LATE)]));
-        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
-        assert_eq!((plan.changed, plan.distinct()), (0, 1));
+        let mut comparison = Comparison::new(stored(&[row("t", 2, LATE)]));
+        assert!(
+            comparison
+                .changes(rows(&[row("t", 1, EARLY)]))
+                .changed
+                .is_empty()
+        );
+        assert_eq!((comparison.changed, comparison.distinct()), (0, 1));
     }
 
     #[test]
     fn a_page_that_repeats_an_id_writes_its_last_row_once() {
-        let mut plan = Plan::new(HashMap::new());
-        let changes = plan.changes(rows(&[
+        let mut comparison = Comparison::new(HashMap::new());
+        let changes = comparison.changes(rows(&[
             row("t", 1, EARLY),
             row("other", 5, EARLY),
             row("t", 2, LATE),
@@ -279,30 +288,39 @@ mod tests {
             .find(|change| change.row.id().as_str() == "t")
             .unwrap();
         assert_eq!(last.row.collected_at(), Timestamp::parse(LATE));
-        assert_eq!((plan.new, plan.changed, plan.distinct()), (2, 0, 2));
+        assert_eq!(
+            (comparison.new, comparison.changed, comparison.distinct()),
+            (2, 0, 2)
+        );
     }
 
     #[test]
     fn a_row_that_two_pages_repeat_counts_once_and_is_written_once() {
-        let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
-        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).new.is_empty());
-        assert_eq!((plan.new, plan.distinct()), (1, 1));
+        let mut comparison = Comparison::new(HashMap::new());
+        assert_eq!(comparison.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
+        assert!(
+            comparison
+                .changes(rows(&[row("t", 1, EARLY)]))
+                .new
+                .is_empty()
+        );
+        assert_eq!((comparison.new, comparison.distinct()), (1, 1));
     }
 
     #[test]
     fn a_second_fetch_of_the_window_counts_its_rows_anew_but_writes_and_reports_them_once() {
-        let mut plan = Plan::new(HashMap::new());
-        assert_eq!(plan.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
-        plan.start_over();
-        assert_eq!(plan.distinct(), 0);
+        let mut comparison = Comparison::new(HashMap::new());
+        assert_eq!(comparison.changes(rows(&[row("t", 1, EARLY)])).new.len(), 1);
+        comparison.start_over();
+        assert_eq!(comparison.distinct(), 0);
         assert_eq!(
-            plan.changes(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)]))
+            comparison
+                .changes(rows(&[row("t", 1, EARLY), row("u", 1, EARLY)]))
                 .new
                 .len(),
             1
         );
-        assert_eq!((plan.new, plan.distinct()), (2, 2));
+        assert_eq!((comparison.new, comparison.distinct()), (2, 2));
     }
 
     #[test]
@@ -315,38 +333,52 @@ mod tests {
         held.get_mut(&RowId::parse("gone").unwrap())
             .unwrap()
             .deleted = true;
-        let mut plan = Plan::new(held);
-        let _ = plan.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
-        assert_eq!(plan.vanished(), [RowId::parse("vanished").unwrap()]);
+        let mut comparison = Comparison::new(held);
+        let _ = comparison.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
+        assert_eq!(comparison.vanished(), [RowId::parse("vanished").unwrap()]);
     }
 
     #[test]
     fn a_row_that_was_stored_under_another_day_is_changed_and_not_new() {
         let page = rows(&[row("moved", 2, LATE), row("new", 1, LATE)]);
-        let mut plan = Plan::new(HashMap::new());
+        let mut comparison = Comparison::new(HashMap::new());
         assert_eq!(
-            plan.unknown(&[page.clone(), page.clone()].concat()).len(),
+            comparison
+                .unknown(&[page.clone(), page.clone()].concat())
+                .len(),
             2,
             "each id once"
         );
-        plan.learn(stored(&[row("moved", 1, EARLY)]));
-        let changes = plan.changes(page);
+        comparison.learn(stored(&[row("moved", 1, EARLY)]));
+        let changes = comparison.changes(page);
         assert_eq!(
             (ids(&changes.new), ids(&changes.changed)),
             (vec!["new"], vec!["moved"])
         );
-        plan.start_over();
-        assert!(!plan.vanished().contains(&RowId::parse("moved").unwrap()));
-        assert_eq!(plan.kept_elsewhere().count(), 0);
+        comparison.start_over();
+        assert!(
+            !comparison
+                .vanished()
+                .contains(&RowId::parse("moved").unwrap())
+        );
+        assert_eq!(comparison.kept_elsewhere().count(), 0);
     }
 
     #[test]
     fn an_older_version_of_a_row_leaves_it_under_its_day() {
-        let mut plan = Plan::new(HashMap::new());
-        plan.learn(stored(&[row("t", 2, LATE)]));
-        assert!(plan.changes(rows(&[row("t", 1, EARLY)])).changed.is_empty());
+        let mut comparison = Comparison::new(HashMap::new());
+        comparison.learn(stored(&[row("t", 2, LATE)]));
+        assert!(
+            comparison
+                .changes(rows(&[row("t", 1, EARLY)]))
+                .changed
+                .is_empty()
+        );
         assert_eq!(
-            plan.kept_elsewhere().map(RowId::as_str).collect::<Vec<_>>(),
+            comparison
+                .kept_elsewhere()
+                .map(RowId::as_str)
+                .collect::<Vec<_>>(),
             ["t"]
         );
     }
@@ -355,12 +387,12 @@ mod tests {
     fn a_deleted_row_that_returns_is_revived_even_unchanged() {
         let mut held = stored(&[row("t", 1, LATE)]);
         held.get_mut(&RowId::parse("t").unwrap()).unwrap().deleted = true;
-        let mut plan = Plan::new(held);
+        let mut comparison = Comparison::new(held);
         assert_eq!(
-            ids(&plan.changes(rows(&[row("t", 1, LATE)])).changed),
+            ids(&comparison.changes(rows(&[row("t", 1, LATE)])).changed),
             ["t"]
         );
-        assert_eq!((plan.revived, plan.changed), (1, 0));
-        assert!(plan.vanished().is_empty());
+        assert_eq!((comparison.revived, comparison.changed), (1, 0));
+        assert!(comparison.vanished().is_empty());
     }
 }

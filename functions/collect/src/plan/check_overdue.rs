@@ -1,10 +1,7 @@
 //! A request whose webhook has not come in time.
 
-use shared::{
-    domain::{LinkId, OverdueCheck, RequestId, Timestamp},
-    queue::Trigger,
-    store::Requests,
-};
+use domain::{LinkId, OverdueCheck, RequestId, Timestamp};
+use shared::{queue::Trigger, store::Requests};
 
 use super::days::Choice;
 use crate::{CollectError, job::Job, waiter::Waiter};

@@ -1,0 +1,54 @@
+//! What was seen at Belvo and when: the versions of a row and the balances of an account.
+
+use serde_json::Value;
+
+use crate::{RequestId, Row, RowRef, Timestamp};
+
+/// When and by which retrieval something was seen at Belvo.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The time of the fetch.
+    pub at: Timestamp,
+    /// The retrieval that it belongs to; absent where Belvo names none.
+    pub request: Option<RequestId>,
+}
+
+/// One version of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Version {
+    /// The row as Belvo returned it.
+    pub row: Row,
+    /// When this version was first seen.
+    pub from: Timestamp,
+    /// The retrieval that returned it.
+    pub request: Option<RequestId>,
+    /// When it was replaced or deleted; absent for the latest version.
+    pub until: Option<Timestamp>,
+    /// Whether it was deleted then, rather than replaced.
+    pub deleted: bool,
+    /// The retrieval that no longer returned it.
+    pub deleted_by: Option<RequestId>,
+    /// The transaction of an older link that it duplicates.
+    pub duplicate_of: Option<RowRef>,
+}
+
+impl Version {
+    /// Whether this was the version known at an instant.
+    #[must_use]
+    pub fn was_valid_at(&self, instant: Timestamp) -> bool {
+        self.from <= instant && self.until.is_none_or(|until| instant < until)
+    }
+}
+
+/// A balance as Belvo reported it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Balance {
+    /// When Belvo read it from the institution, in Belvo's words.
+    pub collected_at: Option<String>,
+    /// When it was first seen here.
+    pub observed_at: Timestamp,
+    /// The retrieval that returned it.
+    pub request: Option<RequestId>,
+    /// Belvo's `balance` object.
+    pub balance: Value,
+}

@@ -1,0 +1,63 @@
+//! Listings of rows: what is chosen, and what is shown of each.
+
+use serde_json::Value;
+
+use crate::{Resource, Row, RowRef, Version};
+
+/// Which rows to list.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// First day, `YYYY-MM-DD`.
+    pub date_from: Option<String>,
+    /// Last day, `YYYY-MM-DD`.
+    pub date_to: Option<String>,
+    /// Belvo's account id.
+    pub account: Option<String>,
+    /// Belvo's status, such as `PENDING`.
+    pub status: Option<String>,
+    /// Belvo's type, such as `OUTFLOW`.
+    pub kind: Option<String>,
+}
+
+impl Filter {
+    /// Whether the filter matches a row, by its document alone.
+    #[must_use]
+    pub fn chooses(&self, row: &Row, resource: Resource) -> bool {
+        let day = row.day(resource);
+        let value = |field: &str| row.document().get(field).and_then(Value::as_str);
+        self.date_from.as_deref().is_none_or(|from| from <= day)
+            && self.date_to.as_deref().is_none_or(|to| day <= to)
+            && self
+                .fields()
+                .all(|(field, wanted)| value(field) == Some(wanted))
+    }
+
+    /// The fields that must have a certain value, and that value.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("account", &self.account),
+            ("status", &self.status),
+            ("type", &self.kind),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value.as_deref()?)))
+    }
+}
+
+/// A row of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The row as Belvo sent it.
+    pub row: Row,
+    /// The transaction of an older link that it duplicates.
+    pub duplicate_of: Option<RowRef>,
+}
+
+impl From<Version> for Listed {
+    fn from(version: Version) -> Self {
+        Self {
+            row: version.row,
+            duplicate_of: version.duplicate_of,
+        }
+    }
+}
