@@ -1,5 +1,5 @@
-//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data: only the link, what
-//! happened, and what it declares are read.
+//! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data: only the link,
+//! what happened, and what it declares are read.
 
 use domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
 use serde_json::{Map, Value};
