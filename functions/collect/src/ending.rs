@@ -1,13 +1,13 @@
-//! How requests end without rows, and which webhooks are logged. No other module fails a request or
-//! logs a webhook.
+//! How requests end without rows, and which webhooks are logged. No other module fails or expires a
+//! request, or logs a webhook.
 
-use domain::{Failure, LinkId, RequestId, Resource, Retrieval, Timestamp};
+use domain::{Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{LINK_DELETED, Subject},
     cause::chain,
     queue::{Delivery, Task},
-    store::{Control, LoggedWebhook, Recorded, StoreError, WebhookLog},
+    store::{Control, LoggedWebhook, Recorded, Requests, StoreError, WebhookLog},
     telemetry::Event,
 };
 
@@ -98,10 +98,26 @@ pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Fail
                 event = Event::RequestNotFailed.name(),
                 correlation.id = request.as_str(),
                 cause = %chain(&error),
-                "the request of a dead-lettered message was not ended"
+                "could not mark the request of a dead-lettered message as failed"
             );
         }
     }
+}
+
+/// Expires a request whose rows Belvo never had, or whose checks were never processed. Logs the
+/// line behind the metric of expired requests (template.yaml).
+pub(crate) async fn expire(requests: &Requests, record: &RequestRecord) -> Result<(), StoreError> {
+    let now = Timestamp::now();
+    requests.expired(&record.id, now).await?;
+
+    tracing::warn!(
+        event = Event::RequestExpired.name(),
+        correlation.id = record.id.as_str(),
+        link.id = record.retrieval.link.as_str(),
+        age_s = record.facts().age_s(now),
+        "request expired"
+    );
+    Ok(())
 }
 
 /// The failure of a retrieval whose link Belvo no longer has.
@@ -126,7 +142,7 @@ pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result
         received_at: delivery.received_at,
         body: delivery.body.get().to_owned(),
     };
-    log.keep(&logged).await?;
+    log.log(&logged).await?;
 
     tracing::info!(
         event = Event::WebhookLogged.name(),

@@ -9,7 +9,7 @@ use shared::{
     telemetry::Event,
 };
 
-use crate::CollectError;
+use crate::{CollectError, ending};
 
 /// How many requests, and how many links, one sweep handles; the next sweep continues.
 const AT_ONCE: u16 = 500;
@@ -41,7 +41,7 @@ async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectErro
             event = Event::LinkStale.name(),
             link.id = record.id.as_str(),
             last_seen_at = record.last_seen_at.map(|at| at.to_string()),
-            "no webhook has come for the link"
+            "link is stale; queueing a check"
         );
         // Queued before it is recorded: a second check does no harm, but a lost one would wait for
         // two more periods.
@@ -79,7 +79,10 @@ async fn overdue_requests(
                 requests.postpone(&record.id, next).await?;
                 queue.send(&check(record, next)).await?;
             }
-            SweepDecision::Expire => expire(requests, &record, now).await?,
+            SweepDecision::Expire => {
+                log_never_checked(&record);
+                ending::expire(requests, &record).await?;
+            }
             SweepDecision::Forget => requests.no_longer_due(&record.id, now).await?,
         }
     }
@@ -100,19 +103,13 @@ fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
     );
 }
 
-async fn expire(
-    requests: &Requests,
-    record: &RequestRecord,
-    now: Timestamp,
-) -> Result<(), CollectError> {
+fn log_never_checked(record: &RequestRecord) {
     tracing::error!(
         event = Event::RequestNeverChecked.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),
-        expired = true,
         "overdue request was never checked"
     );
-    Ok(requests.expired(&record.id, now).await?)
 }
 
 fn check(record: RequestRecord, next: Timestamp) -> Task {

@@ -11,6 +11,8 @@ use shared::{
     telemetry::Event,
 };
 
+use crate::ending;
+
 pub(crate) struct Waiter {
     pub(crate) trigger: Trigger,
     pub(crate) record: Option<RequestRecord>,
@@ -89,18 +91,22 @@ impl Waiter {
             return Ok(());
         };
         requests.postpone(&record.id, next).await?;
-        log_unanswered(record, false);
+        tracing::warn!(
+            event = Event::RequestUnanswered.name(),
+            correlation.id = record.id.as_str(),
+            link.id = record.retrieval.link.as_str(),
+            age_s = record.facts().age_s(Timestamp::now()),
+            "Belvo has no rows for the request yet"
+        );
         Ok(())
     }
 
     /// Records that Belvo never had the rows.
     pub(crate) async fn expire(&self, requests: &Requests) -> Result<(), StoreError> {
-        let Some(record) = &self.record else {
-            return Ok(());
-        };
-        requests.expired(&record.id, Timestamp::now()).await?;
-        log_unanswered(record, true);
-        Ok(())
+        match &self.record {
+            Some(record) => ending::expire(requests, record).await,
+            None => Ok(()),
+        }
     }
 
     /// Records that another invocation fetches the rest of the rows, unless Belvo may turn out not
@@ -123,20 +129,8 @@ impl Waiter {
                 event = Event::RequestNotShownCollecting.name(),
                 correlation.id = record.id.as_str(),
                 cause = %chain(&error),
-                "the request is not shown as collecting"
+                "could not record that the collection continues"
             );
         }
     }
-}
-
-/// Logs the line behind the metric of expired requests (template.yaml).
-fn log_unanswered(record: &RequestRecord, expired: bool) {
-    tracing::warn!(
-        event = Event::RequestUnanswered.name(),
-        correlation.id = record.id.as_str(),
-        link.id = record.retrieval.link.as_str(),
-        age_s = record.facts().age_s(Timestamp::now()),
-        expired,
-        "Belvo has no rows for the request"
-    );
 }

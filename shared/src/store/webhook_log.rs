@@ -38,8 +38,8 @@ impl WebhookLog {
         Self(table)
     }
 
-    /// Stores a webhook. Safe to repeat.
-    pub async fn keep(&self, webhook: &LoggedWebhook) -> Result<(), StoreError> {
+    /// Logs a webhook. Safe to repeat.
+    pub async fn log(&self, webhook: &LoggedWebhook) -> Result<(), StoreError> {
         let Some(AttributeValue::M(mut item)) = attribute(json!(webhook)) else {
             return Err(StoreError::Corrupt(table::NAME));
         };

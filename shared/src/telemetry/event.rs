@@ -46,6 +46,7 @@ events! {
     QuotaNotCorrected => "quota_not_corrected",
     QuotaNotCounted => "quota_not_counted",
     RefusalNotRecorded => "refusal_not_recorded",
+    RequestExpired => "request_expired",
     RequestNeverChecked => "request_never_checked",
     RequestNotFailed => "request_not_failed",
     RequestNotProcessed => "request_not_processed",
@@ -73,7 +74,11 @@ mod tests {
     use super::*;
 
     /// The events that template.yaml turns into metrics.
-    const METERED: [&str; 2] = [Event::RowsCollected.name(), Event::OverdueRequests.name()];
+    const METERED: [&str; 3] = [
+        Event::RowsCollected.name(),
+        Event::OverdueRequests.name(),
+        Event::RequestExpired.name(),
+    ];
 
     #[test]
     fn the_metric_filters_look_for_these_events() {

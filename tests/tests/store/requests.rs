@@ -189,7 +189,7 @@ async fn a_links_requests_are_listed_newest_first_without_its_events() {
             received_at: at(9),
             body: json!({}).to_string(),
         };
-        tables.control.webhook_log.keep(&webhook).await.unwrap();
+        tables.control.webhook_log.log(&webhook).await.unwrap();
 
         let (mut listed, mut after) = (Vec::new(), None);
         loop {

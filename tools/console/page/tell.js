@@ -15,6 +15,7 @@ const LOG = {
   message_dead_lettered: (f) => `collect: moved to the dead-letter queue, because ${f.cause}`,
   retrieval_failed: (f) => `collect: the request failed, ${words(f["failure.code"])}`,
   request_unanswered: (f) => `collect: still no webhook after ${f.age_s} s, and no row that is new`,
+  request_expired: (f) => `collect: the request expired after ${f.age_s} s, without a row`,
   overdue_requests: (f) => `collect: swept, ${many(f.requests, "request")} overdue`,
   link_registered: (f) => `request: the link is registered${f.known ? " again" : ""}`,
   link_deletion_requested: () => "request: Belvo was asked to delete the link",

@@ -72,6 +72,6 @@ async fn a_logged_webhook_is_stored_as_before() {
         received_at: at(0),
         body: r#"{"webhook_type": "LINKS"}"#.to_owned(),
     };
-    store.control.webhook_log.keep(&webhook).await.unwrap();
+    store.control.webhook_log.log(&webhook).await.unwrap();
     store.assert_holds(&["logged-webhook"]);
 }
