@@ -109,7 +109,7 @@ impl Client {
             account: retrieval.account.as_ref().map(AccountId::as_str),
             direction: retrieval.direction,
         };
-        let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
+        let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unsendable("body"))?;
         let url = self.resource_url(retrieval.resource)?;
         let request = || {
             self.request(Method::POST, url.clone())
@@ -229,7 +229,7 @@ impl Client {
     pub(super) fn url(&self, path: &str) -> Result<Url, BelvoError> {
         self.base
             .join(path)
-            .map_err(|_| BelvoError::Unreadable("base URL"))
+            .map_err(|_| BelvoError::Unsendable("base URL"))
     }
 }
 

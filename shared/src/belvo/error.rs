@@ -1,6 +1,6 @@
 //! What went wrong at Belvo, named after what the caller does next: the only place that decides
-//! whether a call is repeated; the table is `RULES`. Which codes block a link says
-//! [`domain::BlockReason`].
+//! whether a call is repeated; the table is `RULES`. [`domain::BlockReason`] says which codes block
+//! a link.
 
 use std::time::Duration;
 
@@ -54,6 +54,9 @@ pub enum BelvoError {
         /// Belvo's code, such as `authentication_failed`.
         code: String,
     },
+    /// Our request could not be built, so nothing was sent.
+    #[error("the request to Belvo could not be built: {0}")]
+    Unsendable(&'static str),
     /// No connection was made, so Belvo has not seen the request.
     #[error("Belvo could not be reached")]
     Unreachable(#[source] reqwest::Error),
@@ -131,7 +134,10 @@ impl BelvoError {
         match self {
             Self::Later { after, .. } => Retry(*after),
             Self::Rejected { .. } => Stop,
-            Self::NeedsOperator { .. } | Self::ForeignPage(_) | Self::Keys(_) => Alarm,
+            Self::NeedsOperator { .. }
+            | Self::Unsendable(_)
+            | Self::ForeignPage(_)
+            | Self::Keys(_) => Alarm,
             Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
         }
     }

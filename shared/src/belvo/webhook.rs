@@ -66,7 +66,7 @@ pub enum WebhookError {
     #[error("the body must be a JSON object: {0}")]
     NotJson(String),
     /// A field is missing or not text.
-    #[error("{0} must be present and must be text")]
+    #[error("{0} is required and must be a string")]
     Missing(&'static str),
     /// A field has a value that Belvo's webhooks never have.
     #[error("{0} {1}")]

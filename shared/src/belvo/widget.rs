@@ -143,7 +143,7 @@ impl Client {
                 keys.secret_id.expose_secret(),
                 keys.secret_password.expose_secret(),
             );
-            let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unreadable("request"))?;
+            let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unsendable("body"))?;
             Ok(self
                 .request(Method::POST, url.clone())
                 .header(header::CONTENT_TYPE, "application/json")
