@@ -213,7 +213,7 @@ impl Collection {
     }
 }
 
-/// One count or day of Belvo's, compared with ours.
+/// One of Belvo's counts or days, compared with ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What is compared: `rows_of_pages`, or a field of the webhook.
@@ -227,8 +227,8 @@ pub struct Check {
 }
 
 impl Check {
-    /// Compares a day of Belvo's with ours. Rows are missing if ours is absent or on the `missing`
-    /// side. `None` if Belvo's is not a day.
+    /// Compares one of Belvo's days with ours. Rows are missing if ours is absent or on the
+    /// `missing` side. `None` if Belvo's is not a day.
     fn days(
         what: &'static str,
         belvo: Option<&str>,

@@ -24,7 +24,7 @@ pub enum Status {
     Collected,
     /// It ended without rows.
     Failed,
-    /// No webhook came, and Belvo never had its rows.
+    /// No webhook arrived, and Belvo never had its rows.
     Expired,
     /// Its sending was interrupted, so it is not known whether Belvo acted.
     Unknown,
@@ -60,7 +60,7 @@ pub struct Facts {
     /// When it expired because Belvo never had its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expired_at: Option<Timestamp>,
-    /// When it is checked if no webhook has come by then; absent once it has ended.
+    /// When it is checked if no webhook has arrived by then; absent once it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
 }
@@ -68,7 +68,7 @@ pub struct Facts {
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Belvo accepted it. It is checked at `due_at` if no webhook has come.
+    /// Belvo accepted it. It is checked at `due_at` if no webhook has arrived.
     Issued { due_at: Timestamp },
     /// Its webhook was received. It is checked at `due_at` if it has not ended.
     Notified { due_at: Timestamp },

@@ -62,7 +62,7 @@ id! {
 }
 
 id! {
-    /// A Belvo transaction, unique within Belvo. Kept as Belvo writes it.
+    /// A row of a resource, as Belvo identifies it. Kept as Belvo writes it.
     RowId
 }
 

@@ -157,7 +157,7 @@ impl LinkRecord {
         self.refreshed(connection, at)
     }
 
-    /// Notes that Belvo was asked and has the link. Then it is not deleted, whatever was found
+    /// Records that Belvo was asked and has the link. Then it is not deleted, whatever was found
     /// before, as with another account's keys.
     #[must_use]
     pub fn refreshed(mut self, connection: Connection, at: Timestamp) -> Self {
@@ -230,7 +230,7 @@ impl LinkRecord {
         self
     }
 
-    /// Notes that a check was queued.
+    /// Records that a check was queued.
     #[must_use]
     pub fn checked(self, at: Timestamp) -> Self {
         Self {
@@ -239,7 +239,7 @@ impl LinkRecord {
         }
     }
 
-    /// Notes that its deletion was requested. Rows that are to be erased stay so, even if a later
+    /// Records that its deletion was requested. Rows that are to be erased stay so, even if a later
     /// request asks to keep them.
     #[must_use]
     pub fn deletion_requested(mut self, rows: OnDeletion, at: Timestamp) -> Self {
@@ -251,7 +251,7 @@ impl LinkRecord {
         self
     }
 
-    /// Notes that Belvo accepted its deletion.
+    /// Records that Belvo accepted its deletion.
     #[must_use]
     pub fn deletion_accepted(mut self, id: &RequestId) -> Self {
         if let Some(deletion) = &mut self.deletion {
@@ -260,7 +260,7 @@ impl LinkRecord {
         self
     }
 
-    /// Notes that Belvo no longer has it.
+    /// Records that Belvo no longer has it.
     #[must_use]
     pub fn deleted(mut self, at: Timestamp) -> Self {
         let deletion = self.deletion.get_or_insert(Deletion::of(OnDeletion::Keep));
@@ -268,7 +268,7 @@ impl LinkRecord {
         self
     }
 
-    /// Notes that its rows were erased, and removes what could identify the person.
+    /// Records that its rows were erased, and removes what could identify the person.
     #[must_use]
     pub fn erased(mut self, at: Timestamp) -> Self {
         let deletion = self.deletion.get_or_insert(Deletion::of(OnDeletion::Erase));

@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(
             late.sweep(at(172_800), DEADLINES),
             check(174_600),
-            "its webhook came since"
+            "its webhook has arrived since"
         );
         late.take(Step::Collected, at(172_000));
         assert_eq!(late.sweep(at(272_800), DEADLINES), SweepDecision::Forget);

@@ -194,14 +194,14 @@ mod tests {
 
     use super::*;
 
-    fn parse(row: &Value) -> Result<(Row, Option<Account>), RowError> {
-        let row = RawValue::from_string(row.to_string()).unwrap();
+    fn parse(sent: &Value) -> Result<(Row, Option<Account>), RowError> {
+        let sent = RawValue::from_string(sent.to_string()).unwrap();
         let mut account = None;
-        let transaction = Row::parse(&row, |text| {
+        let row = Row::parse(&sent, |text| {
             account = Account::parse(text);
             account.as_ref().map(|account| account.id().clone())
         })?;
-        Ok((transaction, account))
+        Ok((row, account))
     }
 
     fn row() -> Value {
@@ -216,9 +216,10 @@ mod tests {
 
     #[test]
     fn a_row_separated_from_its_account_and_joined_again_is_the_row() {
-        let (transaction, account) = parse(&row()).unwrap();
-        assert_eq!(transaction.account_id(), Some("a1"));
-        assert_eq!(transaction.into_row(account.as_ref()), row());
+        let sent = row();
+        let (row, account) = parse(&sent).unwrap();
+        assert_eq!(row.account_id(), Some("a1"));
+        assert_eq!(row.into_row(account.as_ref()), sent);
     }
 
     #[test]
@@ -226,19 +227,16 @@ mod tests {
         for account in [json!(null), json!({"name": "no id"}), json!({"id": 7})] {
             let mut sent = row();
             sent["account"] = account;
-            let (transaction, taken) = parse(&sent).unwrap();
+            let (row, taken) = parse(&sent).unwrap();
             assert_eq!(taken, None);
-            assert_eq!(transaction.into_row(None), sent);
+            assert_eq!(row.into_row(None), sent);
         }
     }
 
     #[test]
     fn only_the_id_is_needed() {
-        let (transaction, account) = parse(&json!({"id": "t1"})).unwrap();
-        assert_eq!(
-            (transaction.day(Resource::TRANSACTIONS), account),
-            (NO_DATE, None)
-        );
+        let (row, account) = parse(&json!({"id": "t1"})).unwrap();
+        assert_eq!((row.day(Resource::TRANSACTIONS), account), (NO_DATE, None));
         assert_eq!(parse(&json!({"id": null})), Err(RowError::NoId));
         assert_eq!(parse(&json!([])), Err(RowError::Unreadable));
     }

@@ -32,7 +32,7 @@ pub enum SecretError {
     #[error("the secret {0} has no value; put one with `aws secretsmanager put-secret-value`")]
     Empty(String),
     /// The value is not the expected JSON document.
-    #[error("the secret {0} is not the JSON document that docs and template describe")]
+    #[error("the secret {0} is not the JSON document that README.md describes")]
     Malformed(String),
     #[error("the secret {0} could not be read")]
     Unavailable(String, #[source] Box<SdkError<GetSecretValueError>>),

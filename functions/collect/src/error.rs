@@ -12,11 +12,11 @@ use thiserror::Error;
 
 #[derive(Debug, Error)]
 pub enum CollectError {
-    #[error("the rows could not be fetched")]
+    #[error("a call to Belvo failed")]
     Belvo(#[from] BelvoError),
     #[error("the store could not be used")]
     Store(#[from] StoreError),
-    #[error("the rest of the collection could not be queued")]
+    #[error("a message could not be queued")]
     Queue(#[from] QueueError),
     #[error("the message cannot be read")]
     Message(#[from] TaskError),

@@ -13,7 +13,7 @@ pub struct Config {
     pub requests_table: String,
     pub queue_url: String,
     pub limits: Limits,
-    /// Seconds after which a request is checked if no webhook has come.
+    /// Seconds after which a request is checked if no webhook has arrived.
     pub request_due_s: u32,
     /// The hosted Connect Widget.
     pub widget_url: Url,

@@ -31,7 +31,7 @@ pub enum Task {
     },
     /// Belvo answered a deletion that it no longer has the link.
     LinkGone { link: LinkId },
-    /// No webhook has come for a request.
+    /// No webhook has arrived for a request.
     #[serde(rename = "overdue")]
     CheckOverdue {
         resource: Resource,
@@ -122,7 +122,10 @@ pub enum TaskKind {
 /// A message that `collect` does not understand. The error never quotes the message.
 #[derive(Debug, Clone, Error)]
 pub enum TaskError {
-    #[error("the message has an unknown kind; known are {}", TaskKind::names())]
+    #[error(
+        "the message has an unknown kind; the known kinds are {}",
+        TaskKind::names()
+    )]
     UnknownKind,
     #[error("the message is not a task: {0}")]
     Unreadable(String),
@@ -429,7 +432,7 @@ mod tests {
         }))
     }
 
-    /// One task of each kind, as its message, and its kind's name.
+    /// One task of each kind, with the kind's name.
     fn one_of_each() -> [(Task, &'static str); 7] {
         [
             (webhook(WITH_ID), "webhook"),

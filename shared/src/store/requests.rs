@@ -85,8 +85,8 @@ impl Requests {
         self.0.due(DUE, now, limit, record).await
     }
 
-    /// Records that Belvo accepted a retrieval, which is checked at `due_at` if no webhook has come
-    /// by then. If the webhook came first, this adds what only we know.
+    /// Records that Belvo accepted a retrieval, which is checked at `due_at` if no webhook has
+    /// arrived by then. If the webhook arrived first, this adds what only we know.
     pub async fn issued(
         &self,
         id: &RequestId,

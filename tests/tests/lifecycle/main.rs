@@ -171,7 +171,7 @@ fn a_broken_rule_is_found() {
             },
             "everything ends",
         ),
-        (Mutation::ForgetsAnEnd, &two, "what has ended has ended"),
+        (Mutation::ForgetsAnEnd, &two, "an ended request stays ended"),
     ];
     for (mutation, model, property) in cases {
         let found = check(

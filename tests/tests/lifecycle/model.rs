@@ -163,7 +163,7 @@ impl Model for Lifecycle {
             Property::always("a fact stays", |_, world: &World| {
                 !world.marks.contains(&Mark::FactChanged)
             }),
-            Property::always("what has ended has ended", |_, world: &World| {
+            Property::always("an ended request stays ended", |_, world: &World| {
                 world
                     .ended
                     .iter()

@@ -153,7 +153,7 @@ fn request() -> RequestId {
     RequestId::parse("4363b08b51eb43509c745df5ac92a7f6").unwrap()
 }
 
-/// So many minutes after noon.
+/// That many minutes after noon.
 fn at(minute: i64) -> Timestamp {
     Timestamp::parse("2026-03-01T12:00:00.125Z")
         .unwrap()

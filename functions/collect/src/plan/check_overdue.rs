@@ -1,4 +1,4 @@
-//! A request whose webhook has not come in time.
+//! A request whose webhook has not arrived in time.
 
 use domain::{LinkId, OverdueCheck, RequestId, Timestamp};
 use shared::{queue::Trigger, store::Requests};

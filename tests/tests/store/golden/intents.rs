@@ -26,9 +26,9 @@ fn employments() -> Retrieval {
     Retrieval::of(link(), Resource::by_name("employments").unwrap())
 }
 
-/// What an equal retrieval is told ten minutes after a golden intent whose request, if it has one,
+/// What an identical retrieval gets ten minutes after a golden intent whose request, if it has one,
 /// has failed.
-async fn told(intent: &str, retrieval: &Retrieval) -> IntentOutcome {
+async fn outcome(intent: &str, retrieval: &Retrieval) -> IntentOutcome {
     let store = Store::holding(&[intent, "request-failed"]).await;
     let begun = store.control.intents.begin(retrieval, at(10)).await;
     begun.unwrap()
@@ -52,7 +52,7 @@ async fn a_stored_open_intent_is_unconfirmed() {
     };
     assert_eq!(unconfirmed, [expected]);
 
-    let outcome = told("intent-open", &transactions()).await;
+    let outcome = outcome("intent-open", &transactions()).await;
     assert_eq!(outcome, IntentOutcome::Unknown { until: at(30) });
 }
 
@@ -71,7 +71,7 @@ async fn a_stored_settled_intent_ends_with_its_request() {
     let begun = store.control.intents.begin(&sent_invoices(), at(10)).await;
     assert_eq!(begun.unwrap(), IntentOutcome::InFlight(request()));
 
-    let outcome = told("intent-settled", &sent_invoices()).await;
+    let outcome = outcome("intent-settled", &sent_invoices()).await;
     assert_eq!(outcome, IntentOutcome::Begun);
 }
 
@@ -89,6 +89,6 @@ async fn a_claimed_intent_is_stored_as_before() {
 
 #[tokio::test]
 async fn a_stored_claimed_intent_keeps_its_time() {
-    let outcome = told("intent-claimed", &employments()).await;
+    let outcome = outcome("intent-claimed", &employments()).await;
     assert_eq!(outcome, IntentOutcome::Unknown { until: at(30) });
 }
