@@ -80,7 +80,7 @@ def parse(body: str) -> tuple[dict[str, Any], str]:
         raise ValueError("the body must be a JSON object")
     for field in ("webhook_type", "webhook_code", "link_id"):
         if not isinstance(webhook.get(field), str) or not webhook[field]:
-            raise ValueError(f"{field} must be present and must be text")
+            raise ValueError(f"{field} is required and must be a string")
     try:
         return webhook, str(UUID(webhook["link_id"]))
     except ValueError as error:

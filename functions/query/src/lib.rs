@@ -70,5 +70,5 @@ fn unavailable(error: StoreError) -> Problem {
         cause = %chain(&error),
         "the store cannot be read"
     );
-    Problem::unavailable("The store cannot be read now. Try again.").retry_after(1)
+    Problem::unavailable("The store cannot be read right now. Try again.").retry_after(1)
 }

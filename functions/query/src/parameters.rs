@@ -39,7 +39,10 @@ pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
     found.ok_or_else(|| {
         let others = RESOURCES.iter().copied().filter(is_other);
         let known: Vec<_> = others.map(Resource::name).collect();
-        Problem::not_found(format!("Unknown resource. Known are {}.", known.join(", ")))
+        let known = known.join(", ");
+        Problem::not_found(format!(
+            "Unknown resource. The known resources are {known}."
+        ))
     })
 }
 

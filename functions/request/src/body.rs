@@ -95,7 +95,7 @@ fn direction(fields: &mut Fields, resource: Resource) -> Result<Option<Direction
 fn not_taken(field: &str, resource: Resource) -> Problem {
     Problem::field(
         field,
-        format!("{} cannot be retrieved by {field}", resource.name()),
+        format!("{field} is not accepted for {}", resource.name()),
     )
 }
 

@@ -70,7 +70,7 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
     let locale = fields.one_of("locale", &["pt", "en", "es"])?;
     let aim = if fields.has("link") {
         let aim = WidgetAim::Update(link_id(&fields.required("link")?)?);
-        fields.end("link, callback_urls and locale, where a link is to be repaired")?;
+        fields.end("link, callback_urls and locale in update mode")?;
         aim
     } else {
         let connecting = connecting(&mut fields)?;
@@ -104,7 +104,7 @@ fn purpose(fields: &mut Fields) -> Result<Option<String>, Problem> {
     let purpose = fields.optional("purpose")?;
     let is_too_long = |purpose: &String| purpose.chars().count() > LONGEST_PURPOSE;
     if purpose.as_ref().is_some_and(is_too_long) {
-        let detail = format!("purpose must have at most {LONGEST_PURPOSE} characters");
+        let detail = format!("purpose must be at most {LONGEST_PURPOSE} characters long");
         return Err(Problem::field("purpose", detail));
     }
     Ok(purpose)
@@ -154,7 +154,8 @@ fn identification(mut fields: Fields) -> Result<Identification, Problem> {
         return Err(Problem::field("identification.number", detail));
     }
     if name.trim().is_empty() {
-        return Err(Problem::field("identification.name", "the name is missing"));
+        let detail = "identification.name is missing";
+        return Err(Problem::field("identification.name", detail));
     }
     Ok(Identification {
         kind,
@@ -171,8 +172,11 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
         if names && text.len() <= LONGEST_URL {
             Ok(text)
         } else {
-            let detail = "must be the address of a page, or a deep link such as app://success";
-            Err(Problem::field(&format!("callback_urls.{name}"), detail))
+            let field = format!("callback_urls.{name}");
+            let detail = format!(
+                "{field} must be the address of a page, or a deep link such as app://success"
+            );
+            Err(Problem::field(&field, detail))
         }
     };
     let callbacks = Callbacks {

@@ -26,7 +26,7 @@ impl Fields {
         match self.0.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Problem::field(name, format!("{name} must be text"))),
+            Some(_) => Err(Problem::field(name, format!("{name} must be a string"))),
         }
     }
 
@@ -64,7 +64,7 @@ impl Fields {
         match self.0.keys().next() {
             Some(unknown) => Err(Problem::field(
                 unknown,
-                format!("unknown field; known are {known}"),
+                format!("unknown field; the known fields are {known}"),
             )),
             None => Ok(()),
         }

@@ -24,7 +24,7 @@ pub(crate) fn key(request: &Request) -> Result<Option<String>, Problem> {
         Ok(key) if (1..=LONGEST).contains(&key.len()) => Ok(Some(key.to_owned())),
         _ => Err(Problem::field(
             "Idempotency-Key",
-            "Idempotency-Key must be 1 to 255 printable ASCII characters.",
+            "Idempotency-Key must be 1 to 255 printable ASCII characters",
         )),
     }
 }

@@ -35,7 +35,7 @@ pub struct App {
     /// Receives a task for each retrieval that Belvo answered with its data.
     pub queue: Queue,
     pub limits: Limits,
-    /// Seconds after which a request is checked if no webhook has come.
+    /// Seconds after which a request is checked if no webhook has arrived.
     pub request_due_s: u32,
     /// The hosted Connect Widget.
     pub widget_url: Url,
@@ -45,7 +45,7 @@ pub struct App {
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late = || match http::route_key(&request).as_deref() {
         Some(RETRIEVE) => problems::unconfirmed(),
-        _ => Problem::unavailable("It took too long. The call is safe to repeat.").retry_after(1),
+        _ => Problem::unavailable("The call timed out. It is safe to repeat.").retry_after(1),
     };
     handler::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await
 }

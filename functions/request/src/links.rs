@@ -72,7 +72,7 @@ async fn connection(app: &App, link: &LinkId, external_id: &str) -> Result<Conne
     connection
         .filter(|connection| connection.external_id.as_deref() == Some(external_id))
         .ok_or_else(|| {
-            let detail = "Belvo has no such link with this external_id, so it is not registered.";
+            let detail = "Belvo has no link with this id and external_id. Nothing was registered.";
             Problem::new(ProblemKind::NotYourLink, detail).about(Some("external_id"))
         })
 }
@@ -144,7 +144,7 @@ pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body
         event = Event::LinkDeletionRequested.name(),
         link.id = link.as_str(),
         ?rows,
-        "link is being deleted"
+        "link deletion requested"
     );
     let body =
         json!({ "link": link, "status": "deleting", "rows": rows, "request_id": request_id });
@@ -154,8 +154,8 @@ pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body
 fn rows(request: &Request) -> Result<OnDeletion, Problem> {
     let rows = query_parameter(request, "rows");
     rows.as_deref().and_then(OnDeletion::parse).ok_or_else(|| {
-        let detail = "rows must be `erase`, which erases what is stored of the link, or `keep`; \
-                      what is kept can be erased later";
+        let detail = "rows must be `erase` (everything stored for the link is erased) or `keep` \
+                      (it stays readable and can be erased later)";
         Problem::field("rows", detail)
     })
 }
@@ -173,7 +173,7 @@ async fn follow_up(
             Ok(Some(id))
         }
         LinkDeletion::Done => {
-            queue_end(app, link).await?;
+            queue_link_gone(app, link).await?;
             Ok(None)
         }
     }
@@ -191,16 +191,17 @@ async fn record_acceptance(app: &App, link: &LinkId, id: &RequestId) {
     }
 }
 
-async fn queue_end(app: &App, link: &LinkId) -> Result<(), Problem> {
+async fn queue_link_gone(app: &App, link: &LinkId) -> Result<(), Problem> {
     let task = Task::LinkGone { link: link.clone() };
     app.queue.send(&task).await.map_err(|error| {
         tracing::error!(
             event = Event::LinkGoneNotQueued.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
-            "Belvo no longer has the link, but its end could not be queued"
+            "Belvo no longer has the link, but the rest of its deletion could not be queued"
         );
-        let detail = "Belvo no longer has the link, but its end could not be recorded. Try again.";
+        let detail = "Belvo no longer has the link, but the rest of its deletion could not be \
+                      queued. Try again.";
         Problem::unavailable(detail).retry_after(1)
     })
 }

@@ -1,6 +1,6 @@
 //! What a caller sees of a failure, and what the log sees of its cause.
 
-use domain::{Block, LinkId, Timestamp};
+use domain::{Block, LinkId, RequestId, Timestamp};
 use lambda_http::tracing;
 use shared::{
     advice::Advice,
@@ -44,9 +44,8 @@ pub(crate) fn of_call(error: &BelvoError) -> Problem {
         _ if error.advice() == Advice::Alarm => {
             Problem::unavailable("Belvo cannot be used until an operator acts.")
         }
-        _ => {
-            Problem::unavailable("Belvo did not answer. The call is safe to repeat.").retry_after(3)
-        }
+        _ => Problem::unavailable("Belvo gave no usable answer. The call is safe to repeat.")
+            .retry_after(3),
     }
 }
 
@@ -86,7 +85,7 @@ fn refused(error: &BelvoError, detail: &str) -> Problem {
 }
 
 fn later(error: &BelvoError) -> Problem {
-    let problem = Problem::unavailable("Belvo cannot do it now.");
+    let problem = Problem::unavailable("Belvo cannot process this right now. Retry later.");
     match error {
         BelvoError::Later { code, after, .. } => {
             problem.from_belvo(code, None).retry_after(after.as_secs())
@@ -95,14 +94,14 @@ fn later(error: &BelvoError) -> Problem {
     }
 }
 
-/// The store failed before anything was sent to Belvo.
+/// The store failed before the request was processed.
 pub(crate) fn unrecorded(error: &StoreError) -> Problem {
     tracing::error!(
         event = Event::RequestNotProcessed.name(),
         cause = %chain(error),
         "the request could not be recorded, so it was not processed"
     );
-    let detail = "The request could not be recorded, so nothing was sent to Belvo. Try again.";
+    let detail = "The request could not be recorded, so it was not processed. Try again.";
     Problem::unavailable(detail).retry_after(1)
 }
 
@@ -131,4 +130,13 @@ pub(crate) fn unconfirmed() -> Problem {
     let detail = "Belvo did not confirm the retrieval but may have started it. An identical \
                   request is refused until Belvo's webhook arrives or half an hour has passed.";
     Problem::new(ProblemKind::Unconfirmed, detail)
+}
+
+/// Belvo answered with the data, so a retrieval was spent and must not be repeated.
+pub(crate) fn not_queued(request: RequestId) -> Problem {
+    let detail = format!(
+        "Belvo has the data, but its collection could not be queued. It is collected by the \
+         overdue check; follow GET /requests/{request}."
+    );
+    Problem::new(ProblemKind::Unconfirmed, detail).for_request(Some(request))
 }

@@ -110,7 +110,7 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
             cause = %chain(&error),
             "Belvo answered with the data, but its collection could not be queued"
         );
-        return Err(problems::unconfirmed().for_request(Some(request)));
+        return Err(problems::not_queued(request));
     }
     Ok(request)
 }
@@ -148,13 +148,13 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
 /// Undoes what was written for a retrieval that Belvo definitely did not start.
 async fn undo(app: &App, asked: &RetrievalRequest, holder: &QuotaHolder, error: &BelvoError) {
     quota::settle(&app.control.quotas, asked, holder, error).await;
-    note_refusal(app, asked, error).await;
+    record_refusal(app, asked, error).await;
     withdraw(app, asked).await;
 }
 
 /// Records what a refusal says about the link, so that the next retrieval is not sent in vain:
 /// after six, Belvo declares a link invalid.
-async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
+async fn record_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
     let BelvoError::Rejected { code, .. } = error else {
         return;
     };
@@ -165,7 +165,7 @@ async fn note_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError) {
             event = Event::RefusalNotRecorded.name(),
             link.id = link.as_str(),
             cause = %chain(&error),
-            "what the refusal says of the link was not recorded"
+            "could not record on the link why Belvo refused"
         );
     }
 }
@@ -178,7 +178,7 @@ async fn withdraw(app: &App, asked: &RetrievalRequest) {
             event = Event::IntentNotWithdrawn.name(),
             link.id = asked.retrieval.link.as_str(),
             cause = %chain(&error),
-            "the intent was not withdrawn; an equal request is refused for half an hour"
+            "the intent was not withdrawn; an identical request is refused for half an hour"
         );
     }
 }

@@ -94,7 +94,7 @@ fn check_address(app: &App, request: &Request) -> Result<(), Problem> {
     if allowed.is_empty() || http::source_ip(request).is_some_and(|ip| allowed.contains(&ip)) {
         return Ok(());
     }
-    let detail = "Webhooks are accepted from the listed addresses only.";
+    let detail = "Webhooks are accepted only from the addresses in AllowedSourceIps.";
     Err(Problem::new(ProblemKind::ForbiddenAddress, detail))
 }
 
@@ -132,14 +132,15 @@ fn unauthenticated(error: SecretError) -> Problem {
         cause = %chain(&error),
         "the webhook secret cannot be read"
     );
-    Problem::unavailable("Webhooks cannot be authenticated now. Deliver it again.")
+    Problem::unavailable("The webhook cannot be authenticated right now. Deliver it again.")
 }
 
 fn read(request: &Request) -> Result<Delivery, Problem> {
     let body = request.body().as_ref();
     if body.len() > MAX_BODY_BYTES {
         let size = body.len();
-        let detail = format!("A webhook must have at most {MAX_BODY_BYTES} bytes, not {size}.");
+        let detail =
+            format!("The body must be at most {MAX_BODY_BYTES} bytes; this one has {size}.");
         return Err(Problem::new(ProblemKind::BodyTooLarge, detail));
     }
 

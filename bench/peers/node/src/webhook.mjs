@@ -78,7 +78,7 @@ const parse = (body) => {
   }
   for (const field of ["webhook_type", "webhook_code", "link_id"]) {
     if (typeof webhook?.[field] !== "string" || !webhook[field]) {
-      return { fault: `${field} must be present and must be text` };
+      return { fault: `${field} is required and must be a string` };
     }
   }
   return UUID.test(webhook.link_id)
