@@ -34,16 +34,16 @@ impl Declared {
     /// Belvo chose them, those it names. `None` if Belvo names days that were not requested: its
     /// totals are then about something else, such as the link's whole year.
     #[must_use]
-    pub fn comparable_days(&self, asked: Option<&Window>, fetched: Days) -> Option<Days> {
+    pub fn comparable_days(&self, requested: Option<&Window>, fetched: Days) -> Option<Days> {
         let day = |text: &Option<String>| parse_date(day_of(text.as_deref()?)?);
         let named = day(&self.first_transaction_date).zip(day(&self.last_transaction_date));
         if named.is_some_and(|(first, last)| first > last) {
             return None;
         }
         let named = named.map(|(first, last)| Days::between(first, last));
-        match (asked.map(|window| Days::from(*window)), named) {
-            (Some(asked), Some(named)) => asked.covers(named).then_some(asked),
-            (Some(asked), None) => Some(asked),
+        match (requested.map(|window| Days::from(*window)), named) {
+            (Some(requested), Some(named)) => requested.covers(named).then_some(requested),
+            (Some(requested), None) => Some(requested),
             (None, named) => Some(named.unwrap_or(fetched)),
         }
     }

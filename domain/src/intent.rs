@@ -1,4 +1,4 @@
-//! Whether an equal retrieval may be sent: Belvo's POST has no idempotency key, and each retrieval
+//! Whether an identical retrieval may be sent: Belvo's POST has no idempotency key, and each retrieval
 //! counts against the month's limit.
 
 use serde::{Deserialize, Serialize};
@@ -34,10 +34,10 @@ pub enum Resolution {
     },
 }
 
-/// What an intent means for an equal retrieval.
+/// What an intent means for an identical retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conflict {
-    /// None: it is over, and the equal one may replace it.
+    /// None: it is over, and the identical one may replace it.
     None,
     /// Its request has not ended and is the answer.
     InFlight,
@@ -73,7 +73,7 @@ impl Intent {
         }
     }
 
-    /// What it means for an equal retrieval.
+    /// What it means for an identical retrieval.
     #[must_use]
     pub fn conflict(&self, now: Timestamp) -> Conflict {
         let is_over = now >= self.until();

@@ -194,8 +194,8 @@ impl Resource {
     /// The days to fetch for a retrieval: those it asked for if the GET is known to filter by the
     /// same date; otherwise all.
     #[must_use]
-    pub fn days(self, asked: Option<Window>) -> Days {
-        asked
+    pub fn days(self, requested: Option<Window>) -> Days {
+        requested
             .filter(|_| self.dates == Dates::Required)
             .map_or(Days::ALL, Days::from)
     }

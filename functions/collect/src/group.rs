@@ -19,7 +19,7 @@ use crate::{
 const TIME_TO_CONTINUE: Duration = Duration::from_secs(5);
 
 /// A job and the messages that asked for it.
-struct Work {
+struct PlannedJob {
     job: Job,
     messages: Vec<Received>,
 }
@@ -33,8 +33,8 @@ pub(crate) async fn process(
     messages: Vec<Received>,
     deadline: Instant,
 ) -> Vec<Received> {
-    let (works, unplanned) = plan_all(app, messages, deadline).await;
-    let failed = run_all(app, works, deadline).await;
+    let (planned, unplanned) = plan_all(app, messages, deadline).await;
+    let failed = run_all(app, planned, deadline).await;
 
     let failed = match (failed, unplanned) {
         (Some(mut failed), Some(unplanned)) => {
@@ -44,7 +44,7 @@ pub(crate) async fn process(
         (Some(failed), None) | (None, Some(failed)) => failed,
         (None, None) => return Vec::new(),
     };
-    retry::give_back(app, failed).await
+    retry::release(app, failed).await
 }
 
 /// Plans the messages, up to the first that cannot be planned now.
@@ -52,30 +52,30 @@ async fn plan_all(
     app: &App,
     messages: Vec<Received>,
     deadline: Instant,
-) -> (Vec<Work>, Option<Failed>) {
-    let mut works = Vec::new();
+) -> (Vec<PlannedJob>, Option<Failed>) {
+    let mut planned = Vec::new();
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
         match contained(plan::plan(app, &message), deadline).await {
             Ok(None) => {}
-            Ok(Some(job)) => add(&mut works, job, message),
+            Ok(Some(job)) => add(&mut planned, job, message),
             Err(error) => {
                 let mut kept = dead_letter_final(app, vec![message], &error).await;
                 if !kept.is_empty() {
                     kept.extend(messages);
                     let messages = kept;
-                    return (works, Some(Failed { messages, error }));
+                    return (planned, Some(Failed { messages, error }));
                 }
             }
         }
     }
-    (works, None)
+    (planned, None)
 }
 
 /// Runs the jobs in order, up to the first whose messages are to be retried.
-async fn run_all(app: &App, works: Vec<Work>, deadline: Instant) -> Option<Failed> {
-    let mut works = works.into_iter();
-    while let Some(Work { job, messages }) = works.next() {
+async fn run_all(app: &App, planned: Vec<PlannedJob>, deadline: Instant) -> Option<Failed> {
+    let mut planned = planned.into_iter();
+    while let Some(PlannedJob { job, messages }) = planned.next() {
         let outcome = contained(job.run(app, deadline), deadline + TIME_TO_CONTINUE).await;
         let Err(error) = outcome else {
             continue;
@@ -83,7 +83,7 @@ async fn run_all(app: &App, works: Vec<Work>, deadline: Instant) -> Option<Faile
 
         let mut messages = dead_letter_final(app, messages, &error).await;
         if !messages.is_empty() {
-            messages.extend(works.flat_map(|work| work.messages));
+            messages.extend(planned.flat_map(|planned| planned.messages));
             return Some(Failed { messages, error });
         }
     }
@@ -91,13 +91,13 @@ async fn run_all(app: &App, works: Vec<Work>, deadline: Instant) -> Option<Faile
 }
 
 /// Lets a job share the fetch of an earlier one, if one fetch serves both.
-fn add(works: &mut Vec<Work>, job: Job, message: Received) {
-    match works.iter_mut().find(|work| work.job.takes(&job)) {
-        Some(work) => {
-            work.job.absorb(job);
-            work.messages.push(message);
+fn add(planned: &mut Vec<PlannedJob>, job: Job, message: Received) {
+    match planned.iter_mut().find(|planned| planned.job.takes(&job)) {
+        Some(earlier) => {
+            earlier.job.absorb(job);
+            earlier.messages.push(message);
         }
-        None => works.push(Work {
+        None => planned.push(PlannedJob {
             job,
             messages: vec![message],
         }),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_works_of_a_link_share_the_time_of_the_invocation() {
+    async fn the_jobs_of_a_link_share_the_time_of_the_invocation() {
         let deadline = Instant::now() + Duration::from_mins(5);
         let work = async || {
             sleep(Duration::from_mins(4)).await;

@@ -19,7 +19,7 @@ use crate::{
     App, CollectError,
     ending::{self, Origin},
     fetch::{self, Fetched},
-    plan::Choice,
+    plan::DaysToFetch,
     waiter::Waiter,
 };
 
@@ -35,15 +35,15 @@ pub(crate) struct Job {
 
 impl Job {
     /// A fetch of the rows of a retrieval, on the chosen days.
-    pub(crate) fn new(retrieval: Retrieval, choice: Choice, waiter: Waiter) -> Self {
+    pub(crate) fn new(retrieval: Retrieval, to_fetch: DaysToFetch, waiter: Waiter) -> Self {
         Self {
             query: RowQuery {
                 resource: retrieval.resource,
                 link: retrieval.link,
-                days: choice.days,
+                days: to_fetch.days,
                 account: retrieval.account,
             },
-            coverage: choice.coverage,
+            coverage: to_fetch.coverage,
             progress: None,
             waiters: vec![waiter],
         }
@@ -111,7 +111,7 @@ impl Job {
                 Fetched::Whole(whole) => whole,
                 unfinished @ Fetched::Unfinished(..) => return Ok(unfinished),
             };
-            if !self.misses_rows(app).await? {
+            if !self.counts_differ(app).await? {
                 return Ok(Fetched::Whole(whole));
             }
             self.coverage = Coverage::Certain;
@@ -122,8 +122,8 @@ impl Job {
     }
 
     /// Whether the link has a different number of rows here than at Belvo, although its latest days
-    /// are equal.
-    async fn misses_rows(&self, app: &App) -> Result<bool, CollectError> {
+    /// are the same.
+    async fn counts_differ(&self, app: &App) -> Result<bool, CollectError> {
         if self.coverage == Coverage::Certain || self.query.days == Days::ALL {
             return Ok(false);
         }

@@ -40,7 +40,7 @@ pub use retry::RetryPolicy;
 use crate::received::Received;
 
 /// The time reserved at the end of an invocation to queue continuations and to release messages.
-pub const TIME_TO_GIVE_BACK: Duration = Duration::from_secs(10);
+pub const TIME_TO_RELEASE: Duration = Duration::from_secs(10);
 /// Links processed at the same time in one invocation. They share the rate limit for pages, and
 /// each holds two pages and the digests of a part in memory.
 const LINKS_AT_ONCE: usize = 4;
@@ -63,7 +63,7 @@ pub struct App {
 /// Processes a batch and returns the messages to retry. The others are done: stored, recorded,
 /// continued in a message of their own, or moved to the dead-letter queue.
 pub async fn handle(app: &App, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
-    let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_GIVE_BACK);
+    let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_RELEASE);
     let messages = event.records.into_iter().map(Received::from).collect();
     let groups = received::by_group(messages)
         .into_iter()

@@ -52,7 +52,7 @@ impl RetryPolicy {
 }
 
 /// Sets when the messages of a link are delivered again, all at the same time, and returns them.
-pub(crate) async fn give_back(app: &App, failed: Failed) -> Vec<Received> {
+pub(crate) async fn release(app: &App, failed: Failed) -> Vec<Received> {
     let Failed { messages, error } = failed;
     let Some(first) = messages.first() else {
         return messages;

@@ -35,7 +35,7 @@ struct UnconfirmedView<'a> {
     direction: Option<Direction>,
     since: Timestamp,
     status: Status,
-    /// When Belvo can no longer be working on it, so that an equal one can be sent.
+    /// When Belvo can no longer be working on it, so that an identical one can be sent.
     until: Timestamp,
 }
 

@@ -9,7 +9,7 @@ use lambda_http::{
 };
 use serde_json::json;
 use shared::{
-    belvo::{Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest},
+    belvo::{Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest},
     http,
     problem::Problem,
     secret::ExposeSecret,
@@ -41,9 +41,9 @@ pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>,
     let token = app.belvo.widget_token(&asked).await;
     let token = token.map_err(|error| problems::of_call(&error))?;
 
-    let (external_id, link) = match &asked.aim {
-        WidgetAim::Connect(connecting) => (Some(connecting.external_id.as_str()), None),
-        WidgetAim::Update(link) => (None, Some(link)),
+    let (external_id, link) = match &asked.mode {
+        WidgetMode::Create(new_link) => (Some(new_link.external_id.as_str()), None),
+        WidgetMode::Update(link) => (None, Some(link)),
     };
     tracing::info!(
         event = Event::WidgetTokenMinted.name(),
@@ -68,27 +68,27 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
     let mut fields = Fields::parse(body, SHAPE)?;
     let callbacks = callbacks(fields.object("callback_urls")?)?;
     let locale = fields.one_of("locale", &["pt", "en", "es"])?;
-    let aim = if fields.has("link") {
-        let aim = WidgetAim::Update(link_id(&fields.required("link")?)?);
+    let mode = if fields.has("link") {
+        let mode = WidgetMode::Update(link_id(&fields.required("link")?)?);
         fields.end("link, callback_urls and locale in update mode")?;
-        aim
+        mode
     } else {
-        let connecting = connecting(&mut fields)?;
+        let new_link = new_link(&mut fields)?;
         fields.end(
             "external_id, identification, locale, purpose, terms_and_conditions_url, \
              access_mode, callback_urls and link",
         )?;
-        WidgetAim::Connect(Box::new(connecting))
+        WidgetMode::Create(Box::new(new_link))
     };
     Ok(WidgetRequest {
-        aim,
+        mode,
         callbacks,
         locale,
     })
 }
 
-fn connecting(fields: &mut Fields) -> Result<Connecting, Problem> {
-    Ok(Connecting {
+fn new_link(fields: &mut Fields) -> Result<NewLink, Problem> {
+    Ok(NewLink {
         external_id: match fields.optional("external_id")? {
             Some(id) => external_id(id)?,
             None => uuid::Uuid::new_v4().to_string(),
@@ -208,15 +208,15 @@ mod tests {
     #[test]
     fn a_user_is_connected_with_the_usual_settings() {
         let asked = parsed(&good()).unwrap();
-        let WidgetAim::Connect(connecting) = asked.aim else {
+        let WidgetMode::Create(new_link) = asked.mode else {
             panic!("a new link")
         };
         assert_eq!(
-            (asked.locale.as_str(), connecting.access_mode.as_str()),
+            (asked.locale.as_str(), new_link.access_mode.as_str()),
             ("pt", "recurrent")
         );
         assert!(
-            uuid::Uuid::parse_str(&connecting.external_id).is_ok(),
+            uuid::Uuid::parse_str(&new_link.external_id).is_ok(),
             "one that says nothing of the user"
         );
     }
@@ -226,7 +226,7 @@ mod tests {
         let mut body = good();
         body.as_object_mut().unwrap().remove("identification");
         body["link"] = json!("bcca0da9-a4c6-4830-9676-1d54682851d9");
-        assert!(matches!(parsed(&body).unwrap().aim, WidgetAim::Update(_)));
+        assert!(matches!(parsed(&body).unwrap().mode, WidgetMode::Update(_)));
         body["external_id"] = json!("mine");
         assert_eq!(parsed(&body).unwrap_err()["field"], "external_id");
     }

@@ -60,7 +60,7 @@ pub(crate) async fn once(
         Err(_) => keys.forget(key).await,
     };
     if let Err(error) = recorded {
-        // The intent still keeps an equal retrieval from being sent twice.
+        // The intent still keeps an identical retrieval from being sent twice.
         tracing::warn!(
             event = Event::AnswerNotRecorded.name(),
             cause = %chain(&error),

@@ -16,7 +16,7 @@ pub use self::{
     rate_limiter::RateLimiter,
     webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id},
     widget::{
-        Callbacks, Connecting, Identification, TOKEN_LIFE_S, WidgetAim, WidgetRequest, WidgetToken,
+        Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest, WidgetToken,
     },
     wire::{NextPage, Page},
 };

@@ -26,7 +26,7 @@ pub const TOKEN_LIFE_S: u32 = 600;
 /// A user to send through the widget.
 #[derive(Debug, Clone)]
 pub struct WidgetRequest {
-    pub aim: WidgetAim,
+    pub mode: WidgetMode,
     /// Where the widget sends the user's browser afterwards.
     pub callbacks: Callbacks,
     /// The language: `pt`, `en` or `es`.
@@ -35,16 +35,16 @@ pub struct WidgetRequest {
 
 /// What the widget is opened for.
 #[derive(Debug, Clone)]
-pub enum WidgetAim {
+pub enum WidgetMode {
     /// To create a link.
-    Connect(Box<Connecting>),
+    Create(Box<NewLink>),
     /// To let the user of a link log in again.
     Update(LinkId),
 }
 
 /// A link to create.
 #[derive(Debug, Clone)]
-pub struct Connecting {
+pub struct NewLink {
     /// The caller's own id for it.
     pub external_id: String,
     pub identification: Identification,
@@ -155,28 +155,28 @@ impl Client {
 
 impl<'a> TokenBody<'a> {
     fn new(asked: &'a WidgetRequest, id: &'a str, password: &'a str) -> Self {
-        let (scopes, connecting, link_id) = match &asked.aim {
-            WidgetAim::Connect(connecting) => (NEW_LINK_SCOPES, Some(connecting), None),
-            WidgetAim::Update(link) => (UPDATE_SCOPES, None, Some(link)),
+        let (scopes, new_link, link_id) = match &asked.mode {
+            WidgetMode::Create(new_link) => (NEW_LINK_SCOPES, Some(new_link), None),
+            WidgetMode::Update(link) => (UPDATE_SCOPES, None, Some(link)),
         };
         Self {
             id,
             password,
             scopes,
             link_id,
-            fetch_resources: connecting.map(|_| FETCHED),
+            fetch_resources: new_link.map(|_| FETCHED),
             widget: Widget {
-                openfinance_feature: connecting.map(|_| "consent_link_creation"),
+                openfinance_feature: new_link.map(|_| "consent_link_creation"),
                 callback_urls: &asked.callbacks,
-                purpose: connecting.and_then(|connecting| connecting.purpose.as_deref()),
-                consent: connecting.map(|connecting| ConsentBody {
+                purpose: new_link.and_then(|new_link| new_link.purpose.as_deref()),
+                consent: new_link.map(|new_link| ConsentBody {
                     permissions: PERMISSIONS,
-                    purpose: connecting.purpose.as_deref(),
-                    terms_and_conditions_url: connecting.terms_and_conditions_url.as_deref(),
+                    purpose: new_link.purpose.as_deref(),
+                    terms_and_conditions_url: new_link.terms_and_conditions_url.as_deref(),
                     identification_info: [IdentificationBody {
-                        kind: &connecting.identification.kind,
-                        number: connecting.identification.number.expose_secret(),
-                        name: connecting.identification.name.expose_secret(),
+                        kind: &new_link.identification.kind,
+                        number: new_link.identification.number.expose_secret(),
+                        name: new_link.identification.name.expose_secret(),
                     }],
                 }),
             },
@@ -195,10 +195,10 @@ impl WidgetRequest {
             .append_pair("locale", &self.locale)
             .append_pair("country_codes", "BR")
             .append_pair("integration_type", "openfinance");
-        if let WidgetAim::Connect(connecting) = &self.aim {
+        if let WidgetMode::Create(new_link) = &self.mode {
             url.query_pairs_mut()
-                .append_pair("access_mode", &connecting.access_mode)
-                .append_pair("external_id", &connecting.external_id);
+                .append_pair("access_mode", &new_link.access_mode)
+                .append_pair("external_id", &new_link.external_id);
         }
         url
     }
@@ -208,21 +208,21 @@ impl WidgetRequest {
 mod tests {
     use super::*;
 
-    fn asked(aim: WidgetAim) -> WidgetRequest {
+    fn asked(mode: WidgetMode) -> WidgetRequest {
         let callbacks = Callbacks {
             success: "app://success".into(),
             exit: "app://exit".into(),
             event: "app://event".into(),
         };
         WidgetRequest {
-            aim,
+            mode,
             callbacks,
             locale: "pt".to_owned(),
         }
     }
 
-    fn connecting() -> WidgetRequest {
-        asked(WidgetAim::Connect(Box::new(Connecting {
+    fn new_link() -> WidgetRequest {
+        asked(WidgetMode::Create(Box::new(NewLink {
             external_id: "e 1".to_owned(),
             identification: Identification {
                 kind: "CPF".to_owned(),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_token_of_a_new_link_names_the_user_and_what_belvo_fetches() {
-        let asked = connecting();
+        let asked = new_link();
         let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
         assert_eq!(body["scopes"], NEW_LINK_SCOPES);
         assert_eq!(
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_token_of_update_mode_names_the_link_by_the_field_that_belvo_reads() {
-        let asked = asked(WidgetAim::Update(
+        let asked = asked(WidgetMode::Update(
             LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap(),
         ));
         let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn who_connects_is_not_printed() {
-        let printed = format!("{:?}", connecting());
+        let printed = format!("{:?}", new_link());
         assert!(
             !printed.contains("Ralph") && !printed.contains("76109277673"),
             "{printed}"
@@ -282,8 +282,7 @@ mod tests {
         let token = WidgetToken {
             access: "a&b".into(),
         };
-        let address =
-            connecting().address(&Url::parse("https://widget.belvo.io/").unwrap(), &token);
+        let address = new_link().address(&Url::parse("https://widget.belvo.io/").unwrap(), &token);
         let expected = "https://widget.belvo.io/?access_token=a%26b&locale=pt&country_codes=BR\
                         &integration_type=openfinance&access_mode=recurrent&external_id=e+1";
         assert_eq!(address.as_str(), expected);

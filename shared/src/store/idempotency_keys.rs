@@ -33,7 +33,7 @@ impl IdempotencyKeys {
         Self(table)
     }
 
-    /// Claims a key for a request. `fingerprint` is the same for equal requests only.
+    /// Claims a key for a request. `fingerprint` is the same for identical requests only.
     pub async fn begin(
         &self,
         idempotency_key: &str,

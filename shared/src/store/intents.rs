@@ -1,4 +1,4 @@
-//! Intents to send a retrieval. An intent is written before its retrieval is sent, so that no equal
+//! Intents to send a retrieval. An intent is written before its retrieval is sent, so that no identical
 //! one is sent while the first is in flight or while it is unknown whether Belvo acted on it. While
 //! that is unknown, the item is in the index `by_link`, behind all requests. `domain/intent.rs`
 //! decides what an intent means.
@@ -31,11 +31,11 @@ pub struct Intents {
 pub enum IntentOutcome {
     /// The retrieval is ours to send.
     Begun,
-    /// An equal one was sent and has not ended.
+    /// An identical one was sent and has not ended.
     InFlight(RequestId),
-    /// An equal one is being sent.
+    /// An identical one is being sent.
     Sending,
-    /// An equal one was sent but not answered. Belvo may be working on it until this time, or until
+    /// An identical one was sent but not answered. Belvo may be working on it until this time, or until
     /// its webhook comes.
     Unknown { until: Timestamp },
 }

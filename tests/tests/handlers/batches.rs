@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
-use collect::TIME_TO_GIVE_BACK;
+use collect::TIME_TO_RELEASE;
 use domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict};
 use serde_json::{Value, json};
 use shared::queue::Queue;
@@ -25,7 +25,7 @@ fn end_the_wait(continuation: &mut SqsMessage) {
 }
 
 fn seconds_to_work(seconds: u64) -> Duration {
-    TIME_TO_GIVE_BACK + Duration::from_secs(seconds)
+    TIME_TO_RELEASE + Duration::from_secs(seconds)
 }
 
 /// A worker and a link of 400 rows in parts of 100, with a waiting webhook for each of these

@@ -163,7 +163,7 @@ async fn webhooks_out_of_order_end_in_the_same_rows() {
         .await;
 
     let first = link.retrieve().await;
-    // Another window: an equal one in flight would be the same request.
+    // Another window: an identical one in flight would be the same request.
     let second = stack.request(&link.days(363, 0)).await.body["request_id"]
         .as_str()
         .unwrap()

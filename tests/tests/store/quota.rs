@@ -82,7 +82,7 @@ async fn classes_months_and_links_are_counted_separately() {
 #[tokio::test]
 async fn released_reservations_may_be_used_again_and_no_more() {
     for tables in both().await {
-        let give_back = async || {
+        let release = async || {
             tables
                 .control
                 .quotas
@@ -90,11 +90,11 @@ async fn released_reservations_may_be_used_again_and_no_more() {
                 .await
                 .unwrap();
         };
-        give_back().await;
+        release().await;
         assert_eq!(long(&tables).await.left, 3, "{}", tables.name);
         reserve(&tables, now()).await;
         reserve(&tables, now()).await;
-        give_back().await;
+        release().await;
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 2));
     }
 }

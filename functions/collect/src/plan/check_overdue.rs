@@ -3,7 +3,7 @@
 use domain::{LinkId, OverdueCheck, RequestId, Timestamp};
 use shared::{queue::Trigger, store::Requests};
 
-use super::days::Choice;
+use super::days::DaysToFetch;
 use crate::{CollectError, job::Job, waiter::Waiter};
 
 /// Fetches its rows, unless it has ended in the meantime or a later check is due.
@@ -26,7 +26,7 @@ pub(super) async fn plan(
     }
 
     let retrieval = record.retrieval.clone();
-    let days = Choice::certain(retrieval.rows().days);
+    let days = DaysToFetch::certain(retrieval.rows().days);
     let waiter = Waiter::new(Trigger::Check, request.as_str(), Some(record));
     Ok(Some(Job::new(retrieval, days, waiter)))
 }

@@ -4,7 +4,7 @@
 use domain::{LinkId, RequestId, Resource, Retrieval, Timestamp};
 use shared::queue::Trigger;
 
-use super::{days::Choice, intent};
+use super::{days::DaysToFetch, intent};
 use crate::{App, CollectError, job::Job, waiter::Waiter};
 
 pub(super) async fn plan(
@@ -25,7 +25,7 @@ pub(super) async fn plan(
         Some(record) => record.retrieval.clone(),
         None => retrieval,
     };
-    let days = Choice::certain(retrieval.rows().days);
+    let days = DaysToFetch::certain(retrieval.rows().days);
     let waiter = Waiter::new(Trigger::DataReady { at }, request.as_str(), record);
     Ok(Some(Job::new(retrieval, days, waiter)))
 }

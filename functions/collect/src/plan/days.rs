@@ -18,16 +18,16 @@ use crate::CollectError;
 /// few days ago that were only just added" (webhooks of transactions, Belvo's documentation).
 const OVERLAP: Duration = Duration::days(10);
 /// Codes that announce new rows and nothing else.
-const NEWS: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
+const NEW_ROWS_CODES: [&str; 2] = ["new_transactions_available", "new_transactions_updated"];
 
-/// Days to fetch.
+/// The days that a message asks for, and whether they are known to hold all its rows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Choice {
+pub(crate) struct DaysToFetch {
     pub(crate) days: Days,
     pub(crate) coverage: Coverage,
 }
 
-impl Choice {
+impl DaysToFetch {
     pub(super) fn certain(days: Days) -> Self {
         Self {
             days,
@@ -41,25 +41,25 @@ pub(super) async fn of_webhook(
     rows: &Rows,
     code: &str,
     retrieval: &Retrieval,
-) -> Result<Choice, CollectError> {
+) -> Result<DaysToFetch, CollectError> {
     if retrieval.window.is_some() {
-        return Ok(Choice::certain(retrieval.rows().days));
+        return Ok(DaysToFetch::certain(retrieval.rows().days));
     }
-    if NEWS.contains(&code) {
+    if NEW_ROWS_CODES.contains(&code) {
         return latest(rows, &retrieval.link).await;
     }
-    Ok(Choice::certain(Days::ALL))
+    Ok(DaysToFetch::certain(Days::ALL))
 }
 
 /// The days that new rows of a link usually have.
-pub(super) async fn latest(rows: &Rows, link: &LinkId) -> Result<Choice, CollectError> {
+pub(super) async fn latest(rows: &Rows, link: &LinkId) -> Result<DaysToFetch, CollectError> {
     let newest = rows.newest_day(link).await?;
     let newest = newest.and_then(|day| parse_date(&day));
     Ok(match newest {
-        Some(day) => Choice {
+        Some(day) => DaysToFetch {
             days: Days::since(day.min(Timestamp::now().day()) - OVERLAP),
             coverage: Coverage::Likely,
         },
-        None => Choice::certain(Days::ALL),
+        None => DaysToFetch::certain(Days::ALL),
     })
 }

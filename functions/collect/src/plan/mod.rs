@@ -9,7 +9,7 @@ mod intent;
 mod other_webhook;
 mod rows_webhook;
 
-pub(crate) use days::Choice;
+pub(crate) use days::DaysToFetch;
 
 use domain::Resource;
 use shared::{
@@ -36,7 +36,7 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
     }
 
     match task {
-        Task::Webhook(delivery) => about(app, delivery).await,
+        Task::Webhook(delivery) => plan_webhook(app, delivery).await,
         Task::DataReady {
             resource,
             link,
@@ -82,7 +82,7 @@ async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, Collec
     }
 }
 
-async fn about(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
+async fn plan_webhook(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
     match &delivery.webhook.subject {
         Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource).await,
         Subject::Link | Subject::Consent | Subject::Other(_) => {
