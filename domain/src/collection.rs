@@ -47,9 +47,7 @@ impl Declared {
             (None, named) => Some(named.unwrap_or(fetched)),
         }
     }
-}
 
-impl Declared {
     /// The declared counts, compared with what is stored.
     fn counts(&self, stored: &StoredTotals) -> impl Iterator<Item = Check> {
         [

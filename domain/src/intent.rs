@@ -10,7 +10,7 @@ use crate::{Retrieval, Status, Timestamp};
 pub const SENDING_S: i64 = 60;
 /// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval
 /// is five minutes.
-pub const UNKNOWN_S: i64 = 1_800;
+const UNKNOWN_S: i64 = 1_800;
 
 /// The intent to send a retrieval, recorded before it is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -26,13 +26,13 @@ mod window;
 pub use self::{
     account::{Account, Holder},
     block::{Block, BlockReason},
-    collection::{Check, Collection, Declared, Measure, StoredTotals, Tally, Verdict},
+    collection::{Check, Collection, Declared, StoredTotals, Tally, Verdict},
     days::Days,
     digest::Digest,
     facts::{Fact, Facts, Status, Step, Write},
     history::{Balance, Observation, Version},
-    id::{AccountId, IdError, LinkId, RequestId, RowId},
-    intent::{Conflict, Intent, Resolution, SENDING_S, UNKNOWN_S, Unconfirmed},
+    id::{AccountId, LinkId, RequestId, RowId},
+    intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
     link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
     listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
@@ -44,5 +44,5 @@ pub use self::{
     retrieval::{Retrieval, RowQuery},
     row::{Row, RowError, RowRef},
     timestamp::Timestamp,
-    window::{Window, WindowError, parse_date},
+    window::{Window, parse_date},
 };

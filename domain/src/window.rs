@@ -96,7 +96,8 @@ pub(super) fn day_of(text: &str) -> Option<&str> {
     text.get(..10).filter(|day| parse_date(day).is_some())
 }
 
-/// Dates as `YYYY-MM-DD` in JSON and in the store.
+/// Dates as `YYYY-MM-DD` in JSON and in the store. Not by `time::serde::format_description!`, which
+/// would also read a year with a sign.
 pub(super) mod iso_date {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use time::Date;

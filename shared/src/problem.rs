@@ -1,6 +1,8 @@
 //! What the outside sees of an error: a problem document (RFC 9457). The cause goes to the log
 //! only.
 
+use std::fmt::Display;
+
 use domain::{Block, Quota, RequestId};
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
@@ -121,6 +123,11 @@ impl Problem {
     #[must_use]
     pub fn field(field: &str, detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::InvalidField, detail).about(Some(field))
+    }
+
+    /// A value, or the problem that names its field and says what is wrong with it.
+    pub fn named<T>(field: &str, value: Result<T, impl Display>) -> Result<T, Self> {
+        value.map_err(|error| Self::field(field, format!("{field} {error}")))
     }
 
     /// Something failed here or at AWS; the log has the cause.

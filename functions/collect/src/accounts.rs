@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use domain::Observation;
-use domain::{Account, AccountId, KnownVersion, LinkId, RowQuery};
+use domain::{Account, AccountId, KnownVersion, LinkId, Observation, RowQuery};
 use serde_json::value::RawValue;
 use shared::store::Accounts as AccountStore;
 

@@ -3,8 +3,7 @@
 
 use std::collections::HashMap;
 
-use domain::Holder;
-use domain::{Account, Days, LinkId, RowRef};
+use domain::{Account, Days, Holder, LinkId, RowRef};
 use lambda_runtime::tracing;
 use shared::{
     store::{Accounts, Candidate, Rows},

@@ -1,7 +1,6 @@
 //! A link's accounts and their balances.
 
-use domain::Balance;
-use domain::{Account, RequestId, Timestamp};
+use domain::{Account, Balance, RequestId, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Version;
-use domain::{RequestId, Resource, Timestamp};
+use domain::{RequestId, Resource, Timestamp, Version};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,10 +29,12 @@ struct VersionView<'a> {
     row: BTreeMap<&'static str, Value>,
 }
 
+/// Shows every version of a row, each under `name`.
 pub(crate) async fn show(
     app: &App,
     request: &Request,
     resource: Resource,
+    name: &'static str,
 ) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
     let versions = app.transactions.rows(resource).history(&link, &id).await;
@@ -47,18 +48,13 @@ pub(crate) async fn show(
     let history = json!({
         "id": id,
         "same_as": latest.duplicate_of,
-        "versions": views(&versions, resource),
+        "versions": views(&versions, name),
     });
     Ok(http::json(StatusCode::OK, &history))
 }
 
 /// The versions, oldest first.
-fn views(versions: &[Version], resource: Resource) -> Vec<VersionView<'_>> {
-    let name = if resource == Resource::TRANSACTIONS {
-        "transaction"
-    } else {
-        "row"
-    };
+fn views<'a>(versions: &'a [Version], name: &'static str) -> Vec<VersionView<'a>> {
     let before = std::iter::once(None).chain(versions.iter().map(Some));
     versions
         .iter()

@@ -53,11 +53,11 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         }
         Some("GET /links/{link}/transactions") => rows::list_transactions(app, request).await,
         Some("GET /links/{link}/transactions/{id}/history") => {
-            history::show(app, request, Resource::TRANSACTIONS).await
+            history::show(app, request, Resource::TRANSACTIONS, "transaction").await
         }
         Some("GET /links/{link}/resources/{resource}") => rows::list(app, request).await,
         Some("GET /links/{link}/resources/{resource}/{id}/history") => {
-            history::show(app, request, parameters::resource(request)?).await
+            history::show(app, request, parameters::resource(request)?, "row").await
         }
         _ => Err(Problem::not_found("There is no such route.")),
     }

@@ -1,9 +1,8 @@
 //! Path and query parameters of the read routes.
 
-use std::fmt::Display;
-
-use domain::Filter;
-use domain::{AccountId, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date};
+use domain::{
+    AccountId, Filter, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date,
+};
 use lambda_http::Request;
 use shared::{
     http::{path_parameter, query_parameter},
@@ -16,25 +15,25 @@ const DEFAULT_LIMIT: u16 = 100;
 const MAX_LIMIT: u16 = 500;
 
 pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
-    named("id", RequestId::parse(&path_parameter(request, "id")))
+    Problem::named("id", RequestId::parse(&path_parameter(request, "id")))
 }
 
 pub(crate) fn row_id(request: &Request) -> Result<RowId, Problem> {
-    named("id", RowId::parse(&path_parameter(request, "id")))
+    Problem::named("id", RowId::parse(&path_parameter(request, "id")))
 }
 
 pub(crate) fn account_id(request: &Request) -> Result<AccountId, Problem> {
     let account = path_parameter(request, "account");
-    named("account", AccountId::parse(&account))
+    Problem::named("account", AccountId::parse(&account))
 }
 
 pub(crate) fn link(request: &Request) -> Result<LinkId, Problem> {
-    named("link", LinkId::parse(&path_parameter(request, "link")))
+    Problem::named("link", LinkId::parse(&path_parameter(request, "link")))
 }
 
 /// A resource by its name. Transactions, which have accounts and marks, have their own routes.
 pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
-    let is_other = |resource: &Resource| *resource != Resource::TRANSACTIONS;
+    let is_other = |resource: &Resource| !resource.has_accounts();
     let found = Resource::by_name(&path_parameter(request, "resource")).filter(is_other);
     found.ok_or_else(|| {
         let others = RESOURCES.iter().copied().filter(is_other);
@@ -50,7 +49,7 @@ pub(crate) fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
     let Some(text) = query_parameter(request, "cursor") else {
         return Ok(None);
     };
-    named("cursor", Cursor::parse(&text)).map(Some)
+    Problem::named("cursor", Cursor::parse(&text)).map(Some)
 }
 
 pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {
@@ -106,11 +105,6 @@ pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
     instant
         .map(Some)
         .ok_or_else(|| Problem::field("as_of", detail))
-}
-
-/// A value, or the problem that names its parameter.
-fn named<T>(parameter: &str, value: Result<T, impl Display>) -> Result<T, Problem> {
-    value.map_err(|error| Problem::field(parameter, format!("{parameter} {error}")))
 }
 
 fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {

@@ -1,8 +1,8 @@
 //! Requests as the API shows them: their facts, and what follows from these.
 
-use domain::Unconfirmed;
 use domain::{
-    AccountId, Check, Direction, RequestRecord, Resource, Status, Timestamp, Verdict, Window,
+    AccountId, Check, Direction, RequestRecord, Resource, Status, Timestamp, Unconfirmed, Verdict,
+    Window,
 };
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;

@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::Listed;
-use domain::{Account, LinkId, Resource};
+use domain::{Account, LinkId, Listed, Resource};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::{Map, Value, json};
 use shared::{

@@ -68,9 +68,7 @@ fn account(fields: &mut Fields, resource: Resource) -> Result<Option<AccountId>,
     if !resource.has_accounts() {
         return Err(not_taken("account", resource));
     }
-    AccountId::parse(&id)
-        .map(Some)
-        .map_err(|error| Problem::field("account", format!("account {error}")))
+    Problem::named("account", AccountId::parse(&id)).map(Some)
 }
 
 /// The type, if the resource needs one.

@@ -73,5 +73,5 @@ impl Fields {
 
 /// The id of a link, from a body or a path.
 pub(crate) fn link_id(id: &str) -> Result<LinkId, Problem> {
-    LinkId::parse(id).map_err(|error| Problem::field("link", format!("link {error}")))
+    Problem::named("link", LinkId::parse(id))
 }

@@ -112,9 +112,8 @@ impl Client {
         let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unsendable("body"))?;
         let url = self.resource_url(retrieval.resource)?;
         let request = || {
-            self.request(Method::POST, url.clone())
+            self.async_request(Method::POST, url.clone())
                 .timeout(RETRIEVAL_TIMEOUT)
-                .header("X-Belvo-Request-Mode", "async")
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body.clone())
         };
@@ -160,6 +159,12 @@ impl Client {
     /// A request without the keys.
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http.request(method, url)
+    }
+
+    /// A request without the keys, in Belvo's asynchronous mode.
+    pub(super) fn async_request(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.request(method, url);
+        request.header("X-Belvo-Request-Mode", "async")
     }
 
     /// Sends a request with the keys; after a 401 once more if the keys have changed since they

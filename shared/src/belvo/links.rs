@@ -47,10 +47,7 @@ impl Client {
     /// repeat.
     pub async fn delete_link(&self, link: &LinkId) -> Result<LinkDeletion, BelvoError> {
         let url = self.link_url(link)?;
-        let request = || {
-            self.request(Method::DELETE, url.clone())
-                .header("X-Belvo-Request-Mode", "async")
-        };
+        let request = || self.async_request(Method::DELETE, url.clone());
         let answer = match self.send(request).await {
             Ok(answer) => answer,
             Err(error) if is_not_found(&error) => return Ok(LinkDeletion::Done),

@@ -9,15 +9,15 @@ mod webhook;
 mod widget;
 mod wire;
 
+pub(crate) use self::webhook::{WebhookError, json_fault};
 pub use self::{
-    client::{ApiKeys, Client, RetrievalOutcome},
+    client::{Client, RetrievalOutcome},
     error::{BelvoError, NO_RETRIEVAL_LEFT},
     links::LinkDeletion,
     rate_limiter::RateLimiter,
-    webhook::{LINK_DELETED, Subject, Webhook, WebhookError, mentioned_request_id},
+    webhook::{LINK_DELETED, Subject, Webhook, mentioned_request_id},
     widget::{
         Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest, WidgetToken,
     },
-    wire::{NextPage, Page},
+    wire::Page,
 };
-pub(crate) use webhook::json_fault;

@@ -7,7 +7,10 @@ use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{ApiKeys, BelvoError, Client, client::read};
+use super::{
+    BelvoError, Client,
+    client::{ApiKeys, read},
+};
 use crate::secret::{ExposeSecret, SecretString};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).

@@ -14,11 +14,8 @@ use super::{
     error::was_written,
     item::{Item, attribute, document, request_id, text, timestamp},
     retention::{INTENT_DAYS, expires_at},
-    table::{self, OPEN, Table},
+    table::{self, OPEN, RACES, Table},
 };
-
-/// How often a lost race for an intent is retried.
-const RACES: usize = 4;
 
 #[derive(Clone)]
 pub struct Intents {

@@ -1,4 +1,5 @@
-//! Converts JSON to DynamoDB's attribute values and back, without loss.
+//! Converts JSON to DynamoDB's attribute values and back, without loss. `serde_dynamo` is not
+//! used: it would store the numbers of `serde_json`'s `arbitrary_precision` as maps.
 
 use std::collections::HashMap;
 

@@ -10,7 +10,7 @@ use super::{
     Cursor, StoreError,
     error::was_written,
     item::{Item, attribute, document, number, text},
-    table::{Due, Page, Table},
+    table::{Due, Page, RACES, Table},
 };
 
 const KIND: &str = "link";
@@ -18,8 +18,6 @@ const KIND: &str = "link";
 const REGISTERED: &str = "*";
 /// The attribute `due` of every link from which webhooks are expected.
 const DUE: &str = "link";
-/// How often a lost race for a record is retried.
-const RACES: usize = 5;
 /// Attributes that are not part of the record.
 const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
 const RECORD: &str = "a link";

@@ -18,7 +18,7 @@ mod webhook_log;
 
 pub use self::{
     control::Control,
-    cursor::{Cursor, CursorError},
+    cursor::Cursor,
     error::StoreError,
     idempotency_keys::{IdempotencyKeys, KeyState},
     intents::{IntentOutcome, Intents},

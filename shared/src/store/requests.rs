@@ -12,12 +12,11 @@ use domain::{
 use serde_json::{Value, json};
 
 use super::{
-    StoreError,
+    Cursor, StoreError,
     error::was_written,
     item::{Item, attribute, document},
     table::{self, Due, Page, Table},
 };
-use crate::store::Cursor;
 
 const KIND: &str = "request";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has

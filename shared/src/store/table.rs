@@ -34,6 +34,8 @@ const BY_LINK: &str = "by_link";
 const BY_DUE: &str = "by_due";
 /// The start of `listed_at` in an open intent: it sorts behind every instant.
 pub(super) const OPEN: &str = "~";
+/// How often an item is read and written until no other writer changes it in between.
+pub(super) const RACES: usize = 5;
 
 #[derive(Clone)]
 pub(super) struct Table {

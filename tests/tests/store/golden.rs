@@ -10,8 +10,7 @@ mod rows;
 
 use std::{fs, path::PathBuf};
 
-use domain::Observation;
-use domain::{LinkId, RequestId, Timestamp, Window};
+use domain::{LinkId, Observation, RequestId, Timestamp, Window};
 use dynoxide::Database;
 use serde_json::{Map, Value, json};
 use shared::store::{Control, TransactionsTable};

@@ -3,8 +3,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use domain::{Changes, DigestedRow, Timestamp};
-use domain::{Filter, Listed, Observation};
+use domain::{Changes, DigestedRow, Filter, Listed, Observation, Timestamp};
 use proptest::{
     collection::{btree_map, vec},
     prelude::*,

@@ -6,8 +6,7 @@ use std::sync::{
 };
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
-use domain::Observation;
-use domain::{Changes, Days, LinkId, Resource, Timestamp};
+use domain::{Changes, Days, LinkId, Observation, Resource, Timestamp};
 use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
 use tests::Stack;

@@ -2,8 +2,7 @@
 
 use std::slice;
 
-use domain::Account;
-use domain::{Balance, Holder};
+use domain::{Account, Balance, Holder};
 use serde_json::json;
 
 use super::{Store, at, link, request, seen};

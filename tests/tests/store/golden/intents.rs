@@ -1,7 +1,6 @@
 //! Items of intents.
 
-use domain::Unconfirmed;
-use domain::{AccountId, Direction, Resource, Retrieval};
+use domain::{AccountId, Direction, Resource, Retrieval, Unconfirmed};
 use shared::store::IntentOutcome;
 
 use super::{Store, at, january, link, request};
