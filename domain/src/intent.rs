@@ -1,5 +1,5 @@
-//! Whether an identical retrieval may be sent: Belvo's POST has no idempotency key, and each retrieval
-//! counts against the month's limit.
+//! Whether an identical retrieval may be sent: Belvo's POST has no idempotency key, and each
+//! retrieval counts against the month's limit.
 
 use serde::{Deserialize, Serialize};
 

@@ -100,6 +100,7 @@ fn not_taken(field: &str, resource: Resource) -> Problem {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use shared::problem::ProblemKind;
     use time::macros::date;
 
     use super::*;
@@ -205,7 +206,8 @@ mod tests {
     fn a_body_that_is_not_an_object_is_refused_with_the_expected_shape() {
         for body in ["", "[]", "{", "null"] {
             let problem = parse(body.as_bytes(), date!(2026 - 03 - 01)).unwrap_err();
-            assert_eq!(problem.status(), 400);
+            assert_eq!(problem.kind(), ProblemKind::InvalidBody, "{body}");
+            assert_eq!(json!(problem)["detail"], SHAPE, "{body}");
         }
     }
 }

@@ -47,11 +47,11 @@ fn accepted(id: &RequestId) -> Response<Body> {
     response
 }
 
-/// Issues the retrieval and records it, unless an identical one is, or may be, in flight. Once Belvo
-/// has accepted it the answer is 202, recorded or not: a caller who saw an error would retry, while
-/// the webhook creates the record in any case. A failure between the intent and Belvo's answer
-/// leaves the intent unknown: no identical one is sent until Belvo's webhook claims it or half an hour
-/// has passed.
+/// Issues the retrieval and records it, unless an identical one is, or may be, in flight. Once
+/// Belvo has accepted it the answer is 202, recorded or not: a caller who saw an error would retry,
+/// while the webhook creates the record in any case. A failure between the intent and Belvo's
+/// answer leaves the intent unknown: no identical one is sent until Belvo's webhook claims it or
+/// half an hour has passed.
 async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
     let retrieval = &asked.retrieval;
     let link = app.control.links.get(&retrieval.link).await;

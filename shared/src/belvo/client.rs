@@ -317,6 +317,8 @@ fn trust_also(roots: &mut RootCertStore) {
 
 #[cfg(test)]
 mod tests {
+    use rustls::ClientConnection;
+
     use super::*;
 
     fn followed(next: &str) -> Result<NextPage, BelvoError> {
@@ -350,7 +352,14 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_configured() {
-        assert!(!tls().crypto_provider().cipher_suites.is_empty());
+    fn belvo_is_offered_tls_1_3_and_1_2() {
+        let server = "sandbox.belvo.com".try_into().unwrap();
+        let mut connection = ClientConnection::new(Arc::new(tls()), server).unwrap();
+        let mut hello = Vec::new();
+        connection.write_tls(&mut hello).unwrap();
+
+        // The extension `supported_versions` (43), its length, and its list (RFC 8446, 4.2.1).
+        let versions = [0, 43, 0, 5, 4, 3, 4, 3, 3];
+        assert!(hello.windows(versions.len()).any(|bytes| bytes == versions));
     }
 }

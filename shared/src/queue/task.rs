@@ -516,6 +516,28 @@ mod tests {
         }
     }
 
+    /// A release that gave them other ids would process what the previous one had queued twice.
+    #[test]
+    fn the_deduplication_id_of_a_message_stays_the_same() {
+        let cases = [
+            (
+                ready("r"),
+                "ec51107813cfc192fae0d2ac20521918535297c5f9d8a00e66883849428a4303",
+            ),
+            (
+                overdue("r", 0),
+                "0eb33b0b3409a7a6a6211ba6a01c50f404fa8f7511ffc6cfdf8e55573642ed84",
+            ),
+            (
+                continuation(Trigger::Check, 0),
+                "9fe2e589f324ba8d4b28c952c097f050-1772323200000-0",
+            ),
+        ];
+        for (task, id) in cases {
+            assert_eq!(task.deduplication_id(), id, "{task:?}");
+        }
+    }
+
     #[test]
     fn a_message_that_may_be_news_each_time_has_its_own_deduplication_id() {
         let each_its_own = [

@@ -1,7 +1,7 @@
-//! Intents to send a retrieval. An intent is written before its retrieval is sent, so that no identical
-//! one is sent while the first is in flight or while it is unknown whether Belvo acted on it. While
-//! that is unknown, the item is in the index `by_link`, behind all requests. `domain/intent.rs`
-//! decides what an intent means.
+//! Intents to send a retrieval. An intent is written before its retrieval is sent, so that no
+//! identical one is sent while the first is in flight or while it is unknown whether Belvo acted on
+//! it. While that is unknown, the item is in the index `by_link`, behind all requests.
+//! `domain/intent.rs` decides what an intent means.
 
 use domain::{
     Conflict, Intent, LinkId, RequestId, Resolution, Resource, Retrieval, Timestamp, Unconfirmed,
@@ -32,8 +32,8 @@ pub enum IntentOutcome {
     InFlight(RequestId),
     /// An identical one is being sent.
     Sending,
-    /// An identical one was sent but not answered. Belvo may be working on it until this time, or until
-    /// its webhook comes.
+    /// An identical one was sent but not answered. Belvo may be working on it until this time, or
+    /// until its webhook arrives.
     Unknown { until: Timestamp },
 }
 

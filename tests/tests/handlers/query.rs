@@ -3,7 +3,7 @@
 use domain::{Connection, LinkId, LinkRecord, Timestamp};
 use query::{App, handle};
 
-use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, read};
+use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, kind, read};
 
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
@@ -19,20 +19,28 @@ async fn every_query_event_gets_its_answer() {
     app.control.links.change(&link, registered).await.unwrap();
 
     let cases = [
-        ("query-links", 200),
-        ("query-link", 200),
-        ("query-request", 200),
-        ("query-requests-of-link", 200),
-        ("query-accounts", 200),
-        ("query-quota", 200),
-        ("query-balances", 200),
-        ("query-history-of-an-unknown-transaction", 404),
-        ("query-transactions", 200),
-        ("query-transactions-filtered", 200),
-        ("query-bad-cursor", 400),
+        ("query-links", 200, Ok("links")),
+        ("query-link", 200, Ok("registered_at")),
+        ("query-request", 200, Ok("issued_at")),
+        ("query-requests-of-link", 200, Ok("requests")),
+        ("query-accounts", 200, Ok("accounts")),
+        ("query-quota", 200, Ok("retrievals")),
+        ("query-balances", 200, Ok("balances")),
+        (
+            "query-history-of-an-unknown-transaction",
+            404,
+            Err("not-found"),
+        ),
+        ("query-transactions", 200, Ok("transactions")),
+        ("query-transactions-filtered", 200, Ok("transactions")),
+        ("query-bad-cursor", 400, Err("invalid-field")),
     ];
-    for (name, status) in cases {
+    for (name, status, content) in cases {
         let (answered, body) = read(&handle(&app, http_event(name)).await);
         assert_eq!(answered, status, "{name}: {body}");
+        match content {
+            Ok(field) => assert!(body.get(field).is_some(), "{name}: {body}"),
+            Err(problem) => assert_eq!(kind(&body), Some(problem), "{name}: {body}"),
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::{belvo::Client, secret::CachedSecret};
 
-use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, read};
+use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, kind, read};
 
 async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
     App {
@@ -24,21 +24,36 @@ async fn every_request_event_gets_its_answer() {
     let here = Surroundings::new().await;
     let app = app(&here, good_keys()).await;
     let cases = [
-        ("request-one-month", 202, None),
-        ("request-one-account", 202, None),
-        ("request-reversed-dates", 400, Some("date_from")),
-        ("request-unknown-field", 400, Some("acount")),
-        ("request-bad-json", 400, None),
-        ("request-connect-token", 201, None),
-        ("request-connect-token-update-mode", 201, None),
-        ("request-register-link", 422, None),
-        ("request-delete-link", 202, None),
+        ("request-one-month", 202, None, None),
+        ("request-one-account", 202, None, None),
+        (
+            "request-reversed-dates",
+            400,
+            Some("invalid-field"),
+            Some("date_from"),
+        ),
+        (
+            "request-unknown-field",
+            400,
+            Some("invalid-field"),
+            Some("acount"),
+        ),
+        ("request-bad-json", 400, Some("invalid-body"), None),
+        ("request-connect-token", 201, None, None),
+        ("request-connect-token-update-mode", 201, None, None),
+        (
+            "request-register-link",
+            422,
+            Some("not-your-link"),
+            Some("external_id"),
+        ),
+        ("request-delete-link", 202, None, None),
     ];
-    for (name, status, field) in cases {
+    for (name, status, problem, field) in cases {
         let (answered, body) = read(&handle(&app, http_event(name)).await);
         assert_eq!(
-            (answered, body["field"].as_str().filter(|_| status == 400)),
-            (status, field),
+            (answered, kind(&body), body["field"].as_str()),
+            (status, problem, field),
             "{name}: {body}"
         );
     }

@@ -250,6 +250,13 @@ pub(crate) fn http_event(name: &str) -> Request {
     lambda_http::request::from_str(&event(name)).unwrap()
 }
 
+/// The kind of a problem; `None` for any other body.
+pub(crate) fn kind(body: &Value) -> Option<&str> {
+    body["type"]
+        .as_str()?
+        .strip_prefix("urn:belvo-ingest:problem:")
+}
+
 /// Status and JSON body of an answer.
 pub(crate) fn read(answer: &Response<Body>) -> (u16, Value) {
     (

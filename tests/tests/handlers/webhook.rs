@@ -8,7 +8,7 @@ use shared::{queue::Queue, secret::CachedSecret};
 use tokio::net::TcpListener;
 use webhook::{App, WebhookSecret, handle};
 
-use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, read};
+use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, kind, read};
 
 /// Rereads the secret whenever a value does not match.
 fn suspicious(secret: CachedSecret<WebhookSecret>) -> CachedSecret<WebhookSecret> {
@@ -34,18 +34,21 @@ async fn every_webhook_event_gets_its_answer() {
     let here = Surroundings::new().await;
     let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
     let cases = [
-        ("webhook-historical-update", 202),
-        ("webhook-new-transactions-updated", 202),
-        ("webhook-without-request-id", 202),
-        ("webhook-link-token-required", 202),
-        ("webhook-unknown-type", 202),
-        ("webhook-wrong-authorization", 401),
-        ("webhook-no-authorization", 401),
-        ("webhook-bad-json", 400),
-        ("webhook-missing-link", 400),
+        ("webhook-historical-update", 202, None),
+        ("webhook-new-transactions-updated", 202, None),
+        ("webhook-without-request-id", 202, None),
+        ("webhook-link-token-required", 202, None),
+        ("webhook-unknown-type", 202, None),
+        ("webhook-wrong-authorization", 401, Some("unauthorized")),
+        ("webhook-no-authorization", 401, Some("unauthorized")),
+        ("webhook-bad-json", 400, Some("invalid-webhook")),
+        ("webhook-missing-link", 400, Some("invalid-webhook")),
     ];
-    for (name, expected) in cases {
-        assert_eq!(status(&webhook, name).await, expected, "{name}");
+    for (name, status, problem) in cases {
+        let (answered, body) = read(&handle(&webhook, http_event(name)).await);
+        assert_eq!((answered, kind(&body)), (status, problem), "{name}: {body}");
+        let is_queued = body["delivery_id"].is_string();
+        assert_eq!(is_queued, problem.is_none(), "{name}: {body}");
     }
 }
 
