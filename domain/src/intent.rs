@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_equal_retrieval_is_sent_only_when_the_previous_one_is_over() {
+    fn an_identical_retrieval_is_sent_only_when_the_previous_one_is_over() {
         let unknown = Conflict::Unknown {
             until: at(UNKNOWN_S),
         };
