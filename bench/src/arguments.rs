@@ -38,6 +38,8 @@ pub(crate) enum Suite {
     Deliveries,
     /// What collections of several sizes cost.
     Collections,
+    /// What listings, and the rows of one day, cost.
+    Listings,
     /// Instructions, counted by valgrind.
     Instructions,
     /// From webhook to stored, on the deployed stack.

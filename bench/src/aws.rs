@@ -29,6 +29,10 @@ pub(crate) use self::asked::Asked;
 use self::refusal::Refusal;
 use crate::belvo;
 
+/// The table of the peers. Their items are listed by an index of DynamoDB's, as their makers would,
+/// and ours by items of our own.
+pub(crate) const PEERS_TABLE: &str = "PeersTransactions";
+
 /// The `Authorization` that webhooks carry.
 pub(crate) const AUTHORIZATION: &str =
     "Bearer of the benchmark, as long as such a value usually is";
@@ -52,6 +56,7 @@ impl CountingAws {
         let stack = Stack::of_this_run();
         let database = Database::memory()?;
         tests::copy_tables(&stack, &database).await;
+        create_peers_table(&database)?;
         let shared = Arc::new(Shared {
             database,
             asked: Mutex::default(),
@@ -103,26 +108,30 @@ impl CountingAws {
         Ok(serde_json::to_value(found)?["Item"].take())
     }
 
-    /// Deletes the items of a link and returns them.
+    /// Deletes the items of a link, whoever stored them, and returns them.
     pub(crate) fn take_partition(&self, link: &str) -> anyhow::Result<Vec<Value>> {
-        let items = self.partition(link)?;
-        for item in &items {
-            let request = json!({
-                "TableName": self.transactions_table,
-                "Key": {"_link": item["_link"], "_item": item["_item"]},
-            });
-            let request = serde_json::from_value(request)?;
-            self.shared.database.delete_item(request)?;
+        let mut taken = Vec::new();
+        for table in [&self.transactions_table, PEERS_TABLE] {
+            let items = self.partition(table, link)?;
+            for item in &items {
+                let request = json!({
+                    "TableName": table,
+                    "Key": {"_link": item["_link"], "_item": item["_item"]},
+                });
+                let request = serde_json::from_value(request)?;
+                self.shared.database.delete_item(request)?;
+            }
+            taken.extend(items);
         }
-        Ok(items)
+        Ok(taken)
     }
 
-    fn partition(&self, link: &str) -> anyhow::Result<Vec<Value>> {
+    fn partition(&self, table: &str, link: &str) -> anyhow::Result<Vec<Value>> {
         let mut items = Vec::new();
         let mut start = Value::Null;
         loop {
             let request = json!({
-                "TableName": self.transactions_table,
+                "TableName": table,
                 "KeyConditionExpression": "#link = :link",
                 "ExpressionAttributeNames": {"#link": "_link"},
                 "ExpressionAttributeValues": {":link": {"S": link}},
@@ -140,6 +149,32 @@ impl CountingAws {
             }
         }
     }
+}
+
+fn create_peers_table(database: &Database) -> anyhow::Result<()> {
+    let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let key = |sort: &str| {
+        json!([
+            {"AttributeName": "_link", "KeyType": "HASH"},
+            {"AttributeName": sort, "KeyType": "RANGE"},
+        ])
+    };
+    let attributes = ["_link", "_item", "_by_date"].map(text);
+    let projection = json!({
+        "ProjectionType": "INCLUDE",
+        "NonKeyAttributes": ["account", "status", "type"],
+    });
+    let table = json!({
+        "TableName": PEERS_TABLE,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": attributes,
+        "KeySchema": key("_item"),
+        "LocalSecondaryIndexes": [
+            {"IndexName": "by_date", "KeySchema": key("_by_date"), "Projection": projection},
+        ],
+    });
+    database.create_table(serde_json::from_value(table)?)?;
+    Ok(())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

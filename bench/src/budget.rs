@@ -37,7 +37,6 @@ struct Bound {
     gets: u64,
     aws_requests: u64,
     write_units: f64,
-    write_units_of_the_index: f64,
     write_units_of_the_record: f64,
     read_units: f64,
 }
@@ -107,11 +106,6 @@ fn assert_within(step: Step, asked: &Counts, bound: &Bound) {
     );
     for (what, units, most) in [
         ("write units of rows", asked.write_units, bound.write_units),
-        (
-            "write units of the index",
-            asked.write_units_of_the_index,
-            bound.write_units_of_the_index,
-        ),
         (
             "write units of the record",
             asked.write_units_of_the_record,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
-    aws::Asked,
+    aws::{Asked, PEERS_TABLE},
     belvo, events,
     front::Traffic,
     function::{Function, Took},
@@ -84,8 +84,9 @@ pub(crate) struct Collection {
 pub(crate) struct Counts {
     pub(crate) gets: u64,
     pub(crate) requests: BTreeMap<String, u64>,
-    /// For the rows, without the index.
+    /// For the rows, and for our index of them.
     pub(crate) write_units: f64,
+    /// For an index of DynamoDB's, which the peers' table has.
     pub(crate) write_units_of_the_index: f64,
     /// For the request's record.
     pub(crate) write_units_of_the_record: f64,
@@ -322,12 +323,14 @@ pub(crate) fn counts(
     asked: Asked,
     traffic: Option<(Traffic, Traffic)>,
 ) -> Counts {
-    let transactions = &world.aws.transactions_table;
-    let rows = asked.write_units.get(transactions);
+    let tables = [&world.aws.transactions_table, PEERS_TABLE];
+    let rows = tables
+        .iter()
+        .filter_map(|table| asked.write_units.get(*table));
     Counts {
         gets,
-        write_units: rows.copied().unwrap_or_default(),
-        write_units_of_the_index: asked.written(&format!("{transactions}/")),
+        write_units: rows.sum(),
+        write_units_of_the_index: asked.written(&format!("{PEERS_TABLE}/")),
         write_units_of_the_record: asked.written(&world.aws.requests_table),
         read_units: asked.read(),
         requests: asked.requests,

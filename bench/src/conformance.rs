@@ -158,10 +158,14 @@ async fn stored(
             .as_str()
             .context("a sort key")?
             .to_owned();
+        // Ours lists rows by items of its own, and the peers by an attribute and an index.
+        if key.starts_with("I#") {
+            continue;
+        }
         let fields = item.as_object_mut().context("an item")?;
         // When, and by which of the requests, differs; the fingerprint is for the comparison that
         // only ours makes.
-        for own in ["_stored_at", "_request", "_digest"] {
+        for own in ["_stored_at", "_request", "_digest", "_by_date"] {
             fields.remove(own);
         }
         stored.insert(key, plain(item));

@@ -14,6 +14,7 @@ mod events;
 mod front;
 mod function;
 mod instructions;
+mod listings;
 mod machine;
 mod process;
 mod profile;

@@ -8,6 +8,8 @@ use std::{
 
 use serde::Serialize;
 
+use crate::aws::PEERS_TABLE;
+
 /// What a Python package holds besides the function itself. Lambda's runtime includes boto3 and its
 /// dependencies.
 const PYTHON_PACKAGES: [&str; 2] = ["aws_lambda_powertools", "typing_extensions.py"];
@@ -219,5 +221,6 @@ fn environment(directory: &Path, function: &str) -> Vec<(&'static str, String)> 
         ("LAMBDA_TASK_ROOT", directory.display().to_string()),
         ("_HANDLER", format!("{function}.handler")),
         ("AWS_DEFAULT_REGION", "us-east-1".to_owned()),
+        ("TRANSACTIONS_TABLE", PEERS_TABLE.to_owned()),
     ]
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     arguments::{Arguments, Suite},
-    collections, conformance, deliveries, instructions, profile,
+    collections, conformance, deliveries, instructions, listings, profile,
     program::{Maker, Programs},
     scale,
     setup::Setup,
@@ -31,6 +31,7 @@ pub(crate) async fn run(
         Suite::Start => starts(arguments, programs).await?,
         Suite::Deliveries => delivery_costs(arguments, programs).await?,
         Suite::Collections => collection_costs(arguments, programs).await?,
+        Suite::Listings => listing_costs(arguments.quick).await?,
         Suite::Instructions => instruction_counts(programs).await?,
         Suite::Stack => stack_delays(arguments).await?,
         Suite::Sizes => to_json(&sizes::measure(programs, arguments.makers())?)?,
@@ -108,6 +109,11 @@ fn windows(arguments: &Arguments) -> Vec<Window> {
         window(100_000, 1, &[Maker::Ours]),
         window(200_000, 1, &[Maker::Ours]),
     ]
+}
+
+async fn listing_costs(quick: bool) -> anyhow::Result<Value> {
+    let world = World::plain().await?;
+    to_json(&listings::measure(&world, quick).await?)
 }
 
 async fn instruction_counts(programs: &Programs) -> anyhow::Result<Value> {

@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration};
 
-use crate::{Window, window::iso_date};
+use crate::{
+    Window,
+    window::{iso_date, parse_date},
+};
 
 /// A year and a day: the step by which an open end is closed. Belvo's history of a link is twelve
 /// months.
@@ -65,6 +68,18 @@ impl Days {
     #[must_use]
     pub fn last(self) -> Option<String> {
         self.to.map(iso_date::format)
+    }
+
+    /// Whether the span holds the rows of a day, `YYYY-MM-DD`. Those without a date are held by the
+    /// span of all days only, as Belvo's date filters leave them out.
+    #[must_use]
+    pub fn hold(self, day: &str) -> bool {
+        match parse_date(day) {
+            Some(day) => {
+                self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
+            }
+            None => self == Self::ALL,
+        }
     }
 
     /// Whether this span holds every row of the other.

@@ -44,5 +44,5 @@ pub use self::{
     retrieval::{Retrieval, RowQuery},
     row::{Row, RowError, RowRef},
     timestamp::Timestamp,
-    window::{Window, parse_date},
+    window::{Window, day_of, parse_date},
 };

@@ -35,6 +35,8 @@ pub struct Changes {
     pub new: Vec<DigestedRow>,
     /// Rows that replace what the store holds.
     pub changed: Vec<DigestedRow>,
+    /// Rows that the store holds as they are, and does not list: writing them was interrupted.
+    pub unlisted: Vec<DigestedRow>,
 }
 
 /// A row to write, with the digest that it was compared by.
@@ -76,6 +78,8 @@ enum Step {
     Add,
     Replace,
     Revive,
+    /// Only list it.
+    List,
     Keep,
 }
 
@@ -126,10 +130,10 @@ impl Comparison {
         }
         let mut changes = Changes::default();
         for (step, change) in latest.into_values() {
-            if step == Step::Add {
-                changes.new.push(change);
-            } else {
-                changes.changed.push(change);
+            match step {
+                Step::Add => changes.new.push(change),
+                Step::List => changes.unlisted.push(change),
+                _ => changes.changed.push(change),
             }
         }
         changes
@@ -173,6 +177,11 @@ impl Comparison {
         self.stored.iter().filter_map(gone).collect()
     }
 
+    /// Whether a row is stored, but not under the days of the window as far as is known.
+    fn is_elsewhere(&self, id: &RowId) -> bool {
+        self.elsewhere.get(id) == Some(&false)
+    }
+
     /// Decides what to do with a row and records it. Each id is counted once, as what it was when
     /// it was first seen.
     fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
@@ -187,6 +196,9 @@ impl Comparison {
             None => (Step::Add, Some(&mut self.new)),
             Some(stored) if stored.deleted => (Step::Revive, Some(&mut self.revived)),
             Some(stored) if fetched.replaces(stored) => (Step::Replace, Some(&mut self.changed)),
+            Some(stored) if stored.digest == *digest && self.is_elsewhere(row.id()) => {
+                (Step::List, None)
+            }
             Some(_) => (Step::Keep, None),
         };
         if let Some(counter) = counter.filter(|_| first_time) {

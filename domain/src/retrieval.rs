@@ -112,6 +112,6 @@ mod tests {
         ]
         .map(|retrieval| retrieval.intent_key());
         assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
-        assert_eq!(keys[0], "01658c717f4325173b10610023688f3916");
+        assert_eq!(keys[0], "6804818f6bdf2a9a7b3bff6d");
     }
 }

@@ -47,8 +47,15 @@ impl Timestamp {
 
     /// Milliseconds since 1970.
     #[must_use]
-    pub fn unix_millis(self) -> i128 {
-        self.0.unix_timestamp_nanos() / 1_000_000
+    pub fn unix_millis(self) -> i64 {
+        self.0.unix_timestamp() * 1_000 + i64::from(self.0.millisecond())
+    }
+
+    /// The instant so many milliseconds after 1970; `None` outside the years that have four digits.
+    #[must_use]
+    pub fn of_unix_millis(millis: i64) -> Option<Self> {
+        let instant = OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000);
+        instant.ok().map(Self)
     }
 
     /// Milliseconds from `earlier` to this instant; zero if the clock went backwards.

@@ -92,7 +92,8 @@ pub fn parse_date(text: &str) -> Option<Date> {
 }
 
 /// The day of a date or a timestamp, `YYYY-MM-DD`: Belvo has sent both.
-pub(super) fn day_of(text: &str) -> Option<&str> {
+#[must_use]
+pub fn day_of(text: &str) -> Option<&str> {
     text.get(..10).filter(|day| parse_date(day).is_some())
 }
 

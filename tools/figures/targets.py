@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from figures.costs import WRITES
 from figures.results import FUNCTIONS, MAKERS, PEERS, MissingError, Results
 
 KIB = 1_024
 MB = 1e6
+# The rows of a page, of which every collection is measured.
+PAGE = 1_000
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,31 @@ def _collections(results: Results) -> Iterator[Target]:
 
 
 def _units(results: Results) -> Iterator[Target]:
-    for name, step, bound in (("new", "first", 1_100), ("unchanged", "unchanged", 0)):
-        collections = results.rows("collections", maker="ours", step=step)
-        if not collections:
-            raise MissingError(f"nobody has collected {name} rows")
-        units = max(row["counts"]["write_units"] / row["rows"] for row in collections) * 1_000
-        yield Target(f"write units for 1,000 {name} rows, without the index", bound, units)
+    written = {row["maker"]: _written(row["counts"]) for row in _of_a_page(results, "first")}
+    if "ours" not in written:
+        raise MissingError("nobody has collected new rows")
+    yield Target("write units for 1,000 new rows, all told", 1_300, written["ours"])
+    for peer in PEERS:
+        if peer in written:
+            what = f"write units for 1,000 new rows, {MAKERS[peer]} ÷ ours"
+            yield Target(what, 1.6, written[peer] / written["ours"], at_least=True)
+    for step, what, bound in (
+        ("refresh", "a daily refresh with 5 new rows", 8),
+        ("unchanged", "1,000 unchanged rows", 0),
+    ):
+        counts = results.row("collections", maker="ours", rows=PAGE, step=step)["counts"]
+        yield Target(f"write units for {what}, without the request's record", bound, counts["write_units"])
+    unchanged = results.row("collections", maker="ours", rows=PAGE, step="unchanged")["counts"]
+    yield Target("read units for 1,000 unchanged rows", 40, unchanged["read_units"])
+
+
+def _of_a_page(results: Results, step: str) -> list[dict]:
+    rows = results.rows("collections", rows=PAGE, step=step)
+    return [row for row in rows if row["maker"]]
+
+
+def _written(counts: dict[str, float]) -> float:
+    return sum(counts[name] for name in WRITES)
 
 
 def _sizes(results: Results) -> Iterator[Target]:

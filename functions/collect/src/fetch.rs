@@ -32,7 +32,7 @@ pub(crate) enum Fetched {
 /// The progress of a collection that has just started.
 pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
-    let first_ever = rows.newest_day(&query.link).await?.is_none();
+    let first_ever = rows.is_empty(&query.link).await?;
     Ok(Progress::new(query.days, first_ever, started_at))
 }
 
@@ -272,7 +272,8 @@ impl Fetch<'_> {
     /// Marks rows that are gone.
     async fn tombstone(&self, gone: &[RowId]) -> Result<(), CollectError> {
         let seen = self.observation();
-        Ok(self.rows.tombstone(&self.query.link, gone, &seen).await?)
+        let (link, days) = (&self.query.link, self.progress.days());
+        Ok(self.rows.tombstone(link, days, gone, &seen).await?)
     }
 
     fn observation(&self) -> Observation {

@@ -18,6 +18,7 @@ pub(crate) struct Tables {
     pub(crate) accounts: Accounts,
     pub(crate) transactions_table: String,
     pub(crate) client: Client,
+    pub(crate) endpoint: String,
     pub(crate) link: LinkId,
 }
 
@@ -32,6 +33,7 @@ impl Tables {
             transactions,
             transactions_table: stack.transactions_table.clone(),
             client: Client::new(aws),
+            endpoint: aws.endpoint_url().expect("an endpoint").to_owned(),
             link: LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap(),
         }
     }

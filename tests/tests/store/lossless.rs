@@ -126,7 +126,7 @@ async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value
             &tables.link,
             Changes {
                 new: new.into_iter().map(DigestedRow::from).collect(),
-                changed: Vec::new(),
+                ..Changes::default()
             },
             &seen,
         )

@@ -12,6 +12,7 @@
 mod databases;
 mod golden;
 mod intents;
+mod interrupted;
 mod lossless;
 mod quota;
 mod requests;

@@ -102,7 +102,7 @@ fn changes() -> Changes {
     };
     Changes {
         new: (0..60).map(row).collect(),
-        changed: Vec::new(),
+        ..Changes::default()
     }
 }
 

@@ -70,10 +70,6 @@ fn numbered(
     let id = format!("{number:036}");
     item.insert("_link".to_owned(), AttributeValue::S(link.to_owned()));
     item.insert("_item".to_owned(), AttributeValue::S(format!("T#{id}")));
-    item.insert(
-        "_by_date".to_owned(),
-        AttributeValue::S(format!("2026-01-01#{id}")),
-    );
     let put = PutRequest::builder().set_item(Some(item)).build()?;
     Ok(WriteRequest::builder().put_request(put).build())
 }

@@ -9,9 +9,10 @@ use domain::{AccountId, Days, LinkId, RowId, RowRef};
 
 use super::{
     document::key_after,
-    partition::Partition,
+    index::Index,
+    leaf::State,
     row_item::{duplicate_of, row},
-    rows::{Rows, place},
+    rows::Rows,
     table,
 };
 use crate::store::{
@@ -113,15 +114,14 @@ impl Rows {
         account: &AccountId,
         days: Days,
     ) -> Result<Vec<Item>, StoreError> {
-        let entries = self.entries(link, days, Some(account), "#by_date", &[]);
-        let mut entries = entries.send();
-        let partition: Partition = self.partition(link);
-        let mut keys = Vec::new();
-        while let Some(entry) = entries.next().await {
-            let (_, id) = place(&entry?).ok_or(StoreError::Corrupt(table::NAME))?;
-            keys.push(partition.row_key(&id));
-        }
-        Ok(keys)
+        let partition = self.partition(link);
+        let entries = Index::new(&self.table, &partition).entries(days).await?;
+        let of_account = entries.iter().filter(|entry| {
+            entry.state == State::Live && entry.account.as_deref() == Some(account.as_str())
+        });
+        Ok(of_account
+            .map(|entry| partition.row_key(entry.id.as_str()))
+            .collect())
     }
 }
 

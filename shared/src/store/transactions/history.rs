@@ -1,18 +1,23 @@
 //! The versions of a transaction: what was known when.
 
+use std::collections::{HashMap, HashSet};
+
 use domain::{Filter, LinkId, Listed, RowId, Timestamp, Version};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    list::start_key,
     partition::Partition,
     row_item::{duplicate_of, row},
-    rows::{Place, Rows, date_range, place},
+    rows::Rows,
     table,
 };
 use crate::store::{
     Cursor, StoreError,
     item::{Item, request_id, timestamp},
 };
+
+/// Rows whose earlier versions are read concurrently.
+const AT_ONCE: usize = 8;
 
 impl Rows {
     /// Every version of a transaction, oldest first; none if it was never seen.
@@ -30,9 +35,9 @@ impl Rows {
         versions(items)
     }
 
-    /// A link's transactions as they were known at an instant: newest first, at most `limit`, and
-    /// where the listing continues. Reads every earlier version of the link's rows in addition to
-    /// the rows of the page.
+    /// A link's rows as they were known at an instant: newest first, at most `limit`, and where the
+    /// listing continues. A page may have fewer rows, or none, with a cursor. Reads the rows of the
+    /// page, and one earlier version of each that has changed since.
     pub async fn list_as_of(
         &self,
         link: &LinkId,
@@ -42,69 +47,51 @@ impl Rows {
         limit: u16,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
-        let (places, next) = self.places(&partition, filter, after, limit).await?;
-        let keys = places.iter().map(|(_, id)| partition.row_key(id)).collect();
-        let mut items = self.table.read_all(keys).await?;
-        items.extend(self.table.items_from(&partition, "V#").await?);
-        let mut versions = versions(items)?;
+        let (entries, next) = self
+            .page(&partition, filter, after, limit, |_| true)
+            .await?;
+        // A row that has changed its day has an entry for each.
+        let ids: HashSet<_> = entries.iter().map(|entry| entry.id.as_str()).collect();
+        let keys = ids.into_iter().map(|id| partition.row_key(id));
+        let latest = versions(self.table.read_all(keys.collect()).await?)?;
 
-        // Earlier versions have their own days: this page has those between its two ends.
-        let page_end = next.as_ref().map(Cursor::parts);
-        let before_page = after.map(Cursor::parts);
-        versions.retain(|version| {
-            let place = self.place_of(version);
-            let on_page = before_page.is_none_or(|start| place < start)
-                && page_end.is_none_or(|end| end <= place);
-            on_page && version.was_valid_at(instant) && filter.chooses(&version.row, self.resource)
+        let known = latest
+            .into_iter()
+            .map(|latest| self.known_at(&partition, latest, instant));
+        let known = stream::iter(known).buffer_unordered(AT_ONCE);
+        let known: HashMap<_, _> = known
+            .try_filter_map(async |version| Ok(version.map(|one| (one.row.id().clone(), one))))
+            .try_collect()
+            .await?;
+        let listed = entries.iter().filter_map(|entry| {
+            let version = known.get(&entry.id)?;
+            let is_here = version.row.day(self.resource) == entry.day;
+            (is_here && filter.chooses(&version.row, self.resource)).then(|| version.clone().into())
         });
-        versions.sort_by(|one, other| self.place_of(other).cmp(&self.place_of(one)));
-
-        let limit = usize::from(limit);
-        let is_full = versions.len() > limit;
-        versions.truncate(limit);
-        let last = versions.last().filter(|_| is_full);
-        let next = match last.map(|last| self.place_of(last)) {
-            Some((day, id)) => Some(Cursor::at(day, id)),
-            None => next,
-        };
-        Ok((versions.into_iter().map(Listed::from).collect(), next))
+        Ok((listed.collect(), next))
     }
 
-    /// The day and the id by which listings are ordered.
-    fn place_of<'a>(&self, version: &'a Version) -> (&'a str, &'a str) {
-        (version.row.day(self.resource), version.row.id().as_str())
-    }
-
-    /// The places of a page of rows in a range of days, deleted ones included, and where the next
-    /// page starts.
-    async fn places(
+    /// The version of a row that was valid at an instant, given its latest one.
+    async fn known_at(
         &self,
         partition: &Partition,
-        filter: &Filter,
-        after: Option<&Cursor>,
-        limit: u16,
-    ) -> Result<(Vec<Place>, Option<Cursor>), StoreError> {
-        let answer = self
-            .by_date()
-            .projection_expression("#by_date")
+        latest: Version,
+        instant: Timestamp,
+    ) -> Result<Option<Version>, StoreError> {
+        if latest.from <= instant {
+            return Ok(Some(latest).filter(|latest| latest.was_valid_at(instant)));
+        }
+        let id = latest.row.id();
+        let (first, last) = (format!("V#{id}#"), format!("V#{id}#{instant}"));
+        let earlier = self
+            .table
+            .items_between(partition, &first, &last)
             .scan_index_forward(false)
-            .limit(limit.into())
-            .set_expression_attribute_values(Some(date_range(
-                partition,
-                filter.date_from.as_deref(),
-                filter.date_to.as_deref(),
-            )))
-            .set_exclusive_start_key(after.map(|cursor| start_key(partition, cursor)))
-            .send()
-            .await?;
-        let entries = answer.items.unwrap_or_default();
-        let places = entries
-            .iter()
-            .map(place)
-            .collect::<Option<Vec<_>>>()
-            .ok_or(StoreError::Corrupt(table::NAME))?;
-        let next = answer.last_evaluated_key.as_ref().and_then(place);
-        Ok((places, next.map(|(day, id)| Cursor::at(&day, &id))))
+            .limit(1);
+        let found = versions(earlier.send().await?.items.unwrap_or_default())?;
+        Ok(found
+            .into_iter()
+            .find(|version| version.was_valid_at(instant)))
     }
 }
 

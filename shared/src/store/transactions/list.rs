@@ -1,30 +1,30 @@
 //! Listings, newest first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::operation::query::QueryOutput;
 use domain::{Filter, LinkId, Listed};
 
 use super::{
+    index::{Index, day_before},
+    leaf::{Entry, State},
     partition::Partition,
     row_item::{duplicate_of, row},
-    rows::{Place, Rows, date_range, place},
+    rows::Rows,
     table,
 };
-use crate::store::{
-    Cursor, StoreError,
-    item::{Item, text},
-};
+use crate::store::{Cursor, StoreError};
 
-/// Index entries that a filtered listing reads per call, and how many calls it makes before it
-/// returns a cursor.
-const FILTERED_READ: i32 = 500;
+/// How often a listing reads leaves of the index before it returns a cursor, so that a filter that
+/// matches little does not read a whole link in one call.
 const READS_PER_LISTING: usize = 10;
 
+/// In a cursor: the listing goes on with the day before. Sorts before every id.
+const DAY_IS_DONE: &str = "!";
+
 impl Rows {
-    /// A link's transactions, newest first, at most `limit`, and where the listing continues. A
-    /// filter that matches little may return fewer rows, or none, with a cursor: only a missing
-    /// cursor ends the listing.
+    /// A link's rows, newest first, at most `limit`, and where the listing continues. A filter that
+    /// matches little may return fewer rows, or none, with a cursor: only a missing cursor ends the
+    /// listing.
     pub async fn list(
         &self,
         link: &LinkId,
@@ -33,93 +33,91 @@ impl Rows {
         limit: u16,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
-        let limit = usize::from(limit);
-        let mut places = Vec::new();
-        let mut start = after.map(|cursor| start_key(&partition, cursor));
-        for _ in 0..READS_PER_LISTING {
-            let answer = self
-                .list_index(&partition, filter, start.take(), limit - places.len())
-                .await?;
-            for entry in answer.items.unwrap_or_default() {
-                places.push(place(&entry).ok_or(StoreError::Corrupt(table::NAME))?);
-            }
-            start = answer.last_evaluated_key;
-            if places.len() >= limit || start.is_none() {
-                break;
-            }
-        }
-        let more = places.len() > limit || start.is_some();
-        places.truncate(limit);
-        let next = match (more, places.len() == limit, &start) {
-            (true, true, _) => places.last().cloned(),
-            (true, false, Some(key)) => Some(place(key).ok_or(StoreError::Corrupt(table::NAME))?),
-            _ => None,
-        };
-        let rows = self.read_rows(&partition, &places).await?;
-        Ok((rows, next.map(|(day, id)| Cursor::at(&day, &id))))
+        let is_listed = |entry: &Entry| entry.state == State::Live && matches(filter, entry);
+        let (entries, next) = self
+            .page(&partition, filter, after, limit, is_listed)
+            .await?;
+        Ok((self.read_rows(&partition, &entries, filter).await?, next))
     }
 
-    /// One read of the index: the places of matching rows that are not deleted, newest first.
-    async fn list_index(
+    /// A page of the entries of a range of days: those that match, newest first, and where the next
+    /// page starts.
+    pub(super) async fn page(
         &self,
         partition: &Partition,
         filter: &Filter,
-        start: Option<Item>,
-        wanted: usize,
-    ) -> Result<QueryOutput, StoreError> {
-        let mut values = date_range(
-            partition,
-            filter.date_from.as_deref(),
-            filter.date_to.as_deref(),
-        );
-        let mut conditions = vec!["attribute_not_exists(#deleted_at)".to_owned()];
-        let mut query = self
-            .by_date()
-            .expression_attribute_names("#deleted_at", "_deleted_at")
-            .projection_expression("#by_date")
-            .scan_index_forward(false)
-            .set_exclusive_start_key(start);
-        for (name, value) in filter.fields() {
-            conditions.push(format!("#{name} = :{name}"));
-            query = query.expression_attribute_names(format!("#{name}"), name);
-            values.insert(format!(":{name}"), text(value));
-        }
+        after: Option<&Cursor>,
+        limit: u16,
+        is_listed: impl Fn(&Entry) -> bool,
+    ) -> Result<(Vec<Entry>, Option<Cursor>), StoreError> {
+        let index = Index::new(&self.table, partition);
+        let first = filter.date_from.as_deref();
+        let last = after.map(last_day).or(filter.date_to.clone());
+        let limit = usize::from(limit);
+        let is_on_page = |entry: &Entry| {
+            let is_after = after.is_none_or(|cursor| entry.place() < cursor.parts());
+            let day = entry.day.as_str();
+            let is_of_these_days = first.is_none_or(|first| first <= day)
+                && filter.date_to.as_deref().is_none_or(|to| day <= to);
+            is_after && is_of_these_days && is_listed(entry)
+        };
 
-        // Deleted rows are rare; the other filters may match little.
-        let is_filtered = conditions.len() > 1;
-        let wanted = i32::try_from(wanted).unwrap_or(FILTERED_READ);
-        let answer = query
-            .limit(if is_filtered { FILTERED_READ } else { wanted })
-            .filter_expression(conditions.join(" AND "))
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await?;
-        Ok(answer)
+        let mut descent = index.descend(first, last.as_deref());
+        let mut found: Vec<Entry> = Vec::new();
+        while found.len() <= limit && descent.may_read(READS_PER_LISTING) {
+            found.extend(descent.read().await?.into_iter().filter(is_on_page));
+        }
+        found.sort_unstable_by(|one, other| other.place().cmp(&one.place()));
+        let is_full = found.len() > limit;
+        found.truncate(limit);
+        let next = match found.last().filter(|_| is_full) {
+            Some(last) => Some(Cursor::at(&last.day, last.id.as_str())),
+            None => descent.rest().map(|day| Cursor::at(&day, DAY_IS_DONE)),
+        };
+        Ok((found, next))
     }
 
-    /// The rows at these places, in the same order. A row that moved in the meantime is left out.
+    /// The rows of these entries, in the same order. A row is written before its entry, so what the
+    /// row says counts: one that was deleted, or that moved or changed so that the filter no longer
+    /// matches, is left out.
     async fn read_rows(
         &self,
         partition: &Partition,
-        places: &[Place],
+        entries: &[Entry],
+        filter: &Filter,
     ) -> Result<Vec<Listed>, StoreError> {
-        let keys = places.iter().map(|(_, id)| partition.row_key(id)).collect();
-        let mut rows = HashMap::with_capacity(places.len());
-        for item in self.table.read_all(keys).await? {
+        // A row that is about to move is listed under both days.
+        let ids: HashSet<_> = entries.iter().map(|entry| entry.id.as_str()).collect();
+        let keys = ids.into_iter().map(|id| partition.row_key(id));
+        let mut rows = HashMap::with_capacity(entries.len());
+        let mut items = self.table.read_all(keys.collect()).await?;
+        items.retain(|item| !item.contains_key("_deleted_at"));
+        for item in items {
             let duplicate_of = duplicate_of(&item);
             let row = row(item).ok_or(StoreError::Corrupt(table::NAME))?;
-            rows.insert(row.id().as_str().to_owned(), Listed { row, duplicate_of });
+            rows.insert(row.id().clone(), Listed { row, duplicate_of });
         }
-        Ok(places
-            .iter()
-            .filter_map(|(_, id)| rows.remove(id))
-            .collect())
+        let listed = |entry: &Entry| {
+            let listed: &Listed = rows.get(&entry.id)?;
+            let is_here = listed.row.day(self.resource) == entry.day;
+            (is_here && filter.chooses(&listed.row, self.resource)).then(|| listed.clone())
+        };
+        Ok(entries.iter().filter_map(listed).collect())
     }
 }
 
-pub(super) fn start_key(partition: &Partition, cursor: &Cursor) -> Item {
-    let (day, id) = cursor.parts();
-    let mut key = partition.row_key(id);
-    key.insert("_by_date".to_owned(), text(format!("{day}#{id}")));
-    key
+/// The latest day that is left to be listed after a cursor.
+fn last_day(after: &Cursor) -> String {
+    match after.parts() {
+        (day, DAY_IS_DONE) => day_before(day),
+        (day, _) => day.to_owned(),
+    }
+}
+
+/// Whether an entry may be listed under a filter, whose days are not compared.
+fn matches(filter: &Filter, entry: &Entry) -> bool {
+    let is = |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;
+    is(&filter.account, &entry.account)
+        && is(&filter.status, &entry.status)
+        && is(&filter.kind, &entry.kind)
 }

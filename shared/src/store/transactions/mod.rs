@@ -4,6 +4,7 @@
 //! | `_item` | item |
 //! |---|---|
 //! | `T#<row id>` | a row as Belvo last returned it, its account replaced by the account's id |
+//! | `I#<Monday>`, `I#<day>#<number>` | a leaf of the index: what is known of some rows of a week |
 //! | `V#<row id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
 //! | `A#<account id>` | an account |
 //! | `B#<account id>#<at>` | its balance as of `<at>` |
@@ -13,7 +14,7 @@
 //! bank again.
 //!
 //! Rows of other resources are items of the same kinds in their own partition, where `_link` is
-//! `<link id>/<resource>`; their `_by_date` starts with the resource's own date.
+//! `<link id>/<resource>`; their days are those of the resource's own date.
 //!
 //! Attributes whose names start with `_` are ours; every other attribute is one of Belvo's fields
 //! under its own name, so that the table reads like Belvo's documentation. A document that DynamoDB
@@ -23,15 +24,15 @@
 //! | ours | what |
 //! |---|---|
 //! | `_link`, `_item` | the key: link id (and resource), and the kind and id of the item |
-//! | `_by_date` | `<day>#<row id>`, the sort key of the local index `by_date`; rows only |
 //! | `_digest` | digest of the document, to recognise an unchanged one |
 //! | `_stored_at`, `_request` | when this version was first seen, and by which retrieval |
 //! | `_deleted_at`, `_deleted_by` | when Belvo stopped returning it, and in which retrieval |
 //! | `_until` | versions only: when Belvo stopped returning it |
+//! | `_entries`, `_rows` | leaves only: the entries in a binary form, and their number |
 //! | `_same_as` | `<link id>#<transaction id>` of the original under an older link |
 //!
-//! The index is local so that it can be read consistently, and holds only what a comparison and a
-//! filter need; rows are then read by key.
+//! The index holds what a comparison and a filter need; rows are then read by key
+//! (docs/decisions/0018).
 
 mod account_item;
 mod accounts;
@@ -40,6 +41,8 @@ mod document;
 mod duplicates;
 mod erase;
 mod history;
+mod index;
+mod leaf;
 mod list;
 mod partition;
 mod row_item;

@@ -1,38 +1,40 @@
 //! The items of a row: its latest version and the earlier ones.
 
-use domain::{DigestedRow, KnownVersion, LinkId, Observation, Row, RowId, RowRef, Timestamp};
+use domain::{
+    DigestedRow, KnownVersion, LinkId, Observation, Resource, Row, RowId, RowRef, Timestamp, day_of,
+};
 
 use super::{
     document::{
         digest_attribute, document_item, key_after, known_version, observed, stored_document,
     },
+    leaf::{Entry, NO_DAY, State},
     partition::Partition,
 };
 use crate::store::item::{Item, text};
 
-/// The fields that the index `by_date` needs.
+/// The fields that an entry of the index is made of, beside the resource's date.
 const INDEXED: [&str; 4] = ["account", "status", "type", "collected_at"];
 
 pub(super) fn row_item(partition: &Partition, change: DigestedRow, seen: &Observation) -> Item {
     let DigestedRow { row, digest } = change;
     let key = partition.row_key(row.id().as_str());
-    let by_date = format!("{}#{}", row.day(partition.resource), row.id());
+    let date = partition.resource.date_field();
+    let indexed: Vec<_> = INDEXED.into_iter().chain(date).collect();
 
-    let mut item = document_item(row.into_document(), &INDEXED);
+    let mut item = document_item(row.into_document(), &indexed);
     item.extend(key);
-    item.insert("_by_date".to_owned(), text(by_date));
     item.insert("_digest".to_owned(), digest_attribute(digest));
     item.extend(observed(seen));
     item
 }
 
 /// The item of a superseded version, made from the item that is being replaced: the same document
-/// under another key, outside the index. The key names the version, so that repeating this makes
+/// under another key. The key names the version, so that repeating this makes
 /// the same item.
 pub(super) fn version_item(mut replaced: Item, until: Timestamp) -> Option<Item> {
     let id = key_after(&replaced, "T#")?.to_owned();
     let from = replaced.get("_stored_at")?.as_s().ok()?.clone();
-    replaced.remove("_by_date");
     replaced.insert("_item".to_owned(), text(format!("V#{id}#{from}")));
     // A version that was deleted before it was replaced was valid until its deletion.
     let until = match replaced.get("_deleted_at") {
@@ -67,4 +69,28 @@ pub(super) fn duplicate_of(item: &Item) -> Option<RowRef> {
 pub(super) fn known_row(item: &Item) -> Option<(RowId, KnownVersion)> {
     let id = key_after(item, "T#")?;
     Some((RowId::parse(id).ok()?, known_version(item)?))
+}
+
+/// The index entry of a row's item.
+pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
+    let (id, known) = known_row(item)?;
+    let field = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+    let date = resource.date_field().and_then(field);
+    Some(Entry {
+        id,
+        day: date
+            .and_then(|date| day_of(date))
+            .unwrap_or(NO_DAY)
+            .to_owned(),
+        digest: known.digest,
+        collected_at: known.collected_at,
+        account: field("account").cloned(),
+        status: field("status").cloned(),
+        kind: field("type").cloned(),
+        state: if known.deleted {
+            State::Deleted
+        } else {
+            State::Live
+        },
+    })
 }

@@ -2,26 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::{
-    operation::query::{builders::QueryFluentBuilder, paginator::QueryPaginatorItems},
-    types::AttributeValue,
-};
 use domain::{AccountId, Days, KnownVersion, LinkId, Resource, RowId, StoredTotals, parse_date};
 
 use super::{
+    index::Index,
+    leaf::State,
     partition::Partition,
     row_item::known_row,
     table::{self, Table},
 };
-use crate::store::{
-    StoreError,
-    item::{Item, text},
-};
-
-const BY_DATE: &str = "by_date";
-
-/// A day and a row id: the order of listings.
-pub(super) type Place = (String, String);
+use crate::store::StoreError;
 
 /// The rows of one resource.
 #[derive(Clone)]
@@ -43,25 +33,13 @@ impl Rows {
         days: Days,
         account: Option<&AccountId>,
     ) -> Result<HashMap<RowId, KnownVersion>, StoreError> {
-        let mut entries = self
-            .entries(
-                link,
-                days,
-                account,
-                "#item, #digest, #deleted_at, collected_at",
-                &[
-                    ("#item", "_item"),
-                    ("#digest", "_digest"),
-                    ("#deleted_at", "_deleted_at"),
-                ],
-            )
-            .send();
-        let mut stored = HashMap::new();
-        while let Some(entry) = entries.next().await {
-            let (id, known) = known_row(&entry?).ok_or(StoreError::Corrupt(table::NAME))?;
-            stored.insert(id, known);
-        }
-        Ok(stored)
+        let partition = self.partition(link);
+        let mut entries = Index::new(&self.table, &partition).entries(days).await?;
+        entries.retain(|entry| is_of(account, entry.account.as_ref()));
+        let known = entries
+            .into_iter()
+            .map(|entry| (entry.id.clone(), entry.known()));
+        Ok(known.collect())
     }
 
     /// What is known about rows under any day: ids and digests only (DynamoDB charges for the whole
@@ -93,109 +71,34 @@ impl Rows {
         days: Days,
         account: Option<&AccountId>,
     ) -> Result<StoredTotals, StoreError> {
-        let names = [("#deleted_at", "_deleted_at"), ("#type", "type")];
-        let projection = "#by_date, #deleted_at, #type";
-        let mut entries = self.entries(link, days, account, projection, &names).send();
+        let partition = self.partition(link);
+        let mut entries = Index::new(&self.table, &partition).entries(days).await?;
+        entries
+            .retain(|entry| entry.state == State::Live && is_of(account, entry.account.as_ref()));
+        entries.sort_by(|one, other| one.day.cmp(&other.day));
 
         let mut totals = StoredTotals::of(days);
-        while let Some(entry) = entries.next().await {
-            let entry = entry?;
-            if entry.contains_key("_deleted_at") {
-                continue;
-            }
-            let flow = entry.get("type").and_then(|flow| flow.as_s().ok());
-            let (day, _) = place(&entry).ok_or(StoreError::Corrupt(table::NAME))?;
-            // The index is in the order of days.
-            totals.add(flow.map(String::as_str), parse_date(&day).map(|_| day));
+        for entry in entries {
+            let day = parse_date(&entry.day).map(|_| entry.day);
+            totals.add(entry.kind.as_deref(), day);
         }
         Ok(totals)
     }
 
-    /// The day of a link's newest transaction, deleted ones included; none if nothing is stored.
+    /// The day of a link's newest row, deleted ones included; none if nothing is stored.
     pub async fn newest_day(&self, link: &LinkId) -> Result<Option<String>, StoreError> {
-        let values = date_range(&self.partition(link), None, None);
-        let newest = self
-            .by_date()
-            .scan_index_forward(false)
-            .limit(1)
-            .projection_expression("#by_date");
-        let answer = newest
-            .set_expression_attribute_values(Some(values))
-            .send()
-            .await?;
-        let newest = answer
-            .items
-            .unwrap_or_default()
-            .first()
-            .map(|entry| place(entry).ok_or(StoreError::Corrupt(table::NAME)));
-        Ok(newest.transpose()?.map(|(day, _)| day))
+        let partition = self.partition(link);
+        Index::new(&self.table, &partition).newest_day().await
     }
 
-    /// Index entries of some days, in their order.
-    pub(super) fn entries(
-        &self,
-        link: &LinkId,
-        days: Days,
-        account: Option<&AccountId>,
-        projection: &str,
-        names: &[(&str, &str)],
-    ) -> QueryPaginatorItems {
-        // Belvo's date filters leave out rows without a date, and so does a bounded span here.
-        let open = if days == Days::ALL {
-            None
-        } else {
-            Some("0000-00-01".to_owned())
-        };
-        let mut values = date_range(
-            &self.partition(link),
-            days.first().or(open).as_deref(),
-            days.last().as_deref(),
-        );
-        if let Some(account) = account {
-            values.insert(":account".to_owned(), text(account.as_str()));
-        }
-        let mut query = self.by_date();
-        for (name, attribute) in names {
-            query = query.expression_attribute_names(*name, *attribute);
-        }
-        query
-            .set_filter_expression(account.map(|_| "account = :account".to_owned()))
-            .set_expression_attribute_values(Some(values))
-            .projection_expression(projection)
-            .into_paginator()
-            .items()
-    }
-
-    /// A consistent query of the index over a range of days; [`date_range`] gives its values.
-    pub(super) fn by_date(&self) -> QueryFluentBuilder {
-        self.table
-            .query()
-            .index_name(BY_DATE)
-            .key_condition_expression("#link = :link AND #by_date BETWEEN :from AND :to")
-            .expression_attribute_names("#link", "_link")
-            .expression_attribute_names("#by_date", "_by_date")
+    /// Whether no row of the link is stored, listed or not.
+    pub async fn is_empty(&self, link: &LinkId) -> Result<bool, StoreError> {
+        let partition = self.partition(link);
+        let query = self.table.items_with(&partition, "T#").limit(1);
+        Ok(query.send().await?.items.unwrap_or_default().is_empty())
     }
 }
 
-/// The values of a key condition over `by_date`. `$` follows `#`, so the upper bound includes the
-/// whole last day.
-pub(super) fn date_range(
-    partition: &Partition,
-    from: Option<&str>,
-    to: Option<&str>,
-) -> HashMap<String, AttributeValue> {
-    HashMap::from([
-        (":link".to_owned(), partition.value()),
-        (":from".to_owned(), text(from.unwrap_or("0"))),
-        (
-            ":to".to_owned(),
-            text(format!("{}$", to.unwrap_or("9999-12-31"))),
-        ),
-    ])
-}
-
-/// The place of an index entry.
-pub(super) fn place(entry: &Item) -> Option<Place> {
-    let (day, id) = entry.get("_by_date")?.as_s().ok()?.split_once('#')?;
-    Some((day.to_owned(), id.to_owned()))
+fn is_of(account: Option<&AccountId>, of_entry: Option<&String>) -> bool {
+    account.is_none_or(|account| of_entry.is_some_and(|id| id == account.as_str()))
 }

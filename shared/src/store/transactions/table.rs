@@ -80,6 +80,29 @@ impl Table {
             .expression_attribute_values(":prefix", text(prefix))
     }
 
+    /// A consistent query of the items of a partition between two sort keys.
+    pub(super) fn items_between(
+        &self,
+        partition: &Partition,
+        first: &str,
+        last: &str,
+    ) -> QueryFluentBuilder {
+        self.query()
+            .key_condition_expression("#link = :link AND #item BETWEEN :first AND :last")
+            .expression_attribute_names("#link", "_link")
+            .expression_attribute_names("#item", "_item")
+            .expression_attribute_values(":link", partition.value())
+            .expression_attribute_values(":first", text(first))
+            .expression_attribute_values(":last", text(last))
+    }
+
+    /// The item with this key, read consistently.
+    pub(super) async fn get(&self, key: Item) -> Result<Option<Item>, StoreError> {
+        let get = self.client.get_item().table_name(&self.name);
+        let answer = get.set_key(Some(key)).consistent_read(true).send().await?;
+        Ok(answer.item)
+    }
+
     /// Writes all items, several batches at a time; items are made as batches are sent. `Ok` means
     /// that every one is written. No two may have the same key.
     pub(super) async fn write_all(

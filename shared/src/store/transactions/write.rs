@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Changes, DigestedRow, LinkId, Observation, RequestId, RowId};
+use domain::{
+    Changes, Days, DigestedRow, KnownVersion, LinkId, Observation, RequestId, Resource, RowId,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    index::{Index, ends},
+    leaf::{Entry, State},
     partition::Partition,
-    row_item::{row_item, version_item},
+    row_item::{entry, known_row, row_item, version_item},
     rows::Rows,
     table::{self, put_request},
 };
@@ -21,13 +25,10 @@ use crate::store::{
 /// Tombstones written concurrently.
 const TOMBSTONES_AT_ONCE: usize = 8;
 
-/// The duplicate marks of replaced rows, by the rows' keys.
-type Marks = HashMap<String, AttributeValue>;
-
 impl Rows {
-    /// Writes rows, and keeps the earlier versions of the changed ones. `Ok` means that every row
-    /// is written. Safe to repeat: an earlier version is stored under its own time, so that it is
-    /// stored once.
+    /// Writes rows, keeps the earlier versions of the changed ones, and lists all of them. `Ok`
+    /// means that everything is written. Safe to repeat: an earlier version is stored under its own
+    /// time, so it is stored once.
     pub async fn put(
         &self,
         link: &LinkId,
@@ -35,58 +36,110 @@ impl Rows {
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let partition = self.partition(link);
+        let entries = self.entries(&changes);
         // Versions first: a failure in between leaves one version too many, which the retry writes
-        // again, and never one too few.
-        let marks = self
-            .keep_versions(&partition, &changes.changed, seen)
+        // again, and never one too few. The index last: what it lists is stored.
+        let replaced = self.replaced(&partition, &changes.changed).await?;
+        let index = Index::new(&self.table, &partition);
+        index
+            .announce(replaced.moves(&entries, self.resource))
+            .await?;
+        self.keep_versions(&replaced, &changes.changed, seen)
             .await?;
 
         let rows = changes.new.into_iter().chain(changes.changed);
-        let puts = rows.map(|change| {
+        let to_write = rows.filter(|change| replaced.differ_from(change));
+        let puts = to_write.map(|change| {
+            let mark = replaced.mark(change.row.id());
             let mut item = row_item(&partition, change, seen);
-            let mark = item["_item"].as_s().ok().and_then(|key| marks.get(key));
-            item.extend(mark.map(|mark| ("_same_as".to_owned(), mark.clone())));
+            item.extend(mark.map(|mark| ("_same_as".to_owned(), mark)));
             put_request(item)
         });
-        self.table.write_all(puts).await
+        self.table.write_all(puts).await?;
+
+        index.record(entries, replaced.days(self.resource)).await
     }
 
-    /// Marks rows that Belvo no longer returns. They stay stored, and are restored if Belvo returns
-    /// them again. Safe to repeat: the first time is kept.
+    /// Marks rows that Belvo no longer returns for some days. They stay stored, and are restored if
+    /// Belvo returns them again. A row that is stored under any other day stays as it is. Safe to
+    /// repeat: the first time is kept.
     pub async fn tombstone(
         &self,
         link: &LinkId,
+        days: Days,
         ids: &[RowId],
         seen: &Observation,
     ) -> Result<(), StoreError> {
-        let tombstones = ids.iter().map(|id| self.tombstone_one(link, id, seen));
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let partition = self.partition(link);
+        let keys = ids
+            .iter()
+            .map(|id| partition.row_key(id.as_str()))
+            .collect();
+        let items = self.table.read_all(keys).await?;
+        let entries = items.iter().map(|item| entry(item, self.resource));
+        let mut entries = entries
+            .collect::<Option<Vec<_>>>()
+            .ok_or(StoreError::Corrupt(table::NAME))?;
+
+        let gone = |entry: &&mut Entry| days.hold(&entry.day);
+        let tombstones = entries.iter_mut().filter(gone).map(async |entry| {
+            entry.state = State::Deleted;
+            self.tombstone_one(link, &entry.id, seen).await
+        });
         stream::iter(tombstones)
             .buffer_unordered(TOMBSTONES_AT_ONCE)
-            .try_collect()
-            .await
+            .try_collect::<()>()
+            .await?;
+
+        // A row that moved may still be listed under any of the days.
+        let has_moved = entries.iter().any(|entry| !days.hold(&entry.day));
+        let searched = has_moved.then(|| ends(days)).into_iter().flatten();
+        let index = Index::new(&self.table, &partition);
+        index.record(entries, searched).await
     }
 
-    /// Stores the current versions of rows that are about to be replaced.
-    async fn keep_versions(
+    /// The entries of rows that are about to be written, each id once.
+    fn entries(&self, changes: &Changes) -> Vec<Entry> {
+        let rows = [&changes.new, &changes.changed, &changes.unlisted];
+        let rows = rows.into_iter().flatten();
+        rows.map(|change| Entry::of_row(&change.row, change.digest, self.resource))
+            .collect()
+    }
+
+    /// The stored versions of rows that are about to be replaced.
+    async fn replaced(
         &self,
         partition: &Partition,
         changed: &[DigestedRow],
-        seen: &Observation,
-    ) -> Result<Marks, StoreError> {
+    ) -> Result<Replaced, StoreError> {
         let ids = changed.iter().map(|change| change.row.id().as_str());
         let keys = ids.map(|id| partition.row_key(id)).collect();
-        let replaced = self.table.read_all(keys).await?;
-        let marks = replaced.iter().filter_map(mark).collect();
+        let mut replaced = Replaced(HashMap::new());
+        for item in self.table.read_all(keys).await? {
+            let (id, known) = known_row(&item).ok_or(StoreError::Corrupt(table::NAME))?;
+            replaced.0.insert(id, (item, known));
+        }
+        Ok(replaced)
+    }
 
-        let versions = replaced.into_iter().map(|item| {
-            let version = version_item(item, seen.at);
+    async fn keep_versions(
+        &self,
+        replaced: &Replaced,
+        changed: &[DigestedRow],
+        seen: &Observation,
+    ) -> Result<(), StoreError> {
+        let versions = changed.iter().filter_map(|change| replaced.version(change));
+        let versions = versions.map(|item| {
+            let version = version_item(item.clone(), seen.at);
             version
                 .map(put_request)
                 .ok_or(StoreError::Corrupt(table::NAME))
         });
         let versions = versions.collect::<Result<Vec<_>, _>>()?;
-        self.table.write_all(versions.into_iter()).await?;
-        Ok(marks)
+        self.table.write_all(versions.into_iter()).await
     }
 
     async fn tombstone_one(
@@ -113,7 +166,43 @@ impl Rows {
     }
 }
 
-fn mark(item: &Item) -> Option<(String, AttributeValue)> {
-    let key = item.get("_item")?.as_s().ok()?;
-    Some((key.clone(), item.get("_same_as")?.clone()))
+/// The stored versions of rows, by id.
+struct Replaced(HashMap<RowId, (Item, KnownVersion)>);
+
+impl Replaced {
+    /// The version that a row replaces; none if it is the same one, whose writing was interrupted
+    /// before it was listed.
+    fn version(&self, change: &DigestedRow) -> Option<&Item> {
+        let (item, known) = self.0.get(change.row.id())?;
+        (known.deleted || known.digest != change.digest).then_some(item)
+    }
+
+    /// Whether a row has to be written.
+    fn differ_from(&self, change: &DigestedRow) -> bool {
+        !self.0.contains_key(change.row.id()) || self.version(change).is_some()
+    }
+
+    /// The mark that the row is a duplicate, which stays.
+    fn mark(&self, id: &RowId) -> Option<AttributeValue> {
+        self.0.get(id)?.0.get("_same_as").cloned()
+    }
+
+    /// The entries of rows that are stored under another day, for the day that they move to. They
+    /// have the digest of what is stored, so that an interruption leaves the row to be written.
+    fn moves(&self, entries: &[Entry], resource: Resource) -> Vec<Entry> {
+        let moved = entries.iter().filter_map(|wanted| {
+            let stored = entry(&self.0.get(&wanted.id)?.0, resource)?;
+            (stored.day != wanted.day).then(|| Entry {
+                day: wanted.day.clone(),
+                ..stored
+            })
+        });
+        moved.collect()
+    }
+
+    /// The days under which the rows are stored.
+    fn days(&self, resource: Resource) -> impl Iterator<Item = String> {
+        let items = self.0.values();
+        items.filter_map(move |(item, _)| Some(entry(item, resource)?.day))
+    }
 }

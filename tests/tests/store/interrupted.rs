@@ -1,0 +1,271 @@
+//! A collection that is interrupted at each of its writes in turn. What the rows and their index
+//! then hold is what a reader may see, and what the next collection has to put right.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
+};
+use domain::{
+    Comparison, Days, Filter, LinkId, Observation, Part, Progress, Resource, Row, Timestamp,
+};
+use serde_json::{Value, json};
+use shared::store::{Rows, StoreError, TransactionsTable};
+use tests::Stack;
+use time::{Date, macros::date};
+use tokio::net::TcpListener;
+
+use crate::databases::{Tables, both};
+
+/// The operations that change a table.
+const WRITES: [&str; 4] = ["BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"];
+/// The week of the rows that disappear from it.
+const OLD_WEEK: [Date; 2] = [date!(2026 - 01 - 12), date!(2026 - 01 - 18)];
+
+/// A proxy that lets this many more writes through, and refuses the others.
+struct Gate {
+    dynamodb: String,
+    http: reqwest::Client,
+    writes_left: AtomicU32,
+}
+
+/// The rows of a database behind a gate.
+async fn behind_gate(tables: &Tables, writes: u32) -> Rows {
+    let gate = Arc::new(Gate {
+        dynamodb: tables.endpoint.clone(),
+        http: reqwest::Client::builder().no_proxy().build().unwrap(),
+        writes_left: writes.into(),
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(pass).with_state(gate);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let stack = Stack::of_this_run();
+    let table = TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table);
+    table.rows(Resource::TRANSACTIONS)
+}
+
+async fn pass(
+    State(gate): State<Arc<Gate>>,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let is_write = WRITES.iter().any(|write| target.ends_with(write));
+    let one_less = |left: u32| left.checked_sub(1);
+    let content_type = [("content-type", "application/x-amz-json-1.0")];
+    if is_write {
+        let left = &gate.writes_left;
+        let passed = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        if passed.is_err() {
+            // A kind of error that no client repeats.
+            let refusal = json!({"__type": "com.amazon.coral.validate#ValidationException"});
+            return (StatusCode::BAD_REQUEST, content_type, refusal.to_string());
+        }
+    }
+    for own in ["host", "content-length"] {
+        headers.remove(own);
+    }
+    let sent = gate.http.post(&gate.dynamodb).headers(headers).body(body);
+    let answer = sent.send().await.unwrap();
+    (answer.status(), content_type, answer.text().await.unwrap())
+}
+
+fn row(id: u32, day: &str, amount: &str) -> Value {
+    let amount: Value = serde_json::from_str(amount).unwrap();
+    json!({"id": format!("row-{id:02}"), "value_date": day, "amount": amount, "type": "INFLOW"})
+}
+
+/// What Belvo has at first.
+fn before() -> Vec<Value> {
+    let mut rows: Vec<_> = (10..40).map(|id| row(id, "2026-01-14", "1")).collect();
+    rows.push(row(1, "2026-01-13", "1"));
+    rows.push(row(2, "2026-01-15", "1"));
+    rows.push(row(3, "2026-01-18", "1"));
+    rows
+}
+
+/// What it has then: a new row, an amended one, one that moved to another week, and one less.
+fn after() -> Vec<Value> {
+    let mut rows = before();
+    rows.retain(|row| !["row-01", "row-02", "row-03"].contains(&row["id"].as_str().unwrap()));
+    rows.push(row(1, "2026-01-13", "2"));
+    rows.push(row(2, "2026-03-25", "1"));
+    rows.push(row(4, "2026-01-14", "1"));
+    rows
+}
+
+/// Collects these rows of these days, as `collect` does it.
+async fn collect(
+    rows: &Rows,
+    link: &LinkId,
+    days: Days,
+    belvo: Vec<Value>,
+    at: &str,
+) -> Result<(), StoreError> {
+    let seen = Observation {
+        at: Timestamp::parse(at).unwrap(),
+        request: None,
+    };
+    let page: Vec<_> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
+    let page: Vec<Row> = page
+        .into_iter()
+        .filter(|row| days.hold(row.day(Resource::TRANSACTIONS)))
+        .collect();
+    let mut progress = Progress::new(days, rows.is_empty(link).await?, seen.at);
+    let count = page.len() as u64;
+    let mut part = Part {
+        comparison: Comparison::new(rows.known(link, days, None).await?),
+        first_count: count,
+        last_count: count,
+        ..Part::default()
+    };
+    if !progress.first_ever {
+        let elsewhere = rows.look_up(link, part.comparison.unknown(&page)).await?;
+        part.comparison.learn(elsewhere);
+    }
+    let changes = part.comparison.changes(page);
+    rows.put(link, changes, &seen).await?;
+    progress.fetched(&part);
+    let gone = progress.end_pass(None).unwrap_or_default();
+    rows.tombstone(link, days, &gone, &seen).await
+}
+
+async fn listed(tables: &Tables) -> Vec<Value> {
+    let all = Filter::default();
+    let (rows, next) = tables
+        .rows
+        .list(&tables.link, &all, None, 500)
+        .await
+        .unwrap();
+    assert_eq!(next, None);
+    rows.into_iter()
+        .map(|listed| listed.row.into_row(None))
+        .collect()
+}
+
+fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
+    let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
+    rows.into_iter().map(|row| (id(&row), row)).collect()
+}
+
+/// Everything that shows what is stored agrees with what Belvo has.
+async fn assert_equal_to(tables: &Tables, belvo: &[Value], when: &str) {
+    let (rows, link) = (&tables.rows, &tables.link);
+    let stored = listed(tables).await;
+    assert_eq!(stored.len(), belvo.len(), "{when}");
+    assert_eq!(by_id(stored), by_id(belvo.to_vec()), "{when}");
+    let totals = rows.totals(link, Days::ALL, None).await.unwrap();
+    assert_eq!(totals.transactions, belvo.len() as u64, "{when}");
+
+    for id in ["row-01", "row-02", "row-03", "row-14"] {
+        let id = domain::RowId::parse(id).unwrap();
+        let versions = rows.history(link, &id).await.unwrap();
+        let differ = |pair: &[domain::Version]| {
+            pair[0].row != pair[1].row || pair[0].deleted != pair[1].deleted
+        };
+        assert!(versions.windows(2).all(differ), "{when}: {versions:?}");
+    }
+}
+
+/// Collects `before` and then `after`, the second time until the nth write. Returns whether that was
+/// interrupted.
+async fn interrupted_after(tables: &Tables, writes: u32) -> bool {
+    let link = &tables.link;
+    let first = collect(
+        &tables.rows,
+        link,
+        Days::ALL,
+        before(),
+        "2026-03-01T00:00:00Z",
+    );
+    first.await.unwrap();
+    let gated = behind_gate(tables, writes).await;
+    let second = collect(&gated, link, Days::ALL, after(), "2026-03-02T00:00:00Z");
+    second.await.is_err()
+}
+
+#[tokio::test]
+async fn an_interrupted_collection_hides_no_row_and_the_next_one_puts_all_right() {
+    for writes in 0.. {
+        let mut is_interrupted = false;
+        for tables in both().await {
+            let when = format!("{}, after {writes} writes", tables.name);
+            is_interrupted = interrupted_after(&tables, writes).await;
+
+            // Whatever was stored and is still at Belvo stays visible.
+            let visible: BTreeSet<_> = by_id(listed(&tables).await).into_keys().collect();
+            let kept: BTreeSet<_> = by_id(before()).into_keys().collect();
+            let gone = kept.difference(&visible).collect::<Vec<_>>();
+            assert!(gone.is_empty() || gone == ["row-03"], "{when}: {gone:?}");
+
+            let (rows, link) = (&tables.rows, &tables.link);
+            let healing = collect(rows, link, Days::ALL, after(), "2026-03-03T00:00:00Z");
+            healing.await.unwrap();
+            assert_equal_to(&tables, &after(), &when).await;
+            let unchanged = behind_gate(&tables, 0).await;
+            let again = collect(&unchanged, link, Days::ALL, after(), "2026-03-04T00:00:00Z");
+            assert!(again.await.is_ok(), "{when}: a further collection writes");
+        }
+        if !is_interrupted {
+            assert!(writes > 4, "every write was interrupted");
+            return;
+        }
+    }
+}
+
+/// The next collection may be of the days that a row has left.
+#[tokio::test]
+async fn a_row_that_moved_is_not_taken_for_deleted_where_it_was() {
+    for writes in 0.. {
+        let mut is_interrupted = false;
+        for tables in both().await {
+            let when = format!("{}, after {writes} writes", tables.name);
+            is_interrupted = interrupted_after(&tables, writes).await;
+            let (rows, link) = (&tables.rows, &tables.link);
+            let old_week = Days::between(OLD_WEEK[0], OLD_WEEK[1]);
+            let healing = collect(rows, link, old_week, after(), "2026-03-03T00:00:00Z");
+            healing.await.unwrap();
+            let everything = collect(rows, link, Days::ALL, after(), "2026-03-04T00:00:00Z");
+            everything.await.unwrap();
+            let stored = listed(&tables).await;
+            assert_eq!(by_id(stored), by_id(after()), "{when}");
+            let totals = rows.totals(link, Days::ALL, None).await.unwrap();
+            assert_eq!(totals.transactions, after().len() as u64, "{when}");
+        }
+        if !is_interrupted {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_collection_that_was_interrupted_is_listed_by_the_next_one() {
+    for writes in 0.. {
+        let mut is_interrupted = false;
+        for tables in both().await {
+            let when = format!("{}, after {writes} writes", tables.name);
+            let (rows, link) = (&tables.rows, &tables.link);
+            let gated = behind_gate(&tables, writes).await;
+            let first = collect(&gated, link, Days::ALL, before(), "2026-03-01T00:00:00Z");
+            is_interrupted = first.await.is_err();
+            let next = collect(rows, link, Days::ALL, before(), "2026-03-02T00:00:00Z");
+            next.await.unwrap();
+            assert_equal_to(&tables, &before(), &when).await;
+        }
+        if !is_interrupted {
+            return;
+        }
+    }
+}
