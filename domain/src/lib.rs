@@ -42,7 +42,7 @@ pub use self::{
     request::{Failure, GAVE_UP, RequestRecord},
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},
-    row::{Row, RowError, RowRef},
+    row::{Difference, Row, RowError, RowRef},
     timestamp::Timestamp,
     window::{Window, day_of, parse_date},
 };

@@ -13,6 +13,8 @@ use crate::{
     Account, AccountId, Digest, LinkId, Resource, RowId, Timestamp, account::text, window::day_of,
 };
 
+/// When Belvo read a row from the institution.
+const COLLECTED_AT: &str = "collected_at";
 /// The day under which a row without a date is listed: before all others.
 const NO_DATE: &str = "0000-00-00";
 
@@ -123,7 +125,7 @@ impl Row {
     /// When Belvo read this row from the institution, if it says.
     #[must_use]
     pub fn collected_at(&self) -> Option<Timestamp> {
-        text(&self.document, "collected_at").and_then(Timestamp::parse)
+        text(&self.document, COLLECTED_AT).and_then(Timestamp::parse)
     }
 
     /// The row as Belvo sent it, given its account.
@@ -147,6 +149,71 @@ impl Row {
     #[must_use]
     pub fn account_id(&self) -> Option<&str> {
         text(&self.document, "account")
+    }
+}
+
+/// How a row differs from its stored version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difference {
+    /// In nothing, or in how its numbers are written: `54.90` is `54.9`.
+    None,
+    /// In `collected_at` alone: Belvo has read the same row again.
+    CollectedAt,
+    Values,
+}
+
+impl Row {
+    /// How this row differs from its stored version, value by value.
+    #[must_use]
+    pub fn difference_to(&self, stored: &Self) -> Difference {
+        let (row, stored) = (&self.document, &stored.document);
+        let names = row.keys().chain(stored.keys());
+        let mut differing = names.filter(|name| match (row.get(*name), stored.get(*name)) {
+            (Some(value), Some(stored)) => !is_same(value, stored),
+            _ => true,
+        });
+        match differing.next() {
+            None => Difference::None,
+            Some(name) if name == COLLECTED_AT && differing.all(|name| name == COLLECTED_AT) => {
+                Difference::CollectedAt
+            }
+            Some(_) => Difference::Values,
+        }
+    }
+}
+
+/// Whether two values are equal; numbers by what they are worth.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => {
+            decimal(one.as_str()) == decimal(other.as_str())
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|(one, other)| is_same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let is_in_other = |(name, value): (&String, &Value)| {
+                other.get(name).is_some_and(|other| is_same(value, other))
+            };
+            one.len() == other.len() && one.iter().all(is_in_other)
+        }
+        (one, other) => one == other,
+    }
+}
+
+/// The digits of a number without those that say nothing: the zeros at the end of a fraction. One
+/// with an exponent, which Belvo does not write, stays as it is.
+fn decimal(number: &str) -> &str {
+    if !number.contains('.') || number.contains(['e', 'E']) {
+        return number;
+    }
+    match number.trim_end_matches('0').trim_end_matches('.') {
+        "-0" => "0",
+        digits => digits,
     }
 }
 
@@ -334,5 +401,38 @@ mod tests {
         later["account"]["balance"]["current"] = json!(99);
         let digest = |row: Value| parse(&row).unwrap().0.digest();
         assert_eq!(digest(row()), digest(later));
+    }
+
+    #[test]
+    fn rows_are_compared_by_their_values() {
+        let difference = |row: Value, stored: Value| {
+            let [row, stored] = [row, stored].map(|row| parse(&row).unwrap().0);
+            row.difference_to(&stored)
+        };
+        let number = |digits: &str| serde_json::from_str::<Value>(digits).unwrap();
+        let row = |amount: &str, collected_at: &str| {
+            let list = json!([{"deep": number(amount)}]);
+            json!({"id": "t", "amount": number(amount), "list": list, "collected_at": collected_at})
+        };
+        for (one, other) in [
+            ("54.9", "54.90"),
+            ("1", "1.00"),
+            ("-0.0", "0"),
+            ("1e2", "1e2"),
+        ] {
+            let found = difference(row(one, "t"), row(other, "t"));
+            assert_eq!(found, Difference::None, "{one} and {other}");
+            let found = difference(row(one, "t"), row(other, "u"));
+            assert_eq!(found, Difference::CollectedAt, "{one} and {other}");
+        }
+        for (one, other) in [("54.9", "54.91"), ("100", "1"), ("1", "-1"), ("10", "1.0")] {
+            let found = difference(row(one, "t"), row(other, "u"));
+            assert_eq!(found, Difference::Values, "{one} and {other}");
+        }
+        let absent = json!({"id": "t"});
+        let null = json!({"id": "t", "collected_at": null});
+        assert_eq!(difference(absent.clone(), null), Difference::CollectedAt);
+        let null = json!({"id": "t", "merchant": null});
+        assert_eq!(difference(absent, null), Difference::Values);
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use domain::Observation;
 use domain::{
-    AccountId, Comparison, Part, Progress, RequestId, Row, RowError, RowId, RowQuery, Timestamp,
+    AccountId, Comparison, Observation, Part, Progress, RequestId, Row, RowError, RowId, RowQuery,
+    Timestamp,
 };
 use lambda_runtime::tracing;
 use serde_json::value::RawValue;

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
-use domain::{Account, Changes, Days, RESOURCES, RequestId, Resource, Row, Timestamp};
-use domain::{Filter, Observation};
+use domain::{
+    Account, Changes, Days, Difference, Filter, Observation, RESOURCES, RequestId, Resource, Row,
+    Timestamp,
+};
 use serde_json::{Value, json, value::to_raw_value};
 use shared::store::Cursor;
 use tests::difference;
@@ -220,6 +222,48 @@ async fn each_replaced_version_of_a_row_is_kept_once() {
                 .all(|pair| pair[0].until == Some(pair[1].from)),
             "{history:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_version_differs_in_a_value_and_not_in_its_spelling_or_the_time_of_reading() {
+    for tables in both().await {
+        let first = row(1, "2026-01-01", "54.9");
+        let respelled = row(1, "2026-01-01", "54.900");
+        let mut read_again = respelled.clone();
+        read_again["collected_at"] = json!("2026-02-01T00:00:00Z");
+        let mut amended = read_again.clone();
+        amended["description"] = json!("amended");
+        put(&tables, std::slice::from_ref(&first)).await;
+
+        let id = parse(&first).id().clone();
+        for (sent, shown, versions) in [
+            (&respelled, &first, 1),
+            (&read_again, &read_again, 1),
+            (&amended, &amended, 2),
+        ] {
+            change(&tables, std::slice::from_ref(sent)).await;
+            let history = tables.rows.history(&tables.link, &id).await.unwrap();
+            assert_eq!(history.len(), versions, "{}", tables.name);
+            let latest = history.last().unwrap();
+            // DynamoDB itself drops the zeros at the end of a fraction.
+            let difference = latest.row.difference_to(&parse(shown));
+            assert_eq!(difference, Difference::None, "{}", tables.name);
+            let since = if versions == 1 {
+                "2026-03-01"
+            } else {
+                "2026-03-02"
+            };
+            assert!(latest.from.to_string().starts_with(since), "{history:?}");
+
+            // It is recognised when it comes again, however it is written.
+            let known = tables
+                .rows
+                .known(&tables.link, Days::ALL, None)
+                .await
+                .unwrap();
+            assert_eq!(known[&id].digest, parse(sent).digest(), "{}", tables.name);
+        }
     }
 }
 

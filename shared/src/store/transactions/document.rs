@@ -68,11 +68,14 @@ pub(super) fn known_version(item: &Item) -> Option<KnownVersion> {
     })
 }
 
+/// The attributes that say when and by which retrieval an item was seen.
+pub(super) const OBSERVED: [&str; 2] = ["_stored_at", "_request"];
+
 /// When and by which retrieval an item was seen.
 pub(super) fn observed(seen: &Observation) -> Item {
-    let mut attributes = Item::from([("_stored_at".to_owned(), text(seen.at.to_string()))]);
+    let mut attributes = Item::from([(OBSERVED[0].to_owned(), text(seen.at.to_string()))]);
     if let Some(request) = &seen.request {
-        attributes.insert("_request".to_owned(), text(request.as_str()));
+        attributes.insert(OBSERVED[1].to_owned(), text(request.as_str()));
     }
     attributes
 }

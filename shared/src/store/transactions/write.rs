@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Changes, Days, DigestedRow, KnownVersion, LinkId, Observation, RequestId, Resource, RowId,
+    Changes, Days, Difference, DigestedRow, KnownVersion, LinkId, Observation, RequestId, Resource,
+    Row, RowId,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    document::OBSERVED,
     index::{Index, ends},
     leaf::{Entry, State},
     partition::Partition,
-    row_item::{entry, known_row, row_item, version_item},
+    row_item::{entry, known_row, row, row_item, version_item},
     rows::Rows,
     table::{self, put_request},
 };
@@ -44,16 +45,17 @@ impl Rows {
         index
             .announce(replaced.moves(&entries, self.resource))
             .await?;
-        self.keep_versions(&replaced, &changes.changed, seen)
-            .await?;
+        self.keep_versions(&replaced, seen).await?;
 
         let rows = changes.new.into_iter().chain(changes.changed);
-        let to_write = rows.filter(|change| replaced.differ_from(change));
+        let to_write = rows.filter(|change| replaced.is_to_write(change.row.id()));
         let puts = to_write.map(|change| {
-            let mark = replaced.mark(change.row.id());
-            let mut item = row_item(&partition, change, seen);
-            item.extend(mark.map(|mark| ("_same_as".to_owned(), mark)));
-            put_request(item)
+            let replaced = replaced.0.get(change.row.id());
+            let item = row_item(&partition, change, seen);
+            put_request(match replaced {
+                Some((replaced, fate)) => fate.keep(replaced, item),
+                None => item,
+            })
         });
         self.table.write_all(puts).await?;
 
@@ -117,22 +119,28 @@ impl Rows {
     ) -> Result<Replaced, StoreError> {
         let ids = changed.iter().map(|change| change.row.id().as_str());
         let keys = ids.map(|id| partition.row_key(id)).collect();
-        let mut replaced = Replaced(HashMap::new());
-        for item in self.table.read_all(keys).await? {
+        let items = self.table.read_all(keys).await?;
+        let changed: HashMap<_, _> = changed
+            .iter()
+            .map(|change| (change.row.id(), change))
+            .collect();
+        let mut replaced = HashMap::with_capacity(items.len());
+        for item in items {
             let (id, known) = known_row(&item).ok_or(StoreError::Corrupt(table::NAME))?;
-            replaced.0.insert(id, (item, known));
+            let change = changed.get(&id).ok_or(StoreError::Corrupt(table::NAME))?;
+            let stored = row(item.clone()).ok_or(StoreError::Corrupt(table::NAME))?;
+            let fate = Fate::of(&known, &stored, change);
+            replaced.insert(id, (item, fate));
         }
-        Ok(replaced)
+        Ok(Replaced(replaced))
     }
 
     async fn keep_versions(
         &self,
         replaced: &Replaced,
-        changed: &[DigestedRow],
         seen: &Observation,
     ) -> Result<(), StoreError> {
-        let versions = changed.iter().filter_map(|change| replaced.version(change));
-        let versions = versions.map(|item| {
+        let versions = replaced.versions().map(|item| {
             let version = version_item(item.clone(), seen.at);
             version
                 .map(put_request)
@@ -166,25 +174,56 @@ impl Rows {
     }
 }
 
-/// The stored versions of rows, by id.
-struct Replaced(HashMap<RowId, (Item, KnownVersion)>);
+/// The items of rows that are about to be replaced, by row id.
+struct Replaced(HashMap<RowId, (Item, Fate)>);
+
+/// What becomes of a stored item when its row is fetched with another digest.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It is kept as an earlier version.
+    Version,
+    /// It is written anew as the same version: Belvo has read the row again.
+    Refreshed,
+    /// It stays: the row differs in no value, or its writing was interrupted before it was listed.
+    Stays,
+}
+
+impl Fate {
+    fn of(known: &KnownVersion, stored: &Row, change: &DigestedRow) -> Self {
+        if known.deleted {
+            return Self::Version;
+        }
+        match change.row.difference_to(stored) {
+            Difference::None => Self::Stays,
+            Difference::CollectedAt => Self::Refreshed,
+            Difference::Values => Self::Version,
+        }
+    }
+
+    /// The item that replaces another one, with what it takes over: the mark that the row is a
+    /// duplicate, and where it is the same version, since when and by which retrieval it is known.
+    fn keep(self, replaced: &Item, mut item: Item) -> Item {
+        let mut kept = vec!["_same_as"];
+        if self == Self::Refreshed {
+            kept.extend(OBSERVED);
+            item.retain(|name, _| !OBSERVED.contains(&name.as_str()));
+        }
+        for name in kept {
+            let value = replaced.get(name).cloned();
+            item.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        item
+    }
+}
 
 impl Replaced {
-    /// The version that a row replaces; none if it is the same one, whose writing was interrupted
-    /// before it was listed.
-    fn version(&self, change: &DigestedRow) -> Option<&Item> {
-        let (item, known) = self.0.get(change.row.id())?;
-        (known.deleted || known.digest != change.digest).then_some(item)
+    fn versions(&self) -> impl Iterator<Item = &Item> {
+        let replaced = self.0.values();
+        replaced.filter_map(|(item, fate)| (*fate == Fate::Version).then_some(item))
     }
 
-    /// Whether a row has to be written.
-    fn differ_from(&self, change: &DigestedRow) -> bool {
-        !self.0.contains_key(change.row.id()) || self.version(change).is_some()
-    }
-
-    /// The mark that the row is a duplicate, which stays.
-    fn mark(&self, id: &RowId) -> Option<AttributeValue> {
-        self.0.get(id)?.0.get("_same_as").cloned()
+    fn is_to_write(&self, id: &RowId) -> bool {
+        self.0.get(id).is_none_or(|(_, fate)| *fate != Fate::Stays)
     }
 
     /// The entries of rows that are stored under another day, for the day that they move to. They

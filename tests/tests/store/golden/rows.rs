@@ -1,7 +1,9 @@
 //! Items of rows: the latest version, earlier ones, and our marks on them.
 
-use domain::{Changes, Days, LinkId, RequestId, Resource, Row, RowId, RowRef};
-use domain::{Filter, Listed, Observation, Version};
+use domain::{
+    Changes, Days, Filter, LinkId, Listed, Observation, RequestId, Resource, Row, RowId, RowRef,
+    Version,
+};
 use serde_json::{Value, json};
 use shared::store::Rows;
 
