@@ -5,14 +5,15 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use collect::RetryPolicy;
-use domain::Deadlines;
+use domain::{Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, Timestamp};
 use serde::Deserialize;
+use serde_json::json;
 use shared::{
     aws::{CallBudget, SdkConfig, sdk_config},
     belvo::Client,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Control, TransactionsTable},
+    store::{Control, Rows, TransactionsTable},
 };
 
 use crate::{
@@ -141,4 +142,55 @@ async fn a_delivery_is_one_request_to_the_queue() {
     let asked = world.aws.take_asked();
     assert!(asked.requests("SendMessage") <= Budget::committed().sqs_requests_of_a_delivery);
     assert_eq!(asked.requests.len(), 1, "{:?}", asked.requests);
+}
+
+/// What a listing of the past reads: leaves of the index, the rows of its page, and one earlier
+/// version of each, however many there are.
+#[tokio::test]
+async fn a_listing_of_the_past_reads_what_it_shows() {
+    const LIMIT: u16 = 10;
+    let world = World::plain().await.unwrap();
+    let table = TransactionsTable::open(&aws(&world), world.aws.transactions_table.clone());
+    let rows = table.rows(Resource::TRANSACTIONS);
+    let at = |minute: u32| Timestamp::parse(&format!("2026-03-01T00:{minute:02}:00Z")).unwrap();
+
+    let mut read = Vec::new();
+    for versions in [2, 20] {
+        let link = LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap();
+        for version in 0..versions {
+            store_version(&rows, &link, version, at(version)).await;
+        }
+        world.aws.take_asked();
+        let filter = Filter::default();
+        let listed = rows.list_as_of(&link, &filter, at(0), None, LIMIT).await;
+        let (listed, _) = listed.unwrap();
+        assert_eq!(listed.len(), usize::from(LIMIT));
+        assert!(
+            listed
+                .iter()
+                .all(|listed| listed.row.document()["description"] == "0")
+        );
+        read.push(world.aws.take_asked().read());
+    }
+    let page = f64::from(LIMIT);
+    assert!(
+        read[0] <= 2.0 * page + 4.0,
+        "{read:?} units for {page} rows"
+    );
+    assert!(read[1] <= read[0], "{read:?}: more versions, more units");
+}
+
+/// Stores fifty rows as they are in one of their versions.
+async fn store_version(rows: &Rows, link: &LinkId, version: u32, at: Timestamp) {
+    let page = (0..50).map(|id| {
+        let row = json!({
+            "id": format!("row-{id:02}"), "value_date": "2026-01-01",
+            "description": version.to_string(),
+        });
+        tests::taken_apart(&row).0
+    });
+    let known = rows.known(link, Days::ALL, None).await.unwrap();
+    let changes = Comparison::new(known).changes(page.collect());
+    let seen = Observation { at, request: None };
+    rows.put(link, changes, &seen).await.unwrap();
 }

@@ -121,14 +121,17 @@ impl StoredTotals {
         }
     }
 
-    /// Counts a row of this `type`. Rows must be added in the order of their days.
-    pub fn add(&mut self, flow: Option<&str>, day: Option<String>) {
+    /// Counts a row of this `type`.
+    pub fn add(&mut self, flow: Option<&str>, day: Option<&str>) {
         self.transactions += 1;
         self.inflow += u64::from(flow == Some("INFLOW"));
         self.outflow += u64::from(flow == Some("OUTFLOW"));
-        if let Some(day) = day {
-            self.first_date.get_or_insert_with(|| day.clone());
-            self.last_date = Some(day);
+        let Some(day) = day else { return };
+        if self.first_date.as_deref().is_none_or(|first| day < first) {
+            self.first_date = Some(day.to_owned());
+        }
+        if self.last_date.as_deref().is_none_or(|last| last < day) {
+            self.last_date = Some(day.to_owned());
         }
     }
 }

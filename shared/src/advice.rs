@@ -15,3 +15,10 @@ pub enum Advice {
 /// The first wait of the exponential back-off that Belvo recommends ("base interval of three
 /// seconds with a factor of two", Belvo's OpenAPI), also used for AWS.
 pub const FIRST_RETRY: Duration = Duration::from_secs(3);
+
+/// The wait, and up to half as long again at random, so that what failed together is not tried
+/// again together.
+#[must_use]
+pub fn with_jitter(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + fastrand::f64() / 2.0)
+}

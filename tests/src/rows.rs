@@ -1,7 +1,8 @@
 //! Rows as a collection takes them apart.
 
-use domain::{Account, Row};
+use domain::{Account, LinkId, Row, RowId, Version};
 use serde_json::{Value, value::to_raw_value};
+use shared::store::Rows;
 
 /// A row's transaction and, if the row embeds a whole account, that account.
 #[must_use]
@@ -13,4 +14,11 @@ pub fn taken_apart(row: &Value) -> (Row, Option<Account>) {
         account.as_ref().map(|account| account.id().clone())
     });
     (transaction.expect("a row with an id"), account)
+}
+
+/// All versions of a row, oldest first; none if it was never seen.
+pub async fn versions(rows: &Rows, link: &LinkId, id: &RowId) -> Vec<Version> {
+    let history = rows.history(link, id, None, 500).await;
+    let history = history.expect("the store answers");
+    history.map(|history| history.versions).unwrap_or_default()
 }

@@ -5,13 +5,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use lambda_runtime::tracing;
 use shared::{
-    advice::{Advice, FIRST_RETRY},
+    advice::{Advice, FIRST_RETRY, with_jitter},
     cause::chain,
     queue::Queue,
     telemetry::Event,
 };
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use crate::{App, CollectError, received::Received};
 
@@ -46,8 +45,7 @@ impl RetryPolicy {
             Advice::Retry(after) => after.max(backoff).min(self.longest_wait),
             Advice::Alarm => self.longest_wait,
         };
-        let jitter = f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0;
-        wait.mul_f64(1.0 + jitter / 2.0)
+        with_jitter(wait)
     }
 }
 

@@ -6,7 +6,11 @@ use domain::{RequestId, Resource, Timestamp, Version};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{http, problem::Problem};
+use shared::{
+    http,
+    problem::Problem,
+    store::{Cursor, History},
+};
 
 use crate::{App, parameters, unavailable};
 
@@ -37,25 +41,28 @@ pub(crate) async fn show(
     name: &'static str,
 ) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
-    let versions = app.transactions.rows(resource).history(&link, &id).await;
-    let versions = versions.map_err(unavailable)?;
-    let Some(latest) = versions.last() else {
+    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let rows = app.transactions.rows(resource);
+    let history = rows.history(&link, &id, after.as_ref(), limit).await;
+    let Some(history) = history.map_err(unavailable)? else {
         return Err(Problem::not_found(
             "No row with this id was ever stored for this link.",
         ));
     };
 
-    let history = json!({
+    let answer = json!({
         "id": id,
-        "same_as": latest.duplicate_of,
-        "versions": views(&versions, name),
+        "same_as": history.latest.duplicate_of,
+        "versions": views(&history, name),
+        "next_cursor": history.next.as_ref().map(Cursor::encode),
     });
-    Ok(http::json(StatusCode::OK, &history))
+    Ok(http::json(StatusCode::OK, &answer))
 }
 
 /// The versions, oldest first.
-fn views<'a>(versions: &'a [Version], name: &'static str) -> Vec<VersionView<'a>> {
-    let before = std::iter::once(None).chain(versions.iter().map(Some));
+fn views<'a>(history: &'a History, name: &'static str) -> Vec<VersionView<'a>> {
+    let versions = &history.versions;
+    let before = std::iter::once(history.previous.as_ref()).chain(versions.iter().map(Some));
     versions
         .iter()
         .zip(before)

@@ -171,7 +171,7 @@ async fn assert_equal_to(tables: &Tables, belvo: &[Value], when: &str) {
 
     for id in ["row-01", "row-02", "row-03", "row-14"] {
         let id = domain::RowId::parse(id).unwrap();
-        let versions = rows.history(link, &id).await.unwrap();
+        let versions = tests::versions(rows, link, &id).await;
         let differ = |pair: &[domain::Version]| {
             pair[0].row != pair[1].row || pair[0].deleted != pair[1].deleted
         };

@@ -201,11 +201,7 @@ async fn each_replaced_version_of_a_row_is_kept_once() {
                 .unwrap();
         }
 
-        let history = tables
-            .rows
-            .history(&tables.link, version("1").id())
-            .await
-            .unwrap();
+        let history = tests::versions(&tables.rows, &tables.link, version("1").id()).await;
 
         let rows: Vec<_> = history.iter().map(|version| version.row.digest()).collect();
         assert_eq!(
@@ -222,6 +218,47 @@ async fn each_replaced_version_of_a_row_is_kept_once() {
                 .all(|pair| pair[0].until == Some(pair[1].from)),
             "{history:?}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_history_is_read_in_pages_that_join() {
+    for tables in both().await {
+        let (rows, link) = (&tables.rows, &tables.link);
+        put(&tables, &[row(1, "2026-01-01", "0")]).await;
+        for minute in 1..25 {
+            let changes = Changes {
+                changed: vec![parse(&row(1, "2026-01-01", &minute.to_string())).into()],
+                ..Changes::default()
+            };
+            let seen = seen(&format!("2026-03-02T00:{minute:02}:00Z"));
+            rows.put(link, changes, &seen).await.unwrap();
+        }
+        let id = parse(&row(1, "2026-01-01", "0")).id().clone();
+        let all = tests::versions(rows, link, &id).await;
+        assert_eq!(all.len(), 25, "{}", tables.name);
+
+        for limit in [1, 7, 24, 25] {
+            let (mut joined, mut after) = (Vec::new(), None);
+            loop {
+                let page = rows.history(link, &id, after.as_ref(), limit).await;
+                let page = page.unwrap().unwrap();
+                assert_eq!(
+                    page.previous.as_ref(),
+                    joined.last(),
+                    "{} by {limit}",
+                    tables.name
+                );
+                assert_eq!(page.latest, all[24]);
+                assert!(!page.versions.is_empty() && page.versions.len() <= usize::from(limit));
+                joined.extend(page.versions);
+                if page.next.is_none() {
+                    break;
+                }
+                after = page.next;
+            }
+            assert_eq!(joined, all, "{} by {limit}", tables.name);
+        }
     }
 }
 
@@ -243,7 +280,7 @@ async fn a_version_differs_in_a_value_and_not_in_its_spelling_or_the_time_of_rea
             (&amended, &amended, 2),
         ] {
             change(&tables, std::slice::from_ref(sent)).await;
-            let history = tables.rows.history(&tables.link, &id).await.unwrap();
+            let history = tests::versions(&tables.rows, &tables.link, &id).await;
             assert_eq!(history.len(), versions, "{}", tables.name);
             let latest = history.last().unwrap();
             // DynamoDB itself drops the zeros at the end of a fraction.
@@ -295,20 +332,10 @@ async fn a_tombstoned_row_is_not_listed_but_remembered() {
                 .unwrap()[&tombstoned]
                 .deleted
         );
+        assert!(tests::versions(&tables.rows, &tables.link, &tombstoned).await[0].deleted);
         assert!(
-            tables
-                .rows
-                .history(&tables.link, &tombstoned)
+            tests::versions(&tables.rows, &tables.link, &never_stored)
                 .await
-                .unwrap()[0]
-                .deleted
-        );
-        assert!(
-            tables
-                .rows
-                .history(&tables.link, &never_stored)
-                .await
-                .unwrap()
                 .is_empty()
         );
     }
@@ -512,10 +539,8 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
             .await
             .unwrap();
         assert_eq!(
-            invoices
-                .history(&tables.link, &gone[1])
+            tests::versions(&invoices, &tables.link, &gone[1])
                 .await
-                .unwrap()
                 .len(),
             1
         );

@@ -1,4 +1,4 @@
-//! The versions of a transaction: what was known when.
+//! The versions of a row: what was known when.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,20 +19,74 @@ use crate::store::{
 /// Rows whose earlier versions are read concurrently.
 const AT_ONCE: usize = 8;
 
+/// A page of a row's versions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    pub latest: Version,
+    /// The version before those of the page, if there is one.
+    pub previous: Option<Version>,
+    /// Oldest first.
+    pub versions: Vec<Version>,
+    pub next: Option<Cursor>,
+}
+
 impl Rows {
-    /// Every version of a transaction, oldest first; none if it was never seen.
-    pub async fn history(&self, link: &LinkId, id: &RowId) -> Result<Vec<Version>, StoreError> {
+    /// A page of a row's versions, oldest first, at most `limit`; `None` if the row was never seen.
+    pub async fn history(
+        &self,
+        link: &LinkId,
+        id: &RowId,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Option<History>, StoreError> {
         let partition = self.partition(link);
-        let mut items = self
-            .table
-            .items_from(&partition, &format!("V#{id}#"))
-            .await?;
-        items.extend(
-            self.table
-                .read_all(vec![partition.row_key(id.as_str())])
-                .await?,
-        );
-        versions(items)
+        let latest = self.table.get(partition.row_key(id.as_str()));
+        let earlier = self.earlier_versions(&partition, id, after, limit);
+        let (latest, mut versions) = tokio::try_join!(latest, earlier)?;
+        let Some(latest) = latest.map(known_version).transpose()? else {
+            return Ok(None);
+        };
+
+        let ends_a_page = |version: &Version| {
+            after.is_some_and(|cursor| cursor.parts().0 == version.from.to_string())
+        };
+        let previous = match versions.first() {
+            Some(first) if ends_a_page(first) => Some(versions.remove(0)),
+            _ => None,
+        };
+        let limit = usize::from(limit);
+        if versions.len() <= limit {
+            versions.push(latest.clone());
+        }
+        let is_full = versions.len() > limit;
+        versions.truncate(limit);
+        let last = versions.last().filter(|_| is_full);
+        let next = last.map(|last| Cursor::at(&last.from.to_string(), id.as_str()));
+        Ok(Some(History {
+            latest,
+            previous,
+            versions,
+            next,
+        }))
+    }
+
+    /// A row's superseded versions from the one that a page ended with, or from the first one, and
+    /// one more than the next page holds.
+    async fn earlier_versions(
+        &self,
+        partition: &Partition,
+        id: &RowId,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Vec<Version>, StoreError> {
+        let since = after.map_or("", |cursor| cursor.parts().0);
+        let first = format!("V#{id}#{since}");
+        // `~` follows every digit of a time.
+        let last = format!("V#{id}#~");
+        let wanted = i32::from(limit) + 1 + i32::from(after.is_some());
+        let query = self.table.items_between(partition, &first, &last);
+        let answer = query.limit(wanted).send().await?;
+        versions(answer.items.unwrap_or_default())
     }
 
     /// A link's rows as they were known at an instant: newest first, at most `limit`, and where the
@@ -96,10 +150,11 @@ impl Rows {
 }
 
 fn versions(items: Vec<Item>) -> Result<Vec<Version>, StoreError> {
-    items
-        .into_iter()
-        .map(|item| version(item).ok_or(StoreError::Corrupt(table::NAME)))
-        .collect()
+    items.into_iter().map(known_version).collect()
+}
+
+fn known_version(item: Item) -> Result<Version, StoreError> {
+    version(item).ok_or(StoreError::Corrupt(table::NAME))
 }
 
 fn version(item: Item) -> Option<Version> {

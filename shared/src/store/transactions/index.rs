@@ -8,6 +8,7 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_dynamodb::operation::query::paginator::QueryPaginatorItems;
 use domain::{Days, parse_date};
 use time::Date;
 
@@ -38,21 +39,37 @@ impl<'a> Index<'a> {
 
     /// The entries of some days, those of moved rows left out.
     pub(super) async fn entries(&self, days: Days) -> Result<Vec<Entry>, StoreError> {
-        let [first, last] = ends(days);
-        let week = LeafKey::of_week(&first);
-        let (of_week, rest) =
-            tokio::try_join!(self.leaf_before(&week, &first), self.between(&first, &last))?;
-
-        let mut entries: Vec<_> = of_week
-            .into_iter()
-            .chain(rest)
-            .flat_map(|leaf| leaf.entries)
-            .collect();
-        entries.retain(|entry| {
-            entry.state != State::Moved && *first <= *entry.day && *entry.day <= *last
-        });
+        let mut entries = Vec::new();
+        self.for_each(days, |entry| entries.push(entry)).await?;
         self.settle(&mut entries).await?;
         Ok(entries)
+    }
+
+    /// Calls a function with each entry of some days, those of moved rows left out. A row may have
+    /// two, if its move was interrupted.
+    pub(super) async fn for_each(
+        &self,
+        days: Days,
+        mut visit: impl FnMut(Entry),
+    ) -> Result<(), StoreError> {
+        let [first, last] = ends(days);
+        let mut visit_all = |leaf: Leaf| {
+            let is_of_days = |entry: &Entry| *first <= *entry.day && *entry.day <= *last;
+            let entries = leaf.entries.into_iter();
+            entries
+                .filter(|entry| entry.state != State::Moved && is_of_days(entry))
+                .for_each(&mut visit);
+        };
+
+        let week = LeafKey::of_week(&first);
+        if week.as_str() < first.as_str() {
+            self.leaf(&week).await?.into_iter().for_each(&mut visit_all);
+        }
+        let mut items = self.items_between(&first, &last).send();
+        while let Some(item) = items.next().await {
+            visit_all(leaf(&item?)?);
+        }
+        Ok(())
     }
 
     /// Leaves one entry of each row. There are two if an interruption kept the entry under the
@@ -173,15 +190,6 @@ impl<'a> Index<'a> {
         self.partition.key(format!("{KIND}{}", leaf.as_str()))
     }
 
-    /// The first leaf of a week, if it sorts before a day.
-    async fn leaf_before(&self, week: &LeafKey, day: &str) -> Result<Option<Leaf>, StoreError> {
-        if week.as_str() < day {
-            self.leaf(week).await
-        } else {
-            Ok(None)
-        }
-    }
-
     async fn leaf(&self, key: &LeafKey) -> Result<Option<Leaf>, StoreError> {
         let item = self.table.get(self.key(key)).await?;
         item.map(|item| leaf(&item)).transpose()
@@ -189,15 +197,19 @@ impl<'a> Index<'a> {
 
     /// The leaves whose keys lie between two days.
     async fn between(&self, first: &str, last: &str) -> Result<Vec<Leaf>, StoreError> {
-        let query = self
-            .table
-            .items_between(self.partition, &from(first), &to(last));
-        let mut items = query.into_paginator().items().send();
+        let mut items = self.items_between(first, last).send();
         let mut leaves = Vec::new();
         while let Some(item) = items.next().await {
             leaves.push(leaf(&item?)?);
         }
         Ok(leaves)
+    }
+
+    fn items_between(&self, first: &str, last: &str) -> QueryPaginatorItems {
+        let query = self
+            .table
+            .items_between(self.partition, &from(first), &to(last));
+        query.into_paginator().items()
     }
 }
 

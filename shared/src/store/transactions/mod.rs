@@ -50,7 +50,7 @@ mod rows;
 mod table;
 mod write;
 
-pub use self::{accounts::Accounts, duplicates::Candidate, rows::Rows};
+pub use self::{accounts::Accounts, duplicates::Candidate, history::History, rows::Rows};
 
 use aws_sdk_dynamodb::Client;
 use domain::{LinkId, Resource};

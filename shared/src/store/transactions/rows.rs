@@ -6,7 +6,7 @@ use domain::{AccountId, Days, KnownVersion, LinkId, Resource, RowId, StoredTotal
 
 use super::{
     index::Index,
-    leaf::State,
+    leaf::{Entry, State},
     partition::Partition,
     row_item::known_row,
     table::{self, Table},
@@ -72,16 +72,15 @@ impl Rows {
         account: Option<&AccountId>,
     ) -> Result<StoredTotals, StoreError> {
         let partition = self.partition(link);
-        let mut entries = Index::new(&self.table, &partition).entries(days).await?;
-        entries
-            .retain(|entry| entry.state == State::Live && is_of(account, entry.account.as_ref()));
-        entries.sort_by(|one, other| one.day.cmp(&other.day));
-
         let mut totals = StoredTotals::of(days);
-        for entry in entries {
-            let day = parse_date(&entry.day).map(|_| entry.day);
-            totals.add(entry.kind.as_deref(), day);
-        }
+        let count = |entry: Entry| {
+            if entry.state == State::Live && is_of(account, entry.account.as_ref()) {
+                let day = parse_date(&entry.day).map(|_| entry.day.as_str());
+                totals.add(entry.kind.as_deref(), day);
+            }
+        };
+        let index = Index::new(&self.table, &partition);
+        index.for_each(days, count).await?;
         Ok(totals)
     }
 

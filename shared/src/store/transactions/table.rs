@@ -11,9 +11,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, sleep};
 
 use super::partition::Partition;
-use crate::store::{
-    StoreError,
-    item::{Item, text},
+use crate::{
+    advice::with_jitter,
+    store::{
+        StoreError,
+        item::{Item, text},
+    },
 };
 
 /// `BatchWriteItem` takes 25 rows.
@@ -215,7 +218,7 @@ fn batches<T>(mut elements: impl Iterator<Item = T>, size: usize) -> impl Iterat
 /// Waits before a batch is retried, longer each time.
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
-        sleep(FIRST_WAIT * 2_u32.pow(attempt - 1)).await;
+        sleep(with_jitter(FIRST_WAIT * 2_u32.pow(attempt - 1))).await;
     }
 }
 

@@ -125,7 +125,7 @@ async fn a_row_and_its_earlier_version_are_stored_as_before() {
 async fn a_stored_row_and_its_earlier_version_are_read() {
     let store = Store::holding(&["leaf", "row", "row-version"]).await;
     let (rows, row) = (transactions(&store), transaction("PROCESSED"));
-    let versions = rows.history(&link(), row.id()).await.unwrap();
+    let versions = tests::versions(&rows, &link(), row.id()).await;
     let expected = [
         Version {
             until: Some(at(60)),
@@ -169,7 +169,7 @@ async fn a_stored_tombstone_is_read() {
         deleted_by: Some(later_request()),
         ..version(row)
     };
-    assert_eq!(rows.history(&link(), &id).await.unwrap(), [expected]);
+    assert_eq!(tests::versions(&rows, &link(), &id).await, [expected]);
 
     let known = rows.known(&link(), Days::ALL, None).await.unwrap();
     assert!(known[&id].deleted);
