@@ -329,7 +329,7 @@ pub(crate) fn counts(
         .filter_map(|table| asked.write_units.get(*table));
     Counts {
         gets,
-        write_units: rows.sum(),
+        write_units: rows.fold(0.0, |sum, units| sum + units),
         write_units_of_the_index: asked.written(&format!("{PEERS_TABLE}/")),
         write_units_of_the_record: asked.written(&world.aws.requests_table),
         read_units: asked.read(),

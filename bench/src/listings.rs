@@ -178,7 +178,10 @@ impl<'a> Stored<'a> {
             returned,
             requests: asked.requests.values().sum(),
             read_units: asked.read(),
-            write_units: asked.write_units.values().sum(),
+            write_units: asked
+                .write_units
+                .values()
+                .fold(0.0, |sum, units| sum + units),
         });
     }
 }
