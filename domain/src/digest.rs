@@ -28,6 +28,9 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The digest of no document, as far as anybody will ever see.
+    pub const NONE: Self = Self([0; 12]);
+
     /// Reads a stored digest.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

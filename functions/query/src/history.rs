@@ -42,6 +42,10 @@ pub(crate) async fn show(
 ) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
     let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    if !after.as_ref().is_none_or(|cursor| cursor.is_of(&id)) {
+        let detail = "cursor belongs to the history of another row";
+        return Err(Problem::field("cursor", detail));
+    }
     let rows = app.transactions.rows(resource);
     let history = rows.history(&link, &id, after.as_ref(), limit).await;
     let Some(history) = history.map_err(unavailable)? else {

@@ -1,6 +1,7 @@
 //! Opaque cursors: where a listing continues.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::RowId;
 use thiserror::Error;
 
 /// A place in a listing, written in base64 to discourage callers from building their own. It holds
@@ -40,12 +41,18 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(&self.0)
     }
 
-    /// Whether the place lies between two days, where given: DynamoDB continues only from a place
-    /// that the listing could have reached.
+    /// Whether the place lies between two days, where given, so that a listing of them could have
+    /// reached it.
     #[must_use]
     pub fn is_within(&self, from: Option<&str>, to: Option<&str>) -> bool {
         let (day, _) = self.parts();
         from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to)
+    }
+
+    /// Whether this is a cursor of a row's history.
+    #[must_use]
+    pub fn is_of(&self, id: &RowId) -> bool {
+        self.parts().1 == id.as_str()
     }
 
     /// What the listing is ordered by, and the id within it.

@@ -250,6 +250,30 @@ async fn a_row_that_moved_is_not_taken_for_deleted_where_it_was() {
     }
 }
 
+/// Belvo may take back what was being written.
+#[tokio::test]
+async fn what_was_half_written_and_is_taken_back_is_put_right_too() {
+    for writes in 0.. {
+        let mut is_interrupted = false;
+        for tables in both().await {
+            let when = format!("{}, after {writes} writes", tables.name);
+            is_interrupted = interrupted_after(&tables, writes).await;
+            let (rows, link) = (&tables.rows, &tables.link);
+            for day in 3..5 {
+                let at = format!("2026-03-0{day}T00:00:00Z");
+                collect(rows, link, Days::ALL, before(), &at).await.unwrap();
+            }
+            let stored = listed(&tables).await;
+            assert_eq!(by_id(stored), by_id(before()), "{when}");
+            let totals = rows.totals(link, Days::ALL, None).await.unwrap();
+            assert_eq!(totals.transactions, before().len() as u64, "{when}");
+        }
+        if !is_interrupted {
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_first_collection_that_was_interrupted_is_listed_by_the_next_one() {
     for writes in 0.. {

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::store::item::{Item, document, is_kept, kept_attribute, text, timestamp};
 
-/// The attributes that we add to those of a document: the key, `_by_date`, `_digest`, `_stored_at`,
-/// `_request`, `_same_as`.
-const MOST_OF_OURS: usize = 7;
+/// The attributes that we add to those of a document: the key, `_digest`, `_stored_at`, `_request`,
+/// `_same_as`.
+const MOST_OF_OURS: usize = 6;
 
 /// A document's fields as attributes, without `id`, which the key holds; or else JSON text, with
 /// the fields that the index needs as attributes beside it.

@@ -40,12 +40,13 @@ impl Rows {
         limit: u16,
     ) -> Result<Option<History>, StoreError> {
         let partition = self.partition(link);
-        let latest = self.table.get(partition.row_key(id.as_str()));
-        let earlier = self.earlier_versions(&partition, id, after, limit);
-        let (latest, mut versions) = tokio::try_join!(latest, earlier)?;
+        // The latest one first: one that replaces it meanwhile is then shown once.
+        let latest = self.table.get(partition.row_key(id.as_str())).await?;
         let Some(latest) = latest.map(known_version).transpose()? else {
             return Ok(None);
         };
+        let mut versions = self.earlier_versions(&partition, id, after, limit).await?;
+        versions.retain(|version| version.from < latest.from);
 
         let ends_a_page = |version: &Version| {
             after.is_some_and(|cursor| cursor.parts().0 == version.from.to_string())
@@ -85,8 +86,16 @@ impl Rows {
         let last = format!("V#{id}#~");
         let wanted = i32::from(limit) + 1 + i32::from(after.is_some());
         let query = self.table.items_between(partition, &first, &last);
-        let answer = query.limit(wanted).send().await?;
-        versions(answer.items.unwrap_or_default())
+        // DynamoDB ends a page after a megabyte.
+        let mut items = query.limit(wanted).into_paginator().items().send();
+        let mut found = Vec::new();
+        for _ in 0..wanted {
+            let Some(item) = items.next().await else {
+                break;
+            };
+            found.push(known_version(item?)?);
+        }
+        Ok(found)
     }
 
     /// A link's rows as they were known at an instant: newest first, at most `limit`, and where the

@@ -25,6 +25,7 @@ const FIRST_READ: i32 = 16;
 const LATER_READ: i32 = 200;
 const FIRST_DATE: &str = "0000-00-01";
 const LAST_DATE: &str = "9999-12-31";
+const AFTER_ALL_DATES: &str = "9999-12-32";
 
 /// The index of one partition.
 pub(super) struct Index<'a> {
@@ -37,7 +38,7 @@ impl<'a> Index<'a> {
         Self { table, partition }
     }
 
-    /// The entries of some days, those of moved rows left out.
+    /// The entries of some days, one of each row, those of moved rows left out.
     pub(super) async fn entries(&self, days: Days) -> Result<Vec<Entry>, StoreError> {
         let mut entries = Vec::new();
         self.for_each(days, |entry| entries.push(entry)).await?;
@@ -72,8 +73,9 @@ impl<'a> Index<'a> {
         Ok(())
     }
 
-    /// Leaves one entry of each row. There are two if an interruption kept the entry under the
-    /// previous day from being marked as moved, which is done here.
+    /// Leaves one entry of each row. There are two while it moves, or if its move was interrupted;
+    /// the row says which one counts. Writes nothing, because links that share an account read
+    /// each other's entries.
     async fn settle(&self, entries: &mut Vec<Entry>) -> Result<(), StoreError> {
         let mut seen = HashSet::with_capacity(entries.len());
         let twice = entries
@@ -94,16 +96,10 @@ impl<'a> Index<'a> {
             .iter()
             .map(|item| row_item::entry(item, self.partition.resource));
         let stored: Option<Vec<_>> = stored.collect();
-        let stored = stored.ok_or(StoreError::Corrupt(table::NAME))?;
-        let days: Vec<_> = entries
-            .iter()
-            .filter(|entry| twice.contains(&entry.id))
-            .map(|entry| entry.day.clone())
-            .collect();
-        self.record(stored.clone(), days).await?;
-
         entries.retain(|entry| !twice.contains(&entry.id));
-        entries.extend(stored);
+        // What was interrupted is compared again, and then recorded.
+        let unsure = stored.ok_or(StoreError::Corrupt(table::NAME))?;
+        entries.extend(unsure.into_iter().map(Entry::pending));
         Ok(())
     }
 
@@ -125,17 +121,19 @@ impl<'a> Index<'a> {
     /// Reads the entries of all days from `first` to `last`, where given, the latest days first.
     /// The first week may bring earlier days, too.
     pub(super) fn descend(&self, first: Option<&str>, last: Option<&str>) -> Descent<'_> {
+        let (first, last) = (first.unwrap_or(NO_DAY), last.unwrap_or(LAST_DATE));
         Descent {
             index: self,
-            first: first.unwrap_or(NO_DAY).to_owned(),
-            last: last.unwrap_or(LAST_DATE).to_owned(),
+            first: first.to_owned(),
+            last: last.to_owned(),
             next: None,
             reads: 0,
             weeks: HashSet::new(),
             last_leaf: None,
             pending: Vec::new(),
             whole_since: None,
-            is_at_end: false,
+            // DynamoDB takes no range that ends before it begins.
+            is_at_end: last < first,
         }
     }
 
@@ -328,7 +326,11 @@ pub(super) fn day_before(day: &str) -> String {
 
 fn day_after(day: &str) -> String {
     let next = parse_date(day).and_then(Date::next_day);
-    next.map_or_else(|| FIRST_DATE.to_owned(), |day| day.to_string())
+    match (next, day) {
+        (Some(next), _) => next.to_string(),
+        (None, NO_DAY) => FIRST_DATE.to_owned(),
+        (None, _) => AFTER_ALL_DATES.to_owned(),
+    }
 }
 
 /// The first and the last day of a span. Belvo's date filters leave out rows without a date, and so

@@ -7,11 +7,12 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{Digest, KnownVersion, Resource, Row, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use time::{Date, Duration};
+use time::{Date, Duration, macros::date};
 use uuid::Uuid;
 
 use crate::store::item::{Item, number};
 
+const FIRST_DAY: Date = date!(0000 - 01 - 01);
 /// The day of rows without a date.
 pub(super) const NO_DAY: &str = "0000-00-00";
 /// With so many entries a leaf of usual rows stays below the 1,024 bytes of one write unit.
@@ -68,6 +69,15 @@ impl Entry {
         }
     }
 
+    /// The entry of a row that is about to be written: whatever is fetched differs from it, so that
+    /// an interruption leaves the row to be compared.
+    pub(super) fn pending(self) -> Self {
+        Self {
+            digest: Digest::NONE,
+            ..self
+        }
+    }
+
     /// The order of listings.
     pub(super) fn place(&self) -> (&str, &str) {
         (&self.day, self.id.as_str())
@@ -114,9 +124,10 @@ impl LeafKey {
 
 fn monday(day: &str) -> Option<Date> {
     let day = parse_date(day)?;
-    day.checked_sub(Duration::days(
-        day.weekday().number_days_from_monday().into(),
-    ))
+    let since_monday = day.weekday().number_days_from_monday();
+    let monday = day.checked_sub(Duration::days(since_monday.into()))?;
+    // A year before 0 would sort after all others.
+    Some(monday.max(FIRST_DAY))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,7 +257,10 @@ impl Packed {
             .iter()
             .map(|entry| {
                 let group = self.groups.get(entry.group as usize)?;
-                let day = first.map(|first| first + Duration::days(entry.day.into()));
+                let day = match first {
+                    Some(first) => Some(first.checked_add(Duration::days(entry.day.into()))?),
+                    None => None,
+                };
                 Some(Entry {
                     id: RowId::parse(&entry.id.unpack()).ok()?,
                     day: day.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),

@@ -43,7 +43,7 @@ impl Rows {
         let replaced = self.replaced(&partition, &changes.changed).await?;
         let index = Index::new(&self.table, &partition);
         index
-            .announce(replaced.moves(&entries, self.resource))
+            .announce(replaced.pending(&entries, self.resource))
             .await?;
         self.keep_versions(&replaced, seen).await?;
 
@@ -76,15 +76,11 @@ impl Rows {
             return Ok(());
         }
         let partition = self.partition(link);
-        let keys = ids
-            .iter()
-            .map(|id| partition.row_key(id.as_str()))
-            .collect();
-        let items = self.table.read_all(keys).await?;
-        let entries = items.iter().map(|item| entry(item, self.resource));
-        let mut entries = entries
-            .collect::<Option<Vec<_>>>()
-            .ok_or(StoreError::Corrupt(table::NAME))?;
+        let mut entries = self.stored_entries(&partition, ids).await?;
+        let index = Index::new(&self.table, &partition);
+        let to_mark = entries.iter().filter(|entry| days.hold(&entry.day));
+        let pending = to_mark.cloned().map(Entry::pending).collect();
+        index.announce(pending).await?;
 
         let gone = |entry: &&mut Entry| days.hold(&entry.day);
         let tombstones = entries.iter_mut().filter(gone).map(async |entry| {
@@ -99,8 +95,20 @@ impl Rows {
         // A row that moved may still be listed under any of the days.
         let has_moved = entries.iter().any(|entry| !days.hold(&entry.day));
         let searched = has_moved.then(|| ends(days)).into_iter().flatten();
-        let index = Index::new(&self.table, &partition);
         index.record(entries, searched).await
+    }
+
+    /// The entries that the items of these rows give.
+    async fn stored_entries(
+        &self,
+        partition: &Partition,
+        ids: &[RowId],
+    ) -> Result<Vec<Entry>, StoreError> {
+        let keys = ids.iter().map(|id| partition.row_key(id.as_str()));
+        let items = self.table.read_all(keys.collect()).await?;
+        let entries = items.iter().map(|item| entry(item, self.resource));
+        let entries: Option<Vec<_>> = entries.collect();
+        entries.ok_or(StoreError::Corrupt(table::NAME))
     }
 
     /// The entries of rows that are about to be written, each id once.
@@ -226,22 +234,41 @@ impl Replaced {
         self.0.get(id).is_none_or(|(_, fate)| *fate != Fate::Stays)
     }
 
-    /// The entries of rows that are stored under another day, for the day that they move to. They
-    /// have the digest of what is stored, so that an interruption leaves the row to be written.
-    fn moves(&self, entries: &[Entry], resource: Resource) -> Vec<Entry> {
-        let moved = entries.iter().filter_map(|wanted| {
-            let stored = entry(&self.0.get(&wanted.id)?.0, resource)?;
-            (stored.day != wanted.day).then(|| Entry {
-                day: wanted.day.clone(),
-                ..stored
-            })
-        });
-        moved.collect()
+    /// The entries of rows that are about to be written, under the days that they have and under
+    /// those that they will have.
+    fn pending(&self, entries: &[Entry], resource: Resource) -> Vec<Entry> {
+        let mut pending = Vec::new();
+        for wanted in entries {
+            let Some((item, fate)) = self.0.get(&wanted.id) else {
+                continue;
+            };
+            let Some(stored) = entry(item, resource).filter(|_| *fate != Fate::Stays) else {
+                continue;
+            };
+            let stored = Entry {
+                state: State::Live,
+                ..stored.pending()
+            };
+            if stored.day != wanted.day {
+                pending.push(Entry {
+                    day: wanted.day.clone(),
+                    ..stored.clone()
+                });
+            }
+            pending.push(stored);
+        }
+        pending
     }
 
-    /// The days under which the rows are stored.
-    fn days(&self, resource: Resource) -> impl Iterator<Item = String> {
+    /// The days under which the rows are stored; all days if one is stored already as it was
+    /// fetched: after an interruption it may be listed under any.
+    fn days(&self, resource: Resource) -> Vec<String> {
+        if self.0.values().any(|(_, fate)| *fate == Fate::Stays) {
+            return ends(Days::ALL).into();
+        }
         let items = self.0.values();
-        items.filter_map(move |(item, _)| Some(entry(item, resource)?.day))
+        items
+            .filter_map(|(item, _)| Some(entry(item, resource)?.day))
+            .collect()
     }
 }
