@@ -42,7 +42,7 @@ pub use self::{
     request::{Failure, GAVE_UP, RequestRecord},
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},
-    row::{Difference, Row, RowError, RowRef},
+    row::{Difference, NO_DATE, Row, RowError, RowRef},
     timestamp::Timestamp,
     window::{Window, day_of, parse_date},
 };

@@ -16,7 +16,7 @@ use crate::{
 /// When Belvo read a row from the institution.
 const COLLECTED_AT: &str = "collected_at";
 /// The day under which a row without a date is listed: before all others.
-const NO_DATE: &str = "0000-00-00";
+pub const NO_DATE: &str = "0000-00-00";
 
 /// A row with its account taken out: `document["account"]` holds the account's id where Belvo sent
 /// the whole account, and whatever Belvo sent otherwise. Everything else is as Belvo sent it.

@@ -9,11 +9,11 @@
 use std::collections::HashSet;
 
 use aws_sdk_dynamodb::operation::query::paginator::QueryPaginatorItems;
-use domain::{Days, parse_date};
+use domain::{Days, NO_DATE, RowId, parse_date};
 use time::Date;
 
 use super::{
-    leaf::{Entry, KIND, Leaf, LeafKey, Leaves, NO_DAY, State},
+    leaf::{Entry, KIND, Leaf, LeafKey, Leaves, State},
     partition::Partition,
     row_item,
     table::{self, Table, put_request},
@@ -87,20 +87,27 @@ impl<'a> Index<'a> {
             return Ok(());
         }
 
-        let keys = twice
-            .iter()
-            .map(|id| self.partition.row_key(id.as_str()))
-            .collect();
-        let items = self.table.read_all(keys).await?;
-        let stored = items
-            .iter()
-            .map(|item| row_item::entry(item, self.partition.resource));
-        let stored: Option<Vec<_>> = stored.collect();
+        let stored = self.stored(&twice).await?;
         entries.retain(|entry| !twice.contains(&entry.id));
         // What was interrupted is compared again, and then recorded.
-        let unsure = stored.ok_or(StoreError::Corrupt(table::NAME))?;
-        entries.extend(unsure.into_iter().map(Entry::pending));
+        entries.extend(stored.into_iter().map(Entry::pending));
         Ok(())
+    }
+
+    /// The entries that the items of these rows give.
+    pub(super) async fn stored(
+        &self,
+        ids: impl IntoIterator<Item = &RowId>,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let keys = ids
+            .into_iter()
+            .map(|id| self.partition.row_key(id.as_str()));
+        let items = self.table.read_all(keys.collect()).await?;
+        let entries = items
+            .iter()
+            .map(|item| row_item::entry(item, self.partition.resource));
+        let entries: Option<Vec<_>> = entries.collect();
+        entries.ok_or(StoreError::Corrupt(table::NAME))
     }
 
     /// The newest day of which there are rows, deleted ones included.
@@ -121,7 +128,7 @@ impl<'a> Index<'a> {
     /// Reads the entries of all days from `first` to `last`, where given, the latest days first.
     /// The first week may bring earlier days, too.
     pub(super) fn descend(&self, first: Option<&str>, last: Option<&str>) -> Descent<'_> {
-        let (first, last) = (first.unwrap_or(NO_DAY), last.unwrap_or(LAST_DATE));
+        let (first, last) = (first.unwrap_or(NO_DATE), last.unwrap_or(LAST_DATE));
         Descent {
             index: self,
             first: first.to_owned(),
@@ -137,35 +144,8 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// Lists rows under the days that they are about to move to. They stay listed under the
-    /// previous ones, so that a listing finds each of them once, wherever it is stored.
-    pub(super) async fn announce(&self, moves: Vec<Entry>) -> Result<(), StoreError> {
-        let days = moves.iter().map(|entry| entry.day.clone()).collect();
-        let mut leaves = self.leaves_of(days).await?;
-        for entry in moves {
-            leaves.announce(entry);
-        }
-        self.write(leaves).await
-    }
-
-    /// Records what is now known of rows, each of which has been written. Entries of theirs that
-    /// stand under others of these days are marked as moved.
-    pub(super) async fn record(
-        &self,
-        entries: Vec<Entry>,
-        days: impl IntoIterator<Item = String>,
-    ) -> Result<(), StoreError> {
-        let mut days: Vec<_> = days.into_iter().collect();
-        days.extend(entries.iter().map(|entry| entry.day.clone()));
-        let mut leaves = self.leaves_of(days).await?;
-        for entry in entries {
-            leaves.record(entry);
-        }
-        self.write(leaves).await
-    }
-
-    /// The leaves of the weeks from the first to the last of some days.
-    async fn leaves_of(&self, days: Vec<String>) -> Result<Leaves, StoreError> {
+    /// The leaves of the weeks from the first to the last of some days, to be changed.
+    pub(super) async fn leaves_of(&self, days: Vec<String>) -> Result<Leaves, StoreError> {
         let (Some(first), Some(last)) = (days.iter().min(), days.iter().max()) else {
             return Ok(Leaves::default());
         };
@@ -174,9 +154,9 @@ impl<'a> Index<'a> {
     }
 
     /// Writes the leaves that have changed.
-    async fn write(&self, leaves: Leaves) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, leaves: &mut Leaves) -> Result<(), StoreError> {
         let mut puts = Vec::new();
-        for leaf in leaves.into_changed() {
+        for leaf in leaves.take_changed() {
             let mut item = leaf.attributes().ok_or(StoreError::Corrupt(table::NAME))?;
             item.extend(self.key(&leaf.key));
             puts.push(put_request(item));
@@ -321,14 +301,14 @@ impl Descent<'_> {
 /// The day before a date; that of rows without one for the first date.
 pub(super) fn day_before(day: &str) -> String {
     let previous = parse_date(day).and_then(Date::previous_day);
-    previous.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string())
+    previous.map_or_else(|| NO_DATE.to_owned(), |day| day.to_string())
 }
 
 fn day_after(day: &str) -> String {
     let next = parse_date(day).and_then(Date::next_day);
     match (next, day) {
         (Some(next), _) => next.to_string(),
-        (None, NO_DAY) => FIRST_DATE.to_owned(),
+        (None, NO_DATE) => FIRST_DATE.to_owned(),
         (None, _) => AFTER_ALL_DATES.to_owned(),
     }
 }
@@ -337,7 +317,7 @@ fn day_after(day: &str) -> String {
 /// does a bounded span here.
 pub(super) fn ends(days: Days) -> [String; 2] {
     let open = if days == Days::ALL {
-        NO_DAY
+        NO_DATE
     } else {
         FIRST_DATE
     };

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use domain::{Digest, KnownVersion, Resource, Row, RowId, Timestamp, parse_date};
+use domain::{Digest, KnownVersion, NO_DATE, Resource, Row, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::{Date, Duration, macros::date};
@@ -13,8 +13,6 @@ use uuid::Uuid;
 use crate::store::item::{Item, number};
 
 const FIRST_DAY: Date = date!(0000 - 01 - 01);
-/// The day of rows without a date.
-pub(super) const NO_DAY: &str = "0000-00-00";
 /// With so many entries a leaf of usual rows stays below the 1,024 bytes of one write unit.
 const MOST_ENTRIES: usize = 24;
 /// The number of a day's last leaf that the width of the key allows.
@@ -93,7 +91,7 @@ pub(super) struct LeafKey(String);
 impl LeafKey {
     /// The first leaf of the week of a day.
     pub(super) fn of_week(day: &str) -> Self {
-        Self(monday(day).map_or_else(|| NO_DAY.to_owned(), |monday| monday.to_string()))
+        Self(monday(day).map_or_else(|| NO_DATE.to_owned(), |monday| monday.to_string()))
     }
 
     fn of_day(day: &str, number: usize) -> Self {
@@ -263,7 +261,7 @@ impl Packed {
                 };
                 Some(Entry {
                     id: RowId::parse(&entry.id.unpack()).ok()?,
-                    day: day.map_or_else(|| NO_DAY.to_owned(), |day| day.to_string()),
+                    day: day.map_or_else(|| NO_DATE.to_owned(), |day| day.to_string()),
                     digest: entry.digest,
                     collected_at: entry
                         .collected_at
@@ -355,12 +353,13 @@ impl Leaves {
         }
     }
 
-    /// The leaves that differ from the stored ones.
-    pub(super) fn into_changed(mut self) -> impl Iterator<Item = Leaf> {
+    /// The leaves that have changed since the last call.
+    pub(super) fn take_changed(&mut self) -> Vec<Leaf> {
         let changed = std::mem::take(&mut self.changed);
         changed
-            .into_iter()
-            .filter_map(move |key| self.by_key.remove(&key))
+            .iter()
+            .filter_map(|key| self.by_key.get(key).cloned())
+            .collect()
     }
 
     /// Where the entries of a row are.
@@ -455,7 +454,7 @@ mod tests {
                 "2026-01-12",
                 vec![entry(&uuid(7), "2026-01-15"), odd, upper],
             ),
-            (NO_DAY, vec![entry("undated", NO_DAY)]),
+            (NO_DATE, vec![entry("undated", NO_DATE)]),
         ] {
             let key = LeafKey::of_week(day);
             let leaf = Leaf { key, entries };
@@ -501,7 +500,7 @@ mod tests {
             record(&mut leaves, rows(300, "2026-01-18")),
             ["2026-01-18#00000"]
         );
-        assert_eq!(record(&mut leaves, rows(400, NO_DAY)), [NO_DAY]);
+        assert_eq!(record(&mut leaves, rows(400, NO_DATE)), [NO_DATE]);
         assert_eq!(record(&mut leaves, rows(100, "2026-01-15")), [""; 0]);
     }
 

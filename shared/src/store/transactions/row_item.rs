@@ -1,14 +1,15 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use domain::{
-    DigestedRow, KnownVersion, LinkId, Observation, Resource, Row, RowId, RowRef, Timestamp, day_of,
+    DigestedRow, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef,
+    Timestamp, day_of,
 };
 
 use super::{
     document::{
         digest_attribute, document_item, key_after, known_version, observed, stored_document,
     },
-    leaf::{Entry, NO_DAY, State},
+    leaf::{Entry, State},
     partition::Partition,
 };
 use crate::store::item::{Item, text};
@@ -80,7 +81,7 @@ pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
         id,
         day: date
             .and_then(|date| day_of(date))
-            .unwrap_or(NO_DAY)
+            .unwrap_or(NO_DATE)
             .to_owned(),
         digest: known.digest,
         collected_at: known.collected_at,

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{
-    Changes, Days, Difference, DigestedRow, KnownVersion, LinkId, Observation, RequestId, Resource,
-    Row, RowId,
-};
+use domain::{Changes, Days, Difference, DigestedRow, LinkId, Observation, RequestId, Row, RowId};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
@@ -13,7 +10,7 @@ use super::{
     index::{Index, ends},
     leaf::{Entry, State},
     partition::Partition,
-    row_item::{entry, known_row, row, row_item, version_item},
+    row_item::{entry, row, row_item, version_item},
     rows::Rows,
     table::{self, put_request},
 };
@@ -37,14 +34,17 @@ impl Rows {
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let partition = self.partition(link);
+        let index = Index::new(&self.table, &partition);
         let entries = self.entries(&changes);
+        let replaced = self.replaced(&partition, &changes.changed).await?;
+        let mut leaves = index.leaves_of(replaced.days(&entries)).await?;
+
         // Versions first: a failure in between leaves one version too many, which the retry writes
         // again, and never one too few. The index last: what it lists is stored.
-        let replaced = self.replaced(&partition, &changes.changed).await?;
-        let index = Index::new(&self.table, &partition);
-        index
-            .announce(replaced.pending(&entries, self.resource))
-            .await?;
+        for entry in replaced.pending(&entries) {
+            leaves.announce(entry);
+        }
+        index.write(&mut leaves).await?;
         self.keep_versions(&replaced, seen).await?;
 
         let rows = changes.new.into_iter().chain(changes.changed);
@@ -53,13 +53,16 @@ impl Rows {
             let replaced = replaced.0.get(change.row.id());
             let item = row_item(&partition, change, seen);
             put_request(match replaced {
-                Some((replaced, fate)) => fate.keep(replaced, item),
+                Some(replaced) => replaced.next(item),
                 None => item,
             })
         });
         self.table.write_all(puts).await?;
 
-        index.record(entries, replaced.days(self.resource)).await
+        for entry in entries {
+            leaves.record(entry);
+        }
+        index.write(&mut leaves).await
     }
 
     /// Marks rows that Belvo no longer returns for some days. They stay stored, and are restored if
@@ -76,39 +79,30 @@ impl Rows {
             return Ok(());
         }
         let partition = self.partition(link);
-        let mut entries = self.stored_entries(&partition, ids).await?;
         let index = Index::new(&self.table, &partition);
-        let to_mark = entries.iter().filter(|entry| days.hold(&entry.day));
-        let pending = to_mark.cloned().map(Entry::pending).collect();
-        index.announce(pending).await?;
+        let stored = index.stored(ids).await?;
+        let mut searched: Vec<_> = stored.iter().map(|entry| entry.day.clone()).collect();
+        let is_gone = |entry: &Entry| days.hold(&entry.day);
+        let (gone, moved): (Vec<_>, Vec<_>) = stored.into_iter().partition(is_gone);
+        if !moved.is_empty() {
+            // They may still be listed under any of the days.
+            searched.extend(ends(days));
+        }
+        let mut leaves = index.leaves_of(searched).await?;
 
-        let gone = |entry: &&mut Entry| days.hold(&entry.day);
-        let tombstones = entries.iter_mut().filter(gone).map(async |entry| {
-            entry.state = State::Deleted;
-            self.tombstone_one(link, &entry.id, seen).await
-        });
-        stream::iter(tombstones)
-            .buffer_unordered(TOMBSTONES_AT_ONCE)
-            .try_collect::<()>()
-            .await?;
-
-        // A row that moved may still be listed under any of the days.
-        let has_moved = entries.iter().any(|entry| !days.hold(&entry.day));
-        let searched = has_moved.then(|| ends(days)).into_iter().flatten();
-        index.record(entries, searched).await
-    }
-
-    /// The entries that the items of these rows give.
-    async fn stored_entries(
-        &self,
-        partition: &Partition,
-        ids: &[RowId],
-    ) -> Result<Vec<Entry>, StoreError> {
-        let keys = ids.iter().map(|id| partition.row_key(id.as_str()));
-        let items = self.table.read_all(keys.collect()).await?;
-        let entries = items.iter().map(|item| entry(item, self.resource));
-        let entries: Option<Vec<_>> = entries.collect();
-        entries.ok_or(StoreError::Corrupt(table::NAME))
+        for entry in &gone {
+            leaves.announce(entry.clone().pending());
+        }
+        index.write(&mut leaves).await?;
+        self.mark_deleted(link, &gone, seen).await?;
+        for entry in gone {
+            let state = State::Deleted;
+            leaves.record(Entry { state, ..entry });
+        }
+        for entry in moved {
+            leaves.record(entry);
+        }
+        index.write(&mut leaves).await
     }
 
     /// The entries of rows that are about to be written, each id once.
@@ -134,11 +128,13 @@ impl Rows {
             .collect();
         let mut replaced = HashMap::with_capacity(items.len());
         for item in items {
-            let (id, known) = known_row(&item).ok_or(StoreError::Corrupt(table::NAME))?;
-            let change = changed.get(&id).ok_or(StoreError::Corrupt(table::NAME))?;
+            let entry = entry(&item, self.resource).ok_or(StoreError::Corrupt(table::NAME))?;
+            let change = changed
+                .get(&entry.id)
+                .ok_or(StoreError::Corrupt(table::NAME))?;
             let stored = row(item.clone()).ok_or(StoreError::Corrupt(table::NAME))?;
-            let fate = Fate::of(&known, &stored, change);
-            replaced.insert(id, (item, fate));
+            let fate = Fate::of(&entry, &stored, change);
+            replaced.insert(entry.id.clone(), Stored { item, entry, fate });
         }
         Ok(Replaced(replaced))
     }
@@ -156,6 +152,21 @@ impl Rows {
         });
         let versions = versions.collect::<Result<Vec<_>, _>>()?;
         self.table.write_all(versions.into_iter()).await
+    }
+
+    async fn mark_deleted(
+        &self,
+        link: &LinkId,
+        gone: &[Entry],
+        seen: &Observation,
+    ) -> Result<(), StoreError> {
+        let tombstones = gone
+            .iter()
+            .map(|entry| self.tombstone_one(link, &entry.id, seen));
+        stream::iter(tombstones)
+            .buffer_unordered(TOMBSTONES_AT_ONCE)
+            .try_collect()
+            .await
     }
 
     async fn tombstone_one(
@@ -182,8 +193,16 @@ impl Rows {
     }
 }
 
-/// The items of rows that are about to be replaced, by row id.
-struct Replaced(HashMap<RowId, (Item, Fate)>);
+/// The rows that are about to be replaced, by id.
+struct Replaced(HashMap<RowId, Stored>);
+
+/// A row that is about to be replaced.
+struct Stored {
+    item: Item,
+    /// The entry that the item gives.
+    entry: Entry,
+    fate: Fate,
+}
 
 /// What becomes of a stored item when its row is fetched with another digest.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,8 +216,8 @@ enum Fate {
 }
 
 impl Fate {
-    fn of(known: &KnownVersion, stored: &Row, change: &DigestedRow) -> Self {
-        if known.deleted {
+    fn of(entry: &Entry, stored: &Row, change: &DigestedRow) -> Self {
+        if entry.state == State::Deleted {
             return Self::Version;
         }
         match change.row.difference_to(stored) {
@@ -207,17 +226,19 @@ impl Fate {
             Difference::Values => Self::Version,
         }
     }
+}
 
-    /// The item that replaces another one, with what it takes over: the mark that the row is a
+impl Stored {
+    /// The item that replaces this one, with what it takes over: the mark that the row is a
     /// duplicate, and where it is the same version, since when and by which retrieval it is known.
-    fn keep(self, replaced: &Item, mut item: Item) -> Item {
+    fn next(&self, mut item: Item) -> Item {
         let mut kept = vec!["_same_as"];
-        if self == Self::Refreshed {
+        if self.fate == Fate::Refreshed {
             kept.extend(OBSERVED);
             item.retain(|name, _| !OBSERVED.contains(&name.as_str()));
         }
         for name in kept {
-            let value = replaced.get(name).cloned();
+            let value = self.item.get(name).cloned();
             item.extend(value.map(|value| (name.to_owned(), value)));
         }
         item
@@ -227,27 +248,25 @@ impl Fate {
 impl Replaced {
     fn versions(&self) -> impl Iterator<Item = &Item> {
         let replaced = self.0.values();
-        replaced.filter_map(|(item, fate)| (*fate == Fate::Version).then_some(item))
+        replaced.filter_map(|stored| (stored.fate == Fate::Version).then_some(&stored.item))
     }
 
     fn is_to_write(&self, id: &RowId) -> bool {
-        self.0.get(id).is_none_or(|(_, fate)| *fate != Fate::Stays)
+        let stored = self.0.get(id);
+        stored.is_none_or(|stored| stored.fate != Fate::Stays)
     }
 
     /// The entries of rows that are about to be written, under the days that they have and under
     /// those that they will have.
-    fn pending(&self, entries: &[Entry], resource: Resource) -> Vec<Entry> {
+    fn pending(&self, entries: &[Entry]) -> Vec<Entry> {
         let mut pending = Vec::new();
-        for wanted in entries {
-            let Some((item, fate)) = self.0.get(&wanted.id) else {
-                continue;
-            };
-            let Some(stored) = entry(item, resource).filter(|_| *fate != Fate::Stays) else {
+        for wanted in entries.iter().filter(|entry| self.is_to_write(&entry.id)) {
+            let Some(stored) = self.0.get(&wanted.id) else {
                 continue;
             };
             let stored = Entry {
                 state: State::Live,
-                ..stored.pending()
+                ..stored.entry.clone().pending()
             };
             if stored.day != wanted.day {
                 pending.push(Entry {
@@ -260,15 +279,14 @@ impl Replaced {
         pending
     }
 
-    /// The days under which the rows are stored; all days if one is stored already as it was
+    /// The days under which rows are stored or will be; all days if one is stored already as it was
     /// fetched: after an interruption it may be listed under any.
-    fn days(&self, resource: Resource) -> Vec<String> {
-        if self.0.values().any(|(_, fate)| *fate == Fate::Stays) {
+    fn days(&self, entries: &[Entry]) -> Vec<String> {
+        if self.0.values().any(|stored| stored.fate == Fate::Stays) {
             return ends(Days::ALL).into();
         }
-        let items = self.0.values();
-        items
-            .filter_map(|(item, _)| Some(entry(item, resource)?.day))
-            .collect()
+        let stored = self.0.values().map(|stored| &stored.entry);
+        let entries = entries.iter().chain(stored);
+        entries.map(|entry| entry.day.clone()).collect()
     }
 }
