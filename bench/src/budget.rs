@@ -168,7 +168,7 @@ async fn a_listing_of_the_past_reads_what_it_shows() {
         assert!(
             listed
                 .iter()
-                .all(|listed| listed.row.document()["description"] == "0")
+                .all(|listed| tests::json_of(&listed.row)["description"] == "0")
         );
         read.push(world.aws.take_asked().read());
     }

@@ -116,7 +116,8 @@ impl<'a> Stored<'a> {
             at: Timestamp::parse(at).context("a timestamp")?,
             request: None,
         };
-        Ok(self.rows.put(&self.link, changes, &seen).await?)
+        self.rows.put(&self.link, changes, &seen).await?;
+        Ok(())
     }
 
     async fn list(&mut self) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! An account, which Belvo repeats in each of its transactions and which is stored once.
 
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{AccountId, Digest, LinkId, Timestamp};
 
@@ -34,7 +34,7 @@ impl Account {
     /// The digest by which an unchanged account is recognised.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of_object(&self.document)
+        Digest::of(&json!(self.document).to_string())
     }
 
     /// Identifies this account at its institution, whichever link brings it: a digest of the
@@ -48,10 +48,8 @@ impl Account {
             .as_str()
             .filter(|name| !name.is_empty())?;
         let id = text(&self.document, "internal_identification").filter(|id| !id.is_empty())?;
-        let mut names = Map::new();
-        names.insert("institution".to_owned(), Value::from(institution));
-        names.insert("account".to_owned(), Value::from(id));
-        Some(hex::encode(Digest::of_object(&names).as_bytes()))
+        let names = json!([institution, id]).to_string();
+        Some(hex::encode(Digest::of(&names).as_bytes()))
     }
 
     /// The account as Belvo sent it.
@@ -68,7 +66,7 @@ impl Account {
 }
 
 /// A text field of a document.
-pub(super) fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+fn text<'a>(document: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
     document.get(field)?.as_str()
 }
 

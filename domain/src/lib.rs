@@ -7,6 +7,7 @@ mod collection;
 mod days;
 mod digest;
 mod facts;
+mod fields;
 mod history;
 mod id;
 mod intent;
@@ -30,6 +31,7 @@ pub use self::{
     days::Days,
     digest::Digest,
     facts::{Fact, Facts, Status, Step, Write},
+    fields::Fields,
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},

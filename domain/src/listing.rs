@@ -1,7 +1,5 @@
 //! Listings of rows: what is chosen, and what is shown of each.
 
-use serde_json::Value;
-
 use crate::{Resource, Row, RowRef, Version};
 
 /// Which rows to list.
@@ -23,17 +21,16 @@ impl Filter {
     /// Whether the filter matches a row, by its document alone.
     #[must_use]
     pub fn chooses(&self, row: &Row, resource: Resource) -> bool {
-        let day = row.day(resource);
-        let value = |field: &str| row.document().get(field).and_then(Value::as_str);
-        self.date_from.as_deref().is_none_or(|from| from <= day)
-            && self.date_to.as_deref().is_none_or(|to| day <= to)
+        let (day, fields) = (row.day(resource), row.fields());
+        self.date_from.as_ref().is_none_or(|from| *from <= day)
+            && self.date_to.as_ref().is_none_or(|to| day <= *to)
             && self
                 .fields()
-                .all(|(field, wanted)| value(field) == Some(wanted))
+                .all(|(field, wanted)| fields.text(field).as_deref() == Some(wanted))
     }
 
     /// The fields that must have a certain value, and that value.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         [
             ("account", &self.account),
             ("status", &self.status),

@@ -33,10 +33,8 @@ impl KnownVersion {
 pub struct Changes {
     /// Rows that the store does not hold.
     pub new: Vec<DigestedRow>,
-    /// Rows that replace what the store holds.
+    /// Rows that replace what the store holds, unless they differ from it in nothing.
     pub changed: Vec<DigestedRow>,
-    /// Rows that the store holds as they are, and does not list: writing them was interrupted.
-    pub unlisted: Vec<DigestedRow>,
 }
 
 /// A row to write, with the digest that it was compared by.
@@ -78,8 +76,6 @@ enum Step {
     Add,
     Replace,
     Revive,
-    /// Only list it.
-    List,
     Keep,
 }
 
@@ -132,11 +128,15 @@ impl Comparison {
         for (step, change) in latest.into_values() {
             match step {
                 Step::Add => changes.new.push(change),
-                Step::List => changes.unlisted.push(change),
                 _ => changes.changed.push(change),
             }
         }
         changes
+    }
+
+    /// Takes back that rows are changed: they differ from the stored ones in their text only.
+    pub fn found_unchanged(&mut self, rows: u64) {
+        self.changed = self.changed.saturating_sub(rows);
     }
 
     /// Starts another fetch of the same window. What the previous one wrote is known and not
@@ -177,28 +177,24 @@ impl Comparison {
         self.stored.iter().filter_map(gone).collect()
     }
 
-    /// Whether a row is stored, but not under the days of the window as far as is known.
-    fn is_elsewhere(&self, id: &RowId) -> bool {
-        self.elsewhere.get(id) == Some(&false)
-    }
-
     /// Decides what to do with a row and records it. Each id is counted once, as what it was when
     /// it was first seen.
     fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
         self.seen.insert(row.id().clone());
         let first_time = self.counted.insert(row.id().clone());
+        let stored = self.stored.get(row.id());
+        if stored.is_some_and(|stored| !stored.deleted && stored.digest == *digest) {
+            return Step::Keep;
+        }
         let fetched = KnownVersion {
             digest: *digest,
             collected_at: row.collected_at(),
             deleted: false,
         };
-        let (step, counter) = match self.stored.get(row.id()) {
+        let (step, counter) = match stored {
             None => (Step::Add, Some(&mut self.new)),
             Some(stored) if stored.deleted => (Step::Revive, Some(&mut self.revived)),
             Some(stored) if fetched.replaces(stored) => (Step::Replace, Some(&mut self.changed)),
-            Some(stored) if stored.digest == *digest && self.is_elsewhere(row.id()) => {
-                (Step::List, None)
-            }
             Some(_) => (Step::Keep, None),
         };
         if let Some(counter) = counter.filter(|_| first_time) {

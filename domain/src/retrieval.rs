@@ -1,5 +1,7 @@
 //! What is asked of Belvo: a retrieval, and the rows that are then read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -59,11 +61,8 @@ impl Retrieval {
         ];
         parts.extend(self.direction.map(|direction| ("type", json!(direction))));
 
-        let parts = parts
-            .into_iter()
-            .map(|(name, part)| (name.to_owned(), part))
-            .collect();
-        hex::encode(Digest::of_object(&parts).as_bytes())
+        let parts: BTreeMap<_, _> = parts.into_iter().collect();
+        hex::encode(Digest::of(&json!(parts).to_string()).as_bytes())
     }
 
     /// The rows that it fetches, if the GET of its window returns them; all of the link's
@@ -112,6 +111,6 @@ mod tests {
         ]
         .map(|retrieval| retrieval.intent_key());
         assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
-        assert_eq!(keys[0], "6804818f6bdf2a9a7b3bff6d");
+        assert_eq!(keys[0], "5b5049bde887f6fe2534bf00");
     }
 }

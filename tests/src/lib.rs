@@ -23,6 +23,6 @@ pub use days::days_ago;
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
-pub use rows::{taken_apart, versions};
+pub use rows::{json_of, taken_apart, versions};
 pub use stack::{Answer, Stack};
 pub use wait::eventually;

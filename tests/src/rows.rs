@@ -16,6 +16,12 @@ pub fn taken_apart(row: &Value) -> (Row, Option<Account>) {
     (transaction.expect("a row with an id"), account)
 }
 
+/// A row without its account, as JSON.
+#[must_use]
+pub fn json_of(row: &Row) -> Value {
+    serde_json::from_str(row.text()).expect("a row is JSON")
+}
+
 /// All versions of a row, oldest first; none if it was never seen.
 pub async fn versions(rows: &Rows, link: &LinkId, id: &RowId) -> Vec<Version> {
     let history = rows.history(link, id, None, 500).await;

@@ -232,7 +232,8 @@ impl Fetch<'_> {
         self.accounts
             .write_changed(&self.account_store, link, &seen)
             .await?;
-        self.rows.put(link, changes, &seen).await?;
+        let unchanged = self.rows.put(link, changes, &seen).await?;
+        part.comparison.found_unchanged(unchanged);
         Ok(())
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use domain::{RequestId, Resource, Timestamp, Version};
+use domain::{RequestId, Resource, RowId, RowRef, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use shared::{
     http,
     problem::Problem,
@@ -13,6 +13,15 @@ use shared::{
 };
 
 use crate::{App, parameters, unavailable};
+
+#[derive(Serialize)]
+struct HistoryView<'a> {
+    id: &'a RowId,
+    same_as: Option<&'a RowRef>,
+    /// Oldest first.
+    versions: Vec<VersionView<'a>>,
+    next_cursor: Option<String>,
+}
 
 #[derive(Serialize)]
 struct VersionView<'a> {
@@ -30,7 +39,7 @@ struct VersionView<'a> {
     /// Under `transaction`, or `row` for another resource: the row as Belvo returned it, with its
     /// account's id in place of the account.
     #[serde(flatten)]
-    row: BTreeMap<&'static str, Value>,
+    row: BTreeMap<&'static str, Box<RawValue>>,
 }
 
 /// Shows every version of a row, each under `name`.
@@ -54,12 +63,12 @@ pub(crate) async fn show(
         ));
     };
 
-    let answer = json!({
-        "id": id,
-        "same_as": history.latest.duplicate_of,
-        "versions": views(&history, name),
-        "next_cursor": history.next.as_ref().map(Cursor::encode),
-    });
+    let answer = HistoryView {
+        id: &id,
+        same_as: history.latest.duplicate_of.as_ref(),
+        versions: views(&history, name),
+        next_cursor: history.next.as_ref().map(Cursor::encode),
+    };
     Ok(http::json(StatusCode::OK, &answer))
 }
 
@@ -76,21 +85,10 @@ fn views<'a>(history: &'a History, name: &'static str) -> Vec<VersionView<'a>> {
             until: version.until,
             deleted: version.deleted,
             deleted_by: version.deleted_by.as_ref(),
-            differs_in: before.map_or_else(Vec::new, |before| differences(before, version)),
+            differs_in: before.map_or_else(Vec::new, |before| {
+                version.row.fields_that_differ_from(&before.row)
+            }),
             row: BTreeMap::from([(name, version.row.clone().into_row(None))]),
         })
         .collect()
-}
-
-/// The names of the fields that were added, removed or changed, sorted.
-fn differences(before: &Version, version: &Version) -> Vec<String> {
-    let (before, after) = (before.row.document(), version.row.document());
-    let mut names: Vec<_> = before
-        .keys()
-        .chain(after.keys())
-        .filter(|name| before.get(*name) != after.get(*name))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter().cloned().collect()
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use domain::{Account, LinkId, Listed, Resource};
 use lambda_http::{Body, Request, Response, http::StatusCode};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json, value::RawValue};
 use shared::{
     http,
     problem::Problem,
@@ -12,6 +13,19 @@ use shared::{
 };
 
 use crate::{App, parameters, unavailable};
+
+#[derive(Serialize)]
+struct TransactionsView {
+    transactions: Vec<Box<RawValue>>,
+    same_as: Map<String, Value>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RowsView {
+    rows: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+}
 
 /// A link's transactions, each with its account as Belvo sent it. The duplicates of an older link's
 /// transactions are listed beside the rows, not in them: a row is exactly what Belvo sent.
@@ -35,15 +49,15 @@ pub(crate) async fn list_transactions(
         .into_iter()
         .map(|listed| {
             let id = listed.row.account_id();
-            let account = id.and_then(|id| accounts.get(id).copied());
+            let account = id.and_then(|id| accounts.get(&*id).copied());
             listed.row.into_row(account)
         })
         .collect();
-    let listing = json!({
-        "transactions": rows,
-        "same_as": same_as,
-        "next_cursor": next.map(|cursor| cursor.encode()),
-    });
+    let listing = TransactionsView {
+        transactions: rows,
+        same_as,
+        next_cursor: next.map(|cursor| cursor.encode()),
+    };
     Ok(http::json(StatusCode::OK, &listing))
 }
 
@@ -57,7 +71,10 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
         .into_iter()
         .map(|listed| listed.row.into_row(None))
         .collect();
-    let listing = json!({ "rows": rows, "next_cursor": next.map(|cursor| cursor.encode()) });
+    let listing = RowsView {
+        rows,
+        next_cursor: next.map(|cursor| cursor.encode()),
+    };
     Ok(http::json(StatusCode::OK, &listing))
 }
 

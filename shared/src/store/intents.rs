@@ -204,7 +204,7 @@ impl Intents {
             .expression_attribute_values(":listed_at", text(format!("{OPEN}{at}")))
             .expression_attribute_values(":expires", expires_at(at, INTENT_DAYS));
         for (name, value) in shown(retrieval) {
-            let value = attribute(value).ok_or(StoreError::Corrupt(table::NAME))?;
+            let value = attribute(&value.to_string()).ok_or(StoreError::Corrupt(table::NAME))?;
             update = update.expression_attribute_values(name, value);
         }
         if let Some(known) = known {

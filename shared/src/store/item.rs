@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{RequestId, Timestamp};
-use serde_json::{Map, Number, Value};
+use domain::{Fields, RequestId, Timestamp};
+use serde_json::{Map, Number, Value, value::RawValue};
 
 /// An item as DynamoDB's client has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
@@ -15,47 +15,47 @@ const DEEPEST: usize = 30;
 /// DynamoDB keeps 38 significant digits.
 const MOST_DIGITS: usize = 38;
 
-/// The value as an attribute, or `None` where DynamoDB would not keep it exactly.
-pub(super) fn attribute(value: Value) -> Option<AttributeValue> {
-    is_kept(&value).then(|| kept_attribute(value))
+/// A JSON text as an attribute, or `None` where DynamoDB would not keep it exactly: it would round
+/// some numbers, and takes neither deep nesting nor empty field names (limits: "Constraints in
+/// Amazon DynamoDB", developer guide). Text that is not Unicode is no attribute either.
+pub(super) fn attribute(json: &str) -> Option<AttributeValue> {
+    attribute_at(0, json)
 }
 
-/// Whether DynamoDB keeps a value exactly. It would round some numbers, and takes neither deep
-/// nesting nor empty field names. (Limits: "Constraints in Amazon DynamoDB", developer guide.)
-pub(super) fn is_kept(value: &Value) -> bool {
-    is_kept_at(0, value)
-}
-
-fn is_kept_at(depth: usize, value: &Value) -> bool {
-    let nested = |value: &Value| is_kept_at(depth + 1, value);
-    depth <= DEEPEST
-        && match value {
-            Value::Null | Value::Bool(_) | Value::String(_) => true,
-            Value::Number(number) => is_exact(number),
-            Value::Array(elements) => elements.iter().all(nested),
-            Value::Object(fields) => fields
-                .iter()
-                .all(|(name, field)| !name.is_empty() && nested(field)),
-        }
-}
-
-/// The attribute of a value for which [`is_kept`] holds.
-pub(super) fn kept_attribute(value: Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(truth) => AttributeValue::Bool(truth),
-        Value::Number(number) => AttributeValue::N(number.as_str().to_owned()),
-        Value::String(text) => AttributeValue::S(text),
-        Value::Array(elements) => {
-            AttributeValue::L(elements.into_iter().map(kept_attribute).collect())
-        }
-        Value::Object(fields) => AttributeValue::M(
-            fields
-                .into_iter()
-                .map(|(name, field)| (name, kept_attribute(field)))
-                .collect(),
-        ),
+fn attribute_at(depth: usize, json: &str) -> Option<AttributeValue> {
+    if depth > DEEPEST {
+        return None;
     }
+    Some(match json.as_bytes().first()? {
+        b'n' => AttributeValue::Null(true),
+        b't' => AttributeValue::Bool(true),
+        b'f' => AttributeValue::Bool(false),
+        b'"' => AttributeValue::S(serde_json::from_str(json).ok()?),
+        b'[' => {
+            let elements: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+            let attributes = elements
+                .into_iter()
+                .map(|element| attribute_at(depth + 1, element.get()));
+            AttributeValue::L(attributes.collect::<Option<_>>()?)
+        }
+        b'{' => AttributeValue::M(attributes_at(depth + 1, &Fields::of(json)?)?),
+        _ if is_exact(json) => AttributeValue::N(json.to_owned()),
+        _ => return None,
+    })
+}
+
+/// The fields of an object as attributes; `None` if one of them is none.
+pub(super) fn attributes(fields: &Fields<'_>) -> Option<Item> {
+    attributes_at(0, fields)
+}
+
+fn attributes_at(depth: usize, fields: &Fields<'_>) -> Option<Item> {
+    let attribute = |(name, value): (&str, &RawValue)| {
+        let is_named = !name.is_empty();
+        let attribute = is_named.then(|| attribute_at(depth, value.get()))?;
+        Some((name.to_owned(), attribute?))
+    };
+    fields.iter().map(attribute).collect()
 }
 
 /// The attribute as a value, or `None` for the types that this pipeline never writes into a
@@ -84,10 +84,9 @@ pub(super) fn document(item: Item) -> Option<Map<String, Value>> {
 /// Whether DynamoDB keeps a number exactly: a plain decimal with no more digits than DynamoDB
 /// keeps, as Belvo's amounts are. Longer numbers and exponents count as inexact, which is simpler
 /// than a rule about where exactness ends.
-fn is_exact(number: &Number) -> bool {
-    let text = number.as_str();
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    digits <= MOST_DIGITS && !text.contains(['e', 'E'])
+fn is_exact(number: &str) -> bool {
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    digits <= MOST_DIGITS && !number.contains(['e', 'E'])
 }
 
 pub(super) fn text(text: impl Into<String>) -> AttributeValue {
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     fn kept(json: &str) -> bool {
-        is_kept(&serde_json::from_str(json).unwrap())
+        attribute(json).is_some()
     }
 
     #[test]
@@ -125,7 +124,8 @@ mod tests {
                 "accents": "Padaria São João"}"#,
         )
         .unwrap();
-        assert_eq!(value(attribute(sent.clone()).unwrap()).unwrap(), sent);
+        let stored = attribute(&sent.to_string()).unwrap();
+        assert_eq!(value(stored).unwrap(), sent);
     }
 
     #[test]
@@ -134,13 +134,13 @@ mod tests {
         assert!(!kept("123456789012345678901234567890123456789"));
         assert!(kept("-0.0000000000000000000000000000000000001"));
         assert!(!kept("1e2") && !kept("0E500"));
-        assert!(!kept(r#"{"": 1}"#));
+        assert!(!kept(r#"{"": 1}"#) && !kept(r#"["\ud800"]"#));
     }
 
     #[test]
     fn nesting_beyond_dynamodbs_is_not_given_to_it() {
         let nest = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
-        assert!(is_kept(&nest(DEEPEST)));
-        assert!(!is_kept(&nest(DEEPEST + 1)));
+        assert!(kept(&nest(DEEPEST).to_string()));
+        assert!(!kept(&nest(DEEPEST + 1).to_string()));
     }
 }

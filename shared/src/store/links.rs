@@ -3,13 +3,13 @@
 //! read, changed, and written if it is still the one that was read, because every change depends on
 //! the whole record.
 
-use domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
+use domain::{Fields, LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
     Cursor, StoreError,
     error::was_written,
-    item::{Item, attribute, document, number, text},
+    item::{Item, attributes, document, number, text},
     table::{Due, Page, RACES, Table},
 };
 
@@ -96,14 +96,10 @@ impl Links {
 }
 
 fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
-    let Value::Object(fields) = json!(record) else {
-        return Err(StoreError::Corrupt(RECORD));
-    };
-    let fields = fields
-        .into_iter()
-        .map(|(name, value)| Some((name, attribute(value)?)));
-    let mut item: Item = fields
-        .collect::<Option<_>>()
+    let record_text = json!(record).to_string();
+    let fields = Fields::of(&record_text);
+    let mut item = fields
+        .and_then(|fields| attributes(&fields))
         .ok_or(StoreError::Corrupt(RECORD))?;
     item.insert("pk".to_owned(), text(key(&record.id)));
     item.insert("version".to_owned(), number(version));

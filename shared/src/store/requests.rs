@@ -241,7 +241,7 @@ impl Requests {
                     continue;
                 }
             };
-            let value = attribute(value).ok_or(StoreError::Corrupt(table::NAME))?;
+            let value = attribute(&value.to_string()).ok_or(StoreError::Corrupt(table::NAME))?;
             update = update.expression_attribute_values(format!(":{name}"), value);
         }
 

@@ -40,7 +40,7 @@ impl WebhookLog {
 
     /// Logs a webhook. Safe to repeat.
     pub async fn log(&self, webhook: &LoggedWebhook) -> Result<(), StoreError> {
-        let Some(AttributeValue::M(mut item)) = attribute(json!(webhook)) else {
+        let Some(AttributeValue::M(mut item)) = attribute(&json!(webhook).to_string()) else {
             return Err(StoreError::Corrupt(table::NAME));
         };
         let received_at = webhook.received_at;

@@ -121,7 +121,7 @@ async fn collect(
     let page: Vec<_> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
     let page: Vec<Row> = page
         .into_iter()
-        .filter(|row| days.hold(row.day(Resource::TRANSACTIONS)))
+        .filter(|row| days.hold(&row.day(Resource::TRANSACTIONS)))
         .collect();
     let mut progress = Progress::new(days, rows.is_empty(link).await?, seen.at);
     let count = page.len() as u64;
@@ -136,7 +136,8 @@ async fn collect(
         part.comparison.learn(elsewhere);
     }
     let changes = part.comparison.changes(page);
-    rows.put(link, changes, &seen).await?;
+    let unchanged = rows.put(link, changes, &seen).await?;
+    part.comparison.found_unchanged(unchanged);
     progress.fetched(&part);
     let gone = progress.end_pass(None).unwrap_or_default();
     rows.tombstone(link, days, &gone, &seen).await
@@ -151,7 +152,7 @@ async fn listed(tables: &Tables) -> Vec<Value> {
         .unwrap();
     assert_eq!(next, None);
     rows.into_iter()
-        .map(|listed| listed.row.into_row(None))
+        .map(|listed| tests::json_of(&listed.row))
         .collect()
 }
 

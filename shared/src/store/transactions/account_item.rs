@@ -1,20 +1,21 @@
 //! The items of an account: the account itself and its balances.
 
-use domain::{Account, AccountId, KnownVersion, Observation, Timestamp};
-use serde_json::Map;
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use domain::{Account, AccountId, Digest, KnownVersion, Observation, Timestamp};
+use serde_json::{Map, json};
 
 use super::{
-    document::{
-        digest_attribute, document_item, key_after, known_version, observed, stored_document,
-    },
+    document::{document_item, key_after, observed, stored_document},
     partition::Partition,
 };
-use crate::store::item::{Item, text};
+use crate::store::item::{Item, text, timestamp};
 
 pub(super) fn account_item(partition: &Partition, account: &Account, at: Timestamp) -> Item {
-    let mut item = document_item(account.document().clone(), &["collected_at"]);
+    let document = json!(account.document()).to_string();
+    let digest = Blob::new(account.digest().as_bytes());
+    let mut item = document_item(&document, &["collected_at"]);
     item.extend(partition.key(format!("A#{}", account.id())));
-    item.insert("_digest".to_owned(), digest_attribute(account.digest()));
+    item.insert("_digest".to_owned(), AttributeValue::B(digest));
     item.insert("_stored_at".to_owned(), text(at.to_string()));
     item
 }
@@ -33,7 +34,7 @@ pub(super) fn balance_item(
         document.insert("collected_at".to_owned(), collected_at.clone());
     }
 
-    let mut item = document_item(document, &[]);
+    let mut item = document_item(&json!(document).to_string(), &[]);
     let at = account.collected_at().unwrap_or(seen.at);
     item.extend(partition.key(format!("B#{}#{at}", account.id())));
     item.extend(observed(seen));
@@ -47,5 +48,10 @@ pub(super) fn account(item: Item) -> Option<Account> {
 
 pub(super) fn known_account(item: &Item) -> Option<(AccountId, KnownVersion)> {
     let id = key_after(item, "A#")?;
-    Some((AccountId::parse(id).ok()?, known_version(item)?))
+    let known = KnownVersion {
+        digest: Digest::from_bytes(item.get("_digest")?.as_b().ok()?.as_ref())?,
+        collected_at: timestamp(item, "collected_at"),
+        deleted: false,
+    };
+    Some((AccountId::parse(id).ok()?, known))
 }

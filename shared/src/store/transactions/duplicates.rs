@@ -61,7 +61,7 @@ impl Rows {
                 duplicate_of,
             };
             candidates
-                .entry(identification.to_owned())
+                .entry(identification.into_owned())
                 .and_modify(|known| *known = None)
                 .or_insert(Some(candidate));
         }

@@ -90,7 +90,7 @@ impl<'a> Index<'a> {
         let stored = self.stored(&twice).await?;
         entries.retain(|entry| !twice.contains(&entry.id));
         // What was interrupted is compared again, and then recorded.
-        entries.extend(stored.into_iter().map(Entry::pending));
+        entries.extend(stored);
         Ok(())
     }
 

@@ -4,9 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use domain::{Digest, KnownVersion, NO_DATE, Resource, Row, RowId, Timestamp, parse_date};
+use domain::{Digest, KnownVersion, NO_DATE, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use time::{Date, Duration, macros::date};
 use uuid::Uuid;
 
@@ -45,34 +44,11 @@ pub(super) enum State {
 }
 
 impl Entry {
-    pub(super) fn of_row(row: &Row, digest: Digest, resource: Resource) -> Self {
-        let field = |name: &str| row.document().get(name).and_then(Value::as_str);
-        Self {
-            id: row.id().clone(),
-            day: row.day(resource).to_owned(),
-            digest,
-            collected_at: row.collected_at(),
-            account: field("account").map(str::to_owned),
-            status: field("status").map(str::to_owned),
-            kind: field("type").map(str::to_owned),
-            state: State::Live,
-        }
-    }
-
     pub(super) fn known(&self) -> KnownVersion {
         KnownVersion {
             digest: self.digest,
             collected_at: self.collected_at,
             deleted: self.state == State::Deleted,
-        }
-    }
-
-    /// The entry of a row that is about to be written: whatever is fetched differs from it, so that
-    /// an interruption leaves the row to be compared.
-    pub(super) fn pending(self) -> Self {
-        Self {
-            digest: Digest::NONE,
-            ..self
         }
     }
 

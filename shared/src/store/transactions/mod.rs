@@ -18,16 +18,16 @@
 //!
 //! Attributes whose names start with `_` are ours; every other attribute is one of Belvo's fields
 //! under its own name, so that the table reads like Belvo's documentation. A document that DynamoDB
-//! cannot hold exactly, or with a field that starts with `_`, is kept whole as JSON text in `_json`
-//! instead.
+//! cannot hold exactly, or with a field that starts with `_`, is kept as the JSON text that Belvo
+//! sent, in `_json`.
 //!
 //! | ours | what |
 //! |---|---|
 //! | `_link`, `_item` | the key: link id (and resource), and the kind and id of the item |
-//! | `_digest` | digest of the document, to recognise an unchanged one |
 //! | `_stored_at`, `_request` | when this version was first seen, and by which retrieval |
 //! | `_deleted_at`, `_deleted_by` | when Belvo stopped returning it, and in which retrieval |
 //! | `_until` | versions only: when Belvo stopped returning it |
+//! | `_digest` | accounts only: digest of the account, to recognise an unchanged one |
 //! | `_entries`, `_rows` | leaves only: the entries in a binary form, and their number |
 //! | `_same_as` | `<link id>#<transaction id>` of the original under an older link |
 //!

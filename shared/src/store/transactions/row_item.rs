@@ -1,31 +1,25 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use domain::{
-    DigestedRow, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef,
-    Timestamp, day_of,
+    Digest, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef, Timestamp,
+    day_of,
 };
 
 use super::{
-    document::{
-        digest_attribute, document_item, key_after, known_version, observed, stored_document,
-    },
+    document::{document_item, key_after, observed, stored_fields},
     leaf::{Entry, State},
     partition::Partition,
 };
-use crate::store::item::{Item, text};
+use crate::store::item::{Item, text, timestamp};
 
 /// The fields that an entry of the index is made of, beside the resource's date.
 const INDEXED: [&str; 4] = ["account", "status", "type", "collected_at"];
 
-pub(super) fn row_item(partition: &Partition, change: DigestedRow, seen: &Observation) -> Item {
-    let DigestedRow { row, digest } = change;
-    let key = partition.row_key(row.id().as_str());
+pub(super) fn row_item(partition: &Partition, row: &Row, seen: &Observation) -> Item {
     let date = partition.resource.date_field();
     let indexed: Vec<_> = INDEXED.into_iter().chain(date).collect();
-
-    let mut item = document_item(row.into_document(), &indexed);
-    item.extend(key);
-    item.insert("_digest".to_owned(), digest_attribute(digest));
+    let mut item = document_item(row.text(), &indexed);
+    item.extend(partition.row_key(row.id().as_str()));
     item.extend(observed(seen));
     item
 }
@@ -53,8 +47,13 @@ pub(super) fn row(item: Item) -> Option<Row> {
     } else {
         "T#"
     };
-    let (id, document) = stored_document(item, prefix)?;
-    Some(Row::from_parts(RowId::parse(&id).ok()?, document))
+    let id = key_after(&item, prefix)?.split('#').next()?;
+    let id = RowId::parse(id).ok()?;
+    if let Some(json) = item.get("_json") {
+        return Row::from_text(id, json.as_s().ok()?);
+    }
+    let fields = stored_fields(item, id.as_str())?;
+    Some(Row::from_fields(id, fields))
 }
 
 /// The transaction of an older link that an item duplicates.
@@ -66,13 +65,20 @@ pub(super) fn duplicate_of(item: &Item) -> Option<RowRef> {
     })
 }
 
-/// The id of a row and what is known about it.
+/// The id of a row and what its item says about it. A digest is only in the index: whoever has to
+/// look at the item has to compare the row.
 pub(super) fn known_row(item: &Item) -> Option<(RowId, KnownVersion)> {
     let id = key_after(item, "T#")?;
-    Some((RowId::parse(id).ok()?, known_version(item)?))
+    let known = KnownVersion {
+        digest: Digest::NONE,
+        collected_at: timestamp(item, "collected_at"),
+        deleted: item.contains_key("_deleted_at"),
+    };
+    Some((RowId::parse(id).ok()?, known))
 }
 
-/// The index entry of a row's item.
+/// The index entry of a row's item: whatever is fetched differs from it, so that after an
+/// interruption the row is compared.
 pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
     let (id, known) = known_row(item)?;
     let field = |name: &str| item.get(name).and_then(|value| value.as_s().ok());

@@ -42,8 +42,8 @@ impl Rows {
         Ok(known.collect())
     }
 
-    /// What is known about rows under any day: ids and digests only (DynamoDB charges for the whole
-    /// items). Rows that are not stored are left out.
+    /// What is known about rows under any day, without their digests; DynamoDB charges for whole
+    /// items. Rows that are not stored are left out.
     pub async fn look_up(
         &self,
         link: &LinkId,
@@ -56,7 +56,7 @@ impl Rows {
             .collect();
         let items = self
             .table
-            .read_parts(keys, &["_item", "_digest", "_deleted_at", "collected_at"])
+            .read_parts(keys, &["_item", "_deleted_at", "collected_at"])
             .await?;
         items
             .iter()

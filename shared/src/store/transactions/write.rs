@@ -25,18 +25,26 @@ const TOMBSTONES_AT_ONCE: usize = 8;
 
 impl Rows {
     /// Writes rows, keeps the earlier versions of the changed ones, and lists all of them. `Ok`
-    /// means that everything is written. Safe to repeat: an earlier version is stored under its own
-    /// time, so it is stored once.
+    /// means that everything is written, and says how many were stored as they are. Safe to repeat:
+    /// an earlier version is stored under its own time, so it is stored once.
     pub async fn put(
         &self,
         link: &LinkId,
         changes: Changes,
         seen: &Observation,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let partition = self.partition(link);
         let index = Index::new(&self.table, &partition);
-        let entries = self.entries(&changes);
         let replaced = self.replaced(&partition, &changes.changed).await?;
+        let mut entries = Vec::new();
+        let mut items = Vec::new();
+        for DigestedRow { row, digest } in changes.new.into_iter().chain(changes.changed) {
+            let item = row_item(&partition, &row, seen);
+            let entry = entry(&item, self.resource).ok_or(StoreError::Corrupt(table::NAME))?;
+            items.extend(replaced.next(&entry.id, item));
+            entries.push(Entry { digest, ..entry });
+        }
+        let unchanged = entries.len() - items.len();
         let mut leaves = index.leaves_of(replaced.days(&entries)).await?;
 
         // Versions first: a failure in between leaves one version too many, which the retry writes
@@ -46,23 +54,14 @@ impl Rows {
         }
         index.write(&mut leaves).await?;
         self.keep_versions(&replaced, seen).await?;
-
-        let rows = changes.new.into_iter().chain(changes.changed);
-        let to_write = rows.filter(|change| replaced.is_to_write(change.row.id()));
-        let puts = to_write.map(|change| {
-            let replaced = replaced.0.get(change.row.id());
-            let item = row_item(&partition, change, seen);
-            put_request(match replaced {
-                Some(replaced) => replaced.next(item),
-                None => item,
-            })
-        });
-        self.table.write_all(puts).await?;
-
+        self.table
+            .write_all(items.into_iter().map(put_request))
+            .await?;
         for entry in entries {
             leaves.record(entry);
         }
-        index.write(&mut leaves).await
+        index.write(&mut leaves).await?;
+        Ok(unchanged as u64)
     }
 
     /// Marks rows that Belvo no longer returns for some days. They stay stored, and are restored if
@@ -91,7 +90,7 @@ impl Rows {
         let mut leaves = index.leaves_of(searched).await?;
 
         for entry in &gone {
-            leaves.announce(entry.clone().pending());
+            leaves.announce(entry.clone());
         }
         index.write(&mut leaves).await?;
         self.mark_deleted(link, &gone, seen).await?;
@@ -103,14 +102,6 @@ impl Rows {
             leaves.record(entry);
         }
         index.write(&mut leaves).await
-    }
-
-    /// The entries of rows that are about to be written, each id once.
-    fn entries(&self, changes: &Changes) -> Vec<Entry> {
-        let rows = [&changes.new, &changes.changed, &changes.unlisted];
-        let rows = rows.into_iter().flatten();
-        rows.map(|change| Entry::of_row(&change.row, change.digest, self.resource))
-            .collect()
     }
 
     /// The stored versions of rows that are about to be replaced.
@@ -199,7 +190,7 @@ struct Replaced(HashMap<RowId, Stored>);
 /// A row that is about to be replaced.
 struct Stored {
     item: Item,
-    /// The entry that the item gives.
+    /// The entry that the item gives, to which no fetched row is equal.
     entry: Entry,
     fate: Fate,
 }
@@ -229,10 +220,14 @@ impl Fate {
 }
 
 impl Stored {
-    /// The item that replaces this one, with what it takes over: the mark that the row is a
-    /// duplicate, and where it is the same version, since when and by which retrieval it is known.
-    fn next(&self, mut item: Item) -> Item {
+    /// The item that replaces this one, if one does, with what it takes over: the mark that the row
+    /// is a duplicate, and where it is the same version, since when and by which retrieval it is
+    /// known.
+    fn next(&self, mut item: Item) -> Option<Item> {
         let mut kept = vec!["_same_as"];
+        if self.fate == Fate::Stays {
+            return None;
+        }
         if self.fate == Fate::Refreshed {
             kept.extend(OBSERVED);
             item.retain(|name, _| !OBSERVED.contains(&name.as_str()));
@@ -241,7 +236,7 @@ impl Stored {
             let value = self.item.get(name).cloned();
             item.extend(value.map(|value| (name.to_owned(), value)));
         }
-        item
+        Some(item)
     }
 }
 
@@ -251,22 +246,26 @@ impl Replaced {
         replaced.filter_map(|stored| (stored.fate == Fate::Version).then_some(&stored.item))
     }
 
-    fn is_to_write(&self, id: &RowId) -> bool {
-        let stored = self.0.get(id);
-        stored.is_none_or(|stored| stored.fate != Fate::Stays)
+    /// The item to write of a row; none if it is stored as it is.
+    fn next(&self, id: &RowId, item: Item) -> Option<Item> {
+        match self.0.get(id) {
+            Some(stored) => stored.next(item),
+            None => Some(item),
+        }
     }
 
-    /// The entries of rows that are about to be written, under the days that they have and under
+    /// The entries of rows that are about to be replaced, under the days that they have and under
     /// those that they will have.
     fn pending(&self, entries: &[Entry]) -> Vec<Entry> {
         let mut pending = Vec::new();
-        for wanted in entries.iter().filter(|entry| self.is_to_write(&entry.id)) {
-            let Some(stored) = self.0.get(&wanted.id) else {
+        for wanted in entries {
+            let stored = self.0.get(&wanted.id);
+            let Some(stored) = stored.filter(|stored| stored.fate != Fate::Stays) else {
                 continue;
             };
             let stored = Entry {
                 state: State::Live,
-                ..stored.entry.clone().pending()
+                ..stored.entry.clone()
             };
             if stored.day != wanted.day {
                 pending.push(Entry {

@@ -30,7 +30,7 @@ fn transaction(status: &str) -> Row {
 
 /// A transaction that is kept as JSON text: one of its fields has a name like ours.
 fn odd_transaction() -> Row {
-    let mut row = transaction("PROCESSED").into_row(None);
+    let mut row = tests::json_of(&transaction("PROCESSED"));
     row["_link"] = Value::from("a field of Belvo's");
     tests::taken_apart(&row).0
 }
