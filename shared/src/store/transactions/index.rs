@@ -8,24 +8,20 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::operation::query::paginator::QueryPaginatorItems;
-use domain::{Days, NO_DATE, RowId, parse_date};
-use time::Date;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use domain::{Days, NO_DATE, RowId};
 
 use super::{
     leaf::{Entry, KIND, Leaf, LeafKey, Leaves, State},
+    leaf_item::{leaf, leaf_attributes},
     partition::Partition,
     row_item,
     table::{self, Table, put_request},
 };
 use crate::store::{StoreError, item::Item};
 
-/// How many leaves a listing reads at first, which is enough for a page of usual rows, and then.
-const FIRST_READ: i32 = 16;
-const LATER_READ: i32 = 200;
-const FIRST_DATE: &str = "0000-00-01";
-const LAST_DATE: &str = "9999-12-31";
-const AFTER_ALL_DATES: &str = "9999-12-32";
+pub(super) const FIRST_DATE: &str = "0000-00-01";
+pub(super) const LAST_DATE: &str = "9999-12-31";
 
 /// The index of one partition.
 pub(super) struct Index<'a> {
@@ -66,9 +62,9 @@ impl<'a> Index<'a> {
         if week.as_str() < first.as_str() {
             self.leaf(&week).await?.into_iter().for_each(&mut visit_all);
         }
-        let mut items = self.items_between(&first, &last).send();
+        let mut items = self.query(&first, &last).into_paginator().items().send();
         while let Some(item) = items.next().await {
-            visit_all(leaf(&item?)?);
+            visit_all(stored_leaf(&item?)?);
         }
         Ok(())
     }
@@ -110,40 +106,6 @@ impl<'a> Index<'a> {
         entries.ok_or(StoreError::Corrupt(table::NAME))
     }
 
-    /// The newest day of which there are rows, deleted ones included.
-    pub(super) async fn newest_day(&self) -> Result<Option<String>, StoreError> {
-        let mut descent = self.descend(None, None);
-        while !descent.is_at_end {
-            let entries = descent.read().await?.into_iter();
-            let days = entries
-                .filter(|entry| entry.state != State::Moved)
-                .map(|entry| entry.day);
-            if let Some(newest) = days.max() {
-                return Ok(Some(newest));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Reads the entries of all days from `first` to `last`, where given, the latest days first.
-    /// The first week may bring earlier days, too.
-    pub(super) fn descend(&self, first: Option<&str>, last: Option<&str>) -> Descent<'_> {
-        let (first, last) = (first.unwrap_or(NO_DATE), last.unwrap_or(LAST_DATE));
-        Descent {
-            index: self,
-            first: first.to_owned(),
-            last: last.to_owned(),
-            next: None,
-            reads: 0,
-            weeks: HashSet::new(),
-            last_leaf: None,
-            pending: Vec::new(),
-            whole_since: None,
-            // DynamoDB takes no range that ends before it begins.
-            is_at_end: last < first,
-        }
-    }
-
     /// The leaves of the weeks from the first to the last of some days, to be changed.
     pub(super) async fn leaves_of(&self, days: Vec<String>) -> Result<Leaves, StoreError> {
         let (Some(first), Some(last)) = (days.iter().min(), days.iter().max()) else {
@@ -157,7 +119,7 @@ impl<'a> Index<'a> {
     pub(super) async fn write(&self, leaves: &mut Leaves) -> Result<(), StoreError> {
         let mut puts = Vec::new();
         for leaf in leaves.take_changed() {
-            let mut item = leaf.attributes().ok_or(StoreError::Corrupt(table::NAME))?;
+            let mut item = leaf_attributes(&leaf).ok_or(StoreError::Corrupt(table::NAME))?;
             item.extend(self.key(&leaf.key));
             puts.push(put_request(item));
         }
@@ -168,148 +130,26 @@ impl<'a> Index<'a> {
         self.partition.key(format!("{KIND}{}", leaf.as_str()))
     }
 
-    async fn leaf(&self, key: &LeafKey) -> Result<Option<Leaf>, StoreError> {
+    pub(super) async fn leaf(&self, key: &LeafKey) -> Result<Option<Leaf>, StoreError> {
         let item = self.table.get(self.key(key)).await?;
-        item.map(|item| leaf(&item)).transpose()
+        item.map(|item| stored_leaf(&item)).transpose()
+    }
+
+    /// A query of the leaves whose keys lie between two days.
+    pub(super) fn query(&self, first: &str, last: &str) -> QueryFluentBuilder {
+        let (first, last) = (format!("{KIND}{first}"), format!("{KIND}{last}$"));
+        // `$` follows `#`, and so comes after all keys of a day.
+        self.table.items_between(self.partition, &first, &last)
     }
 
     /// The leaves whose keys lie between two days.
     async fn between(&self, first: &str, last: &str) -> Result<Vec<Leaf>, StoreError> {
-        let mut items = self.items_between(first, last).send();
+        let mut items = self.query(first, last).into_paginator().items().send();
         let mut leaves = Vec::new();
         while let Some(item) = items.next().await {
-            leaves.push(leaf(&item?)?);
+            leaves.push(stored_leaf(&item?)?);
         }
         Ok(leaves)
-    }
-
-    fn items_between(&self, first: &str, last: &str) -> QueryPaginatorItems {
-        let query = self
-            .table
-            .items_between(self.partition, &from(first), &to(last));
-        query.into_paginator().items()
-    }
-}
-
-/// Entries by descending days. The first leaf of a week has rows of all its days and sorts before
-/// its other leaves, so where a read ends within a week, it is read by its key.
-pub(super) struct Descent<'a> {
-    index: &'a Index<'a>,
-    first: String,
-    last: String,
-    next: Option<Item>,
-    reads: usize,
-    /// The weeks whose first leaf has been read.
-    weeks: HashSet<LeafKey>,
-    last_leaf: Option<LeafKey>,
-    /// Entries of days that have not been read as a whole.
-    pending: Vec<Entry>,
-    /// The earliest day that has been read as a whole, as have all later ones.
-    whole_since: Option<String>,
-    is_at_end: bool,
-}
-
-impl Descent<'_> {
-    /// Whether a caller who wants to read `times` times should read on. The first day is always
-    /// read as a whole, so that every listing comes to an end.
-    pub(super) fn may_read(&self, times: usize) -> bool {
-        !self.is_at_end && (self.reads < times || !self.has_advanced())
-    }
-
-    /// Reads more leaves, and returns the entries of those days that are now read as a whole.
-    pub(super) async fn read(&mut self) -> Result<Vec<Entry>, StoreError> {
-        let (first, last) = (from(LeafKey::of_week(&self.first).as_str()), to(&self.last));
-        let query = self
-            .index
-            .table
-            .items_between(self.index.partition, &first, &last);
-        let answer = query
-            .scan_index_forward(false)
-            .limit(if self.reads == 0 {
-                FIRST_READ
-            } else {
-                LATER_READ
-            })
-            .set_exclusive_start_key(self.next.take())
-            .send()
-            .await?;
-        self.reads += 1;
-        for item in answer.items.unwrap_or_default() {
-            self.take(leaf(&item)?);
-        }
-        self.complete_week().await?;
-        self.next = answer.last_evaluated_key;
-        self.is_at_end = self.next.is_none();
-
-        let pending = std::mem::take(&mut self.pending);
-        let (whole, pending) = pending
-            .into_iter()
-            .partition(|entry| self.is_whole(&entry.day));
-        self.pending = pending;
-        Ok(whole)
-    }
-
-    /// The day before which nothing has been read as a whole; none if everything has.
-    pub(super) fn rest(&self) -> Option<String> {
-        let day = self.whole_since.clone();
-        day.filter(|day| !self.is_at_end && *day > self.first)
-    }
-
-    fn has_advanced(&self) -> bool {
-        self.whole_since
-            .as_ref()
-            .is_some_and(|day| *day <= self.last)
-    }
-
-    fn is_whole(&self, day: &str) -> bool {
-        self.is_at_end
-            || self
-                .whole_since
-                .as_deref()
-                .is_some_and(|first| first <= day)
-    }
-
-    fn take(&mut self, leaf: Leaf) {
-        let is_of_week = leaf.key.is_of_week();
-        self.whole_since = Some(match leaf.key.day() {
-            monday if is_of_week => monday.to_owned(),
-            // More leaves of this day may follow.
-            day => day_after(day),
-        });
-        if is_of_week && !self.weeks.insert(leaf.key.clone()) {
-            return;
-        }
-        self.last_leaf = Some(leaf.key);
-        self.pending.extend(leaf.entries);
-    }
-
-    /// Reads the first leaf of the week in which the latest read ended.
-    async fn complete_week(&mut self) -> Result<(), StoreError> {
-        let last = self.last_leaf.as_ref();
-        let Some(week) = last.map(|leaf| LeafKey::of_week(leaf.day())) else {
-            return Ok(());
-        };
-        if self.weeks.insert(week.clone()) {
-            let first = self.index.leaf(&week).await?;
-            self.pending
-                .extend(first.into_iter().flat_map(|leaf| leaf.entries));
-        }
-        Ok(())
-    }
-}
-
-/// The day before a date; that of rows without one for the first date.
-pub(super) fn day_before(day: &str) -> String {
-    let previous = parse_date(day).and_then(Date::previous_day);
-    previous.map_or_else(|| NO_DATE.to_owned(), |day| day.to_string())
-}
-
-fn day_after(day: &str) -> String {
-    let next = parse_date(day).and_then(Date::next_day);
-    match (next, day) {
-        (Some(next), _) => next.to_string(),
-        (None, NO_DATE) => FIRST_DATE.to_owned(),
-        (None, _) => AFTER_ALL_DATES.to_owned(),
     }
 }
 
@@ -326,16 +166,6 @@ pub(super) fn ends(days: Days) -> [String; 2] {
     [first, last]
 }
 
-fn leaf(item: &Item) -> Result<Leaf, StoreError> {
-    Leaf::of_item(item).ok_or(StoreError::Corrupt(table::NAME))
-}
-
-/// The first key of a day or week.
-fn from(day: &str) -> String {
-    format!("{KIND}{day}")
-}
-
-/// A key after all those of a day: `$` follows `#`.
-fn to(day: &str) -> String {
-    format!("{KIND}{day}$")
+pub(super) fn stored_leaf(item: &Item) -> Result<Leaf, StoreError> {
+    leaf(item).ok_or(StoreError::Corrupt(table::NAME))
 }

@@ -1,19 +1,14 @@
-//! A leaf of the index: what is known about some rows of one week without reading them, and how
-//! that is stored.
+//! A leaf of the index: what is known about some rows of one week without reading them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{Digest, KnownVersion, NO_DATE, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
 use time::{Date, Duration, macros::date};
-use uuid::Uuid;
-
-use crate::store::item::{Item, number};
 
 const FIRST_DAY: Date = date!(0000 - 01 - 01);
 /// With so many entries a leaf of usual rows stays below the 1,024 bytes of one write unit.
-const MOST_ENTRIES: usize = 24;
+pub(super) const MOST_ENTRIES: usize = 24;
 /// The number of a day's last leaf that the width of the key allows.
 const LARGEST_NUMBER: usize = 99_999;
 /// The kind of a leaf's key.
@@ -70,8 +65,13 @@ impl LeafKey {
         Self(monday(day).map_or_else(|| NO_DATE.to_owned(), |monday| monday.to_string()))
     }
 
-    fn of_day(day: &str, number: usize) -> Self {
+    pub(super) fn of_day(day: &str, number: usize) -> Self {
         Self(format!("{day}#{number:05}"))
+    }
+
+    /// The key of a stored leaf.
+    pub(super) fn parse(key: &str) -> Self {
+        Self(key.to_owned())
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -108,175 +108,6 @@ fn monday(day: &str) -> Option<Date> {
 pub(super) struct Leaf {
     pub(super) key: LeafKey,
     pub(super) entries: Vec<Entry>,
-}
-
-impl Leaf {
-    /// The attributes of its item, beside the key.
-    pub(super) fn attributes(&self) -> Option<Item> {
-        let bytes = postcard::to_allocvec(&Packed::of(self)).ok()?;
-        let entries = AttributeValue::B(Blob::new(bytes));
-        let count = u32::try_from(self.entries.len()).ok()?;
-        Some(Item::from([
-            ("_entries".to_owned(), entries),
-            ("_rows".to_owned(), number(count)),
-        ]))
-    }
-
-    pub(super) fn of_item(item: &Item) -> Option<Self> {
-        let key = item.get("_item")?.as_s().ok()?.strip_prefix(KIND)?;
-        let key = LeafKey(key.to_owned());
-        let packed: Packed =
-            postcard::from_bytes(item.get("_entries")?.as_b().ok()?.as_ref()).ok()?;
-        let entries = packed.unpack(&key)?;
-        Some(Self { key, entries })
-    }
-}
-
-/// The stored form of a leaf. Without names: a field added at the end of a struct would break
-/// stored leaves, so that another form needs another attribute than `_entries`.
-#[derive(Serialize, Deserialize)]
-struct Packed {
-    /// Values that entries have in common.
-    words: Vec<PackedText>,
-    /// The earliest `collected_at` in milliseconds since 1970, to which entries add theirs.
-    collected_since: i64,
-    /// What entries have in common: their account, status, type and state.
-    groups: Vec<PackedGroup>,
-    entries: Vec<PackedEntry>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct PackedGroup {
-    account: Option<u32>,
-    status: Option<u32>,
-    kind: Option<u32>,
-    state: State,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackedEntry {
-    id: PackedText,
-    digest: Digest,
-    /// Days since the day of the key.
-    day: u8,
-    collected_at: Option<u64>,
-    group: u32,
-}
-
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum PackedText {
-    /// A UUID as Belvo writes its ids.
-    Uuid([u8; 16]),
-    Other(String),
-}
-
-impl Packed {
-    fn of(leaf: &Leaf) -> Self {
-        let collected = leaf.entries.iter().filter_map(|entry| entry.collected_at);
-        let mut packed = Self {
-            words: Vec::new(),
-            collected_since: collected.map(Timestamp::unix_millis).min().unwrap_or(0),
-            groups: Vec::new(),
-            entries: Vec::with_capacity(leaf.entries.len()),
-        };
-        let first = parse_date(leaf.key.day());
-        for entry in &leaf.entries {
-            let group = packed.group(entry);
-            let days = first
-                .zip(parse_date(&entry.day))
-                .map(|(first, day)| day - first);
-            packed.entries.push(PackedEntry {
-                id: PackedText::of(entry.id.as_str()),
-                digest: entry.digest,
-                day: days
-                    .and_then(|days| days.whole_days().try_into().ok())
-                    .unwrap_or(0),
-                collected_at: entry
-                    .collected_at
-                    .map(|at| at.unix_millis().abs_diff(packed.collected_since)),
-                group,
-            });
-        }
-        packed
-    }
-
-    fn collected_at(&self, after: u64) -> Option<Timestamp> {
-        Timestamp::of_unix_millis(self.collected_since.checked_add_unsigned(after)?)
-    }
-
-    fn group(&mut self, entry: &Entry) -> u32 {
-        let group = PackedGroup {
-            account: self.word(entry.account.as_ref()),
-            status: self.word(entry.status.as_ref()),
-            kind: self.word(entry.kind.as_ref()),
-            state: entry.state,
-        };
-        position_or_push(&mut self.groups, &group)
-    }
-
-    fn word(&mut self, word: Option<&String>) -> Option<u32> {
-        word.map(|word| position_or_push(&mut self.words, &PackedText::of(word)))
-    }
-
-    fn unpack(self, key: &LeafKey) -> Option<Vec<Entry>> {
-        let first = parse_date(key.day());
-        let word = |index: Option<u32>| match index {
-            Some(index) => self
-                .words
-                .get(index as usize)
-                .map(|word| Some(word.unpack())),
-            None => Some(None),
-        };
-        self.entries
-            .iter()
-            .map(|entry| {
-                let group = self.groups.get(entry.group as usize)?;
-                let day = match first {
-                    Some(first) => Some(first.checked_add(Duration::days(entry.day.into()))?),
-                    None => None,
-                };
-                Some(Entry {
-                    id: RowId::parse(&entry.id.unpack()).ok()?,
-                    day: day.map_or_else(|| NO_DATE.to_owned(), |day| day.to_string()),
-                    digest: entry.digest,
-                    collected_at: entry
-                        .collected_at
-                        .and_then(|after| self.collected_at(after)),
-                    account: word(group.account)?,
-                    status: word(group.status)?,
-                    kind: word(group.kind)?,
-                    state: group.state,
-                })
-            })
-            .collect()
-    }
-}
-
-impl PackedText {
-    fn of(text: &str) -> Self {
-        match Uuid::try_parse(text) {
-            Ok(uuid) if uuid.to_string() == text => Self::Uuid(uuid.into_bytes()),
-            _ => Self::Other(text.to_owned()),
-        }
-    }
-
-    fn unpack(&self) -> String {
-        match self {
-            Self::Uuid(bytes) => Uuid::from_bytes(*bytes).to_string(),
-            Self::Other(text) => text.clone(),
-        }
-    }
-}
-
-/// The position of a value in a list, to which it is added if it is missing.
-fn position_or_push<T: Clone + PartialEq>(values: &mut Vec<T>, value: &T) -> u32 {
-    let found = values.iter().position(|known| known == value);
-    let position = found.unwrap_or_else(|| {
-        values.push(value.clone());
-        values.len() - 1
-    });
-    // A leaf has at most a few dozen values.
-    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// The leaves of some whole weeks, to be changed and written again.
@@ -402,7 +233,7 @@ mod tests {
     }
 
     fn uuid(number: usize) -> String {
-        Uuid::from_u128(number as u128).to_string()
+        uuid::Uuid::from_u128(number as u128).to_string()
     }
 
     /// Records entries and returns the keys of the leaves that then have to be written.
@@ -412,47 +243,6 @@ mod tests {
         }
         let changed = std::mem::take(&mut leaves.changed);
         changed.iter().map(|key| key.as_str().to_owned()).collect()
-    }
-
-    #[test]
-    fn a_leaf_is_read_as_it_was_written() {
-        let odd = Entry {
-            collected_at: None,
-            account: None,
-            kind: None,
-            status: Some(String::new()),
-            state: State::Moved,
-            ..entry("no-uuid", "2026-01-18")
-        };
-        let upper = entry("0D3FFB69-F83B-456E-AD8E-208D0998D71D", "2026-01-12");
-        for (day, entries) in [
-            (
-                "2026-01-12",
-                vec![entry(&uuid(7), "2026-01-15"), odd, upper],
-            ),
-            (NO_DATE, vec![entry("undated", NO_DATE)]),
-        ] {
-            let key = LeafKey::of_week(day);
-            let leaf = Leaf { key, entries };
-            let mut item = leaf.attributes().unwrap();
-            let sort_key = format!("{KIND}{}", leaf.key.as_str());
-            item.insert("_item".to_owned(), AttributeValue::S(sort_key));
-            assert_eq!(Leaf::of_item(&item), Some(leaf));
-        }
-    }
-
-    #[test]
-    fn a_full_leaf_of_usual_rows_costs_one_write_unit() {
-        let entries = (0..MOST_ENTRIES).map(|row| entry(&uuid(row), "2026-01-15"));
-        let key = LeafKey::of_day("2026-01-15", 0);
-        let leaf = Leaf {
-            key,
-            entries: entries.collect(),
-        };
-        let bytes = postcard::to_allocvec(&Packed::of(&leaf)).unwrap().len();
-        // The names of the attributes, the key and the number of rows.
-        let beside = "_link_item_entries_rows".len() + 36 + "I#2026-01-15#00000".len() + 3;
-        assert!(bytes + beside <= 1_024, "{bytes} + {beside}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use domain::{Filter, LinkId, Listed};
 
 use super::{
-    index::{Index, day_before},
+    descent::day_before,
+    index::Index,
     leaf::{Entry, State},
     partition::Partition,
     row_item::{duplicate_of, row},

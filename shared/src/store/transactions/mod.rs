@@ -37,12 +37,14 @@
 mod account_item;
 mod accounts;
 mod balances;
+mod descent;
 mod document;
 mod duplicates;
 mod erase;
 mod history;
 mod index;
 mod leaf;
+mod leaf_item;
 mod list;
 mod partition;
 mod row_item;
