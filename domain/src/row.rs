@@ -27,6 +27,7 @@ pub const NO_DATE: &str = "0000-00-00";
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
     id: RowId,
+    collected_at: Option<Timestamp>,
     text: Box<str>,
 }
 
@@ -67,29 +68,43 @@ impl Row {
             Some((account, id)) => replaced(row.get(), account.get(), &id),
             None => row.get().into(),
         };
-        Ok(Self { id, text })
+        Ok(Self {
+            id,
+            collected_at: scanned.collected_at(),
+            text,
+        })
     }
 
     /// A row of a resource without accounts, as it is.
     pub fn whole(row: &RawValue) -> Result<Self, RowError> {
-        let id = Scanned::of(row)?.row_id()?;
-        let text = row.get().into();
-        Ok(Self { id, text })
+        let scanned = Scanned::of(row)?;
+        Ok(Self {
+            id: scanned.row_id()?,
+            collected_at: scanned.collected_at(),
+            text: row.get().into(),
+        })
     }
 
     /// A row from its stored fields.
     #[must_use]
     pub fn from_fields(id: RowId, fields: Map<String, Value>) -> Self {
-        let text = Value::Object(fields).to_string().into();
-        Self { id, text }
+        let collected_at = fields.get(COLLECTED_AT).and_then(Value::as_str);
+        Self {
+            id,
+            collected_at: collected_at.and_then(Timestamp::parse),
+            text: Value::Object(fields).to_string().into(),
+        }
     }
 
     /// A row from its stored text; `None` if that is not a JSON object.
     #[must_use]
     pub fn from_text(id: RowId, text: &str) -> Option<Self> {
-        Fields::of(text)?;
-        let text = text.into();
-        Some(Self { id, text })
+        let collected_at = Fields::of(text)?.text(COLLECTED_AT);
+        Some(Self {
+            id,
+            collected_at: collected_at.and_then(|at| Timestamp::parse(&at)),
+            text: text.into(),
+        })
     }
 
     #[must_use]
@@ -132,7 +147,7 @@ impl Row {
     /// When Belvo read this row from the institution, if it says.
     #[must_use]
     pub fn collected_at(&self) -> Option<Timestamp> {
-        Timestamp::parse(&self.fields().text(COLLECTED_AT)?)
+        self.collected_at
     }
 
     /// The row as Belvo sent it, given its account.
@@ -208,11 +223,12 @@ impl Row {
     }
 }
 
-/// What tells rows apart, found without parsing the rest.
+/// What a comparison needs of a row, found without parsing the rest.
 #[derive(Default)]
 struct Scanned<'a> {
     id: Option<&'a RawValue>,
     account: Option<&'a RawValue>,
+    collected_at: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -220,6 +236,7 @@ struct Scanned<'a> {
 enum Field {
     Id,
     Account,
+    CollectedAt,
     #[serde(other)]
     Other,
 }
@@ -233,6 +250,11 @@ impl<'a> Scanned<'a> {
         let id = self.id.and_then(text);
         id.and_then(|id| RowId::parse(&id).ok())
             .ok_or(RowError::NoId)
+    }
+
+    fn collected_at(&self) -> Option<Timestamp> {
+        let collected_at = self.collected_at.and_then(text);
+        collected_at.and_then(|at| Timestamp::parse(&at))
     }
 }
 
@@ -257,6 +279,7 @@ impl<'de> Visitor<'de> for Scan {
             match field {
                 Field::Id => scanned.id = Some(fields.next_value()?),
                 Field::Account => scanned.account = Some(fields.next_value()?),
+                Field::CollectedAt => scanned.collected_at = Some(fields.next_value()?),
                 Field::Other => {
                     fields.next_value::<IgnoredAny>()?;
                 }

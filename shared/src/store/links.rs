@@ -3,7 +3,7 @@
 //! read, changed, and written if it is still the one that was read, because every change depends on
 //! the whole record.
 
-use domain::{Fields, LinkId, LinkRecord, QuotaHolder, Timestamp};
+use domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -96,11 +96,8 @@ impl Links {
 }
 
 fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
-    let record_text = json!(record).to_string();
-    let fields = Fields::of(&record_text);
-    let mut item = fields
-        .and_then(|fields| attributes(&fields))
-        .ok_or(StoreError::Corrupt(RECORD))?;
+    let item = attributes(&json!(record).to_string());
+    let mut item = item.ok_or(StoreError::Corrupt(RECORD))?;
     item.insert("pk".to_owned(), text(key(&record.id)));
     item.insert("version".to_owned(), number(version));
     if let Some(at) = record.registered_at {

@@ -9,25 +9,20 @@ use crate::store::item::{Item, attributes, document, text};
 /// A document's fields as attributes, without `id`, which the key holds; or else its JSON text,
 /// with the fields that the index needs as attributes beside it.
 pub(super) fn document_item(document: &str, indexed: &[&str]) -> Item {
-    let fields = Fields::of(document);
-    if let Some(item) = fields.as_ref().and_then(plain_item) {
+    let plain = attributes(document).filter(|item| item.keys().all(|name| !is_ours(name)));
+    if let Some(mut item) = plain {
+        item.remove("id");
         return item;
     }
-    let fields = fields.unwrap_or_default();
+    let fields = Fields::of(document).unwrap_or_default();
     let text_of = |name: &&str| Some(((*name).to_owned(), text(fields.text(name)?)));
     let mut item: Item = indexed.iter().filter_map(text_of).collect();
     item.insert("_json".to_owned(), text(document));
     item
 }
 
-/// The attributes of a document none of which can be taken for one of ours.
-fn plain_item(fields: &Fields<'_>) -> Option<Item> {
-    if fields.iter().any(|(name, _)| name.starts_with('_')) {
-        return None;
-    }
-    let mut item = attributes(fields)?;
-    item.remove("id");
-    Some(item)
+fn is_ours(name: &str) -> bool {
+    name.starts_with('_')
 }
 
 /// The rest of an item's sort key, if it starts with `prefix`.
@@ -47,7 +42,7 @@ pub(super) fn stored_document(item: Item, prefix: &str) -> Option<(String, Map<S
 
 /// The fields of a document that is not kept as JSON text.
 pub(super) fn stored_fields(mut item: Item, id: &str) -> Option<Map<String, Value>> {
-    item.retain(|name, _| !name.starts_with('_'));
+    item.retain(|name, _| !is_ours(name));
     item.insert("id".to_owned(), text(id));
     document(item)
 }
