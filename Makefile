@@ -26,16 +26,16 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
-# A stack with short waits; with small pages and parts, so that there are many of them; with few attempts, so that some
+# A stack with short waits; with small pages, so that there are many parts; with few attempts, so that some
 # messages are given up.
 define run_torture
 	cargo build --locked --package tests --bin torture --target-dir target
-	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter RowsPerPart=50 --parameter Attempts=3 \
+	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter Attempts=3 \
 		-- target/debug/torture $(1)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture moving up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -90,6 +90,10 @@ $(INFERNO):
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+
+moving: build ## Let rows come, go and move between any two GETs of a collection; RUNS and SEED may be given
+	@RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),1) \
+		$(LOCAL) exec -- cargo test --locked --package tests --test handlers --target-dir target -- moving
 
 up: build ## Start the local AWS with the functions, the fake Belvo and the console; deploy again if it runs
 	@$(LOCAL) up

@@ -65,7 +65,6 @@ fn collect(world: &World) -> collect::App {
         transactions: TransactionsTable::open(&aws, world.aws.transactions_table.clone()),
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         dead_letters: DeadLetters::new(&aws, "http://127.0.0.1/dead-letters.fifo".to_owned()),
-        rows_per_part: 10_000,
         deadlines: Deadlines {
             due_s: 1_800,
             expires_s: 86_400,

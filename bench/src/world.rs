@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 20] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -32,7 +32,6 @@ const SETTINGS: [(&str, &str); 21] = [
     ("LONGEST_RETRY_S", "900"),
     // Beyond Belvo's limit, so that the work is measured and not the waiting.
     ("PAGES_PER_30_S", "1000000"),
-    ("ROWS_PER_PART", "10000"),
     ("REQUEST_DUE_S", "1800"),
     ("REQUEST_EXPIRES_S", "86400"),
     ("LOG_LEVEL", "INFO"),

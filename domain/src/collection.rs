@@ -1,6 +1,6 @@
 //! What one collection found, and how that compares with what Belvo said there would be.
 
-use std::{cmp::Ordering, fmt};
+use std::{cmp::Ordering, fmt, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -68,7 +68,7 @@ impl Declared {
             ),
         ]
         .into_iter()
-        .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, ours)))
+        .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, stored.range(ours))))
     }
 
     /// The declared days, compared with what is stored.
@@ -99,6 +99,9 @@ pub struct StoredTotals {
     pub inflow: u64,
     /// Of them, those of type `OUTFLOW`.
     pub outflow: u64,
+    /// Rows of the link without a date. Nothing says whether Belvo counts them.
+    #[serde(default)]
+    pub undated: u64,
     /// Day of the oldest row that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_date: Option<String>,
@@ -116,13 +119,29 @@ impl StoredTotals {
             transactions: 0,
             inflow: 0,
             outflow: 0,
+            undated: 0,
             first_date: None,
             last_date: None,
         }
     }
 
-    /// Counts a row of this `type`.
+    /// What a number of these rows may be at Belvo, with and without those that have no date.
+    fn range(&self, rows: u64) -> RangeInclusive<u64> {
+        if self.days == Days::ALL {
+            rows.saturating_sub(self.undated)..=rows
+        } else {
+            rows..=rows + self.undated
+        }
+    }
+
+    /// Counts a row of this `type`. Rows without a date belong to the span of all days only.
     pub fn add(&mut self, flow: Option<&str>, day: Option<&str>) {
+        if day.is_none() {
+            self.undated += 1;
+            if self.days != Days::ALL {
+                return;
+            }
+        }
         self.transactions += 1;
         self.inflow += u64::from(flow == Some("INFLOW"));
         self.outflow += u64::from(flow == Some("OUTFLOW"));
@@ -176,6 +195,9 @@ pub struct Collection {
     pub days: Days,
     #[serde(flatten)]
     pub tally: Tally,
+    /// Whether every part was fetched whole, and the parts added up to Belvo's count of the whole.
+    #[serde(default)]
+    pub proven: bool,
     /// Rows that were already stored.
     pub unchanged: u64,
     /// Distinct accounts that the rows belong to.
@@ -191,11 +213,12 @@ impl Collection {
     /// stored rows with what the webhook declared.
     #[must_use]
     pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
-        let mut checks = vec![Check::counts(
-            "rows_of_pages",
-            self.tally.counted,
-            self.tally.rows,
-        )];
+        let rows = self.tally.rows;
+        let mut of_pages = Check::counts("rows_of_pages", self.tally.counted, rows..=rows);
+        if of_pages.verdict == Verdict::Complete && !self.proven {
+            of_pages.verdict = Verdict::Unproven;
+        }
+        let mut checks = vec![of_pages];
         if let (Some(declared), Some(stored)) = (declared, &self.stored) {
             checks.extend(declared.counts(stored));
             checks.extend(declared.days(stored));
@@ -251,11 +274,15 @@ impl Check {
         })
     }
 
-    fn counts(what: &'static str, belvo: u64, ours: u64) -> Self {
-        let verdict = match ours.cmp(&belvo) {
-            Ordering::Equal => Verdict::Complete,
-            Ordering::Less => Verdict::Short(belvo - ours),
-            Ordering::Greater => Verdict::Over(ours - belvo),
+    /// Compares one of Belvo's counts with ours, which may be any number of a range.
+    fn counts(what: &'static str, belvo: u64, ours: RangeInclusive<u64>) -> Self {
+        let (least, most) = ours.into_inner();
+        let (verdict, ours) = if belvo > most {
+            (Verdict::Short(belvo - most), most)
+        } else if belvo < least {
+            (Verdict::Over(least - belvo), least)
+        } else {
+            (Verdict::Complete, belvo)
         };
         Self {
             what,
@@ -281,6 +308,9 @@ pub enum Measure {
 pub enum Verdict {
     /// Equal.
     Complete,
+    /// The counts are equal, but the list kept changing while it was read: equal counts alone do
+    /// not say that no row was replaced by another.
+    Unproven,
     /// This many rows more, as when rows appeared after the webhook was sent.
     Over(u64),
     /// This many rows fewer.
@@ -302,6 +332,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),
+            Self::Unproven => f.write_str("unproven"),
             Self::Short(by) => write!(f, "short by {by}"),
             Self::Over(by) => write!(f, "over by {by}"),
         }
@@ -335,6 +366,7 @@ mod tests {
                 revived: 0,
                 deleted: 0,
             },
+            proven: true,
             unchanged: 0,
             accounts: 0,
             stored,
@@ -347,6 +379,7 @@ mod tests {
             transactions,
             inflow,
             outflow: transactions - inflow,
+            undated: 0,
             first_date: first.map(str::to_owned),
             last_date: Some("2026-02-28".to_owned()),
         }
@@ -368,6 +401,46 @@ mod tests {
         assert_eq!(verdict(10, 10), "complete");
         assert_eq!(verdict(9, 10), "short by 1");
         assert_eq!(verdict(11, 10), "over by 1");
+    }
+
+    #[test]
+    fn equal_counts_of_a_list_that_kept_changing_are_unproven() {
+        let changing = |rows| Collection {
+            proven: false,
+            ..collection(rows, 10, None)
+        };
+        assert_eq!(changing(10).verdict(None).to_string(), "unproven");
+        assert_eq!(changing(9).verdict(None).to_string(), "short by 1");
+    }
+
+    #[test]
+    fn rows_without_a_date_are_neither_missing_nor_surplus() {
+        let verdict = |days, transactions, belvo| {
+            let stored = StoredTotals {
+                days,
+                undated: 2,
+                ..totals(transactions, 4, Some("2026-01-05"))
+            };
+            let declared = Declared {
+                total_transactions: Some(belvo),
+                ..Declared::default()
+            };
+            collection(1, 1, Some(stored))
+                .verdict(Some(&declared))
+                .to_string()
+        };
+        let year = Days::between(date!(2026 - 01 - 01), date!(2026 - 12 - 31));
+        for (days, transactions) in [(year, 10), (Days::ALL, 12)] {
+            let verdicts = [9, 10, 11, 12, 13].map(|belvo| verdict(days, transactions, belvo));
+            let expected = [
+                "over by 1",
+                "complete",
+                "complete",
+                "complete",
+                "short by 1",
+            ];
+            assert_eq!(verdicts, expected, "{days:?}");
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //! is split into parts.
 
 use serde::{Deserialize, Serialize};
-use time::{Date, Duration};
+use time::{Date, Duration, macros::date};
 
 use crate::{
     Window,
     window::{iso_date, parse_date},
 };
 
+/// Before any row's day.
+const FIRST_DAY: Date = date!(0001 - 01 - 01);
 /// A year and a day: the step by which an open end is closed. Belvo's history of a link is twelve
 /// months.
 const YEAR: Duration = Duration::days(366);
@@ -31,6 +33,9 @@ pub struct Days {
         skip_serializing_if = "Option::is_none"
     )]
     to: Option<Date>,
+    /// Only rows without a date.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    undated: bool,
 }
 
 impl Days {
@@ -38,6 +43,17 @@ impl Days {
     pub const ALL: Self = Self {
         from: None,
         to: None,
+        undated: false,
+    };
+    /// No day: the rows without one.
+    pub const UNDATED: Self = Self {
+        undated: true,
+        ..Self::ALL
+    };
+    /// Every day that Belvo's filters know: rows without one are left out.
+    pub const DATED: Self = Self {
+        from: Some(FIRST_DAY),
+        ..Self::ALL
     };
 
     /// This day and all later ones.
@@ -45,7 +61,16 @@ impl Days {
     pub fn since(day: Date) -> Self {
         Self {
             from: Some(day),
-            to: None,
+            ..Self::ALL
+        }
+    }
+
+    /// This day and all earlier ones.
+    #[must_use]
+    pub fn until(day: Date) -> Self {
+        Self {
+            to: Some(day),
+            ..Self::ALL
         }
     }
 
@@ -55,6 +80,7 @@ impl Days {
         Self {
             from: Some(from),
             to: Some(to),
+            ..Self::ALL
         }
     }
 
@@ -70,15 +96,16 @@ impl Days {
         self.to.map(iso_date::format)
     }
 
-    /// Whether the span holds the rows of a day, `YYYY-MM-DD`. Those without a date are held by the
-    /// span of all days only, as Belvo's date filters leave them out.
+    /// Whether the span holds the rows of a day, `YYYY-MM-DD`. Those without a date are held by an
+    /// unbounded span only, as Belvo's date filters leave them out.
     #[must_use]
     pub fn hold(self, day: &str) -> bool {
         match parse_date(day) {
+            Some(_) if self.undated => false,
             Some(day) => {
                 self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day <= to)
             }
-            None => self == Self::ALL,
+            None => self == Self::ALL || self.undated,
         }
     }
 
@@ -106,7 +133,11 @@ impl Days {
         }
         let from = self.from.zip(other.from).map(|(one, other)| one.min(other));
         let to = self.to.zip(other.to).map(|(one, other)| one.max(other));
-        Some(Self { from, to })
+        Some(Self {
+            from,
+            to,
+            ..Self::ALL
+        })
     }
 
     /// Divides this span of `rows` rows into parts of about `most` rows, oldest first, that
@@ -166,8 +197,6 @@ fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
 
 #[cfg(test)]
 mod tests {
-    use time::macros::date;
-
     use super::*;
 
     const TODAY: Date = date!(2026 - 03 - 01);

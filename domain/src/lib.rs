@@ -38,7 +38,7 @@ pub use self::{
     link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
     listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
-    progress::{Part, Progress},
+    progress::{Next, Part, Progress},
     quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass},
     reconcile::{Changes, Comparison, DigestedRow, KnownVersion},
     request::{Failure, GAVE_UP, RequestRecord},

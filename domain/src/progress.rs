@@ -1,5 +1,6 @@
-//! How far a collection has come. A large listing is fetched in parts; what is left when an
-//! invocation ends is continued in another one, which gets this state.
+//! How far a collection has come. What one GET returns is a snapshot, so a listing is fetched in
+//! parts that one GET returns whole; what is left when an invocation ends is continued in another
+//! one, which gets this state.
 
 use std::collections::BTreeSet;
 
@@ -10,37 +11,84 @@ use crate::{AccountId, Collection, Comparison, Days, RowId, Tally, Timestamp};
 /// How many times a listing in parts is fetched altogether if its parts do not add up to Belvo's
 /// count of the whole, as when a row's date changed meanwhile.
 const PASSES: u32 = 3;
-/// A listing of all days whose parts did not add up is fetched in one piece if it has at most this
-/// many times the rows of a part.
-const LARGEST_PIECE: u64 = 5;
-/// How many vanished rows a continuation carries, which become tombstones when the whole listing is
-/// proven complete. Any beyond that become tombstones when their part is.
+/// How many missing rows a continuation carries. Those beyond are found by another pass.
 const CARRIED: usize = 1_000;
+/// For how many missing rows Belvo is asked one by one. Whether more of them are gone is seen by
+/// reading all days once more.
+const ASKED: usize = 50;
+/// For how many of them it is asked at once.
+const ASKED_AT_ONCE: usize = 4;
 
-/// The state of a collection between two parts.
+/// The state of a collection between two steps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// When it began.
     pub started_at: Timestamp,
     days: Days,
-    /// Parts that are not fetched yet, the next one last.
-    remaining: Vec<Days>,
     /// Whether nothing of the link was stored when it began: then no row can be stored under
     /// another day.
     pub first_ever: bool,
-    /// Which fetch of the whole listing this is, from 1.
-    pass: u32,
-    /// Belvo's count of the whole listing, if it is fetched in parts.
-    whole_count: Option<u64>,
+    pass: Pass,
     /// Parts fetched so far.
     pub parts: u64,
     #[serde(flatten)]
     tally: Tally,
-    complete: bool,
+    /// Whether the latest pass was whole and its parts added up.
+    proven: bool,
     accounts: BTreeSet<AccountId>,
-    vanished: BTreeSet<RowId>,
+    stage: Stage,
+    /// Stored rows that the latest pass did not return.
+    missing: BTreeSet<RowId>,
+    /// Whether there were more of them than are carried.
+    more_missing: bool,
+    /// Rows that are gone, of this stage.
+    gone: u64,
     /// Rows that one part returned and that stay stored under the days of another.
     elsewhere: BTreeSet<RowId>,
+}
+
+/// One fetch of the whole listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pass {
+    /// From 1.
+    number: u32,
+    /// Parts that are not fetched yet, the next one last.
+    remaining: Vec<Days>,
+    /// Belvo's count of the whole listing, if it is fetched in parts.
+    whole_count: Option<u64>,
+    /// How many rows have no date, by Belvo's counts, if all days are fetched in parts.
+    undated: u64,
+    /// Whether every part so far was fetched whole.
+    is_whole: bool,
+}
+
+/// What a collection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage {
+    /// It fetches its days.
+    Fetching,
+    /// It fetches all days, to see which of many missing rows are there after all.
+    Verifying,
+    /// It asks Belvo for each missing row.
+    Asking,
+    /// Belvo does not have the missing rows.
+    Removing,
+    Done,
+}
+
+/// What a collection does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Fetch these days.
+    Part(Days),
+    /// Compare the parts with the whole.
+    EndOfPass,
+    /// Ask Belvo for these rows, which are stored and missing from its listing.
+    Ask(Vec<RowId>),
+    /// Mark these rows as deleted, which Belvo does not have.
+    Remove(Vec<RowId>),
+    Nothing,
 }
 
 /// What the fetch of one part returned.
@@ -48,22 +96,26 @@ pub struct Progress {
 pub struct Part {
     /// The rows, compared with what was stored.
     pub comparison: Comparison,
-    /// Pages read, those of repeated fetches included.
+    /// Pages read, those of repeated readings included.
     pub pages: u64,
-    /// Belvo's count on the first page of the latest fetch.
-    pub first_count: u64,
-    /// Belvo's count on its last page, which differs if rows came or went meanwhile.
-    pub last_count: u64,
+    /// How many rows Belvo counted in the latest reading; the larger number if its pages differ.
+    pub count: u64,
+    /// Whether it holds what Belvo had at one moment: one GET returned all of it, or two readings
+    /// in a row the same rows.
+    pub is_whole: bool,
     /// The accounts of the rows.
     pub accounts: BTreeSet<AccountId>,
 }
 
-impl Part {
-    /// Whether the latest fetch returned as many rows as Belvo counted, and that count did not
-    /// change meanwhile.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.first_count == self.last_count && self.comparison.distinct() == self.last_count
+impl Pass {
+    fn new(number: u32, days: Days) -> Self {
+        Self {
+            number,
+            remaining: vec![days],
+            whole_count: None,
+            undated: 0,
+            is_whole: true,
+        }
     }
 }
 
@@ -74,15 +126,16 @@ impl Progress {
         Self {
             started_at,
             days,
-            remaining: vec![days],
             first_ever,
-            pass: 1,
-            whole_count: None,
+            pass: Pass::new(1, days),
             parts: 0,
             tally: Tally::default(),
-            complete: true,
+            proven: false,
             accounts: BTreeSet::new(),
-            vanished: BTreeSet::new(),
+            stage: Stage::Fetching,
+            missing: BTreeSet::new(),
+            more_missing: false,
+            gone: 0,
             elsewhere: BTreeSet::new(),
         }
     }
@@ -93,20 +146,29 @@ impl Progress {
         self.days
     }
 
-    /// The part to fetch next; none at the end of a pass.
     #[must_use]
-    pub fn next(&self) -> Option<Days> {
-        self.remaining.last().copied()
+    pub fn next(&self) -> Next {
+        match self.stage {
+            Stage::Fetching | Stage::Verifying => match self.pass.remaining.last() {
+                Some(days) => Next::Part(*days),
+                None => Next::EndOfPass,
+            },
+            Stage::Asking => Next::Ask(self.missing.iter().take(ASKED_AT_ONCE).cloned().collect()),
+            Stage::Removing => Next::Remove(self.missing.iter().cloned().collect()),
+            Stage::Done => Next::Nothing,
+        }
     }
 
-    /// Whether a part of `count` rows must be divided, if parts may have at most `largest`. Rows
-    /// without a value date are in no part: if the parts of all days did not add up, all days are
-    /// fetched in one piece, unless that piece would need too much memory and time.
+    /// The part after the next one.
     #[must_use]
-    pub fn divides(&self, count: u64, largest: u64) -> bool {
-        let in_one_piece =
-            self.pass > 1 && self.days == Days::ALL && count <= largest * LARGEST_PIECE;
-        count > largest && !in_one_piece
+    pub fn part_after_next(&self) -> Option<Days> {
+        self.pass.remaining.iter().rev().nth(1).copied()
+    }
+
+    /// How many rows without a date the part of those has to return.
+    #[must_use]
+    pub fn undated(&self) -> u64 {
+        self.pass.undated
     }
 
     /// The state for another invocation: by then, rows that this one wrote may have moved to other
@@ -119,96 +181,140 @@ impl Progress {
         }
     }
 
-    /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones.
-    pub fn divide(&mut self, parts: Vec<Days>, count: u64) {
+    /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones. Of all
+    /// days, `undated` rows have no date; no part of days holds them.
+    pub fn divide(&mut self, parts: Vec<Days>, count: u64, undated: u64) {
         self.tally.pages += 1;
-        if self.next() == Some(self.days) {
-            self.whole_count = Some(count);
+        if self.pass.remaining.pop() == Some(self.days) {
+            self.pass.whole_count = Some(count);
         }
-        self.remaining.pop();
-        self.remaining.extend(parts.into_iter().rev());
+        if undated > 0 {
+            self.pass.undated = undated;
+            self.pass.remaining.push(Days::UNDATED);
+        }
+        self.pass.remaining.extend(parts.into_iter().rev());
     }
 
-    /// Records the next part as fetched. Returns vanished rows that cannot wait for the end of the
-    /// collection.
-    pub fn fetched(&mut self, part: &Part) -> Vec<RowId> {
-        self.remaining.pop();
+    /// Records the next part as fetched.
+    pub fn fetched(&mut self, part: &Part) {
+        self.pass.remaining.pop();
         self.parts += 1;
         self.tally.pages += part.pages;
         self.tally.rows += part.comparison.distinct();
-        // The larger of the two counts: what may be missing counts as missing.
-        self.tally.counted += part.first_count.max(part.last_count);
-        self.complete &= part.is_complete();
+        self.tally.counted += part.count;
+        self.pass.is_whole &= part.is_whole;
         self.tally.new += part.comparison.new;
         self.tally.changed += part.comparison.changed;
         self.tally.revived += part.comparison.revived;
-        self.vanished.retain(|id| !part.comparison.has_seen(id));
+        self.missing.retain(|id| !part.comparison.has_seen(id));
         self.accounts.extend(part.accounts.iter().cloned());
         self.elsewhere
             .extend(part.comparison.kept_elsewhere().cloned());
-        if !part.is_complete() {
-            return Vec::new();
+        if !part.is_whole || self.stage != Stage::Fetching {
+            return;
         }
-        let mut surplus = Vec::new();
         for id in part.comparison.vanished() {
             if self.elsewhere.contains(&id) {
                 continue;
             }
-            if !self.is_in_parts() || self.vanished.len() < CARRIED {
-                self.vanished.insert(id);
-            } else if part.comparison.distinct() > 0 {
-                surplus.push(id);
+            if self.missing.len() < CARRIED {
+                self.missing.insert(id);
+            } else {
+                self.more_missing = true;
             }
-            // The surplus of an empty part is left to the next collection.
         }
-        self.tally.deleted += surplus.len() as u64;
-        surplus
     }
 
     /// Starts a fetch of more days in the same collection, which keeps what it has found so far.
     pub fn widen(&mut self, days: Days) {
         self.days = days;
-        self.start_pass(1);
-        self.complete = true;
+        self.start(Stage::Fetching);
     }
 
-    /// Whether the pass that has ended was in parts, whose counts must add up to that of the whole.
+    /// Whether the pass was in parts, whose counts must add up to that of the whole.
     #[must_use]
     pub fn is_in_parts(&self) -> bool {
-        self.whole_count.is_some()
+        self.pass.whole_count.is_some()
     }
 
-    /// Ends a pass, given Belvo's count of the whole listing if it was in parts. Returns the rows
-    /// that are gone, or begins another pass and returns `None`. Only a complete fetch proves that
-    /// a row is gone, and an empty one never does: Belvo returns none before its data is ready
-    /// ("will return empty or incomplete results", `fetch_resources` in Belvo's OpenAPI).
-    pub fn end_pass(&mut self, whole_count: Option<u64>) -> Option<Vec<RowId>> {
-        let vanished = std::mem::take(&mut self.vanished);
+    /// Ends a pass, given Belvo's count of the whole listing if it was in parts, or begins another
+    /// one. Only a whole fetch says that rows are missing, and an empty one never does: Belvo
+    /// returns none before its data is ready ("will return empty or incomplete results",
+    /// `fetch_resources` in Belvo's OpenAPI).
+    pub fn end_pass(&mut self, whole_count: Option<u64>) {
         let adds_up = whole_count.is_none_or(|count| count == self.tally.counted);
-        if self.complete && !adds_up && self.pass < PASSES {
-            self.start_pass(self.pass + 1);
+        if self.pass.is_whole && !adds_up && self.pass.number < PASSES {
+            if self.stage == Stage::Fetching {
+                self.forget_missing();
+            }
+            self.start_pass(self.pass.number + 1);
             self.first_ever = false;
-            return None;
+            return;
         }
         self.tally.counted = match whole_count {
-            Some(count) if self.complete => count,
+            Some(count) if self.pass.is_whole => count,
             count => self.tally.counted.max(count.unwrap_or(0)),
         };
-        let proven = self.complete && adds_up && self.tally.rows > 0;
-        let gone: Vec<_> = if proven {
-            vanished.into_iter().collect()
+        self.proven = self.pass.is_whole && adds_up;
+        if !self.proven || self.tally.rows == 0 {
+            self.forget_missing();
+        }
+        match self.stage {
+            _ if self.missing.is_empty() => self.stage = Stage::Done,
+            Stage::Fetching if self.missing.len() > ASKED => {
+                self.days = Days::ALL;
+                self.start(Stage::Verifying);
+            }
+            Stage::Fetching => self.stage = Stage::Asking,
+            _ => self.stage = Stage::Removing,
+        }
+    }
+
+    /// Records that Belvo has a row that its listing lacked, and whether it was written.
+    pub fn found(&mut self, id: &RowId, changed: u64) {
+        self.tally.changed += changed;
+        self.missing.remove(id);
+        self.end_stage();
+    }
+
+    /// Records that Belvo does not have a row, and whether it is now marked as deleted.
+    pub fn removed(&mut self, id: &RowId, is_marked: bool) {
+        self.tally.deleted += u64::from(is_marked);
+        self.gone += u64::from(is_marked);
+        self.missing.remove(id);
+        self.end_stage();
+    }
+
+    /// Ends a stage without missing rows. More may be found by another pass; one that marks none
+    /// is the last.
+    fn end_stage(&mut self) {
+        if !self.missing.is_empty() {
+            return;
+        }
+        if self.more_missing && self.gone > 0 {
+            self.start(Stage::Fetching);
         } else {
-            Vec::new()
-        };
-        self.tally.deleted += gone.len() as u64;
-        Some(gone)
+            self.stage = Stage::Done;
+        }
+    }
+
+    fn start(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.gone = 0;
+        if stage == Stage::Fetching {
+            self.forget_missing();
+        }
+        self.start_pass(1);
+    }
+
+    fn forget_missing(&mut self) {
+        self.missing.clear();
+        self.more_missing = false;
     }
 
     /// Fetches all the days from the beginning.
-    fn start_pass(&mut self, pass: u32) {
-        self.pass = pass;
-        self.remaining = vec![self.days];
-        self.whole_count = None;
+    fn start_pass(&mut self, number: u32) {
+        self.pass = Pass::new(number, self.days);
         self.tally.rows = 0;
         self.tally.counted = 0;
     }
@@ -221,6 +327,7 @@ impl Progress {
             finished_at,
             days: self.days,
             tally: self.tally.clone(),
+            proven: self.proven,
             unchanged: self.tally.rows.saturating_sub(self.tally.written()),
             accounts: self.accounts.len() as u64,
             stored: None,
@@ -246,27 +353,24 @@ mod tests {
         RowId::parse(id).unwrap()
     }
 
-    /// A part that was stored with `stored` and fetched with `fetched`, of which Belvo counted
-    /// `count`.
-    fn part(stored: &[&str], fetched: &[&str], count: u64) -> Part {
+    /// A part that was stored with `stored` and fetched whole with `fetched`.
+    fn part(stored: &[&str], fetched: &[&str]) -> Part {
         let known = |id: &&str| {
             let row = row(id);
-            (
-                row.id().clone(),
-                KnownVersion {
-                    digest: row.digest(),
-                    collected_at: None,
-                    deleted: false,
-                },
-            )
+            let known = KnownVersion {
+                digest: row.digest(),
+                collected_at: None,
+                deleted: false,
+            };
+            (row.id().clone(), known)
         };
         let mut comparison = Comparison::new(stored.iter().map(known).collect::<HashMap<_, _>>());
         let _ = comparison.changes(fetched.iter().map(|id| row(id)).collect());
         Part {
             comparison,
             pages: 1,
-            first_count: count,
-            last_count: count,
+            count: fetched.len() as u64,
+            is_whole: true,
             accounts: BTreeSet::new(),
         }
     }
@@ -275,180 +379,265 @@ mod tests {
         Days::between(date!(2025 - 03 - 01), date!(2026 - 02 - 28))
     }
 
+    fn parts(days: Days) -> Vec<Days> {
+        days.parts(2, 1, date!(2026 - 03 - 01))
+    }
+
     fn begun() -> Progress {
-        Progress::new(
-            year(),
-            false,
-            Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
-        )
+        let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        Progress::new(year(), false, at)
     }
 
     /// Begun, and divided into two parts of a whole of `count` rows.
     fn in_two(count: u64) -> Progress {
         let mut progress = begun();
-        progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), count);
+        progress.divide(parts(year()), count, 0);
         progress
+    }
+
+    fn names(ids: &[String]) -> Vec<&str> {
+        ids.iter().map(String::as_str).collect()
+    }
+
+    fn many(rows: std::ops::Range<usize>) -> Vec<String> {
+        rows.map(|row| format!("row-{row:04}")).collect()
+    }
+
+    /// Answers every question: Belvo does not have the row.
+    fn answer_all(progress: &mut Progress) -> Vec<RowId> {
+        let mut gone = Vec::new();
+        while let Next::Ask(ids) | Next::Remove(ids) = progress.next() {
+            for id in ids {
+                progress.removed(&id, true);
+                gone.push(id);
+            }
+        }
+        gone
+    }
+
+    fn tally(progress: &Progress) -> Tally {
+        progress.collection(progress.started_at).tally
+    }
+
+    fn verdict(progress: &Progress) -> String {
+        let found = progress.collection(progress.started_at);
+        found.verdict(None).to_string()
     }
 
     #[test]
     fn a_listing_in_one_part_ends_with_what_it_returned() {
         let mut progress = begun();
-        assert_eq!(progress.next(), Some(year()));
-        assert!(
-            progress
-                .fetched(&part(&["a", "gone"], &["a", "b"], 2))
-                .is_empty()
-        );
-        assert_eq!(progress.next(), None);
-        assert_eq!(progress.end_pass(None), Some(vec![id("gone")]));
+        assert_eq!(progress.next(), Next::Part(year()));
+        progress.fetched(&part(&["a", "gone", "moved"], &["a", "b"]));
+        assert_eq!(progress.next(), Next::EndOfPass);
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Ask(vec![id("gone"), id("moved")]));
+        progress.removed(&id("gone"), true);
+        assert_eq!(progress.next(), Next::Ask(vec![id("moved")]));
+        progress.found(&id("moved"), 1);
+        assert_eq!(progress.next(), Next::Nothing);
+
         let found = progress.collection(progress.started_at);
-        assert_eq!(
-            (
-                found.tally.rows,
-                found.tally.counted,
-                found.tally.new,
-                found.unchanged,
-                found.tally.deleted
-            ),
-            (2, 2, 1, 1, 1)
-        );
+        let Tally { rows, counted, .. } = found.tally;
+        assert_eq!((rows, counted, found.tally.new), (2, 2, 1));
+        assert_eq!((found.tally.changed, found.tally.deleted), (1, 1));
+        assert_eq!(verdict(&progress), "complete");
     }
 
     #[test]
     fn parts_come_oldest_first_and_are_added_up() {
         let mut progress = in_two(3);
-        let first = progress.next().unwrap();
-        progress.fetched(&part(&[], &["a"], 1));
-        assert!(first.last() < progress.next().unwrap().first());
-        progress.fetched(&part(&["c"], &["b", "c"], 2));
-        assert_eq!(progress.end_pass(Some(3)), Some(Vec::new()));
+        let [first, second] = parts(year())[..] else {
+            panic!("two parts");
+        };
+        assert_eq!(progress.next(), Next::Part(first));
+        assert_eq!(progress.part_after_next(), Some(second));
+        progress.fetched(&part(&[], &["a"]));
+        assert_eq!(progress.next(), Next::Part(second));
+        assert_eq!(progress.part_after_next(), None);
+        progress.fetched(&part(&["c"], &["b", "c"]));
+        progress.end_pass(Some(3));
+        assert_eq!(progress.next(), Next::Nothing);
         let found = progress.collection(progress.started_at);
-        assert_eq!(
-            (
-                found.tally.rows,
-                found.tally.counted,
-                found.tally.new,
-                found.unchanged,
-                found.tally.pages
-            ),
-            (3, 3, 2, 1, 3)
-        );
+        let Tally {
+            rows,
+            counted,
+            new,
+            pages,
+            ..
+        } = found.tally;
+        assert_eq!((rows, counted, new, found.unchanged), (3, 3, 2, 1));
+        assert_eq!(pages, 3);
     }
 
     #[test]
-    fn a_row_that_moved_to_a_later_part_is_not_gone() {
+    fn a_row_that_moved_to_a_later_part_is_not_missing() {
         let mut progress = in_two(2);
-        progress.fetched(&part(&["moved", "gone"], &["a"], 1));
-        progress.fetched(&part(&[], &["moved"], 1));
-        assert_eq!(progress.end_pass(Some(2)), Some(vec![id("gone")]));
+        progress.fetched(&part(&["moved", "gone"], &["a"]));
+        progress.fetched(&part(&[], &["moved"]));
+        progress.end_pass(Some(2));
+        assert_eq!(progress.next(), Next::Ask(vec![id("gone")]));
     }
 
     #[test]
-    fn parts_that_do_not_add_up_are_fetched_three_times_and_prove_nothing() {
+    fn parts_that_do_not_add_up_are_fetched_three_times_and_say_of_no_row_that_it_is_missing() {
         let mut progress = in_two(9);
         for pass in 1..=3 {
-            progress.fetched(&part(&["gone"], &["a"], 1));
-            progress.fetched(&part(&[], &["b"], 1));
-            let ended = progress.end_pass(Some(9));
-            assert_eq!(ended, (pass == 3).then(Vec::new), "pass {pass}");
+            progress.fetched(&part(&["gone"], &["a"]));
+            progress.fetched(&part(&[], &["b"]));
+            progress.end_pass(Some(9));
             if pass < 3 {
-                assert_eq!(progress.next(), Some(year()));
-                progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), 9);
+                assert_eq!(progress.next(), Next::Part(year()), "pass {pass}");
+                progress.divide(parts(year()), 9, 0);
             }
         }
-        let found = progress.collection(progress.started_at);
-        assert_eq!(
-            (found.tally.rows, found.tally.counted, found.tally.deleted),
-            (2, 9, 0)
-        );
-    }
-
-    #[test]
-    fn an_incomplete_part_deletes_nothing_anywhere() {
-        let mut progress = in_two(4);
-        progress.fetched(&part(&["gone"], &["a"], 1));
-        progress.fetched(&part(&["here"], &["b"], 3));
-        assert_eq!(progress.end_pass(Some(4)), Some(Vec::new()));
-        assert_eq!(
-            progress
-                .collection(progress.started_at)
-                .verdict(None)
-                .to_string(),
-            "short by 2"
-        );
-    }
-
-    #[test]
-    fn an_empty_listing_deletes_nothing_however_much_is_stored() {
-        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
-        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
-        let mut progress = begun();
-        assert!(progress.fetched(&part(&stored, &[], 0)).is_empty());
-        assert_eq!(progress.end_pass(None), Some(Vec::new()));
-        let mut in_parts = in_two(9);
-        assert!(in_parts.fetched(&part(&stored, &[], 0)).is_empty());
-    }
-
-    #[test]
-    fn a_listing_in_one_part_tombstones_every_vanished_row() {
-        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
-        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
-        let mut progress = begun();
-        assert!(progress.fetched(&part(&stored, &["a"], 1)).is_empty());
-        assert_eq!(progress.end_pass(None).unwrap().len(), 1_200);
-    }
-
-    #[test]
-    fn a_wider_fetch_adds_to_what_was_found() {
-        let mut progress = begun();
-        progress.fetched(&part(&[], &["a"], 1));
-        assert_eq!(progress.end_pass(None), Some(Vec::new()));
-        progress.widen(Days::ALL);
-        assert_eq!(progress.next(), Some(Days::ALL));
-        progress.fetched(&part(&["a"], &["a", "b"], 2));
-        assert_eq!(progress.end_pass(None), Some(Vec::new()));
-        let found = progress.collection(progress.started_at);
-        assert_eq!(
-            (
-                found.tally.rows,
-                found.tally.new,
-                found.unchanged,
-                found.tally.pages
-            ),
-            (2, 2, 0, 2)
-        );
-    }
-
-    #[test]
-    fn rows_without_a_day_are_fetched_in_one_piece_when_the_parts_of_all_days_do_not_add_up() {
-        let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
-        assert!(progress.divides(11, 10));
-        progress.divide(Days::ALL.parts(2, 1, date!(2026 - 03 - 01)), 5);
-        while progress.next().is_some() {
-            progress.fetched(&part(&[], &[], 0));
-        }
-        assert_eq!(progress.end_pass(Some(5)), None);
-        assert!(!progress.divides(50, 10));
-        assert!(progress.divides(51, 10), "too large a piece");
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!((tally(&progress).rows, tally(&progress).counted), (2, 9));
+        assert_eq!(verdict(&progress), "short by 7");
     }
 
     #[test]
     fn parts_that_stay_larger_than_the_whole_are_over() {
         let mut progress = in_two(1);
-        for _ in 0..3 {
-            progress.fetched(&part(&[], &["a"], 1));
-            progress.fetched(&part(&[], &["b"], 1));
-            if progress.end_pass(Some(1)).is_none() {
-                progress.divide(year().parts(2, 1, date!(2026 - 03 - 01)), 1);
+        while progress.next() != Next::Nothing {
+            if progress.next() == Next::Part(year()) {
+                progress.divide(parts(year()), 1, 0);
             }
+            progress.fetched(&part(&[], &["a"]));
+            progress.fetched(&part(&[], &["b"]));
+            progress.end_pass(Some(1));
         }
-        assert_eq!(
-            progress
-                .collection(progress.started_at)
-                .verdict(None)
-                .to_string(),
-            "over by 1"
-        );
+        assert_eq!(verdict(&progress), "over by 1");
+    }
+
+    #[test]
+    fn a_part_that_kept_changing_proves_nothing_although_the_counts_agree() {
+        let mut progress = in_two(2);
+        let changing = Part {
+            is_whole: false,
+            ..part(&["gone"], &["a"])
+        };
+        progress.fetched(&changing);
+        progress.fetched(&part(&["also-gone"], &["b"]));
+        progress.end_pass(Some(2));
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(verdict(&progress), "unproven");
+    }
+
+    #[test]
+    fn an_empty_listing_says_of_no_row_that_it_is_missing() {
+        let stored = many(0..1_200);
+        let mut progress = begun();
+        progress.fetched(&part(&names(&stored), &[]));
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(verdict(&progress), "complete");
+    }
+
+    #[test]
+    fn of_many_missing_rows_those_are_gone_that_another_reading_of_all_days_lacks_too() {
+        let stored = many(0..60);
+        let mut progress = begun();
+        progress.fetched(&part(&names(&stored), &["a"]));
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Part(Days::ALL));
+        // A row that this reading lacks for the first time is left to the next collection.
+        progress.fetched(&part(&["other"], &["a", "row-0007"]));
+        progress.end_pass(None);
+        let mut gone = stored.clone();
+        gone.retain(|id| id != "row-0007");
+        let gone: Vec<_> = gone.iter().map(|name| id(name)).collect();
+        assert_eq!(progress.next(), Next::Remove(gone.clone()));
+        assert_eq!(answer_all(&mut progress), gone);
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(tally(&progress).deleted, 59);
+    }
+
+    #[test]
+    fn a_second_reading_that_proves_nothing_removes_nothing() {
+        let stored = many(0..60);
+        let mut progress = begun();
+        progress.fetched(&part(&names(&stored), &["a"]));
+        progress.end_pass(None);
+        let changing = Part {
+            is_whole: false,
+            ..part(&[], &["a"])
+        };
+        progress.fetched(&changing);
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(verdict(&progress), "unproven");
+    }
+
+    #[test]
+    fn more_missing_rows_than_a_message_carries_are_found_by_further_passes() {
+        let stored = many(0..1_200);
+        let mut progress = begun();
+        let mut left = stored.len();
+        let mut passes = 0;
+        while progress.next() != Next::Nothing {
+            let stored = &stored[stored.len() - left..];
+            progress.fetched(&part(&names(stored), &["a"]));
+            progress.end_pass(None);
+            left -= answer_all(&mut progress).len();
+            passes += 1;
+            assert!(passes < 9);
+        }
+        assert_eq!((left, tally(&progress).deleted), (0, 1_200));
+    }
+
+    #[test]
+    fn rows_that_stay_although_belvo_no_longer_lists_them_end_the_collection() {
+        let stored = many(0..1_200);
+        let mut progress = begun();
+        let mut passes = 0;
+        while progress.next() != Next::Nothing {
+            progress.fetched(&part(&names(&stored), &["a"]));
+            progress.end_pass(None);
+            while let Next::Ask(ids) | Next::Remove(ids) = progress.next() {
+                for id in ids {
+                    progress.removed(&id, false);
+                }
+            }
+            passes += 1;
+            assert!(passes < 9);
+        }
+        assert_eq!(tally(&progress).deleted, 0);
+    }
+
+    #[test]
+    fn rows_without_a_date_are_a_part_of_their_own() {
+        let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
+        progress.divide(parts(Days::ALL), 3, 1);
+        let mut seen = Vec::new();
+        while let Next::Part(days) = progress.next() {
+            seen.push(days);
+            let undated = (days == Days::UNDATED).then_some("undated");
+            let rows: Vec<_> = undated.into_iter().collect();
+            progress.fetched(&part(&[], &rows));
+        }
+        assert_eq!(seen.last(), Some(&Days::UNDATED));
+        assert_eq!((seen.len(), progress.undated()), (4, 1));
+        progress.end_pass(Some(1));
+        assert_eq!(verdict(&progress), "complete");
+    }
+
+    #[test]
+    fn a_wider_fetch_adds_to_what_was_found() {
+        let mut progress = begun();
+        progress.fetched(&part(&[], &["a"]));
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Nothing);
+        progress.widen(Days::ALL);
+        assert_eq!(progress.next(), Next::Part(Days::ALL));
+        progress.fetched(&part(&["a"], &["a", "b"]));
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Nothing);
+        let found = progress.collection(progress.started_at);
+        let Tally {
+            rows, new, pages, ..
+        } = found.tally;
+        assert_eq!((rows, new, found.unchanged, pages), (2, 2, 0, 2));
     }
 
     #[test]
@@ -458,23 +647,9 @@ mod tests {
     }
 
     #[test]
-    fn more_vanished_rows_than_a_message_carries_are_tombstoned_with_their_part() {
-        let ids: Vec<_> = (0..1_200).map(|i| format!("row-{i:04}")).collect();
-        let stored: Vec<_> = ids.iter().map(String::as_str).collect();
-        let mut progress = in_two(1);
-        assert_eq!(progress.fetched(&part(&stored, &["a"], 1)).len(), 200);
-        progress.fetched(&part(&[], &[], 0));
-        assert_eq!(progress.end_pass(Some(1)).unwrap().len(), 1_000);
-        assert_eq!(
-            progress.collection(progress.started_at).tally.deleted,
-            1_200
-        );
-    }
-
-    #[test]
     fn progress_survives_a_message() {
         let mut progress = in_two(3);
-        progress.fetched(&part(&["gone"], &["a"], 1));
+        progress.fetched(&part(&["gone"], &["a"]));
         let json = serde_json::to_string(&progress).unwrap();
         assert_eq!(serde_json::from_str::<Progress>(&json).unwrap(), progress);
     }

@@ -108,24 +108,32 @@ impl Comparison {
         self.stored.extend(elsewhere);
     }
 
-    /// Selects the rows of a page that have to be written; of several with one id, the last. A row
+    /// Selects the rows of a page that have to be written, in its order; of several with one id,
+    /// the last. A row
     /// that an earlier page already returned (pages shift when rows are inserted while they are
     /// read) is selected if it differs from what was planned before.
     #[must_use]
     pub fn changes(&mut self, page: Vec<Row>) -> Changes {
-        let mut latest: HashMap<RowId, (Step, DigestedRow)> = HashMap::new();
+        let mut places: HashMap<RowId, usize> = HashMap::new();
+        let mut selected: Vec<(Step, DigestedRow)> = Vec::new();
         for row in page {
             let change = DigestedRow::from(row);
             let step = self.step(&change);
-            if step != Step::Keep {
-                let id = change.row.id().clone();
+            if step == Step::Keep {
+                continue;
+            }
+            let place = *places
+                .entry(change.row.id().clone())
+                .or_insert(selected.len());
+            if let Some((_, selected)) = selected.get_mut(place) {
                 // A row that this page has already added is still new.
-                let step = latest.get(&id).map_or(step, |(first, _)| *first);
-                latest.insert(id, (step, change));
+                *selected = change;
+            } else {
+                selected.push((step, change));
             }
         }
         let mut changes = Changes::default();
-        for (step, change) in latest.into_values() {
+        for (step, change) in selected {
             match step {
                 Step::Add => changes.new.push(change),
                 _ => changes.changed.push(change),
@@ -137,6 +145,12 @@ impl Comparison {
     /// Takes back that rows are changed: they differ from the stored ones in their text only.
     pub fn found_unchanged(&mut self, rows: u64) {
         self.changed = self.changed.saturating_sub(rows);
+    }
+
+    /// The rows that the fetch has returned.
+    #[must_use]
+    pub fn seen(&self) -> &HashSet<RowId> {
+        &self.seen
     }
 
     /// Starts another fetch of the same window. What the previous one wrote is known and not

@@ -80,6 +80,20 @@ impl<'a> Link<'a> {
             .await;
     }
 
+    /// Brings a deleted row back at the sandbox.
+    pub async fn restore(&self, id: &str) {
+        let path = format!("links/{}/transactions/{id}", self.id);
+        self.stack.sandbox(Method::POST, &path, None).await;
+    }
+
+    /// The id of the newest row at the sandbox.
+    pub async fn newest(&self) -> String {
+        let rows = self.truth().await.into_values();
+        let newest = rows.max_by_key(|row| row["value_date"].as_str().map(str::to_owned));
+        let newest = newest.expect("the link has rows");
+        newest["id"].as_str().expect("an id").to_owned()
+    }
+
     /// Adds rows at the sandbox, all on one day, `YYYY-MM-DD`.
     pub async fn add(&self, count: u64, day: &str) {
         let body = json!({"count": count, "date": day});

@@ -20,8 +20,6 @@ pub struct Config {
     pub longest_retry_s: u32,
     /// Pages that one environment reads from Belvo in any 30 seconds.
     pub pages_per_30_s: u32,
-    /// Above this number of rows, a listing is fetched in parts.
-    pub rows_per_part: u32,
     pub deadlines: Deadlines,
 }
 
@@ -42,7 +40,6 @@ impl Config {
             attempts: environment.number("ATTEMPTS")?,
             longest_retry_s: environment.number("LONGEST_RETRY_S")?,
             pages_per_30_s: environment.number("PAGES_PER_30_S")?,
-            rows_per_part: environment.number("ROWS_PER_PART")?,
             deadlines: Deadlines {
                 due_s: environment.number("REQUEST_DUE_S")?,
                 expires_s: environment.number("REQUEST_EXPIRES_S")?,
@@ -62,7 +59,6 @@ mod tests {
             "ATTEMPTS" => "30",
             "LONGEST_RETRY_S" => "900",
             "PAGES_PER_30_S" => "36",
-            "ROWS_PER_PART" => "10000",
             "REQUEST_DUE_S" => "1800",
             "REQUEST_EXPIRES_S" => "86400",
             name => name,

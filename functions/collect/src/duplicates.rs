@@ -1,38 +1,73 @@
 //! Marks transactions that an older link of the same account has already returned, under other ids
 //! of Belvo's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use domain::{Account, Days, Holder, LinkId, RowRef};
+use domain::{Account, AccountId, Days, Holder, LinkId, RowRef};
 use lambda_runtime::tracing;
 use shared::{
-    store::{Accounts, Candidate, Rows},
+    store::{Accounts as AccountStore, Candidate, Rows},
     telemetry::Event,
 };
 
-use crate::CollectError;
+use crate::{CollectError, accounts::Accounts};
 
 /// What one link holds of an account, by the institution's ids.
 type Held = (Holder, HashMap<String, Candidate>);
 
-/// Marks the duplicates among the stored rows of some days, in accounts that several links hold.
-/// Called after rows were written, so that of two links collected at the same time at least one
-/// sees the other's rows; it then marks those of the younger link, whichever that is. Covers
-/// accounts without new rows, too: an attempt that was interrupted between writing and marking
-/// leaves none.
-pub(crate) async fn mark(
-    rows: &Rows,
-    accounts: &Accounts,
-    (link, days): (&LinkId, Days),
-    seen: impl Iterator<Item = &Account>,
-) -> Result<(), CollectError> {
-    for account in seen {
-        let holders = accounts.holders(account).await?;
-        if holders.iter().any(|holder| holder.link != *link) {
-            mark_account(rows, (link, days), holders).await?;
+/// Finds duplicates in accounts that several links hold. Works on stored rows, so that of two links
+/// collected at the same time at least one sees the other's; it then marks those of the younger
+/// link, whichever that is. Covers accounts without new rows, too: an attempt that was interrupted
+/// between writing and marking leaves none.
+#[derive(Default)]
+pub(crate) struct Duplicates {
+    /// Accounts that no other link held when this was looked up.
+    alone: HashSet<AccountId>,
+    /// How often duplicates were marked since.
+    times: u32,
+}
+
+/// The rows and accounts of the link's resource.
+type Stores<'a> = (&'a Rows, &'a AccountStore);
+
+impl Duplicates {
+    /// Marks the duplicates of some days in these accounts.
+    pub(crate) async fn mark(
+        &mut self,
+        (rows, store): Stores<'_>,
+        of: (&LinkId, Days),
+        accounts: impl Iterator<Item = &Account>,
+    ) -> Result<(), CollectError> {
+        self.times += 1;
+        for account in accounts {
+            if self.alone.contains(account.id()) {
+                continue;
+            }
+            let holders = store.holders(account).await?;
+            if holders.iter().any(|holder| holder.link != *of.0) {
+                mark_account(rows, of, holders).await?;
+            } else {
+                self.alone.insert(account.id().clone());
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Marks the duplicates in accounts that another link has come to hold while several parts were
+    /// fetched.
+    pub(crate) async fn mark_late(
+        &mut self,
+        stores: Stores<'_>,
+        of: (&LinkId, Days),
+        accounts: &Accounts,
+    ) -> Result<(), CollectError> {
+        if self.times < 2 {
+            return Ok(());
+        }
+        let alone = std::mem::take(&mut self.alone);
+        let accounts = alone.iter().filter_map(|id| accounts.get(id));
+        self.mark(stores, of, accounts).await
+    }
 }
 
 async fn mark_account(
@@ -85,7 +120,7 @@ fn marks(held: &[Held]) -> Vec<(&Holder, &Candidate, RowRef)> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{AccountId, RowId, Timestamp};
+    use domain::{RowId, Timestamp};
 
     use super::*;
 

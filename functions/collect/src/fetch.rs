@@ -1,26 +1,15 @@
-//! Copies one listing from Belvo into the store, part by part and page by page, until it has as
-//! many rows as Belvo counts.
+//! Copies one listing from Belvo into the store, part by part, until the store holds what Belvo
+//! has.
 
-use std::collections::BTreeSet;
-
-use domain::{
-    AccountId, Comparison, Observation, Part, Progress, RequestId, Row, RowError, RowId, RowQuery,
-    Timestamp,
-};
-use lambda_runtime::tracing;
-use serde_json::value::RawValue;
+use domain::{Days, Next, Observation, Progress, RequestId, RowQuery, Timestamp};
+use futures::future::BoxFuture;
 use shared::{
     belvo::{BelvoError, Client, Page},
     store::{Accounts as AccountStore, Rows},
-    telemetry::Event,
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{App, CollectError, accounts::Accounts, duplicates};
-
-/// How often a part is fetched at most if a fetch does not return what Belvo counted: rows that
-/// appear while pages are read shift the later pages, and the next fetch finds them in place.
-const FETCHES: usize = 3;
+use crate::{App, CollectError, accounts::Accounts, duplicates::Duplicates};
 
 /// The outcome of a fetch.
 pub(crate) enum Fetched {
@@ -36,10 +25,9 @@ pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, Col
     Ok(Progress::new(query.days, first_ever, started_at))
 }
 
-/// Fetches rows and stores what is new or changed. Only a fetch that returns what Belvo counts
-/// proves that a row is gone. If time runs out, or Belvo or the store fails, after at least one
-/// part was done, the rest is left to a continuation, so that no part is fetched again because of
-/// another.
+/// Fetches rows and stores what is new or changed. If time runs out, or Belvo or the store fails,
+/// after at least one part was done, the rest is left to a continuation, so that no part is fetched
+/// again because of another.
 pub(crate) async fn fetch(
     app: &App,
     query: &RowQuery,
@@ -53,7 +41,8 @@ pub(crate) async fn fetch(
         rows: app.transactions.rows(query.resource),
         accounts: Accounts::stored(&account_store, query).await?,
         account_store,
-        rows_per_part: app.rows_per_part,
+        duplicates: Duplicates::default(),
+        ahead: None,
         query,
         request,
         progress,
@@ -80,20 +69,23 @@ pub(crate) async fn fetch(
     }
 }
 
-/// A listing that is being fetched.
-struct Fetch<'a> {
-    belvo: &'a Client,
-    rows: Rows,
-    accounts: Accounts,
-    account_store: AccountStore,
-    rows_per_part: u64,
-    query: &'a RowQuery,
+/// A listing that is being fetched. How a part is read and stored is in `part.rs`, what becomes of
+/// rows that the listing lacks in `missing.rs`.
+pub(crate) struct Fetch<'a> {
+    pub(crate) belvo: &'a Client,
+    pub(crate) rows: Rows,
+    pub(crate) accounts: Accounts,
+    pub(crate) account_store: AccountStore,
+    pub(crate) duplicates: Duplicates,
+    /// The first page of the next part, which is fetched while a part is stored.
+    pub(crate) ahead: Option<(Days, BoxFuture<'a, Result<Page, BelvoError>>)>,
+    pub(crate) query: &'a RowQuery,
     request: Option<RequestId>,
-    progress: Progress,
+    pub(crate) progress: Progress,
 }
 
 /// What a step did.
-enum Step {
+pub(crate) enum Step {
     /// A part was fetched and stored.
     Part,
     /// No part yet: a part was divided, or another pass begun.
@@ -104,180 +96,89 @@ enum Step {
 impl Fetch<'_> {
     /// Does the next step. The progress shows it only once its result is stored.
     async fn step(&mut self) -> Result<Step, CollectError> {
-        let Some(days) = self.progress.next() else {
-            return self.end_pass().await;
-        };
-        let query = RowQuery {
-            days,
-            ..self.query.clone()
-        };
-        let first = self.belvo.first_page(&query).await?;
-        if self.divide(&query, first.count) {
+        match self.progress.next() {
+            Next::Part(days) => self.part(days).await,
+            Next::EndOfPass => self.end_pass().await,
+            Next::Ask(ids) => self.ask(&ids).await,
+            Next::Remove(ids) => self.remove(&ids).await,
+            Next::Nothing => {
+                let of = (&self.query.link, self.progress.days());
+                let stores = (&self.rows, &self.account_store);
+                self.duplicates
+                    .mark_late(stores, of, &self.accounts)
+                    .await?;
+                Ok(Step::Done)
+            }
+        }
+    }
+
+    async fn part(&mut self, days: Days) -> Result<Step, CollectError> {
+        let first = self.first_page(days).await?;
+        if first.next.is_some() && self.divide(days, &first).await? {
             return Ok(Step::Prepared);
         }
-
-        let part = self.fetch_part(&query, first).await?;
-        let mut progress = self.progress.clone();
-        let surplus = progress.fetched(&part);
-        self.tombstone(&surplus).await?;
-        self.progress = progress;
+        let part = self.read_part(days, first).await?;
+        self.progress.fetched(&part);
         Ok(Step::Part)
     }
 
-    /// Divides a part that is too large, if it can be divided.
-    fn divide(&mut self, query: &RowQuery, count: u64) -> bool {
-        let largest = self.rows_per_part;
+    /// Divides a part that one GET does not return, if it can be divided. Rows without a date, of
+    /// which no filter of Belvo's knows, are a part of their own.
+    async fn divide(&mut self, days: Days, first: &Page) -> Result<bool, CollectError> {
         // Only a listing that filters by days can be divided by days.
-        if query.resource.date_field().is_none() || !self.progress.divides(count, largest) {
-            return false;
+        if self.query.resource.date_field().is_none() || days == Days::UNDATED {
+            return Ok(false);
         }
         // Rows are not spread evenly over the days: parts that aim below the limit rarely have to
         // be divided again.
+        let most = first.rows.len() as u64 * 4 / 5;
         let today = Timestamp::now().day();
-        let parts = query.days.parts(count, largest * 4 / 5, today);
+        let parts = days.parts(first.count, most, today);
         if parts.is_empty() {
-            return false;
+            return Ok(false);
         }
-        self.progress.divide(parts, count);
-        true
+        let mut undated = 0;
+        if days == Days::ALL {
+            let dated = self.belvo.count(&self.of_days(Days::DATED)).await?;
+            undated = first.count.saturating_sub(dated);
+        }
+        self.progress.divide(parts, first.count, undated);
+        Ok(true)
     }
 
-    /// Compares the parts with the whole, and marks the rows that are gone.
+    /// Compares the parts with the whole.
     async fn end_pass(&mut self) -> Result<Step, CollectError> {
         let mut whole_count = None;
         if self.progress.is_in_parts() {
-            whole_count = Some(self.belvo.count(self.query).await?);
+            let whole = self.of_days(self.progress.days());
+            whole_count = Some(self.belvo.count(&whole).await?);
         }
-
-        let mut progress = self.progress.clone();
-        let gone = progress.end_pass(whole_count);
-        self.tombstone(gone.as_deref().unwrap_or_default()).await?;
-        self.progress = progress;
-        Ok(match gone {
-            Some(_) => Step::Done,
-            None => Step::Prepared,
-        })
+        self.progress.end_pass(whole_count);
+        Ok(Step::Prepared)
     }
 
-    /// Fetches a part, given its first page, until a fetch returns what Belvo counts.
-    async fn fetch_part(&mut self, query: &RowQuery, first: Page) -> Result<Part, CollectError> {
-        let (link, days) = (&query.link, query.days);
-        let stored = self.rows.known(link, days, query.account.as_ref()).await?;
-        let mut part = Part {
-            comparison: Comparison::new(stored),
-            ..Part::default()
+    /// The listing of some days. That of rows without a date is in the one of all days.
+    pub(crate) fn of_days(&self, days: Days) -> RowQuery {
+        let days = if days == Days::UNDATED {
+            Days::ALL
+        } else {
+            days
         };
-
-        let mut first = Some(first);
-        for _ in 0..FETCHES {
-            let first = match first.take() {
-                Some(page) => page,
-                None => self.belvo.first_page(query).await?,
-            };
-            self.read_pages(&mut part, first).await?;
-            if part.is_complete() {
-                break;
-            }
-        }
-
-        let accounts = part.accounts.iter().filter_map(|id| self.accounts.get(id));
-        duplicates::mark(&self.rows, &self.account_store, (link, days), accounts).await?;
-        Ok(part)
-    }
-
-    /// Fetches and stores every page of a part once. Each page is stored while the next one is
-    /// fetched. An error in storing is therefore reported after the next page has arrived, and
-    /// before any error of that page.
-    async fn read_pages(&mut self, part: &mut Part, first: Page) -> Result<(), CollectError> {
-        part.comparison.start_over();
-        part.first_count = first.count;
-        let belvo = self.belvo;
-        let mut page = first;
-        loop {
-            part.pages += 1;
-            part.last_count = page.count;
-            let known = part.comparison.distinct();
-            let Some(next) = page.next else {
-                return self.store(part, page.rows).await;
-            };
-
-            let (stored, next) = tokio::join!(self.store(part, page.rows), belvo.next_page(&next));
-            stored?;
-            if part.comparison.distinct() == known {
-                // Such pages could continue for ever.
-                return Err(BelvoError::Unreadable("next, after a page without a new row").into());
-            }
-            page = next?;
+        RowQuery {
+            days,
+            ..self.query.clone()
         }
     }
 
-    /// Stores what is new or changed in a page.
-    async fn store(
-        &mut self,
-        part: &mut Part,
-        page: Vec<Box<RawValue>>,
-    ) -> Result<(), CollectError> {
-        let link = &self.query.link;
-        let rows = self.parse(&mut part.accounts, &page);
-        if !self.progress.first_ever {
-            let elsewhere = self
-                .rows
-                .look_up(link, part.comparison.unknown(&rows))
-                .await?;
-            part.comparison.learn(elsewhere);
+    /// The first page of a part, which may have been fetched ahead.
+    async fn first_page(&mut self, days: Days) -> Result<Page, CollectError> {
+        match self.ahead.take() {
+            Some((of, page)) if of == days => Ok(page.await?),
+            _ => Ok(self.belvo.first_page(&self.of_days(days)).await?),
         }
-
-        let seen = self.observation();
-        let changes = part.comparison.changes(rows);
-        self.accounts
-            .write_changed(&self.account_store, link, &seen)
-            .await?;
-        let unchanged = self.rows.put(link, changes, &seen).await?;
-        part.comparison.found_unchanged(unchanged);
-        Ok(())
     }
 
-    /// The rows of a page. One that cannot be stored (Belvo promises an `id`) is left out, so that
-    /// the others are not lost; there are then fewer rows than counted, and the verdict says so.
-    fn parse(&mut self, accounts: &mut BTreeSet<AccountId>, page: &[Box<RawValue>]) -> Vec<Row> {
-        let mut rows = Vec::with_capacity(page.len());
-        for row in page {
-            match self.parse_row(accounts, row) {
-                Ok(row) => rows.push(row),
-                Err(error) => tracing::error!(
-                    event = Event::RowLeftOut.name(),
-                    link.id = self.query.link.as_str(),
-                    cause = %error,
-                    "row left out"
-                ),
-            }
-        }
-        rows
-    }
-
-    fn parse_row(
-        &mut self,
-        accounts: &mut BTreeSet<AccountId>,
-        row: &RawValue,
-    ) -> Result<Row, RowError> {
-        if !self.query.resource.has_accounts() {
-            return Row::whole(row);
-        }
-        Row::parse(row, |account| {
-            let id = self.accounts.read(account)?;
-            accounts.insert(id.clone());
-            Some(id)
-        })
-    }
-
-    /// Marks rows that are gone.
-    async fn tombstone(&self, gone: &[RowId]) -> Result<(), CollectError> {
-        let seen = self.observation();
-        let (link, days) = (&self.query.link, self.progress.days());
-        Ok(self.rows.tombstone(link, days, gone, &seen).await?)
-    }
-
-    fn observation(&self) -> Observation {
+    pub(crate) fn observation(&self) -> Observation {
         Observation {
             at: Timestamp::now(),
             request: self.request.clone(),

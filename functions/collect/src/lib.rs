@@ -15,6 +15,8 @@ mod fetch;
 mod group;
 mod job;
 mod link_record;
+mod missing;
+mod part;
 mod plan;
 mod received;
 mod retry;
@@ -53,9 +55,6 @@ pub struct App {
     /// Holds continuations, and messages that wait to be retried.
     pub queue: Queue,
     pub dead_letters: DeadLetters,
-    /// Above this number of rows, a listing is fetched in parts of fewer days. Memory holds two
-    /// pages and a digest of each row of a part.
-    pub rows_per_part: u64,
     pub retry_policy: RetryPolicy,
     pub deadlines: Deadlines,
 }

@@ -28,7 +28,6 @@ async fn main() -> Result<(), Error> {
         transactions: TransactionsTable::open(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
-        rows_per_part: config.rows_per_part.into(),
         deadlines: config.deadlines,
         retry_policy: RetryPolicy {
             attempts: config.attempts,

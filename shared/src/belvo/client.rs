@@ -3,10 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{AccountId, RequestId, Resource, Retrieval, RowQuery, Window};
+use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
@@ -28,6 +29,9 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an unused connection is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
+
+/// Belvo's code for a page or row that it does not have.
+const NOT_FOUND: &str = "not_found";
 
 /// The JSON document in the secret that holds the API keys.
 #[derive(Debug, Clone, Deserialize)]
@@ -134,17 +138,37 @@ impl Client {
         Ok(self.page(self.listing(query, "1")?).await?.count)
     }
 
-    /// Reads a further page of a listing. Safe to repeat.
-    pub async fn next_page(&self, next: &NextPage) -> Result<Page, BelvoError> {
-        self.page(next.0.clone()).await
+    /// Reads a further page of a listing; `None` if the listing has become shorter and has no such
+    /// page any more. Safe to repeat.
+    pub async fn next_page(&self, next: &NextPage) -> Result<Option<Page>, BelvoError> {
+        unless_gone(self.page(next.0.clone()).await)
     }
 
-    async fn page(&self, url: Url) -> Result<Page, BelvoError> {
+    /// Reads a row by its id (`GET /api/transactions/{id}/` and its counterparts); `None` if Belvo
+    /// does not have it. Safe to repeat.
+    pub async fn row(
+        &self,
+        resource: Resource,
+        id: &RowId,
+    ) -> Result<Option<Box<RawValue>>, BelvoError> {
+        let mut url = self.resource_url(resource)?;
+        url.path_segments_mut()
+            .map_err(|()| BelvoError::Unsendable("row id"))?
+            .pop_if_empty()
+            .extend([id.as_str(), ""]);
+        let answer = async { read(self.get(url).await?).await };
+        unless_gone(answer.await)
+    }
+
+    async fn get(&self, url: Url) -> Result<Response, BelvoError> {
         if let Some(limiter) = &self.rate_limiter {
             limiter.admit().await;
         }
-        let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
-        let body: PageBody = read(answer).await?;
+        self.send(|| self.request(Method::GET, url.clone())).await
+    }
+
+    async fn page(&self, url: Url) -> Result<Page, BelvoError> {
+        let body: PageBody = read(self.get(url).await?).await?;
         let next = body
             .next
             .map(|next| own_page(&self.base, &next))
@@ -235,6 +259,18 @@ impl Client {
         self.base
             .join(path)
             .map_err(|_| BelvoError::Unsendable("base URL"))
+    }
+}
+
+/// `None` where Belvo says that it does not have what was asked for. A 404 without Belvo's error
+/// body comes from something between us and Belvo, and says nothing.
+fn unless_gone<T>(answer: Result<T, BelvoError>) -> Result<Option<T>, BelvoError> {
+    match answer {
+        Err(BelvoError::Rejected {
+            status: 404, code, ..
+        }) if code == NOT_FOUND => Ok(None),
+        Err(BelvoError::Rejected { status: 404, .. }) => Err(BelvoError::Unreadable("404")),
+        answer => answer.map(Some),
     }
 }
 

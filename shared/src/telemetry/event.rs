@@ -59,6 +59,7 @@ events! {
     RetryDelayNotSet => "retry_delay_not_set",
     RowLeftOut => "row_left_out",
     RowsCollected => "rows_collected",
+    RowsNoLongerListed => "rows_no_longer_listed",
     SecretUnreadable => "secret_unreadable",
     StaleUnreadable => "stale_unreadable",
     StoreUnreadable => "store_unreadable",

@@ -32,8 +32,7 @@ fn seconds_to_work(seconds: u64) -> Duration {
 /// requests. Belvo will stop answering once the fetches of all days, of the years before, of the
 /// year and of two of its parts have succeeded.
 async fn before_the_outage(ids: &[String]) -> (Worker, String) {
-    let mut worker = Worker::new().await;
-    worker.app.rows_per_part = 100;
+    let worker = Worker::with_pages_of(100).await;
     let link = worker.link(400).await;
     for id in ids {
         worker
@@ -110,8 +109,7 @@ async fn distant_windows_are_fetched_separately() {
 
 #[tokio::test]
 async fn a_large_window_is_fetched_in_parts_and_is_complete() {
-    let mut worker = Worker::new().await;
-    worker.app.rows_per_part = 100;
+    let worker = Worker::with_pages_of(100).await;
     let link = worker.link(1_050).await;
     let id = id();
     worker
@@ -180,8 +178,7 @@ async fn a_collection_that_outlasts_its_invocation_is_continued_where_it_stopped
 
 #[tokio::test]
 async fn a_failure_in_a_later_part_does_not_undo_the_earlier_ones() {
-    let mut worker = Worker::new().await;
-    worker.app.rows_per_part = 100;
+    let worker = Worker::with_pages_of(100).await;
     let link = worker.link(400).await;
     let id = id();
     worker
@@ -247,7 +244,7 @@ async fn an_invocation_without_progress_releases_its_message() {
 
 #[tokio::test]
 async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
-    let mut worker = Worker::new().await;
+    let worker = Worker::with_pages_of(100).await;
     let link = worker.link(400).await;
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
@@ -269,7 +266,6 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
             .await;
     }
 
-    worker.app.rows_per_part = 100;
     let id = id();
     worker
         .enqueue(&webhook(&link, "transactions_updated", Some(&id)))
@@ -464,8 +460,7 @@ async fn a_row_repeated_within_a_page_is_stored_once() {
 
 #[tokio::test]
 async fn rows_without_a_date_are_collected_although_no_part_covers_them() {
-    let mut worker = Worker::new().await;
-    worker.app.rows_per_part = 100;
+    let worker = Worker::with_pages_of(100).await;
     let link = worker.link(250).await;
     let rows = worker.here.truth(&link).await;
     worker

@@ -179,8 +179,7 @@ async fn a_request_whose_messages_are_never_processed_expires_after_twice_its_de
 
 #[tokio::test]
 async fn an_overdue_request_with_new_rows_is_collecting_while_its_collection_is_continued() {
-    let mut worker = Worker::with_own_tables().await;
-    worker.app.rows_per_part = 10;
+    let worker = Worker::with_pages_of(10).await.in_own_tables().await;
     let link = worker.link(400).await;
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;

@@ -28,8 +28,17 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) async fn new() -> Self {
+        Self::with_pages_of(Config::default().max_page_size).await
+    }
+
+    /// The same with a sandbox whose pages have at most this many rows.
+    pub(crate) async fn with_pages_of(max_page_size: usize) -> Self {
         let stack = Stack::of_this_run();
-        let sandbox = belvo_sandbox::start(Config::default()).await.unwrap();
+        let config = Config {
+            max_page_size,
+            ..Config::default()
+        };
+        let sandbox = belvo_sandbox::start(config).await.unwrap();
         let here = Self { stack, sandbox };
         let link = here
             .sandbox_control(
@@ -142,8 +151,13 @@ impl Surroundings {
 
     /// A client of this sandbox, with the keys of a secret made for it.
     pub(crate) async fn belvo(&self, keys: Value) -> Client {
+        self.belvo_at(self.sandbox.url(), keys).await
+    }
+
+    /// A client of a server in front of this sandbox.
+    pub(crate) async fn belvo_at(&self, url: &str, keys: Value) -> Client {
         let keys = CachedSecret::new(&self.stack.aws, self.secret(keys).await);
-        Client::new(self.sandbox.url().parse().unwrap(), keys).unwrap()
+        Client::new(url.parse().unwrap(), keys).unwrap()
     }
 
     /// The address of this sandbox's widget.

@@ -32,7 +32,15 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) async fn new() -> Self {
-        let here = Surroundings::new().await;
+        Self::among(Surroundings::new().await).await
+    }
+
+    /// The same with a Belvo whose pages have at most this many rows.
+    pub(crate) async fn with_pages_of(rows: usize) -> Self {
+        Self::among(Surroundings::with_pages_of(rows).await).await
+    }
+
+    async fn among(here: Surroundings) -> Self {
         let sqs = aws_sdk_sqs::Client::new(&here.stack.aws);
         let (queue_url, dead_letter_queue_url) = (here.queue_url().await, here.queue_url().await);
         let app = App {
@@ -41,7 +49,6 @@ impl Worker {
             transactions: here.transactions(),
             queue: Queue::new(&here.stack.aws, queue_url.clone()),
             dead_letters: DeadLetters::new(&here.stack.aws, dead_letter_queue_url.clone()),
-            rows_per_part: 10_000,
             deadlines: Deadlines {
                 due_s: 1_800,
                 expires_s: 86_400,
@@ -64,13 +71,16 @@ impl Worker {
 
     /// The same with tables of its own, which no other test writes to.
     pub(crate) async fn with_own_tables() -> Self {
-        let mut worker = Self::new().await;
-        let stack = &worker.here.stack;
+        Self::new().await.in_own_tables().await
+    }
+
+    pub(crate) async fn in_own_tables(mut self) -> Self {
+        let stack = &self.here.stack;
         let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await);
-        worker.app.control = Control::open(&aws, stack.requests_table.clone());
-        worker.app.transactions = TransactionsTable::open(&aws, stack.transactions_table.clone());
-        worker.aws = aws;
-        worker
+        self.app.control = Control::open(&aws, stack.requests_table.clone());
+        self.app.transactions = TransactionsTable::open(&aws, stack.transactions_table.clone());
+        self.aws = aws;
+        self
     }
 
     /// Records a retrieval of January as the request function does, this many seconds ago, due half

@@ -167,9 +167,11 @@ async fn a_duplicate_mark_lasts_only_as_long_as_the_original_row() {
     let newer = older.reconnect().await;
     newer.collect().await;
     let marked = same_as(&stack, &newer).await;
-    let (id, original) = marked.first_key_value().unwrap();
+    let original = older.newest().await;
+    let is_of_original = |(_, marked): &(&String, &Value)| marked["id"] == original;
+    let (id, _) = marked.iter().find(is_of_original).unwrap();
 
-    older.delete(original["id"].as_str().unwrap()).await;
+    older.delete(&original).await;
     older.collect().await;
 
     let now = same_as(&stack, &newer).await;

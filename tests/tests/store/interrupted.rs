@@ -17,7 +17,7 @@ use axum::{
     response::IntoResponse,
 };
 use domain::{
-    Comparison, Days, Filter, LinkId, Observation, Part, Progress, Resource, Row, Timestamp,
+    Comparison, Days, Filter, LinkId, Next, Observation, Part, Progress, Resource, Row, Timestamp,
 };
 use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
@@ -118,29 +118,51 @@ async fn collect(
         at: Timestamp::parse(at).unwrap(),
         request: None,
     };
-    let page: Vec<_> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
-    let page: Vec<Row> = page
-        .into_iter()
-        .filter(|row| days.hold(&row.day(Resource::TRANSACTIONS)))
-        .collect();
+    let all: Vec<Row> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
+    let listed = all
+        .iter()
+        .filter(|row| days.hold(&row.day(Resource::TRANSACTIONS)));
+    let page: Vec<Row> = listed.cloned().collect();
     let mut progress = Progress::new(days, rows.is_empty(link).await?, seen.at);
-    let count = page.len() as u64;
     let mut part = Part {
         comparison: Comparison::new(rows.known(link, days, None).await?),
-        first_count: count,
-        last_count: count,
+        count: page.len() as u64,
+        is_whole: true,
         ..Part::default()
     };
-    if !progress.first_ever {
-        let elsewhere = rows.look_up(link, part.comparison.unknown(&page)).await?;
-        part.comparison.learn(elsewhere);
-    }
-    let changes = part.comparison.changes(page);
-    let unchanged = rows.put(link, changes, &seen).await?;
-    part.comparison.found_unchanged(unchanged);
+    write(rows, link, &mut part.comparison, page, &seen).await?;
     progress.fetched(&part);
-    let gone = progress.end_pass(None).unwrap_or_default();
-    rows.tombstone(link, days, &gone, &seen).await
+    progress.end_pass(None);
+    while let Next::Ask(ids) = progress.next() {
+        for id in ids {
+            if let Some(row) = all.iter().find(|row| *row.id() == id) {
+                let mut found = Comparison::default();
+                write(rows, link, &mut found, vec![row.clone()], &seen).await?;
+                progress.found(&id, found.changed);
+            } else {
+                let gone = std::slice::from_ref(&id);
+                rows.tombstone(link, days, gone, &seen).await?;
+                progress.removed(&id, true);
+            }
+        }
+    }
+    assert_eq!(progress.next(), Next::Nothing);
+    Ok(())
+}
+
+async fn write(
+    rows: &Rows,
+    link: &LinkId,
+    comparison: &mut Comparison,
+    page: Vec<Row>,
+    seen: &Observation,
+) -> Result<(), StoreError> {
+    let elsewhere = rows.look_up(link, comparison.unknown(&page)).await?;
+    comparison.learn(elsewhere);
+    let changes = comparison.changes(page);
+    let unchanged = rows.put(link, changes, seen).await?;
+    comparison.found_unchanged(unchanged);
+    Ok(())
 }
 
 async fn listed(tables: &Tables) -> Vec<Value> {

@@ -57,6 +57,7 @@ fn collection(second: u32) -> Collection {
             revived: 0,
             deleted: 0,
         },
+        proven: true,
         unchanged: 0,
         accounts: 1,
         stored: None,

@@ -20,6 +20,7 @@ pub(crate) struct Link {
     pub(crate) object: Value,
     pub(crate) accounts: Vec<Account>,
     rows: Vec<Row>,
+    deleted: Vec<Row>,
     generator: Generator,
 }
 
@@ -32,6 +33,7 @@ impl Link {
             object,
             accounts,
             rows: Vec::new(),
+            deleted: Vec::new(),
             generator,
         };
         link.add(Resource::transactions(), transactions, None);
@@ -136,9 +138,19 @@ impl Link {
 
     /// Deletes a row and returns whether there was one.
     pub(crate) fn delete(&mut self, id: &str) -> bool {
-        let before = self.rows.len();
-        self.rows.retain(|row| row.id != id);
-        self.rows.len() < before
+        let deleted: Vec<Row> = self.rows.extract_if(.., |row| row.id == id).collect();
+        let found = !deleted.is_empty();
+        self.deleted.extend(deleted);
+        found
+    }
+
+    /// Brings a deleted row back as it was, and returns whether there was one.
+    pub(crate) fn restore(&mut self, id: &str) -> bool {
+        let restored: Vec<Row> = self.deleted.extract_if(.., |row| row.id == id).collect();
+        let found = !restored.is_empty();
+        self.rows.extend(restored);
+        self.sort();
+        found
     }
 
     /// Books every pending transaction and returns how many there were.

@@ -156,6 +156,9 @@ impl<'a> Index<'a> {
 /// The first and the last day of a span. Belvo's date filters leave out rows without a date, and so
 /// does a bounded span here.
 pub(super) fn ends(days: Days) -> [String; 2] {
+    if days == Days::UNDATED {
+        return [NO_DATE, NO_DATE].map(str::to_owned);
+    }
     let open = if days == Days::ALL {
         NO_DATE
     } else {

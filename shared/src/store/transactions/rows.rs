@@ -64,7 +64,8 @@ impl Rows {
             .collect()
     }
 
-    /// What the store holds of a link's rows on some days, counted row by row.
+    /// What the store holds of a link's rows on some days, counted row by row, and how many have no
+    /// date.
     pub async fn totals(
         &self,
         link: &LinkId,
@@ -73,15 +74,32 @@ impl Rows {
     ) -> Result<StoredTotals, StoreError> {
         let partition = self.partition(link);
         let mut totals = StoredTotals::of(days);
-        let count = |entry: Entry| {
+        let mut count = |entry: Entry| {
             if entry.state == State::Live && is_of(account, entry.account.as_ref()) {
                 let day = parse_date(&entry.day).map(|_| entry.day.as_str());
                 totals.add(entry.kind.as_deref(), day);
             }
         };
         let index = Index::new(&self.table, &partition);
-        index.for_each(days, count).await?;
+        index.for_each(days, &mut count).await?;
+        if days != Days::ALL {
+            index.for_each(Days::UNDATED, count).await?;
+        }
         Ok(totals)
+    }
+
+    /// The days of these rows, as far as they are stored.
+    pub async fn days_of(
+        &self,
+        link: &LinkId,
+        ids: &[RowId],
+    ) -> Result<HashMap<RowId, String>, StoreError> {
+        let partition = self.partition(link);
+        let entries = Index::new(&self.table, &partition).stored(ids).await?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| (entry.id, entry.day))
+            .collect())
     }
 
     /// The day of a link's newest row, deleted ones included; none if nothing is stored.

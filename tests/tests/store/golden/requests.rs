@@ -54,6 +54,7 @@ fn collection() -> Collection {
             revived: 2,
             deleted: 5,
         },
+        proven: true,
         unchanged: 6,
         accounts: 8,
         stored: Some(StoredTotals {
@@ -61,6 +62,7 @@ fn collection() -> Collection {
             transactions: 14,
             inflow: 9,
             outflow: 10,
+            undated: 0,
             first_date: Some("2026-01-03".to_owned()),
             last_date: Some("2026-01-29".to_owned()),
         }),

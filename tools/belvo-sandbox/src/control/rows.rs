@@ -119,6 +119,19 @@ pub(crate) async fn delete(
     }
 }
 
+/// Brings a deleted row back.
+pub(crate) async fn restore(
+    State(app): State<Arc<App>>,
+    Path(path): Path<RowPath>,
+) -> Result<StatusCode, ControlError> {
+    let mut state = app.state();
+    if link_mut(&mut state, &path.id)?.restore(&path.row) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ControlError::unknown("deleted row"))
+    }
+}
+
 /// Books all pending rows; answers with their number.
 pub(crate) async fn settle(
     State(app): State<Arc<App>>,

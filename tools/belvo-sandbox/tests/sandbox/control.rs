@@ -81,6 +81,21 @@ async fn a_row_moves_with_its_date_and_is_deleted_once() {
 
     assert_eq!(harness.delete(&path).await.status, 204);
     assert_eq!(harness.delete(&path).await.status, 404);
+    assert_eq!(
+        harness
+            .control(Method::POST, &path, json!(null))
+            .await
+            .status,
+        204
+    );
+    assert_eq!(
+        harness
+            .control(Method::POST, &path, json!(null))
+            .await
+            .status,
+        404
+    );
+    assert_eq!(harness.delete(&path).await.status, 204);
     assert_eq!(harness.truth(&link).await.len(), 31);
     let gone = format!("/api/transactions/{}/", id(&newest));
     assert_eq!(harness.get(&gone).await.code(), "not_found");
