@@ -133,3 +133,107 @@ async fn stored(world: &World, links: &[String]) -> anyhow::Result<Duration> {
     }
     Ok(started.elapsed())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use axum::body::Bytes;
+    use collect::{App, TIME_TO_RELEASE};
+    use tokio::time::sleep;
+
+    use crate::{
+        aws::Throughput,
+        budget::{self, ROWS},
+        events,
+        world::World,
+    };
+
+    /// More than enough for everything here.
+    const LONG: Duration = Duration::from_mins(5);
+
+    /// A world whose partitions give so many write units a second.
+    async fn world(write_units: f64) -> World {
+        let world = World::plain().await.unwrap();
+        world.aws.limit(Throughput {
+            write_units,
+            ..Throughput::DOCUMENTED
+        });
+        world
+    }
+
+    /// Processes an event, and returns how long that took.
+    async fn invoke(app: &App, event: Bytes, time_left: Duration) -> Duration {
+        let started = Instant::now();
+        let event = serde_json::from_slice(&event).unwrap();
+        let response = collect::handle(app, event, time_left).await;
+        assert!(response.batch_item_failures.is_empty());
+        started.elapsed()
+    }
+
+    async fn collect(app: &App, world: &World, link: &str) -> Duration {
+        let took = invoke(app, events::batch(link), LONG).await;
+        assert!(world.aws.take_message().is_none());
+        took
+    }
+
+    #[tokio::test]
+    async fn a_first_collection_keeps_to_its_partitions_pace_and_delays_no_other_link() {
+        let world = world(1_000.0).await;
+        let app = budget::collect(&world);
+        let large = world.belvo.link(4 * ROWS).await.unwrap();
+        let small = world.belvo.link(20).await.unwrap();
+        world.aws.take_asked();
+
+        let beside = async {
+            while world.aws.written(&large) < 2_000.0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+            collect(&app, &world, &small).await
+        };
+        let (took, beside) = tokio::join!(collect(&app, &world, &large), beside);
+
+        let asked = world.aws.take_asked();
+        let own_s = world.aws.written(&large) / 1_000.0;
+        assert!(asked.wasted() < 0.1, "{asked:?}");
+        assert!(took.as_secs_f64() < 1.5 * own_s, "{took:?}, not {own_s} s");
+        assert!(beside < took / 4, "{beside:?} beside {took:?}");
+        assert_eq!(world.aws.count(&large, "T#").unwrap(), 4 * 1_000);
+        assert_eq!(world.aws.count(&small, "T#").unwrap(), 20);
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_gives_little_is_waited_for() {
+        let world = world(200.0).await;
+        let app = budget::collect(&world);
+        let link = world.belvo.link(ROWS).await.unwrap();
+        collect(&app, &world, &link).await;
+        assert_eq!(world.aws.count(&link, "T#").unwrap(), 1_000);
+    }
+
+    #[tokio::test]
+    async fn what_there_is_no_time_for_goes_on_in_another_invocation() {
+        let world = world(1_000.0).await;
+        let part = ROWS / 2;
+        let app = App {
+            rows_per_part: part as u64,
+            ..budget::collect(&world)
+        };
+        let link = world.belvo.link(5 * ROWS).await.unwrap();
+        let time_left = Duration::from_secs(3) + TIME_TO_RELEASE;
+        let (mut invocations, mut next) = (0, Some(events::batch(&link)));
+        while let Some(event) = next {
+            assert!(invoke(&app, event, time_left).await < time_left);
+            invocations += 1;
+            let message = world.aws.take_message();
+            next = message.map(|message| events::sent(&message));
+        }
+
+        assert!(invocations > 1);
+        assert_eq!(world.aws.count(&link, "T#").unwrap(), 5 * 1_000);
+        // What is done is kept: only a part that was interrupted is written again.
+        let rows = u32::try_from(5 * ROWS + (invocations - 1) * part).unwrap();
+        let written = world.aws.written(&link);
+        assert!(written < 1.4 * f64::from(rows), "{written} units");
+    }
+}

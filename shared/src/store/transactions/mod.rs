@@ -44,6 +44,7 @@ mod history;
 mod index;
 mod leaf;
 mod list;
+mod pace;
 mod partition;
 mod row_item;
 mod rows;
