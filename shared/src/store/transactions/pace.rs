@@ -96,7 +96,7 @@ impl Turn<'_> {
     }
 
     /// The batch was written, and consumed so many units.
-    pub(super) fn written(self, consumed: f64) {
+    pub(super) fn written(&self, consumed: f64) {
         let Some(units) = self.units else {
             return;
         };
@@ -110,7 +110,7 @@ impl Turn<'_> {
     }
 
     /// DynamoDB left some of the batch undone, or all of it.
-    pub(super) fn throttled(self) {
+    pub(super) fn throttled(&self) {
         self.paces.start(self.partition);
         self.paces
             .with_pace(self.partition, |pace| pace.slow(self.since));

@@ -187,8 +187,11 @@ impl Table {
     async fn send(&self, writes: Vec<WriteRequest>, turn: &Turn<'_>) -> Result<Sent, StoreError> {
         let batch = self.client.batch_write_item();
         if !turn.is_paced() {
-            let answer = batch.request_items(&self.name, writes).send().await?;
-            return Ok(self.sent(answer));
+            let answer = batch.request_items(&self.name, writes).send().await;
+            if answer.as_ref().is_err_and(is_throttling) {
+                turn.throttled();
+            }
+            return Ok(self.sent(answer?));
         }
 
         let batch = batch
@@ -245,8 +248,8 @@ impl Table {
     }
 }
 
-/// Keeps the SDK from sending a batch again that DynamoDB has no capacity for: it would not wait for
-/// its turn.
+/// Keeps the SDK from sending a batch again that DynamoDB has refused: it would not wait for its
+/// turn.
 #[derive(Debug)]
 struct RefusedBatches;
 
