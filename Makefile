@@ -52,8 +52,8 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 	cargo build --locked --package belvo-sandbox --target-dir target
 
-demo: build ## Take two links through the whole pipeline and compare; DROP_PAGE=2 shows how a loss is found
-	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(DROP_PAGE),--drop-page=$(DROP_PAGE))
+demo: build ## Take two links through the whole pipeline and compare; LOSE_ROWS=3 shows how a loss is found
+	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
 	@$(LOCAL) exec -- target/harness/bench --results bench/results

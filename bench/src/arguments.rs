@@ -40,6 +40,8 @@ pub(crate) enum Suite {
     Collections,
     /// What listings, and the rows of one day, cost.
     Listings,
+    /// A large first collection at the limit of its partition.
+    Partition,
     /// Instructions, counted by valgrind.
     Instructions,
     /// From webhook to stored, on the deployed stack.

@@ -1,14 +1,16 @@
 //! The AWS that a measured function talks to, inside this process: an independent DynamoDB
 //! (dynoxide) with the tables of the deployed stack, a queue that accepts messages, and secrets. It
-//! counts every request and the consumed capacity.
+//! counts every request and the consumed capacity, and limits each partition's if told to.
 
 mod asked;
 mod dynamodb;
+mod partitions;
 mod refusal;
+mod throttled;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use axum::{
@@ -25,8 +27,11 @@ use serde_json::{Value, json};
 use tests::Stack;
 use tokio::net::TcpListener;
 
-pub(crate) use self::asked::Asked;
-use self::refusal::Refusal;
+pub(crate) use self::{asked::Asked, partitions::Throughput};
+use self::{
+    partitions::{Kind, Partitions},
+    refusal::Refusal,
+};
 use crate::belvo;
 
 /// The table of the peers. Their items are listed by an index of DynamoDB's, as their makers would,
@@ -39,6 +44,8 @@ pub(crate) const AUTHORIZATION: &str =
 
 struct Shared {
     database: Database,
+    /// Of the tables with links as partition keys; unset where they have no limit.
+    partitions: OnceLock<Partitions>,
     asked: Mutex<Asked>,
     last_message: Mutex<Option<Value>>,
 }
@@ -59,6 +66,7 @@ impl CountingAws {
         create_peers_table(&database)?;
         let shared = Arc::new(Shared {
             database,
+            partitions: OnceLock::new(),
             asked: Mutex::default(),
             last_message: Mutex::default(),
         });
@@ -85,6 +93,19 @@ impl CountingAws {
         format!("http://{}", self.address)
     }
 
+    /// Limits every link's partition from now on.
+    pub(crate) fn limit(&self, throughput: Throughput) {
+        let partitions = Partitions::new(throughput);
+        // Where there are limits already, they stay.
+        let _ = self.shared.partitions.set(partitions);
+    }
+
+    /// The write units that a link's partition gave since it is limited.
+    pub(crate) fn written(&self, link: &str) -> f64 {
+        let partitions = self.shared.partitions.get();
+        partitions.map_or(0.0, |partitions| partitions.consumed(link, Kind::Write))
+    }
+
     /// What functions asked for since the last call.
     pub(crate) fn take_asked(&self) -> Asked {
         std::mem::take(&mut *lock(&self.shared.asked))
@@ -106,6 +127,29 @@ impl CountingAws {
         let request = serde_json::from_value(request)?;
         let found = self.shared.database.get_item(request)?;
         Ok(serde_json::to_value(found)?["Item"].take())
+    }
+
+    /// How many of our items of a link have a sort key with this prefix.
+    pub(crate) fn count(&self, link: &str, prefix: &str) -> anyhow::Result<u64> {
+        let mut count = 0;
+        let mut start = Value::Null;
+        loop {
+            let request = json!({
+                "TableName": self.transactions_table,
+                "Select": "COUNT",
+                "KeyConditionExpression": "#link = :link AND begins_with(#item, :prefix)",
+                "ExpressionAttributeNames": {"#link": "_link", "#item": "_item"},
+                "ExpressionAttributeValues": {":link": {"S": link}, ":prefix": {"S": prefix}},
+                "ExclusiveStartKey": start,
+            });
+            let request = serde_json::from_value(request)?;
+            let mut page = serde_json::to_value(self.shared.database.query(request)?)?;
+            count += page["Count"].as_u64().unwrap_or_default();
+            start = page["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return Ok(count);
+            }
+        }
     }
 
     /// Deletes the items of a link, whoever stored them, and returns them.
@@ -210,7 +254,19 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
 }
 
 fn dynamodb(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let performed = dynamodb::perform(&shared.database, operation, body)?;
+    let database = &shared.database;
+    let performed = match shared.partitions.get() {
+        Some(partitions) => throttled::perform(database, partitions, operation, body),
+        None => dynamodb::perform(database, operation, body),
+    };
+    let is_throttled = match &performed {
+        Ok(performed) => !performed.is_whole,
+        Err(refusal) => refusal.is_of_throughput,
+    };
+    if is_throttled {
+        lock(&shared.asked).count_throttled(operation);
+    }
+    let performed = performed?;
     lock(&shared.asked).count_consumed(performed.consumed);
     Ok(performed.answer)
 }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Rows of the window: one full page.
-const ROWS: usize = 1_000;
+pub(crate) const ROWS: usize = 1_000;
 
 /// The most that may be asked for.
 #[derive(Deserialize)]
@@ -56,7 +56,8 @@ fn aws(world: &World) -> SdkConfig {
         .build()
 }
 
-fn collect(world: &World) -> collect::App {
+/// The function `collect` in this process.
+pub(crate) fn collect(world: &World) -> collect::App {
     let aws = aws(world);
     let keys = CachedSecret::new(&aws, "belvo".to_owned());
     collect::App {

@@ -55,7 +55,21 @@ pub(crate) fn query(link: &str) -> Bytes {
 
 /// A batch of one webhook that names a request, as SQS hands it to `collect`.
 pub(crate) fn batch(link: &str) -> Bytes {
-    batch_of(link, &webhook(link))
+    batch_of_links(&[link])
+}
+
+/// The same for several links.
+pub(crate) fn batch_of_links(links: &[&str]) -> Bytes {
+    let deliveries = links
+        .iter()
+        .map(|link| message(link, &delivered(&webhook(link))));
+    records(&deliveries.collect::<Vec<_>>())
+}
+
+/// A batch of one message that `collect` has sent.
+pub(crate) fn sent(message: &Value) -> Bytes {
+    let text = |name: &str| message[name].as_str().unwrap_or_default();
+    records(&[self::message(text("MessageGroupId"), text("MessageBody"))])
 }
 
 /// A batch of one webhook that announces new rows, as Belvo sends one after each refresh of a
@@ -65,28 +79,32 @@ pub(crate) fn refresh(link: &str) -> Bytes {
     webhook["webhook_code"] = json!("new_transactions_available");
     webhook["request_id"] = Value::Null;
     webhook["data"] = json!({ "new_transactions": 5 });
-    batch_of(link, &webhook)
+    records(&[message(link, &delivered(&webhook))])
 }
 
-fn batch_of(link: &str, webhook: &Value) -> Bytes {
-    // As text: the queue has `kind` before `task`.
+/// The body of a webhook's message.
+fn delivered(webhook: &Value) -> String {
     let delivery = json!({
         "delivery_id": hex::encode(Sha256::digest(webhook.to_string())),
         "correlation_id": webhook["webhook_id"],
         "received_at": "2026-03-01T00:00:00.000Z",
         "webhook": webhook,
     });
-    let body = format!(r#"{{"kind":"webhook","task":{delivery}}}"#);
+    // As text: the queue has `kind` before `task`.
+    format!(r#"{{"kind":"webhook","task":{delivery}}}"#)
+}
+
+fn message(group: &str, body: &str) -> Value {
     let attributes = json!({
         "ApproximateReceiveCount": "1",
         "SentTimestamp": "1772323200000",
         "SequenceNumber": "18870000000000000000",
-        "MessageGroupId": link,
+        "MessageGroupId": group,
         "SenderId": "bench",
         "MessageDeduplicationId": "d0",
         "ApproximateFirstReceiveTimestamp": "1772323200000",
     });
-    let message = json!({
+    json!({
         "messageId": Uuid::new_v4().to_string(),
         "receiptHandle": "receipt",
         "body": body,
@@ -96,8 +114,11 @@ fn batch_of(link: &str, webhook: &Value) -> Bytes {
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:webhooks.fifo",
         "awsRegion": "us-east-1",
-    });
-    bytes(&json!({ "Records": [message] }))
+    })
+}
+
+fn records(messages: &[Value]) -> Bytes {
+    bytes(&json!({ "Records": messages }))
 }
 
 /// Any JSON as an event.

@@ -16,6 +16,7 @@ mod function;
 mod instructions;
 mod listings;
 mod machine;
+mod partition;
 mod process;
 mod profile;
 mod program;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     arguments::{Arguments, Suite},
-    collections, conformance, deliveries, instructions, listings, profile,
+    collections, conformance, deliveries, instructions, listings, partition, profile,
     program::{Maker, Programs},
     scale,
     setup::Setup,
@@ -32,6 +32,7 @@ pub(crate) async fn run(
         Suite::Deliveries => delivery_costs(arguments, programs).await?,
         Suite::Collections => collection_costs(arguments, programs).await?,
         Suite::Listings => listing_costs(arguments.quick).await?,
+        Suite::Partition => partition_pace(arguments, programs).await?,
         Suite::Instructions => instruction_counts(programs).await?,
         Suite::Stack => stack_delays(arguments).await?,
         Suite::Sizes => to_json(&sizes::measure(programs, arguments.makers())?)?,
@@ -114,6 +115,12 @@ fn windows(arguments: &Arguments) -> Vec<Window> {
 async fn listing_costs(quick: bool) -> anyhow::Result<Value> {
     let world = World::plain().await?;
     to_json(&listings::measure(&world, quick).await?)
+}
+
+async fn partition_pace(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let rows = if arguments.quick { 5_000 } else { 200_000 };
+    let world = World::plain().await?;
+    to_json(&partition::measure(programs, &world, rows).await?)
 }
 
 async fn instruction_counts(programs: &Programs) -> anyhow::Result<Value> {

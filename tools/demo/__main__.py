@@ -44,7 +44,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         pipeline, sandbox_url = Pipeline(dict(os.environ)), os.environ["SANDBOX_URL"]
-        return run(pipeline, sandbox_url, arguments.drop_page)
+        return run(pipeline, sandbox_url, arguments.lose_rows)
     except (LocalError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -52,14 +52,14 @@ def main() -> int:
         return 130
 
 
-def run(pipeline: Pipeline, sandbox_url: str, drop_page: int | None) -> int:
+def run(pipeline: Pipeline, sandbox_url: str, lose_rows: int | None) -> int:
     """Connects the links, asks for their retrievals, waits, reads back, compares, and prints what it found."""
     today = datetime.now(UTC).date()
     links = {mode: connect(sandbox_url, mode, count, today) for mode, count in TRANSACTIONS.items()}
-    if drop_page:
-        rule = {"on": "get", "link": links["recurrent"], "action": {"drop_page": drop_page}}
+    if lose_rows:
+        rule = {"on": "get", "link": links["recurrent"], "action": {"lose_rows": lose_rows}}
         control(sandbox_url, "POST", "rules", rule)
-        print(f"            the sandbox skips page {drop_page} of the recurrent link")
+        print(f"            the sandbox leaves {lose_rows} rows out of each page of the recurrent link")
     retrievals = [ask(pipeline, mode, link, today) for mode, link in links.items()]
     records = wait(pipeline, retrievals)
     print("Comparing   what is stored with what the sandbox has\n", flush=True)
@@ -130,8 +130,7 @@ def examine(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    # Belvo's pages have 1,000 rows here, so that 2,500 make three, and the first is always asked for.
-    parser.add_argument("--drop-page", type=int, choices=(2, 3), help="let the sandbox skip this page")
+    parser.add_argument("--lose-rows", type=int, metavar="N", help="let each page lack N rows that the sandbox counts")
     return parser
 
 

@@ -63,7 +63,7 @@ def limits(results: Results, template: str) -> list[Limit]:
             f"DynamoDB: 1,000 write units a second and link, or {1_000 / written:,.0f} new rows; "
             "only the first collection of a link comes near",
             float("inf"),
-            "nothing; a throttled batch is sent again, and what is left goes on in the next invocation",
+            "nothing; `collect` keeps to the partition's pace, and what is left goes on in the next invocation",
         ),
     ]
     return sorted(found, key=lambda limit: limit.links)

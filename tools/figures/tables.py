@@ -114,6 +114,27 @@ def traffic(results: Results) -> str:
     return table(["", "AWS requests", "kB to AWS", "kB from AWS", "GETs", "kB from Belvo", "connections"], lines)
 
 
+def partition(results: Results) -> str:
+    """A first collection at the limit of its partition, and small links beside it."""
+    lines = [
+        [
+            f"{row['rows']:,}",
+            f"{row['write_units']:,.0f}",
+            f"{row['own_seconds']:,.1f}",
+            f"{row['seconds']:,.1f}",
+            f"{row['ratio']:.3f}",
+            f"{row['invocations']}",
+            f"{row['requests']['BatchWriteItem']:,}",
+            f"{row['throttled'].get('BatchWriteItem', 0):,}",
+            _ms(row["small_alone_ms"]),
+            _ms(row["small_beside_ms"]),
+        ]
+        for row in results.rows("partition")
+    ]
+    head = ["rows", "write units", "the partition's own s", "s", "ratio", "invocations", "batches", "of them throttled"]
+    return table([*head, "small links alone, ms", "beside it, ms"], lines)
+
+
 def instructions(results: Results) -> str:
     """Instructions, which do not depend on how busy the machine is."""
     lines = [

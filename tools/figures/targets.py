@@ -38,7 +38,7 @@ class Target:
 def measured_targets(results: Results) -> list[Target]:
     """All that can be said of what was measured."""
     targets: list[Target] = []
-    for part in (_starts, _deliveries, _collections, _units, _sizes):
+    for part in (_starts, _deliveries, _collections, _units, _partition, _sizes):
         targets += _measured(part, results)
     return targets
 
@@ -125,6 +125,13 @@ def _of_a_page(results: Results, step: str) -> list[dict]:
 
 def _written(counts: dict[str, float]) -> float:
     return sum(counts[name] for name in WRITES)
+
+
+def _partition(results: Results) -> Iterator[Target]:
+    paced = results.row("partition")
+    what = f"collect, {paced['rows']:,} new rows at their partition's limit"
+    yield Target(f"{what}: time ÷ the partition's own", 1.05, paced["ratio"])
+    yield Target(f"{what}: throttled of all writes", 5, 100 * paced["wasted"], unit=" %")
 
 
 def _sizes(results: Results) -> Iterator[Target]:

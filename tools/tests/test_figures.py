@@ -73,6 +73,12 @@ class Targets(unittest.TestCase):
         self.assertAlmostEqual(target.measured, 1.5)
         self.assertEqual(target.cells()[-1], "**no**")
 
+    def test_a_partition_at_its_limit_is_held_to_its_own_time_and_to_few_throttled_writes(self) -> None:
+        row = {"rows": 200_000, "ratio": 1.04, "wasted": 0.06}
+        ratio, wasted = measured_targets(results(partition=[row]))
+        self.assertEqual((ratio.measured, ratio.met), (1.04, True))
+        self.assertEqual(wasted.cells()[1:], ["≤ 5 %", "6.00 %", "**no**"])
+
     def test_nothing_is_said_of_what_was_not_measured(self) -> None:
         self.assertEqual(measured_targets(results()), [])
 

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub(crate) struct Asked {
     /// Requests by operation.
     pub(crate) requests: BTreeMap<String, u64>,
+    /// Those of them that a partition's limit refused or left something of undone.
+    pub(crate) throttled: BTreeMap<String, u64>,
     /// Read units by table or index.
     pub(crate) read_units: BTreeMap<String, f64>,
     /// Write units by table or index (`<table>/<index>`).
@@ -37,6 +39,15 @@ impl Asked {
         self.read_units.values().sum()
     }
 
+    /// The share of batches to write that a partition's limit refused or left something of undone.
+    pub(crate) fn wasted(&self) -> f64 {
+        let of_batches = |counts: &BTreeMap<String, u64>| {
+            let count = counts.get("BatchWriteItem").copied().unwrap_or_default();
+            u32::try_from(count).map_or(f64::NAN, f64::from)
+        };
+        of_batches(&self.throttled) / of_batches(&self.requests)
+    }
+
     /// How often an operation was requested.
     pub(crate) fn requests(&self, operation: &str) -> u64 {
         self.requests.get(operation).copied().unwrap_or_default()
@@ -44,6 +55,10 @@ impl Asked {
 
     pub(super) fn count_request(&mut self, operation: &str) {
         *self.requests.entry(operation.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn count_throttled(&mut self, operation: &str) {
+        *self.throttled.entry(operation.to_owned()).or_default() += 1;
     }
 
     pub(super) fn count_consumed(&mut self, consumed: Consumed) {

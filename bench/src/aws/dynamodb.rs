@@ -8,20 +8,28 @@ use super::{asked::Consumed, refusal::Refusal};
 pub(super) struct Performed {
     pub(super) answer: Vec<u8>,
     pub(super) consumed: Consumed,
+    /// `false` if items of a batch were left undone.
+    pub(super) is_whole: bool,
 }
 
-/// Performs an operation and takes the consumed capacity out of the answer, since functions do not
-/// ask for it. A macro, because dynoxide has a type and a method for each operation.
+/// Performs an operation and counts what it consumed, which the answer says only where it was asked
+/// for, and then in total. A macro, because dynoxide has a type and a method for each operation.
 macro_rules! perform {
     ($database:ident, $body:ident, $consumed:ident, $operation:ident, $request:ident) => {{
         let mut request: dynoxide::actions::$operation::$request = serde_json::from_slice($body)?;
-        request.return_consumed_capacity = Some("INDEXES".to_owned());
+        let asked = request
+            .return_consumed_capacity
+            .replace("INDEXES".to_owned());
         let mut response = $database.$operation(request)?;
         let consumed = response.consumed_capacity.take();
+        if asked.is_some() {
+            response.consumed_capacity = consumed.as_ref().map(Tables::totals);
+        }
         let tables = consumed.map(Tables::into_tables).unwrap_or_default();
         Ok(Performed {
             answer: serde_json::to_vec(&response)?,
             consumed: Consumed::$consumed(tables),
+            is_whole: true,
         })
     }};
 }
@@ -49,15 +57,29 @@ pub(super) fn perform(db: &Database, operation: &str, body: &[u8]) -> Result<Per
 /// The consumed capacity as operations report it: of one table, or of several.
 trait Tables {
     fn into_tables(self) -> Vec<ConsumedCapacity>;
+    /// Without what each index consumed.
+    fn totals(&self) -> Self;
 }
 
 impl Tables for ConsumedCapacity {
+    fn totals(&self) -> Self {
+        Self {
+            table_name: self.table_name.clone(),
+            capacity_units: self.capacity_units,
+            ..Self::default()
+        }
+    }
+
     fn into_tables(self) -> Vec<ConsumedCapacity> {
         vec![self]
     }
 }
 
 impl Tables for Vec<ConsumedCapacity> {
+    fn totals(&self) -> Self {
+        self.iter().map(Tables::totals).collect()
+    }
+
     fn into_tables(self) -> Vec<ConsumedCapacity> {
         self
     }

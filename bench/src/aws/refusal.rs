@@ -6,6 +6,8 @@ use dynoxide::errors::DynoxideError;
 pub(crate) struct Refusal {
     pub(super) status: u16,
     pub(super) body: String,
+    /// Whether a partition had no units for the operation.
+    pub(super) is_of_throughput: bool,
 }
 
 impl Refusal {
@@ -14,6 +16,7 @@ impl Refusal {
         Self {
             status: 400,
             body: format!("{operation} is not supported"),
+            is_of_throughput: false,
         }
     }
 }
@@ -23,6 +26,10 @@ impl From<DynoxideError> for Refusal {
         Self {
             status: error.status_code(),
             body: error.to_json(),
+            is_of_throughput: matches!(
+                error,
+                DynoxideError::ProvisionedThroughputExceededException(_)
+            ),
         }
     }
 }
@@ -32,6 +39,7 @@ impl From<serde_json::Error> for Refusal {
         Self {
             status: 400,
             body: error.to_string(),
+            is_of_throughput: false,
         }
     }
 }

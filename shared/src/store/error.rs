@@ -28,7 +28,7 @@ pub enum StoreError {
         &'static str,
         #[source] Box<dyn std::error::Error + Send + Sync>,
     ),
-    /// DynamoDB kept leaving rows of a batch undone, as it does under throttling.
+    /// DynamoDB kept leaving rows of a batch unread, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
     /// Other writers kept changing the same item; a retry may succeed.
@@ -76,20 +76,25 @@ unavailable! {
     UpdateItemError => "UpdateItem",
 }
 
-/// Whether the answer is one of the 4xx that do not pass by themselves ("Error handling with
-/// DynamoDB", developer guide: throttling is a 400 too).
-fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    const PASSING: [&str; 5] = [
-        "LimitExceededException",
+/// Whether DynamoDB had too little capacity left ("Error handling with DynamoDB", developer guide).
+pub(super) fn is_throttling(error: &impl ProvideErrorMetadata) -> bool {
+    const THROTTLING: [&str; 3] = [
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "ThrottlingException",
-        "TransactionInProgressException",
     ];
+    error.code().is_some_and(|code| THROTTLING.contains(&code))
+}
+
+/// Whether the answer is one of the 4xx that do not pass by themselves ("Error handling with
+/// DynamoDB", developer guide: throttling is a 400 too).
+fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    const PASSING: [&str; 2] = ["LimitExceededException", "TransactionInProgressException"];
     let client_error = error
         .raw_response()
         .is_some_and(|response| response.status().is_client_error());
-    client_error && !error.code().is_some_and(|code| PASSING.contains(&code))
+    let is_passing = error.code().is_some_and(|code| PASSING.contains(&code));
+    client_error && !is_passing && !is_throttling(error)
 }
 
 /// Whether a conditional write was made: `false` if its condition did not hold.

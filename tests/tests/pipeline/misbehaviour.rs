@@ -56,16 +56,27 @@ async fn rows_that_appear_while_pages_are_read_do_not_hide_others() {
 }
 
 #[tokio::test]
-async fn a_page_that_stays_lost_is_counted_as_missing() {
+async fn rows_that_stay_lost_are_counted_as_missing() {
     let stack = Stack::of_this_run();
-    let link = stack.recurrent_link(1_100).await;
-    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}}))
+    let link = stack.recurrent_link(40).await;
+    link.misbehave(json!({"on": "get", "action": {"lose_rows": 3}}))
         .await;
 
     let record = link.collect().await;
 
-    assert_eq!(record["verdict"], "short by 100");
-    assert_eq!(link.stored().await.len(), 1_000);
+    assert_eq!(record["verdict"], "short by 3");
+    assert_eq!(link.stored().await.len(), 37);
+}
+
+#[tokio::test]
+async fn a_page_that_is_skipped_loses_nothing() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(2_100).await;
+    link.misbehave(json!({"on": "get", "action": {"drop_page": 2}}))
+        .await;
+
+    assert_eq!(link.collect().await["verdict"], "complete");
+    link.assert_equals_the_sandbox().await;
 }
 
 #[tokio::test]

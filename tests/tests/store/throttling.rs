@@ -1,16 +1,20 @@
 //! A DynamoDB that leaves items of a batch unprocessed, as it does when throttling.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
-use domain::{Changes, Days, LinkId, Observation, Resource, Timestamp};
+use domain::{Changes, Days, LinkId, Observation, Resource, RowId, Timestamp};
 use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
 use tests::Stack;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::timeout};
 
 /// Leaves all but the first item of this many further batches unprocessed.
 struct Throttle {
@@ -19,8 +23,14 @@ struct Throttle {
     batches: AtomicU32,
 }
 
+impl Throttle {
+    fn set(&self, batches: u32) {
+        self.batches.store(batches, Ordering::Relaxed);
+    }
+}
+
 /// A table behind a proxy that throttles this many batches.
-async fn throttled(batches: u32) -> Rows {
+async fn throttled(batches: u32) -> (Rows, Arc<Throttle>) {
     let stack = Stack::of_this_run();
     let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -31,10 +41,12 @@ async fn throttled(batches: u32) -> Rows {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(pass).with_state(throttle);
+    let router = Router::new()
+        .fallback(pass)
+        .with_state(Arc::clone(&throttle));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let table = TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table);
-    table.rows(Resource::TRANSACTIONS)
+    (table.rows(Resource::TRANSACTIONS), throttle)
 }
 
 async fn pass(
@@ -117,26 +129,44 @@ fn link() -> LinkId {
     LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap()
 }
 
-#[tokio::test]
-async fn unprocessed_items_of_a_batch_are_retried_until_all_are_written_and_read() {
-    let (rows, link) = (throttled(5).await, link());
-    rows.put(&link, changes(), &seen()).await.unwrap();
-    assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
-
-    let (rows, link) = (throttled(0).await, link);
-    rows.put(&link, changes(), &seen()).await.unwrap();
-    let ids = changes()
-        .new
-        .iter()
-        .map(|change| change.row.id().clone())
-        .collect();
-    assert_eq!(rows.look_up(&link, ids).await.unwrap().len(), 60);
+fn ids() -> HashSet<RowId> {
+    let changes = changes();
+    let ids = changes.new.iter().map(|change| change.row.id().clone());
+    ids.collect()
 }
 
 #[tokio::test]
-async fn a_batch_that_never_completes_is_an_error_and_not_a_loss() {
-    let rows = throttled(u32::MAX).await;
-    let outcome = rows.put(&link(), changes(), &seen()).await;
+async fn what_a_batch_left_undone_is_sent_again_until_all_is_written_and_read() {
+    let (rows, throttle) = throttled(5).await;
+    let link = link();
+    rows.put(&link, changes(), &seen()).await.unwrap();
+    assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
+
+    throttle.set(3);
+    assert_eq!(rows.look_up(&link, ids()).await.unwrap().len(), 60);
+}
+
+#[tokio::test]
+async fn a_throttled_write_goes_on_for_as_long_as_it_may_and_loses_nothing() {
+    let (rows, throttle) = throttled(u32::MAX).await;
+    let link = link();
+    let seen = seen();
+    let put = rows.put(&link, changes(), &seen);
+    assert!(timeout(Duration::from_secs(1), put).await.is_err());
+
+    throttle.set(0);
+    rows.put(&link, changes(), &seen).await.unwrap();
+    assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
+}
+
+#[tokio::test]
+async fn rows_that_are_never_all_read_are_an_error() {
+    let (rows, throttle) = throttled(0).await;
+    let link = link();
+    rows.put(&link, changes(), &seen()).await.unwrap();
+
+    throttle.set(u32::MAX);
+    let outcome = rows.look_up(&link, ids()).await;
     assert!(
         matches!(outcome, Err(StoreError::Throttled(_))),
         "{outcome:?}"

@@ -16,9 +16,9 @@ class Trouble(ConsoleTest):
         self.person.sees_step("pages", "warn")
         self.person.sees_step("verdict", "done")
 
-    def test_a_dropped_page_is_noticed_and_fetched(self) -> None:
+    def test_rows_that_a_page_lacks_are_noticed_and_fetched(self) -> None:
         self.person.has_link()
-        self.person.misbehaves("lost-page")
+        self.person.misbehaves("lost-rows")
         self.person.sees_the_expected_answer()
         self.assertIn("complete", self.person.reads_answers())
 

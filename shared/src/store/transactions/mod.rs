@@ -46,6 +46,7 @@ mod index;
 mod leaf;
 mod leaf_item;
 mod list;
+mod pace;
 mod partition;
 mod row_item;
 mod rows;

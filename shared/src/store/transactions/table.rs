@@ -2,19 +2,30 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    operation::{
-        query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder,
+    config::{
+        Builder,
+        interceptors::InterceptorContext,
+        retry::{ClassifyRetry, RetryAction},
     },
-    types::{DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest},
+    operation::{
+        batch_write_item::{BatchWriteItemError, BatchWriteItemOutput},
+        query::builders::QueryFluentBuilder,
+        update_item::builders::UpdateItemFluentBuilder,
+    },
+    types::{DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, WriteRequest},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, sleep};
 
-use super::partition::Partition;
+use super::{
+    pace::{Paces, Turn},
+    partition::Partition,
+};
 use crate::{
     advice::with_jitter,
     store::{
         StoreError,
+        error::is_throttling,
         item::{Item, text},
     },
 };
@@ -25,7 +36,7 @@ const WRITE_BATCH: usize = 25;
 const READ_BATCH: usize = 100;
 /// Concurrent batches.
 const AT_ONCE: usize = 8;
-/// How often what a batch left undone is tried, and the wait before the first retry, which doubles
+/// How often what a batch left unread is tried, and the wait before the first retry, which doubles
 /// each time.
 const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -37,11 +48,26 @@ pub(super) const NAME: &str = "Transactions";
 pub(super) struct Table {
     client: Client,
     name: String,
+    paces: Paces,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+struct Sent {
+    /// What DynamoDB left undone.
+    left: Vec<WriteRequest>,
+    /// Write units, where they were asked for.
+    consumed: f64,
 }
 
 impl Table {
     pub(super) fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        let paces = Paces::default();
+        Self {
+            client,
+            name,
+            paces,
+        }
     }
 
     pub(super) fn query(&self) -> QueryFluentBuilder {
@@ -107,7 +133,9 @@ impl Table {
     }
 
     /// Writes all items, several batches at a time; items are made as batches are sent. `Ok` means
-    /// that every one is written. No two may have the same key.
+    /// that every one is written. Where DynamoDB throttles, this goes on at the pace of the
+    /// partition, for as long as the caller lets it. No two items may have the same key, and all
+    /// have the same partition.
     pub(super) async fn write_all(
         &self,
         writes: impl Iterator<Item = WriteRequest>,
@@ -139,25 +167,57 @@ impl Table {
         Ok(items.into_iter().flatten().collect())
     }
 
-    /// Retries what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes).
+    /// Sends what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes) again.
     async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
-        for attempt in 0..TRIES {
-            pause_before(attempt).await;
-            let answer = self
-                .client
-                .batch_write_item()
-                .request_items(&self.name, writes)
-                .send()
-                .await?;
-            writes = answer
-                .unprocessed_items
-                .and_then(|mut tables| tables.remove(&self.name))
-                .unwrap_or_default();
-            if writes.is_empty() {
+        let partition = partition_of(&writes).to_owned();
+        loop {
+            let turn = self.paces.turn(&partition, writes.len()).await;
+            let sent = self.send(writes, &turn).await?;
+            if sent.left.is_empty() {
+                turn.written(sent.consumed);
                 return Ok(());
             }
+            turn.throttled();
+            writes = sent.left;
         }
-        Err(StoreError::Throttled(writes.len()))
+    }
+
+    /// Sends a batch once its turn has come. In a partition that is not paced, a batch that is
+    /// refused is left to the SDK's retries; in one that is, it waits for another turn.
+    async fn send(&self, writes: Vec<WriteRequest>, turn: &Turn<'_>) -> Result<Sent, StoreError> {
+        let batch = self.client.batch_write_item();
+        if !turn.is_paced() {
+            let answer = batch.request_items(&self.name, writes).send().await;
+            if answer.as_ref().is_err_and(is_throttling) {
+                turn.throttled();
+            }
+            return Ok(self.sent(answer?));
+        }
+
+        let batch = batch
+            .request_items(&self.name, writes.clone())
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(Builder::new().retry_classifier(RefusedBatches));
+        match batch.send().await {
+            Ok(answer) => Ok(self.sent(answer)),
+            Err(error) if is_throttling(&error) => Ok(Sent {
+                left: writes,
+                ..Sent::default()
+            }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn sent(&self, answer: BatchWriteItemOutput) -> Sent {
+        let tables = answer.consumed_capacity.unwrap_or_default().into_iter();
+        let units = tables.filter_map(|table| table.capacity_units);
+        let left = answer.unprocessed_items;
+        let left = left.and_then(|mut tables| tables.remove(&self.name));
+        Sent {
+            left: left.unwrap_or_default(),
+            consumed: units.fold(0.0, |sum, units| sum + units),
+        }
     }
 
     /// Retries what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
@@ -186,6 +246,38 @@ impl Table {
         }
         Err(StoreError::Throttled(keys.len()))
     }
+}
+
+/// Keeps the SDK from sending a batch again that DynamoDB has refused: it would not wait for its
+/// turn.
+#[derive(Debug)]
+struct RefusedBatches;
+
+impl ClassifyRetry for RefusedBatches {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let outcome = context.output_or_error();
+        let error = outcome.and_then(|outcome| outcome.err()?.as_operation_error());
+        let error = error.and_then(|error| error.downcast_ref::<BatchWriteItemError>());
+        if error.is_some_and(is_throttling) {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "refused batches"
+    }
+}
+
+/// The partition of a batch, all of whose items have the same.
+fn partition_of(writes: &[WriteRequest]) -> &str {
+    let item = writes.first().and_then(|write| {
+        let put = write.put_request.as_ref().map(|put| &put.item);
+        put.or_else(|| write.delete_request.as_ref().map(|delete| &delete.key))
+    });
+    let link = item.and_then(|item| item.get("_link")?.as_s().ok());
+    link.map(String::as_str).unwrap_or_default()
 }
 
 /// What to read of the items with these keys: some attributes, or all of them if none is named.

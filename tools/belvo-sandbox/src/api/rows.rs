@@ -150,12 +150,18 @@ fn moved(address: &str, origin: &str) -> String {
     format!("{}{path}", origin.trim_end_matches('/'))
 }
 
-/// The rows of a page, with those that a rule makes it repeat.
+/// The rows of a page, without those that a rule makes it lose, and with those that one makes it
+/// repeat.
 fn results<'a>(page: &Page, rows: &[&'a Row], effects: &Effects) -> Vec<&'a Row> {
     let mut results = page.cut(rows);
     let repeats_last = effects.has(|action| matches!(action, Action::DuplicateRows(_)));
     if repeats_last && page.number > 1 {
         results.insert(0, rows[page.offset() - 1]);
+    }
+    for action in effects.actions() {
+        if let Action::LoseRows(rows) = action {
+            results.truncate(results.len().saturating_sub(*rows));
+        }
     }
     if effects.has(|action| matches!(action, Action::RepeatRows(_))) {
         results.extend(results.first().copied());

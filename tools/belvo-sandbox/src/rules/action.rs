@@ -52,6 +52,8 @@ pub(crate) enum Action {
     IgnoreAsync(Yes),
     /// `next` of the page before this one skips it.
     DropPage(u64),
+    /// A page lacks its last rows, this many, and `count` includes them.
+    LoseRows(usize),
     /// The body of this page ends in the middle.
     TornPage(u64),
     /// `next` leads to this origin.
@@ -139,14 +141,15 @@ impl Action {
 
     pub(super) fn exists_for(&self, on: On) -> bool {
         use Action::{
-            DelayMs, Drift, DropPage, DuplicateRows, Empty, ForeignNext, IgnoreAsync, RepeatRows,
-            TornPage,
+            DelayMs, Drift, DropPage, DuplicateRows, Empty, ForeignNext, IgnoreAsync, LoseRows,
+            RepeatRows, TornPage,
         };
         match self {
             DelayMs(_) => true,
             _ if self.replaces_answer() => on != On::Webhook,
             IgnoreAsync(_) => on == On::Post,
             DropPage(_)
+            | LoseRows(_)
             | TornPage(_)
             | ForeignNext(_)
             | Drift { .. }

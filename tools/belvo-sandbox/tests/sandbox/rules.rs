@@ -207,6 +207,19 @@ async fn a_dropped_page_is_never_reached_and_still_counted() {
 }
 
 #[tokio::test]
+async fn a_page_that_loses_rows_still_counts_them() {
+    let harness = Harness::start().await;
+    let link = harness.link(8).await;
+    harness.always("get", json!({ "lose_rows": 3 })).await;
+
+    let body = harness.get(&page(&link, 1)).await.json();
+
+    let truth = harness.truth(&link).await;
+    assert_eq!(ids(body["results"].as_array().unwrap()), ids(&truth[..5]));
+    assert_eq!((&body["count"], &body["next"]), (&json!(8), &json!(null)));
+}
+
+#[tokio::test]
 async fn a_torn_page_ends_in_the_middle() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
