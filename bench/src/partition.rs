@@ -216,13 +216,10 @@ mod tests {
     #[tokio::test]
     async fn what_there_is_no_time_for_goes_on_in_another_invocation() {
         let world = world(PER_SECOND).await;
-        let part = ROWS / 4;
-        let app = App {
-            rows_per_part: part as u64,
-            ..budget::collect(&world)
-        };
+        let app = budget::collect(&world);
         let link = world.belvo.link(3 * ROWS).await.unwrap();
-        let time_left = Duration::from_secs(3) + TIME_TO_RELEASE;
+        // A part has at most a page of rows, and takes some two seconds.
+        let time_left = Duration::from_secs(6) + TIME_TO_RELEASE;
         let (mut invocations, mut next) = (0, Some(events::batch(&link)));
         while let Some(event) = next {
             assert!(invoke(&app, event, time_left).await < time_left);
@@ -234,7 +231,7 @@ mod tests {
         assert!(invocations > 1);
         assert_eq!(world.aws.count(&link, "T#").unwrap(), 3 * 1_000);
         // What is done is kept: only a part that was interrupted is written again.
-        let rows = u32::try_from(3 * ROWS + (invocations - 1) * part).unwrap();
+        let rows = u32::try_from(3 * ROWS + (invocations - 1) * ROWS).unwrap();
         let written = world.aws.written(&link);
         assert!(written < 1.4 * f64::from(rows), "{written} units");
     }
