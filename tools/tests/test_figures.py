@@ -145,7 +145,7 @@ class Measured(unittest.TestCase):
         self.assertNotIn("dirty", run["versions"]["belvo-ingest"])
 
     def test_no_target_is_left_out(self) -> None:
-        self.assertEqual(len(measured_targets(Results.read(MEASURED))), 22)
+        self.assertEqual(len(measured_targets(Results.read(MEASURED))), 24)
 
     def test_the_simulation_reads_as_many_pages_as_a_refresh(self) -> None:
         refresh = Results.read(MEASURED).row("collections", maker="ours", rows=1_000, step="refresh")
