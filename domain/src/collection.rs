@@ -5,7 +5,7 @@ use std::{cmp::Ordering, fmt, ops::RangeInclusive};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    Days, Timestamp, Window,
+    Days, LeftOut, Timestamp, Window,
     window::{day_of, parse_date},
 };
 
@@ -35,7 +35,7 @@ impl Declared {
     /// totals are then about something else, such as the link's whole year.
     #[must_use]
     pub fn comparable_days(&self, requested: Option<&Window>, fetched: Days) -> Option<Days> {
-        let day = |text: &Option<String>| parse_date(day_of(text.as_deref()?)?);
+        let day = |text: &Option<String>| parse_date(&day_of(text.as_deref()?)?);
         let named = day(&self.first_transaction_date).zip(day(&self.last_transaction_date));
         if named.is_some_and(|(first, last)| first > last) {
             return None;
@@ -68,7 +68,7 @@ impl Declared {
             ),
         ]
         .into_iter()
-        .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, stored.range(ours))))
+        .filter_map(|(what, belvo, ours)| Some(Check::counts(what, belvo?, stored.counted(ours))))
     }
 
     /// The declared days, compared with what is stored.
@@ -126,12 +126,13 @@ impl StoredTotals {
     }
 
     /// What a number of these rows may be at Belvo, with and without those that have no date.
-    fn range(&self, rows: u64) -> RangeInclusive<u64> {
-        if self.days == Days::ALL {
+    fn counted(&self, rows: u64) -> Counted {
+        let range = if self.days == Days::ALL {
             rows.saturating_sub(self.undated)..=rows
         } else {
             rows..=rows + self.undated
-        }
+        };
+        Counted { rows, range }
     }
 
     /// Counts a row of this `type`. Rows without a date belong to the span of all days only.
@@ -170,8 +171,14 @@ pub struct Tally {
     pub changed: u64,
     /// Deleted rows that Belvo returned again, restored.
     pub revived: u64,
-    /// Rows that Belvo no longer returned, now tombstones.
+    /// Rows that Belvo no longer has, now tombstones.
     pub deleted: u64,
+    /// Rows that could not be stored.
+    #[serde(default)]
+    pub unstored: u64,
+    /// Rows that were stored under no day: they have no date that can be read.
+    #[serde(default)]
+    pub undated: u64,
 }
 
 impl Tally {
@@ -198,6 +205,9 @@ pub struct Collection {
     /// Whether every part was fetched whole, and the parts added up to Belvo's count of the whole.
     #[serde(default)]
     pub proven: bool,
+    /// The first hundred of the rows that could not be stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
     /// Rows that were already stored.
     pub unchanged: u64,
     /// Distinct accounts that the rows belong to.
@@ -213,8 +223,12 @@ impl Collection {
     /// stored rows with what the webhook declared.
     #[must_use]
     pub fn checks(&self, declared: Option<&Declared>) -> Vec<Check> {
-        let rows = self.tally.rows;
-        let mut of_pages = Check::counts("rows_of_pages", self.tally.counted, rows..=rows);
+        let rows = self.tally.rows.saturating_sub(self.tally.unstored);
+        let ours = Counted {
+            rows,
+            range: rows..=rows,
+        };
+        let mut of_pages = Check::counts("rows_of_pages", self.tally.counted, ours);
         if of_pages.verdict == Verdict::Complete && !self.proven {
             of_pages.verdict = Verdict::Unproven;
         }
@@ -260,7 +274,7 @@ impl Check {
         missing: Ordering,
     ) -> Option<Self> {
         let belvo = day_of(belvo?)?;
-        let order = ours.map_or(missing, |ours| ours.cmp(belvo));
+        let order = ours.map_or(missing, |ours| ours.cmp(&belvo));
         let verdict = match order {
             Ordering::Equal => Verdict::Complete,
             order if order == missing => Verdict::Short(1),
@@ -268,21 +282,23 @@ impl Check {
         };
         Some(Self {
             what,
-            belvo: Measure::Day(Some(belvo.to_owned())),
+            belvo: Measure::Day(Some(belvo)),
             ours: Measure::Day(ours.map(str::to_owned)),
             verdict,
         })
     }
 
-    /// Compares one of Belvo's counts with ours, which may be any number of a range.
-    fn counts(what: &'static str, belvo: u64, ours: RangeInclusive<u64>) -> Self {
-        let (least, most) = ours.into_inner();
+    /// Compares one of Belvo's counts with ours.
+    fn counts(what: &'static str, belvo: u64, ours: Counted) -> Self {
+        let (least, most) = ours.range.into_inner();
         let (verdict, ours) = if belvo > most {
             (Verdict::Short(belvo - most), most)
         } else if belvo < least {
             (Verdict::Over(least - belvo), least)
-        } else {
+        } else if belvo == ours.rows {
             (Verdict::Complete, belvo)
+        } else {
+            (Verdict::Unproven, ours.rows)
         };
         Self {
             what,
@@ -291,6 +307,13 @@ impl Check {
             verdict,
         }
     }
+}
+
+/// A number of our rows, and what Belvo may count of them: nothing says whether it counts rows
+/// without a date.
+struct Counted {
+    rows: u64,
+    range: RangeInclusive<u64>,
 }
 
 /// What a check compares.
@@ -308,8 +331,9 @@ pub enum Measure {
 pub enum Verdict {
     /// Equal.
     Complete,
-    /// The counts are equal, but the list kept changing while it was read: equal counts alone do
-    /// not say that no row was replaced by another.
+    /// Nothing is known to be missing, but nothing proves it: the list kept changing while it was
+    /// read, Belvo did not answer for a row, or the counts are equal only if rows without a date
+    /// are counted in one way.
     Unproven,
     /// This many rows more, as when rows appeared after the webhook was sent.
     Over(u64),
@@ -365,8 +389,11 @@ mod tests {
                 changed: 0,
                 revived: 0,
                 deleted: 0,
+                unstored: 0,
+                undated: 0,
             },
             proven: true,
+            left_out: Vec::new(),
             unchanged: 0,
             accounts: 0,
             stored,
@@ -414,6 +441,13 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_could_not_be_stored_are_short() {
+        let mut found = collection(10, 10, None);
+        found.tally.unstored = 2;
+        assert_eq!(found.verdict(None), Verdict::Short(2));
+    }
+
+    #[test]
     fn rows_without_a_date_are_neither_missing_nor_surplus() {
         let verdict = |days, transactions, belvo| {
             let stored = StoredTotals {
@@ -432,13 +466,22 @@ mod tests {
         let year = Days::between(date!(2026 - 01 - 01), date!(2026 - 12 - 31));
         for (days, transactions) in [(year, 10), (Days::ALL, 12)] {
             let verdicts = [9, 10, 11, 12, 13].map(|belvo| verdict(days, transactions, belvo));
-            let expected = [
+            let range = [
                 "over by 1",
-                "complete",
-                "complete",
-                "complete",
+                "unproven",
+                "unproven",
+                "unproven",
                 "short by 1",
             ];
+            // Equal without taking anything for granted.
+            let is_sure = |place: usize| place as u64 + 9 == transactions;
+            let expected = [0, 1, 2, 3, 4].map(|place| {
+                if is_sure(place) {
+                    "complete"
+                } else {
+                    range[place]
+                }
+            });
             assert_eq!(verdicts, expected, "{days:?}");
         }
     }

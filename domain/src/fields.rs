@@ -29,10 +29,15 @@ impl<'a> Fields<'a> {
         serde_json::from_str(object).ok()
     }
 
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.get(name).copied()
+    }
+
     /// The text of a field that is a string; `None` also where it is not Unicode.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        text(self.0.get(name)?)
+        text(self.get(name)?)
     }
 
     /// Every field, sorted by name.
@@ -103,6 +108,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
 /// The digits of a number without those that say nothing: the zeros at the end of a fraction. One
 /// with an exponent, which Belvo does not write, stays as it is.
 fn decimal(number: &str) -> &str {
+    if number == "-0" {
+        return "0";
+    }
     if !number.contains('.') || number.contains(['e', 'E']) {
         return number;
     }
@@ -153,6 +161,7 @@ mod tests {
         let same = [
             (r#"{"a": 1, "b": [54.9]}"#, r#"{"b": [54.90], "a": 1.00}"#),
             (r#"{"a": -0.0, "b": "é"}"#, r#"{"a": 0, "b": "\u00e9"}"#),
+            (r#"{"a": -0}"#, r#"{"a": 0}"#),
             (
                 r#"{"a": 1e2, "b": "\ud800"}"#,
                 r#"{"a": 1e2, "b": "\ud800"}"#,

@@ -11,6 +11,7 @@ mod fields;
 mod history;
 mod id;
 mod intent;
+mod left_out;
 mod link;
 mod listing;
 mod overdue;
@@ -35,6 +36,7 @@ pub use self::{
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
+    left_out::{LeftOut, Reason},
     link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
     listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},

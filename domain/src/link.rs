@@ -1,9 +1,14 @@
 //! What is known about a link: what Belvo says, what webhooks reported, and whether it can be used.
 //! Unlike a request's facts, these change back: a user who logs in again repairs a link.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Block, BlockReason, LinkId, QuotaHolder, RequestId, Timestamp};
+use crate::{
+    Block, BlockReason, Days, LeftOut, LinkId, QuotaHolder, RequestId, Resource, Timestamp,
+    left_out::NAMED,
+};
 
 /// How often a deletion that Belvo has not confirmed is checked, in seconds.
 const DELETION_CHECK_S: i64 = 30 * 60;
@@ -42,6 +47,9 @@ pub struct LinkRecord {
     /// Its deletion, if one was requested or has happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion: Option<Deletion>,
+    /// Belvo's rows that are not stored, by the name of their resource; the first hundred of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, Vec<LeftOut>>,
 }
 
 /// What Belvo says about a link (`Link` in Belvo's OpenAPI; every field may be absent).
@@ -143,6 +151,7 @@ impl LinkRecord {
             login_block: None,
             consent: Consent::default(),
             deletion: None,
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -226,6 +235,23 @@ impl LinkRecord {
         let is_recent = |last_seen_at: Timestamp| at < last_seen_at.plus_seconds(SEEN_WITHIN_S);
         if self.registered_at.is_some() && !self.last_seen_at.is_some_and(is_recent) {
             self.last_seen_at = Some(at);
+        }
+        self
+    }
+
+    /// Records which rows a collection of these days left out. Rows of other days stay named.
+    #[must_use]
+    pub fn rows_left_out(mut self, resource: Resource, days: Days, rows: &[LeftOut]) -> Self {
+        let mut named = self.left_out.remove(resource.name()).unwrap_or_default();
+        if days == Days::ALL {
+            named.clear();
+        }
+        let new = rows.iter().filter(|row| !named.contains(row)).cloned();
+        let new: Vec<_> = new.collect();
+        named.extend(new);
+        named.truncate(NAMED);
+        if !named.is_empty() {
+            self.left_out.insert(resource.name().to_owned(), named);
         }
         self
     }
@@ -658,5 +684,22 @@ mod tests {
         let record = apply_event(link(), "LINK", "token_required", 1);
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(serde_json::from_value::<LinkRecord>(json).unwrap(), record);
+    }
+
+    #[test]
+    fn a_row_that_was_left_out_is_named_until_a_collection_of_all_days_stores_it() {
+        let row = |id: &str| LeftOut::refused(crate::RowId::parse(id).unwrap());
+        let id = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let named = |record: &LinkRecord| record.left_out.get("transactions").cloned();
+        let resource = Resource::TRANSACTIONS;
+
+        let record = LinkRecord::new(id).rows_left_out(resource, Days::ALL, &[row("a")]);
+        assert_eq!(named(&record), Some(vec![row("a")]));
+        let record = record.rows_left_out(resource, Days::DATED, &[row("b")]);
+        assert_eq!(named(&record), Some(vec![row("a"), row("b")]));
+        let record = record.rows_left_out(resource, Days::ALL, &[row("b")]);
+        assert_eq!(named(&record), Some(vec![row("b")]));
+        let record = record.rows_left_out(resource, Days::ALL, &[]);
+        assert_eq!(named(&record), None);
     }
 }

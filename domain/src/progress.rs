@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Collection, Comparison, Days, RowId, Tally, Timestamp};
+use crate::{
+    AccountId, Collection, Comparison, Days, LeftOut, RowId, Tally, Timestamp, left_out::NAMED,
+};
 
 /// How many times a listing in parts is fetched altogether if its parts do not add up to Belvo's
 /// count of the whole, as when a row's date changed meanwhile.
@@ -31,18 +33,26 @@ pub struct Progress {
     pass: Pass,
     /// Parts fetched so far.
     pub parts: u64,
+    /// Parts fetched and questions answered so far. A continuation that adds to them goes on.
+    pub steps: u64,
     #[serde(flatten)]
     tally: Tally,
+    /// Rows in `changed` that Belvo's listing lacked.
+    changed_elsewhere: u64,
     /// Whether the latest pass was whole and its parts added up.
     proven: bool,
     accounts: BTreeSet<AccountId>,
+    /// The first of the rows that this pass returned and that could not be stored.
+    left_out: Vec<LeftOut>,
     stage: Stage,
+    /// What the collection's own days had, while all days are read to verify what is missing.
+    verified: Option<Box<Found>>,
     /// Stored rows that the latest pass did not return.
     missing: BTreeSet<RowId>,
     /// Whether there were more of them than are carried.
     more_missing: bool,
-    /// Rows that are gone, of this stage.
-    gone: u64,
+    /// Rows that Belvo does not have.
+    gone: BTreeSet<RowId>,
     /// Rows that one part returned and that stay stored under the days of another.
     elsewhere: BTreeSet<RowId>,
 }
@@ -62,6 +72,17 @@ struct Pass {
     is_whole: bool,
 }
 
+/// What a pass found, apart from what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Found {
+    days: Days,
+    rows: u64,
+    counted: u64,
+    unstored: u64,
+    left_out: Vec<LeftOut>,
+    proven: bool,
+}
+
 /// What a collection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -72,7 +93,7 @@ enum Stage {
     Verifying,
     /// It asks Belvo for each missing row.
     Asking,
-    /// Belvo does not have the missing rows.
+    /// It removes the rows that Belvo does not have.
     Removing,
     Done,
 }
@@ -86,7 +107,7 @@ pub enum Next {
     EndOfPass,
     /// Ask Belvo for these rows, which are stored and missing from its listing.
     Ask(Vec<RowId>),
-    /// Mark these rows as deleted, which Belvo does not have.
+    /// Remove these rows, which Belvo does not have.
     Remove(Vec<RowId>),
     Nothing,
 }
@@ -105,6 +126,24 @@ pub struct Part {
     pub is_whole: bool,
     /// The accounts of the rows.
     pub accounts: BTreeSet<AccountId>,
+    /// Rows of the latest reading that could not be stored.
+    pub left_out: Vec<LeftOut>,
+}
+
+impl Part {
+    /// Begins another reading, of which Belvo counts so many rows.
+    pub fn read_again(&mut self, count: u64) {
+        self.comparison.start_over();
+        self.left_out.clear();
+        self.count = count;
+    }
+
+    /// How many rows the latest reading returned.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        let unidentified = self.left_out.iter().filter(|row| row.id.is_none());
+        self.comparison.distinct() + unidentified.count() as u64
+    }
 }
 
 impl Pass {
@@ -129,15 +168,25 @@ impl Progress {
             first_ever,
             pass: Pass::new(1, days),
             parts: 0,
+            steps: 0,
             tally: Tally::default(),
+            changed_elsewhere: 0,
             proven: false,
             accounts: BTreeSet::new(),
+            left_out: Vec::new(),
             stage: Stage::Fetching,
+            verified: None,
             missing: BTreeSet::new(),
             more_missing: false,
-            gone: 0,
+            gone: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
         }
+    }
+
+    /// Whether a row of this account was fetched.
+    #[must_use]
+    pub fn has_account(&self, id: &AccountId) -> bool {
+        self.accounts.contains(id)
     }
 
     /// All the days of the collection.
@@ -154,7 +203,7 @@ impl Progress {
                 None => Next::EndOfPass,
             },
             Stage::Asking => Next::Ask(self.missing.iter().take(ASKED_AT_ONCE).cloned().collect()),
-            Stage::Removing => Next::Remove(self.missing.iter().cloned().collect()),
+            Stage::Removing => Next::Remove(self.gone.iter().cloned().collect()),
             Stage::Done => Next::Nothing,
         }
     }
@@ -181,14 +230,14 @@ impl Progress {
         }
     }
 
-    /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones. Of all
-    /// days, `undated` rows have no date; no part of days holds them.
-    pub fn divide(&mut self, parts: Vec<Days>, count: u64, undated: u64) {
+    /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones. If it
+    /// is of all days, `undated` rows have no date, which no part of days holds.
+    pub fn divide(&mut self, parts: Vec<Days>, count: u64, undated: Option<u64>) {
         self.tally.pages += 1;
         if self.pass.remaining.pop() == Some(self.days) {
             self.pass.whole_count = Some(count);
         }
-        if undated > 0 {
+        if let Some(undated) = undated {
             self.pass.undated = undated;
             self.pass.remaining.push(Days::UNDATED);
         }
@@ -199,17 +248,25 @@ impl Progress {
     pub fn fetched(&mut self, part: &Part) {
         self.pass.remaining.pop();
         self.parts += 1;
+        self.steps += 1;
         self.tally.pages += part.pages;
-        self.tally.rows += part.comparison.distinct();
+        self.tally.rows += part.rows();
+        self.tally.unstored += part.left_out.len() as u64;
+        let named = NAMED - self.left_out.len().min(NAMED);
+        self.left_out
+            .extend(part.left_out.iter().take(named).cloned());
         self.tally.counted += part.count;
         self.pass.is_whole &= part.is_whole;
         self.tally.new += part.comparison.new;
         self.tally.changed += part.comparison.changed;
         self.tally.revived += part.comparison.revived;
+        self.tally.undated += part.comparison.undated;
         self.missing.retain(|id| !part.comparison.has_seen(id));
         self.accounts.extend(part.accounts.iter().cloned());
-        self.elsewhere
-            .extend(part.comparison.kept_elsewhere().cloned());
+        // One that is not carried is asked for, and found.
+        let carried = CARRIED - self.elsewhere.len().min(CARRIED);
+        let elsewhere = part.comparison.kept_elsewhere().take(carried);
+        self.elsewhere.extend(elsewhere.cloned());
         if !part.is_whole || self.stage != Stage::Fetching {
             return;
         }
@@ -228,7 +285,7 @@ impl Progress {
     /// Starts a fetch of more days in the same collection, which keeps what it has found so far.
     pub fn widen(&mut self, days: Days) {
         self.days = days;
-        self.start(Stage::Fetching);
+        self.fetch_again();
     }
 
     /// Whether the pass was in parts, whose counts must add up to that of the whole.
@@ -247,63 +304,120 @@ impl Progress {
             if self.stage == Stage::Fetching {
                 self.forget_missing();
             }
-            self.start_pass(self.pass.number + 1);
             self.first_ever = false;
+            self.start_pass(self.pass.number + 1);
             return;
         }
         self.tally.counted = match whole_count {
             Some(count) if self.pass.is_whole => count,
             count => self.tally.counted.max(count.unwrap_or(0)),
         };
-        self.proven = self.pass.is_whole && adds_up;
-        if !self.proven || self.tally.rows == 0 {
-            self.forget_missing();
-        }
-        match self.stage {
-            _ if self.missing.is_empty() => self.stage = Stage::Done,
-            Stage::Fetching if self.missing.len() > ASKED => {
-                self.days = Days::ALL;
-                self.start(Stage::Verifying);
-            }
-            Stage::Fetching => self.stage = Stage::Asking,
-            _ => self.stage = Stage::Removing,
-        }
-    }
-
-    /// Records that Belvo has a row that its listing lacked, and whether it was written.
-    pub fn found(&mut self, id: &RowId, changed: u64) {
-        self.tally.changed += changed;
-        self.missing.remove(id);
-        self.end_stage();
-    }
-
-    /// Records that Belvo does not have a row, and whether it is now marked as deleted.
-    pub fn removed(&mut self, id: &RowId, is_marked: bool) {
-        self.tally.deleted += u64::from(is_marked);
-        self.gone += u64::from(is_marked);
-        self.missing.remove(id);
-        self.end_stage();
-    }
-
-    /// Ends a stage without missing rows. More may be found by another pass; one that marks none
-    /// is the last.
-    fn end_stage(&mut self) {
-        if !self.missing.is_empty() {
+        let is_proven = self.pass.is_whole && adds_up && self.tally.rows > 0;
+        if self.stage == Stage::Verifying {
+            self.end_verification(is_proven);
             return;
         }
-        if self.more_missing && self.gone > 0 {
-            self.start(Stage::Fetching);
+
+        self.proven = self.pass.is_whole && adds_up;
+        if !is_proven {
+            self.forget_missing();
+        }
+        if self.missing.len() > ASKED {
+            self.verify();
+        } else {
+            self.stage = Stage::Asking;
+            self.end_asking();
+        }
+    }
+
+    /// Begins to read all days, which says more cheaply than so many questions what is gone.
+    fn verify(&mut self) {
+        self.verified = Some(Box::new(Found {
+            days: self.days,
+            rows: self.tally.rows,
+            counted: self.tally.counted,
+            unstored: self.tally.unstored,
+            left_out: self.left_out.clone(),
+            proven: self.proven,
+        }));
+        self.stage = Stage::Verifying;
+        self.days = Days::ALL;
+        self.start_pass(1);
+    }
+
+    /// Takes many rows for gone if the reading of all days is proven; asks for some otherwise.
+    fn end_verification(&mut self, is_proven: bool) {
+        if let Some(found) = self.verified.take() {
+            self.days = found.days;
+            self.tally.rows = found.rows;
+            self.tally.counted = found.counted;
+            self.tally.unstored = found.unstored;
+            self.left_out = found.left_out;
+            self.proven = found.proven;
+        }
+        if is_proven && self.missing.len() > ASKED {
+            self.gone = std::mem::take(&mut self.missing);
+        } else {
+            self.missing = std::mem::take(&mut self.missing)
+                .into_iter()
+                .take(ASKED)
+                .collect();
+        }
+        self.stage = Stage::Asking;
+        self.end_asking();
+    }
+
+    /// Records that Belvo has a row that its listing lacked, and how many rows that wrote.
+    pub fn found(&mut self, id: &RowId, changed: u64) {
+        self.tally.changed += changed;
+        self.changed_elsewhere += changed;
+        self.answered(id);
+    }
+
+    /// Records that Belvo does not have a row.
+    pub fn absent(&mut self, id: &RowId) {
+        self.gone.insert(id.clone());
+        self.answered(id);
+    }
+
+    /// Records that Belvo does not say whether it has a row, which stays.
+    pub fn unanswered(&mut self, id: &RowId) {
+        self.proven = false;
+        self.answered(id);
+    }
+
+    fn answered(&mut self, id: &RowId) {
+        self.steps += 1;
+        self.missing.remove(id);
+        self.end_asking();
+    }
+
+    fn end_asking(&mut self) {
+        if self.missing.is_empty() {
+            self.stage = if self.gone.is_empty() {
+                Stage::Done
+            } else {
+                Stage::Removing
+            };
+        }
+    }
+
+    /// Records that the rows that Belvo does not have are no longer compared, and how many of them
+    /// are marked as deleted. If more rows were missing than are carried, another pass finds them.
+    pub fn removed(&mut self, deleted: u64) {
+        self.steps += 1;
+        self.tally.deleted += deleted;
+        self.gone.clear();
+        if self.more_missing {
+            self.fetch_again();
         } else {
             self.stage = Stage::Done;
         }
     }
 
-    fn start(&mut self, stage: Stage) {
-        self.stage = stage;
-        self.gone = 0;
-        if stage == Stage::Fetching {
-            self.forget_missing();
-        }
+    fn fetch_again(&mut self) {
+        self.stage = Stage::Fetching;
+        self.forget_missing();
         self.start_pass(1);
     }
 
@@ -315,8 +429,11 @@ impl Progress {
     /// Fetches all the days from the beginning.
     fn start_pass(&mut self, number: u32) {
         self.pass = Pass::new(number, self.days);
+        self.elsewhere.clear();
+        self.left_out.clear();
         self.tally.rows = 0;
         self.tally.counted = 0;
+        self.tally.unstored = 0;
     }
 
     /// What the collection found.
@@ -328,7 +445,9 @@ impl Progress {
             days: self.days,
             tally: self.tally.clone(),
             proven: self.proven,
-            unchanged: self.tally.rows.saturating_sub(self.tally.written()),
+            left_out: self.left_out.clone(),
+            unchanged: (self.tally.rows + self.changed_elsewhere)
+                .saturating_sub(self.tally.written() + self.tally.unstored),
             accounts: self.accounts.len() as u64,
             stored: None,
         }
@@ -371,7 +490,7 @@ mod tests {
             pages: 1,
             count: fetched.len() as u64,
             is_whole: true,
-            accounts: BTreeSet::new(),
+            ..Part::default()
         }
     }
 
@@ -391,7 +510,7 @@ mod tests {
     /// Begun, and divided into two parts of a whole of `count` rows.
     fn in_two(count: u64) -> Progress {
         let mut progress = begun();
-        progress.divide(parts(year()), count, 0);
+        progress.divide(parts(year()), count, None);
         progress
     }
 
@@ -403,16 +522,21 @@ mod tests {
         rows.map(|row| format!("row-{row:04}")).collect()
     }
 
-    /// Answers every question: Belvo does not have the row.
-    fn answer_all(progress: &mut Progress) -> Vec<RowId> {
+    /// Answers every question: Belvo does not have the row. Returns those that are then removed,
+    /// and counts as many of them as deleted as this says.
+    fn answer_all(progress: &mut Progress, deleted: impl Fn(u64) -> u64) -> Vec<RowId> {
         let mut gone = Vec::new();
-        while let Next::Ask(ids) | Next::Remove(ids) = progress.next() {
-            for id in ids {
-                progress.removed(&id, true);
-                gone.push(id);
+        loop {
+            match progress.next() {
+                Next::Ask(ids) => ids.iter().for_each(|id| progress.absent(id)),
+                Next::Remove(ids) => {
+                    progress.removed(deleted(ids.len() as u64));
+                    gone.extend(ids);
+                    return gone;
+                }
+                _ => return gone,
             }
         }
-        gone
     }
 
     fn tally(progress: &Progress) -> Tally {
@@ -432,15 +556,18 @@ mod tests {
         assert_eq!(progress.next(), Next::EndOfPass);
         progress.end_pass(None);
         assert_eq!(progress.next(), Next::Ask(vec![id("gone"), id("moved")]));
-        progress.removed(&id("gone"), true);
+        progress.absent(&id("gone"));
         assert_eq!(progress.next(), Next::Ask(vec![id("moved")]));
         progress.found(&id("moved"), 1);
+        assert_eq!(progress.next(), Next::Remove(vec![id("gone")]));
+        progress.removed(1);
         assert_eq!(progress.next(), Next::Nothing);
 
         let found = progress.collection(progress.started_at);
         let Tally { rows, counted, .. } = found.tally;
         assert_eq!((rows, counted, found.tally.new), (2, 2, 1));
         assert_eq!((found.tally.changed, found.tally.deleted), (1, 1));
+        assert_eq!(found.unchanged, 1);
         assert_eq!(verdict(&progress), "complete");
     }
 
@@ -488,7 +615,7 @@ mod tests {
             progress.end_pass(Some(9));
             if pass < 3 {
                 assert_eq!(progress.next(), Next::Part(year()), "pass {pass}");
-                progress.divide(parts(year()), 9, 0);
+                progress.divide(parts(year()), 9, None);
             }
         }
         assert_eq!(progress.next(), Next::Nothing);
@@ -501,7 +628,7 @@ mod tests {
         let mut progress = in_two(1);
         while progress.next() != Next::Nothing {
             if progress.next() == Next::Part(year()) {
-                progress.divide(parts(year()), 1, 0);
+                progress.divide(parts(year()), 1, None);
             }
             progress.fetched(&part(&[], &["a"]));
             progress.fetched(&part(&[], &["b"]));
@@ -534,81 +661,100 @@ mod tests {
         assert_eq!(verdict(&progress), "complete");
     }
 
-    #[test]
-    fn of_many_missing_rows_those_are_gone_that_another_reading_of_all_days_lacks_too() {
-        let stored = many(0..60);
+    /// A collection in which sixty of the stored rows are missing, before all days are read.
+    fn with_many_missing() -> Progress {
         let mut progress = begun();
-        progress.fetched(&part(&names(&stored), &["a"]));
+        progress.fetched(&part(&names(&many(0..60)), &["a"]));
         progress.end_pass(None);
         assert_eq!(progress.next(), Next::Part(Days::ALL));
-        // A row that this reading lacks for the first time is left to the next collection.
-        progress.fetched(&part(&["other"], &["a", "row-0007"]));
-        progress.end_pass(None);
-        let mut gone = stored.clone();
-        gone.retain(|id| id != "row-0007");
-        let gone: Vec<_> = gone.iter().map(|name| id(name)).collect();
-        assert_eq!(progress.next(), Next::Remove(gone.clone()));
-        assert_eq!(answer_all(&mut progress), gone);
-        assert_eq!(progress.next(), Next::Nothing);
-        assert_eq!(tally(&progress).deleted, 59);
+        progress
     }
 
     #[test]
-    fn a_second_reading_that_proves_nothing_removes_nothing() {
-        let stored = many(0..60);
-        let mut progress = begun();
-        progress.fetched(&part(&names(&stored), &["a"]));
+    fn of_many_missing_rows_those_are_gone_that_another_reading_of_all_days_lacks_too() {
+        let mut progress = with_many_missing();
+        // A row that this reading lacks for the first time is left to the next collection.
+        progress.fetched(&part(&["other"], &["a", "row-0007", "elsewhere"]));
         progress.end_pass(None);
+        let mut gone = many(0..60);
+        gone.retain(|id| id != "row-0007");
+        let gone: Vec<_> = gone.iter().map(|name| id(name)).collect();
+        assert_eq!(progress.next(), Next::Remove(gone.clone()));
+        assert_eq!(answer_all(&mut progress, |rows| rows), gone);
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!((tally(&progress).deleted, tally(&progress).rows), (59, 1));
+        assert_eq!(
+            (progress.days(), &*verdict(&progress)),
+            (year(), "complete")
+        );
+    }
+
+    #[test]
+    fn few_rows_that_are_still_missing_from_all_days_are_asked_for() {
+        let mut progress = with_many_missing();
+        let seen = many(0..58);
+        progress.fetched(&part(&[], &names(&seen)));
+        progress.end_pass(None);
+        assert_eq!(
+            progress.next(),
+            Next::Ask(vec![id("row-0058"), id("row-0059")])
+        );
+    }
+
+    #[test]
+    fn if_the_reading_of_all_days_proves_nothing_some_rows_are_asked_for() {
+        let mut progress = with_many_missing();
         let changing = Part {
             is_whole: false,
             ..part(&[], &["a"])
         };
         progress.fetched(&changing);
         progress.end_pass(None);
+        assert_eq!(answer_all(&mut progress, |rows| rows).len(), 50);
         assert_eq!(progress.next(), Next::Nothing);
-        assert_eq!(verdict(&progress), "unproven");
+        assert_eq!(
+            verdict(&progress),
+            "complete",
+            "of the days that were asked for"
+        );
     }
 
     #[test]
     fn more_missing_rows_than_a_message_carries_are_found_by_further_passes() {
         let stored = many(0..1_200);
-        let mut progress = begun();
-        let mut left = stored.len();
-        let mut passes = 0;
-        while progress.next() != Next::Nothing {
-            let stored = &stored[stored.len() - left..];
-            progress.fetched(&part(&names(stored), &["a"]));
-            progress.end_pass(None);
-            left -= answer_all(&mut progress).len();
-            passes += 1;
-            assert!(passes < 9);
+        // Whether they are marked as deleted, or stay because Belvo lists nothing as old.
+        for is_deleted in [true, false] {
+            let mut progress = begun();
+            let mut left = stored.len();
+            let mut passes = 0;
+            while progress.next() != Next::Nothing {
+                let stored = &stored[stored.len() - left..];
+                progress.fetched(&part(&names(stored), &["a"]));
+                progress.end_pass(None);
+                let deleted = |rows| if is_deleted { rows } else { 0 };
+                left -= answer_all(&mut progress, deleted).len();
+                passes += 1;
+                assert!(passes < 9);
+            }
+            let deleted = if is_deleted { 1_200 } else { 0 };
+            assert_eq!((left, tally(&progress).deleted), (0, deleted));
         }
-        assert_eq!((left, tally(&progress).deleted), (0, 1_200));
     }
 
     #[test]
-    fn rows_that_stay_although_belvo_no_longer_lists_them_end_the_collection() {
-        let stored = many(0..1_200);
+    fn a_row_of_which_belvo_says_nothing_stays_and_leaves_the_collection_unproven() {
         let mut progress = begun();
-        let mut passes = 0;
-        while progress.next() != Next::Nothing {
-            progress.fetched(&part(&names(&stored), &["a"]));
-            progress.end_pass(None);
-            while let Next::Ask(ids) | Next::Remove(ids) = progress.next() {
-                for id in ids {
-                    progress.removed(&id, false);
-                }
-            }
-            passes += 1;
-            assert!(passes < 9);
-        }
-        assert_eq!(tally(&progress).deleted, 0);
+        progress.fetched(&part(&["silent"], &["a"]));
+        progress.end_pass(None);
+        progress.unanswered(&id("silent"));
+        assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(verdict(&progress), "unproven");
     }
 
     #[test]
     fn rows_without_a_date_are_a_part_of_their_own() {
         let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
-        progress.divide(parts(Days::ALL), 3, 1);
+        progress.divide(parts(Days::ALL), 3, Some(1));
         let mut seen = Vec::new();
         while let Next::Part(days) = progress.next() {
             seen.push(days);

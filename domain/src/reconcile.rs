@@ -37,6 +37,13 @@ pub struct Changes {
     pub changed: Vec<DigestedRow>,
 }
 
+impl Changes {
+    /// All of them.
+    pub fn rows(&self) -> impl Iterator<Item = &DigestedRow> {
+        self.new.iter().chain(&self.changed)
+    }
+}
+
 /// A row to write, with the digest that it was compared by.
 #[derive(Debug, Clone)]
 pub struct DigestedRow {
@@ -68,6 +75,8 @@ pub struct Comparison {
     pub changed: u64,
     /// Rows to write that were deleted and have been returned again.
     pub revived: u64,
+    /// Rows that were written under no day.
+    pub undated: u64,
 }
 
 /// What to do with a row.
@@ -147,6 +156,16 @@ impl Comparison {
         self.changed = self.changed.saturating_sub(rows);
     }
 
+    /// Takes back that a row is written: it was refused.
+    pub fn refused(&mut self, is_new: bool) {
+        let counter = if is_new {
+            &mut self.new
+        } else {
+            &mut self.changed
+        };
+        *counter = counter.saturating_sub(1);
+    }
+
     /// The rows that the fetch has returned.
     #[must_use]
     pub fn seen(&self) -> &HashSet<RowId> {
@@ -184,8 +203,8 @@ impl Comparison {
     #[must_use]
     pub(crate) fn vanished(&self) -> Vec<RowId> {
         let gone = |(id, stored): (&RowId, &KnownVersion)| {
-            let gone =
-                !stored.deleted && !self.seen.contains(id) && !self.elsewhere.contains_key(id);
+            let is_elsewhere = self.elsewhere.get(id) == Some(&false);
+            let gone = !stored.deleted && !self.seen.contains(id) && !is_elsewhere;
             gone.then(|| id.clone())
         };
         self.stored.iter().filter_map(gone).collect()
@@ -377,13 +396,12 @@ mod tests {
             (ids(&changes.new), ids(&changes.changed)),
             (vec!["new"], vec!["moved"])
         );
-        comparison.start_over();
-        assert!(
-            !comparison
-                .vanished()
-                .contains(&RowId::parse("moved").unwrap())
-        );
+        assert!(comparison.vanished().is_empty());
         assert_eq!(comparison.kept_elsewhere().count(), 0);
+        // It is stored under this day now, and missing if the next reading lacks it.
+        comparison.start_over();
+        let moved = RowId::parse("moved").unwrap();
+        assert!(comparison.vanished().contains(&moved));
     }
 
     #[test]

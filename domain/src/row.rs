@@ -141,7 +141,7 @@ impl Row {
             .date_field()
             .and_then(|field| self.fields().text(field));
         let day = date.as_deref().and_then(day_of);
-        day.unwrap_or(NO_DATE).to_owned()
+        day.unwrap_or_else(|| NO_DATE.to_owned())
     }
 
     /// When Belvo read this row from the institution, if it says.
@@ -389,7 +389,21 @@ mod tests {
             day(json!({"id": "t", "value_date": null, "accounting_date": "2026-01-03"})),
             NO_DATE
         );
-        assert_eq!(day(json!({"id": "t", "value_date": "soon"})), NO_DATE);
+        assert_eq!(
+            day(json!({"id": "t", "value_date": "2026-1-2"})),
+            "2026-01-02"
+        );
+        for odd in [
+            "soon",
+            "",
+            "2026",
+            "2026-1-32",
+            "2026-001-01",
+            "26-1-2",
+            "2026-1-+2",
+        ] {
+            assert_eq!(day(json!({"id": "t", "value_date": odd})), NO_DATE, "{odd}");
+        }
     }
 
     #[test]

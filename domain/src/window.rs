@@ -91,10 +91,20 @@ pub fn parse_date(text: &str) -> Option<Date> {
         .filter(|_| plain)
 }
 
-/// The day of a date or a timestamp, `YYYY-MM-DD`: Belvo has sent both.
+/// The day of a date or a timestamp, as `YYYY-MM-DD`. Belvo has sent both, and its dates may have
+/// months and days of one digit (the pattern of `value_date` in Belvo's OpenAPI).
 #[must_use]
-pub fn day_of(text: &str) -> Option<&str> {
-    text.get(..10).filter(|day| parse_date(day).is_some())
+pub fn day_of(text: &str) -> Option<String> {
+    let date = text.split(['T', ' ']).next()?;
+    let mut parts = date.splitn(3, '-');
+    let mut part = |digits: std::ops::RangeInclusive<usize>| {
+        let part = parts.next()?;
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && digits.contains(&part.len())).then_some(part)
+    };
+    let (year, month, day) = (part(4..=4)?, part(1..=2)?, part(1..=2)?);
+    let day = format!("{year}-{month:0>2}-{day:0>2}");
+    parse_date(&day).map(|_| day)
 }
 
 /// Dates as `YYYY-MM-DD` in JSON and in the store. Not by `time::serde::format_description!`, which

@@ -20,7 +20,12 @@ pub(crate) struct Trouble<'a> {
 
 /// The bank adds, changes and deletes rows.
 pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
-    let mut rows: Vec<String> = link.truth().await.into_keys().collect();
+    let truth = link.truth().await;
+    let day_of = |row: &Value| row["value_date"].as_str().map(str::to_owned);
+    let oldest = truth.values().map(day_of).min().flatten();
+    // What is older than everything that Belvo lists stays, so the oldest rows are not deleted.
+    let is_oldest = |row: &String| day_of(&truth[row]) == oldest;
+    let mut rows: Vec<String> = truth.keys().cloned().collect();
     rows.shuffle(dice);
     for _ in 0..dice.random_range(0..4) {
         match (dice.random_range(0..6), rows.pop()) {
@@ -30,8 +35,11 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
                     .await;
             }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
-            // Not the last one: an empty listing proves nothing, so its row would stay.
-            (4, Some(row)) if !rows.is_empty() => link.delete(&row).await,
+            (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
+            (5, Some(row)) if dice.random_ratio(1, 4) => {
+                let large = "<item/>".repeat(60_000);
+                link.amend(&row, json!({ "observations": large })).await;
+            }
             (_, Some(_)) => link.settle().await,
         }
     }
@@ -92,9 +100,11 @@ impl Trouble<'_> {
             6 => ("get", json!({"status": 503})),
             7 => ("get", json!({"disconnect": true})),
             8 => ("get", json!({"torn_page": 1})),
+            9 if dice.random() => ("get", json!({"swap": dice.random_range(1..3)})),
             9 => ("get", json!({"drift": {"insert": dice.random_range(1..5)}})),
             10 => ("get", json!({"duplicate_rows": true})),
             11 => ("get", json!({"empty": true})),
+            12 if dice.random() => ("get", json!({"lose_rows": 2})),
             12 => ("get", json!({"drop_page": 2})),
             13 => (
                 "get",

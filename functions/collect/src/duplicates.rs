@@ -10,7 +10,7 @@ use shared::{
     telemetry::Event,
 };
 
-use crate::{CollectError, accounts::Accounts};
+use crate::CollectError;
 
 /// What one link holds of an account, by the institution's ids.
 type Held = (Holder, HashMap<String, Candidate>);
@@ -23,8 +23,6 @@ type Held = (Holder, HashMap<String, Candidate>);
 pub(crate) struct Duplicates {
     /// Accounts that no other link held when this was looked up.
     alone: HashSet<AccountId>,
-    /// How often duplicates were marked since.
-    times: u32,
 }
 
 /// The rows and accounts of the link's resource.
@@ -38,7 +36,6 @@ impl Duplicates {
         of: (&LinkId, Days),
         accounts: impl Iterator<Item = &Account>,
     ) -> Result<(), CollectError> {
-        self.times += 1;
         for account in accounts {
             if self.alone.contains(account.id()) {
                 continue;
@@ -53,20 +50,9 @@ impl Duplicates {
         Ok(())
     }
 
-    /// Marks the duplicates in accounts that another link has come to hold while several parts were
-    /// fetched.
-    pub(crate) async fn mark_late(
-        &mut self,
-        stores: Stores<'_>,
-        of: (&LinkId, Days),
-        accounts: &Accounts,
-    ) -> Result<(), CollectError> {
-        if self.times < 2 {
-            return Ok(());
-        }
-        let alone = std::mem::take(&mut self.alone);
-        let accounts = alone.iter().filter_map(|id| accounts.get(id));
-        self.mark(stores, of, accounts).await
+    /// Looks every account up again.
+    pub(crate) fn forget(&mut self) {
+        self.alone.clear();
     }
 }
 

@@ -1,6 +1,8 @@
 //! Copies one listing from Belvo into the store, part by part, until the store holds what Belvo
 //! has.
 
+use std::collections::HashSet;
+
 use domain::{Days, Next, Observation, Progress, RequestId, RowQuery, Timestamp};
 use futures::future::BoxFuture;
 use shared::{
@@ -26,7 +28,7 @@ pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, Col
 }
 
 /// Fetches rows and stores what is new or changed. If time runs out, or Belvo or the store fails,
-/// after at least one part was done, the rest is left to a continuation, so that no part is fetched
+/// after at least one step was done, the rest is left to a continuation, so that no part is fetched
 /// again because of another.
 pub(crate) async fn fetch(
     app: &App,
@@ -36,37 +38,19 @@ pub(crate) async fn fetch(
     deadline: Instant,
 ) -> Result<Fetched, CollectError> {
     let account_store = app.transactions.accounts();
-    let mut fetch = Fetch {
+    let fetch = Fetch {
         belvo: &app.belvo,
         rows: app.transactions.rows(query.resource),
         accounts: Accounts::stored(&account_store, query).await?,
         account_store,
         duplicates: Duplicates::default(),
         ahead: None,
+        written: HashSet::new(),
         query,
         request,
         progress,
     };
-
-    let parts_before = fetch.progress.parts;
-    loop {
-        let started = Instant::now();
-        let step = timeout_at(deadline, fetch.step()).await;
-        let step = step.unwrap_or(Err(CollectError::OutOfTime));
-        let advanced = fetch.progress.parts > parts_before;
-        match step {
-            Ok(Step::Done) => return Ok(Fetched::Whole(fetch.progress)),
-            // The next part would probably not finish in time.
-            Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
-                return Ok(Fetched::Unfinished(fetch.progress, CollectError::OutOfTime));
-            }
-            Ok(Step::Part | Step::Prepared) => {}
-            Err(error) if advanced && error.is_transient() => {
-                return Ok(Fetched::Unfinished(fetch.progress, error));
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    fetch.run(deadline).await
 }
 
 /// A listing that is being fetched. How a part is read and stored is in `part.rs`, what becomes of
@@ -82,6 +66,9 @@ pub(crate) struct Fetch<'a> {
     pub(crate) query: &'a RowQuery,
     request: Option<RequestId>,
     pub(crate) progress: Progress,
+    /// A hash of each row that a link's first collection has written: only these can be stored
+    /// under another day.
+    pub(crate) written: HashSet<u64>,
 }
 
 /// What a step did.
@@ -94,6 +81,28 @@ pub(crate) enum Step {
 }
 
 impl Fetch<'_> {
+    async fn run(mut self, deadline: Instant) -> Result<Fetched, CollectError> {
+        let steps_before = self.progress.steps;
+        loop {
+            let started = Instant::now();
+            let step = timeout_at(deadline, Box::pin(self.step())).await;
+            let step = step.unwrap_or(Err(CollectError::OutOfTime));
+            let advanced = self.progress.steps > steps_before;
+            match step {
+                Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
+                // The next part would probably not finish in time.
+                Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
+                    return Ok(Fetched::Unfinished(self.progress, CollectError::OutOfTime));
+                }
+                Ok(Step::Part | Step::Prepared) => {}
+                Err(error) if advanced && error.is_transient() => {
+                    return Ok(Fetched::Unfinished(self.progress, error));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Does the next step. The progress shows it only once its result is stored.
     async fn step(&mut self) -> Result<Step, CollectError> {
         match self.progress.next() {
@@ -102,22 +111,38 @@ impl Fetch<'_> {
             Next::Ask(ids) => self.ask(&ids).await,
             Next::Remove(ids) => self.remove(&ids).await,
             Next::Nothing => {
-                let of = (&self.query.link, self.progress.days());
-                let stores = (&self.rows, &self.account_store);
-                self.duplicates
-                    .mark_late(stores, of, &self.accounts)
-                    .await?;
+                self.mark_late().await?;
                 Ok(Step::Done)
             }
         }
     }
 
-    async fn part(&mut self, days: Days) -> Result<Step, CollectError> {
-        let first = self.first_page(days).await?;
-        if first.next.is_some() && self.divide(days, &first).await? {
-            return Ok(Step::Prepared);
+    /// Marks the duplicates in accounts that another link has come to hold while parts were
+    /// fetched, by this invocation or by earlier ones.
+    async fn mark_late(&mut self) -> Result<(), CollectError> {
+        if self.progress.parts < 2 {
+            return Ok(());
         }
-        let part = self.read_part(days, first).await?;
+        let link = &self.query.link;
+        let mut accounts = self.account_store.of(link).await?;
+        accounts.retain(|account| self.progress.has_account(account.id()));
+        self.duplicates.forget();
+        let of = (link, self.progress.days());
+        let stores = (&self.rows, &self.account_store);
+        self.duplicates.mark(stores, of, accounts.iter()).await
+    }
+
+    async fn part(&mut self, days: Days) -> Result<Step, CollectError> {
+        let part = if days == Days::UNDATED && self.progress.undated() == 0 {
+            self.empty_part(days).await?
+        } else {
+            let first = self.first_page(days).await?;
+            let is_more = first.next.is_some() && first.count > first.rows.len() as u64;
+            if is_more && self.divide(days, &first).await? {
+                return Ok(Step::Prepared);
+            }
+            self.read_part(days, first).await?
+        };
         self.progress.fetched(&part);
         Ok(Step::Part)
     }
@@ -137,13 +162,25 @@ impl Fetch<'_> {
         if parts.is_empty() {
             return Ok(false);
         }
-        let mut undated = 0;
-        if days == Days::ALL {
-            let dated = self.belvo.count(&self.of_days(Days::DATED)).await?;
-            undated = first.count.saturating_sub(dated);
-        }
+        let undated = match days {
+            Days::ALL => Some(self.count_undated(first.count).await?),
+            _ => None,
+        };
         self.progress.divide(parts, first.count, undated);
         Ok(true)
+    }
+
+    /// How many of all rows have no date. A row that comes or goes between two counts looks like
+    /// one, so that another pair of counts has to agree.
+    async fn count_undated(&self, all: u64) -> Result<u64, CollectError> {
+        let (everything, dated) = (self.of_days(Days::ALL), self.of_days(Days::DATED));
+        let undated = all.saturating_sub(self.belvo.count(&dated).await?);
+        if undated == 0 {
+            return Ok(0);
+        }
+        let all = self.belvo.count(&everything).await?;
+        let again = all.saturating_sub(self.belvo.count(&dated).await?);
+        Ok(undated.min(again))
     }
 
     /// Compares the parts with the whole.

@@ -1,8 +1,8 @@
 //! One fetch for one or several messages, and what its outcome means for each of them.
 
 use domain::{
-    Collection, Days, Declared, Failure, Outcome, Progress, RequestId, Retrieval, RowQuery,
-    Timestamp,
+    Collection, Days, Declared, Failure, LinkRecord, Outcome, Progress, RequestId, Retrieval,
+    RowQuery, Timestamp,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -78,13 +78,17 @@ impl Job {
     pub(crate) async fn run(mut self, app: &App, deadline: Instant) -> Result<(), CollectError> {
         // A later message of the same batch may have ended the link, and erased its rows.
         let link = app.control.links.get(&self.query.link).await?;
-        if link.is_some_and(|known| known.is_deleted()) {
+        if link.as_ref().is_some_and(LinkRecord::is_deleted) {
             return self.fail(&app.control, &ending::link_gone()).await;
         }
+        let had_left_out = link.is_some_and(|known| !known.left_out.is_empty());
 
         match self.fetch(app, deadline).await {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
+                if had_left_out || !collection.left_out.is_empty() {
+                    self.name_left_out(&app.control, &collection).await?;
+                }
                 self.conclude(app, &collection).await
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
@@ -194,6 +198,23 @@ impl Job {
         }))
     }
 
+    /// Records on the link which of Belvo's rows are not stored.
+    async fn name_left_out(
+        &self,
+        control: &Control,
+        collection: &Collection,
+    ) -> Result<(), CollectError> {
+        let (resource, days) = (self.query.resource, collection.days);
+        // The rows of one account say nothing about those of the others.
+        let days = match self.query.account {
+            Some(_) => Days::DATED,
+            None => days,
+        };
+        let change = |known: LinkRecord| known.rows_left_out(resource, days, &collection.left_out);
+        control.links.change(&self.query.link, change).await?;
+        Ok(())
+    }
+
     /// Records what was collected on every request, each with what its own webhook declared.
     async fn conclude(self, app: &App, collection: &Collection) -> Result<(), CollectError> {
         let requests = &app.control.requests;
@@ -275,6 +296,7 @@ impl Job {
             unchanged = collection.unchanged,
             revived = collection.tally.revived,
             deleted = collection.tally.deleted,
+            undated = collection.tally.undated,
             missing = verdict.missing(),
             duration_ms = finished_at.millis_since(collection.started_at),
             since_webhook_ms = waiter.announced_at().map(|at| finished_at.millis_since(at)),

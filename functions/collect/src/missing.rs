@@ -5,9 +5,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{Comparison, Days, NO_DATE, RowId, parse_date};
-use futures::future::try_join_all;
+use futures::future::join_all;
 use lambda_runtime::tracing;
-use shared::telemetry::Event;
+use shared::{advice::Advice, cause::chain, telemetry::Event};
 
 use crate::{
     CollectError,
@@ -15,58 +15,59 @@ use crate::{
 };
 
 impl Fetch<'_> {
-    /// Asks Belvo for each of these rows. One that it has is stored as it is now; the others are
-    /// removed.
+    /// Asks Belvo for each of these rows. One that it has is stored as it is now. One for which it
+    /// gives no answer stays: it must not hold up the others.
     pub(crate) async fn ask(&mut self, ids: &[RowId]) -> Result<Step, CollectError> {
         let (belvo, resource) = (self.belvo, self.query.resource);
-        let answers = try_join_all(ids.iter().map(|id| belvo.row(resource, id))).await?;
-
-        let mut gone = Vec::new();
+        let answers = join_all(ids.iter().map(|id| belvo.row(resource, id))).await;
         for (id, answer) in ids.iter().zip(answers) {
-            let Some(row) = answer else {
-                gone.push(id.clone());
-                continue;
-            };
-            let mut comparison = Comparison::default();
-            let rows = self.parse(&mut BTreeSet::new(), &[row]);
-            self.store_rows(&mut comparison, rows).await?;
-            self.progress.found(id, comparison.changed);
+            match answer {
+                Ok(Some(row)) => {
+                    let mut comparison = Comparison::default();
+                    let (rows, _) = self.parse(&mut BTreeSet::new(), &[row]);
+                    self.store_rows(&mut comparison, rows).await?;
+                    self.progress.found(id, comparison.changed);
+                }
+                Ok(None) => self.progress.absent(id),
+                Err(error) if error.advice() == Advice::Alarm => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(
+                        event = Event::RowUnanswered.name(),
+                        link.id = self.query.link.as_str(),
+                        row.id = id.as_str(),
+                        cause = %chain(&error),
+                        "Belvo does not say whether it has a row"
+                    );
+                    self.progress.unanswered(id);
+                }
+            }
         }
-        if gone.is_empty() {
-            return Ok(Step::Prepared);
-        }
-        self.remove(&gone).await
+        Ok(Step::Prepared)
     }
 
     /// Marks rows as deleted that Belvo does not have. What is older than everything that Belvo
-    /// lists stays: Belvo keeps a link's history for a time (`stale_in`), and what it no longer
-    /// keeps has not been deleted at the institution.
+    /// lists is shown as before and no longer compared: Belvo may keep a link's history for a time
+    /// only (`stale_in`), and what it no longer keeps has not been deleted at the institution.
     pub(crate) async fn remove(&mut self, ids: &[RowId]) -> Result<Step, CollectError> {
-        let link = &self.query.link;
+        let (link, in_days) = (&self.query.link, self.progress.days());
         let days = self.rows.days_of(link, ids).await?;
         let oldest = self.oldest_listed(days.values()).await?;
         let is_kept = |id: &&RowId| is_since(oldest.as_deref(), &days, id);
-        let (marked, kept): (Vec<_>, Vec<_>) = ids.iter().partition(is_kept);
+        let (deleted, unlisted): (Vec<_>, Vec<_>) =
+            ids.iter().cloned().partition(|id| is_kept(&id));
 
         let seen = self.observation();
-        let marked: Vec<_> = marked.into_iter().cloned().collect();
-        self.rows
-            .tombstone(link, self.progress.days(), &marked, &seen)
-            .await?;
-        for id in &marked {
-            self.progress.removed(id, true);
-        }
-        if !kept.is_empty() {
+        let marked = self.rows.tombstone(link, in_days, &deleted, &seen).await?;
+        if !unlisted.is_empty() {
+            self.rows.unlist(link, in_days, &unlisted).await?;
             tracing::info!(
                 event = Event::RowsNoLongerListed.name(),
                 link.id = link.as_str(),
-                rows = kept.len(),
+                rows = unlisted.len(),
                 "kept rows that are older than everything that Belvo still lists"
             );
         }
-        for id in kept {
-            self.progress.removed(id, false);
-        }
+        self.progress.removed(marked);
         Ok(Step::Prepared)
     }
 

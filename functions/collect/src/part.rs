@@ -7,10 +7,11 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
     pin::pin,
 };
 
-use domain::{AccountId, Comparison, Days, NO_DATE, Part, Row, RowError, RowId};
+use domain::{AccountId, Comparison, Days, LeftOut, NO_DATE, Part, Row, RowError, RowId};
 use futures::{
     FutureExt,
     future::{Either, ready, select},
@@ -25,6 +26,9 @@ use crate::{CollectError, fetch::Fetch};
 const READINGS: usize = 5;
 /// How many more pages than its first page promises a listing may have before it is read again.
 const SURPLUS_PAGES: u64 = 2;
+/// How many pages are searched for rows without a date, of which no filter knows: what an
+/// invocation has time for beside other links.
+const SEARCHED_PAGES: u64 = 50;
 
 /// How a reading goes.
 struct Reading {
@@ -35,11 +39,15 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(first: &Page) -> Self {
+    fn of(first: &Page, days: Days) -> Self {
         let pages = first.count.div_ceil(first.rows.len().max(1) as u64);
+        let most_pages = match days {
+            Days::UNDATED => SEARCHED_PAGES,
+            _ => pages + SURPLUS_PAGES,
+        };
         Self {
             pages: 1,
-            most_pages: pages + SURPLUS_PAGES,
+            most_pages,
             is_consistent: true,
         }
     }
@@ -75,11 +83,13 @@ impl Fetch<'_> {
             let reading = self.read(&mut part, days, first).await?;
             let ids = part.comparison.seen();
             let is_settled = reading.pages == 1 || previous.as_ref() == Some(ids);
-            part.is_whole = reading.is_consistent && is_settled;
-            if part.is_whole {
+            part.is_whole = reading.is_consistent && (is_settled || days == Days::UNDATED);
+            if part.is_whole || days == Days::UNDATED {
                 break;
             }
             previous = reading.is_consistent.then(|| ids.clone());
+            // It is older than what is read now.
+            self.ahead = None;
         }
 
         let accounts = part.accounts.iter().filter_map(|id| self.accounts.get(id));
@@ -87,6 +97,17 @@ impl Fetch<'_> {
             .mark((&self.rows, &self.account_store), (link, days), accounts)
             .await?;
         Ok(part)
+    }
+
+    /// A part of which Belvo has no row.
+    pub(crate) async fn empty_part(&self, days: Days) -> Result<Part, CollectError> {
+        let (link, account) = (&self.query.link, self.query.account.as_ref());
+        let stored = self.rows.known(link, days, account).await?;
+        Ok(Part {
+            comparison: Comparison::new(stored),
+            is_whole: true,
+            ..Part::default()
+        })
     }
 
     /// Reads every page of a part once. Each is stored while the next one is fetched.
@@ -97,12 +118,9 @@ impl Fetch<'_> {
         first: Page,
     ) -> Result<Reading, CollectError> {
         let is_undated = days == Days::UNDATED;
-        part.comparison.start_over();
-        part.count = match days {
-            Days::UNDATED => self.progress.undated(),
-            _ => first.count,
-        };
-        let mut reading = Reading::of(&first);
+        let undated = is_undated.then(|| self.progress.undated());
+        part.read_again(undated.unwrap_or(first.count));
+        let mut reading = Reading::of(&first, days);
         let mut page = first;
         loop {
             part.pages += 1;
@@ -111,14 +129,15 @@ impl Fetch<'_> {
                 part.count = part.count.max(page.count);
             }
             let Some(next) = page.next else {
-                self.store_and_look_ahead(part, days, page.rows).await?;
+                let is_alone = reading.pages == 1 && page.count == page.rows.len() as u64;
+                self.store_last(part, days, page.rows, is_alone).await?;
                 break;
             };
             let belvo = self.belvo;
             let (stored, next) =
                 tokio::join!(self.store(part, days, page.rows), belvo.next_page(&next));
             stored?;
-            if is_undated && part.comparison.distinct() == part.count {
+            if is_undated && part.rows() == part.count {
                 break;
             }
             let Some(next) = next?.filter(|_| reading.may_go_on()) else {
@@ -127,20 +146,28 @@ impl Fetch<'_> {
             };
             page = next;
         }
-        reading.is_consistent &= part.comparison.distinct() == part.count;
+        reading.is_consistent &= part.rows() == part.count;
         Ok(reading)
     }
 
-    /// Stores the last page of a part while the first one of the next part is fetched.
-    async fn store_and_look_ahead(
+    /// Stores the last page of a part. If it is the only one, the first page of the next part is
+    /// fetched meanwhile.
+    async fn store_last(
         &mut self,
         part: &mut Part,
         days: Days,
         rows: Vec<Box<RawValue>>,
+        is_alone: bool,
     ) -> Result<(), CollectError> {
         let next = self.progress.part_after_next();
-        let Some(next) = next.filter(|_| self.ahead.is_none()) else {
-            return self.store(part, days, rows).await;
+        let next = next.filter(|next| *next != Days::UNDATED || self.progress.undated() > 0);
+        let Some(next) = next.filter(|_| is_alone && self.ahead.is_none()) else {
+            self.store(part, days, rows).await?;
+            if days == Days::UNDATED {
+                // All there are, whatever the counts before were.
+                part.count = part.rows();
+            }
+            return Ok(());
         };
         let (belvo, query) = (self.belvo, self.of_days(next));
         let page = async move { belvo.first_page(&query).await }.boxed();
@@ -160,55 +187,80 @@ impl Fetch<'_> {
         days: Days,
         page: Vec<Box<RawValue>>,
     ) -> Result<(), CollectError> {
-        let mut rows = self.parse(&mut part.accounts, &page);
+        let (mut rows, unreadable) = self.parse(&mut part.accounts, &page);
         if days == Days::UNDATED {
             rows.retain(|row| row.day(self.query.resource) == NO_DATE);
+        } else {
+            part.left_out.extend(unreadable);
         }
-        self.store_rows(&mut part.comparison, rows).await
+        let refused = self.store_rows(&mut part.comparison, rows).await?;
+        part.left_out
+            .retain(|row| row.id.as_ref().is_none_or(|id| !refused.contains(id)));
+        part.left_out
+            .extend(refused.into_iter().map(LeftOut::refused));
+        Ok(())
     }
 
-    /// Stores those of these rows that are new or changed.
+    /// Stores those of these rows that are new or changed. Returns those that DynamoDB does not
+    /// take, so that the others are not lost.
     pub(crate) async fn store_rows(
         &mut self,
         comparison: &mut Comparison,
         rows: Vec<Row>,
-    ) -> Result<(), CollectError> {
+    ) -> Result<Vec<RowId>, CollectError> {
         let link = &self.query.link;
-        if !self.progress.first_ever {
-            let elsewhere = self.rows.look_up(link, comparison.unknown(&rows)).await?;
-            comparison.learn(elsewhere);
+        let mut unknown = comparison.unknown(&rows);
+        if self.progress.first_ever {
+            unknown.retain(|id| self.written.contains(&hash(id)));
+            self.written.extend(rows.iter().map(|row| hash(row.id())));
         }
+        comparison.learn(self.rows.look_up(link, unknown).await?);
 
         let seen = self.observation();
         let changes = comparison.changes(rows);
         self.accounts
             .write_changed(&self.account_store, link, &seen)
             .await?;
-        let unchanged = self.rows.put(link, changes, &seen).await?;
-        comparison.found_unchanged(unchanged);
-        Ok(())
+        let new: HashSet<_> = changes.new.iter().map(|new| new.row.id().clone()).collect();
+        let written = self.rows.put(link, changes, &seen).await?;
+        comparison.found_unchanged(written.unchanged);
+        if self.query.resource.date_field().is_some() {
+            comparison.undated += written.undated;
+        }
+        for id in &written.refused {
+            comparison.refused(new.contains(id));
+            self.log_left_out(Some(id), "DynamoDB does not take it");
+        }
+        Ok(written.refused)
     }
 
-    /// The rows of a page. One that cannot be stored (Belvo promises an `id`) is left out, so that
-    /// the others are not lost; there are then fewer rows than counted, and the verdict says so.
+    /// The rows of a page, and those that cannot be read or have no id (Belvo promises one).
     pub(crate) fn parse(
         &mut self,
         accounts: &mut BTreeSet<AccountId>,
         page: &[Box<RawValue>],
-    ) -> Vec<Row> {
-        let mut rows = Vec::with_capacity(page.len());
+    ) -> (Vec<Row>, Vec<LeftOut>) {
+        let (mut rows, mut left_out) = (Vec::with_capacity(page.len()), Vec::new());
         for row in page {
             match self.parse_row(accounts, row) {
                 Ok(row) => rows.push(row),
-                Err(error) => tracing::error!(
-                    event = Event::RowLeftOut.name(),
-                    link.id = self.query.link.as_str(),
-                    cause = %error,
-                    "row left out"
-                ),
+                Err(error) => {
+                    self.log_left_out(None, &error.to_string());
+                    left_out.push(error.into());
+                }
             }
         }
-        rows
+        (rows, left_out)
+    }
+
+    fn log_left_out(&self, id: Option<&RowId>, cause: &str) {
+        tracing::error!(
+            event = Event::RowLeftOut.name(),
+            link.id = self.query.link.as_str(),
+            row.id = id.map(RowId::as_str),
+            cause,
+            "row left out"
+        );
     }
 
     fn parse_row(
@@ -225,4 +277,10 @@ impl Fetch<'_> {
             Some(id)
         })
     }
+}
+
+fn hash(id: &RowId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }

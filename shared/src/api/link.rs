@@ -1,6 +1,8 @@
 //! A link as the API shows it.
 
-use domain::{Consent, Deletion, LinkEvent, LinkId, LinkRecord, Timestamp};
+use std::collections::BTreeMap;
+
+use domain::{Consent, Deletion, LeftOut, LinkEvent, LinkId, LinkRecord, Timestamp};
 use serde::Serialize;
 
 use super::BlockView;
@@ -24,6 +26,8 @@ pub struct LinkView<'a> {
     consent: &'a Consent,
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion: &'a Option<Deletion>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: &'a BTreeMap<String, Vec<LeftOut>>,
 }
 
 impl<'a> From<&'a LinkRecord> for LinkView<'a> {
@@ -43,6 +47,7 @@ impl<'a> From<&'a LinkRecord> for LinkView<'a> {
             blocked: record.block().map(BlockView::from),
             consent: &record.consent,
             deletion: &record.deletion,
+            left_out: &record.left_out,
         }
     }
 }

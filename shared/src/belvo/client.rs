@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     BelvoError,
+    error::NO_CODE,
     rate_limiter::RateLimiter,
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
@@ -269,7 +270,9 @@ fn unless_gone<T>(answer: Result<T, BelvoError>) -> Result<Option<T>, BelvoError
         Err(BelvoError::Rejected {
             status: 404, code, ..
         }) if code == NOT_FOUND => Ok(None),
-        Err(BelvoError::Rejected { status: 404, .. }) => Err(BelvoError::Unreadable("404")),
+        Err(BelvoError::Rejected {
+            status: 404, code, ..
+        }) if code == NO_CODE => Err(BelvoError::Unreadable("404")),
         answer => answer.map(Some),
     }
 }

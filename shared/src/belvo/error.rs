@@ -85,6 +85,8 @@ struct Rule {
 /// Belvo's code for a month with no retrieval left, in answers and in webhooks.
 pub const NO_RETRIEVAL_LEFT: &str = "operational_limits_reached";
 
+/// Stands in for the code of an answer that has none.
+pub(super) const NO_CODE: &str = "none";
 /// Stands in for the code of an HTML answer, which comes from the firewall in front of Belvo and
 /// has none.
 const HTML: &str = "html";
@@ -168,7 +170,7 @@ impl BelvoError {
         } else {
             text(entry.code)
         };
-        let code = code.unwrap_or_else(|| "none".to_owned());
+        let code = code.unwrap_or_else(|| NO_CODE.to_owned());
         let advice = RULES
             .iter()
             .find(|rule| {

@@ -1,8 +1,10 @@
 //! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data: only the link,
 //! what happened, and what it declares are read.
 
-use domain::{Consent, Declared, Failure, LinkId, RequestId, Resource};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use domain::{Consent, Declared, Failure, Fields, LinkId, RequestId, Resource};
+use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
 /// A webhook that says what happened and to which link.
@@ -14,7 +16,8 @@ pub struct Webhook {
     pub link: LinkId,
     /// The retrieval it answers. Absent in CONSENT webhooks and in the oldest documented ones.
     pub request_id: Option<RequestId>,
-    data: Map<String, Value>,
+    /// The text of its JSON object `data`; of an empty one if it has none.
+    data: Box<str>,
 }
 
 /// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's
@@ -87,22 +90,21 @@ impl WebhookError {
 impl Webhook {
     /// Reads a webhook body. Only the type, the code and the link are required: Belvo's documented
     /// examples leave out each of the other fields somewhere. A request id that cannot be a key
-    /// counts as absent: the link is enough.
+    /// counts as absent: the link is enough. A field that is not read may hold anything, such as
+    /// text that is not Unicode.
     pub(crate) fn parse(body: &str) -> Result<Self, WebhookError> {
-        let mut body: Map<String, Value> = serde_json::from_str(body)
+        let body: Fields<'_> = serde_json::from_str(body)
             .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
-        let webhook_type = required(&body, "webhook_type")?.to_owned();
-        let code = required(&body, "webhook_code")?.to_owned();
-        let link = LinkId::parse(required(&body, "link_id")?)
+        let webhook_type = required(&body, "webhook_type")?;
+        let code = required(&body, "webhook_code")?;
+        let link = LinkId::parse(&required(&body, "link_id")?)
             .map_err(|error| WebhookError::Invalid("link_id", error.to_string()))?;
         let request_id = body
-            .get("request_id")
-            .and_then(Value::as_str)
-            .and_then(|id| RequestId::parse(id).ok());
-        let data = match body.remove("data") {
-            Some(Value::Object(data)) => data,
-            _ => Map::new(),
-        };
+            .text("request_id")
+            .and_then(|id| RequestId::parse(&id).ok());
+        let data = body.get("data").map(RawValue::get);
+        let data = data.filter(|data| Fields::of(data).is_some());
+        let data = data.unwrap_or("{}").into();
         let subject = Subject::of(webhook_type);
         Ok(Self {
             subject,
@@ -123,7 +125,8 @@ impl Webhook {
         if !resource.declares_totals() {
             return None;
         }
-        let number = |field| self.data.get(field).and_then(Value::as_u64);
+        let data = self.data();
+        let number = |field| data.get(field)?.get().parse().ok();
         let declared = Declared {
             total_transactions: number("total_transactions"),
             total_inflow_transactions: number("total_inflow_transactions"),
@@ -153,7 +156,8 @@ impl Webhook {
             let message = self.text("error_message").unwrap_or_default();
             return Some(Failure { code, message });
         }
-        let first = self.data.get("errors")?.as_array()?.first()?;
+        let errors: Vec<Value> = serde_json::from_str(self.data().get("errors")?.get()).ok()?;
+        let first = errors.first()?;
         let text = |field| first[field].as_str().unwrap_or_default().to_owned();
         Some(Failure {
             code: text("code"),
@@ -163,7 +167,11 @@ impl Webhook {
 
     /// A text in `data`.
     fn text(&self, field: &str) -> Option<String> {
-        Some(self.data.get(field)?.as_str()?.to_owned())
+        Some(self.data().text(field)?.into_owned())
+    }
+
+    fn data(&self) -> Fields<'_> {
+        Fields::of(&self.data).unwrap_or_default()
     }
 }
 
@@ -184,15 +192,10 @@ pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
     RequestId::parse(&value[..end]).ok()
 }
 
-fn required<'a>(
-    body: &'a Map<String, Value>,
-    field: &'static str,
-) -> Result<&'a str, WebhookError> {
-    let text = body
-        .get(field)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty());
-    text.ok_or(WebhookError::Missing(field))
+fn required(body: &Fields<'_>, field: &'static str) -> Result<String, WebhookError> {
+    let text = body.text(field).filter(|text| !text.is_empty());
+    text.map(Cow::into_owned)
+        .ok_or(WebhookError::Missing(field))
 }
 
 /// Where the JSON is broken, without quoting it, as serde's own message does.
@@ -233,6 +236,17 @@ mod tests {
             "4363b08b51eb43509c745df5ac92a7f6"
         );
         assert_eq!(webhook.declared().unwrap().total_transactions, Some(19));
+        assert_eq!(webhook.failure(), None);
+    }
+
+    #[test]
+    fn text_that_is_not_unicode_is_no_reason_to_refuse_a_webhook() {
+        let body = format!(
+            r#"{{"webhook_type": "TRANSACTIONS", "webhook_code": "historical_update", "link_id": "{LINK}",
+                "external_id": "\ud83d", "data": {{"total_transactions": 7, "note": "\ud83d"}}}}"#
+        );
+        let webhook = Webhook::parse(&body).unwrap();
+        assert_eq!(webhook.declared().unwrap().total_transactions, Some(7));
         assert_eq!(webhook.failure(), None);
     }
 

@@ -72,7 +72,7 @@ impl Queue {
         self.client
             .send_message()
             .queue_url(&self.url)
-            .message_body(serde_json::to_string(task).map_err(QueueError::Encoding)?)
+            .message_body(body(task)?)
             .message_group_id(task.group())
             .message_deduplication_id(task.deduplication_id())
             .send()
@@ -105,6 +105,15 @@ impl Queue {
 pub struct DeadLetters {
     client: aws_sdk_sqs::Client,
     url: String,
+}
+
+/// The text of a message. SQS refuses two characters that Belvo's webhooks may have (`SendMessage`,
+/// Amazon SQS API reference); as escapes, they mean the same to a reader of JSON.
+fn body(task: &Task) -> Result<String, QueueError> {
+    let text = serde_json::to_string(task).map_err(QueueError::Encoding)?;
+    Ok(text
+        .replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff"))
 }
 
 impl DeadLetters {
@@ -147,5 +156,27 @@ impl DeadLetters {
             .await
             .map_err(|error| QueueError::Send(Box::new(error)))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+
+    use super::*;
+    use crate::queue::Delivery;
+
+    #[test]
+    fn characters_that_sqs_refuses_travel_as_escapes() {
+        let webhook =
+            "{\"webhook_type\": \"LINK\", \"webhook_code\": \"x\u{ffff}\u{fffe}\u{fffd}\",
+            \"link_id\": \"16f68516-bcbc-4cf7-b815-c500d4204e28\"}";
+        let delivery = Delivery::new(webhook, "gateway", Timestamp::now()).unwrap();
+        let sent = body(&Task::Webhook(delivery)).unwrap();
+        assert!(!sent.contains(['\u{fffe}', '\u{ffff}']), "{sent}");
+        let Ok(Task::Webhook(received)) = serde_json::from_str(&sent) else {
+            panic!("{sent}");
+        };
+        assert_eq!(received.webhook.code, "x\u{ffff}\u{fffe}\u{fffd}");
     }
 }

@@ -28,6 +28,12 @@ pub enum StoreError {
         &'static str,
         #[source] Box<dyn std::error::Error + Send + Sync>,
     ),
+    /// DynamoDB does not take an item, such as one of more than 400 KB.
+    #[error("DynamoDB does not take an item of {0}")]
+    Invalid(
+        &'static str,
+        #[source] Box<dyn std::error::Error + Send + Sync>,
+    ),
     /// DynamoDB kept leaving rows of a batch unread, as it does under throttling.
     #[error("DynamoDB left {0} rows of a batch undone")]
     Throttled(usize),
@@ -47,7 +53,7 @@ impl StoreError {
             Self::Unavailable(..) | Self::Throttled(_) | Self::Contended(_) => {
                 Advice::Retry(FIRST_RETRY)
             }
-            Self::Refused(..) | Self::Corrupt(_) => Advice::Alarm,
+            Self::Refused(..) | Self::Invalid(..) | Self::Corrupt(_) => Advice::Alarm,
         }
     }
 }
@@ -56,7 +62,9 @@ macro_rules! unavailable {
     ($($error:ident => $operation:literal),* $(,)?) => {$(
         impl From<SdkError<$error>> for StoreError {
             fn from(error: SdkError<$error>) -> Self {
-                if is_refusal(&error) {
+                if error.code() == Some("ValidationException") {
+                    Self::Invalid($operation, Box::new(error))
+                } else if is_refusal(&error) {
                     Self::Refused($operation, Box::new(error))
                 } else {
                     Self::Unavailable($operation, Box::new(error))

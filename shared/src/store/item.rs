@@ -74,7 +74,8 @@ impl<'de> Visitor<'de> for Fields {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Item, A::Error> {
-        let mut item = Item::with_capacity(USUAL_FIELDS);
+        let fields_here = if self.depth == 0 { USUAL_FIELDS } else { 0 };
+        let mut item = Item::with_capacity(fields_here);
         while let Some((name, value)) = fields.next_entry::<String, &RawValue>()? {
             let attribute = attribute_at(self.depth, value.get());
             let attribute = attribute.filter(|_| !name.is_empty());

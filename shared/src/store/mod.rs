@@ -25,6 +25,6 @@ pub use self::{
     links::Links,
     quotas::{Quotas, Reservation},
     requests::{Notified, Recorded, Requests},
-    transactions::{Accounts, Candidate, History, Rows, TransactionsTable},
+    transactions::{Accounts, Candidate, History, Rows, TransactionsTable, Written},
     webhook_log::{LoggedWebhook, WebhookLog},
 };

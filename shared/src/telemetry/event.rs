@@ -58,6 +58,7 @@ events! {
     RetrievalNotRecorded => "retrieval_not_recorded",
     RetryDelayNotSet => "retry_delay_not_set",
     RowLeftOut => "row_left_out",
+    RowUnanswered => "row_unanswered",
     RowsCollected => "rows_collected",
     RowsNoLongerListed => "rows_no_longer_listed",
     SecretUnreadable => "secret_unreadable",

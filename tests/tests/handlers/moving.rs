@@ -15,7 +15,7 @@ use axum::{
     extract::{Request, State},
     response::IntoResponse,
 };
-use domain::{Filter, LinkId, Listed, Resource, Timestamp, Verdict};
+use domain::{Collection, Days, Filter, LinkId, Listed, Resource, Timestamp, Verdict};
 use rand::{Rng, SeedableRng, seq::IteratorRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -33,6 +33,13 @@ const PAGE: usize = 8;
 const ROWS: u64 = 16;
 /// Days on which rows are inserted, and to which they move; the first has more rows than a page.
 const DAYS: [&str; 4] = ["2026-01-10", "2026-01-11", "2025-11-03", "2025-06-20"];
+/// Codes of webhooks about transactions. The first asks for all days, and so do all but the last.
+const CODES: [&str; 4] = [
+    "transactions_updated",
+    "transactions_deleted",
+    "historical_update",
+    "new_transactions_available",
+];
 /// The most changes of one run, after which Belvo comes to rest, and the most GETs before the first.
 const CHANGES: u32 = 8;
 const QUIET_GETS: u32 = 20;
@@ -131,9 +138,10 @@ impl Churn {
             return;
         };
         let day = DAYS.iter().choose(&mut self.dice).unwrap();
-        match self.dice.random_range(0..6) {
+        match self.dice.random_range(0..7) {
             0 => self.insert(front, day).await,
             1 => self.remove(front, id).await,
+            6 => self.amend(front, id, json!({"value_date": null})).await,
             // One row takes another's place: every count stays the same.
             2 | 3 => {
                 let day = row["value_date"].as_str().unwrap_or(day);
@@ -219,13 +227,14 @@ async fn run(worker: &Worker, front: &Front, seed: u64) -> bool {
     // Half of the links are collected for the first time while they change.
     let is_stored = seed.is_multiple_of(2);
     if is_stored {
-        let verdict = collect(worker, &link).await;
-        assert_eq!(verdict, Verdict::Complete, "seed {seed}");
+        let first = collect(worker, &link, CODES[0]).await;
+        assert_eq!(first.verdict(None), Verdict::Complete, "seed {seed}");
     }
     let before = front.rows(&link).await;
 
     front.set(Some(Churn::of(&link, seed)));
-    let verdict = collect(worker, &link).await;
+    let code = CODES[usize::try_from(seed).unwrap() % CODES.len()];
+    let collection = collect(worker, &link, code).await;
     let churn = front.set(None).unwrap();
 
     let (stored, now) = (stored(worker, &link).await, front.rows(&link).await);
@@ -234,19 +243,19 @@ async fn run(worker: &Worker, front: &Front, seed: u64) -> bool {
         let is_live = stored.contains_key(id);
         assert!(is_live, "seed {seed}: {id} is marked as deleted");
     }
-    if verdict == Verdict::Complete {
-        for (id, row) in before.iter().filter(|(id, _)| !churn.touched.contains(*id)) {
-            assert_eq!(difference(stored.get(id), row), None, "seed {seed}: {id}");
-        }
+    let is_complete = collection.verdict(None) == Verdict::Complete;
+    let stayed = before.iter().filter(|(id, row)| {
+        let day = row["value_date"].as_str().unwrap_or_default();
+        !churn.touched.contains(*id) && collection.days.hold(day)
+    });
+    for (id, row) in stayed.filter(|_| is_complete) {
+        assert_eq!(difference(stored.get(id), row), None, "seed {seed}: {id}");
     }
 
-    assert_eq!(
-        collect(worker, &link).await,
-        Verdict::Complete,
-        "seed {seed}"
-    );
+    let last = collect(worker, &link, CODES[0]).await;
+    assert_eq!(last.verdict(None), Verdict::Complete, "seed {seed}");
     assert_at_rest(worker, &link, &now, seed).await;
-    verdict == Verdict::Complete
+    is_complete
 }
 
 /// How a stored row differs from Belvo's.
@@ -265,14 +274,18 @@ async fn assert_at_rest(worker: &Worker, link: &str, belvo: &BTreeMap<String, Va
     let oldest = belvo.values().map(day).min().unwrap();
     stored.retain(|id, row| belvo.contains_key(id) || day(row) >= oldest);
     assert_eq!(stored.len(), belvo.len(), "seed {seed}");
+    let rows = worker.app.transactions.rows(Resource::TRANSACTIONS);
+    let link = LinkId::parse(link).unwrap();
+    let totals = rows.totals(&link, Days::ALL, None).await.unwrap();
+    assert_eq!(totals.transactions, belvo.len() as u64, "seed {seed}");
     for (id, row) in belvo {
         assert_eq!(difference(stored.get(id), row), None, "seed {seed}: {id}");
     }
 }
 
-async fn collect(worker: &Worker, link: &str) -> Verdict {
+async fn collect(worker: &Worker, link: &str, code: &str) -> Collection {
     let id = Uuid::new_v4().simple().to_string();
-    let webhook = webhook(link, "transactions_updated", Some(&id));
+    let webhook = webhook(link, code, Some(&id));
     let delivery = Delivery::new(&webhook.to_string(), "gateway", Timestamp::now()).unwrap();
     let mut message = SqsMessage::default();
     message.message_id = Some(id.clone());
@@ -280,7 +293,7 @@ async fn collect(worker: &Worker, link: &str) -> Verdict {
     message.attributes.extend([group]);
     message.body = Some(serde_json::to_string(&Task::Webhook(delivery)).unwrap());
     assert!(worker.invoke(vec![message], AMPLE).await.is_empty());
-    worker.record(&id).await.verdict().unwrap()
+    worker.record(&id).await.collection.unwrap()
 }
 
 /// The stored rows that are not deleted, each with its account.

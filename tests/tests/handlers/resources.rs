@@ -1,6 +1,8 @@
 //! Where the other resources differ from transactions.
 
-use domain::{LinkId, RequestId, Resource, Retrieval, Status, Timestamp, Verdict};
+use domain::{LeftOut, LinkId, RequestId, Resource, Retrieval, RowId, Status, Timestamp, Verdict};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -86,4 +88,49 @@ async fn a_webhook_of_an_unexpected_type_loses_no_row() {
         (record.status(), record.collection.unwrap().tally.new),
         (Status::Collected, 7)
     );
+}
+
+#[tokio::test]
+async fn one_row_that_cannot_be_stored_is_named_and_stops_no_other() {
+    let worker = Worker::with_own_tables().await;
+    let link = link(&worker, json!({"invoices": 60})).await;
+    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    let noise: String = (0..900_000).map(|_| dice.random_range('!'..='~')).collect();
+    let odd = worker.here.rows_of(&link, "invoices").await.remove(30);
+    let odd = odd["id"].as_str().unwrap();
+    let path = format!("links/{link}/resources/invoices/{odd}");
+    worker.here.patch(&path, json!({"xml": noise})).await;
+
+    let ids = [id(), id()];
+    for (id, kind) in ids.iter().zip(["INVOICES", "TRANSACTIONS"]) {
+        let mut webhook = webhook(&link, "historical_update", Some(id));
+        webhook["webhook_type"] = json!(kind);
+        worker.enqueue(&webhook).await;
+    }
+    worker.process_everything().await;
+
+    let [invoices, transactions] = [worker.record(&ids[0]).await, worker.record(&ids[1]).await];
+    assert_eq!(invoices.verdict(), Some(Verdict::Short(1)));
+    assert_eq!(transactions.verdict(), Some(Verdict::Complete));
+    let collection = invoices.collection.unwrap();
+    assert_eq!((collection.tally.new, collection.tally.unstored), (59, 1));
+    let named = [LeftOut::refused(RowId::parse(odd).unwrap())];
+    assert_eq!(collection.left_out, named);
+
+    let link = LinkId::parse(&link).unwrap();
+    let links = &worker.app.control.links;
+    let record = links.get(&link).await.unwrap().unwrap();
+    assert_eq!(record.left_out["invoices"], named);
+
+    worker.here.patch(&path, json!({"xml": null})).await;
+    let again = id();
+    let mut webhook = webhook(link.as_str(), "historical_update", Some(&again));
+    webhook["webhook_type"] = json!("INVOICES");
+    worker.enqueue(&webhook).await;
+    worker.process_everything().await;
+    assert_eq!(
+        worker.record(&again).await.verdict(),
+        Some(Verdict::Complete)
+    );
+    assert!(links.get(&link).await.unwrap().unwrap().left_out.is_empty());
 }

@@ -96,7 +96,18 @@ impl Surroundings {
         self.patch(&format!("links/{link}"), fields).await;
     }
 
-    async fn patch(&self, path: &str, fields: Value) {
+    /// All rows of a link's resource, newest first.
+    pub(crate) async fn rows_of(&self, link: &str, resource: &str) -> Vec<Value> {
+        let path = format!(
+            "{}/_control/links/{link}/resources/{resource}",
+            self.sandbox.url()
+        );
+        let answer = plain_http().get(path).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// Changes whatever is at this path of the control API.
+    pub(crate) async fn patch(&self, path: &str, fields: Value) {
         let url = format!("{}/_control/{path}", self.sandbox.url());
         let answer = plain_http().patch(url).json(&fields).send().await.unwrap();
         assert!(answer.status().is_success());

@@ -133,21 +133,29 @@ async fn collect(
     write(rows, link, &mut part.comparison, page, &seen).await?;
     progress.fetched(&part);
     progress.end_pass(None);
-    while let Next::Ask(ids) = progress.next() {
-        for id in ids {
-            if let Some(row) = all.iter().find(|row| *row.id() == id) {
-                let mut found = Comparison::default();
-                write(rows, link, &mut found, vec![row.clone()], &seen).await?;
-                progress.found(&id, found.changed);
-            } else {
-                let gone = std::slice::from_ref(&id);
-                rows.tombstone(link, days, gone, &seen).await?;
-                progress.removed(&id, true);
+    loop {
+        match progress.next() {
+            Next::Ask(ids) => {
+                for id in ids {
+                    let Some(row) = all.iter().find(|row| *row.id() == id) else {
+                        progress.absent(&id);
+                        continue;
+                    };
+                    let mut found = Comparison::default();
+                    write(rows, link, &mut found, vec![row.clone()], &seen).await?;
+                    progress.found(&id, found.changed);
+                }
+            }
+            Next::Remove(gone) => {
+                let marked = rows.tombstone(link, days, &gone, &seen).await?;
+                progress.removed(marked);
+            }
+            next => {
+                assert_eq!(next, Next::Nothing);
+                return Ok(());
             }
         }
     }
-    assert_eq!(progress.next(), Next::Nothing);
-    Ok(())
 }
 
 async fn write(
@@ -160,8 +168,8 @@ async fn write(
     let elsewhere = rows.look_up(link, comparison.unknown(&page)).await?;
     comparison.learn(elsewhere);
     let changes = comparison.changes(page);
-    let unchanged = rows.put(link, changes, seen).await?;
-    comparison.found_unchanged(unchanged);
+    let written = rows.put(link, changes, seen).await?;
+    comparison.found_unchanged(written.unchanged);
     Ok(())
 }
 

@@ -7,6 +7,8 @@ use domain::{
     Account, Changes, Days, Difference, Filter, Observation, RESOURCES, RequestId, Resource, Row,
     Timestamp,
 };
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json, value::to_raw_value};
 use shared::store::Cursor;
 use tests::difference;
@@ -48,8 +50,8 @@ async fn change(tables: &Tables, rows: &[Value]) -> u64 {
         ..Changes::default()
     };
     let seen = seen("2026-03-02T00:00:00Z");
-    let unchanged = tables.rows.put(&tables.link, changes, &seen).await;
-    unchanged.unwrap()
+    let written = tables.rows.put(&tables.link, changes, &seen).await;
+    written.unwrap().unchanged
 }
 
 fn seen(at: &str) -> Observation {
@@ -577,5 +579,59 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
                 None
             );
         }
+    }
+}
+
+/// Text that does not become shorter when it is compressed.
+fn noise(bytes: usize) -> String {
+    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    (0..bytes).map(|_| dice.random_range('!'..='~')).collect()
+}
+
+#[tokio::test]
+async fn a_row_beyond_dynamodbs_limit_is_compressed_or_else_left_out_alone() {
+    let mut rows: Vec<_> = (1..=60).map(|id| row(id, "2026-01-01", "1")).collect();
+    rows[10]["xml"] = json!("<item/>".repeat(100_000));
+    rows[20]["xml"] = json!(noise(900_000));
+    let odd = parse(&rows[20]).id().clone();
+    for tables in both().await {
+        let changes = Changes {
+            new: rows.iter().map(|row| parse(row).into()).collect(),
+            ..Changes::default()
+        };
+        let seen = seen("2026-03-01T00:00:00Z");
+        let written = tables.rows.put(&tables.link, changes, &seen).await.unwrap();
+        assert_eq!(
+            written.refused,
+            std::slice::from_ref(&odd),
+            "{}",
+            tables.name
+        );
+
+        let all = Filter::default();
+        let listed = tables
+            .rows
+            .list(&tables.link, &all, None, 100)
+            .await
+            .unwrap()
+            .0;
+        assert_eq!(listed.len(), 59, "{}", tables.name);
+        let large = parse(&rows[10]);
+        let stored = listed
+            .iter()
+            .find(|listed| listed.row.id() == large.id())
+            .unwrap();
+        assert_eq!(
+            stored.row.difference_to(&large),
+            Difference::None,
+            "{}",
+            tables.name
+        );
+        let known = tables
+            .rows
+            .known(&tables.link, Days::ALL, None)
+            .await
+            .unwrap();
+        assert_eq!(known.len(), 59, "{}", tables.name);
     }
 }

@@ -1,24 +1,65 @@
 //! How one of Belvo's documents is stored as an item, and what is known about it without reading it
 //! whole.
 
+use std::{borrow::Cow, io::Read};
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{Fields, Observation};
+use flate2::{
+    Compression,
+    read::{ZlibDecoder, ZlibEncoder},
+};
 use serde_json::{Map, Value};
 
 use crate::store::item::{Item, attributes, document, text};
 
+/// A longer text is compressed: an item has at most 400 KB ("Constraints in Amazon DynamoDB",
+/// developer guide), and our attributes and later marks need some of them.
+const LARGEST_TEXT: usize = 390 * 1_024;
+/// No document is longer than this when it is read back.
+const LARGEST_DOCUMENT: u64 = 64 * 1_024 * 1_024;
+
 /// A document's fields as attributes, without `id`, which the key holds; or else its JSON text,
-/// with the fields that the index needs as attributes beside it.
+/// compressed if it is large, with the fields that the index needs as attributes beside it.
 pub(super) fn document_item(document: &str, indexed: &[&str]) -> Item {
-    let plain = attributes(document).filter(|item| item.keys().all(|name| !is_ours(name)));
-    if let Some(mut item) = plain {
+    let is_large = document.len() > LARGEST_TEXT;
+    let plain = (!is_large).then(|| attributes(document)).flatten();
+    if let Some(mut item) = plain.filter(|item| item.keys().all(|name| !is_ours(name))) {
         item.remove("id");
         return item;
     }
     let fields = Fields::of(document).unwrap_or_default();
     let text_of = |name: &&str| Some(((*name).to_owned(), text(fields.text(name)?)));
     let mut item: Item = indexed.iter().filter_map(text_of).collect();
-    item.insert("_json".to_owned(), text(document));
+    let (name, kept) = if is_large {
+        ("_zlib", AttributeValue::B(Blob::new(compressed(document))))
+    } else {
+        ("_json", text(document))
+    };
+    item.insert(name.to_owned(), kept);
     item
+}
+
+/// The JSON text of an item that has one.
+pub(super) fn json_text(item: &Item) -> Option<Cow<'_, str>> {
+    if let Some(json) = item.get("_json") {
+        return Some(Cow::Borrowed(json.as_s().ok()?));
+    }
+    let compressed = item.get("_zlib")?.as_b().ok()?.as_ref();
+    let mut json = String::new();
+    let mut decoder = ZlibDecoder::new(compressed).take(LARGEST_DOCUMENT);
+    decoder.read_to_string(&mut json).ok()?;
+    Some(Cow::Owned(json))
+}
+
+fn compressed(document: &str) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(document.as_bytes(), Compression::default());
+    let mut bytes = Vec::new();
+    match encoder.read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        // Memory does not fail to be read. If it did, DynamoDB would refuse the whole text.
+        Err(_) => document.as_bytes().to_vec(),
+    }
 }
 
 fn is_ours(name: &str) -> bool {
@@ -33,8 +74,8 @@ pub(super) fn key_after<'a>(item: &'a Item, prefix: &str) -> Option<&'a str> {
 /// The id in the key of an item, and the fields of its document.
 pub(super) fn stored_document(item: Item, prefix: &str) -> Option<(String, Map<String, Value>)> {
     let id = key_after(&item, prefix)?.split('#').next()?.to_owned();
-    let fields = match item.get("_json") {
-        Some(json) => serde_json::from_str(json.as_s().ok()?).ok()?,
+    let fields = match json_text(&item) {
+        Some(json) => serde_json::from_str(&json).ok()?,
         None => stored_fields(item, &id)?,
     };
     Some((id, fields))

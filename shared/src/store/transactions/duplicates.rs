@@ -10,7 +10,6 @@ use domain::{AccountId, Days, LinkId, RowId, RowRef};
 use super::{
     document::key_after,
     index::Index,
-    leaf::State,
     row_item::{duplicate_of, row},
     rows::Rows,
     table,
@@ -42,6 +41,7 @@ impl Rows {
         let attributes = [
             "_item",
             "_json",
+            "_zlib",
             "_same_as",
             "_deleted_at",
             "internal_identification",
@@ -116,9 +116,9 @@ impl Rows {
     ) -> Result<Vec<Item>, StoreError> {
         let partition = self.partition(link);
         let entries = Index::new(&self.table, &partition).entries(days).await?;
-        let of_account = entries.iter().filter(|entry| {
-            entry.state == State::Live && entry.account.as_deref() == Some(account.as_str())
-        });
+        let of_account = entries
+            .iter()
+            .filter(|entry| entry.is_shown() && entry.account.as_deref() == Some(account.as_str()));
         Ok(of_account
             .map(|entry| partition.row_key(entry.id.as_str()))
             .collect())

@@ -36,6 +36,8 @@ pub(super) enum State {
     Deleted,
     /// It is stored under another day now. Kept for `as_of`.
     Moved,
+    /// Belvo no longer lists anything as old. It is shown as before, and not compared.
+    Unlisted,
 }
 
 impl Entry {
@@ -45,6 +47,11 @@ impl Entry {
             collected_at: self.collected_at,
             deleted: self.state == State::Deleted,
         }
+    }
+
+    /// Whether listings show the row.
+    pub(super) fn is_shown(&self) -> bool {
+        matches!(self.state, State::Live | State::Unlisted)
     }
 
     /// The order of listings.
@@ -167,6 +174,15 @@ impl Leaves {
             .iter()
             .filter_map(|key| self.by_key.get(key).cloned())
             .collect()
+    }
+
+    /// Whether a row has an entry under its day that its writing has not left behind.
+    pub(super) fn know(&self, entry: &Entry) -> bool {
+        let places = self.places_of(&entry.id);
+        let mut entries = places
+            .iter()
+            .map(|(key, place)| &self.by_key[key].entries[*place]);
+        entries.any(|known| known.day == entry.day && known.digest != Digest::NONE)
     }
 
     /// Where the entries of a row are.

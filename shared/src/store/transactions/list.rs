@@ -7,7 +7,7 @@ use domain::{Filter, LinkId, Listed};
 use super::{
     descent::day_before,
     index::Index,
-    leaf::{Entry, State},
+    leaf::Entry,
     partition::Partition,
     row_item::{duplicate_of, row},
     rows::Rows,
@@ -34,7 +34,7 @@ impl Rows {
         limit: u16,
     ) -> Result<(Vec<Listed>, Option<Cursor>), StoreError> {
         let partition = self.partition(link);
-        let is_listed = |entry: &Entry| entry.state == State::Live && matches(filter, entry);
+        let is_listed = |entry: &Entry| entry.is_shown() && matches(filter, entry);
         let (entries, next) = self
             .page(&partition, filter, after, limit, is_listed)
             .await?;

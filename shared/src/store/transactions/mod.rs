@@ -19,7 +19,7 @@
 //! Attributes whose names start with `_` are ours; every other attribute is one of Belvo's fields
 //! under its own name, so that the table reads like Belvo's documentation. A document that DynamoDB
 //! cannot hold exactly, or with a field that starts with `_`, is kept as the JSON text that Belvo
-//! sent, in `_json`.
+//! sent, in `_json`; a text of more than 390 KB is compressed, in `_zlib`.
 //!
 //! | ours | what |
 //! |---|---|
@@ -53,7 +53,9 @@ mod rows;
 mod table;
 mod write;
 
-pub use self::{accounts::Accounts, duplicates::Candidate, history::History, rows::Rows};
+pub use self::{
+    accounts::Accounts, duplicates::Candidate, history::History, rows::Rows, write::Written,
+};
 
 use aws_sdk_dynamodb::Client;
 use domain::{LinkId, Resource};

@@ -6,7 +6,7 @@ use domain::{
 };
 
 use super::{
-    document::{document_item, key_after, observed, stored_fields},
+    document::{document_item, json_text, key_after, observed, stored_fields},
     leaf::{Entry, State},
     partition::Partition,
 };
@@ -49,8 +49,8 @@ pub(super) fn row(item: Item) -> Option<Row> {
     };
     let id = key_after(&item, prefix)?.split('#').next()?;
     let id = RowId::parse(id).ok()?;
-    if let Some(json) = item.get("_json") {
-        return Row::from_text(id, json.as_s().ok()?);
+    if let Some(json) = json_text(&item) {
+        return Row::from_text(id, &json);
     }
     let fields = stored_fields(item, id.as_str())?;
     Some(Row::from_fields(id, fields))
@@ -87,8 +87,7 @@ pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
         id,
         day: date
             .and_then(|date| day_of(date))
-            .unwrap_or(NO_DATE)
-            .to_owned(),
+            .unwrap_or_else(|| NO_DATE.to_owned()),
         digest: known.digest,
         collected_at: known.collected_at,
         account: field("account").cloned(),

@@ -26,7 +26,7 @@ impl Rows {
     }
 
     /// What is known about a link's rows on some days, of one account or all, including deleted
-    /// ones: ids and digests only.
+    /// ones and leaving out those that Belvo no longer lists: ids and digests only.
     pub async fn known(
         &self,
         link: &LinkId,
@@ -35,7 +35,9 @@ impl Rows {
     ) -> Result<HashMap<RowId, KnownVersion>, StoreError> {
         let partition = self.partition(link);
         let mut entries = Index::new(&self.table, &partition).entries(days).await?;
-        entries.retain(|entry| is_of(account, entry.account.as_ref()));
+        entries.retain(|entry| {
+            entry.state != State::Unlisted && is_of(account, entry.account.as_ref())
+        });
         let known = entries
             .into_iter()
             .map(|entry| (entry.id.clone(), entry.known()));
@@ -64,8 +66,8 @@ impl Rows {
             .collect()
     }
 
-    /// What the store holds of a link's rows on some days, counted row by row, and how many have no
-    /// date.
+    /// What the store holds of the rows that Belvo lists for a link on some days, counted row by
+    /// row, and how many have no date.
     pub async fn totals(
         &self,
         link: &LinkId,

@@ -132,10 +132,35 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Writes all items, several batches at a time; items are made as batches are sent. `Ok` means
-    /// that every one is written. Where DynamoDB throttles, this goes on at the pace of the
-    /// partition, for as long as the caller lets it. No two items may have the same key, and all
-    /// have the same partition.
+    /// Writes items one by one, several at a time, and returns the keys of those that DynamoDB does
+    /// not take.
+    pub(super) async fn write_each<K>(
+        &self,
+        items: impl Iterator<Item = (K, Item)>,
+    ) -> Result<Vec<K>, StoreError> {
+        let puts = items.map(async |(key, item)| {
+            let put = self.client.put_item().table_name(&self.name);
+            match put
+                .set_item(Some(item))
+                .send()
+                .await
+                .map_err(StoreError::from)
+            {
+                Ok(_) => Ok(None),
+                Err(StoreError::Invalid(..)) => Ok(Some(key)),
+                Err(error) => Err(error),
+            }
+        });
+        let refused = stream::iter(puts).buffer_unordered(AT_ONCE);
+        refused
+            .try_filter_map(async |key| Ok(key))
+            .try_collect()
+            .await
+    }
+
+    /// Writes all items, several batches at a time. `Ok` means that every one is written. Where
+    /// DynamoDB throttles, this goes on at the pace of the partition, for as long as the caller
+    /// lets it. No two items may have the same key, and all have the same partition.
     pub(super) async fn write_all(
         &self,
         writes: impl Iterator<Item = WriteRequest>,

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use domain::{Changes, Days, Difference, DigestedRow, LinkId, Observation, RequestId, Row, RowId};
+use domain::{
+    Changes, Days, Difference, DigestedRow, LinkId, NO_DATE, Observation, RequestId, Row, RowId,
+};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     document::OBSERVED,
     index::{Index, ends},
-    leaf::{Entry, State},
+    leaf::{Entry, Leaves, State},
     partition::Partition,
     row_item::{entry, row, row_item, version_item},
     rows::Rows,
@@ -23,29 +25,33 @@ use crate::store::{
 /// Tombstones written concurrently.
 const TOMBSTONES_AT_ONCE: usize = 8;
 
+/// What became of rows that were to be written.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// How many were stored as they are.
+    pub unchanged: u64,
+    /// How many were written under no day.
+    pub undated: u64,
+    /// Those that DynamoDB does not take. What was stored of them before stays.
+    pub refused: Vec<RowId>,
+}
+
 impl Rows {
     /// Writes rows, keeps the earlier versions of the changed ones, and lists all of them. `Ok`
-    /// means that everything is written, and says how many were stored as they are. Safe to repeat:
-    /// an earlier version is stored under its own time, so it is stored once.
+    /// means that everything is written but what DynamoDB does not take. Safe to repeat: an earlier
+    /// version is stored under its own time, so it is stored once.
     pub async fn put(
         &self,
         link: &LinkId,
         changes: Changes,
         seen: &Observation,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Written, StoreError> {
         let partition = self.partition(link);
         let index = Index::new(&self.table, &partition);
         let replaced = self.replaced(&partition, &changes.changed).await?;
-        let mut entries = Vec::new();
-        let mut items = Vec::new();
-        for DigestedRow { row, digest } in changes.new.into_iter().chain(changes.changed) {
-            let item = row_item(&partition, &row, seen);
-            let entry = entry(&item, self.resource).ok_or(StoreError::Corrupt(table::NAME))?;
-            items.extend(replaced.next(&entry.id, item));
-            entries.push(Entry { digest, ..entry });
-        }
+        let (mut entries, items) = self.prepare(&partition, &changes, &replaced, seen)?;
         let unchanged = entries.len() - items.len();
-        let mut leaves = index.leaves_of(replaced.days(&entries)).await?;
+        let mut leaves = replaced.leaves(&index, &entries).await?;
 
         // Versions first: a failure in between leaves one version too many, which the retry writes
         // again, and never one too few. The index last: what it lists is stored.
@@ -54,28 +60,72 @@ impl Rows {
         }
         index.write(&mut leaves).await?;
         self.keep_versions(&replaced, seen).await?;
-        self.table
-            .write_all(items.into_iter().map(put_request))
-            .await?;
+        let written = self.table.write_all(items.into_iter().map(put_request));
+        let refused = match written.await {
+            Err(StoreError::Invalid(..)) => {
+                Box::pin(self.put_each(&partition, &changes, &replaced, seen)).await?
+            }
+            written => written.map(|()| Vec::new())?,
+        };
+        entries.retain(|entry| !refused.contains(&entry.id));
+        let undated = entries.iter().filter(|entry| entry.day == NO_DATE).count();
         for entry in entries {
             leaves.record(entry);
         }
         index.write(&mut leaves).await?;
-        Ok(unchanged as u64)
+        Ok(Written {
+            unchanged: unchanged as u64,
+            undated: undated as u64,
+            refused,
+        })
     }
 
-    /// Marks rows that Belvo no longer returns for some days. They stay stored, and are restored if
-    /// Belvo returns them again. A row that is stored under any other day stays as it is. Safe to
-    /// repeat: the first time is kept.
+    /// The entries of all rows, and the items of those that are not stored as they are.
+    fn prepare(
+        &self,
+        partition: &Partition,
+        changes: &Changes,
+        replaced: &Replaced,
+        seen: &Observation,
+    ) -> Result<(Vec<Entry>, Vec<Item>), StoreError> {
+        let (mut entries, mut items) = (Vec::new(), Vec::new());
+        for DigestedRow { row, digest } in changes.rows() {
+            let (digest, item) = (*digest, row_item(partition, row, seen));
+            let entry = entry(&item, self.resource).ok_or(StoreError::Corrupt(table::NAME))?;
+            items.extend(replaced.next(&entry.id, item));
+            entries.push(Entry { digest, ..entry });
+        }
+        Ok((entries, items))
+    }
+
+    /// Writes rows one by one, and returns those that DynamoDB does not take.
+    async fn put_each(
+        &self,
+        partition: &Partition,
+        changes: &Changes,
+        replaced: &Replaced,
+        seen: &Observation,
+    ) -> Result<Vec<RowId>, StoreError> {
+        let mut items = Vec::new();
+        for DigestedRow { row, .. } in changes.rows() {
+            let item = replaced.next(row.id(), row_item(partition, row, seen));
+            items.extend(item.map(|item| (row.id().clone(), item)));
+        }
+        self.table.write_each(items.into_iter()).await
+    }
+
+    /// Marks rows of some days that Belvo does not have, and returns how many. They stay stored,
+    /// and are restored if Belvo returns them again. A row that is stored under any other day stays
+    /// as it is. Safe to repeat: the first time is kept.
     pub async fn tombstone(
         &self,
         link: &LinkId,
         days: Days,
         ids: &[RowId],
         seen: &Observation,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         if ids.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         let partition = self.partition(link);
         let index = Index::new(&self.table, &partition);
@@ -94,12 +144,30 @@ impl Rows {
         }
         index.write(&mut leaves).await?;
         self.mark_deleted(link, &gone, seen).await?;
+        let marked = gone.len() as u64;
         for entry in gone {
             let state = State::Deleted;
             leaves.record(Entry { state, ..entry });
         }
         for entry in moved {
             leaves.record(entry);
+        }
+        index.write(&mut leaves).await?;
+        Ok(marked)
+    }
+
+    /// Records that Belvo no longer lists rows of some days. They are shown as before, and neither
+    /// compared nor counted until Belvo lists them again.
+    pub async fn unlist(&self, link: &LinkId, days: Days, ids: &[RowId]) -> Result<(), StoreError> {
+        let partition = self.partition(link);
+        let index = Index::new(&self.table, &partition);
+        let mut stored = index.stored(ids).await?;
+        stored.retain(|entry| days.hold(&entry.day));
+        let days = stored.iter().map(|entry| entry.day.clone()).collect();
+        let mut leaves = index.leaves_of(days).await?;
+        for entry in stored {
+            let state = State::Unlisted;
+            leaves.announce(Entry { state, ..entry });
         }
         index.write(&mut leaves).await
     }
@@ -278,12 +346,22 @@ impl Replaced {
         pending
     }
 
-    /// The days under which rows are stored or will be; all days if one is stored already as it was
-    /// fetched: after an interruption it may be listed under any.
-    fn days(&self, entries: &[Entry]) -> Vec<String> {
-        if self.0.values().any(|stored| stored.fate == Fate::Stays) {
-            return ends(Days::ALL).into();
+    /// The leaves that list the rows, or will. A row that is stored as it was fetched, and is not
+    /// listed so, was interrupted when it was written: it may be listed under any day.
+    async fn leaves(&self, index: &Index<'_>, entries: &[Entry]) -> Result<Leaves, StoreError> {
+        let leaves = index.leaves_of(self.days(entries)).await?;
+        let is_unlisted = |entry: &Entry| {
+            let stored = self.0.get(&entry.id);
+            stored.is_some_and(|stored| stored.fate == Fate::Stays) && !leaves.know(entry)
+        };
+        if entries.iter().any(is_unlisted) {
+            return index.leaves_of(ends(Days::ALL).into()).await;
         }
+        Ok(leaves)
+    }
+
+    /// The days under which rows are stored or will be.
+    fn days(&self, entries: &[Entry]) -> Vec<String> {
         let stored = self.0.values().map(|stored| &stored.entry);
         let entries = entries.iter().chain(stored);
         entries.map(|entry| entry.day.clone()).collect()

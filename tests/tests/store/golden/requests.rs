@@ -53,8 +53,11 @@ fn collection() -> Collection {
             changed: 1,
             revived: 2,
             deleted: 5,
+            unstored: 0,
+            undated: 0,
         },
         proven: true,
+        left_out: vec![],
         unchanged: 6,
         accounts: 8,
         stored: Some(StoredTotals {

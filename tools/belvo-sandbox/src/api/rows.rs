@@ -46,6 +46,7 @@ pub(crate) async fn list(
     mislead(&mut page, &listing, &effects);
     let results = results(&page, &rows, &effects);
     let newest = results.first().map(|row| row.day.clone());
+    let swapped = swapped(&results, &effects);
 
     let accounts = known.map_or(&[][..], |link| &link.accounts);
     let mut body = page.envelope(&array(results, accounts));
@@ -54,6 +55,10 @@ pub(crate) async fn list(
     }
     if let Some(link) = state.link_mut(&link) {
         drift(link, resource, newest.as_deref(), &effects);
+        for (id, day) in swapped {
+            link.delete(&id);
+            link.add(resource, 1, date("day", &day).ok());
+        }
     }
     Ok(json_response(body))
 }
@@ -167,6 +172,16 @@ fn results<'a>(page: &Page, rows: &[&'a Row], effects: &Effects) -> Vec<&'a Row>
         results.extend(results.first().copied());
     }
     results
+}
+
+/// Ids and days of the rows that are replaced once the page is made.
+fn swapped(results: &[&Row], effects: &Effects) -> Vec<(String, String)> {
+    let rows = effects.actions().find_map(|action| match action {
+        Action::Swap(rows) => Some(*rows),
+        _ => None,
+    });
+    let rows = results.iter().take(rows.unwrap_or(0));
+    rows.map(|row| (row.id.clone(), row.day.clone())).collect()
 }
 
 /// Cuts a body in the middle.

@@ -60,6 +60,9 @@ pub(crate) enum Action {
     ForeignNext(String),
     /// After page 1 this many rows are inserted before all others.
     Drift { insert: usize },
+    /// After a page, this many of its rows are replaced by new ones of the same day, so that every
+    /// count stays the same.
+    Swap(usize),
     /// A page after the first starts with the last row of the page before.
     DuplicateRows(Yes),
     /// A page has its first row twice.
@@ -142,7 +145,7 @@ impl Action {
     pub(super) fn exists_for(&self, on: On) -> bool {
         use Action::{
             DelayMs, Drift, DropPage, DuplicateRows, Empty, ForeignNext, IgnoreAsync, LoseRows,
-            RepeatRows, TornPage,
+            RepeatRows, Swap, TornPage,
         };
         match self {
             DelayMs(_) => true,
@@ -153,6 +156,7 @@ impl Action {
             | TornPage(_)
             | ForeignNext(_)
             | Drift { .. }
+            | Swap(_)
             | DuplicateRows(_)
             | RepeatRows(_)
             | Empty(_) => on == On::Get,

@@ -220,6 +220,29 @@ async fn a_page_that_loses_rows_still_counts_them() {
 }
 
 #[tokio::test]
+async fn rows_are_swapped_after_a_page_and_every_count_stays_the_same() {
+    let harness = Harness::start().await;
+    let link = harness.link(8).await;
+    let before = harness.truth(&link).await;
+    harness.once("get", json!({ "swap": 2 })).await;
+
+    let body = harness.get(&page(&link, 1)).await.json();
+
+    assert_eq!(ids(body["results"].as_array().unwrap()), ids(&before));
+    let after = harness.truth(&link).await;
+    let days = |rows: &[Value]| {
+        let days = rows.iter().map(|row| row["value_date"].clone());
+        days.collect::<Vec<_>>()
+    };
+    assert_eq!(days(&after), days(&before));
+    let stayed = ids(&after)
+        .iter()
+        .filter(|id| ids(&before).contains(id))
+        .count();
+    assert_eq!(stayed, 6);
+}
+
+#[tokio::test]
 async fn a_torn_page_ends_in_the_middle() {
     let harness = Harness::start().await;
     let link = harness.link(35).await;
