@@ -158,6 +158,7 @@ impl Row {
         if let Some(account) = &account {
             fields.replace("account", account);
         }
+        // Names and texts that were read can be written.
         to_raw_value(&fields).unwrap_or_default()
     }
 

@@ -12,6 +12,7 @@ mod batches;
 mod collect;
 mod healing;
 mod links;
+mod missing;
 mod moving;
 mod query;
 mod request;

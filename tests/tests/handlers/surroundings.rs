@@ -4,6 +4,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use belvo_sandbox::{Config, Sandbox};
 use domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
 use lambda_http::{Body, Request, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
     belvo::Client,
@@ -89,6 +90,22 @@ impl Surroundings {
     pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
         self.patch(&format!("links/{link}/transactions/{id}"), fields)
             .await;
+    }
+
+    pub(crate) async fn delete_row(&self, link: &str, id: &str) {
+        self.row(Method::DELETE, link, id).await;
+    }
+
+    /// Brings a deleted row back.
+    pub(crate) async fn restore_row(&self, link: &str, id: &str) {
+        self.row(Method::POST, link, id).await;
+    }
+
+    async fn row(&self, method: Method, link: &str, id: &str) {
+        let url = self.sandbox.url();
+        let url = format!("{url}/_control/links/{link}/transactions/{id}");
+        let answer = plain_http().request(method, url).send().await.unwrap();
+        assert!(answer.status().is_success());
     }
 
     /// Changes fields of a link.

@@ -25,7 +25,7 @@
 //! |---|---|
 //! | `_link`, `_item` | the key: link id (and resource), and the kind and id of the item |
 //! | `_stored_at`, `_request` | when this version was first seen, and by which retrieval |
-//! | `_deleted_at`, `_deleted_by` | when Belvo stopped returning it, and in which retrieval |
+//! | `_deleted_at`, `_deleted_by` | when Belvo was found not to have it any more, and by which retrieval |
 //! | `_until` | versions only: when Belvo stopped returning it |
 //! | `_digest` | accounts only: digest of the account, to recognise an unchanged one |
 //! | `_entries`, `_rows` | leaves only: the entries in a binary form, and their number |
