@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use collect::TIME_TO_RELEASE;
-use domain::{Days, Filter, LinkId, RequestId, RequestRecord, RowId, Status, Timestamp, Verdict};
+use domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict};
 use serde_json::{Value, json};
 use shared::queue::Queue;
 use uuid::Uuid;
