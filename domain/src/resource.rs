@@ -28,6 +28,8 @@ enum Feature {
     Metered,
     /// The meaning of the totals in webhooks is documented.
     Totals,
+    /// A row may carry whole documents, such as an invoice its XML.
+    LargeRows,
 }
 
 /// What the POST takes as `date_from` and `date_to`.
@@ -69,7 +71,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "INVOICES",
         date_field: Some("invoice_date"),
         dates: Dates::Required,
-        features: &[Feature::Type],
+        features: &[Feature::Type, Feature::LargeRows],
     },
     // Brazil. The webhook type is a guess: what `fetch_resources` calls it.
     Resource {
@@ -96,7 +98,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "FINANCIAL_STATEMENTS",
         date_field: None,
         dates: Dates::None,
-        features: &[],
+        features: &[Feature::LargeRows],
     },
 ];
 
@@ -167,6 +169,18 @@ impl Resource {
     #[must_use]
     pub fn has_type(self) -> bool {
         self.has(Feature::Type)
+    }
+
+    /// How many rows are read at once, from Belvo and from the store: a thousand, the most that
+    /// Belvo serves (larger values become 1000, Belvo's OpenAPI), or few where rows may be large,
+    /// because what is held in memory grows with them.
+    #[must_use]
+    pub fn rows_at_once(self) -> usize {
+        if self.has(Feature::LargeRows) {
+            50
+        } else {
+            1_000
+        }
     }
 
     /// Whether its rows carry the account that they belong to.

@@ -11,7 +11,7 @@ use shared::{
 };
 
 const DEFAULT_LIMIT: u16 = 100;
-/// A Lambda answers at most 6 MB; 500 of the largest documented rows, accounts included, have 3 MB.
+/// The most rows of an answer. Of large rows there may be fewer.
 const MAX_LIMIT: u16 = 500;
 
 pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {

@@ -18,8 +18,6 @@ use super::{
 };
 use crate::secret::{CachedSecret, ExposeSecret, SecretString};
 
-/// Rows per page: the largest Belvo serves (larger values become 1000, Belvo's OpenAPI).
-const PAGE_SIZE: &str = "1000";
 /// Time for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the answer to an asynchronous POST. Together with the record that is written after it,
@@ -131,12 +129,13 @@ impl Client {
 
     /// Reads the first page of a listing. Safe to repeat.
     pub async fn first_page(&self, query: &RowQuery) -> Result<Page, BelvoError> {
-        self.page(self.listing(query, PAGE_SIZE)?).await
+        let rows = query.resource.rows_at_once();
+        self.page(self.listing(query, rows)?).await
     }
 
     /// How many rows a listing has, by Belvo's count. Safe to repeat.
     pub async fn count(&self, query: &RowQuery) -> Result<u64, BelvoError> {
-        Ok(self.page(self.listing(query, "1")?).await?.count)
+        Ok(self.page(self.listing(query, 1)?).await?.count)
     }
 
     /// Reads a further page of a listing; `None` if the listing has become shorter and has no such
@@ -226,7 +225,7 @@ impl Client {
 
     /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's
     /// OpenAPI, with the resource's own date.
-    fn listing(&self, query: &RowQuery, page_size: &str) -> Result<Url, BelvoError> {
+    fn listing(&self, query: &RowQuery, page_size: usize) -> Result<Url, BelvoError> {
         let mut url = self.resource_url(query.resource)?;
         let days = match (query.days.first(), query.days.last()) {
             (Some(first), Some(last)) => Some(("range", format!("{first},{last}"))),
@@ -241,7 +240,7 @@ impl Client {
             .map(|(field, (side, days))| (format!("{field}__{side}"), days));
         url.query_pairs_mut()
             .append_pair("link", query.link.as_str())
-            .append_pair("page_size", page_size)
+            .append_pair("page_size", &page_size.to_string())
             .extend_pairs(days)
             .extend_pairs(
                 query

@@ -46,9 +46,9 @@ async fn only_resources_with_a_date_filter_are_fetched_in_parts() {
         );
         let queries = worker.here.get_queries().await.split_off(before);
         match filter {
-            // Three pages, which two readings agree on.
+            // Six pages, which two readings agree on.
             None => {
-                assert_eq!(queries.len(), 6, "{queries:?}");
+                assert_eq!(queries.len(), 12, "{queries:?}");
                 assert!(
                     queries.iter().all(|query| !query.contains("date")),
                     "{queries:?}"

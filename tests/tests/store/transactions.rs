@@ -635,3 +635,65 @@ async fn a_row_beyond_dynamodbs_limit_is_compressed_or_else_left_out_alone() {
         assert_eq!(known.len(), 59, "{}", tables.name);
     }
 }
+
+#[tokio::test]
+async fn a_page_of_large_rows_ends_before_an_answer_would_be_too_large() {
+    for tables in both().await {
+        let rows: Vec<_> = (1..=9)
+            .map(|id| {
+                let mut row = row(id, &format!("2026-01-0{id}"), "1");
+                row["xml"] = json!("<item/>".repeat(100_000 * (id % 2 + 1)));
+                row
+            })
+            .collect();
+        put(&tables, &rows).await;
+        let all = Filter::default();
+        let (mut after, mut pages) = (None, Vec::new());
+        loop {
+            let page = tables.rows.list(&tables.link, &all, after.as_ref(), 100);
+            let (listed, next) = page.await.unwrap();
+            let bytes: usize = listed.iter().map(|one| one.row.text().len()).sum();
+            assert!(bytes < 4_100_000, "{}: {bytes}", tables.name);
+            pages.push(listed.len());
+            match next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert!(pages.len() > 2, "{}: {pages:?}", tables.name);
+        assert_eq!(pages.iter().sum::<usize>(), 9, "{}: {pages:?}", tables.name);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_large_versions_ends_before_an_answer_would_be_too_large() {
+    for tables in both().await {
+        let first = row(1, "2026-01-01", "1");
+        put(&tables, std::slice::from_ref(&first)).await;
+        let (rows, link, id) = (&tables.rows, &tables.link, parse(&first).id().clone());
+        for minute in 0..9 {
+            let mut version = row(1, "2026-01-01", &minute.to_string());
+            version["xml"] = json!("<item/>".repeat(200_000));
+            let changes = Changes {
+                changed: vec![parse(&version).into()],
+                ..Changes::default()
+            };
+            let seen = seen(&format!("2026-03-02T00:0{minute}:00Z"));
+            rows.put(link, changes, &seen).await.unwrap();
+        }
+        let (mut after, mut shown, mut pages) = (None, Vec::new(), 0);
+        loop {
+            let history = rows.history(link, &id, after.as_ref(), 100).await.unwrap();
+            let history = history.unwrap();
+            pages += 1;
+            assert!(history.versions.len() < 5, "{}", tables.name);
+            shown.extend(history.versions.into_iter().map(|version| version.from));
+            match history.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        assert!(pages > 2 && shown.is_sorted(), "{}: {shown:?}", tables.name);
+        assert_eq!(shown.len(), 10, "{}: {shown:?}", tables.name);
+    }
+}

@@ -6,6 +6,8 @@ use domain::{Filter, LinkId, Listed, RowId, Timestamp, Version};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    leaf::Entry,
+    list::{Listing, MOST_BYTES},
     partition::Partition,
     row_item::{duplicate_of, row},
     rows::Rows,
@@ -45,7 +47,8 @@ impl Rows {
         let Some(latest) = latest.map(known_version).transpose()? else {
             return Ok(None);
         };
-        let mut versions = self.earlier_versions(&partition, id, after, limit).await?;
+        let earlier = self.earlier_versions(&partition, id, after, limit).await?;
+        let (mut versions, is_cut) = earlier;
         versions.retain(|version| version.from < latest.from);
 
         let ends_a_page = |version: &Version| {
@@ -56,10 +59,10 @@ impl Rows {
             _ => None,
         };
         let limit = usize::from(limit);
-        if versions.len() <= limit {
+        if versions.len() <= limit && !is_cut {
             versions.push(latest.clone());
         }
-        let is_full = versions.len() > limit;
+        let is_full = versions.len() > limit || is_cut;
         versions.truncate(limit);
         let last = versions.last().filter(|_| is_full);
         let next = last.map(|last| Cursor::at(&last.from.to_string(), id.as_str()));
@@ -72,14 +75,14 @@ impl Rows {
     }
 
     /// A row's superseded versions from the one that a page ended with, or from the first one, and
-    /// one more than the next page holds.
+    /// one more than the next page holds; and whether they are fewer, because they are many bytes.
     async fn earlier_versions(
         &self,
         partition: &Partition,
         id: &RowId,
         after: Option<&Cursor>,
         limit: u16,
-    ) -> Result<Vec<Version>, StoreError> {
+    ) -> Result<(Vec<Version>, bool), StoreError> {
         let since = after.map_or("", |cursor| cursor.parts().0);
         let first = format!("V#{id}#{since}");
         // `~` follows every digit of a time.
@@ -88,14 +91,20 @@ impl Rows {
         let query = self.table.items_between(partition, &first, &last);
         // DynamoDB ends a page after a megabyte.
         let mut items = query.limit(wanted).into_paginator().items().send();
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let fewest = 1 + usize::from(after.is_some());
         for _ in 0..wanted {
             let Some(item) = items.next().await else {
                 break;
             };
-            found.push(known_version(item?)?);
+            let version = known_version(item?)?;
+            bytes += version.row.text().len();
+            if bytes > MOST_BYTES && found.len() >= fewest {
+                return Ok((found, true));
+            }
+            found.push(version);
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     /// A link's rows as they were known at an instant: newest first, at most `limit`, and where the
@@ -113,25 +122,42 @@ impl Rows {
         let (entries, next) = self
             .page(&partition, filter, after, limit, |_| true)
             .await?;
+        let mut listing = Listing::default();
+        for entries in entries.chunks(self.resource.rows_at_once()) {
+            let known = self.known_rows(&partition, entries, instant).await?;
+            let rows = entries.iter().map(|entry| {
+                let version = known.get(&entry.id).filter(|version| {
+                    let is_here = version.row.day(self.resource) == entry.day;
+                    is_here && filter.chooses(&version.row, self.resource)
+                });
+                (entry, version.cloned().map(Listed::from))
+            });
+            if !listing.add(rows) {
+                break;
+            }
+        }
+        Ok(listing.until(next))
+    }
+
+    /// The rows of these entries as they were known at an instant.
+    async fn known_rows(
+        &self,
+        partition: &Partition,
+        entries: &[Entry],
+        instant: Timestamp,
+    ) -> Result<HashMap<RowId, Version>, StoreError> {
         // A row that has changed its day has an entry for each.
         let ids: HashSet<_> = entries.iter().map(|entry| entry.id.as_str()).collect();
         let keys = ids.into_iter().map(|id| partition.row_key(id));
         let latest = versions(self.table.read_all(keys.collect()).await?)?;
-
         let known = latest
             .into_iter()
-            .map(|latest| self.known_at(&partition, latest, instant));
+            .map(|latest| self.known_at(partition, latest, instant));
         let known = stream::iter(known).buffer_unordered(AT_ONCE);
-        let known: HashMap<_, _> = known
+        known
             .try_filter_map(async |version| Ok(version.map(|one| (one.row.id().clone(), one))))
             .try_collect()
-            .await?;
-        let listed = entries.iter().filter_map(|entry| {
-            let version = known.get(&entry.id)?;
-            let is_here = version.row.day(self.resource) == entry.day;
-            (is_here && filter.chooses(&version.row, self.resource)).then(|| version.clone().into())
-        });
-        Ok((listed.collect(), next))
+            .await
     }
 
     /// The version of a row that was valid at an instant, given its latest one.

@@ -19,6 +19,10 @@ use crate::store::{Cursor, StoreError};
 /// matches little does not read a whole link in one call.
 const READS_PER_LISTING: usize = 10;
 
+/// The most bytes of an answer's rows: Lambda answers at most 6 MB ("Lambda quotas", developer
+/// guide), and accounts and the escapes of JSON within JSON come on top.
+pub(super) const MOST_BYTES: usize = 4_000_000;
+
 /// In a cursor: the listing goes on with the day before. Sorts before every id.
 const DAY_IS_DONE: &str = "!";
 
@@ -38,7 +42,14 @@ impl Rows {
         let (entries, next) = self
             .page(&partition, filter, after, limit, is_listed)
             .await?;
-        Ok((self.read_rows(&partition, &entries, filter).await?, next))
+        let mut listing = Listing::default();
+        for entries in entries.chunks(self.resource.rows_at_once()) {
+            let rows = self.read_rows(&partition, entries, filter).await?;
+            if !listing.add(entries.iter().zip(rows)) {
+                break;
+            }
+        }
+        Ok(listing.until(next))
     }
 
     /// A page of the entries of a range of days: those that match, newest first, and where the next
@@ -79,14 +90,14 @@ impl Rows {
     }
 
     /// The rows of these entries, in the same order. A row is written before its entry, so what the
-    /// row says counts: one that was deleted, or that moved or changed so that the filter no longer
-    /// matches, is left out.
+    /// row says counts: there is none for one that was deleted, or that moved or changed so that
+    /// the filter no longer matches.
     async fn read_rows(
         &self,
         partition: &Partition,
         entries: &[Entry],
         filter: &Filter,
-    ) -> Result<Vec<Listed>, StoreError> {
+    ) -> Result<Vec<Option<Listed>>, StoreError> {
         // A row that is about to move is listed under both days.
         let ids: HashSet<_> = entries.iter().map(|entry| entry.id.as_str()).collect();
         let keys = ids.into_iter().map(|id| partition.row_key(id));
@@ -103,7 +114,45 @@ impl Rows {
             let is_here = listed.row.day(self.resource) == entry.day;
             (is_here && filter.chooses(&listed.row, self.resource)).then(|| listed.clone())
         };
-        Ok(entries.iter().filter_map(listed).collect())
+        Ok(entries.iter().map(listed).collect())
+    }
+}
+
+/// The rows of a page, and where the listing continues if they are too many bytes for one answer.
+#[derive(Default)]
+pub(super) struct Listing {
+    rows: Vec<Listed>,
+    bytes: usize,
+    last: Option<Cursor>,
+    is_full: bool,
+}
+
+impl Listing {
+    /// Adds the rows of entries, where there are any, as long as there is room.
+    pub(super) fn add<'a>(
+        &mut self,
+        rows: impl Iterator<Item = (&'a Entry, Option<Listed>)>,
+    ) -> bool {
+        for (entry, row) in rows {
+            let Some(row) = row else {
+                continue;
+            };
+            self.bytes += row.row.text().len();
+            if self.bytes > MOST_BYTES && !self.rows.is_empty() {
+                self.is_full = true;
+                return false;
+            }
+            self.last = Some(Cursor::at(&entry.day, entry.id.as_str()));
+            self.rows.push(row);
+        }
+        true
+    }
+
+    /// The rows, and where the listing continues: after the last of them if there was no room for
+    /// more, and otherwise where the page does.
+    pub(super) fn until(self, next: Option<Cursor>) -> (Vec<Listed>, Option<Cursor>) {
+        let next = if self.is_full { self.last } else { next };
+        (self.rows, next)
     }
 }
 
