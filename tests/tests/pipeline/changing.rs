@@ -9,7 +9,7 @@ async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(30).await;
     link.collect().await;
-    let deleted = link.truth().await.keys().next().unwrap().clone();
+    let deleted = link.newest().await;
     link.delete(&deleted).await;
 
     let record = link.collect().await;
@@ -201,7 +201,7 @@ async fn the_rows_known_at_an_instant_can_be_queried() {
                 .await;
             }
             2 => {
-                link.delete(&ids[1]).await;
+                link.delete(&link.newest().await).await;
                 link.amend(&ids[0], json!({"description": "amended again"}))
                     .await;
             }

@@ -41,6 +41,21 @@ pub(super) enum State {
 }
 
 impl Entry {
+    /// An entry as usual rows have it.
+    #[cfg(test)]
+    pub(super) fn usual(id: &str, day: &str) -> Self {
+        Self {
+            id: RowId::parse(id).expect("an id"),
+            day: day.to_owned(),
+            digest: Digest::from_bytes(b"twelve bytes").expect("twelve bytes"),
+            collected_at: Timestamp::parse("2026-01-16T08:45:50.406Z"),
+            account: Some("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e".to_owned()),
+            status: None,
+            kind: Some("OUTFLOW".to_owned()),
+            state: State::Live,
+        }
+    }
+
     pub(super) fn known(&self) -> KnownVersion {
         KnownVersion {
             digest: self.digest,
@@ -235,19 +250,6 @@ impl Leaves {
 mod tests {
     use super::*;
 
-    fn entry(id: &str, day: &str) -> Entry {
-        Entry {
-            id: RowId::parse(id).unwrap(),
-            day: day.to_owned(),
-            digest: Digest::from_bytes(b"twelve bytes").unwrap(),
-            collected_at: Timestamp::parse("2026-01-16T08:45:50.406Z"),
-            account: Some("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e".to_owned()),
-            status: None,
-            kind: Some("OUTFLOW".to_owned()),
-            state: State::Live,
-        }
-    }
-
     fn uuid(number: usize) -> String {
         uuid::Uuid::from_u128(number as u128).to_string()
     }
@@ -266,7 +268,7 @@ mod tests {
         let mut leaves = Leaves::default();
         let rows = |from: usize, day: &'static str| {
             (from..from + MOST_ENTRIES)
-                .map(move |row| entry(&uuid(row), day))
+                .map(move |row| Entry::usual(&uuid(row), day))
                 .collect()
         };
         assert_eq!(record(&mut leaves, rows(0, "2026-01-15")), ["2026-01-12"]);
@@ -289,8 +291,8 @@ mod tests {
     #[test]
     fn a_row_that_changes_its_day_stays_in_the_leaf_of_the_old_one_as_moved() {
         let mut leaves = Leaves::default();
-        record(&mut leaves, vec![entry("row", "2026-01-15")]);
-        let written = record(&mut leaves, vec![entry("row", "2026-01-25")]);
+        record(&mut leaves, vec![Entry::usual("row", "2026-01-15")]);
+        let written = record(&mut leaves, vec![Entry::usual("row", "2026-01-25")]);
         assert_eq!(written, ["2026-01-12", "2026-01-19"]);
         let states = |leaves: Leaves| {
             let entries = leaves.by_key.into_values().flat_map(|leaf| leaf.entries);

@@ -180,19 +180,6 @@ fn position_or_push<T: Clone + PartialEq>(values: &mut Vec<T>, value: &T) -> u32
 mod tests {
     use super::{super::leaf::MOST_ENTRIES, *};
 
-    fn entry(id: &str, day: &str) -> Entry {
-        Entry {
-            id: RowId::parse(id).unwrap(),
-            day: day.to_owned(),
-            digest: Digest::from_bytes(b"twelve bytes").unwrap(),
-            collected_at: Timestamp::parse("2026-01-16T08:45:50.406Z"),
-            account: Some("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e".to_owned()),
-            status: None,
-            kind: Some("OUTFLOW".to_owned()),
-            state: State::Live,
-        }
-    }
-
     fn uuid(number: usize) -> String {
         Uuid::from_u128(number as u128).to_string()
     }
@@ -205,15 +192,15 @@ mod tests {
             kind: None,
             status: Some(String::new()),
             state: State::Moved,
-            ..entry("no-uuid", "2026-01-18")
+            ..Entry::usual("no-uuid", "2026-01-18")
         };
-        let upper = entry("0D3FFB69-F83B-456E-AD8E-208D0998D71D", "2026-01-12");
+        let upper = Entry::usual("0D3FFB69-F83B-456E-AD8E-208D0998D71D", "2026-01-12");
         for (day, entries) in [
             (
                 "2026-01-12",
-                vec![entry(&uuid(7), "2026-01-15"), odd, upper],
+                vec![Entry::usual(&uuid(7), "2026-01-15"), odd, upper],
             ),
-            (NO_DATE, vec![entry("undated", NO_DATE)]),
+            (NO_DATE, vec![Entry::usual("undated", NO_DATE)]),
         ] {
             let key = LeafKey::of_week(day);
             let leaf = Leaf { key, entries };
@@ -226,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_full_leaf_of_usual_rows_costs_one_write_unit() {
-        let entries = (0..MOST_ENTRIES).map(|row| entry(&uuid(row), "2026-01-15"));
+        let entries = (0..MOST_ENTRIES).map(|row| Entry::usual(&uuid(row), "2026-01-15"));
         let key = LeafKey::of_day("2026-01-15", 0);
         let leaf = Leaf {
             key,
