@@ -192,5 +192,5 @@ async fn store_version(rows: &Rows, link: &LinkId, version: u32, at: Timestamp) 
     let known = rows.known(link, Days::ALL, None).await.unwrap();
     let changes = Comparison::new(known).changes(page.collect());
     let seen = Observation { at, request: None };
-    rows.put(link, changes, &seen).await.unwrap();
+    rows.put(link, &changes, &seen).await.unwrap();
 }

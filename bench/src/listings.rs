@@ -116,7 +116,7 @@ impl<'a> Stored<'a> {
             at: Timestamp::parse(at).context("a timestamp")?,
             request: None,
         };
-        self.rows.put(&self.link, changes, &seen).await?;
+        self.rows.put(&self.link, &changes, &seen).await?;
         Ok(())
     }
 

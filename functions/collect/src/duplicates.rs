@@ -49,11 +49,6 @@ impl Duplicates {
         }
         Ok(())
     }
-
-    /// Looks every account up again.
-    pub(crate) fn forget(&mut self) {
-        self.alone.clear();
-    }
 }
 
 async fn mark_account(

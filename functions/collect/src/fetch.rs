@@ -119,17 +119,18 @@ impl Fetch<'_> {
 
     /// Marks the duplicates in accounts that another link has come to hold while parts were
     /// fetched, by this invocation or by earlier ones.
-    async fn mark_late(&mut self) -> Result<(), CollectError> {
-        if self.progress.parts < 2 {
+    async fn mark_late(&self) -> Result<(), CollectError> {
+        if self.progress.parts < 2 || !self.query.resource.has_accounts() {
             return Ok(());
         }
         let link = &self.query.link;
         let mut accounts = self.account_store.of(link).await?;
         accounts.retain(|account| self.progress.has_account(account.id()));
-        self.duplicates.forget();
         let of = (link, self.progress.days());
         let stores = (&self.rows, &self.account_store);
-        self.duplicates.mark(stores, of, accounts.iter()).await
+        // A new one, which looks every account up again.
+        let mut duplicates = Duplicates::default();
+        duplicates.mark(stores, of, accounts.iter()).await
     }
 
     async fn part(&mut self, days: Days) -> Result<Step, CollectError> {

@@ -66,13 +66,7 @@ impl Fetch<'_> {
         days: Days,
         first: Page,
     ) -> Result<Part, CollectError> {
-        let (link, account) = (&self.query.link, self.query.account.as_ref());
-        let stored = self.rows.known(link, days, account).await?;
-        let mut part = Part {
-            comparison: Comparison::new(stored),
-            ..Part::default()
-        };
-
+        let mut part = self.unread_part(days).await?;
         let mut first = Some(first);
         let mut previous: Option<HashSet<RowId>> = None;
         for _ in 0..READINGS {
@@ -93,19 +87,27 @@ impl Fetch<'_> {
         }
 
         let accounts = part.accounts.iter().filter_map(|id| self.accounts.get(id));
+        let of = (&self.query.link, days);
         self.duplicates
-            .mark((&self.rows, &self.account_store), (link, days), accounts)
+            .mark((&self.rows, &self.account_store), of, accounts)
             .await?;
         Ok(part)
     }
 
     /// A part of which Belvo has no row.
     pub(crate) async fn empty_part(&self, days: Days) -> Result<Part, CollectError> {
+        Ok(Part {
+            is_whole: true,
+            ..self.unread_part(days).await?
+        })
+    }
+
+    /// A part of which only what is stored is known.
+    async fn unread_part(&self, days: Days) -> Result<Part, CollectError> {
         let (link, account) = (&self.query.link, self.query.account.as_ref());
         let stored = self.rows.known(link, days, account).await?;
         Ok(Part {
             comparison: Comparison::new(stored),
-            is_whole: true,
             ..Part::default()
         })
     }
@@ -221,14 +223,13 @@ impl Fetch<'_> {
         self.accounts
             .write_changed(&self.account_store, link, &seen)
             .await?;
-        let new: HashSet<_> = changes.new.iter().map(|new| new.row.id().clone()).collect();
-        let written = self.rows.put(link, changes, &seen).await?;
+        let written = self.rows.put(link, &changes, &seen).await?;
         comparison.found_unchanged(written.unchanged);
         if self.query.resource.date_field().is_some() {
             comparison.undated += written.undated;
         }
         for id in &written.refused {
-            comparison.refused(new.contains(id));
+            comparison.refused(changes.new.iter().any(|new| new.row.id() == id));
             self.log_left_out(Some(id), "DynamoDB does not take it");
         }
         Ok(written.refused)

@@ -8,13 +8,8 @@ use collect::TIME_TO_RELEASE;
 use domain::{Days, LinkId, RequestId, RowId, Status, Timestamp, Verdict};
 use serde_json::{Value, json};
 use shared::queue::Queue;
-use uuid::Uuid;
 
-use crate::worker::{AMPLE, Worker, webhook};
-
-fn id() -> String {
-    Uuid::new_v4().simple().to_string()
-}
+use crate::worker::{AMPLE, Worker, id, webhook};
 
 /// Lets a continuation have waited long enough.
 fn end_the_wait(continuation: &mut SqsMessage) {

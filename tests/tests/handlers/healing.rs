@@ -2,16 +2,11 @@
 
 use domain::{Status, Timestamp, Verdict};
 use serde_json::json;
-use uuid::Uuid;
 
-use crate::worker::{AMPLE, Worker, webhook};
+use crate::worker::{AMPLE, Worker, id, webhook};
 
 const AN_HOUR: i64 = 3_600;
 const A_DAY: i64 = 24 * AN_HOUR;
-
-fn id() -> String {
-    Uuid::new_v4().simple().to_string()
-}
 
 #[tokio::test]
 async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {

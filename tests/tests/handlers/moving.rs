@@ -40,7 +40,8 @@ const CODES: [&str; 4] = [
     "historical_update",
     "new_transactions_available",
 ];
-/// The most changes of one run, after which Belvo comes to rest, and the most GETs before the first.
+/// The most changes of one run, after which Belvo comes to rest, and the most GETs before the first
+/// of them.
 const CHANGES: u32 = 8;
 const QUIET_GETS: u32 = 20;
 

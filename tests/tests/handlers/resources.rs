@@ -6,11 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::worker::{Worker, webhook};
-
-fn id() -> String {
-    Uuid::new_v4().simple().to_string()
-}
+use crate::worker::{Worker, id, webhook};
 
 async fn link(worker: &Worker, resources: Value) -> String {
     let seed = Uuid::new_v4().as_fields().0;

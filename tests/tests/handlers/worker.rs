@@ -223,6 +223,11 @@ impl Worker {
     }
 }
 
+/// The id of a retrieval that no other test has.
+pub(crate) fn id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
 /// A webhook about a link's transactions.
 pub(crate) fn webhook(link: &str, code: &str, request_id: Option<&str>) -> Value {
     let mut body =

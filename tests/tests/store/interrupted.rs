@@ -168,7 +168,7 @@ async fn write(
     let elsewhere = rows.look_up(link, comparison.unknown(&page)).await?;
     comparison.learn(elsewhere);
     let changes = comparison.changes(page);
-    let written = rows.put(link, changes, seen).await?;
+    let written = rows.put(link, &changes, seen).await?;
     comparison.found_unchanged(written.unchanged);
     Ok(())
 }

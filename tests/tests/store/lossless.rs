@@ -129,7 +129,7 @@ async fn text_that_no_parser_takes_comes_back_to_the_letter() {
                 ..Changes::default()
             };
             let (rows, link) = (&tables.rows, &tables.link);
-            rows.put(link, changes, &seen()).await.unwrap();
+            rows.put(link, &changes, &seen()).await.unwrap();
 
             let (listed, _) = rows.list(link, &Filter::default(), None, 1).await.unwrap();
             let listed = listed.into_iter().next().unwrap().row;
@@ -158,7 +158,7 @@ async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value
         .rows
         .put(
             &tables.link,
-            Changes {
+            &Changes {
                 new: new.into_iter().map(DigestedRow::from).collect(),
                 ..Changes::default()
             },

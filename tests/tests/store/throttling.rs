@@ -139,7 +139,7 @@ fn ids() -> HashSet<RowId> {
 async fn what_a_batch_left_undone_is_sent_again_until_all_is_written_and_read() {
     let (rows, throttle) = throttled(5).await;
     let link = link();
-    rows.put(&link, changes(), &seen()).await.unwrap();
+    rows.put(&link, &changes(), &seen()).await.unwrap();
     assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
 
     throttle.set(3);
@@ -151,11 +151,12 @@ async fn a_throttled_write_goes_on_for_as_long_as_it_may_and_loses_nothing() {
     let (rows, throttle) = throttled(u32::MAX).await;
     let link = link();
     let seen = seen();
-    let put = rows.put(&link, changes(), &seen);
+    let changes = changes();
+    let put = rows.put(&link, &changes, &seen);
     assert!(timeout(Duration::from_secs(1), put).await.is_err());
 
     throttle.set(0);
-    rows.put(&link, changes(), &seen).await.unwrap();
+    rows.put(&link, &changes, &seen).await.unwrap();
     assert_eq!(rows.known(&link, Days::ALL, None).await.unwrap().len(), 60);
 }
 
@@ -163,7 +164,7 @@ async fn a_throttled_write_goes_on_for_as_long_as_it_may_and_loses_nothing() {
 async fn rows_that_are_never_all_read_are_an_error() {
     let (rows, throttle) = throttled(0).await;
     let link = link();
-    rows.put(&link, changes(), &seen()).await.unwrap();
+    rows.put(&link, &changes(), &seen()).await.unwrap();
 
     throttle.set(u32::MAX);
     let outcome = rows.look_up(&link, ids()).await;

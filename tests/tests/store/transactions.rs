@@ -38,7 +38,7 @@ async fn put(tables: &Tables, rows: &[Value]) {
     };
     tables
         .rows
-        .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
+        .put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z"))
         .await
         .unwrap();
 }
@@ -50,7 +50,7 @@ async fn change(tables: &Tables, rows: &[Value]) -> u64 {
         ..Changes::default()
     };
     let seen = seen("2026-03-02T00:00:00Z");
-    let written = tables.rows.put(&tables.link, changes, &seen).await;
+    let written = tables.rows.put(&tables.link, &changes, &seen).await;
     written.unwrap().unchanged
 }
 
@@ -200,7 +200,7 @@ async fn each_replaced_version_of_a_row_is_kept_once() {
             };
             tables
                 .rows
-                .put(&tables.link, changes, &seen(at))
+                .put(&tables.link, &changes, &seen(at))
                 .await
                 .unwrap();
         }
@@ -236,7 +236,7 @@ async fn a_history_is_read_in_pages_that_join() {
                 ..Changes::default()
             };
             let seen = seen(&format!("2026-03-02T00:{minute:02}:00Z"));
-            rows.put(link, changes, &seen).await.unwrap();
+            rows.put(link, &changes, &seen).await.unwrap();
         }
         let id = parse(&row(1, "2026-01-01", "0")).id().clone();
         let all = tests::versions(rows, link, &id).await;
@@ -501,7 +501,7 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
             };
             let store = tables.transactions.rows(*resource);
             store
-                .put(&tables.link, changes, &seen("2026-03-01T00:00:00Z"))
+                .put(&tables.link, &changes, &seen("2026-03-01T00:00:00Z"))
                 .await
                 .unwrap();
         }
@@ -600,7 +600,11 @@ async fn a_row_beyond_dynamodbs_limit_is_compressed_or_else_left_out_alone() {
             ..Changes::default()
         };
         let seen = seen("2026-03-01T00:00:00Z");
-        let written = tables.rows.put(&tables.link, changes, &seen).await.unwrap();
+        let written = tables
+            .rows
+            .put(&tables.link, &changes, &seen)
+            .await
+            .unwrap();
         assert_eq!(
             written.refused,
             std::slice::from_ref(&odd),
@@ -679,7 +683,7 @@ async fn a_page_of_large_versions_ends_before_an_answer_would_be_too_large() {
                 ..Changes::default()
             };
             let seen = seen(&format!("2026-03-02T00:0{minute}:00Z"));
-            rows.put(link, changes, &seen).await.unwrap();
+            rows.put(link, &changes, &seen).await.unwrap();
         }
         let (mut after, mut shown, mut pages) = (None, Vec::new(), 0);
         loop {

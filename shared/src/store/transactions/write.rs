@@ -43,13 +43,13 @@ impl Rows {
     pub async fn put(
         &self,
         link: &LinkId,
-        changes: Changes,
+        changes: &Changes,
         seen: &Observation,
     ) -> Result<Written, StoreError> {
         let partition = self.partition(link);
         let index = Index::new(&self.table, &partition);
         let replaced = self.replaced(&partition, &changes.changed).await?;
-        let (mut entries, items) = self.prepare(&partition, &changes, &replaced, seen)?;
+        let (mut entries, items) = self.prepare(&partition, changes, &replaced, seen)?;
         let unchanged = entries.len() - items.len();
         let mut leaves = replaced.leaves(&index, &entries).await?;
 
@@ -63,7 +63,7 @@ impl Rows {
         let written = self.table.write_all(items.into_iter().map(put_request));
         let refused = match written.await {
             Err(StoreError::Invalid(..)) => {
-                Box::pin(self.put_each(&partition, &changes, &replaced, seen)).await?
+                Box::pin(self.put_each(&partition, changes, &replaced, seen)).await?
             }
             written => written.map(|()| Vec::new())?,
         };

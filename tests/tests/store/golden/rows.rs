@@ -116,8 +116,8 @@ async fn a_row_and_its_earlier_version_are_stored_as_before() {
         new(transaction("PENDING")),
         changed(transaction("PROCESSED")),
     );
-    rows.put(&link, before, &seen(0)).await.unwrap();
-    rows.put(&link, now, &seen_later(60)).await.unwrap();
+    rows.put(&link, &before, &seen(0)).await.unwrap();
+    rows.put(&link, &now, &seen_later(60)).await.unwrap();
     store.assert_holds(&["leaf", "row", "row-version"]);
 }
 
@@ -150,7 +150,7 @@ async fn a_tombstone_is_stored_as_before() {
     let store = Store::empty().await;
     let (rows, row) = (transactions(&store), transaction("PROCESSED"));
     let gone = [row.id().clone()];
-    rows.put(&link(), new(row), &seen(0)).await.unwrap();
+    rows.put(&link(), &new(row), &seen(0)).await.unwrap();
     let marked = rows
         .tombstone(&link(), Days::ALL, &gone, &seen_later(60))
         .await;
@@ -181,7 +181,7 @@ async fn a_duplicate_is_stored_as_before() {
     let store = Store::empty().await;
     let (rows, row) = (transactions(&store), transaction("PROCESSED"));
     let id = row.id().clone();
-    rows.put(&link(), new(row), &seen(0)).await.unwrap();
+    rows.put(&link(), &new(row), &seen(0)).await.unwrap();
     rows.mark(&link(), &id, &original()).await.unwrap();
     store.assert_holds(&["leaf", "row-duplicate"]);
 }
@@ -204,7 +204,7 @@ async fn rows_as_json_text_and_of_another_resource_are_stored_as_before() {
         (employments(), employment()),
     ] {
         let rows = store.transactions.rows(resource);
-        rows.put(&link(), new(row), &seen(0)).await.unwrap();
+        rows.put(&link(), &new(row), &seen(0)).await.unwrap();
     }
     store.assert_holds(&ODD);
 }
