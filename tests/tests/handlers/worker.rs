@@ -113,6 +113,11 @@ impl Worker {
     /// has.
     pub(crate) async fn link(&self, transactions: u64) -> String {
         let seed = uuid::Uuid::new_v4().as_fields().0;
+        self.seeded_link(transactions, seed.into()).await
+    }
+
+    /// Connects a user whose ids and transactions are those of a seed.
+    pub(crate) async fn seeded_link(&self, transactions: u64, seed: u64) -> String {
         let link = self
             .here
             .sandbox_control("links", json!({"transactions": transactions, "seed": seed}))
