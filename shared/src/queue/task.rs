@@ -243,12 +243,12 @@ impl Task {
             Self::CheckOverdue { request, next, .. } => {
                 digest(&["overdue", request.as_str(), &next.to_string()])
             }
-            // One step of one collection.
+            // One step of one collection: a continuation may answer questions and fetch no part.
             Self::Continue(continuation) => {
                 let progress = &continuation.progress;
                 let origin = digest(&["continuation", continuation.origin()]);
                 let started_at = progress.started_at.unix_millis();
-                format!("{}-{started_at}-{}", &origin[..32], progress.parts)
+                format!("{}-{started_at}-{}", &origin[..32], progress.steps)
             }
             Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Sweep => {
                 Uuid::new_v4().simple().to_string()
@@ -536,6 +536,19 @@ mod tests {
         for (task, id) in cases {
             assert_eq!(task.deduplication_id(), id, "{task:?}");
         }
+    }
+
+    /// SQS would drop the second one, and with it the rest of the collection.
+    #[test]
+    fn continuations_without_a_part_between_them_are_told_apart() {
+        let after = |steps| {
+            let Task::Continue(mut rest) = continuation(Trigger::Check, 0) else {
+                panic!("a continuation")
+            };
+            rest.progress.steps = steps;
+            Task::Continue(rest).deduplication_id()
+        };
+        assert_ne!(after(1), after(2));
     }
 
     #[test]
