@@ -70,6 +70,7 @@ pub(crate) struct Attempt {
 #[derive(Clone, Copy, Default)]
 struct Counts {
     gets: u64,
+    account_gets: u64,
     posts: u64,
     deliveries: u64,
     retrievals: u64,
@@ -184,6 +185,7 @@ impl Journal {
             let counts = links.entry(call.link.as_deref().unwrap_or_default());
             counts.or_default().add(Counts {
                 gets: u64::from(call.is_page()),
+                account_gets: u64::from(call.lists_accounts()),
                 posts: u64::from(call.is_retrieval()),
                 ..Counts::default()
             });
@@ -209,6 +211,10 @@ impl Call {
         self.method == "GET" && Resource::is_listing(&self.path)
     }
 
+    fn lists_accounts(&self) -> bool {
+        self.method == "GET" && self.path == "/api/accounts/"
+    }
+
     pub(crate) fn is_retrieval(&self) -> bool {
         self.method == "POST" && Resource::is_listing(&self.path)
     }
@@ -227,6 +233,7 @@ impl Delivery {
 impl Counts {
     fn add(&mut self, other: Self) {
         self.gets += other.gets;
+        self.account_gets += other.account_gets;
         self.posts += other.posts;
         self.deliveries += other.deliveries;
         self.retrievals += other.retrievals;
@@ -235,6 +242,7 @@ impl Counts {
     fn report(self) -> Value {
         json!({
             "gets": self.gets,
+            "account_gets": self.account_gets,
             "posts": self.posts,
             "deliveries": self.deliveries,
             "retrievals": self.retrievals,

@@ -81,6 +81,19 @@ impl Link {
         self.sort();
     }
 
+    /// Opens accounts without a movement, and returns their ids.
+    pub(crate) fn open_accounts(&mut self, count: usize) -> Vec<String> {
+        let institution = self.object["institution"].as_str().unwrap_or_default();
+        let institution = institution.to_owned();
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            let account = self.generator.idle_account(&institution);
+            ids.push(account.id.clone());
+            self.accounts.push(account);
+        }
+        ids
+    }
+
     /// Merges `patch` into one account and returns the result; `None` if there is no such account.
     /// The collection time moves on by an hour unless the patch sets it.
     pub(crate) fn patch_account(&mut self, id: &str, patch: &Value) -> Option<Value> {

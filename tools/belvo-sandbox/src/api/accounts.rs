@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Path, State},
     response::Response,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::pages::{ListRequest, json_response};
-use crate::{errors::ApiError, state::App};
+use super::{
+    extensions::Effects,
+    pages::{ListRequest, json_response},
+};
+use crate::{errors::ApiError, rules::Action, state::App};
 
 /// One page of accounts. Unlike for rows, the filter `link` is optional.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
+    Extension(effects): Extension<Effects>,
 ) -> Result<Response, ApiError> {
     let listing = request.parse(&["link", "id", "category"])?;
     let link = listing.query.uuid("link")?;
@@ -32,7 +37,16 @@ pub(crate) async fn list(
         .collect();
 
     let page = listing.page(&app.config, accounts.len())?;
-    Ok(page.answer(&accounts))
+    if !effects.has(|action| matches!(action, Action::WithoutId(_))) {
+        return Ok(page.answer(&accounts));
+    }
+    let mut page_accounts: Vec<Value> = page.cut(&accounts).into_iter().cloned().collect();
+    if let Some(Value::Object(first)) = page_accounts.first_mut() {
+        first.remove("id");
+    }
+    Ok(json_response(
+        page.envelope(&json!(page_accounts).to_string()),
+    ))
 }
 
 pub(crate) async fn show(

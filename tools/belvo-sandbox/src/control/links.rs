@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     error::ControlError,
@@ -126,6 +126,24 @@ pub(crate) async fn accounts(
     Ok(Json(
         accounts.map(|account| account.value.clone()).collect(),
     ))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAccounts {
+    count: Option<usize>,
+}
+
+/// Opens accounts without a movement; answers with their ids.
+pub(crate) async fn open_accounts(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, ControlError> {
+    let NewAccounts { count } = parse(&body)?;
+    let mut state = app.state();
+    let ids = link_mut(&mut state, &id)?.open_accounts(count.unwrap_or(1));
+    Ok((StatusCode::CREATED, Json(json!({ "ids": ids }))).into_response())
 }
 
 /// Merges fields into an account, whose collection time moves on; answers with the account.

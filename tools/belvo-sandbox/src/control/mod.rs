@@ -41,12 +41,13 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 
 /// Links, their accounts, and what happens to them.
 fn link_routes() -> Router<Arc<App>> {
+    let accounts = get(links::accounts).post(links::open_accounts);
     let account = patch(links::patch_account);
     Router::new()
         .route("/links", post(links::create))
         .route("/links/{id}", patch(links::change))
         .route("/links/{id}/reconnect", post(links::reconnect))
-        .route("/links/{id}/accounts", get(links::accounts))
+        .route("/links/{id}/accounts", accounts)
         .route("/links/{id}/accounts/{account}", account)
         .route("/links/{id}/event", post(events::trigger))
         .route("/links/{id}/refresh", post(events::refresh))

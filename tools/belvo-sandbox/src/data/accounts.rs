@@ -16,6 +16,8 @@ use crate::merge::merge;
 pub(crate) struct Account {
     pub(crate) id: String,
     pub(crate) category: &'static str,
+    /// Whether no movement is ever generated in it. Such accounts come after all others.
+    pub(crate) is_idle: bool,
     /// The last four digits of the card; empty for other accounts.
     pub(crate) card_number: String,
     /// The account as Belvo shows it.
@@ -29,6 +31,7 @@ impl Account {
         Self {
             id: text(&value["id"]).to_owned(),
             category,
+            is_idle: false,
             card_number,
             json: value.to_string(),
             value,
@@ -39,7 +42,10 @@ impl Account {
     pub(crate) fn with(self, changes: &Value) -> Self {
         let mut value = self.value;
         merge(&mut value, changes);
-        Self::new(self.category, self.card_number, value)
+        Self {
+            is_idle: self.is_idle,
+            ..Self::new(self.category, self.card_number, value)
+        }
     }
 }
 
@@ -61,6 +67,14 @@ pub(crate) fn accounts(dice: &mut Dice, owner: &Owner<'_>, with_loan: bool) -> V
         accounts.push(loan(dice, owner));
     }
     accounts
+}
+
+/// One more savings account, which has no movement.
+pub(crate) fn idle(dice: &mut Dice, owner: &Owner<'_>) -> Account {
+    Account {
+        is_idle: true,
+        ..deposit(dice, owner, "SAVINGS_ACCOUNT")
+    }
 }
 
 fn deposit(dice: &mut Dice, owner: &Owner<'_>, category: &'static str) -> Account {

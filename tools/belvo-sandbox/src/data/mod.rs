@@ -69,6 +69,16 @@ impl Generator {
         self.dice.uuid()
     }
 
+    /// An account without a movement.
+    pub(crate) fn idle_account(&mut self, institution: &str) -> Account {
+        let owner = Owner {
+            link: &self.link,
+            institution,
+            today: self.today,
+        };
+        accounts::idle(&mut self.dice, &owner)
+    }
+
     /// A row of a resource, on `date` or on any day of the window.
     pub(crate) fn row(
         &mut self,

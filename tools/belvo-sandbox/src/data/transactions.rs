@@ -25,7 +25,8 @@ struct Purchase {
 
 /// A transaction of `date`, as seen on `today`.
 pub(crate) fn transaction(dice: &mut Dice, accounts: &[Account], date: Date, today: Date) -> Value {
-    let account = &accounts[which_account(dice, accounts.len())];
+    let moving = accounts.iter().filter(|account| !account.is_idle).count();
+    let account = &accounts[which_account(dice, moving)];
     let mut row = common(dice, date, today);
     match account.category {
         "CREDIT_CARD" => card_purchase(dice, &mut row, account, today),

@@ -69,6 +69,8 @@ pub(crate) enum Action {
     RepeatRows(Yes),
     /// No rows, as when the data is not there yet.
     Empty(Yes),
+    /// The first account of a page has no id.
+    WithoutId(Yes),
     /// This many more deliveries of the same bytes.
     Duplicate(u32),
     /// The webhook is never sent.
@@ -145,12 +147,13 @@ impl Action {
     pub(super) fn exists_for(&self, on: On) -> bool {
         use Action::{
             DelayMs, Drift, DropPage, DuplicateRows, Empty, ForeignNext, IgnoreAsync, LoseRows,
-            RepeatRows, Swap, TornPage,
+            RepeatRows, Swap, TornPage, WithoutId,
         };
         match self {
             DelayMs(_) => true,
             _ if self.replaces_answer() => on != On::Webhook,
             IgnoreAsync(_) => on == On::Post,
+            WithoutId(_) => on == On::Accounts,
             DropPage(_)
             | LoseRows(_)
             | TornPage(_)

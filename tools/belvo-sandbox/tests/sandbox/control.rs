@@ -287,6 +287,34 @@ async fn an_account_changes_in_all_of_its_rows() {
 }
 
 #[tokio::test]
+async fn an_opened_account_is_listed_and_never_has_a_movement() {
+    let harness = Harness::start().await;
+    let link = harness.link(0).await;
+
+    let path = format!("/links/{link}/accounts");
+    let opened = harness
+        .control(Method::POST, &path, json!({ "count": 2 }))
+        .await;
+    let path = format!("/links/{link}/transactions");
+    harness
+        .control(Method::POST, &path, json!({ "count": 400 }))
+        .await;
+
+    let ids = opened.json()["ids"].as_array().unwrap().clone();
+    let path = format!("/api/accounts/?link={link}&page_size=3");
+    let first = harness.get(&path).await.json();
+    let second = harness.get(first["next"].as_str().unwrap()).await.json();
+    assert_eq!((ids.len(), &first["count"]), (2, &json!(5)));
+    for (account, id) in second["results"].as_array().unwrap().iter().zip(&ids) {
+        assert_eq!(account["id"], *id);
+        assert!(account["balance"]["current"].is_number());
+    }
+    let rows = harness.truth(&link).await;
+    assert!(rows.iter().all(|row| !ids.contains(&row["account"]["id"])));
+    assert_eq!(harness.look("/counters").await["account_gets"], 2);
+}
+
+#[tokio::test]
 async fn the_id_of_an_account_cannot_be_changed() {
     let harness = Harness::start().await;
     let link = harness.link(1).await;

@@ -199,7 +199,9 @@ async fn every_retrieval_is_counted_for_its_link() {
     assert_eq!(counters["posts"], 3);
     assert_eq!(counters["deliveries"], 3);
     assert_eq!(counters["gets"], 0);
-    let expected = json!({ "gets": 0, "posts": 2, "deliveries": 2, "retrievals": 2 });
+    let expected = json!({
+        "gets": 0, "account_gets": 0, "posts": 2, "deliveries": 2, "retrievals": 2,
+    });
     assert_eq!(counters["links"][&one], expected);
     assert_eq!(counters["links"][&other]["retrievals"], 1);
 }

@@ -114,6 +114,23 @@ async fn a_rule_concerns_its_kind_of_call() {
 }
 
 #[tokio::test]
+async fn an_account_may_lack_its_id() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+    harness
+        .once("accounts", json!({ "without_id": true }))
+        .await;
+
+    let path = format!("/api/accounts/?link={link}");
+    let torn = harness.get(&path).await.json();
+    let whole = harness.get(&path).await.json();
+
+    assert_eq!(torn["results"][0].get("id"), None);
+    assert_eq!(torn["results"][1], whole["results"][1]);
+    assert!(whole["results"][0]["id"].is_string());
+}
+
+#[tokio::test]
 async fn an_answer_is_delayed() {
     let harness = Harness::start().await;
     let link = harness.link(1).await;
