@@ -42,6 +42,8 @@ pub struct Progress {
     /// Whether the latest pass was whole and its parts added up.
     proven: bool,
     accounts: BTreeSet<AccountId>,
+    #[serde(default)]
+    account_listing: AccountListing,
     /// The first of the rows that this pass returned and that could not be stored.
     left_out: Vec<LeftOut>,
     stage: Stage,
@@ -96,6 +98,15 @@ enum Stage {
     /// It removes the rows that Belvo does not have.
     Removing,
     Done,
+}
+
+/// Belvo's own listing of the link's accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AccountListing {
+    #[default]
+    Unread,
+    Read,
 }
 
 /// What a collection does next.
@@ -173,6 +184,7 @@ impl Progress {
             changed_elsewhere: 0,
             proven: false,
             accounts: BTreeSet::new(),
+            account_listing: AccountListing::Unread,
             left_out: Vec::new(),
             stage: Stage::Fetching,
             verified: None,
@@ -187,6 +199,18 @@ impl Progress {
     #[must_use]
     pub fn has_account(&self, id: &AccountId) -> bool {
         self.accounts.contains(id)
+    }
+
+    /// Whether Belvo's listing of the accounts is still to be read: once if the collection is of
+    /// all days.
+    #[must_use]
+    pub fn are_accounts_due(&self) -> bool {
+        self.days == Days::ALL && self.account_listing == AccountListing::Unread
+    }
+
+    /// Records that it was read.
+    pub fn accounts_listed(&mut self) {
+        self.account_listing = AccountListing::Read;
     }
 
     /// All the days of the collection.

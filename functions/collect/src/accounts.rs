@@ -1,4 +1,4 @@
-//! A link's accounts: what is stored, and what the rows of a fetch say.
+//! A link's accounts: what is stored, and what the rows of a fetch or Belvo's listing say.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use crate::CollectError;
 /// The accounts of one link.
 pub(crate) struct Accounts {
     known: HashMap<AccountId, KnownVersion>,
-    /// The latest version of each account in the rows of this invocation.
+    /// The latest version of each account that this invocation has read.
     seen: HashMap<AccountId, Account>,
     /// The last text parsed for each account: rows repeat it to the letter.
     texts: Vec<(AccountId, Box<str>)>,
@@ -24,11 +24,15 @@ impl Accounts {
         store: &AccountStore,
         query: &RowQuery,
     ) -> Result<Self, CollectError> {
-        let mut known = HashMap::new();
         if query.resource.has_accounts() {
-            known = store.known(&query.link).await?;
+            return Self::of(store, &query.link).await;
         }
-        Ok(Self::knowing(known))
+        Ok(Self::knowing(HashMap::new()))
+    }
+
+    /// All accounts of a link.
+    pub(crate) async fn of(store: &AccountStore, link: &LinkId) -> Result<Self, CollectError> {
+        Ok(Self::knowing(store.known(link).await?))
     }
 
     fn knowing(known: HashMap<AccountId, KnownVersion>) -> Self {
@@ -40,7 +44,7 @@ impl Accounts {
         }
     }
 
-    /// Reads the account that a row carries, and returns its id if it is a whole account. Of two
+    /// Reads an account of a row or of the listing, and returns its id if it is a whole account. Of two
     /// versions, the one that Belvo collected later is used.
     pub(crate) fn read(&mut self, text: &RawValue) -> Option<AccountId> {
         if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
@@ -90,7 +94,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The account with this id, if a row carried it.
+    /// The account with this id, if it has been read.
     pub(crate) fn get(&self, id: &AccountId) -> Option<&Account> {
         self.seen.get(id)
     }

@@ -128,8 +128,8 @@ pub(crate) fn link_gone() -> Failure {
     }
 }
 
-/// Logs a webhook that needs no collection: of an unknown type, about a link or a consent, or a
-/// failure that names no request.
+/// Logs a webhook that asks for no rows: of an unknown type, about accounts, a link or a consent,
+/// or a failure that names no request.
 pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result<(), StoreError> {
     let webhook = &delivery.webhook;
     let webhook_type = webhook.subject.webhook_type();
@@ -161,7 +161,9 @@ impl<'a> Origin<'a> {
         let (resource, delivery) = match task {
             Task::Webhook(delivery) => match delivery.webhook.subject {
                 Subject::Rows(resource) => (resource, Some(delivery)),
-                Subject::Link | Subject::Consent | Subject::Other(_) => return None,
+                Subject::Accounts | Subject::Link | Subject::Consent | Subject::Other(_) => {
+                    return None;
+                }
             },
             Task::DataReady { resource, .. } | Task::CheckOverdue { resource, .. } => {
                 (*resource, None)

@@ -75,7 +75,7 @@ pub(crate) struct Fetch<'a> {
 pub(crate) enum Step {
     /// A part was fetched and stored.
     Part,
-    /// No part yet: a part was divided, or another pass begun.
+    /// No part: a part was divided, another pass begun, or the accounts listed.
     Prepared,
     Done,
 }
@@ -110,6 +110,7 @@ impl Fetch<'_> {
             Next::EndOfPass => self.end_pass().await,
             Next::Ask(ids) => self.ask(&ids).await,
             Next::Remove(ids) => self.remove(&ids).await,
+            Next::Nothing if self.are_accounts_due() => self.list_accounts().await,
             Next::Nothing => {
                 self.mark_late().await?;
                 Ok(Step::Done)

@@ -5,6 +5,7 @@
 #[cfg(panic = "abort")]
 compile_error!("collect catches the panic of a message: build it with `panic = \"unwind\"`");
 
+mod account_listing;
 mod accounts;
 mod config;
 mod dead_letter;

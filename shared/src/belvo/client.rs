@@ -167,7 +167,7 @@ impl Client {
         self.send(|| self.request(Method::GET, url.clone())).await
     }
 
-    async fn page(&self, url: Url) -> Result<Page, BelvoError> {
+    pub(super) async fn page(&self, url: Url) -> Result<Page, BelvoError> {
         let body: PageBody = read(self.get(url).await?).await?;
         let next = body
             .next

@@ -1,6 +1,7 @@
 //! Belvo's API as this pipeline uses it: the client, the shapes on the wire, the webhook, and what
 //! each error means for the caller.
 
+mod accounts;
 mod client;
 mod error;
 mod links;

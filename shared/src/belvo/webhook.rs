@@ -29,6 +29,8 @@ pub const LINK_DELETED: &str = "link_deleted";
 pub enum Subject {
     /// Rows that this pipeline fetches.
     Rows(Resource),
+    /// The accounts of the link.
+    Accounts,
     /// The link itself.
     Link,
     /// The consent behind the link.
@@ -44,6 +46,7 @@ impl Subject {
             Resource::by_webhook_type(&webhook_type),
         ) {
             (_, Some(resource)) => Self::Rows(resource),
+            ("ACCOUNTS", None) => Self::Accounts,
             ("LINK", None) => Self::Link,
             ("CONSENT", None) => Self::Consent,
             _ => Self::Other(webhook_type),
@@ -55,6 +58,7 @@ impl Subject {
     pub fn webhook_type(&self) -> &str {
         match self {
             Self::Rows(resource) => resource.webhook_type(),
+            Self::Accounts => "ACCOUNTS",
             Self::Link => "LINK",
             Self::Consent => "CONSENT",
             Self::Other(webhook_type) => webhook_type,

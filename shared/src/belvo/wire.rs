@@ -42,10 +42,10 @@ pub(super) struct ErrorEntry {
     pub(super) request_id: Option<Value>,
 }
 
-/// One page of rows.
+/// One page of a listing.
 #[derive(Debug)]
 pub struct Page {
-    /// How many rows the whole listing holds, by Belvo's count.
+    /// How many rows, or accounts, the whole listing holds, by Belvo's count.
     pub count: u64,
     /// The rows of this page, not yet parsed.
     pub rows: Vec<Box<RawValue>>,

@@ -22,6 +22,9 @@ macro_rules! events {
 }
 
 events! {
+    AccountLeftOut => "account_left_out",
+    AccountsListed => "accounts_listed",
+    AccountsRefused => "accounts_refused",
     AnswerNotRecorded => "answer_not_recorded",
     BelvoCallFailed => "belvo_call_failed",
     BelvoUnusable => "belvo_unusable",

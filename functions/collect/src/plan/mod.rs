@@ -1,5 +1,6 @@
 //! What each kind of task asks for: a fetch of rows, or something that is done at once.
 
+mod accounts_webhook;
 mod check_link;
 mod check_overdue;
 mod continuation;
@@ -72,7 +73,9 @@ async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, Collec
     match task {
         Task::Webhook(delivery) => match delivery.webhook.subject {
             Subject::Rows(_) => links.seen(delivery).await,
-            Subject::Link | Subject::Consent | Subject::Other(_) => Ok(Presence::There),
+            Subject::Accounts | Subject::Link | Subject::Consent | Subject::Other(_) => {
+                Ok(Presence::There)
+            }
         },
         Task::DataReady { link, .. } | Task::CheckOverdue { link, .. } => {
             links.presence(link).await
@@ -85,6 +88,10 @@ async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, Collec
 async fn plan_webhook(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
     match &delivery.webhook.subject {
         Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource).await,
+        Subject::Accounts => {
+            accounts_webhook::plan(app, delivery).await?;
+            Ok(None)
+        }
         Subject::Link | Subject::Consent | Subject::Other(_) => {
             other_webhook::plan(app.into(), &app.control.webhook_log, delivery).await?;
             Ok(None)

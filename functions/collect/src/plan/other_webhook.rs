@@ -1,5 +1,5 @@
-//! A webhook about something other than rows: a link, a consent, or a type unknown to this
-//! pipeline.
+//! A webhook about something other than rows: a link, a consent, accounts once they are read, or a
+//! type unknown to this pipeline.
 
 use shared::{
     belvo::{LINK_DELETED, Subject},
