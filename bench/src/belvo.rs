@@ -91,9 +91,9 @@ impl Belvo {
         Ok(())
     }
 
-    /// The number of pages requested so far.
+    /// The number of pages requested so far, of rows and of accounts.
     pub(crate) async fn gets(&self) -> anyhow::Result<u64> {
-        self.counter("gets").await
+        Ok(self.counter("gets").await? + self.counter("account_gets").await?)
     }
 
     /// The number of retrievals requested so far.

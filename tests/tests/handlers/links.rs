@@ -642,6 +642,26 @@ async fn a_webhook_that_arrives_after_its_link_was_deleted_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_webhook_about_the_accounts_of_a_deleted_link_stores_nothing() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    service.delete(&link, "rows=erase").await;
+    service.worker.here.until_gone(&link).await;
+    service.process(event(&link, "LINK", "link_deleted")).await;
+
+    service
+        .process(event(&link, "ACCOUNTS", "historical_update"))
+        .await;
+
+    let counters = service.worker.here.counters().await;
+    assert_eq!(
+        (service.items_about(&link).await, &counters["account_gets"]),
+        (0, &json!(0))
+    );
+    assert!(service.worker.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
 async fn a_request_fails_when_its_link_is_deleted() {
     let service = Service::new().await;
     let link = service.registered().await;

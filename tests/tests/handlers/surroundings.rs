@@ -86,6 +86,13 @@ impl Surroundings {
             .unwrap()
     }
 
+    /// All accounts of a link.
+    pub(crate) async fn accounts(&self, link: &str) -> Vec<Value> {
+        let url = format!("{}/_control/links/{link}/accounts", self.sandbox.url());
+        let answer = plain_http().get(url).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
     /// Changes fields of a row.
     pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
         self.patch(&format!("links/{link}/transactions/{id}"), fields)

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack};
+use tests::{Link, Stack, difference, eventually};
 
 async fn balances(stack: &Stack, link: &Link<'_>, account: &str, parameters: &str) -> Value {
     let answer = stack
@@ -47,10 +47,7 @@ async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
         (&newest["observed_by"], &oldest["observed_by"]),
         (&second["id"], &first["id"])
     );
-    assert_eq!(
-        tests::difference(&oldest["balance"], &account["balance"]),
-        None
-    );
+    assert_eq!(difference(&oldest["balance"], &account["balance"]), None);
     assert_eq!(oldest["collected_at"], account["collected_at"]);
     assert!(oldest["collected_at"].as_str() < newest["collected_at"].as_str());
 
@@ -59,6 +56,35 @@ async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
     let cursor = page["next_cursor"].as_str().unwrap();
     let page = balances(&stack, &link, id, &format!("?limit=1&cursor={cursor}")).await;
     assert_eq!(page["balances"], json!([oldest]));
+}
+
+#[tokio::test]
+async fn a_new_account_without_a_movement_is_listed_once_belvo_announces_it() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(60).await;
+    link.collect().await;
+    let path = format!("links/{}/accounts", link.id);
+    let opened = stack.sandbox(Method::POST, &path, None).await;
+    let id = opened["ids"][0].as_str().unwrap();
+
+    let news = json!({"webhook_type": "ACCOUNTS", "webhook_code": "new_accounts_available"});
+    link.notify(news).await;
+
+    let listed = eventually("the new account", || async {
+        let answer = stack.get(&format!("/links/{}/accounts", link.id)).await;
+        let accounts = answer.body["accounts"].as_array()?.clone();
+        accounts.into_iter().find(|account| account["id"] == id)
+    })
+    .await;
+    let truth = stack.sandbox(Method::GET, &path, None).await;
+    let truth = truth.as_array().unwrap().last().unwrap();
+    assert_eq!(difference(&listed, truth), None);
+    let history = balances(&stack, &link, id, "").await;
+    let [only] = history["balances"].as_array().unwrap().as_slice() else {
+        panic!("{history}")
+    };
+    assert_eq!(difference(&only["balance"], &truth["balance"]), None);
+    assert_eq!(only["collected_at"], truth["collected_at"]);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ const LOG = {
   link_registered: (f) => `request: the link is registered${f.known ? " again" : ""}`,
   link_deletion_requested: () => "request: Belvo was asked to delete the link",
   link_deleted: (f) => `collect: the link is gone, ${f.erased === undefined ? "what was stored stays" : "what was stored is erased"}`,
+  accounts_listed: (f) => `collect: ${many(f.accounts, "account")} in Belvo's listing`,
+  accounts_refused: (f) => `collect: Belvo does not list the accounts, ${words(f["failure.code"])}`,
   rows_collected: (f) => `collect: ${many(f.rows, "row")} in ${many(f.pages, "page")}, ${f.new} new; ${f.verdict}`,
 };
 
