@@ -44,8 +44,8 @@ impl Accounts {
         }
     }
 
-    /// Reads an account of a row or of the listing, and returns its id if it is a whole account. Of two
-    /// versions, the one that Belvo collected later is used.
+    /// Reads an account of a row or of the listing, and returns its id if it is a whole account. Of
+    /// two versions, the one that Belvo collected later is used.
     pub(crate) fn read(&mut self, text: &RawValue) -> Option<AccountId> {
         if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
             return Some(id.clone());

@@ -185,6 +185,23 @@ async fn a_collection_of_few_days_does_not_ask_for_accounts() {
 }
 
 #[tokio::test]
+async fn a_collection_in_several_invocations_asks_for_accounts_once() {
+    let mut worker = Worker::with_pages_of(100).await;
+    worker.app.retry_policy.longest_wait = Duration::ZERO;
+    let link = worker.link(400).await;
+    let error = json!({"error": {"code": "unexpected_error"}});
+    let rule = json!({"on": "get", "skip": 5, "times": 1, "action": error});
+    worker.here.sandbox_control("rules", rule).await;
+
+    let webhook = webhook(&link, "historical_update", None);
+    worker.enqueue(&webhook).await;
+
+    assert_eq!(worker.process_everything().await, 2);
+    assert_all_stored(&worker, &link).await;
+    assert_eq!(account_gets(&worker).await, 1);
+}
+
+#[tokio::test]
 async fn a_refresh_that_turns_out_to_need_all_days_brings_the_accounts_too() {
     let worker = Worker::new().await;
     let link = worker.link(60).await;
