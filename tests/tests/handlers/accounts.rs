@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{AccountId, Days, LinkId, RequestId, Status, Verdict};
+use domain::{AccountId, Days, LinkId, RequestId, Resource, Status, Verdict};
 use serde_json::{Value, json};
 use shared::store::Accounts;
 
@@ -322,7 +322,8 @@ async fn a_failure_to_read_accounts_asks_for_none() {
 /// The younger link holds the accounts before it has a row.
 #[tokio::test]
 async fn duplicates_are_marked_although_the_accounts_came_before_the_rows() {
-    let worker = Worker::new().await;
+    // A reconnected link has the same id in every run.
+    let worker = Worker::with_own_tables().await;
     let older = worker.link(60).await;
     process(&worker, webhook(&older, "historical_update", None)).await;
     let path = format!("links/{older}/reconnect");
@@ -332,7 +333,8 @@ async fn duplicates_are_marked_although_the_accounts_came_before_the_rows() {
     process(&worker, about_accounts(younger, "historical_update")).await;
     process(&worker, webhook(younger, "historical_update", None)).await;
 
-    let (link, rows) = (LinkId::parse(younger).unwrap(), worker.here.rows());
+    let rows = worker.app.transactions.rows(Resource::TRANSACTIONS);
+    let link = LinkId::parse(younger).unwrap();
     let mut marked = 0;
     for account in store(&worker).of(&link).await.unwrap() {
         let candidates = rows
