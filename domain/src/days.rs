@@ -140,14 +140,24 @@ impl Days {
         })
     }
 
-    /// Divides this span of `rows` rows into parts of about `most` rows, oldest first, that
-    /// together hold each of its days once. Empty if it cannot be divided: a single day, or an open
-    /// end far from the present.
+    /// Divides this span of `rows` rows into parts that fit pages of `page` rows where rows are
+    /// spread evenly, oldest first, that together hold each of its days once. A start in the year
+    /// before today is taken to have its rows by today. Empty if the span cannot be divided: a
+    /// single day, or an open end far from the present.
     #[must_use]
-    pub fn parts(&self, rows: u64, most: u64, today: Date) -> Vec<Self> {
+    pub fn parts(&self, rows: u64, page: u64, today: Date) -> Vec<Self> {
         match (self.from, self.to) {
-            (Some(from), Some(to)) => even_parts(from, to, rows.div_ceil(most.max(1)).max(2)),
+            (Some(from), Some(to)) => even_parts(from, to, rows, page),
             (None, Some(to)) if YEARS.contains(&to.year()) => cut(*self, to - YEAR),
+            (Some(from), None) if (today - YEAR..=today).contains(&from) => {
+                let [past, after] = halves(*self, today);
+                let mut parts = even_parts(from, today, rows, page);
+                if parts.is_empty() {
+                    parts.push(past);
+                }
+                parts.push(after);
+                parts
+            }
             (Some(from), None) if YEARS.contains(&from.year()) => cut(*self, from + YEAR),
             (None, None) => {
                 let [before, rest] = halves(*self, today - YEAR);
@@ -182,13 +192,24 @@ fn cut(days: Days, last_of_first: Date) -> Vec<Days> {
     halves(days, last_of_first).to_vec()
 }
 
-/// `parts` parts of about equal length, but at most one per day; none for a single day.
-fn even_parts(from: Date, to: Date, parts: u64) -> Vec<Days> {
+/// At least two parts of about equal length; none for a single day. They aim at four fifths of a
+/// page, because rows are not spread evenly over the days: such parts rarely have to be divided
+/// again. Lengths differ by a day; where the longer ones would exceed a page, all are shorter.
+fn even_parts(from: Date, to: Date, rows: u64, page: u64) -> Vec<Days> {
     let days = (to - from).whole_days() + 1;
-    let parts = i64::try_from(parts).unwrap_or(i64::MAX).min(days);
+    let aim = rows.div_ceil((page * 4 / 5).max(1)).max(2);
+    let parts = i64::try_from(aim).unwrap_or(i64::MAX).min(days);
     if parts < 2 {
         return Vec::new();
     }
+    let longest = (days + parts - 1) / parts;
+    let exceeds = i128::from(longest) * i128::from(rows) > i128::from(page) * i128::from(days);
+    let parts = if exceeds {
+        let shorter = days / parts;
+        (days + shorter - 1) / shorter
+    } else {
+        parts
+    };
     let start = |part: i64| from + Duration::days(part * days / parts);
     (0..parts)
         .map(|part| Days::between(start(part), start(part + 1) - Duration::DAY))
@@ -207,26 +228,68 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_span_hold_each_of_its_days_once() {
-        for rows in [1, 10_001, 25_000, 100_000, 10_000_000] {
-            let parts = year().parts(rows, 8_000, TODAY);
+        for rows in [1, 10_001, 25_000, 100_000, 130_000, 10_000_000, u64::MAX] {
+            let parts = year().parts(rows, 1_000, TODAY);
             assert_eq!(
                 (parts[0].from, parts[parts.len() - 1].to),
                 (year().from, year().to)
             );
-            for pair in parts.windows(2) {
-                assert_eq!(pair[0].to.unwrap().next_day(), pair[1].from, "{rows}");
-            }
+            assert_hold_each_day_once(&parts);
             assert!(parts.iter().all(|part| part.from <= part.to));
         }
-        assert_eq!(year().parts(100_000, 8_000, TODAY).len(), 13);
         assert_eq!(year().parts(u64::MAX, 1, TODAY).len(), 365);
+    }
+
+    fn assert_hold_each_day_once(parts: &[Days]) {
+        for pair in parts.windows(2) {
+            assert_eq!(pair[0].to.unwrap().next_day(), pair[1].from);
+        }
+    }
+
+    /// The number of parts, and the days of the longest.
+    fn divided(days: Days, rows: u64) -> (usize, i64) {
+        let parts = days.parts(rows, 1_000, TODAY);
+        let bounded = parts.iter().filter_map(|part| part.from.zip(part.to));
+        let longest = bounded.map(|(from, to)| (to - from).whole_days() + 1);
+        (parts.len(), longest.max().unwrap())
+    }
+
+    #[test]
+    fn no_part_is_expected_to_exceed_a_page() {
+        // 274 rows a day: three days fit.
+        assert_eq!(divided(year(), 100_000), (125, 3));
+        // 356 rows a day: three days do not.
+        assert_eq!(divided(year(), 130_000), (183, 2));
+        // 548 rows a day: two days do not.
+        assert_eq!(divided(year(), 200_000), (365, 1));
+        assert_eq!(divided(year(), 10_000), (13, 29));
+    }
+
+    #[test]
+    fn an_open_end_is_cut_at_today() {
+        let days = Days::since(TODAY - Duration::days(10));
+        // Eleven days of a link with 100,000 and with 200,000 rows a year, and the future.
+        assert_eq!(divided(days, 3_014), (4 + 1, 3));
+        assert_eq!(divided(days, 6_027), (11 + 1, 1));
+
+        let parts = days.parts(6_027, 1_000, TODAY);
+        assert_eq!((parts[0].from, parts[11].to), (days.from, None));
+        assert_eq!(parts[11].from, TODAY.next_day());
+        assert_hold_each_day_once(&parts);
+
+        let tomorrow = TODAY.next_day().unwrap();
+        let today_and_after = vec![Days::between(TODAY, TODAY), Days::since(tomorrow)];
+        assert_eq!(
+            Days::since(TODAY).parts(2_000, 1_000, TODAY),
+            today_and_after
+        );
     }
 
     #[test]
     fn one_day_is_not_divided() {
         assert!(
             Days::between(TODAY, TODAY)
-                .parts(1_000_000, 8_000, TODAY)
+                .parts(1_000_000, 1_000, TODAY)
                 .is_empty()
         );
     }

@@ -523,7 +523,7 @@ mod tests {
     }
 
     fn parts(days: Days) -> Vec<Days> {
-        days.parts(2, 1, date!(2026 - 03 - 01))
+        days.parts(2, 2, date!(2026 - 03 - 01))
     }
 
     fn begun() -> Progress {

@@ -156,11 +156,8 @@ impl Fetch<'_> {
         if self.query.resource.date_field().is_none() || days == Days::UNDATED {
             return Ok(false);
         }
-        // Rows are not spread evenly over the days: parts that aim below the limit rarely have to
-        // be divided again.
-        let most = first.rows.len() as u64 * 4 / 5;
-        let today = Timestamp::now().day();
-        let parts = days.parts(first.count, most, today);
+        let (page, today) = (first.rows.len() as u64, Timestamp::now().day());
+        let parts = days.parts(first.count, page, today);
         if parts.is_empty() {
             return Ok(false);
         }
