@@ -24,7 +24,8 @@ use crate::{CollectError, fetch::Fetch};
 
 /// How often a part is read at most.
 const READINGS: usize = 5;
-/// How many more pages than its first page promises a listing may have before it is read again.
+/// How many more rows than its count a listing may have before it is read again, in rows of its
+/// first page.
 const SURPLUS_PAGES: u64 = 2;
 /// How many pages are searched for rows without a date, of which no filter knows: what an
 /// invocation has time for beside other links.
@@ -33,30 +34,41 @@ const SEARCHED_PAGES: u64 = 50;
 /// How a reading goes.
 struct Reading {
     pages: u64,
-    most_pages: u64,
+    /// Rows returned so far, repeated ones included.
+    rows: u64,
+    most_rows: u64,
     /// Whether it returned as many rows as Belvo counted, and the count stayed the same.
     is_consistent: bool,
 }
 
 impl Reading {
     fn of(first: &Page, days: Days) -> Self {
-        let pages = first.count.div_ceil(first.rows.len().max(1) as u64);
-        let most_pages = match days {
-            Days::UNDATED => SEARCHED_PAGES,
-            _ => pages + SURPLUS_PAGES,
+        let rows = rows_of(first);
+        let most_rows = match days {
+            Days::UNDATED => SEARCHED_PAGES * rows,
+            _ => first.count.saturating_add(SURPLUS_PAGES * rows),
         };
         Self {
             pages: 1,
-            most_pages,
+            rows,
+            most_rows,
             is_consistent: true,
         }
     }
 
-    /// Counts a further page. Pages that lead to each other would never end.
-    fn may_go_on(&mut self) -> bool {
+    /// Counts a further page, which may have fewer rows than the first. Pages that lead to each
+    /// other would never end.
+    fn may_go_on(&mut self, next: &Page) -> bool {
+        let may_go_on = self.rows < self.most_rows;
         self.pages += 1;
-        self.pages <= self.most_pages
+        self.rows += rows_of(next);
+        may_go_on
     }
+}
+
+/// An empty page counts, too: it may lead to another.
+fn rows_of(page: &Page) -> u64 {
+    page.rows.len().max(1) as u64
 }
 
 impl Fetch<'_> {
@@ -142,7 +154,7 @@ impl Fetch<'_> {
             if is_undated && part.rows() == part.count {
                 break;
             }
-            let Some(next) = next?.filter(|_| reading.may_go_on()) else {
+            let Some(next) = next?.filter(|next| reading.may_go_on(next)) else {
                 reading.is_consistent = false;
                 break;
             };
@@ -189,7 +201,7 @@ impl Fetch<'_> {
         days: Days,
         page: Vec<Box<RawValue>>,
     ) -> Result<(), CollectError> {
-        let (mut rows, unreadable) = self.parse(&mut part.accounts, &page);
+        let (mut rows, unreadable) = self.parse(&mut part.accounts, page);
         if days == Days::UNDATED {
             rows.retain(|row| row.day(self.query.resource) == NO_DATE);
         } else {
@@ -235,15 +247,16 @@ impl Fetch<'_> {
         Ok(written.refused)
     }
 
-    /// The rows of a page, and those that cannot be read or have no id (Belvo promises one).
+    /// The rows of a page, and those that cannot be read or have no id (Belvo promises one). What
+    /// is read of the page is freed.
     pub(crate) fn parse(
         &mut self,
         accounts: &mut BTreeSet<AccountId>,
-        page: &[Box<RawValue>],
+        page: Vec<Box<RawValue>>,
     ) -> (Vec<Row>, Vec<LeftOut>) {
         let (mut rows, mut left_out) = (Vec::with_capacity(page.len()), Vec::new());
         for row in page {
-            match self.parse_row(accounts, row) {
+            match self.parse_row(accounts, &row) {
                 Ok(row) => rows.push(row),
                 Err(error) => {
                     self.log_left_out(None, &error.to_string());

@@ -6,13 +6,15 @@ use std::{sync::Arc, time::Duration};
 use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
     BelvoError,
+    body::{of_error, read},
     error::NO_CODE,
+    paging::{self, smaller},
     rate_limiter::RateLimiter,
     wire::{Accepted, NextPage, Page, PageBody, RetrievalBody},
 };
@@ -127,10 +129,11 @@ impl Client {
         Ok(RetrievalOutcome::Accepted(accepted_id(answer).await?))
     }
 
-    /// Reads the first page of a listing. Safe to repeat.
+    /// Reads the first page of a listing, of fewer rows if they have too many bytes. Safe to
+    /// repeat.
     pub async fn first_page(&self, query: &RowQuery) -> Result<Page, BelvoError> {
         let rows = query.resource.rows_at_once();
-        self.page(self.listing(query, rows)?).await
+        self.fitting_page(self.listing(query, rows)?).await
     }
 
     /// How many rows a listing has, by Belvo's count. Safe to repeat.
@@ -138,10 +141,15 @@ impl Client {
         Ok(self.page(self.listing(query, 1)?).await?.count)
     }
 
-    /// Reads a further page of a listing; `None` if the listing has become shorter and has no such
-    /// page any more. Safe to repeat.
+    /// Reads a further page of a listing, of fewer rows if they have too many bytes; `None` if the
+    /// listing has become shorter and has no such page any more. Safe to repeat.
     pub async fn next_page(&self, next: &NextPage) -> Result<Option<Page>, BelvoError> {
-        unless_gone(self.page(next.0.clone()).await)
+        let url = next.url.clone();
+        unless_gone(if next.is_divisible {
+            self.fitting_page(url).await
+        } else {
+            self.page(url).await
+        })
     }
 
     /// Reads a row by its id (`GET /api/transactions/{id}/` and its counterparts); `None` if Belvo
@@ -167,16 +175,31 @@ impl Client {
         self.send(|| self.request(Method::GET, url.clone())).await
     }
 
+    /// Reads a page, or the first rows of it if all of them have too many bytes; the next page then
+    /// has as few.
+    async fn fitting_page(&self, mut url: Url) -> Result<Page, BelvoError> {
+        loop {
+            match self.page(url.clone()).await {
+                Err(BelvoError::TooLarge) => url = smaller(&url).ok_or(BelvoError::TooLarge)?,
+                outcome => return outcome,
+            }
+        }
+    }
+
     pub(super) async fn page(&self, url: Url) -> Result<Page, BelvoError> {
         let body: PageBody = read(self.get(url).await?).await?;
         let next = body
             .next
             .map(|next| own_page(&self.base, &next))
             .transpose()?;
+        let rows = body.results.len() as u64;
         Ok(Page {
             count: body.count,
             rows: body.results,
-            next,
+            next: next.map(|url| NextPage {
+                is_divisible: paging::size(&url) == Some(rows),
+                url,
+            }),
         })
     }
 
@@ -295,15 +318,15 @@ async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
     let retry_after = text(header::RETRY_AFTER)
         .and_then(|value| value.parse().ok())
         .map(Duration::from_secs);
-    let body = answer.bytes().await.unwrap_or_default();
+    let body = of_error(answer).await;
     Err(BelvoError::from_answer(status, retry_after, html, &body))
 }
 
 /// Accepts a next page on the configured host only: a body must not choose where our keys are sent.
-fn own_page(base: &Url, next: &str) -> Result<NextPage, BelvoError> {
+fn own_page(base: &Url, next: &str) -> Result<Url, BelvoError> {
     let url = Url::parse(next).map_err(|_| BelvoError::Unreadable("next"))?;
     if url.origin() == base.origin() && url.username().is_empty() && url.password().is_none() {
-        Ok(NextPage(url))
+        Ok(url)
     } else {
         Err(BelvoError::ForeignPage(
             url.host_str().unwrap_or("none").to_owned(),
@@ -315,11 +338,6 @@ fn own_page(base: &Url, next: &str) -> Result<NextPage, BelvoError> {
 pub(super) async fn accepted_id(answer: Response) -> Result<RequestId, BelvoError> {
     let accepted: Accepted = read(answer).await?;
     RequestId::parse(&accepted.request_id).map_err(|_| BelvoError::Unreadable("request_id"))
-}
-
-pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, BelvoError> {
-    let body = answer.bytes().await?;
-    serde_json::from_slice(&body).map_err(|_| BelvoError::Unreadable("body"))
 }
 
 /// TLS with ring and the bundled Mozilla roots: aws-lc would spend 55 ms of CPU on the first
@@ -359,14 +377,14 @@ mod tests {
 
     use super::*;
 
-    fn followed(next: &str) -> Result<NextPage, BelvoError> {
+    fn followed(next: &str) -> Result<Url, BelvoError> {
         own_page(&Url::parse("https://sandbox.belvo.com/").unwrap(), next)
     }
 
     #[test]
     fn a_next_page_on_the_configured_host_is_followed() {
         let next = "https://sandbox.belvo.com/api/transactions/?link=l&page_size=1000&page=2";
-        assert_eq!(followed(next).unwrap().0.as_str(), next);
+        assert_eq!(followed(next).unwrap().as_str(), next);
     }
 
     #[test]

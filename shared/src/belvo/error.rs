@@ -66,6 +66,9 @@ pub enum BelvoError {
     /// Belvo's answer is not one that this version understands.
     #[error("Belvo's answer is not of the documented shape: {0}")]
     Unreadable(&'static str),
+    /// Belvo's answer has more bytes than are taken of one; of a page, more even for a single row.
+    #[error("Belvo's answer is too large")]
+    TooLarge,
     /// A page names a next page that is not on the configured host; our keys were not sent there.
     #[error("the next page is on another host, {0}")]
     ForeignPage(String),
@@ -135,7 +138,7 @@ impl BelvoError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Later { after, .. } => Retry(*after),
-            Self::Rejected { .. } => Stop,
+            Self::Rejected { .. } | Self::TooLarge => Stop,
             Self::NeedsOperator { .. }
             | Self::Unsendable(_)
             | Self::ForeignPage(_)
@@ -149,7 +152,7 @@ impl BelvoError {
     #[must_use]
     pub fn is_ambiguous(&self) -> bool {
         match self {
-            Self::Unanswered(_) | Self::Unreadable(_) => true,
+            Self::Unanswered(_) | Self::Unreadable(_) | Self::TooLarge => true,
             Self::Later { status, .. } => *status == 408 || *status >= 500,
             _ => false,
         }

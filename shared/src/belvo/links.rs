@@ -4,10 +4,7 @@ use domain::{Connection, LinkId, RequestId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{
-    BelvoError, Client,
-    client::{accepted_id, read},
-};
+use super::{BelvoError, Client, body::read, client::accepted_id};
 
 /// A link on the wire (`Link` in Belvo's OpenAPI). Any field may be missing or null.
 #[derive(Deserialize)]

@@ -2,9 +2,11 @@
 //! each error means for the caller.
 
 mod accounts;
+mod body;
 mod client;
 mod error;
 mod links;
+mod paging;
 mod rate_limiter;
 mod webhook;
 mod widget;

@@ -7,10 +7,7 @@ use reqwest::{Method, header};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{
-    BelvoError, Client,
-    client::{ApiKeys, read},
-};
+use super::{BelvoError, Client, body::read, client::ApiKeys};
 use crate::secret::{ExposeSecret, SecretString};
 
 /// What a widget for a new link may do (Open Finance: "exactly" these, Belvo's OpenAPI).

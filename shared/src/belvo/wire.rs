@@ -55,4 +55,9 @@ pub struct Page {
 
 /// The address of a further page, proven to be on the configured host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NextPage(pub(super) url::Url);
+pub struct NextPage {
+    pub(super) url: url::Url,
+    /// Whether the page before had as many rows as the address asks for: only then is it known
+    /// where smaller pages begin.
+    pub(super) is_divisible: bool,
+}

@@ -10,6 +10,7 @@
 
 mod accounts;
 mod batches;
+mod bodies;
 mod collect;
 mod healing;
 mod links;
