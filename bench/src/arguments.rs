@@ -40,6 +40,8 @@ pub(crate) enum Suite {
     Collections,
     /// What listings, and the rows of one day, cost.
     Listings,
+    /// The peak memory of four links with large rows.
+    LargeRows,
     /// A large first collection at the limit of its partition.
     Partition,
     /// Instructions, counted by valgrind.

@@ -16,7 +16,7 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -41,6 +41,9 @@ pub(crate) const PEERS_TABLE: &str = "PeersTransactions";
 /// The `Authorization` that webhooks carry.
 pub(crate) const AUTHORIZATION: &str =
     "Bearer of the benchmark, as long as such a value usually is";
+
+/// What DynamoDB takes as a batch to write.
+const LARGEST_REQUEST: usize = 16 * 1_024 * 1_024;
 
 struct Shared {
     database: Database,
@@ -78,6 +81,7 @@ impl CountingAws {
         });
         let router = Router::new()
             .fallback(answer)
+            .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
             .with_state(Arc::clone(&shared));
         tokio::spawn(async move { axum::serve(listener, router).await });
 

@@ -58,11 +58,43 @@ impl Belvo {
             .to_owned())
     }
 
+    /// Creates a link with this number of rows of a resource.
+    pub(crate) async fn link_with(&self, resource: &str, rows: usize) -> anyhow::Result<String> {
+        if resource == "transactions" {
+            return self.link(rows).await;
+        }
+        let body = json!({"transactions": 0, "resources": {resource: rows}});
+        let link = self.control(Method::POST, "links", Some(body)).await?;
+        let link = link["id"].as_str().context("the link has no id")?;
+        Ok(link.to_owned())
+    }
+
+    /// Puts a document into every row of a link's resource.
+    pub(crate) async fn enlarge(
+        &self,
+        link: &str,
+        resource: &str,
+        document: &str,
+    ) -> anyhow::Result<()> {
+        let path = match resource {
+            "transactions" => format!("links/{link}/transactions"),
+            other => format!("links/{link}/resources/{other}"),
+        };
+        for row in self.rows_at(&path).await? {
+            let id = row["id"].as_str().context("the row has no id")?;
+            let (path, change) = (format!("{path}/{id}"), json!({"xml": document}));
+            self.control(Method::PATCH, &path, Some(change)).await?;
+        }
+        Ok(())
+    }
+
     /// The rows of a link, as Belvo has them.
     pub(crate) async fn rows(&self, link: &str) -> anyhow::Result<Vec<Value>> {
-        let rows = self
-            .control(Method::GET, &format!("links/{link}/transactions"), None)
-            .await?;
+        self.rows_at(&format!("links/{link}/transactions")).await
+    }
+
+    async fn rows_at(&self, path: &str) -> anyhow::Result<Vec<Value>> {
+        let rows = self.control(Method::GET, path, None).await?;
         Ok(rows
             .as_array()
             .context("the rows are not an array")?

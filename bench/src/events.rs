@@ -60,9 +60,16 @@ pub(crate) fn batch(link: &str) -> Bytes {
 
 /// The same for several links.
 pub(crate) fn batch_of_links(links: &[&str]) -> Bytes {
-    let deliveries = links
-        .iter()
-        .map(|link| message(link, &delivered(&webhook(link))));
+    batch_of("TRANSACTIONS", links)
+}
+
+/// The same about rows of another resource.
+pub(crate) fn batch_of(webhook_type: &str, links: &[&str]) -> Bytes {
+    let deliveries = links.iter().map(|link| {
+        let mut webhook = webhook(link);
+        webhook["webhook_type"] = json!(webhook_type);
+        message(link, &delivered(&webhook))
+    });
     records(&deliveries.collect::<Vec<_>>())
 }
 

@@ -14,6 +14,7 @@ mod events;
 mod front;
 mod function;
 mod instructions;
+mod large_rows;
 mod listings;
 mod machine;
 mod partition;

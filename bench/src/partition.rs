@@ -7,15 +7,14 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use axum::body::Bytes;
 use serde::Serialize;
-use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
     aws::Throughput,
     events,
     function::Function,
+    large_rows::run,
     program::{Maker, Programs},
     statistics::milliseconds,
     world::World,
@@ -102,21 +101,7 @@ async fn collect(
     }
     let links = large.into_iter().chain(small.iter().map(String::as_str));
     let event = events::batch_of_links(&links.collect::<Vec<_>>());
-    tokio::try_join!(run(function, world, event), stored(world, &small))
-}
-
-/// Lets the function process an event and all continuations, and returns the number of invocations.
-async fn run(function: &mut Function, world: &World, mut event: Bytes) -> anyhow::Result<u64> {
-    let mut invocations = 0;
-    loop {
-        let answer = function.invoke(event).await?.answer;
-        ensure!(answer["batchItemFailures"] == json!([]), "{answer}");
-        invocations += 1;
-        match world.aws.take_message() {
-            Some(continuation) => event = events::sent(&continuation),
-            None => return Ok(invocations),
-        }
-    }
+    tokio::try_join!(run(function, &world.aws, event), stored(world, &small))
 }
 
 /// Waits until all rows of these links are stored, and returns how long that took.

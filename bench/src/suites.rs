@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     arguments::{Arguments, Suite},
-    collections, conformance, deliveries, instructions, listings, partition, profile,
+    collections, conformance, deliveries, instructions, large_rows, listings, partition, profile,
     program::{Maker, Programs},
     scale,
     setup::Setup,
@@ -32,6 +32,7 @@ pub(crate) async fn run(
         Suite::Deliveries => delivery_costs(arguments, programs).await?,
         Suite::Collections => collection_costs(arguments, programs).await?,
         Suite::Listings => listing_costs(arguments.quick).await?,
+        Suite::LargeRows => large_row_memory(arguments, programs).await?,
         Suite::Partition => partition_pace(arguments, programs).await?,
         Suite::Instructions => instruction_counts(programs).await?,
         Suite::Stack => stack_delays(arguments).await?,
@@ -115,6 +116,11 @@ fn windows(arguments: &Arguments) -> Vec<Window> {
 async fn listing_costs(quick: bool) -> anyhow::Result<Value> {
     let world = World::plain().await?;
     to_json(&listings::measure(&world, quick).await?)
+}
+
+async fn large_row_memory(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let world = World::plain().await?;
+    to_json(&large_rows::measure(programs, &world, arguments.quick).await?)
 }
 
 async fn partition_pace(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
