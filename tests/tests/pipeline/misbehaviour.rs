@@ -1,8 +1,10 @@
 //! Belvo at its worst: the rows end up whole, or the record says what is missing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_sqs::types::MessageSystemAttributeName;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
 
@@ -23,6 +25,27 @@ async fn a_second_page_that_fails_once_is_fetched_again() {
         assert_eq!(record["verdict"], "complete", "{action}");
         link.assert_equals_the_sandbox().await;
     }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_stored_is_named_and_stops_no_other() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(30).await;
+    let odd = link.newest().await;
+    let mut dice = ChaCha8Rng::seed_from_u64(1);
+    let noise: String = (0..900_000).map(|_| dice.random_range('!'..='~')).collect();
+    link.amend(&odd, json!({"observations": noise})).await;
+
+    link.retrieve().await;
+
+    let named = eventually("the row to be named", || async {
+        let record = stack.get(&format!("/links/{}", link.id)).await.body;
+        record["left_out"]["transactions"].as_array().cloned()
+    });
+    let named = named.await;
+    assert_eq!(named, [json!({"id": odd, "reason": "refused"})]);
+    let odd = BTreeSet::from([odd]);
+    link.assert_equals_the_sandbox_but_for(&odd).await;
 }
 
 #[tokio::test]
