@@ -29,12 +29,12 @@ use serde_json::json;
 use tests::{Link, Stack};
 use tokio::{net::TcpListener, time::timeout};
 
-use crate::trouble::Trouble;
+use crate::trouble::{Trouble, has_a_half, is_unstorable};
 
 /// How long a message held by a killed function stays hidden, in seconds.
 const VISIBILITY_S: u32 = 20;
 /// From this many links on, a run meets every kind of trouble.
-const A_LONG_RUN: u64 = 100;
+const A_LONG_RUN: usize = 100;
 /// How many links are troubled at the same time.
 const AT_ONCE: usize = 16;
 
@@ -118,6 +118,7 @@ async fn run(arguments: &Arguments) {
     );
     let logs = stack.function_logs().await;
     audit::check(&stack, &links, &logs).await;
+    met_odd_rows(&links).await;
     // I8: pages and redirects led there throughout.
     assert!(
         timeout(Duration::from_millis(100), stranger.accept())
@@ -130,10 +131,25 @@ async fn run(arguments: &Arguments) {
     println!("torture: {continued} collections continued in another invocation");
     // A short run may get by without one.
     assert!(
-        continued > 0 || arguments.links < A_LONG_RUN,
+        continued > 0 || links.len() < A_LONG_RUN,
         "no collection was continued"
     );
     println!("torture: everything holds after {:?}", started.elapsed());
+}
+
+/// Says how many odd rows there are in the end. A long run has rows of each kind.
+async fn met_odd_rows(links: &[Link<'_>]) {
+    let (mut unstorable, mut halves) = (0, 0);
+    for link in links {
+        let truth = link.truth().await;
+        unstorable += truth.values().filter(|row| is_unstorable(row)).count();
+        halves += truth.values().filter(|row| has_a_half(row)).count();
+    }
+    println!("torture: {unstorable} rows cannot be stored, {halves} are not Unicode");
+    assert!(
+        unstorable > 0 && halves > 0 || links.len() < A_LONG_RUN,
+        "no odd rows"
+    );
 }
 
 /// Links of all sizes, some of which are one user's second connection.

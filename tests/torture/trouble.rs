@@ -11,6 +11,11 @@ use serde_json::{Value, json};
 use tests::{Link, Stack, days_ago};
 use uuid::Uuid;
 
+/// How many bytes a text has that no row is stored with, because it cannot be compressed.
+const NOISE: usize = 900_000;
+/// What the sandbox sends as half of a surrogate pair.
+const HALF: &str = "\u{e000}";
+
 /// Causes trouble for the links of a stack.
 pub(crate) struct Trouble<'a> {
     pub(crate) stack: &'a Stack,
@@ -28,7 +33,7 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let mut rows: Vec<String> = truth.keys().cloned().collect();
     rows.shuffle(dice);
     for _ in 0..dice.random_range(0..4) {
-        match (dice.random_range(0..6), rows.pop()) {
+        match (dice.random_range(0..7), rows.pop()) {
             (0 | 1, _) | (_, None) => link.add(dice.random_range(1..12), &day(dice)).await,
             (2, Some(row)) => {
                 link.amend(&row, json!({"description": Uuid::new_v4().to_string()}))
@@ -36,9 +41,9 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
             }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
             (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
-            (5, Some(row)) if dice.random_ratio(1, 4) => {
-                let large = "<item/>".repeat(60_000);
-                link.amend(&row, json!({ "observations": large })).await;
+            (5, Some(row)) => {
+                let text = odd_text(dice);
+                link.amend(&row, json!({ "observations": text })).await;
             }
             (_, Some(_)) => link.settle().await,
         }
@@ -46,6 +51,29 @@ pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     if dice.random_ratio(1, 4) {
         link.change_a_balance(dice.random_range(1..1_000_000)).await;
     }
+}
+
+/// A text that is stored only compressed, one that is not Unicode, or one that cannot be stored.
+fn odd_text(dice: &mut ChaCha8Rng) -> String {
+    match dice.random_range(0..4) {
+        0 => "<item/>".repeat(60_000),
+        1 | 2 => format!("{}{HALF}", Uuid::new_v4()),
+        _ => (0..NOISE).map(|_| dice.random_range('!'..='~')).collect(),
+    }
+}
+
+/// Whether a row cannot be stored.
+pub(crate) fn is_unstorable(row: &Value) -> bool {
+    odd_text_of(row).len() == NOISE
+}
+
+/// Whether a row has half of a surrogate pair.
+pub(crate) fn has_a_half(row: &Value) -> bool {
+    odd_text_of(row).contains(HALF)
+}
+
+fn odd_text_of(row: &Value) -> &str {
+    row["observations"].as_str().unwrap_or_default()
 }
 
 impl Trouble<'_> {

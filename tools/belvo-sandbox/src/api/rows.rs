@@ -24,6 +24,9 @@ use crate::{
     state::App,
 };
 
+/// In a row, stands for half of a surrogate pair, which no [`serde_json::Value`] holds.
+const HALF: char = '\u{e000}';
+
 /// One page of a link's rows.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
@@ -49,7 +52,7 @@ pub(crate) async fn list(
     let swapped = swapped(&results, &effects);
 
     let accounts = known.map_or(&[][..], |link| &link.accounts);
-    let mut body = page.envelope(&array(results, accounts));
+    let mut body = with_halves(page.envelope(&array(results, accounts)));
     if effects.has(|action| matches!(action, Action::TornPage(_))) {
         tear(&mut body);
     }
@@ -77,7 +80,16 @@ pub(crate) async fn show(
 
     let mut text = String::new();
     row.write(&link.accounts, &mut text);
-    Ok(json_response(text))
+    Ok(json_response(with_halves(text)))
+}
+
+/// The JSON as it is sent.
+fn with_halves(json: String) -> String {
+    if json.contains(HALF) {
+        json.replace(HALF, r"\ud800")
+    } else {
+        json
+    }
 }
 
 fn filter(resource: &'static Resource, query: &Query) -> Result<Filter, ApiError> {

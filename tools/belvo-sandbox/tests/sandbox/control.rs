@@ -69,6 +69,27 @@ async fn new_rows_are_added_on_their_date() {
 }
 
 #[tokio::test]
+async fn a_row_may_be_sent_with_half_of_a_surrogate_pair() {
+    let harness = Harness::start().await;
+    let link = harness.link(2).await;
+    let row = harness.truth(&link).await.remove(0);
+    let path = format!("/links/{link}/transactions/{}", id(&row));
+
+    let half = json!({ "description": "a\u{e000}b" });
+    harness.patch(&path, half.clone()).await;
+
+    for path in [
+        format!("/api/transactions/?link={link}"),
+        format!("/api/transactions/{}/", id(&row)),
+    ] {
+        let sent = harness.get(&path).await.text;
+        assert!(sent.contains(r#""description":"a\ud800b""#), "{sent}");
+    }
+    let kept = harness.truth(&link).await.remove(0);
+    assert_eq!(kept["description"], half["description"]);
+}
+
+#[tokio::test]
 async fn a_row_moves_with_its_date_and_is_deleted_once() {
     let harness = Harness::start().await;
     let link = harness.link(32).await;
