@@ -45,7 +45,8 @@ use crate::received::Received;
 /// The time reserved at the end of an invocation to queue continuations and to release messages.
 pub const TIME_TO_RELEASE: Duration = Duration::from_secs(10);
 /// Links processed at the same time in one invocation. They share the rate limit for pages, and
-/// each holds two pages, or three while one is read again, and the digests of a part in memory.
+/// each holds two pages, or three while one is read again, and the digests of a part in memory. The
+/// client bounds the bytes of a page.
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
