@@ -135,6 +135,21 @@ def partition(results: Results) -> str:
     return table([*head, "small links alone, ms", "beside it, ms"], lines)
 
 
+def large_rows(results: Results) -> str:
+    """What four links with large rows take in memory."""
+    lines = [
+        [
+            f"{row['links']} links with {row['rows']:,} {row['resource']} each",
+            f"{row['row_bytes'] / 1e3:,.0f}",
+            row["step"],
+            f"{row['gets']:,}",
+            _mb(row["peak_memory_kib"]),
+        ]
+        for row in results.rows("large-rows")
+    ]
+    return table(["", "kB a row", "collection", "GETs", "memory MB"], lines)
+
+
 def instructions(results: Results) -> str:
     """Instructions, which do not depend on how busy the machine is."""
     lines = [

@@ -38,7 +38,7 @@ class Target:
 def measured_targets(results: Results) -> list[Target]:
     """All that can be said of what was measured."""
     targets: list[Target] = []
-    for part in (_starts, _deliveries, _collections, _units, _partition, _sizes):
+    for part in (_starts, _deliveries, _collections, _units, _large_rows, _partition, _sizes):
         targets += _measured(part, results)
     return targets
 
@@ -125,6 +125,11 @@ def _of_a_page(results: Results, step: str) -> list[dict]:
 
 def _written(counts: dict[str, float]) -> float:
     return sum(counts[name] for name in WRITES)
+
+
+def _large_rows(results: Results) -> Iterator[Target]:
+    peak = max(row["peak_memory_kib"] * KIB / MB for row in results.rows("large-rows"))
+    yield Target("collect, four links with large rows: peak memory, the most", 300, peak, unit=" MB")
 
 
 def _partition(results: Results) -> Iterator[Target]:

@@ -79,6 +79,11 @@ class Targets(unittest.TestCase):
         self.assertEqual((ratio.measured, ratio.met), (1.04, True))
         self.assertEqual(wasted.cells()[1:], ["≤ 5 %", "6.00 %", "**no**"])
 
+    def test_large_rows_are_held_to_the_memory_of_the_worst_collection(self) -> None:
+        rows = [{"peak_memory_kib": kib} for kib in (80_000, 300_000)]
+        (peak,) = measured_targets(results(**{"large-rows": rows}))
+        self.assertEqual(peak.cells()[1:], ["≤ 300 MB", "307 MB", "**no**"])
+
     def test_nothing_is_said_of_what_was_not_measured(self) -> None:
         self.assertEqual(measured_targets(results()), [])
 
@@ -145,7 +150,7 @@ class Measured(unittest.TestCase):
         self.assertNotIn("dirty", run["versions"]["belvo-ingest"])
 
     def test_no_target_is_left_out(self) -> None:
-        self.assertEqual(len(measured_targets(Results.read(MEASURED))), 24)
+        self.assertEqual(len(measured_targets(Results.read(MEASURED))), 25)
 
     def test_the_simulation_reads_as_many_pages_as_a_refresh(self) -> None:
         refresh = Results.read(MEASURED).row("collections", maker="ours", rows=1_000, step="refresh")
