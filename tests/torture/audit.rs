@@ -77,7 +77,7 @@ async fn calm(stack: &Stack) -> usize {
             assert!(reason.is_some() || moved_by_sqs.is_some(), "{message:?}");
             let body: Value =
                 serde_json::from_str(message.body().unwrap_or_default()).unwrap_or_default();
-            if body["webhook"].is_object() {
+            if body["task"].is_object() {
                 redriven += 1;
                 move_back(&sqs, stack, &message).await;
             }
