@@ -26,11 +26,11 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
-# A stack with short waits; with small pages, so that there are many parts; with few attempts, so that some
-# messages are given up.
+# A stack with short waits, also between the fetches of a request that is short; with small pages, so that there are
+# many parts; with few attempts, so that some messages are given up.
 define run_torture
 	cargo build --locked --package tests --bin torture --target-dir target
-	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter Attempts=3 \
+	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter Attempts=3 --parameter RequestExpiresSeconds=10 \
 		-- target/debug/torture $(1)
 endef
 

@@ -4,8 +4,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use collect::RetryPolicy;
-use domain::{Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, Timestamp};
+use collect::{RetryPolicy, SCRUB_TURN};
+use domain::{
+    Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, ScrubPeriod, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -74,6 +76,8 @@ pub(crate) fn collect(world: &World) -> collect::App {
             attempts: 30,
             longest_wait: Duration::from_mins(15),
         },
+        scrubs: ScrubPeriod::of_days(7),
+        scrub_turn: SCRUB_TURN,
     }
 }
 

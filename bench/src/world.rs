@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 20] = [
+const SETTINGS: [(&str, &str); 21] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -34,6 +34,7 @@ const SETTINGS: [(&str, &str); 20] = [
     ("PAGES_PER_30_S", "1000000"),
     ("REQUEST_DUE_S", "1800"),
     ("REQUEST_EXPIRES_S", "86400"),
+    ("SCRUB_DAYS", "7"),
     ("LOG_LEVEL", "INFO"),
     ("POWERTOOLS_SERVICE_NAME", "bench"),
 ];

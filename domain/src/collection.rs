@@ -240,6 +240,18 @@ impl Collection {
         checks
     }
 
+    /// Rows that were missing or different here, if this collection answers no webhook. The first
+    /// one of a link heals nothing.
+    #[must_use]
+    pub fn healed(&self) -> u64 {
+        let is_first = self.tally.new == self.tally.rows && self.tally.deleted == 0;
+        if is_first {
+            0
+        } else {
+            self.tally.written() + self.tally.deleted
+        }
+    }
+
     /// Whether everything that Belvo announced is there.
     #[must_use]
     pub fn verdict(&self, declared: Option<&Declared>) -> Verdict {
@@ -438,6 +450,20 @@ mod tests {
         };
         assert_eq!(changing(10).verdict(None).to_string(), "unproven");
         assert_eq!(changing(9).verdict(None).to_string(), "short by 1");
+    }
+
+    #[test]
+    fn rows_that_differ_are_healed_unless_all_are_new() {
+        let healed = |new, changed, deleted| {
+            let mut found = collection(10, 10, None);
+            found.tally.new = new;
+            found.tally.changed = changed;
+            found.tally.deleted = deleted;
+            found.healed()
+        };
+        assert_eq!((healed(10, 0, 0), healed(0, 0, 0)), (0, 0));
+        assert_eq!((healed(1, 0, 1), healed(0, 3, 0)), (2, 3));
+        assert_eq!(healed(10, 0, 2), 12);
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub enum Status {
     Collecting,
     /// The rows are stored.
     Collected,
+    /// Fewer rows are stored than Belvo says there are, and they are fetched again.
+    Short,
+    /// They stayed fewer.
+    Incomplete,
     /// It ended without rows.
     Failed,
     /// No webhook arrived, and Belvo never had its rows.
@@ -50,6 +54,13 @@ pub struct Facts {
     /// When its rows were stored for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collected_at: Option<Timestamp>,
+    /// When a fetch first returned fewer rows than Belvo says there are; absent once one has
+    /// returned them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_at: Option<Timestamp>,
+    /// When no further fetch was expected to return the others; absent once one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incomplete_at: Option<Timestamp>,
     /// When it ended without rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
@@ -78,6 +89,10 @@ pub enum Step {
     Continued,
     /// Its rows are stored.
     Collected,
+    /// Fewer rows are stored than Belvo says there are. They are fetched again at `due_at`.
+    Short { due_at: Timestamp },
+    /// They stayed fewer.
+    Incomplete,
     /// It ended without rows; `gave_up` says that its message was dead-lettered.
     Failed { gave_up: bool },
     /// Belvo never had its rows.
@@ -96,9 +111,13 @@ pub enum Fact {
     ReadyAt,
     CollectingAt,
     CollectedAt,
+    /// Removed once all rows are there.
+    ShortAt,
+    /// Removed once all rows are there.
+    IncompleteAt,
     FailedAt,
     ExpiredAt,
-    /// The only one that is ever removed.
+    /// Removed once it has ended.
     DueAt,
 }
 
@@ -114,11 +133,22 @@ pub enum Write<T> {
 }
 
 impl Status {
-    /// Whether nothing more is expected. A webhook may still turn a failed or expired request into
-    /// a collected one. An unknown one ends at a time of its own ([`crate::Intent::until`]).
+    /// Whether it has ended. What Belvo announces afterwards may still turn one end into another,
+    /// such as a failed or incomplete request into a collected one. An unknown one ends at a time
+    /// of its own ([`crate::Intent::until`]).
     #[must_use]
     pub fn is_terminal(self) -> bool {
-        matches!(self, Self::Collected | Self::Failed | Self::Expired)
+        matches!(
+            self,
+            Self::Collected | Self::Incomplete | Self::Failed | Self::Expired
+        )
+    }
+
+    /// Whether Belvo works on the retrieval, or its rows are on their way here: an identical one
+    /// would be a second one of the same rows.
+    #[must_use]
+    pub fn is_in_flight(self) -> bool {
+        !self.is_terminal() && self != Self::Short
     }
 }
 
@@ -141,7 +171,20 @@ impl Step {
                 vec![(Fact::ReadyAt, Once(at)), (Fact::DueAt, Once(due_at))]
             }
             Self::Continued => vec![(Fact::CollectingAt, Once(at))],
-            Self::Collected => vec![(Fact::CollectedAt, Once(at)), (Fact::DueAt, Remove)],
+            Self::Collected => vec![
+                (Fact::CollectedAt, Once(at)),
+                (Fact::ShortAt, Remove),
+                (Fact::IncompleteAt, Remove),
+                (Fact::DueAt, Remove),
+            ],
+            Self::Short { due_at } => {
+                vec![(Fact::ShortAt, Once(at)), (Fact::DueAt, Latest(due_at))]
+            }
+            Self::Incomplete => vec![
+                (Fact::ShortAt, Once(at)),
+                (Fact::IncompleteAt, Once(at)),
+                (Fact::DueAt, Remove),
+            ],
             Self::Failed { .. } => vec![(Fact::FailedAt, Once(at)), (Fact::DueAt, Remove)],
             Self::Expired => vec![(Fact::ExpiredAt, Once(at)), (Fact::DueAt, Remove)],
             Self::Postponed { due_at } => vec![(Fact::DueAt, Latest(due_at))],
@@ -152,15 +195,20 @@ impl Step {
 
 impl Facts {
     /// The status that follows. Stored rows outrank a failure: a retrieval that failed once and was
-    /// announced again has its data.
+    /// announced again has its data. One that was collected and of which Belvo then says that there
+    /// are more rows is incomplete until they are there.
     #[must_use]
     pub fn status(&self) -> Status {
-        if self.collected_at.is_some() {
+        if self.incomplete_at.is_some() || self.collected_at.and(self.short_at).is_some() {
+            Status::Incomplete
+        } else if self.collected_at.is_some() {
             Status::Collected
         } else if self.failed_at.is_some() {
             Status::Failed
         } else if self.expired_at.is_some() {
             Status::Expired
+        } else if self.short_at.is_some() {
+            Status::Short
         } else if self.collecting_at.is_some() {
             Status::Collecting
         } else if self.announced_at().is_some() {
@@ -194,6 +242,12 @@ impl Facts {
         self.notified_at.or(self.ready_at)
     }
 
+    /// Whether fewer rows are stored than Belvo says there are, and they are fetched again.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.short_at.is_some() && self.incomplete_at.is_none()
+    }
+
     fn value_mut(&mut self, fact: Fact) -> &mut Option<Timestamp> {
         match fact {
             Fact::IssuedAt => &mut self.issued_at,
@@ -201,6 +255,8 @@ impl Facts {
             Fact::ReadyAt => &mut self.ready_at,
             Fact::CollectingAt => &mut self.collecting_at,
             Fact::CollectedAt => &mut self.collected_at,
+            Fact::ShortAt => &mut self.short_at,
+            Fact::IncompleteAt => &mut self.incomplete_at,
             Fact::FailedAt => &mut self.failed_at,
             Fact::ExpiredAt => &mut self.expired_at,
             Fact::DueAt => &mut self.due_at,
@@ -217,6 +273,8 @@ impl Fact {
             Self::ReadyAt => "ready_at",
             Self::CollectingAt => "collecting_at",
             Self::CollectedAt => "collected_at",
+            Self::ShortAt => "short_at",
+            Self::IncompleteAt => "incomplete_at",
             Self::FailedAt => "failed_at",
             Self::ExpiredAt => "expired_at",
             Self::DueAt => "due_at",
@@ -259,6 +317,7 @@ mod tests {
         let notified = Step::Notified { due_at: at(20) };
         let failed = Step::Failed { gave_up: false };
         let ready = Step::Ready { due_at: at(20) };
+        let short = Step::Short { due_at: at(20) };
         let cases = [
             (vec![issued], Status::Issued),
             (vec![issued, ready], Status::Notified),
@@ -270,6 +329,11 @@ mod tests {
                 vec![issued, Step::Continued, Step::Collected],
                 Status::Collected,
             ),
+            (vec![notified, short], Status::Short),
+            (vec![notified, Step::Continued, short], Status::Short),
+            (vec![notified, short, Step::Incomplete], Status::Incomplete),
+            (vec![notified, Step::Incomplete], Status::Incomplete),
+            (vec![failed, short], Status::Failed),
             (vec![issued, failed], Status::Failed),
             (vec![failed, Step::Collected], Status::Collected),
             (vec![issued, Step::Expired], Status::Expired),
@@ -285,6 +349,29 @@ mod tests {
             let found = (after(&steps).status(), after(&backwards).status());
             assert_eq!(found, (status, status), "{steps:?}");
         }
+    }
+
+    #[test]
+    fn the_latest_fetch_says_whether_rows_are_missing() {
+        let short = Step::Short { due_at: at(9) };
+        let status = |steps: &[Step]| {
+            let steps: Vec<_> = steps.iter().copied().zip(0..).collect();
+            let facts = after(&steps);
+            (facts.status(), facts.is_short())
+        };
+        assert_eq!(
+            status(&[Step::Collected, short]),
+            (Status::Incomplete, true),
+            "an ended request stays ended, and is not called collected"
+        );
+        assert_eq!(
+            status(&[Step::Collected, short, Step::Collected]),
+            (Status::Collected, false)
+        );
+        assert_eq!(
+            status(&[short, Step::Incomplete, Step::Collected]),
+            (Status::Collected, false)
+        );
     }
 
     #[test]
@@ -308,6 +395,7 @@ mod tests {
             (Step::Ready { due_at: at(10) }, 2),
             (Step::Continued, 2),
             (Step::Collected, 3),
+            (Step::Incomplete, 3),
             (Step::Failed { gave_up: false }, 4),
             (Step::Expired, 5),
             (Step::Postponed { due_at: at(10) }, 6),
@@ -318,6 +406,8 @@ mod tests {
             Fact::ReadyAt,
             Fact::CollectingAt,
             Fact::CollectedAt,
+            Fact::ShortAt,
+            Fact::IncompleteAt,
             Fact::FailedAt,
             Fact::ExpiredAt,
             Fact::DueAt,

@@ -39,7 +39,7 @@ pub enum Resolution {
 pub enum Conflict {
     /// None: it is over, and the identical one may replace it.
     None,
-    /// Its request has not ended and is the answer.
+    /// Its request is in flight and is the answer.
     InFlight,
     /// It is being sent.
     Sending,
@@ -83,7 +83,7 @@ impl Intent {
             Resolution::Request {
                 status: Some(status),
                 ..
-            } if !status.is_terminal() => Conflict::InFlight,
+            } if status.is_in_flight() => Conflict::InFlight,
             Resolution::Request {
                 status: Some(_),
                 claimed: false,
@@ -155,6 +155,7 @@ mod tests {
                 in_flight,
             ),
             (request(Some(Status::Failed), false), none, none, none),
+            (request(Some(Status::Short), false), none, none, none),
             (request(None, true), in_flight, in_flight, none),
             (
                 request(Some(Status::Notified), true),

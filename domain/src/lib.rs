@@ -22,6 +22,7 @@ mod request;
 mod resource;
 mod retrieval;
 mod row;
+mod scrub;
 mod timestamp;
 mod window;
 
@@ -37,7 +38,7 @@ pub use self::{
     id::{AccountId, LinkId, RequestId, RowId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
     left_out::{LeftOut, Reason},
-    link::{Connection, Consent, Deletion, LinkEvent, LinkRecord, OnDeletion},
+    link::{Connection, Consent, Deletion, LinkDue, LinkEvent, LinkRecord, OnDeletion},
     listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
     progress::{Next, Part, Progress},
@@ -47,6 +48,7 @@ pub use self::{
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},
+    scrub::ScrubPeriod,
     timestamp::Timestamp,
     window::{Window, day_of, parse_date},
 };

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Block, BlockReason, Days, LeftOut, LinkId, QuotaHolder, RequestId, Resource, Timestamp,
-    left_out::NAMED,
+    Block, BlockReason, Days, LeftOut, LinkId, QuotaHolder, RequestId, Resource, ScrubPeriod,
+    Timestamp, left_out::NAMED,
 };
 
 /// How often a deletion that Belvo has not confirmed is checked, in seconds.
@@ -50,6 +50,9 @@ pub struct LinkRecord {
     /// Belvo's rows that are not stored, by the name of their resource; the first hundred of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, Vec<LeftOut>>,
+    /// When all rows of a resource are read again, by the name of the resource.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scrub_at: BTreeMap<String, Timestamp>,
 }
 
 /// What Belvo says about a link (`Link` in Belvo's OpenAPI; every field may be absent).
@@ -152,13 +155,18 @@ impl LinkRecord {
             consent: Consent::default(),
             deletion: None,
             left_out: BTreeMap::new(),
+            scrub_at: BTreeMap::new(),
         }
     }
 
     /// Registers the link after its user came through the widget and Belvo was asked. That renews
-    /// the consent, too.
+    /// the consent, too. If nothing of the link was ever collected, its transactions are read after
+    /// `due_s` seconds, whether or not a webhook has announced them.
     #[must_use]
-    pub fn registered(mut self, connection: Connection, at: Timestamp) -> Self {
+    pub fn registered(mut self, connection: Connection, at: Timestamp, due_s: u32) -> Self {
+        if self.registered_at.is_none() && self.scrub_at.is_empty() {
+            self = self.read_again(Resource::TRANSACTIONS, at.plus_seconds(due_s.into()));
+        }
         self.registered_at.get_or_insert(at);
         if connection.status.as_deref() == Some("valid") {
             self.consent = Consent::default();
@@ -256,12 +264,84 @@ impl LinkRecord {
         self
     }
 
-    /// Records that a check was queued.
+    /// Records that rows of these days were collected: from now on all rows of the resource are
+    /// read again from time to time.
     #[must_use]
-    pub fn checked(self, at: Timestamp) -> Self {
-        Self {
-            checked_at: Some(at),
-            ..self
+    pub fn collected(
+        mut self,
+        resource: Resource,
+        days: Days,
+        at: Timestamp,
+        scrubs: ScrubPeriod,
+    ) -> Self {
+        if days == Days::ALL {
+            self.scrub_at.remove(resource.name());
+        }
+        if let Some(next) = scrubs.next(&self.id, at) {
+            self.scrub_at
+                .entry(resource.name().to_owned())
+                .or_insert(next);
+        }
+        self
+    }
+
+    /// Lets all rows of a resource be read again at this time, if not sooner.
+    #[must_use]
+    pub fn read_again(mut self, resource: Resource, at: Timestamp) -> Self {
+        let scrub_at = self
+            .scrub_at
+            .entry(resource.name().to_owned())
+            .or_insert(at);
+        *scrub_at = at.min(*scrub_at);
+        self
+    }
+
+    /// The resources with which a link that is due is checked: those of which all rows are to be
+    /// read now, and its transactions if it is stale or its deletion is not confirmed.
+    #[must_use]
+    pub fn to_check(&self, now: Timestamp) -> Vec<Resource> {
+        let mut resources = self.scrubs(now);
+        if self.deletion.is_some() {
+            resources.clear();
+        }
+        let is_stale = self.stale_at().is_some_and(|stale_at| stale_at <= now);
+        if is_stale && !resources.contains(&Resource::TRANSACTIONS) {
+            resources.push(Resource::TRANSACTIONS);
+        }
+        resources
+    }
+
+    fn scrubs(&self, now: Timestamp) -> Vec<Resource> {
+        let due = self.scrub_at.iter().filter(|(_, at)| **at <= now);
+        due.filter_map(|(name, _)| Resource::by_name(name))
+            .collect()
+    }
+
+    /// Records that what was due has been queued.
+    #[must_use]
+    pub fn checked(mut self, at: Timestamp, scrubs: ScrubPeriod) -> Self {
+        if self.stale_at().is_some_and(|stale_at| stale_at <= at) {
+            self.checked_at = Some(at);
+        }
+        for resource in self.scrubs(at) {
+            self.scrub_at.remove(resource.name());
+            self = self.collected(resource, Days::DATED, at, scrubs);
+        }
+        self
+    }
+
+    /// What the link has to be looked at for next, and when.
+    #[must_use]
+    pub fn due(&self) -> Option<(LinkDue, Timestamp)> {
+        let scrub_at = self.scrub_at.values().min().copied();
+        let scrub_at = scrub_at.filter(|_| self.deletion.is_none());
+        match (self.stale_at(), scrub_at) {
+            (Some(stale_at), Some(scrub_at)) if scrub_at < stale_at => {
+                Some((LinkDue::Scrub, scrub_at))
+            }
+            (Some(stale_at), _) => Some((LinkDue::Check, stale_at)),
+            (None, Some(scrub_at)) => Some((LinkDue::Scrub, scrub_at)),
+            (None, None) => None,
         }
     }
 
@@ -389,6 +469,15 @@ impl LinkRecord {
     }
 }
 
+/// Why a link has to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkDue {
+    /// It is stale, or its deletion is not confirmed. Scrubs that are due by then are part of it.
+    Check,
+    /// Its rows are to be read again.
+    Scrub,
+}
+
 /// Belvo's code for a consent whose end has been moved.
 const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
 
@@ -445,6 +534,11 @@ fn refresh_period_s(rate: &str) -> Option<i64> {
 mod tests {
     use super::*;
 
+    const DUE_S: u32 = 1_800;
+    const WEEKLY: ScrubPeriod = ScrubPeriod::of_days(7);
+    const OFF: ScrubPeriod = ScrubPeriod::of_days(0);
+    const ROWS: Resource = Resource::TRANSACTIONS;
+
     fn at(hour: i64) -> Timestamp {
         Timestamp::parse("2026-03-01T00:00:00Z")
             .unwrap()
@@ -462,7 +556,7 @@ mod tests {
 
     fn link() -> LinkRecord {
         let id = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
-        LinkRecord::new(id).registered(connection("valid"), at(0))
+        LinkRecord::new(id).registered(connection("valid"), at(0), DUE_S)
     }
 
     fn event(webhook_type: &str, code: &str, hour: i64) -> LinkEvent {
@@ -526,7 +620,7 @@ mod tests {
                 None
             );
             assert_eq!(
-                reason(&blocked.registered(connection("valid"), at(2))),
+                reason(&blocked.registered(connection("valid"), at(2), DUE_S)),
                 None
             );
         }
@@ -582,6 +676,71 @@ mod tests {
             ],
             [Some(604_800), None, None]
         );
+    }
+
+    #[test]
+    fn a_registered_link_that_was_never_collected_is_read_after_the_due_time() {
+        let soon = at(0).plus_seconds(DUE_S.into());
+        assert_eq!(link().due(), Some((LinkDue::Scrub, soon)));
+        for scrubs in [WEEKLY, OFF] {
+            let read = link().checked(soon, scrubs);
+            assert_eq!(
+                read.due(),
+                scrubs
+                    .next(&read.id, soon)
+                    .map(|next| (LinkDue::Scrub, next))
+                    .filter(|(_, next)| *next < at(48))
+                    .or(Some((LinkDue::Check, at(48)))),
+                "once"
+            );
+        }
+        let collected = link().collected(ROWS, Days::ALL, at(0), OFF);
+        assert_eq!(collected.due(), Some((LinkDue::Check, at(48))));
+        let partly = link().collected(ROWS, Days::DATED, at(0), WEEKLY);
+        assert_eq!(partly.due(), Some((LinkDue::Scrub, soon)));
+        let again = collected.registered(connection("valid"), at(9), DUE_S);
+        assert_eq!(again.scrub_at, BTreeMap::new());
+    }
+
+    #[test]
+    fn every_resource_that_was_collected_is_read_again_once_in_a_period() {
+        let invoices = Resource::by_name("invoices").unwrap();
+        let record = LinkRecord::new(link().id)
+            .collected(ROWS, Days::ALL, at(0), WEEKLY)
+            .collected(invoices, Days::ALL, at(0), WEEKLY);
+        let (due, first) = record.due().unwrap();
+        assert_eq!(due, LinkDue::Scrub);
+        assert!(first > at(0) && first <= at(7 * 24));
+        assert!(record.to_check(first.plus_seconds(-1)).is_empty());
+        assert_eq!(record.to_check(first), [invoices, ROWS]);
+
+        let unchanged = record.clone().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        assert_eq!(unchanged, record, "nothing to write before its time");
+        let checked = record.checked(first, WEEKLY);
+        assert_eq!(checked.due(), Some((due, first.plus_seconds(7 * 86_400))));
+        assert_eq!(checked.clone().checked(at(9_999), OFF).due(), None);
+        assert_eq!(checked.deleted(first).due(), None);
+    }
+
+    #[test]
+    fn a_stale_link_is_checked_with_its_transactions_and_what_else_is_due() {
+        let invoices = Resource::by_name("invoices").unwrap();
+        let record = link()
+            .collected(ROWS, Days::ALL, at(47), WEEKLY)
+            .read_again(invoices, at(48));
+        assert_eq!(record.to_check(at(47)), []);
+        assert_eq!(record.to_check(at(48)), [invoices, ROWS]);
+        let deleting = record.deletion_requested(OnDeletion::Keep, at(48));
+        assert_eq!(deleting.to_check(at(48)), []);
+        assert_eq!(deleting.to_check(at(49)), [ROWS]);
+    }
+
+    #[test]
+    fn a_link_is_read_again_at_the_earlier_of_two_times() {
+        let record = link().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        let sooner = record.read_again(ROWS, at(1));
+        assert_eq!(sooner.due(), Some((LinkDue::Scrub, at(1))));
+        assert_eq!(sooner.clone().read_again(ROWS, at(2)), sooner);
     }
 
     #[test]
@@ -675,7 +834,7 @@ mod tests {
         let mut other =
             LinkRecord::new(LinkId::parse("00000000-0000-4000-8000-000000000000").unwrap());
         assert_ne!(link().quota_holder(), other.quota_holder());
-        other = other.registered(connection("valid"), at(0));
+        other = other.registered(connection("valid"), at(0), DUE_S);
         assert_eq!(link().quota_holder(), other.quota_holder());
     }
 

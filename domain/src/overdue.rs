@@ -1,14 +1,20 @@
-//! What happens to a retrieval without a webhook: when it is checked, what a check's fetch means,
-//! and when it expires.
+//! What happens to a retrieval without a webhook, or with fewer rows than Belvo says there are:
+//! when it is checked, what a fetch means, and when it ends.
 
 use crate::{Facts, Status, Timestamp};
+
+/// When a short fetch is repeated, in seconds after the first one that was short; once more when a
+/// request without a webhook would expire. The first repetition is sooner
+/// ([`Outcome::Short`]).
+const REPEATED_AFTER_S: [u64; 2] = [5 * 60, 60 * 60];
 
 /// How long a request may go unanswered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// Seconds after which it is checked.
     pub due_s: u32,
-    /// Seconds after which it expires if Belvo has no rows for it.
+    /// Seconds after which it expires if Belvo has no rows for it, or is incomplete if Belvo has
+    /// fewer than it says there are.
     pub expires_s: u32,
 }
 
@@ -19,6 +25,8 @@ pub enum SweepDecision {
     Check { next: Timestamp },
     /// It expires the request.
     Expire,
+    /// It ends the request as incomplete.
+    EndIncomplete,
     /// The request has ended, and is no longer due.
     Forget,
 }
@@ -40,6 +48,10 @@ pub struct FetchResult {
     pub rows: u64,
     /// Rows that were new or had changed.
     pub changed: u64,
+    /// Rows that Belvo says there are and that are not stored.
+    pub missing: u64,
+    /// Of them, those that cannot be stored.
+    pub unstored: u64,
 }
 
 /// What a fetch means for a request.
@@ -49,6 +61,11 @@ pub enum Outcome {
     Collected,
     /// Belvo is not done; it is checked again at `next`.
     Wait { next: Timestamp },
+    /// Fewer rows are stored than Belvo says there are. They are fetched again at `next`; the first
+    /// time (`is_first`) also within seconds, since a webhook may be ahead of the listing.
+    Short { next: Timestamp, is_first: bool },
+    /// They have stayed fewer for long enough, or are rows that cannot be stored.
+    Incomplete,
     /// It has waited long enough.
     Expired,
 }
@@ -58,13 +75,15 @@ impl Facts {
     /// each one crashes the function: after twice `expires_s` the request ends without a check.
     #[must_use]
     pub fn sweep(&self, now: Timestamp, deadlines: Deadlines) -> SweepDecision {
-        let last_seen_at = self.issued_at.max(self.announced_at());
+        let last_seen_at = self.issued_at.max(self.announced_at()).max(self.short_at);
         let age_s = last_seen_at.map_or(0, |at| now.seconds_since(at));
 
         if age_s < 2 * u64::from(deadlines.expires_s) {
             SweepDecision::Check {
                 next: now.plus_seconds(deadlines.due_s.into()),
             }
+        } else if self.is_short() {
+            SweepDecision::EndIncomplete
         } else if self.status().is_terminal() {
             SweepDecision::Forget
         } else {
@@ -78,7 +97,7 @@ impl Facts {
     pub fn overdue_check(&self, next: Timestamp) -> OverdueCheck {
         let dead_lettered = self.status() == Status::Failed && self.gave_up;
 
-        if self.status().is_terminal() && !dead_lettered {
+        if self.status().is_terminal() && !dead_lettered && !self.is_short() {
             OverdueCheck::Forget
         } else if self.due_at.is_some_and(|due_at| due_at != next) {
             OverdueCheck::Superseded
@@ -87,7 +106,8 @@ impl Facts {
         }
     }
 
-    /// What a fetch means for a request. Once Belvo has announced the rows, the fetch is final.
+    /// What a fetch means for a request. Once Belvo has announced the rows, the fetch is final,
+    /// unless it is short.
     ///
     /// Until then (`unannounced`) a fetch shows that Belvo is done only if it returns something new
     /// ("Making requests before receiving the webhook (GET or POST) will return empty or incomplete
@@ -102,20 +122,41 @@ impl Facts {
         now: Timestamp,
         deadlines: Deadlines,
     ) -> Outcome {
-        if !unannounced || self.announced_at().is_some() || result.changed > 0 {
-            return Outcome::Collected;
+        let is_announced = !unannounced || self.announced_at().or(self.short_at).is_some();
+        if is_announced || result.changed > 0 {
+            return self.end(result, now, deadlines);
         }
 
         let (age_s, expires_s) = (self.age_s(now), u64::from(deadlines.expires_s));
         if age_s < expires_s {
             let wait_s = age_s.max(deadlines.due_s.into()).min(expires_s - age_s);
             Outcome::Wait {
-                next: now.plus_seconds(wait_s.try_into().unwrap_or(i64::MAX)),
+                next: later(now, wait_s),
             }
         } else if result.rows > 0 {
-            Outcome::Collected
+            self.end(result, now, deadlines)
         } else {
             Outcome::Expired
+        }
+    }
+
+    /// What a fetch means once Belvo has the rows.
+    fn end(&self, result: FetchResult, now: Timestamp, deadlines: Deadlines) -> Outcome {
+        if result.missing == 0 {
+            return Outcome::Collected;
+        }
+        if result.missing <= result.unstored {
+            return Outcome::Incomplete;
+        }
+        let since = self.short_at.unwrap_or(now);
+        let (short_s, most_s) = (now.seconds_since(since), u64::from(deadlines.expires_s));
+        let earlier = REPEATED_AFTER_S.into_iter().filter(|s| *s < most_s);
+        match earlier.chain([most_s]).find(|after_s| short_s < *after_s) {
+            Some(after_s) => Outcome::Short {
+                next: later(since, after_s),
+                is_first: self.short_at.is_none(),
+            },
+            None => Outcome::Incomplete,
         }
     }
 
@@ -125,6 +166,10 @@ impl Facts {
         let since = self.issued_at.or(self.announced_at());
         since.map_or(0, |since| now.seconds_since(since))
     }
+}
+
+fn later(at: Timestamp, seconds: u64) -> Timestamp {
+    at.plus_seconds(seconds.try_into().unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -139,6 +184,8 @@ mod tests {
     const NOTHING: FetchResult = FetchResult {
         rows: 0,
         changed: 0,
+        missing: 0,
+        unstored: 0,
     };
 
     fn at(second: i64) -> Timestamp {
@@ -172,20 +219,71 @@ mod tests {
         );
         assert_eq!(outcome(NOTHING, 86_400), Outcome::Expired);
 
-        let known = FetchResult {
-            rows: 5,
-            changed: 0,
-        };
+        let known = FetchResult { rows: 5, ..NOTHING };
         assert_eq!(outcome(known, 2_000), wait(4_000));
         assert_eq!(outcome(known, 86_400), Outcome::Collected);
 
         let new = FetchResult {
             rows: 5,
             changed: 1,
+            ..NOTHING
         };
         assert_eq!(outcome(new, 2_000), Outcome::Collected);
         let announced = issued().outcome(NOTHING, false, at(2_000), DEADLINES);
         assert_eq!(announced, Outcome::Collected, "it answers a webhook");
+    }
+
+    #[test]
+    fn a_short_fetch_is_repeated_after_minutes_an_hour_and_a_day_and_then_incomplete() {
+        let mut facts = issued();
+        facts.take(Step::Notified { due_at: at(1_860) }, at(60));
+        let short = FetchResult {
+            rows: 5,
+            missing: 2,
+            ..NOTHING
+        };
+        let outcome = |facts: &Facts, second| facts.outcome(short, false, at(second), DEADLINES);
+        let again = |second, is_first| Outcome::Short {
+            next: at(second),
+            is_first,
+        };
+        assert_eq!(outcome(&facts, 100), again(400, true));
+        facts.take(Step::Short { due_at: at(400) }, at(100));
+        assert_eq!(outcome(&facts, 115), again(400, false));
+        assert_eq!(outcome(&facts, 400), again(3_700, false));
+        assert_eq!(outcome(&facts, 4_000), again(86_500, false));
+        assert_eq!(outcome(&facts, 86_500), Outcome::Incomplete);
+        assert_eq!(
+            facts.outcome(NOTHING, true, at(400), DEADLINES),
+            Outcome::Collected,
+            "a check that finds nothing missing"
+        );
+    }
+
+    #[test]
+    fn rows_that_cannot_be_stored_do_not_come_later() {
+        let left_out = |missing| FetchResult {
+            rows: 5,
+            missing,
+            unstored: 1,
+            ..NOTHING
+        };
+        let outcome = |missing| issued().outcome(left_out(missing), false, at(60), DEADLINES);
+        assert_eq!(outcome(1), Outcome::Incomplete);
+        assert!(matches!(outcome(2), Outcome::Short { .. }));
+    }
+
+    #[test]
+    fn a_short_request_is_checked_even_if_it_had_ended_and_ends_although_no_check_is_processed() {
+        let mut facts = issued();
+        facts.take(Step::Collected, at(100));
+        facts.take(Step::Short { due_at: at(500) }, at(200));
+        assert_eq!(facts.overdue_check(at(500)), OverdueCheck::Fetch);
+        assert_eq!(facts.sweep(at(172_999), DEADLINES), check(174_799));
+        let end = facts.sweep(at(173_000), DEADLINES);
+        assert_eq!(end, SweepDecision::EndIncomplete);
+        facts.take(Step::Incomplete, at(173_000));
+        assert_eq!(facts.overdue_check(at(500)), OverdueCheck::Forget);
     }
 
     #[test]

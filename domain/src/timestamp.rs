@@ -39,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_add(Duration::seconds(seconds)))
     }
 
+    /// The beginning of its second.
+    #[must_use]
+    pub fn to_second(self) -> Self {
+        Self(self.0.truncate_to_second())
+    }
+
     /// Whole seconds since 1970, the unit of a DynamoDB time-to-live attribute.
     #[must_use]
     pub fn unix_seconds(self) -> i64 {

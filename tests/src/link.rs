@@ -59,8 +59,13 @@ impl<'a> Link<'a> {
 
     /// Asks for a retrieval and waits until it is collected; returns its record.
     pub async fn collect(&self) -> Value {
+        self.retrieve_until("collected").await
+    }
+
+    /// Asks for a retrieval and waits until it has this status; returns its record.
+    pub async fn retrieve_until(&self, status: &str) -> Value {
         let id = self.retrieve().await;
-        self.stack.request_with_status(&id, "collected").await
+        self.stack.request_with_status(&id, status).await
     }
 
     /// Changes fields of a row at the sandbox.
@@ -155,11 +160,16 @@ impl<'a> Link<'a> {
 
     /// Makes the sandbox send a webhook about this link, overriding its usual fields with these and
     /// a request id that we never issued; waits until it is collected, and returns its record.
-    pub async fn notify_and_collect(&self, mut fields: Value) -> Value {
+    pub async fn notify_and_collect(&self, fields: Value) -> Value {
+        self.notify_until("collected", fields).await
+    }
+
+    /// The same, until the request has this status.
+    pub async fn notify_until(&self, status: &str, mut fields: Value) -> Value {
         let id = uuid::Uuid::new_v4().to_string();
         fields["request_id"] = json!(id);
         self.notify(fields).await;
-        self.stack.request_with_status(&id, "collected").await
+        self.stack.request_with_status(&id, status).await
     }
 
     /// The queries of the pages that were read of this link so far.

@@ -251,6 +251,40 @@ impl Stack {
             .await
     }
 
+    /// Sends what the schedule of template.yaml sends, to where it sends it.
+    pub async fn sweep(&self) {
+        let rules = self
+            .local_aws("events", "AWSEvents.ListRules", &json!({}))
+            .await;
+        let rules = rules["Rules"].as_array().unwrap().clone();
+        let rule = rules
+            .iter()
+            .find(|rule| rule["ScheduleExpression"] == "rate(5 minutes)")
+            .expect("the rule");
+        let targets = self
+            .local_aws(
+                "events",
+                "AWSEvents.ListTargetsByRule",
+                &json!({"Rule": rule["Name"]}),
+            )
+            .await;
+        let target = &targets["Targets"][0];
+        let queue = self.queue_url.rsplit('/').next().unwrap();
+        assert!(target["Arn"].as_str().unwrap().ends_with(queue));
+        let template = target["InputTransformer"]["InputTemplate"]
+            .as_str()
+            .unwrap();
+        aws_sdk_sqs::Client::new(&self.aws)
+            .send_message()
+            .queue_url(&self.queue_url)
+            .message_body(template.replace("<time>", "2026-03-01T00:00:00Z"))
+            .message_group_id(target["SqsParameters"]["MessageGroupId"].as_str().unwrap())
+            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// A call of the local AWS in its JSON protocol, for answers that the SDK does not read.
     pub async fn local_aws(&self, service: &str, target: &str, body: &Value) -> Value {
         let request = self

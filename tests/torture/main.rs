@@ -27,7 +27,10 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use tests::{Link, Stack};
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::TcpListener,
+    time::{sleep, timeout},
+};
 
 use crate::trouble::{Trouble, has_a_half, is_unstorable};
 
@@ -35,6 +38,8 @@ use crate::trouble::{Trouble, has_a_half, is_unstorable};
 const VISIBILITY_S: u32 = 20;
 /// From this many links on, a run meets every kind of trouble.
 const A_LONG_RUN: usize = 100;
+/// The time between two sweeps, which the schedule of template.yaml sends every five minutes.
+const BETWEEN_SWEEPS: Duration = Duration::from_secs(2);
 /// How many links are troubled at the same time.
 const AT_ONCE: usize = 16;
 
@@ -93,6 +98,13 @@ async fn run(arguments: &Arguments) {
     let links = connect(&stack, arguments).await;
 
     let killer = kills::start(arguments.seed);
+    let schedule = tokio::spawn(async {
+        let stack = Stack::of_this_run();
+        loop {
+            stack.sweep().await;
+            sleep(BETWEEN_SWEEPS).await;
+        }
+    });
     let scripts = links.iter().enumerate().map(|(index, link)| {
         let trouble = Trouble {
             stack: &stack,
@@ -118,6 +130,7 @@ async fn run(arguments: &Arguments) {
     );
     let logs = stack.function_logs().await;
     audit::check(&stack, &links, &logs).await;
+    schedule.abort();
     met_odd_rows(&links).await;
     // I8: pages and redirects led there throughout.
     assert!(

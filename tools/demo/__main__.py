@@ -25,7 +25,7 @@ WINDOW = timedelta(days=364)
 DEADLINE_SECONDS = 120
 SIGN_OF_LIFE_SECONDS = 10
 POLL_SECONDS = 0.2
-ENDED = ("collected", "failed")
+ENDED = ("collected", "short", "incomplete", "failed")
 
 
 @dataclass(frozen=True)

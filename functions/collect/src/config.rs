@@ -1,6 +1,6 @@
 //! The function's environment, which template.yaml sets.
 
-use domain::Deadlines;
+use domain::{Deadlines, ScrubPeriod};
 use shared::env::{EnvError, Environment};
 use url::Url;
 
@@ -21,6 +21,7 @@ pub struct Config {
     /// Pages that one environment reads from Belvo in any 30 seconds.
     pub pages_per_30_s: u32,
     pub deadlines: Deadlines,
+    pub scrubs: ScrubPeriod,
 }
 
 impl Config {
@@ -44,6 +45,7 @@ impl Config {
                 due_s: environment.number("REQUEST_DUE_S")?,
                 expires_s: environment.number("REQUEST_EXPIRES_S")?,
             },
+            scrubs: ScrubPeriod::of_days(environment.number("SCRUB_DAYS")?),
         })
     }
 }
@@ -61,6 +63,7 @@ mod tests {
             "PAGES_PER_30_S" => "36",
             "REQUEST_DUE_S" => "1800",
             "REQUEST_EXPIRES_S" => "86400",
+            "SCRUB_DAYS" => "7",
             name => name,
         };
         Some(value.to_owned())
@@ -71,6 +74,7 @@ mod tests {
         let config = Config::read(&Environment::new(&variable)).unwrap();
         assert_eq!(config.transactions_table, "TRANSACTIONS_TABLE");
         assert_eq!((config.attempts, config.deadlines.due_s), (30, 1_800));
+        assert_eq!(config.scrubs, ScrubPeriod::of_days(7));
     }
 
     #[test]

@@ -20,6 +20,15 @@ pub(crate) enum Fetched {
     Unfinished(Progress, CollectError),
 }
 
+/// The time that a fetch has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FetchTime {
+    /// No part is begun after it.
+    pub(crate) turn_ends: Instant,
+    /// Whatever is unfinished then is interrupted.
+    pub(crate) deadline: Instant,
+}
+
 /// The progress of a collection that has just started.
 pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
@@ -35,7 +44,7 @@ pub(crate) async fn fetch(
     query: &RowQuery,
     request: Option<RequestId>,
     progress: Progress,
-    deadline: Instant,
+    time: FetchTime,
 ) -> Result<Fetched, CollectError> {
     let account_store = app.transactions.accounts();
     let fetch = Fetch {
@@ -50,7 +59,7 @@ pub(crate) async fn fetch(
         request,
         progress,
     };
-    fetch.run(deadline).await
+    fetch.run(time).await
 }
 
 /// A listing that is being fetched. How a part is read and stored is in `part.rs`, what becomes of
@@ -81,7 +90,11 @@ pub(crate) enum Step {
 }
 
 impl Fetch<'_> {
-    async fn run(mut self, deadline: Instant) -> Result<Fetched, CollectError> {
+    async fn run(mut self, time: FetchTime) -> Result<Fetched, CollectError> {
+        let FetchTime {
+            turn_ends,
+            deadline,
+        } = time;
         let steps_before = self.progress.steps;
         loop {
             let started = Instant::now();
@@ -91,7 +104,10 @@ impl Fetch<'_> {
             match step {
                 Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
                 // The next part would probably not finish in time.
-                Ok(Step::Part) if Instant::now() + started.elapsed() > deadline => {
+                Ok(Step::Part)
+                    if Instant::now() > turn_ends
+                        || Instant::now() + started.elapsed() > deadline =>
+                {
                     return Ok(Fetched::Unfinished(self.progress, CollectError::OutOfTime));
                 }
                 Ok(Step::Part | Step::Prepared) => {}

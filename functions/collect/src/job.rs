@@ -1,8 +1,10 @@
 //! One fetch for one or several messages, and what its outcome means for each of them.
 
+use std::time::Duration;
+
 use domain::{
-    Collection, Days, Declared, Failure, LinkRecord, Outcome, Progress, RequestId, Retrieval,
-    RowQuery, Timestamp,
+    Collection, Days, Declared, Failure, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
+    Timestamp,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -18,10 +20,16 @@ use tokio::time::Instant;
 use crate::{
     App, CollectError,
     ending::{self, Origin},
-    fetch::{self, Fetched},
+    fetch::{self, FetchTime, Fetched},
     plan::DaysToFetch,
     waiter::Waiter,
 };
+
+/// How soon a short fetch is repeated for the first time: a webhook may be ahead of the listing.
+const REPEATED_AFTER: Duration = Duration::from_secs(15);
+
+/// When a link is read again after a short fetch for a webhook that names no request, in seconds.
+const READ_AGAIN_AFTER_S: i64 = 60 * 60;
 
 /// A fetch to make, and the messages that it answers.
 pub(crate) struct Job {
@@ -81,14 +89,12 @@ impl Job {
         if link.as_ref().is_some_and(LinkRecord::is_deleted) {
             return self.fail(&app.control, &ending::link_gone()).await;
         }
-        let had_left_out = link.is_some_and(|known| !known.left_out.is_empty());
+        let link = link.unwrap_or_else(|| LinkRecord::new(self.query.link.clone()));
 
         match self.fetch(app, deadline).await {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
-                if had_left_out || !collection.left_out.is_empty() {
-                    self.name_left_out(&app.control, &collection).await?;
-                }
+                self.record_on_link(app, &link, &collection).await?;
                 self.conclude(app, &collection).await
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
@@ -108,9 +114,15 @@ impl Job {
             None => fetch::begin(&rows, &self.query).await?,
         };
         let request = self.waiters.iter().find_map(Waiter::request).cloned();
+        let is_scrub = self.waiters.iter().all(Waiter::is_scrub);
+        let turn_ends = deadline.min(Instant::now() + app.scrub_turn);
+        let time = FetchTime {
+            turn_ends: if is_scrub { turn_ends } else { deadline },
+            deadline,
+        };
 
         loop {
-            let fetched = fetch::fetch(app, &self.query, request.clone(), progress, deadline);
+            let fetched = fetch::fetch(app, &self.query, request.clone(), progress, time);
             let whole = match fetched.await? {
                 Fetched::Whole(whole) => whole,
                 unfinished @ Fetched::Unfinished(..) => return Ok(unfinished),
@@ -150,9 +162,7 @@ impl Job {
         progress: Progress,
         error: &CollectError,
     ) -> Result<(), CollectError> {
-        let Some(first) = self.waiters.first() else {
-            return Ok(());
-        };
+        let waiters: Vec<_> = self.waiters.iter().collect();
         let now = Timestamp::now();
         let wait_s = match error {
             CollectError::OutOfTime => 0,
@@ -160,7 +170,7 @@ impl Job {
         };
         tracing::info!(
             event = Event::CollectionContinued.name(),
-            correlation.id = first.correlation_id(),
+            correlation.id = self.waiters.first().map(Waiter::correlation_id),
             link.id = self.query.link.as_str(),
             parts = progress.parts,
             wait_s,
@@ -175,65 +185,112 @@ impl Job {
             .map(|waiter| waiter.show_collecting(requests, &so_far, app.deadlines));
         let wait_s = i64::try_from(wait_s).unwrap_or(i64::MAX);
         let not_before = (wait_s > 0).then(|| now.plus_seconds(wait_s));
-        let task = self.continuation(first, not_before, progress);
+        let Some(task) = self.continuation(&waiters, not_before, progress) else {
+            return Ok(());
+        };
         let (sent, _) = tokio::join!(app.queue.send(&task), join_all(shown));
         Ok(sent?)
     }
 
+    /// A message that goes on from here for some of the waiters; `None` if there are none.
     fn continuation(
         &self,
-        first: &Waiter,
+        waiters: &[&Waiter],
         not_before: Option<Timestamp>,
         progress: Progress,
-    ) -> Task {
-        Task::Continue(Box::new(Continuation {
+    ) -> Option<Task> {
+        let first = waiters.first()?;
+        let requests = waiters.iter().filter_map(|waiter| waiter.request());
+        Some(Task::Continue(Box::new(Continuation {
             resource: self.query.resource,
             link: self.query.link.clone(),
             account: self.query.account.clone(),
             trigger: first.trigger.clone(),
-            requests: self.requests(),
+            requests: requests.cloned().collect(),
             coverage: self.coverage,
             not_before,
             progress: progress.continued(),
-        }))
+        })))
     }
 
-    /// Records on the link which of Belvo's rows are not stored.
-    async fn name_left_out(
+    /// Records on the link which of Belvo's rows are not stored, and when all are read again.
+    /// Writes nothing if that is already known.
+    async fn record_on_link(
         &self,
-        control: &Control,
+        app: &App,
+        known: &LinkRecord,
         collection: &Collection,
     ) -> Result<(), CollectError> {
-        let (resource, days) = (self.query.resource, collection.days);
+        let resource = self.query.resource;
         // The rows of one account say nothing about those of the others.
         let days = match self.query.account {
             Some(_) => Days::DATED,
-            None => days,
+            None => collection.days,
         };
-        let change = |known: LinkRecord| known.rows_left_out(resource, days, &collection.left_out);
-        control.links.change(&self.query.link, change).await?;
+        let change = |known: LinkRecord| {
+            known
+                .rows_left_out(resource, days, &collection.left_out)
+                .collected(resource, days, collection.finished_at, app.scrubs)
+        };
+        if change(known.clone()) != *known {
+            app.control.links.change(&self.query.link, change).await?;
+        }
         Ok(())
     }
 
     /// Records what was collected on every request, each with what its own webhook declared.
     async fn conclude(self, app: &App, collection: &Collection) -> Result<(), CollectError> {
-        let requests = &app.control.requests;
+        let mut short = Vec::new();
         for waiter in &self.waiters {
-            match waiter.outcome(collection, app.deadlines) {
-                Outcome::Collected => self.record(app, waiter, collection.clone()).await?,
-                Outcome::Wait { next } => waiter.wait(requests, next).await?,
-                Outcome::Expired => waiter.expire(requests).await?,
+            let found = self.compared(app, waiter, collection.clone()).await?;
+            let declared = waiter.declared();
+            let verdict = found.verdict(declared.as_ref());
+            let outcome = waiter.outcome(&found, verdict.missing(), app.deadlines);
+            waiter
+                .record(&app.control.requests, outcome, &found)
+                .await?;
+            if matches!(outcome, Outcome::Short { is_first: true, .. }) {
+                short.push(waiter);
+            } else if waiter.record.is_none() && !waiter.is_check() && verdict.missing() > 0 {
+                self.read_again(app).await?;
             }
+            self.log(waiter, outcome, &found, declared.as_ref());
         }
+        self.fetch_again(app, collection.days, &short).await
+    }
+
+    /// Lets all rows be read again in an hour: no request is there to be repeated.
+    async fn read_again(&self, app: &App) -> Result<(), CollectError> {
+        let at = Timestamp::now().plus_seconds(READ_AGAIN_AFTER_S);
+        let change = |known: LinkRecord| known.read_again(self.query.resource, at);
+        app.control.links.change(&self.query.link, change).await?;
         Ok(())
     }
 
-    async fn record(
+    /// Queues another fetch of the same days for requests whose first one was short.
+    async fn fetch_again(
+        &self,
+        app: &App,
+        days: Days,
+        short: &[&Waiter],
+    ) -> Result<(), CollectError> {
+        let now = Timestamp::now();
+        let wait = REPEATED_AFTER.min(app.retry_policy.longest_wait);
+        let not_before = now.plus_seconds(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
+        let progress = Progress::new(days, false, now);
+        match self.continuation(short, Some(not_before), progress) {
+            Some(task) => Ok(app.queue.send(&task).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The collection with what is stored afterwards, if the message declared anything comparable.
+    async fn compared(
         &self,
         app: &App,
         waiter: &Waiter,
         mut collection: Collection,
-    ) -> Result<(), CollectError> {
+    ) -> Result<Collection, CollectError> {
         let (query, declared) = (&self.query, waiter.declared());
         let record = waiter.record.as_ref();
         let window = record.and_then(|record| record.retrieval.window);
@@ -247,15 +304,7 @@ impl Job {
                 .await?;
             collection.stored = Some(stored);
         }
-
-        if let Some(record) = record {
-            app.control
-                .requests
-                .collected(&record.id, &collection)
-                .await?;
-        }
-        self.log(waiter, &collection, declared.as_ref());
-        Ok(())
+        Ok(collection)
     }
 
     /// Fails every request.
@@ -271,16 +320,19 @@ impl Job {
         Ok(())
     }
 
-    fn requests(&self) -> Vec<RequestId> {
-        self.waiters
-            .iter()
-            .filter_map(Waiter::request)
-            .cloned()
-            .collect()
-    }
-
-    /// Logs the line behind the metric of missing rows (template.yaml).
-    fn log(&self, waiter: &Waiter, collection: &Collection, declared: Option<&Declared>) {
+    /// Logs the line behind the metric of missing rows (template.yaml), which does not count those
+    /// that are looked for again.
+    fn log(
+        &self,
+        waiter: &Waiter,
+        outcome: Outcome,
+        collection: &Collection,
+        declared: Option<&Declared>,
+    ) {
+        if matches!(outcome, Outcome::Wait { .. } | Outcome::Expired) {
+            return;
+        }
+        let is_final = !matches!(outcome, Outcome::Short { .. });
         let finished_at = collection.finished_at;
         let verdict = collection.verdict(declared);
         tracing::info!(
@@ -297,8 +349,9 @@ impl Job {
             revived = collection.tally.revived,
             deleted = collection.tally.deleted,
             undated = collection.tally.undated,
-            missing = verdict.missing(),
+            missing = is_final.then(|| verdict.missing()),
             duration_ms = finished_at.millis_since(collection.started_at),
+            healed = waiter.is_scrub().then(|| collection.healed()),
             since_webhook_ms = waiter.announced_at().map(|at| finished_at.millis_since(at)),
             verdict = %verdict,
             "rows collected"

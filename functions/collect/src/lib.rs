@@ -27,7 +27,7 @@ mod waiter;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use domain::Deadlines;
+use domain::{Deadlines, ScrubPeriod};
 use futures::{StreamExt, stream};
 use shared::{
     belvo::Client,
@@ -44,6 +44,8 @@ use crate::received::Received;
 
 /// The time reserved at the end of an invocation to queue continuations and to release messages.
 pub const TIME_TO_RELEASE: Duration = Duration::from_secs(10);
+/// How long a scrub keeps a link's other messages waiting at most, but for the part it has begun.
+pub const SCRUB_TURN: Duration = Duration::from_mins(1);
 /// Links processed at the same time in one invocation. They share the rate limit for pages, and
 /// each holds two pages, or three while one is read again, and the digests of a part in memory. The
 /// client bounds the bytes of a page.
@@ -59,6 +61,10 @@ pub struct App {
     pub dead_letters: DeadLetters,
     pub retry_policy: RetryPolicy,
     pub deadlines: Deadlines,
+    pub scrubs: ScrubPeriod,
+    /// How long a scrub may keep a link's other messages waiting: after that, it goes on behind
+    /// them.
+    pub scrub_turn: Duration,
 }
 
 /// Processes a batch and returns the messages to retry. The others are done: stored, recorded,

@@ -109,6 +109,18 @@ impl LinkKeeper<'_> {
         Ok(Some(self.links.change(link, refreshed).await?))
     }
 
+    /// What is known about a link, updated from Belvo if it is registered; `None` if Belvo no
+    /// longer has it.
+    pub(crate) async fn check(&self, link: &LinkId) -> Result<Option<LinkRecord>, CollectError> {
+        let known = self.links.get(link).await?;
+        match known {
+            Some(known) if known.registered_at.is_none() && known.deletion.is_none() => {
+                Ok(Some(known))
+            }
+            _ => self.refresh(link).await,
+        }
+    }
+
     /// Asks Belvo again to delete a link: the first request may never have reached it.
     pub(crate) async fn delete_again(&self, link: &LinkId) -> Result<(), CollectError> {
         tracing::warn!(

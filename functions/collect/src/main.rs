@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{App, Config, RetryPolicy, handle};
+use collect::{App, Config, RetryPolicy, SCRUB_TURN, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
@@ -29,6 +29,8 @@ async fn main() -> Result<(), Error> {
         queue: Queue::new(&aws, config.queue_url),
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         deadlines: config.deadlines,
+        scrubs: config.scrubs,
+        scrub_turn: SCRUB_TURN,
         retry_policy: RetryPolicy {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),

@@ -1,56 +1,90 @@
 //! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
 //! it is processed in order with the link's other work.
 
-use domain::{Deadlines, LinkRecord, RequestRecord, SweepDecision, Timestamp};
+use domain::{Deadlines, LinkDue, LinkRecord, RequestRecord, SweepDecision, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     queue::{Queue, Task},
-    store::{Control, Requests},
+    store::{Links, Requests},
     telemetry::Event,
 };
 
-use crate::{CollectError, ending};
+use crate::{App, CollectError, ending};
 
 /// How many requests, and how many links, one sweep handles; the next sweep continues.
 const AT_ONCE: u16 = 500;
+/// How many links one sweep lets be read as a whole. One environment reads as many pages in 30
+/// seconds (`PagesPer30Seconds` in template.yaml), a tenth of the time until the next sweep.
+const SCRUBS_AT_ONCE: u16 = 36;
 
 /// Runs one sweep. Safe to repeat.
-pub(crate) async fn run(
-    control: &Control,
-    queue: &Queue,
-    deadlines: Deadlines,
-) -> Result<(), CollectError> {
-    overdue_requests(&control.requests, queue, deadlines).await?;
-    stale_links(control, queue).await
-}
-
-/// Queues a check of every stale link, which becomes stale again after the same time.
-async fn stale_links(control: &Control, queue: &Queue) -> Result<(), CollectError> {
+pub(crate) async fn run(app: &App) -> Result<(), CollectError> {
+    overdue_requests(&app.control.requests, &app.queue, app.deadlines).await?;
     let now = Timestamp::now();
-    let (stale, unreadable) = control.links.stale(now, AT_ONCE).await?;
-    if unreadable > 0 {
-        tracing::error!(
-            event = Event::StaleUnreadable.name(),
-            links = unreadable,
-            "the records of stale links cannot be read"
-        );
-    }
-
-    for record in stale {
+    for record in due_links(&app.control.links, LinkDue::Check, now, AT_ONCE).await? {
         tracing::warn!(
             event = Event::LinkStale.name(),
             link.id = record.id.as_str(),
             last_seen_at = record.last_seen_at.map(|at| at.to_string()),
             "link is stale; queueing a check"
         );
-        // Queued before it is recorded: a second check does no harm, but a lost one would wait for
-        // two more periods.
-        let link = record.id.clone();
-        queue.send(&Task::CheckLink { link }).await?;
-        let checked = |known: LinkRecord| known.checked(now);
-        control.links.change(&record.id, checked).await?;
+        check(app, &record, now).await?;
+    }
+    scrubs(app, now).await
+}
+
+/// Lets links be read as a whole whose time has come, unless other work waits.
+async fn scrubs(app: &App, now: Timestamp) -> Result<(), CollectError> {
+    let due = due_links(&app.control.links, LinkDue::Scrub, now, SCRUBS_AT_ONCE).await?;
+    log_oldest_scrub(&due, now);
+    if due.is_empty() || app.queue.waiting().await? > usize::from(SCRUBS_AT_ONCE) {
+        return Ok(());
+    }
+    for record in &due {
+        check(app, record, now).await?;
     }
     Ok(())
+}
+
+async fn due_links(
+    links: &Links,
+    due: LinkDue,
+    now: Timestamp,
+    limit: u16,
+) -> Result<Vec<LinkRecord>, CollectError> {
+    let (records, unreadable) = links.due(due, now, limit).await?;
+    if unreadable > 0 {
+        tracing::error!(
+            event = Event::StaleUnreadable.name(),
+            links = unreadable,
+            "the records of links that are due cannot be read"
+        );
+    }
+    Ok(records)
+}
+
+/// Queues a check of a link, which is due again after its time. Queued before it is recorded: a
+/// second check does no harm, but a lost one would wait for its time.
+async fn check(app: &App, record: &LinkRecord, now: Timestamp) -> Result<(), CollectError> {
+    for resource in record.to_check(now) {
+        let link = record.id.clone();
+        app.queue.send(&Task::CheckLink { resource, link }).await?;
+    }
+    let checked = |known: LinkRecord| known.checked(now, app.scrubs);
+    app.control.links.change(&record.id, checked).await?;
+    Ok(())
+}
+
+/// Logs the line behind the metric of late scrubs (template.yaml).
+fn log_oldest_scrub(due: &[LinkRecord], now: Timestamp) {
+    let due_at = due.iter().filter_map(LinkRecord::due).map(|(_, at)| at);
+    let oldest_s = due_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
+    tracing::info!(
+        event = Event::ScrubsDue.name(),
+        links = due.len(),
+        oldest_s,
+        "links to be read as a whole"
+    );
 }
 
 /// Queues a check of every overdue request, and makes it due again later, so that the next sweep
@@ -77,11 +111,15 @@ async fn overdue_requests(
         match record.facts().sweep(now, deadlines) {
             SweepDecision::Check { next } => {
                 requests.postpone(&record.id, next).await?;
-                queue.send(&check(record, next)).await?;
+                queue.send(&check_overdue(record, next)).await?;
             }
             SweepDecision::Expire => {
                 log_never_checked(&record);
                 ending::expire(requests, &record).await?;
+            }
+            SweepDecision::EndIncomplete => {
+                log_never_checked(&record);
+                requests.stayed_incomplete(&record.id, now).await?;
             }
             SweepDecision::Forget => requests.no_longer_due(&record.id, now).await?,
         }
@@ -112,7 +150,7 @@ fn log_never_checked(record: &RequestRecord) {
     );
 }
 
-fn check(record: RequestRecord, next: Timestamp) -> Task {
+fn check_overdue(record: RequestRecord, next: Timestamp) -> Task {
     Task::CheckOverdue {
         resource: record.retrieval.resource,
         link: record.retrieval.link,

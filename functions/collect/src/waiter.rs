@@ -47,6 +47,11 @@ impl Waiter {
         matches!(self.trigger, Trigger::Check)
     }
 
+    /// Whether the fetch reads a link as a whole, whatever Belvo announced.
+    pub(crate) fn is_scrub(&self) -> bool {
+        self.is_check() && self.record.is_none()
+    }
+
     /// When Belvo announced the rows, if it did.
     pub(crate) fn announced_at(&self) -> Option<Timestamp> {
         let known = self
@@ -68,44 +73,43 @@ impl Waiter {
         }
     }
 
-    /// What a fetch that found this means for the request, if there is one.
-    pub(crate) fn outcome(&self, found: &Collection, deadlines: Deadlines) -> Outcome {
+    /// What a fetch that found this, and after which this many rows are missing, means for the
+    /// request, if there is one.
+    pub(crate) fn outcome(
+        &self,
+        found: &Collection,
+        missing: u64,
+        deadlines: Deadlines,
+    ) -> Outcome {
         let Some(record) = &self.record else {
             return Outcome::Collected;
         };
         let result = FetchResult {
             rows: found.tally.rows,
             changed: found.tally.written(),
+            missing,
+            unstored: found.tally.unstored,
         };
         let facts = record.facts();
         facts.outcome(result, self.is_check(), Timestamp::now(), deadlines)
     }
 
-    /// Records that Belvo does not have the rows yet: the request is checked again at `next`.
-    pub(crate) async fn wait(
+    /// Records on the request what a fetch means for it.
+    pub(crate) async fn record(
         &self,
         requests: &Requests,
-        next: Timestamp,
+        outcome: Outcome,
+        found: &Collection,
     ) -> Result<(), StoreError> {
         let Some(record) = &self.record else {
             return Ok(());
         };
-        requests.postpone(&record.id, next).await?;
-        tracing::warn!(
-            event = Event::RequestUnanswered.name(),
-            correlation.id = record.id.as_str(),
-            link.id = record.retrieval.link.as_str(),
-            age_s = record.facts().age_s(Timestamp::now()),
-            "Belvo has no rows for the request yet"
-        );
-        Ok(())
-    }
-
-    /// Records that Belvo never had the rows.
-    pub(crate) async fn expire(&self, requests: &Requests) -> Result<(), StoreError> {
-        match &self.record {
-            Some(record) => ending::expire(requests, record).await,
-            None => Ok(()),
+        match outcome {
+            Outcome::Collected => requests.collected(&record.id, found).await,
+            Outcome::Short { next, .. } => requests.short(&record.id, found, next).await,
+            Outcome::Incomplete => requests.incomplete(&record.id, found).await,
+            Outcome::Wait { next } => wait(requests, record, next).await,
+            Outcome::Expired => ending::expire(requests, record).await,
         }
     }
 
@@ -121,7 +125,7 @@ impl Waiter {
         let Some(record) = self.record.as_ref().filter(|record| !is_shown(record)) else {
             return;
         };
-        if self.outcome(so_far, deadlines) != Outcome::Collected {
+        if self.outcome(so_far, 0, deadlines) != Outcome::Collected {
             return;
         }
         if let Err(error) = requests.continued(&record.id, Timestamp::now()).await {
@@ -133,4 +137,21 @@ impl Waiter {
             );
         }
     }
+}
+
+/// Records that Belvo does not have the rows yet: the request is checked again at `next`.
+async fn wait(
+    requests: &Requests,
+    record: &RequestRecord,
+    next: Timestamp,
+) -> Result<(), StoreError> {
+    requests.postpone(&record.id, next).await?;
+    tracing::warn!(
+        event = Event::RequestUnanswered.name(),
+        correlation.id = record.id.as_str(),
+        link.id = record.retrieval.link.as_str(),
+        age_s = record.facts().age_s(Timestamp::now()),
+        "Belvo has no rows for the request yet"
+    );
+    Ok(())
 }

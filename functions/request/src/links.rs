@@ -41,7 +41,7 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     let connection = connection(app, &link, &expected).await?;
 
     let at = Timestamp::now();
-    let register = |known: LinkRecord| known.registered(connection.clone(), at);
+    let register = |known: LinkRecord| known.registered(connection.clone(), at, app.request_due_s);
     let record = app.control.links.change(&link, register).await;
     let record = record.map_err(|error| problems::unrecorded(&error))?;
     let is_new = record.registered_at == Some(at);

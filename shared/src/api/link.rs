@@ -28,6 +28,8 @@ pub struct LinkView<'a> {
     deletion: &'a Option<Deletion>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     left_out: &'a BTreeMap<String, Vec<LeftOut>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    scrub_at: &'a BTreeMap<String, Timestamp>,
 }
 
 impl<'a> From<&'a LinkRecord> for LinkView<'a> {
@@ -48,6 +50,7 @@ impl<'a> From<&'a LinkRecord> for LinkView<'a> {
             consent: &record.consent,
             deletion: &record.deletion,
             left_out: &record.left_out,
+            scrub_at: &record.scrub_at,
         }
     }
 }

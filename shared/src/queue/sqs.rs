@@ -5,9 +5,10 @@ use std::time::Duration;
 use aws_sdk_sqs::{
     error::SdkError,
     operation::{
-        change_message_visibility::ChangeMessageVisibilityError, send_message::SendMessageError,
+        change_message_visibility::ChangeMessageVisibilityError,
+        get_queue_attributes::GetQueueAttributesError, send_message::SendMessageError,
     },
-    types::MessageAttributeValue,
+    types::{MessageAttributeValue, QueueAttributeName},
 };
 use thiserror::Error;
 
@@ -29,6 +30,8 @@ pub enum QueueError {
     /// The message is retried after the queue's own visibility timeout instead.
     #[error("the queue did not set the message's retry delay")]
     Visibility(#[source] Box<SdkError<ChangeMessageVisibilityError>>),
+    #[error("the queue did not say how many messages wait in it")]
+    Attributes(#[source] Box<SdkError<GetQueueAttributesError>>),
     #[error("the message could not be written")]
     Encoding(#[source] serde_json::Error),
 }
@@ -79,6 +82,21 @@ impl Queue {
             .await
             .map_err(|error| QueueError::Send(Box::new(error)))?;
         Ok(())
+    }
+
+    /// About how many messages wait to be received.
+    pub async fn waiting(&self) -> Result<usize, QueueError> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(name.clone())
+            .send()
+            .await
+            .map_err(|error| QueueError::Attributes(Box::new(error)))?;
+        let number = answer.attributes.as_ref().and_then(|all| all.get(&name));
+        Ok(number.and_then(|number| number.parse().ok()).unwrap_or(0))
     }
 
     /// Releases a message to be retried after `wait` instead of after the queue's visibility

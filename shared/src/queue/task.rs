@@ -40,14 +40,13 @@ pub enum Task {
         /// When the request is due again if this check is lost.
         next: Timestamp,
     },
-    /// A link is stale: two of its refresh periods have passed without a webhook, or its deletion
-    /// is unconfirmed.
-    #[serde(rename = "stale_link")]
-    CheckLink { link: LinkId },
+    /// A link's rows are to be read as a whole, because it is time to or because two of its refresh
+    /// periods have passed without a webhook; or its deletion is unconfirmed.
+    CheckLink { resource: Resource, link: LinkId },
     /// The rest of a collection that one invocation had no time for.
     #[serde(rename = "continuation")]
     Continue(Box<Continuation>),
-    /// The schedule in template.yaml asks for overdue requests and stale links.
+    /// The schedule in template.yaml asks for overdue requests and for links that are due.
     Sweep,
 }
 
@@ -190,7 +189,7 @@ impl Task {
             Self::DataReady { link, .. }
             | Self::LinkGone { link }
             | Self::CheckOverdue { link, .. }
-            | Self::CheckLink { link } => Some(link),
+            | Self::CheckLink { link, .. } => Some(link),
             Self::Continue(continuation) => Some(&continuation.link),
             Self::Sweep => None,
         }
@@ -223,7 +222,7 @@ impl Task {
             Self::DataReady { request, .. } | Self::CheckOverdue { request, .. } => {
                 request.as_str()
             }
-            Self::LinkGone { link } | Self::CheckLink { link } => link.as_str(),
+            Self::LinkGone { link } | Self::CheckLink { link, .. } => link.as_str(),
             Self::Continue(continuation) => continuation.correlation_id(),
             Self::Sweep => NO_LINK,
         }
@@ -307,7 +306,7 @@ impl TaskKind {
             Self::DataReady => "data_ready",
             Self::LinkGone => "link_gone",
             Self::CheckOverdue => "overdue",
-            Self::CheckLink => "stale_link",
+            Self::CheckLink => "check_link",
             Self::Continue => "continuation",
             Self::Sweep => "sweep",
         }
@@ -432,6 +431,13 @@ mod tests {
         }))
     }
 
+    fn check_link() -> Task {
+        Task::CheckLink {
+            resource: Resource::TRANSACTIONS,
+            link: link(),
+        }
+    }
+
     /// One task of each kind, with the kind's name.
     fn one_of_each() -> [(Task, &'static str); 7] {
         [
@@ -439,7 +445,7 @@ mod tests {
             (ready("r"), "data_ready"),
             (Task::LinkGone { link: link() }, "link_gone"),
             (overdue("r", 0), "overdue"),
-            (Task::CheckLink { link: link() }, "stale_link"),
+            (check_link(), "check_link"),
             (continuation(Trigger::Check, 0), "continuation"),
             (Task::Sweep, "sweep"),
         ]
@@ -556,7 +562,7 @@ mod tests {
         let each_its_own = [
             webhook(WITHOUT_ID),
             Task::LinkGone { link: link() },
-            Task::CheckLink { link: link() },
+            check_link(),
             Task::Sweep,
         ];
         for task in each_its_own {

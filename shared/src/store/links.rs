@@ -1,9 +1,9 @@
 //! What is known about links. Registered ones are in the index `by_link` under a name that no link
-//! has, newest last; those from which webhooks are expected are in the index `by_due`. A record is
-//! read, changed, and written if it is still the one that was read, because every change depends on
-//! the whole record.
+//! has, newest last; those that have to be looked at some time are in the index `by_due`. A record
+//! is read, changed, and written if it is still the one that was read, because every change depends
+//! on the whole record.
 
-use domain::{LinkId, LinkRecord, QuotaHolder, Timestamp};
+use domain::{LinkDue, LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,8 +16,10 @@ use super::{
 const KIND: &str = "link";
 /// The attribute `link` of every registered link: a name that no link has.
 const REGISTERED: &str = "*";
-/// The attribute `due` of every link from which webhooks are expected.
+/// The attribute `due` of a link that has to be checked, and of one whose rows are to be read
+/// again: checks do not wait behind scrubs.
 const DUE: &str = "link";
+const SCRUB_DUE: &str = "scrub";
 /// Attributes that are not part of the record.
 const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
 const RECORD: &str = "a link";
@@ -77,9 +79,15 @@ impl Links {
             .await
     }
 
-    /// Stale links, the longest stale first, at most `limit`, and how many more cannot be read.
-    pub async fn stale(&self, now: Timestamp, limit: u16) -> Result<Due<LinkRecord>, StoreError> {
-        self.0.due(DUE, now, limit, record).await
+    /// Links that are due, the longest overdue first, at most `limit`, and how many more cannot be
+    /// read. Read from an index that may lag slightly behind the table.
+    pub async fn due(
+        &self,
+        due: LinkDue,
+        now: Timestamp,
+        limit: u16,
+    ) -> Result<Due<LinkRecord>, StoreError> {
+        self.0.due(name(due), now, limit, record).await
     }
 
     /// Writes a record over the version that it was made from.
@@ -104,8 +112,8 @@ fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
         item.insert("link".to_owned(), text(REGISTERED));
         item.insert("listed_at".to_owned(), text(at.to_string()));
     }
-    if let Some(at) = record.stale_at() {
-        item.insert("due".to_owned(), text(DUE));
+    if let Some((due, at)) = record.due() {
+        item.insert("due".to_owned(), text(name(due)));
         item.insert("due_at".to_owned(), text(at.to_string()));
     }
     Ok(item)
@@ -115,6 +123,13 @@ fn record(item: Item) -> Result<LinkRecord, StoreError> {
     let mut document = document(item).ok_or(StoreError::Corrupt(RECORD))?;
     document.retain(|name, _| !OWN.contains(&name.as_str()));
     serde_json::from_value(Value::Object(document)).map_err(|_| StoreError::Corrupt(RECORD))
+}
+
+fn name(due: LinkDue) -> &'static str {
+    match due {
+        LinkDue::Check => DUE,
+        LinkDue::Scrub => SCRUB_DUE,
+    }
 }
 
 fn version(item: &Item) -> Option<i64> {

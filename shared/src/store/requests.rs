@@ -144,9 +144,36 @@ impl Requests {
         id: &RequestId,
         collection: &Collection,
     ) -> Result<(), StoreError> {
-        let mut writes = facts(Step::Collected, collection.finished_at);
-        writes.push(latest("collection", collection));
-        self.write(id, writes).await
+        self.fetched(id, Step::Collected, collection).await
+    }
+
+    /// Records that fewer rows of a retrieval are stored than Belvo says there are, what the
+    /// collection found, and when it is repeated.
+    pub async fn short(
+        &self,
+        id: &RequestId,
+        collection: &Collection,
+        due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.fetched(id, Step::Short { due_at }, collection).await
+    }
+
+    /// Records that the rows of a retrieval stayed fewer than Belvo says there are, and what the
+    /// collection found.
+    pub async fn incomplete(
+        &self,
+        id: &RequestId,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        self.fetched(id, Step::Incomplete, collection).await
+    }
+
+    /// Records the same without another collection. Does nothing if no rows are missing any more.
+    pub async fn stayed_incomplete(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .update(id, facts(Step::Incomplete, at))?
+            .condition_expression("attribute_exists(short_at)");
+        was_written(update.send().await).map(|_| ())
     }
 
     /// Records that a retrieval ended without rows. This may be the first fact known about it.
@@ -181,6 +208,17 @@ impl Requests {
     /// Stops checking a retrieval that has ended. Does nothing if it is not recorded.
     pub async fn no_longer_due(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, facts(Step::NoLongerDue, at)).await
+    }
+
+    async fn fetched(
+        &self,
+        id: &RequestId,
+        step: Step,
+        collection: &Collection,
+    ) -> Result<(), StoreError> {
+        let mut writes = facts(step, collection.finished_at);
+        writes.push(latest("collection", collection));
+        self.write(id, writes).await
     }
 
     async fn write(&self, id: &RequestId, writes: Vec<AttributeWrite>) -> Result<(), StoreError> {

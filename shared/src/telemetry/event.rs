@@ -64,6 +64,7 @@ events! {
     RowUnanswered => "row_unanswered",
     RowsCollected => "rows_collected",
     RowsNoLongerListed => "rows_no_longer_listed",
+    ScrubsDue => "scrubs_due",
     SecretUnreadable => "secret_unreadable",
     StaleUnreadable => "stale_unreadable",
     StoreUnreadable => "store_unreadable",
@@ -79,9 +80,10 @@ mod tests {
     use super::*;
 
     /// The events that template.yaml turns into metrics.
-    const METERED: [&str; 3] = [
+    const METERED: [&str; 4] = [
         Event::RowsCollected.name(),
         Event::OverdueRequests.name(),
+        Event::ScrubsDue.name(),
         Event::RequestExpired.name(),
     ];
 

@@ -19,6 +19,8 @@ mod moving;
 mod query;
 mod request;
 mod resources;
+mod scrub;
+mod short;
 mod surroundings;
 mod webhook;
 mod worker;

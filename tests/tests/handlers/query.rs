@@ -14,7 +14,8 @@ async fn every_query_event_gets_its_answer() {
         limits: AMPLE_LIMITS,
     };
     here.issue(LINK, REQUEST, "2026-01-01", "2026-01-31").await;
-    let registered = |link: LinkRecord| link.registered(Connection::default(), Timestamp::now());
+    let registered =
+        |link: LinkRecord| link.registered(Connection::default(), Timestamp::now(), 1_800);
     let link = LinkId::parse(LINK).unwrap();
     app.control.links.change(&link, registered).await.unwrap();
 

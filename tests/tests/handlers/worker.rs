@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use collect::{App, RetryPolicy, handle};
-use domain::{Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, Window};
+use collect::{App, RetryPolicy, SCRUB_TURN, handle};
+use domain::{
+    Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod, Timestamp,
+    Window,
+};
 use serde_json::{Value, json};
 use shared::{
     aws::SdkConfig,
@@ -57,6 +60,8 @@ impl Worker {
                 attempts: 30,
                 longest_wait: Duration::from_mins(15),
             },
+            scrubs: ScrubPeriod::of_days(7),
+            scrub_turn: SCRUB_TURN,
         };
         let aws = here.stack.aws.clone();
         Self {

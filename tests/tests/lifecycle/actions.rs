@@ -1,7 +1,7 @@
 //! What may happen next, and the state that follows. Each step is one write, or one answer, so that
 //! a crash may come between any two.
 
-use domain::{Conflict, Facts, Outcome, OverdueCheck, Step, SweepDecision, Timestamp};
+use domain::{Conflict, Facts, FetchResult, Outcome, OverdueCheck, Step, SweepDecision, Timestamp};
 use shared::queue::TaskKind;
 
 use crate::{
@@ -28,6 +28,10 @@ pub(crate) enum Action {
     LoseAnswer(usize),
     /// Belvo has the rows of a retrieval, and sends its webhook.
     HaveRows(Id),
+    /// The same, but its listing does not have all the rows that the webhook declares.
+    HaveSomeRows(Id),
+    /// The listing has the others, too.
+    ListAll(Id),
     /// Belvo fails at a retrieval, and sends its webhook.
     Fail(Id),
     /// Belvo refreshes the link on its own.
@@ -104,6 +108,11 @@ impl Lifecycle {
                 world.callers[caller] = Caller::Done;
             }
             Action::HaveRows(id) => finish(&mut world, id, Phase::HasRows),
+            Action::HaveSomeRows(id) => {
+                world.retrievals[id].withheld = true;
+                finish(&mut world, id, Phase::HasRows);
+            }
+            Action::ListAll(id) => list_all(&mut world, id),
             Action::Fail(id) => finish(&mut world, id, Phase::Failed),
             Action::Refresh => {
                 world.marks.insert(Mark::Refreshed);
@@ -112,6 +121,7 @@ impl Lifecycle {
                     at_s: world.now_s,
                     phase: Phase::Working,
                     at_once: false,
+                    withheld: false,
                 });
                 let id = world.retrievals.len() - 1;
                 finish(&mut world, id, Phase::HasRows);
@@ -244,8 +254,13 @@ impl Lifecycle {
                 }
                 TaskKind::Continue => world.queue[0].begun = true,
                 TaskKind::CheckOverdue => begin_check(world, id, at),
+                // Reads the link as a whole, and ends no request.
+                TaskKind::CheckLink => {
+                    world.store_listed();
+                    world.queue.remove(0);
+                }
                 // About a link, or about all of them: no part of a request's life.
-                TaskKind::LinkGone | TaskKind::CheckLink | TaskKind::Sweep => {
+                TaskKind::LinkGone | TaskKind::Sweep => {
                     world.queue.remove(0);
                 }
             };
@@ -254,9 +269,35 @@ impl Lifecycle {
         if message.said == Said::Failed {
             take_step(world, id, Step::Failed { gave_up: false });
         } else {
-            conclude(world, id, message.said);
+            self.conclude(world, id, message.said);
         }
         world.queue.remove(0);
+    }
+
+    /// The rows are fetched and stored, and the request ends or waits.
+    fn conclude(&self, world: &mut World, id: Id, said: Said) {
+        let (found, unannounced) = (world.found(id), said == Said::Nothing);
+        let outcome = world.records[&id].outcome(found, unannounced, world.now(), DEADLINES);
+        world.store_listed();
+        let step = match outcome {
+            Outcome::Short { .. } if self.mutation == Mutation::CallsShortCollected => {
+                Step::Collected
+            }
+            Outcome::Short { next, .. } if self.mutation == Mutation::ForgetsShortness => {
+                Step::Postponed { due_at: next }
+            }
+            Outcome::Collected => Step::Collected,
+            Outcome::Short { next, .. } => Step::Short { due_at: next },
+            Outcome::Incomplete => Step::Incomplete,
+            Outcome::Wait { next } => Step::Postponed { due_at: next },
+            Outcome::Expired => Step::Expired,
+        };
+        take_step(world, id, step);
+        let is_first = matches!(outcome, Outcome::Short { is_first: true, .. });
+        if is_first && matches!(step, Step::Short { .. }) {
+            let again = Message::new(TaskKind::Continue, id, instant(0));
+            world.queue.push(Message { said, ..again });
+        }
     }
 
     fn begin_webhook(&self, world: &mut World, id: Id, received_at: Timestamp) {
@@ -310,17 +351,27 @@ impl Lifecycle {
             decision => (*id, decision),
         });
         world.sweeping = decided.collect();
+        if world.scrub_at_s.is_some_and(|at_s| at_s <= world.now_s) {
+            let scrub = Message::new(TaskKind::CheckLink, 0, now);
+            world.queue.push(scrub);
+            world.scrub_at_s = self.scrubbed_every_s.map(|every_s| world.now_s + every_s);
+        }
     }
 }
 
 fn sweep(world: &mut World, crashes: bool) {
     let (id, decision) = world.sweeping.remove(0);
+    // The condition of the store's write.
+    let is_over = decision == SweepDecision::EndIncomplete && !world.records[&id].is_short();
     let step = match decision {
         SweepDecision::Check { next } => Step::Postponed { due_at: next },
         SweepDecision::Expire => Step::Expired,
+        SweepDecision::EndIncomplete => Step::Incomplete,
         SweepDecision::Forget => Step::NoLongerDue,
     };
-    take_step(world, id, step);
+    if !is_over {
+        take_step(world, id, step);
+    }
     if crashes {
         world.sweeping.clear();
         world.marks.insert(Mark::CheckLost);
@@ -370,8 +421,17 @@ fn accept(world: &mut World) -> Id {
         at_s: world.now_s,
         phase: Phase::Working,
         at_once: false,
+        withheld: false,
     });
     world.retrievals.len() - 1
+}
+
+fn list_all(world: &mut World, id: Id) {
+    world.retrievals[id].withheld = false;
+    let is_looked_for = |facts: &Facts| !facts.status().is_terminal() || facts.is_short();
+    if !world.records.get(&id).is_none_or(is_looked_for) {
+        world.marks.insert(Mark::ListedLate);
+    }
 }
 
 fn finish(world: &mut World, id: Id, phase: Phase) {
@@ -447,27 +507,17 @@ fn claim(world: &mut World, id: Id, received_at: Timestamp) {
     }
 }
 
-/// The rows are fetched and stored, and the request ends or waits.
-fn conclude(world: &mut World, id: Id, said: Said) {
-    let (found, unannounced) = (world.found(), said == Said::Nothing);
-    let outcome = world.records[&id].outcome(found, unannounced, world.now(), DEADLINES);
-    let rows: Vec<Id> = world.with_rows().collect();
-    world.stored.extend(rows);
-    let step = match outcome {
-        Outcome::Collected => Step::Collected,
-        Outcome::Wait { next } => Step::Postponed { due_at: next },
-        Outcome::Expired => Step::Expired,
-    };
-    take_step(world, id, step);
-}
-
 fn continue_later(world: &mut World) {
     let Some(message) = world.queue.first().copied() else {
         return;
     };
     let Message { id, said, .. } = message;
     let unannounced = said == Said::Nothing;
-    let outcome = world.records[&id].outcome(world.found(), unannounced, world.now(), DEADLINES);
+    let so_far = FetchResult {
+        missing: 0,
+        ..world.found(id)
+    };
+    let outcome = world.records[&id].outcome(so_far, unannounced, world.now(), DEADLINES);
     if outcome == Outcome::Collected {
         take_step(world, id, Step::Continued);
     }
@@ -482,7 +532,7 @@ fn fail_collect(world: &mut World, is_fault: bool) {
     let Some(message) = world.queue.first().copied() else {
         return;
     };
-    if message.receives + 1 >= ATTEMPTS {
+    if message.receives + 1 >= ATTEMPTS && message.task != TaskKind::CheckLink {
         take_step(world, message.id, Step::Failed { gave_up: true });
     }
     retry(world, is_fault);
@@ -496,9 +546,12 @@ fn retry(world: &mut World, is_fault: bool) {
         message.begun = false;
         message.hidden = !is_fault;
         if message.receives >= ATTEMPTS {
-            if !matches!(message.task, TaskKind::Webhook | TaskKind::DataReady) {
-                world.marks.insert(Mark::CheckLost);
-            }
+            let lost = match message.task {
+                TaskKind::Webhook | TaskKind::DataReady => &[Mark::NewsLost][..],
+                TaskKind::Continue => &[Mark::NewsLost, Mark::CheckLost],
+                _ => &[Mark::CheckLost],
+            };
+            world.marks.extend(lost);
             world.queue.remove(0);
         }
     }

@@ -20,6 +20,8 @@ pub(crate) const DEADLINES: Deadlines = Deadlines {
 pub(crate) const BELVO_WORKS_S: i64 = 1_800;
 /// Webhooks arrive until then.
 pub(crate) const LAST_WEBHOOK_S: i64 = 3_600;
+/// How often a link is read as a whole.
+pub(crate) const SCRUB_S: i64 = 7_200;
 /// By then everything has ended: twice the time after which a request expires has passed since the
 /// last webhook, and a sweep since.
 pub(crate) const HORIZON_S: i64 = LAST_WEBHOOK_S + 2 * 3_600 + 2 * 1_800;
@@ -37,6 +39,10 @@ pub(crate) struct Lifecycle {
     pub(crate) refreshes: bool,
     /// Whether the link may be blocked.
     pub(crate) blocks: bool,
+    /// What Belvo's webhooks declare.
+    pub(crate) declares: Declares,
+    /// How often the link is read as a whole, in seconds, if it ever is.
+    pub(crate) scrubbed_every_s: Option<i64>,
     /// Callers begin, users have to act and Belvo refreshes until then.
     pub(crate) last_start_s: i64,
     /// What every fetch runs into.
@@ -56,6 +62,15 @@ pub(crate) enum Fetches {
     Crash,
 }
 
+/// How many rows Belvo's webhooks declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Declares {
+    /// As many as its listing has.
+    WhatItLists,
+    /// Perhaps more than its listing has, then or ever.
+    More,
+}
+
 /// A mistake, to show that the checker finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
@@ -71,6 +86,12 @@ pub(crate) enum Mutation {
     /// An intent is settled before its request is recorded.
     SettlesFirst,
     ForgetsAnEnd,
+    /// A short fetch ends the request as collected.
+    CallsShortCollected,
+    /// It is repeated, and nothing says why.
+    ForgetsShortness,
+    /// A sweep never asks for a scrub.
+    NeverScrubs,
 }
 
 impl Default for Lifecycle {
@@ -85,6 +106,8 @@ impl Default for Lifecycle {
             limit,
             refreshes: false,
             blocks: false,
+            declares: Declares::WhatItLists,
+            scrubbed_every_s: None,
             last_start_s,
             fetches,
             mutation,
@@ -93,7 +116,9 @@ impl Default for Lifecycle {
 }
 
 /// What has to be reachable, so that the other properties do not hold vacuously.
-pub(crate) const SOMETIMES: [&str; 9] = [
+pub(crate) const SOMETIMES: [&str; 11] = [
+    "short",
+    "incomplete",
     "issuing",
     "unknown",
     "issued",
@@ -110,7 +135,11 @@ impl Model for Lifecycle {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(self.callers, self.faults)]
+        let is_scrubbed = self.mutation != Mutation::NeverScrubs;
+        vec![World {
+            scrub_at_s: self.scrubbed_every_s.filter(|_| is_scrubbed),
+            ..World::new(self.callers, self.faults)
+        }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -132,99 +161,150 @@ impl Model for Lifecycle {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        fn is(world: &World, status: Status) -> bool {
-            world.records.values().any(|facts| facts.status() == status)
-        }
-        fn intent_is(world: &World, status: Status) -> bool {
-            let open = world.intent.filter(|intent| intent.request.is_none());
-            open.is_some()
-                && world
-                    .intent()
-                    .is_some_and(|intent| intent.status(world.now()) == status)
-        }
-        vec![
-            Property::always("a retrieval is sent once", |_, world: &World| {
-                !world.marks.contains(&Mark::SentTwice)
-            }),
-            Property::always("nothing is begun for a blocked link", |_, world: &World| {
-                !world.marks.contains(&Mark::SentWhileBlocked)
-            }),
-            Property::always(
-                "nothing is sent beyond the quota",
-                |model: &Self, world: &World| {
-                    let ours = world
-                        .retrievals
-                        .iter()
-                        .filter(|retrieval| retrieval.ours)
-                        .count();
-                    world.used <= model.limit && ours <= model.limit.into()
-                },
-            ),
-            Property::always("a fact stays", |_, world: &World| {
-                !world.marks.contains(&Mark::FactChanged)
-            }),
-            Property::always("an ended request stays ended", |_, world: &World| {
-                world
-                    .ended
-                    .iter()
-                    .all(|id| world.records[id].status().is_terminal())
-            }),
-            Property::always("everything ends", |_, world: &World| {
-                let over = world.now_s >= HORIZON_S && world.rests();
-                let has_ended = |id| {
-                    world
-                        .records
-                        .get(&id)
-                        .is_some_and(|facts| facts.status().is_terminal())
-                };
-                let intent_over = world.intent.is_none_or(|intent| match intent.request {
-                    Some((id, _)) => has_ended(id),
-                    None => world
-                        .intent()
-                        .is_none_or(|intent| world.now() >= intent.until()),
-                });
-                !over
-                    || (world
-                        .records
-                        .values()
-                        .all(|facts| facts.status().is_terminal())
-                        && intent_over)
-            }),
-            Property::always(
-                "rows that Belvo has are collected in the end",
-                |model: &Self, world: &World| {
-                    let over = world.now_s >= HORIZON_S && world.rests();
-                    // One whose checks keep bringing nothing expires without another check.
-                    !over
-                        || model.fetches != Fetches::Succeed
-                        || world.marks.contains(&Mark::CheckLost)
-                        || world.records.iter().all(|(id, facts)| {
-                            let has_rows = world.retrievals[*id].phase == Phase::HasRows;
-                            !has_rows || facts.status() == Status::Collected || facts.gave_up
-                        })
-                },
-            ),
-            Property::sometimes("issuing", |_, world: &World| {
-                intent_is(world, Status::Issuing)
-            }),
-            Property::sometimes("unknown", |_, world: &World| {
-                intent_is(world, Status::Unknown)
-            }),
-            Property::sometimes("issued", |_, world: &World| is(world, Status::Issued)),
-            Property::sometimes("notified", |_, world: &World| is(world, Status::Notified)),
-            Property::sometimes("collecting", |_, world: &World| {
-                is(world, Status::Collecting)
-            }),
-            Property::sometimes("collected", |_, world: &World| is(world, Status::Collected)),
-            Property::sometimes("failed", |_, world: &World| is(world, Status::Failed)),
-            Property::sometimes("expired", |_, world: &World| is(world, Status::Expired)),
-            Property::sometimes("claimed", |_, world: &World| {
-                world
-                    .intent
-                    .is_some_and(|intent| intent.request.is_some_and(|(_, claimed)| claimed))
-            }),
-        ]
+        let mut properties = never_wrong();
+        properties.extend(right_in_the_end());
+        properties.extend(reachable());
+        properties
     }
+}
+
+/// What holds in every state.
+fn never_wrong() -> Vec<Property<Lifecycle>> {
+    vec![
+        Property::always("a retrieval is sent once", |_, world: &World| {
+            !world.marks.contains(&Mark::SentTwice)
+        }),
+        Property::always("nothing is begun for a blocked link", |_, world: &World| {
+            !world.marks.contains(&Mark::SentWhileBlocked)
+        }),
+        Property::always(
+            "nothing is sent beyond the quota",
+            |model: &Lifecycle, world: &World| {
+                let ours = world
+                    .retrievals
+                    .iter()
+                    .filter(|retrieval| retrieval.ours)
+                    .count();
+                world.used <= model.limit && ours <= model.limit.into()
+            },
+        ),
+        Property::always("a fact stays", |_, world: &World| {
+            !world.marks.contains(&Mark::FactChanged)
+        }),
+        Property::always("an ended request stays ended", |_, world: &World| {
+            world
+                .ended
+                .iter()
+                .all(|id| world.records[id].status().is_terminal())
+        }),
+    ]
+}
+
+/// What holds once nothing more can happen.
+fn right_in_the_end() -> Vec<Property<Lifecycle>> {
+    vec![
+        Property::always("everything ends", |_, world: &World| {
+            let over = world.now_s >= HORIZON_S && world.rests();
+            let has_ended = |id| {
+                world
+                    .records
+                    .get(&id)
+                    .is_some_and(|facts| facts.status().is_terminal())
+            };
+            let intent_over = world.intent.is_none_or(|intent| match intent.request {
+                Some((id, _)) => has_ended(id),
+                None => world
+                    .intent()
+                    .is_none_or(|intent| world.now() >= intent.until()),
+            });
+            !over
+                || (world
+                    .records
+                    .values()
+                    .all(|facts| facts.status().is_terminal())
+                    && intent_over)
+        }),
+        Property::always(
+            "rows that Belvo has are collected in the end",
+            |model: &Lifecycle, world: &World| {
+                let over = world.now_s >= HORIZON_S && world.rests();
+                // One whose checks keep bringing nothing expires without another check.
+                !over
+                    || model.fetches != Fetches::Succeed
+                    || world.marks.contains(&Mark::CheckLost)
+                    || world.records.iter().all(|(id, facts)| {
+                        let retrieval = &world.retrievals[*id];
+                        let has_rows = retrieval.phase == Phase::HasRows && !retrieval.withheld;
+                        !has_rows
+                            || facts.status() == Status::Collected
+                            || facts.gave_up
+                            || world.marks.contains(&Mark::ListedLate)
+                    })
+            },
+        ),
+        Property::always(
+            "a request that lacks rows is not called collected",
+            |_, world: &World| {
+                let over = world.now_s >= HORIZON_S && world.rests();
+                !over
+                    || world.marks.contains(&Mark::NewsLost)
+                    || world.records.iter().all(|(id, facts)| {
+                        let lacks = world.retrievals[*id].withheld && facts.notified_at.is_some();
+                        !lacks || facts.status() != Status::Collected || facts.gave_up
+                    })
+            },
+        ),
+        Property::always(
+            "a link that is read as a whole lacks nothing in the end",
+            |model: &Lifecycle, world: &World| {
+                let over = world.now_s >= HORIZON_S && world.rests();
+                !over
+                    || model.scrubbed_every_s.is_none()
+                    || world
+                        .with_rows()
+                        .all(|id| world.retrievals[id].withheld || world.whole.contains(&id))
+            },
+        ),
+    ]
+}
+
+/// What some state shows: [`SOMETIMES`].
+fn reachable() -> Vec<Property<Lifecycle>> {
+    fn is(world: &World, status: Status) -> bool {
+        world.records.values().any(|facts| facts.status() == status)
+    }
+    fn intent_is(world: &World, status: Status) -> bool {
+        let open = world.intent.filter(|intent| intent.request.is_none());
+        open.is_some()
+            && world
+                .intent()
+                .is_some_and(|intent| intent.status(world.now()) == status)
+    }
+    vec![
+        Property::sometimes("issuing", |_, world: &World| {
+            intent_is(world, Status::Issuing)
+        }),
+        Property::sometimes("unknown", |_, world: &World| {
+            intent_is(world, Status::Unknown)
+        }),
+        Property::sometimes("short", |_, world: &World| is(world, Status::Short)),
+        Property::sometimes("incomplete", |_, world: &World| {
+            is(world, Status::Incomplete)
+        }),
+        Property::sometimes("issued", |_, world: &World| is(world, Status::Issued)),
+        Property::sometimes("notified", |_, world: &World| is(world, Status::Notified)),
+        Property::sometimes("collecting", |_, world: &World| {
+            is(world, Status::Collecting)
+        }),
+        Property::sometimes("collected", |_, world: &World| is(world, Status::Collected)),
+        Property::sometimes("failed", |_, world: &World| is(world, Status::Failed)),
+        Property::sometimes("expired", |_, world: &World| is(world, Status::Expired)),
+        Property::sometimes("claimed", |_, world: &World| {
+            world
+                .intent
+                .is_some_and(|intent| intent.request.is_some_and(|(_, claimed)| claimed))
+        }),
+    ]
 }
 
 impl Lifecycle {
@@ -289,6 +369,12 @@ impl Lifecycle {
         for (id, retrieval) in world.retrievals.iter().enumerate() {
             if retrieval.phase == Phase::Working && world.now_s <= retrieval.at_s + BELVO_WORKS_S {
                 actions.extend([Action::HaveRows(id), Action::Fail(id)]);
+                if self.declares == Declares::More {
+                    actions.push(Action::HaveSomeRows(id));
+                }
+            }
+            if retrieval.withheld {
+                actions.push(Action::ListAll(id));
             }
         }
         for webhook in &world.webhooks {

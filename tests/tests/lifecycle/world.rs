@@ -30,8 +30,11 @@ pub(crate) struct World {
     pub(crate) used: u8,
     pub(crate) intent: Option<StoredIntent>,
     pub(crate) records: BTreeMap<Id, Facts>,
-    /// Retrievals whose rows are stored.
+    /// Retrievals of which rows are stored, and those of which all are.
     pub(crate) stored: BTreeSet<Id>,
+    pub(crate) whole: BTreeSet<Id>,
+    /// When the link is read as a whole, if it ever is.
+    pub(crate) scrub_at_s: Option<i64>,
     pub(crate) callers: Vec<Caller>,
     /// What Belvo has accepted or begun by itself.
     pub(crate) retrievals: Vec<Retrieval>,
@@ -90,6 +93,8 @@ pub(crate) struct Retrieval {
     pub(crate) phase: Phase,
     /// Whether Belvo answered the POST with the data.
     pub(crate) at_once: bool,
+    /// Whether the webhook declares rows that the listing does not have.
+    pub(crate) withheld: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -164,6 +169,10 @@ pub(crate) enum Mark {
     Refreshed,
     /// A sweep, or the check that it asked for, was interrupted or late.
     CheckLost,
+    /// A message with Belvo's news was dead-lettered.
+    NewsLost,
+    /// The listing got its last rows when nobody was looking for them any more.
+    ListedLate,
 }
 
 impl World {
@@ -177,6 +186,8 @@ impl World {
             intent: None,
             records: BTreeMap::new(),
             stored: BTreeSet::new(),
+            whole: BTreeSet::new(),
+            scrub_at_s: None,
             callers: vec![Caller::Idle; callers],
             retrievals: Vec::new(),
             webhooks: BTreeSet::new(),
@@ -208,14 +219,26 @@ impl World {
         })
     }
 
-    /// What a fetch of the window returns now.
-    pub(crate) fn found(&self) -> FetchResult {
+    /// What a fetch of the window returns now, for a request.
+    pub(crate) fn found(&self, id: Id) -> FetchResult {
+        // Only a webhook says that there are more rows than the listing has.
+        let is_declared = self.records[&id].notified_at.is_some();
         let rows: Vec<Id> = self.with_rows().collect();
         let changed = rows.iter().filter(|id| !self.stored.contains(id)).count();
         FetchResult {
             rows: rows.len() as u64,
             changed: changed as u64,
+            missing: u64::from(is_declared && self.retrievals[id].withheld),
+            unstored: 0,
         }
+    }
+
+    /// Stores what Belvo lists.
+    pub(crate) fn store_listed(&mut self) {
+        let rows: Vec<Id> = self.with_rows().collect();
+        self.stored.extend(&rows);
+        let is_whole = |id: &Id| !self.retrievals[*id].withheld;
+        self.whole.extend(rows.into_iter().filter(is_whole));
     }
 
     pub(crate) fn with_rows(&self) -> impl Iterator<Item = Id> {
@@ -230,9 +253,12 @@ impl World {
     }
 
     pub(crate) fn is_due(&self) -> bool {
-        self.records
-            .values()
-            .any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
+        let is_scrub_due = self.scrub_at_s.is_some_and(|at_s| at_s <= self.now_s);
+        is_scrub_due
+            || self
+                .records
+                .values()
+                .any(|facts| facts.due_at.is_some_and(|due_at| due_at <= self.now()))
     }
 
     /// Advances to the next instant at which something may happen; a function that was running has
@@ -248,6 +274,7 @@ impl World {
                 .values()
                 .filter_map(|facts| facts.due_at)
                 .map(seconds)
+                .chain(self.scrub_at_s)
                 .min();
             due.map_or(end_s, |due_s| half_hour(due_s.max(self.now_s + 1)))
                 .min(end_s)

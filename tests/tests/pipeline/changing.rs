@@ -102,7 +102,7 @@ async fn an_incomplete_fetch_deletes_nothing() {
     link.misbehave(json!({"on": "get", "action": {"lose_rows": 3}}))
         .await;
 
-    let record = link.collect().await;
+    let record = link.retrieve_until("short").await;
 
     assert_eq!(
         (&record["verdict"], &record["collection"]["deleted"]),

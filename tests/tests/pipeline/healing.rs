@@ -1,10 +1,11 @@
 //! The scheduled sweep for requests whose webhook never arrives.
 
-use domain::{LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
+use domain::{LinkId, LinkRecord, RequestId, Resource, Retrieval, Timestamp, Window};
 use serde_json::{Value, json};
 use shared::store::Control;
 use tests::{Stack, days_ago, eventually};
-use uuid::Uuid;
+
+use crate::metrics;
 
 #[tokio::test]
 async fn the_scheduled_sweep_collects_an_overdue_request() {
@@ -20,7 +21,7 @@ async fn the_scheduled_sweep_collects_an_overdue_request() {
     let requests = Control::open(&stack.aws, stack.requests_table.clone()).requests;
     requests.issued(&id, &retrieval, at, due_at).await.unwrap();
 
-    send_as_the_schedule_does(&stack).await;
+    stack.sweep().await;
 
     let record = stack.request_with_status(id.as_str(), "collected").await;
     assert_eq!(
@@ -44,36 +45,51 @@ async fn the_scheduled_sweep_collects_an_overdue_request() {
     .await;
 }
 
-/// Sends what the rule of template.yaml sends, to where it sends it.
-async fn send_as_the_schedule_does(stack: &Stack) {
-    let rules = stack
-        .local_aws("events", "AWSEvents.ListRules", &json!({}))
+#[tokio::test]
+async fn a_single_link_whose_webhooks_are_all_lost_is_read_after_the_due_time() {
+    let stack = Stack::of_this_run();
+    let spec = json!({"access_mode": "single", "transactions": 30, "external_id": "its-own-id"});
+    let link = stack.link(spec).await;
+    link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
         .await;
-    let rules = rules["Rules"].as_array().unwrap().clone();
-    let rule = rules
-        .iter()
-        .find(|rule| rule["ScheduleExpression"] == "rate(5 minutes)")
-        .expect("the rule");
-    let targets = stack
-        .local_aws(
-            "events",
-            "AWSEvents.ListTargetsByRule",
-            &json!({"Rule": rule["Name"]}),
-        )
-        .await;
-    let target = &targets["Targets"][0];
-    let queue = stack.queue_url.rsplit('/').next().unwrap();
-    assert!(target["Arn"].as_str().unwrap().ends_with(queue));
-    let template = target["InputTransformer"]["InputTemplate"]
-        .as_str()
-        .unwrap();
-    aws_sdk_sqs::Client::new(&stack.aws)
-        .send_message()
-        .queue_url(&stack.queue_url)
-        .message_body(template.replace("<time>", "2026-03-01T00:00:00Z"))
-        .message_group_id(target["SqsParameters"]["MessageGroupId"].as_str().unwrap())
-        .message_deduplication_id(Uuid::new_v4().to_string())
-        .send()
-        .await
-        .unwrap();
+    let body = json!({"link": link.id, "external_id": "its-own-id"});
+    let registered = stack.post("/links", &body).await;
+    let due = registered.body["scrub_at"]["transactions"].as_str();
+    let due = Timestamp::parse(due.unwrap()).unwrap();
+    assert!(due <= Timestamp::now().plus_seconds(1_800));
+    assert!(link.stored().await.is_empty());
+
+    make_due(&stack, &link.id).await;
+    stack.sweep().await;
+
+    metrics::logged(&stack, &[&link.id, "rows_collected"]).await;
+    link.assert_equals_the_sandbox().await;
+}
+
+#[tokio::test]
+async fn an_old_row_that_was_swapped_without_a_webhook_is_healed_by_the_next_scrub() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(30).await;
+    link.collect().await;
+    let mut rows: Vec<_> = link.truth().await.into_iter().collect();
+    rows.sort_by_key(|(_, row)| row["value_date"].to_string());
+    let (old, row) = &rows[5];
+    link.delete(old).await;
+    link.add(1, row["value_date"].as_str().unwrap()).await;
+
+    make_due(&stack, &link.id).await;
+    stack.sweep().await;
+
+    let logged = metrics::logged(&stack, &[&link.id, "rows_collected", "\"healed\""]).await;
+    assert_eq!(metrics::value(&stack, "HealedRows", &logged).await, Some(2));
+    link.assert_equals_the_sandbox().await;
+}
+
+/// Lets the time have come at which a link is read as a whole.
+async fn make_due(stack: &Stack, link: &str) {
+    let links = Control::open(&stack.aws, stack.requests_table.clone()).links;
+    let a_minute_ago = Timestamp::now().plus_seconds(-60);
+    let due = |known: LinkRecord| known.read_again(Resource::TRANSACTIONS, a_minute_ago);
+    let link = LinkId::parse(link).unwrap();
+    links.change(&link, due).await.unwrap();
 }

@@ -15,6 +15,7 @@ mod comparing;
 mod connecting;
 mod errors;
 mod healing;
+mod metrics;
 mod misbehaviour;
 mod news;
 mod quota;

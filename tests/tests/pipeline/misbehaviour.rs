@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
 
+use crate::metrics;
+
 #[tokio::test]
 async fn a_second_page_that_fails_once_is_fetched_again() {
     let stack = Stack::of_this_run();
@@ -36,14 +38,18 @@ async fn a_row_that_cannot_be_stored_is_named_and_stops_no_other() {
     let noise: String = (0..900_000).map(|_| dice.random_range('!'..='~')).collect();
     link.amend(&odd, json!({"observations": noise})).await;
 
-    link.retrieve().await;
+    let record = link.retrieve_until("incomplete").await;
 
-    let named = eventually("the row to be named", || async {
-        let record = stack.get(&format!("/links/{}", link.id)).await.body;
-        record["left_out"]["transactions"].as_array().cloned()
-    });
-    let named = named.await;
-    assert_eq!(named, [json!({"id": odd, "reason": "refused"})]);
+    let named = json!([{"id": odd, "reason": "refused"}]);
+    assert_eq!(record["collection"]["left_out"], named);
+    let on_link = stack.get(&format!("/links/{}", link.id)).await.body;
+    assert_eq!(on_link["left_out"]["transactions"], named);
+    let id = record["id"].as_str().unwrap();
+    let logged = metrics::logged(&stack, &[id, "rows_collected"]).await;
+    assert_eq!(
+        metrics::value(&stack, "MissingRows", &logged).await,
+        Some(1)
+    );
     let odd = BTreeSet::from([odd]);
     link.assert_equals_the_sandbox_but_for(&odd).await;
 }
@@ -85,7 +91,7 @@ async fn rows_that_stay_lost_are_counted_as_missing() {
     link.misbehave(json!({"on": "get", "action": {"lose_rows": 3}}))
         .await;
 
-    let record = link.collect().await;
+    let record = link.retrieve_until("short").await;
 
     assert_eq!(record["verdict"], "short by 3");
     assert_eq!(link.stored().await.len(), 37);

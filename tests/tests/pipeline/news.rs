@@ -91,23 +91,24 @@ async fn changes_and_deletions_are_found_on_any_day_whatever_the_payload() {
     let link = stack.recurrent_link(300).await;
     link.notify_and_collect(json!({})).await;
     let misleading =
-        json!({"first_transaction_date": days_ago(1), "last_transaction_date": days_ago(1)});
-    for (code, data) in [
-        ("transactions_updated", json!({})),
+        json!({"first_transaction_date": days_ago(-1), "last_transaction_date": days_ago(-1)});
+    for (code, data, status) in [
+        ("transactions_updated", json!({}), "collected"),
         (
             "transactions_deleted",
             json!({"transactions": ["not-an-id"]}),
+            "collected",
         ),
-        ("historical_update", misleading),
-        ("a_code_yet_to_come", json!(null)),
+        ("historical_update", misleading, "short"),
+        ("a_code_yet_to_come", json!(null), "collected"),
     ] {
         link.delete(&link.newest().await).await;
         let rows: Vec<_> = link.truth().await.into_keys().collect();
         link.amend(&rows[0], json!({"description": code})).await;
         link.add(1, &days_ago(100)).await;
 
-        link.notify_and_collect(json!({"webhook_code": code, "data": data}))
-            .await;
+        let fields = json!({"webhook_code": code, "data": data});
+        link.notify_until(status, fields).await;
 
         link.assert_equals_the_sandbox().await;
     }

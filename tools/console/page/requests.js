@@ -5,7 +5,7 @@ import { $, fill, h, say } from "/dom.js";
 import { duration, many, moment, short, span, words } from "/format.js";
 import { NAMES, steps } from "/steps.js";
 
-const STATES = { issued: "active", notified: "active", collecting: "active", collected: "done", failed: "fail", expired: "fail" };
+const STATES = { issued: "active", notified: "active", collecting: "active", short: "active", collected: "done", incomplete: "fail", failed: "fail", expired: "fail" };
 const WORDS = { waiting: "waiting", active: "now", done: "done", warn: "with trouble", fail: "failed" };
 
 /** A link's latest requests. */
@@ -62,7 +62,7 @@ function emptyStep(name, at) {
 const FACTS = [
   ["Request", "id"], ["Resource", "resource"], ["First day", "date_from"], ["Last day", "date_to"],
   ["Asked of Belvo", "issued_at"], ["Webhook received", "notified_at"], ["Answered at once", "ready_at"], ["Webhook's code", "webhook_code"],
-  ["Collecting since", "collecting_at"], ["Rows stored", "collected_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
+  ["Collecting since", "collecting_at"], ["Rows stored", "collected_at"], ["Rows missing since", "short_at"], ["Given up", "incomplete_at"], ["Failed", "failed_at"], ["Expired", "expired_at"], ["Looked after at", "due_at"],
 ];
 
 /** Draws what the record says of a request. */

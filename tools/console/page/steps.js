@@ -104,5 +104,5 @@ function judged(record) {
   return { state: record.verdict === "complete" ? "done" : "warn", detail: record.verdict, at: ms(record.collection?.finished_at) };
 }
 
-const isOver = (record) => Boolean(record.collected_at ?? record.failed_at ?? record.expired_at);
+const isOver = (record) => Boolean(record.collected_at ?? record.incomplete_at ?? record.failed_at ?? record.expired_at);
 const ms = (at) => (at ? Date.parse(at) : undefined);

@@ -73,7 +73,7 @@ async function request(entry, link, records) {
 
 /** First days of windows that no open request has: an identical request would be answered with the open one. */
 function freeDays(records) {
-  const open = records.filter((record) => !record.collected_at && !record.failed_at && !record.expired_at);
+  const open = records.filter((record) => !record.collected_at && !record.incomplete_at && !record.failed_at && !record.expired_at);
   const free = SHORT_DAYS.map(day).filter((from) => !open.some((record) => record.date_from === from && record.date_to === day()));
   return free.length ? free : [day(5)];
 }

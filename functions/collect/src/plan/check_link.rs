@@ -1,18 +1,19 @@
-//! A link without a webhook for two of its refresh periods, or whose deletion was not confirmed.
+//! A link whose rows are to be read as a whole, or whose deletion was not confirmed.
 
-use domain::{LinkId, Resource, Retrieval};
-use shared::{queue::Trigger, store::Rows};
+use domain::{Days, LinkId, Resource, Retrieval};
+use shared::queue::Trigger;
 
-use super::days;
+use super::DaysToFetch;
 use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};
 
-/// Asks Belvo about the link and fetches its latest transactions, unless it is being deleted.
+/// Asks Belvo about the link, if it is registered, and fetches all its rows, unless it is being
+/// deleted.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
-    transactions: &Rows,
     link: &LinkId,
+    resource: Resource,
 ) -> Result<Option<Job>, CollectError> {
-    let Some(known) = links.refresh(link).await? else {
+    let Some(known) = links.check(link).await? else {
         return Ok(None);
     };
     if known.deletion.is_some() {
@@ -20,8 +21,8 @@ pub(super) async fn plan(
         return Ok(None);
     }
 
-    let days = days::latest(transactions, link).await?;
-    let retrieval = Retrieval::of(link.clone(), Resource::TRANSACTIONS);
+    let days = DaysToFetch::certain(Days::ALL);
+    let retrieval = Retrieval::of(link.clone(), resource);
     let waiter = Waiter::new(Trigger::Check, link.as_str(), None);
     Ok(Some(Job::new(retrieval, days, waiter)))
 }

@@ -52,7 +52,7 @@ pub(super) async fn of_webhook(
 }
 
 /// The days that new rows of a link usually have.
-pub(super) async fn latest(rows: &Rows, link: &LinkId) -> Result<DaysToFetch, CollectError> {
+async fn latest(rows: &Rows, link: &LinkId) -> Result<DaysToFetch, CollectError> {
     let newest = rows.newest_day(link).await?;
     let newest = newest.and_then(|day| parse_date(&day));
     Ok(match newest {

@@ -12,7 +12,6 @@ mod rows_webhook;
 
 pub(crate) use days::DaysToFetch;
 
-use domain::Resource;
 use shared::{
     belvo::Subject,
     queue::{Delivery, Task},
@@ -54,15 +53,12 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
             next,
             ..
         } => check_overdue::plan(&app.control.requests, link, request, *next).await,
-        Task::CheckLink { link } => {
-            let rows = app.transactions.rows(Resource::TRANSACTIONS);
-            check_link::plan(links, &rows, link).await
-        }
+        Task::CheckLink { resource, link } => check_link::plan(links, link, *resource).await,
         Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
             .await
             .map(Some),
         Task::Sweep => {
-            sweep::run(&app.control, &app.queue, app.deadlines).await?;
+            sweep::run(app).await?;
             Ok(None)
         }
     }

@@ -1,13 +1,16 @@
 //! Items of links.
 
+use std::collections::BTreeMap;
+
 use domain::{
-    Block, BlockReason, Connection, Consent, Deletion, LinkEvent, LinkId, LinkRecord, OnDeletion,
+    Block, BlockReason, Connection, Consent, Deletion, LinkDue, LinkEvent, LinkId, LinkRecord,
+    OnDeletion,
 };
 
 use super::{Store, at, link, request};
 
-/// The golden items of [`whole`], [`erased`] and [`unconfirmed`].
-const NAMES: [&str; 3] = ["link", "link-erased", "link-unconfirmed"];
+/// The golden items of [`whole`], [`erased`], [`unconfirmed`] and [`collected`].
+const NAMES: [&str; 4] = ["link", "link-erased", "link-unconfirmed", "link-collected"];
 
 fn connection(status: &str) -> Connection {
     Connection {
@@ -81,10 +84,19 @@ fn unconfirmed() -> LinkRecord {
     }
 }
 
+/// Unregistered, and known only because its rows were collected.
+fn collected() -> LinkRecord {
+    let scrub_at = ("transactions".to_owned(), at(60));
+    LinkRecord {
+        scrub_at: BTreeMap::from([scrub_at]),
+        ..another_link("e7a2c9f4-6d3b-4f1e-8b52-0c9d7a1e5b63")
+    }
+}
+
 #[tokio::test]
 async fn links_are_stored_as_before() {
     let store = Store::empty().await;
-    for record in [whole(), erased(), unconfirmed()] {
+    for record in [whole(), erased(), unconfirmed(), collected()] {
         let links = &store.control.links;
         let changed = links.change(&record.id, |_| record.clone()).await;
         changed.unwrap();
@@ -96,13 +108,15 @@ async fn links_are_stored_as_before() {
 async fn stored_links_are_read() {
     let store = Store::holding(&NAMES).await;
     let links = &store.control.links;
-    for record in [whole(), erased(), unconfirmed()] {
+    for record in [whole(), erased(), unconfirmed(), collected()] {
         assert_eq!(links.get(&record.id).await.unwrap(), Some(record));
     }
     let registered = links.registered(None, 10).await.unwrap();
     assert_eq!(registered, (vec![unconfirmed(), whole()], None));
-    let stale = links.stale(at(10_000), 10).await.unwrap();
-    assert_eq!(stale, (vec![whole(), unconfirmed()], 0));
+    let checks = links.due(LinkDue::Check, at(10_000), 10).await.unwrap();
+    assert_eq!(checks, (vec![whole(), unconfirmed()], 0));
+    let scrubs = links.due(LinkDue::Scrub, at(10_000), 10).await.unwrap();
+    assert_eq!(scrubs, (vec![collected()], 0));
 }
 
 #[tokio::test]

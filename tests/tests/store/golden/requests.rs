@@ -72,6 +72,14 @@ fn collection() -> Collection {
     }
 }
 
+/// The same a day later.
+fn late_collection() -> Collection {
+    Collection {
+        finished_at: at(1_445),
+        ..collection()
+    }
+}
+
 fn gave_up() -> Failure {
     Failure {
         code: GAVE_UP.to_owned(),
@@ -175,6 +183,30 @@ async fn a_stored_failed_request_is_read() {
     assert_eq!(record.facts(), facts);
     assert_eq!(record.retrieval, of("financial-statements"));
     assert_eq!(record.failure, Some(gave_up()));
+}
+
+#[tokio::test]
+async fn an_incomplete_request_is_stored_as_before() {
+    let store = Store::empty().await;
+    let (requests, id) = (&store.control.requests, request());
+    let ready = requests.ready(&id, &transactions(), at(1), at(31)).await;
+    ready.unwrap();
+    requests.short(&id, &collection(), at(65)).await.unwrap();
+    requests.incomplete(&id, &late_collection()).await.unwrap();
+    store.assert_holds(&["request-incomplete"]);
+}
+
+#[tokio::test]
+async fn a_stored_incomplete_request_is_read() {
+    let record = read("request-incomplete").await;
+    let facts = Facts {
+        ready_at: Some(at(1)),
+        short_at: Some(at(5)),
+        incomplete_at: Some(at(1_445)),
+        ..Facts::default()
+    };
+    assert_eq!(record.facts(), facts);
+    assert_eq!(record.collection, Some(late_collection()));
 }
 
 #[tokio::test]
