@@ -49,7 +49,7 @@ struct Links<'a> {
 }
 
 /// Collects invoices with their documents, and transactions of which a page has nearly as many
-/// bytes as are taken of one; and again when every row has changed.
+/// bytes as are taken of one, with what they have besides; and again when every row has changed.
 pub(crate) async fn measure(
     programs: &Programs,
     world: &World,
@@ -59,7 +59,7 @@ pub(crate) async fn measure(
     let mut measured = Vec::new();
     for (resource, rows, row_bytes) in [
         ("invoices", invoices, 200_000),
-        ("transactions", transactions, 8_000),
+        ("transactions", transactions, 6_000),
     ] {
         let mut links = Links {
             programs,
