@@ -42,7 +42,7 @@ pub use self::{
     listing::{Filter, Listed},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
     progress::{Next, Part, Progress},
-    quota::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass},
+    quota::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass},
     reconcile::{Changes, Comparison, DigestedRow, KnownVersion},
     request::{Failure, GAVE_UP, RequestRecord},
     resource::{Dates, Direction, RESOURCES, Resource},

@@ -13,6 +13,12 @@ use crate::{LinkId, Timestamp, Window};
 /// A retrieval of fewer days than this from now counts as short.
 const SHORT_DAYS: i64 = 6;
 
+/// How long a class stays closed after Belvo's first refusal, and at most, in seconds.
+const FIRST_PAUSE_S: i64 = 60 * 60;
+const LONGEST_PAUSE_S: i64 = 24 * 60 * 60;
+/// How long after ours Belvo's month may begin: no time zone is further behind UTC.
+const MONTHS_APART_S: i64 = 12 * 60 * 60;
+
 /// What a retrieval counts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -125,6 +131,12 @@ impl QuotaMonth {
         }
     }
 
+    /// Whether Belvo's month may still be the one before ours at this instant.
+    fn may_be_the_one_before(at: Timestamp) -> bool {
+        let begins_at = Timestamp::parse(&format!("{}-01T00:00:00Z", Self::of(at).text()));
+        begins_at.is_some_and(|begins_at| at < begins_at.plus_seconds(MONTHS_APART_S))
+    }
+
     /// `YYYY-MM`.
     #[must_use]
     pub fn text(self) -> String {
@@ -146,6 +158,42 @@ impl QuotaMonth {
     }
 }
 
+/// A class that Belvo has refused, whatever was counted here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    pub at: Timestamp,
+    /// Until when nothing is sent.
+    pub closed_until: Timestamp,
+}
+
+impl Refusal {
+    /// A refusal at `at`, after an earlier one of the same month. Belvo counts in ways that are not
+    /// documented, so the class is not closed for the month: Belvo is asked again after an hour,
+    /// and after twice as long each time that it still refuses, up to a day. While its month may
+    /// be another one than ours, after an hour each time.
+    #[must_use]
+    pub fn after(earlier: Option<Self>, at: Timestamp) -> Self {
+        let pause_s = match earlier {
+            Some(earlier) if at <= earlier.at => return earlier,
+            Some(earlier) if !QuotaMonth::may_be_the_one_before(at) => earlier.next_pause_s(at),
+            _ => FIRST_PAUSE_S,
+        };
+        Self {
+            at,
+            closed_until: at.plus_seconds(pause_s),
+        }
+    }
+
+    fn next_pause_s(self, at: Timestamp) -> i64 {
+        let pause_s = self.closed_until.unix_seconds() - self.at.unix_seconds();
+        if at < self.closed_until.plus_seconds(pause_s) {
+            LONGEST_PAUSE_S.min(2 * pause_s)
+        } else {
+            FIRST_PAUSE_S
+        }
+    }
+}
+
 /// What is left of a class in a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Quota {
@@ -154,8 +202,12 @@ pub struct Quota {
     pub limit: u32,
     /// How many were sent to Belvo.
     pub used: u32,
-    /// How many may still be sent; none once Belvo has said so, whatever was counted here.
+    /// How many may be sent now; none for a while after Belvo has refused one, whatever was counted
+    /// here.
     pub left: u32,
+    /// Until when nothing is sent because Belvo has refused one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_until: Option<Timestamp>,
     /// When the full limit is available again.
     pub resets_at: Option<Timestamp>,
 }
@@ -175,6 +227,53 @@ mod tests {
         assert_eq!(class("2026-03-05"), RetrievalClass::Short);
         assert_eq!(class("2026-03-04"), RetrievalClass::Long);
         assert_eq!(class("2025-03-11"), RetrievalClass::Long);
+    }
+
+    fn refused(times: &[&str]) -> String {
+        let at = |text: &&str| Timestamp::parse(text).unwrap();
+        let last = times
+            .iter()
+            .map(at)
+            .fold(None, |earlier, at| Some(Refusal::after(earlier, at)));
+        last.unwrap().closed_until.to_string()
+    }
+
+    #[test]
+    fn belvo_is_asked_again_after_hours_that_double_up_to_a_day() {
+        let noon = "2026-03-10T12:00:00Z";
+        assert_eq!(refused(&[noon]), "2026-03-10T13:00:00.000Z");
+        let again = [noon, "2026-03-10T13:00:00Z", "2026-03-10T15:30:00Z"];
+        assert_eq!(refused(&again[..2]), "2026-03-10T15:00:00.000Z");
+        assert_eq!(refused(&again), "2026-03-10T19:30:00.000Z");
+        assert_eq!(
+            refused(&[noon, "2026-03-10T12:00:00Z"]),
+            "2026-03-10T13:00:00.000Z",
+            "the same refusal, told again"
+        );
+        assert_eq!(
+            refused(&[noon, "2026-03-11T12:00:00Z"]),
+            "2026-03-11T13:00:00.000Z",
+            "Belvo has accepted some in between"
+        );
+        let days: Vec<_> = (10..28)
+            .map(|day| format!("2026-03-{day}T{:02}:00:00Z", 23))
+            .collect();
+        let hourly: Vec<_> = (0..24)
+            .map(|hour| format!("2026-03-09T{hour:02}:59:00Z"))
+            .collect();
+        let mut all: Vec<_> = hourly.iter().map(String::as_str).collect();
+        all.extend(days.iter().map(String::as_str));
+        assert_eq!(refused(&all), "2026-03-28T23:00:00.000Z", "a day at most");
+    }
+
+    #[test]
+    fn a_refusal_that_may_be_about_the_month_before_closes_this_one_for_an_hour() {
+        let first_hours = [
+            "2026-03-01T00:10:00Z",
+            "2026-03-01T01:20:00Z",
+            "2026-03-01T02:30:00Z",
+        ];
+        assert_eq!(refused(&first_hours), "2026-03-01T03:30:00.000Z");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub(crate) async fn settle(
 
     let outcome = match error {
         BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT => {
-            quotas.exhaust(holder, class, asked.at).await
+            quotas.refused(holder, class, asked.at).await
         }
         _ => quotas.release(holder, class, asked.at).await,
     };
@@ -68,14 +68,21 @@ pub(crate) async fn settle(
 }
 
 fn refusal(asked: &RetrievalRequest, class: &str, quota: Option<Quota>) -> Problem {
-    let detail = format!(
-        "This link's customer has no {class} retrieval left this month. Nothing was sent to Belvo."
-    );
+    let closed_until = quota.as_ref().and_then(|quota| quota.closed_until);
+    let why = match closed_until {
+        Some(until) => format!(
+            "Belvo has refused a {class} retrieval of this link's customer because none is left. \
+             It is asked again after {until}."
+        ),
+        None => format!("This link's customer has no {class} retrieval left this month."),
+    };
+    let detail = format!("{why} Nothing was sent to Belvo.");
     let problem = Problem::new(ProblemKind::QuotaExhausted, detail);
     let Some(quota) = quota else {
         return problem;
     };
 
-    let wait_s = quota.resets_at.map_or(0, |at| at.seconds_since(asked.at));
+    let again_at = closed_until.or(quota.resets_at);
+    let wait_s = again_at.map_or(0, |at| at.seconds_since(asked.at));
     problem.retry_after(wait_s).with_quota(quota)
 }

@@ -69,9 +69,6 @@ pub enum BelvoError {
     /// Belvo's answer has more bytes than are taken of one; of a page, more even for a single row.
     #[error("Belvo's answer is too large")]
     TooLarge,
-    /// A page names a next page that is not on the configured host; our keys were not sent there.
-    #[error("the next page is on another host, {0}")]
-    ForeignPage(String),
     /// Our keys could not be read.
     #[error("the Belvo API keys could not be read")]
     Keys(#[from] SecretError),
@@ -122,6 +119,11 @@ const RULES: &[Rule] = &[
     rule(403..=403, "access_to_resource_denied", Alarm),
     rule(403..=403, "permission_denied", seconds(900)),
     rule(403..=403, "quota_limit_reached", seconds(900)),
+    // Without Belvo's error body something between us and Belvo has answered, such as a proxy that
+    // is being deployed. It says nothing about what was asked for.
+    rule(403..=403, NO_CODE, Retry(FIRST_RETRY)),
+    rule(404..=404, NO_CODE, Retry(FIRST_RETRY)),
+    rule(410..=410, NO_CODE, Retry(FIRST_RETRY)),
     rule(408..=408, "", seconds(60)),
     rule(409..=409, "link_refreshed", seconds(600)),
     rule(429..=429, "", seconds(30)),
@@ -139,10 +141,7 @@ impl BelvoError {
         match self {
             Self::Later { after, .. } => Retry(*after),
             Self::Rejected { .. } | Self::TooLarge => Stop,
-            Self::NeedsOperator { .. }
-            | Self::Unsendable(_)
-            | Self::ForeignPage(_)
-            | Self::Keys(_) => Alarm,
+            Self::NeedsOperator { .. } | Self::Unsendable(_) | Self::Keys(_) => Alarm,
             Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
         }
     }
@@ -251,7 +250,11 @@ mod tests {
             (403, "access_to_resource_denied", Alarm),
             (403, "permission_denied", seconds(900)),
             (403, "quota_limit_reached", seconds(900)),
+            (403, "none", seconds(3)),
+            (404, "none", seconds(3)),
+            (410, "none", seconds(3)),
             (404, "not_found", Stop),
+            (410, "gone", Stop),
             (408, "request_timeout", seconds(60)),
             (409, "link_refreshed", seconds(600)),
             (418, "a_code_yet_to_come", Stop),
@@ -279,6 +282,7 @@ mod tests {
             let code = match rule.code {
                 "" => "any other".to_owned(),
                 HTML => "HTML instead of JSON".to_owned(),
+                NO_CODE => "none: not Belvo's error".to_owned(),
                 code => format!("`{code}`"),
             };
             let advice = match rule.advice {

@@ -10,6 +10,11 @@ pub(super) struct Accepted {
     pub(super) request_id: String,
 }
 
+/// A row of the array with which Belvo answers a POST at once, of which only the shape is of
+/// interest: an object.
+#[derive(Debug, Deserialize)]
+pub(super) struct AnyRow {}
+
 /// The body of `POST /api/transactions/` and of the similar ones. `save_data` is left at its
 /// default, true: without it there would be nothing to GET.
 #[derive(Debug, Serialize)]
@@ -53,7 +58,7 @@ pub struct Page {
     pub next: Option<NextPage>,
 }
 
-/// The address of a further page, proven to be on the configured host.
+/// The address of a further page, on the host and path of the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextPage {
     pub(super) url: url::Url,

@@ -1,16 +1,16 @@
-//! Retrievals counted by customer and month: a count per class, and when Belvo said that a class is
-//! exhausted. Kept for 90 days after the month.
+//! Retrievals counted by customer and month: a count per class, and when Belvo last refused one of a
+//! class. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
     types::AttributeValue,
 };
-use domain::{Limits, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
+use domain::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass, Timestamp};
 
 use super::{
     StoreError,
     error::was_written,
-    item::{Item, number, text},
+    item::{Item, number, text, timestamp},
     retention::{self, QUOTA_DAYS},
     table::Table,
 };
@@ -20,7 +20,7 @@ use super::{
 pub enum Reservation {
     /// It is counted.
     Granted,
-    /// None is left.
+    /// None is left, or Belvo has refused one lately.
     Exhausted,
 }
 
@@ -50,13 +50,14 @@ impl Quotas {
             .update_expression(
                 "SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at",
             )
-            // Below the limit by our count, and not exhausted by Belvo's word.
+            // Below the limit by our count, and not closed by Belvo's word.
             .condition_expression(
                 "(attribute_not_exists(#class) OR #class < :limit) \
-                 AND attribute_not_exists(#exhausted)",
+                 AND (attribute_not_exists(#closed_until) OR #closed_until <= :at)",
             )
             .expression_attribute_names("#class", class.name())
-            .expression_attribute_names("#exhausted", exhausted(class))
+            .expression_attribute_names("#closed_until", closed_until(class))
+            .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
@@ -93,22 +94,26 @@ impl Quotas {
         was_written(outcome).map(|_| ())
     }
 
-    /// Records that Belvo has none left this month, whatever was counted. Safe to repeat: the first
-    /// time is kept.
-    pub async fn exhaust(
+    /// Records that Belvo had none left at `at`, whatever was counted. Safe to repeat.
+    pub async fn refused(
         &self,
         holder: &QuotaHolder,
         class: RetrievalClass,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        let item = self.0.item(counter_key(holder, at)).await?;
+        let earlier = item.as_ref().and_then(|item| refusal(item, class));
+        let refusal = Refusal::after(earlier, at);
         self.0
             .update(counter_key(holder, at))
             .update_expression(
-                "SET #exhausted = if_not_exists(#exhausted, :at), expires_at = :expires_at",
+                "SET #refused_at = :at, #closed_until = :closed_until, expires_at = :expires_at",
             )
-            .expression_attribute_names("#exhausted", exhausted(class))
+            .expression_attribute_names("#refused_at", refused_at(class))
+            .expression_attribute_names("#closed_until", closed_until(class))
+            .expression_attribute_values(":at", text(refusal.at.to_string()))
+            .expression_attribute_values(":closed_until", text(refusal.closed_until.to_string()))
             .expression_attribute_values(":expires_at", expires_at(at))
-            .expression_attribute_values(":at", text(at.to_string()))
             .send()
             .await?;
         Ok(())
@@ -141,8 +146,8 @@ impl Quotas {
             if used > 0 {
                 self.add(to, class, used, at).await?;
             }
-            if item.contains_key(&exhausted(class)) {
-                self.exhaust(to, class, at).await?;
+            if let Some(refusal) = refusal(&item, class) {
+                self.refused(to, class, refusal.at).await?;
             }
         }
         Ok(())
@@ -202,23 +207,36 @@ fn counter_key(holder: &QuotaHolder, at: Timestamp) -> String {
     format!("quota#{holder}#{}", QuotaMonth::of(at).text())
 }
 
-fn exhausted(class: RetrievalClass) -> String {
-    format!("{}_exhausted_at", class.name())
+fn refused_at(class: RetrievalClass) -> String {
+    format!("{}_refused_at", class.name())
+}
+
+fn closed_until(class: RetrievalClass) -> String {
+    format!("{}_closed_until", class.name())
+}
+
+fn refusal(item: &Item, class: RetrievalClass) -> Option<Refusal> {
+    Some(Refusal {
+        at: timestamp(item, &refused_at(class))?,
+        closed_until: timestamp(item, &closed_until(class))?,
+    })
 }
 
 fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {
     let used = used(item, class);
     let limit = limits.of(class);
-    let left = if item.contains_key(&exhausted(class)) {
-        0
-    } else {
-        limit.saturating_sub(used)
+    let closed_until = refusal(item, class).map(|refusal| refusal.closed_until);
+    let closed_until = closed_until.filter(|until| *until > at);
+    let left = match closed_until {
+        Some(_) => 0,
+        None => limit.saturating_sub(used),
     };
     Quota {
         class,
         limit,
         used,
         left,
+        closed_until,
         resets_at: QuotaMonth::of(at).ends_at(),
     }
 }

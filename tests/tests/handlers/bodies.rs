@@ -1,18 +1,18 @@
-//! Answers of Belvo's that have more bytes than are taken of one.
+//! Answers of Belvo's that are not what its document promises, or have more bytes than are taken.
 
 use axum::{
     Router,
     body::{Body, Bytes},
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::any,
 };
-use domain::{Days, LinkId, Resource, RowQuery, Status, Verdict};
+use domain::{Days, LinkId, Resource, Retrieval, RowQuery, Status, Verdict};
 use futures::stream;
 use serde_json::{Value, json};
 use shared::{
     advice::{Advice, FIRST_RETRY},
-    belvo::{BelvoError, Client, Page},
+    belvo::{BelvoError, Client, Page, RetrievalOutcome},
 };
 use tokio::net::TcpListener;
 
@@ -23,12 +23,12 @@ use crate::{
 
 const MIB: usize = 1_024 * 1_024;
 
-/// A client of a Belvo that gives every listing this answer.
+/// A client of a Belvo that gives this answer whatever it is asked about transactions.
 async fn client_of(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let path = format!("/{}", Resource::TRANSACTIONS.path());
-    let router = Router::new().route(&path, get(async move || answer()));
+    let router = Router::new().route(&path, any(async move || answer()));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let here = Surroundings::new().await;
     here.belvo_at(&url, good_keys()).await
@@ -55,6 +55,36 @@ fn endless() -> Body {
     let megabyte = Bytes::from(vec![b' '; MIB]);
     let chunks = stream::repeat_with(move || Ok::<_, std::io::Error>(megabyte.clone()));
     Body::from_stream(chunks)
+}
+
+#[tokio::test]
+async fn only_a_documented_answer_to_a_retrieval_says_that_its_data_is_ready() {
+    let retrieval = Retrieval::of(LinkId::parse(LINK).unwrap(), Resource::TRANSACTIONS);
+    for (status, body, is_ready) in [
+        (201, r#"[{"id": "a"}]"#, true),
+        (200, "[]", true),
+        (200, "<html>Welcome</html>", false),
+        (200, "{}", false),
+        (200, r#"["a"]"#, false),
+        (201, "", false),
+        (203, "[]", false),
+        (204, "", false),
+        (202, "[]", false),
+    ] {
+        let status = StatusCode::from_u16(status).unwrap();
+        let client = client_of(move || (status, body).into_response()).await;
+        let outcome = client.retrieve(&retrieval).await;
+        match outcome {
+            Ok(outcome) => assert!(
+                is_ready && outcome == RetrievalOutcome::Ready,
+                "{status} {body}"
+            ),
+            Err(error) => assert!(
+                !is_ready && error.is_ambiguous(),
+                "{status} {body}: {error}"
+            ),
+        }
+    }
 }
 
 #[tokio::test]

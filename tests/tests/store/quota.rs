@@ -106,7 +106,7 @@ async fn belvos_refusal_overrides_our_count() {
         tables
             .control
             .quotas
-            .exhaust(&(&tables.link).into(), RetrievalClass::Long, now())
+            .refused(&(&tables.link).into(), RetrievalClass::Long, now())
             .await
             .unwrap();
         assert_eq!(
@@ -116,6 +116,25 @@ async fn belvos_refusal_overrides_our_count() {
             tables.name
         );
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (1, 0));
+        let in_an_hour = now().plus_seconds(60 * 60);
+        assert_eq!(long(&tables).await.closed_until, Some(in_an_hour));
+        let just_before = in_an_hour.plus_seconds(-1);
+        assert_eq!(reserve(&tables, just_before).await, Reservation::Exhausted);
+        assert_eq!(reserve(&tables, in_an_hour).await, Reservation::Granted);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_one_month_does_not_close_another() {
+    for tables in both().await {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let holder = (&tables.link).into();
+        let last_second = at("2026-02-28T23:59:59Z");
+        let quotas = &tables.control.quotas;
+        let refused = quotas.refused(&holder, RetrievalClass::Long, last_second);
+        refused.await.unwrap();
+        let next = reserve(&tables, at("2026-03-01T00:00:00Z")).await;
+        assert_eq!(next, Reservation::Granted, "{}", tables.name);
     }
 }
 

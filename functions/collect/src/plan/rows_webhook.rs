@@ -91,7 +91,7 @@ async fn fail(
     failure: &Failure,
 ) -> Result<(), CollectError> {
     if let Some(record) = record.filter(|_| failure.code == NO_RETRIEVAL_LEFT) {
-        exhaust_quota(control, delivery, record).await?;
+        close_quota(control, delivery, record).await?;
     }
     let origin = Origin {
         link: &delivery.webhook.link,
@@ -102,9 +102,9 @@ async fn fail(
     Ok(ending::fail(control, origin, request, failure).await?)
 }
 
-/// Records that Belvo has no retrieval left for a link, in the class and the month that this one
+/// Records that Belvo had no retrieval left for a link, in the class and the month that this one
 /// was counted in.
-async fn exhaust_quota(
+async fn close_quota(
     control: &Control,
     delivery: &Delivery,
     record: &RequestRecord,
@@ -116,5 +116,5 @@ async fn exhaust_quota(
     let at = record.facts().issued_at.unwrap_or(delivery.received_at);
     let class = RetrievalClass::of(&window, at.day());
     let holder = control.links.quota_holder(&retrieval.link).await?;
-    Ok(control.quotas.exhaust(&holder, class, at).await?)
+    Ok(control.quotas.refused(&holder, class, at).await?)
 }

@@ -22,8 +22,8 @@ async fn counters_of_retrievals_are_stored_as_before() {
     ] {
         quotas.reserve(&customer, class, 9, at(0)).await.unwrap();
     }
-    let exhausted = quotas.exhaust(&customer, RetrievalClass::Long, at(1)).await;
-    exhausted.unwrap();
+    let refused = quotas.refused(&customer, RetrievalClass::Long, at(1)).await;
+    refused.unwrap();
     store.assert_holds(&["quota"]);
 }
 
