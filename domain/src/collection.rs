@@ -208,6 +208,9 @@ pub struct Collection {
     /// The first hundred of the rows that could not be stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// Whether nothing of the link was stored when it began.
+    #[serde(skip)]
+    pub was_empty: bool,
     /// Rows that were already stored.
     pub unchanged: u64,
     /// Distinct accounts that the rows belong to.
@@ -241,11 +244,10 @@ impl Collection {
     }
 
     /// Rows that were missing or different here, if this collection answers no webhook. The first
-    /// one of a link heals nothing.
+    /// rows of a link are not counted.
     #[must_use]
     pub fn healed(&self) -> u64 {
-        let is_first = self.tally.new == self.tally.rows && self.tally.deleted == 0;
-        if is_first {
+        if self.was_empty {
             0
         } else {
             self.tally.written() + self.tally.deleted
@@ -406,6 +408,7 @@ mod tests {
             },
             proven: true,
             left_out: Vec::new(),
+            was_empty: false,
             unchanged: 0,
             accounts: 0,
             stored,
@@ -453,17 +456,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_differ_are_healed_unless_all_are_new() {
-        let healed = |new, changed, deleted| {
-            let mut found = collection(10, 10, None);
-            found.tally.new = new;
-            found.tally.changed = changed;
-            found.tally.deleted = deleted;
-            found.healed()
-        };
-        assert_eq!((healed(10, 0, 0), healed(0, 0, 0)), (0, 0));
-        assert_eq!((healed(1, 0, 1), healed(0, 3, 0)), (2, 3));
-        assert_eq!(healed(10, 0, 2), 12);
+    fn rows_that_differ_are_healed_unless_the_link_was_empty() {
+        let mut found = collection(10, 10, None);
+        assert_eq!(found.healed(), 0);
+        (found.tally.new, found.tally.changed, found.tally.deleted) = (1, 3, 1);
+        assert_eq!(found.healed(), 5);
+        found.was_empty = true;
+        assert_eq!(found.healed(), 0);
     }
 
     #[test]

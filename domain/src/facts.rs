@@ -54,8 +54,8 @@ pub struct Facts {
     /// When its rows were stored for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collected_at: Option<Timestamp>,
-    /// When a fetch first returned fewer rows than Belvo says there are; absent once one has
-    /// returned them all.
+    /// When the first fetch since Belvo's latest announcement returned fewer rows than it says
+    /// there are; absent once one has returned them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_at: Option<Timestamp>,
     /// When no further fetch was expected to return the others; absent once one has.
@@ -89,8 +89,9 @@ pub enum Step {
     Continued,
     /// Its rows are stored.
     Collected,
-    /// Fewer rows are stored than Belvo says there are. They are fetched again at `due_at`.
-    Short { due_at: Timestamp },
+    /// Fewer rows are stored than Belvo says there are. They are fetched again at `due_at`;
+    /// `is_first` says that this was not so before.
+    Short { due_at: Timestamp, is_first: bool },
     /// They stayed fewer.
     Incomplete,
     /// It ended without rows; `gave_up` says that its message was dead-lettered.
@@ -177,12 +178,13 @@ impl Step {
                 (Fact::IncompleteAt, Remove),
                 (Fact::DueAt, Remove),
             ],
-            Self::Short { due_at } => {
-                vec![(Fact::ShortAt, Once(at)), (Fact::DueAt, Latest(due_at))]
+            Self::Short { due_at, is_first } => {
+                let short_at = if is_first { Latest(at) } else { Once(at) };
+                vec![(Fact::ShortAt, short_at), (Fact::DueAt, Latest(due_at))]
             }
             Self::Incomplete => vec![
                 (Fact::ShortAt, Once(at)),
-                (Fact::IncompleteAt, Once(at)),
+                (Fact::IncompleteAt, Latest(at)),
                 (Fact::DueAt, Remove),
             ],
             Self::Failed { .. } => vec![(Fact::FailedAt, Once(at)), (Fact::DueAt, Remove)],
@@ -245,7 +247,7 @@ impl Facts {
     /// Whether fewer rows are stored than Belvo says there are, and they are fetched again.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.short_at.is_some() && self.incomplete_at.is_none()
+        self.short_at > self.incomplete_at
     }
 
     fn value_mut(&mut self, fact: Fact) -> &mut Option<Timestamp> {
@@ -317,7 +319,10 @@ mod tests {
         let notified = Step::Notified { due_at: at(20) };
         let failed = Step::Failed { gave_up: false };
         let ready = Step::Ready { due_at: at(20) };
-        let short = Step::Short { due_at: at(20) };
+        let short = Step::Short {
+            due_at: at(20),
+            is_first: true,
+        };
         let cases = [
             (vec![issued], Status::Issued),
             (vec![issued, ready], Status::Notified),
@@ -353,7 +358,10 @@ mod tests {
 
     #[test]
     fn the_latest_fetch_says_whether_rows_are_missing() {
-        let short = Step::Short { due_at: at(9) };
+        let short = Step::Short {
+            due_at: at(9),
+            is_first: true,
+        };
         let status = |steps: &[Step]| {
             let steps: Vec<_> = steps.iter().copied().zip(0..).collect();
             let facts = after(&steps);
@@ -371,6 +379,11 @@ mod tests {
         assert_eq!(
             status(&[short, Step::Incomplete, Step::Collected]),
             (Status::Collected, false)
+        );
+        assert_eq!(
+            status(&[short, Step::Incomplete, short]),
+            (Status::Incomplete, true),
+            "announced again"
         );
     }
 

@@ -164,7 +164,7 @@ impl LinkRecord {
     /// `due_s` seconds, whether or not a webhook has announced them.
     #[must_use]
     pub fn registered(mut self, connection: Connection, at: Timestamp, due_s: u32) -> Self {
-        if self.registered_at.is_none() && self.scrub_at.is_empty() {
+        if !self.scrub_at.contains_key(Resource::TRANSACTIONS.name()) {
             self = self.read_again(Resource::TRANSACTIONS, at.plus_seconds(due_s.into()));
         }
         self.registered_at.get_or_insert(at);
@@ -277,12 +277,10 @@ impl LinkRecord {
         if days == Days::ALL {
             self.scrub_at.remove(resource.name());
         }
-        if let Some(next) = scrubs.next(&self.id, at) {
-            self.scrub_at
-                .entry(resource.name().to_owned())
-                .or_insert(next);
+        match scrubs.next(&self.id, at) {
+            Some(next) => self.read_again(resource, next),
+            None => self,
         }
-        self
     }
 
     /// Lets all rows of a resource be read again at this time, if not sooner.
@@ -317,15 +315,18 @@ impl LinkRecord {
             .collect()
     }
 
-    /// Records that what was due has been queued.
+    /// Records that what was due in `seen`, an earlier reading of this record, has been queued.
     #[must_use]
-    pub fn checked(mut self, at: Timestamp, scrubs: ScrubPeriod) -> Self {
-        if self.stale_at().is_some_and(|stale_at| stale_at <= at) {
+    pub fn checked(mut self, seen: &Self, at: Timestamp, scrubs: ScrubPeriod) -> Self {
+        if seen.stale_at().is_some_and(|stale_at| stale_at <= at) {
             self.checked_at = Some(at);
         }
-        for resource in self.scrubs(at) {
-            self.scrub_at.remove(resource.name());
-            self = self.collected(resource, Days::DATED, at, scrubs);
+        for resource in seen.scrubs(at) {
+            let name = resource.name();
+            if self.scrub_at.get(name) == seen.scrub_at.get(name) {
+                self.scrub_at.remove(name);
+                self = self.collected(resource, Days::DATED, at, scrubs);
+            }
         }
         self
     }
@@ -333,16 +334,12 @@ impl LinkRecord {
     /// What the link has to be looked at for next, and when.
     #[must_use]
     pub fn due(&self) -> Option<(LinkDue, Timestamp)> {
-        let scrub_at = self.scrub_at.values().min().copied();
-        let scrub_at = scrub_at.filter(|_| self.deletion.is_none());
-        match (self.stale_at(), scrub_at) {
-            (Some(stale_at), Some(scrub_at)) if scrub_at < stale_at => {
-                Some((LinkDue::Scrub, scrub_at))
-            }
-            (Some(stale_at), _) => Some((LinkDue::Check, stale_at)),
-            (None, Some(scrub_at)) => Some((LinkDue::Scrub, scrub_at)),
-            (None, None) => None,
+        let stale_at = self.stale_at();
+        if self.deletion.is_some() {
+            return stale_at.map(|at| (LinkDue::Deletion, at));
         }
+        let due_at = self.scrub_at.values().copied().chain(stale_at).min();
+        due_at.map(|at| (LinkDue::Reading, at))
     }
 
     /// Records that its deletion was requested. Rows that are to be erased stay so, even if a later
@@ -382,6 +379,8 @@ impl LinkRecord {
         self.connection.external_id = None;
         self.connection.customer = None;
         self.consent = Consent::default();
+        self.left_out.clear();
+        self.scrub_at.clear();
         self
     }
 
@@ -437,7 +436,8 @@ impl LinkRecord {
     }
 
     /// When it becomes stale: a deletion that Belvo has not confirmed, or a recurrent link without
-    /// a webhook for two refresh periods. The webhook may be lost, or the bank may be closed.
+    /// a webhook for two refresh periods. The webhook may be lost, or the bank may be closed. A
+    /// link is checked once for that, and again only after it was seen.
     #[must_use]
     pub fn stale_at(&self) -> Option<Timestamp> {
         if let Some(deletion) = &self.deletion {
@@ -452,9 +452,9 @@ impl LinkRecord {
 
         self.registered_at?;
         let period_s = refresh_period_s(self.connection.refresh_rate.as_deref()?)?;
-        let seen = [self.registered_at, self.last_seen_at, self.checked_at];
-        let last_seen_at = seen.into_iter().flatten().max()?;
-        Some(last_seen_at.plus_seconds(2 * period_s))
+        let last_seen_at = self.registered_at.max(self.last_seen_at)?;
+        let is_checked = self.checked_at.is_some_and(|at| last_seen_at <= at);
+        (!is_checked).then(|| last_seen_at.plus_seconds(2 * period_s))
     }
 
     /// Whose retrievals are counted together with its own: its customer's once it is registered.
@@ -472,10 +472,10 @@ impl LinkRecord {
 /// Why a link has to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkDue {
-    /// It is stale, or its deletion is not confirmed. Scrubs that are due by then are part of it.
-    Check,
-    /// Its rows are to be read again.
-    Scrub,
+    /// Its deletion is not confirmed.
+    Deletion,
+    /// All its rows are to be read: their turn has come, or it is stale.
+    Reading,
 }
 
 /// Belvo's code for a consent whose end has been moved.
@@ -662,6 +662,9 @@ mod tests {
     fn a_link_is_stale_after_two_refresh_periods() {
         assert_eq!(link().stale_at(), Some(at(48)));
         assert_eq!(link().seen(at(10)).stale_at(), Some(at(58)));
+        let checked = link().checked(&link(), at(50), OFF);
+        assert_eq!(checked.stale_at(), None, "it is checked once");
+        assert_eq!(checked.seen(at(60)).stale_at(), Some(at(108)));
         let single = Connection {
             refresh_rate: None,
             ..connection("valid")
@@ -681,25 +684,24 @@ mod tests {
     #[test]
     fn a_registered_link_that_was_never_collected_is_read_after_the_due_time() {
         let soon = at(0).plus_seconds(DUE_S.into());
-        assert_eq!(link().due(), Some((LinkDue::Scrub, soon)));
-        for scrubs in [WEEKLY, OFF] {
-            let read = link().checked(soon, scrubs);
-            assert_eq!(
-                read.due(),
-                scrubs
-                    .next(&read.id, soon)
-                    .map(|next| (LinkDue::Scrub, next))
-                    .filter(|(_, next)| *next < at(48))
-                    .or(Some((LinkDue::Check, at(48)))),
-                "once"
-            );
-        }
+        assert_eq!(link().due(), Some((LinkDue::Reading, soon)));
+        let read = link().checked(&link(), soon, OFF);
+        assert_eq!(read.due(), Some((LinkDue::Reading, at(48))), "once");
+        let read = link().checked(&link(), soon, WEEKLY);
+        assert_eq!(
+            read.scrub_at[ROWS.name()],
+            WEEKLY.next(&read.id, soon).unwrap()
+        );
+
         let collected = link().collected(ROWS, Days::ALL, at(0), OFF);
-        assert_eq!(collected.due(), Some((LinkDue::Check, at(48))));
+        assert_eq!(collected.due(), Some((LinkDue::Reading, at(48))));
         let partly = link().collected(ROWS, Days::DATED, at(0), WEEKLY);
-        assert_eq!(partly.due(), Some((LinkDue::Scrub, soon)));
-        let again = collected.registered(connection("valid"), at(9), DUE_S);
-        assert_eq!(again.scrub_at, BTreeMap::new());
+        assert_eq!(partly.due(), Some((LinkDue::Reading, soon)));
+        let invoices = Resource::by_name("invoices").unwrap();
+        let of_invoices = LinkRecord::new(link().id)
+            .collected(invoices, Days::ALL, at(0), WEEKLY)
+            .registered(connection("valid"), at(0), DUE_S);
+        assert_eq!(of_invoices.due(), Some((LinkDue::Reading, soon)));
     }
 
     #[test]
@@ -709,17 +711,31 @@ mod tests {
             .collected(ROWS, Days::ALL, at(0), WEEKLY)
             .collected(invoices, Days::ALL, at(0), WEEKLY);
         let (due, first) = record.due().unwrap();
-        assert_eq!(due, LinkDue::Scrub);
+        assert_eq!(due, LinkDue::Reading);
         assert!(first > at(0) && first <= at(7 * 24));
         assert!(record.to_check(first.plus_seconds(-1)).is_empty());
         assert_eq!(record.to_check(first), [invoices, ROWS]);
 
         let unchanged = record.clone().collected(ROWS, Days::ALL, at(0), WEEKLY);
         assert_eq!(unchanged, record, "nothing to write before its time");
-        let checked = record.checked(first, WEEKLY);
+        let daily = ScrubPeriod::of_days(1);
+        let shorter = record.clone().collected(ROWS, Days::DATED, at(0), daily);
+        assert!(shorter.scrub_at[ROWS.name()] <= at(24));
+
+        let checked = record.clone().checked(&record, first, WEEKLY);
         assert_eq!(checked.due(), Some((due, first.plus_seconds(7 * 86_400))));
-        assert_eq!(checked.clone().checked(at(9_999), OFF).due(), None);
+        assert_eq!(
+            checked.clone().checked(&checked, at(9_999), OFF).due(),
+            None
+        );
         assert_eq!(checked.deleted(first).due(), None);
+    }
+
+    #[test]
+    fn what_has_become_due_since_a_sweep_read_a_link_stays_due() {
+        let seen = link().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        let since = seen.clone().read_again(ROWS, at(1));
+        assert_eq!(since.clone().checked(&seen, at(2), WEEKLY), since);
     }
 
     #[test]
@@ -739,7 +755,7 @@ mod tests {
     fn a_link_is_read_again_at_the_earlier_of_two_times() {
         let record = link().collected(ROWS, Days::ALL, at(0), WEEKLY);
         let sooner = record.read_again(ROWS, at(1));
-        assert_eq!(sooner.due(), Some((LinkDue::Scrub, at(1))));
+        assert_eq!(sooner.due(), Some((LinkDue::Reading, at(1))));
         assert_eq!(sooner.clone().read_again(ROWS, at(2)), sooner);
     }
 

@@ -148,13 +148,15 @@ impl Facts {
         if result.missing <= result.unstored {
             return Outcome::Incomplete;
         }
-        let since = self.short_at.unwrap_or(now);
+        // What Belvo announces after it ended as incomplete is fetched as often as before.
+        let is_first = !self.is_short();
+        let since = self.short_at.filter(|_| !is_first).unwrap_or(now);
         let (short_s, most_s) = (now.seconds_since(since), u64::from(deadlines.expires_s));
         let earlier = REPEATED_AFTER_S.into_iter().filter(|s| *s < most_s);
         match earlier.chain([most_s]).find(|after_s| short_s < *after_s) {
             Some(after_s) => Outcome::Short {
                 next: later(since, after_s),
-                is_first: self.short_at.is_none(),
+                is_first,
             },
             None => Outcome::Incomplete,
         }
@@ -248,11 +250,23 @@ mod tests {
             is_first,
         };
         assert_eq!(outcome(&facts, 100), again(400, true));
-        facts.take(Step::Short { due_at: at(400) }, at(100));
+        facts.take(
+            Step::Short {
+                due_at: at(400),
+                is_first: true,
+            },
+            at(100),
+        );
         assert_eq!(outcome(&facts, 115), again(400, false));
         assert_eq!(outcome(&facts, 400), again(3_700, false));
         assert_eq!(outcome(&facts, 4_000), again(86_500, false));
         assert_eq!(outcome(&facts, 86_500), Outcome::Incomplete);
+        facts.take(Step::Incomplete, at(86_500));
+        assert_eq!(
+            outcome(&facts, 90_000),
+            again(90_300, true),
+            "announced again, after it ended"
+        );
         assert_eq!(
             facts.outcome(NOTHING, true, at(400), DEADLINES),
             Outcome::Collected,
@@ -277,7 +291,13 @@ mod tests {
     fn a_short_request_is_checked_even_if_it_had_ended_and_ends_although_no_check_is_processed() {
         let mut facts = issued();
         facts.take(Step::Collected, at(100));
-        facts.take(Step::Short { due_at: at(500) }, at(200));
+        facts.take(
+            Step::Short {
+                due_at: at(500),
+                is_first: true,
+            },
+            at(200),
+        );
         assert_eq!(facts.overdue_check(at(500)), OverdueCheck::Fetch);
         assert_eq!(facts.sweep(at(172_999), DEADLINES), check(174_799));
         let end = facts.sweep(at(173_000), DEADLINES);

@@ -27,9 +27,7 @@ pub struct Progress {
     /// When it began.
     pub started_at: Timestamp,
     days: Days,
-    /// Whether nothing of the link was stored when it began: then no row can be stored under
-    /// another day.
-    pub first_ever: bool,
+    before: Before,
     pass: Pass,
     /// Parts fetched so far.
     pub parts: u64,
@@ -57,6 +55,17 @@ pub struct Progress {
     gone: BTreeSet<RowId>,
     /// Rows that one part returned and that stay stored under the days of another.
     elsewhere: BTreeSet<RowId>,
+}
+
+/// What was stored of the link when a collection began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Before {
+    /// Nothing, so that no row can be stored under another day.
+    Nothing,
+    /// Nothing, but rows that this collection has stored since may have moved.
+    NothingThen,
+    Rows,
 }
 
 /// One fetch of the whole listing.
@@ -157,6 +166,15 @@ impl Part {
     }
 }
 
+impl Before {
+    fn and_since(self) -> Self {
+        match self {
+            Self::Nothing | Self::NothingThen => Self::NothingThen,
+            Self::Rows => Self::Rows,
+        }
+    }
+}
+
 impl Pass {
     fn new(number: u32, days: Days) -> Self {
         Self {
@@ -172,11 +190,15 @@ impl Pass {
 impl Progress {
     /// A collection that has yet to begin.
     #[must_use]
-    pub fn new(days: Days, first_ever: bool, started_at: Timestamp) -> Self {
+    pub fn new(days: Days, is_empty: bool, started_at: Timestamp) -> Self {
         Self {
             started_at,
             days,
-            first_ever,
+            before: if is_empty {
+                Before::Nothing
+            } else {
+                Before::Rows
+            },
             pass: Pass::new(1, days),
             parts: 0,
             steps: 0,
@@ -249,9 +271,15 @@ impl Progress {
     #[must_use]
     pub fn continued(self) -> Self {
         Self {
-            first_ever: false,
+            before: self.before.and_since(),
             ..self
         }
+    }
+
+    /// Whether no row of the link can be stored under another day: none was stored when it began.
+    #[must_use]
+    pub fn is_first_ever(&self) -> bool {
+        self.before == Before::Nothing
     }
 
     /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones. If it
@@ -328,7 +356,7 @@ impl Progress {
             if self.stage == Stage::Fetching {
                 self.forget_missing();
             }
-            self.first_ever = false;
+            self.before = self.before.and_since();
             self.start_pass(self.pass.number + 1);
             return;
         }
@@ -470,6 +498,7 @@ impl Progress {
             tally: self.tally.clone(),
             proven: self.proven,
             left_out: self.left_out.clone(),
+            was_empty: self.before != Before::Rows,
             unchanged: (self.tally.rows + self.changed_elsewhere)
                 .saturating_sub(self.tally.written() + self.tally.unstored),
             accounts: self.accounts.len() as u64,
@@ -813,7 +842,11 @@ mod tests {
     #[test]
     fn a_continuation_no_longer_assumes_an_empty_link() {
         let progress = Progress::new(year(), true, Timestamp::now());
-        assert!(progress.first_ever && !progress.continued().first_ever);
+        assert!(progress.is_first_ever());
+        let continued = progress.continued();
+        assert!(!continued.is_first_ever());
+        let collection = continued.collection(Timestamp::now());
+        assert!(collection.was_empty, "nothing that it finds is healed");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::aws::SdkConfig;
 
 /// A value is read again after this time, so that a withdrawn one is not trusted for longer.
 const GREATEST_AGE: Duration = Duration::from_mins(5);
-/// At most one extra read in this time, however often callers suspect a rotation: a stranger who
-/// keeps sending wrong webhooks must not cause as many calls to Secrets Manager.
+/// At most one read in this time while a value is known, however often callers suspect a rotation,
+/// and whether or not Secrets Manager answers: a stranger who keeps sending wrong webhooks must not
+/// cause as many calls to it, nor must every call wait for it while it hangs.
 const LEAST_AGE: Duration = Duration::from_secs(30);
 
 /// Whether `candidate` is the secret, in a time that does not depend on where they differ. The
@@ -46,7 +47,25 @@ pub struct CachedSecret<T> {
     least_age: Duration,
     /// A value is always read again after this age.
     greatest_age: Duration,
-    cache: Mutex<Option<(Instant, Version<T>)>>,
+    cache: Mutex<Option<Known<T>>>,
+}
+
+/// A version that was read.
+struct Known<T> {
+    read_at: Instant,
+    /// When it was last tried to read another one.
+    tried_at: Instant,
+    version: Version<T>,
+}
+
+/// What there is after a version that was not accepted.
+pub enum Newer<T> {
+    /// The secret was rotated since that was read.
+    Version(Version<T>),
+    /// It was not.
+    Same,
+    /// It may have been: it is not read again for this long.
+    TooSoon(Duration),
 }
 
 /// One version of a secret.
@@ -83,35 +102,52 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
     /// answer.
     pub async fn get(&self) -> Result<Version<T>, SecretError> {
         let mut cache = self.cache.lock().await;
-        match cache.as_ref() {
-            Some((read_at, known)) if read_at.elapsed() < self.greatest_age => Ok(known.clone()),
-            Some((_, known)) => {
-                let known = known.clone();
-                Ok(self.read_into(&mut cache).await.unwrap_or(known))
-            }
-            None => self.read_into(&mut cache).await,
-        }
-    }
-
-    /// A version newer than `failed`, if the secret was rotated since that was read. `None` if it
-    /// was not, or if it was just read again.
-    pub async fn newer_than(&self, failed: &Version<T>) -> Result<Option<Version<T>>, SecretError> {
-        let mut cache = self.cache.lock().await;
-        let known = match cache.as_ref() {
-            Some((read_at, known))
-                if known.id != failed.id || read_at.elapsed() < self.least_age =>
-            {
-                known.clone()
-            }
-            _ => self.read_into(&mut cache).await?,
+        let Some(known) = cache.as_ref() else {
+            return self.read_into(&mut cache).await;
         };
-        Ok((known.id != failed.id).then_some(known))
+        let version = known.version.clone();
+        let is_fresh = known.read_at.elapsed() < self.greatest_age;
+        if is_fresh || known.tried_at.elapsed() < self.least_age {
+            return Ok(version);
+        }
+        Ok(self.read_into(&mut cache).await.unwrap_or(version))
     }
 
-    async fn read_into(
-        &self,
-        cache: &mut Option<(Instant, Version<T>)>,
-    ) -> Result<Version<T>, SecretError> {
+    /// A version newer than `failed`, if the secret was rotated since that was read.
+    pub async fn newer_than(&self, failed: &Version<T>) -> Result<Newer<T>, SecretError> {
+        let mut cache = self.cache.lock().await;
+        if let Some(known) = cache.as_ref() {
+            if known.version.id != failed.id {
+                return Ok(Newer::Version(known.version.clone()));
+            }
+            let wait = self.least_age.saturating_sub(known.tried_at.elapsed());
+            if !wait.is_zero() {
+                return Ok(Newer::TooSoon(wait));
+            }
+        }
+        let version = self.read_into(&mut cache).await?;
+        Ok(if version.id == failed.id {
+            Newer::Same
+        } else {
+            Newer::Version(version)
+        })
+    }
+
+    async fn read_into(&self, cache: &mut Option<Known<T>>) -> Result<Version<T>, SecretError> {
+        if let Some(known) = cache {
+            known.tried_at = Instant::now();
+        }
+        let version = self.read().await?;
+        let now = Instant::now();
+        *cache = Some(Known {
+            read_at: now,
+            tried_at: now,
+            version: version.clone(),
+        });
+        Ok(version)
+    }
+
+    async fn read(&self) -> Result<Version<T>, SecretError> {
         let answer = self
             .client
             .get_secret_value()
@@ -129,12 +165,10 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
             .ok_or_else(|| SecretError::Empty(self.arn.clone()))?;
         let value: T =
             serde_json::from_str(text).map_err(|_| SecretError::Malformed(self.arn.clone()))?;
-        let version = Version {
+        Ok(Version {
             value,
             id: answer.version_id.unwrap_or_default(),
-        };
-        *cache = Some((Instant::now(), version.clone()));
-        Ok(version)
+        })
     }
 }
 

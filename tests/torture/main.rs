@@ -130,6 +130,7 @@ async fn run(arguments: &Arguments) {
     );
     let logs = stack.function_logs().await;
     audit::check(&stack, &links, &logs).await;
+    assert!(!schedule.is_finished(), "the sweeps have ended");
     schedule.abort();
     met_odd_rows(&links).await;
     // I8: pages and redirects led there throughout.

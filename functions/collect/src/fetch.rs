@@ -23,7 +23,7 @@ pub(crate) enum Fetched {
 /// The time that a fetch has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FetchTime {
-    /// No part is begun after it.
+    /// Nothing is begun after it, if something was done.
     pub(crate) turn_ends: Instant,
     /// Whatever is unfinished then is interrupted.
     pub(crate) deadline: Instant,
@@ -32,8 +32,8 @@ pub(crate) struct FetchTime {
 /// The progress of a collection that has just started.
 pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, CollectError> {
     let started_at = Timestamp::now();
-    let first_ever = rows.is_empty(&query.link).await?;
-    Ok(Progress::new(query.days, first_ever, started_at))
+    let is_empty = rows.is_empty(&query.link).await?;
+    Ok(Progress::new(query.days, is_empty, started_at))
 }
 
 /// Fetches rows and stores what is new or changed. If time runs out, or Belvo or the store fails,
@@ -97,16 +97,17 @@ impl Fetch<'_> {
         } = time;
         let steps_before = self.progress.steps;
         loop {
-            let started = Instant::now();
+            let (started, done_before) = (Instant::now(), self.progress.steps);
             let step = timeout_at(deadline, Box::pin(self.step())).await;
             let step = step.unwrap_or(Err(CollectError::OutOfTime));
             let advanced = self.progress.steps > steps_before;
             match step {
                 Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
-                // The next part would probably not finish in time.
-                Ok(Step::Part)
-                    if Instant::now() > turn_ends
-                        || Instant::now() + started.elapsed() > deadline =>
+                // The next one would probably not finish in time.
+                Ok(Step::Part | Step::Prepared)
+                    if self.progress.steps > done_before
+                        && (Instant::now() > turn_ends
+                            || Instant::now() + started.elapsed() > deadline) =>
                 {
                     return Ok(Fetched::Unfinished(self.progress, CollectError::OutOfTime));
                 }

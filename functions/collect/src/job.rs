@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use domain::{
-    Collection, Days, Declared, Failure, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
-    Timestamp,
+    Collection, Days, Failure, LinkRecord, Outcome, Progress, Retrieval, RowQuery, Timestamp,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -227,10 +226,15 @@ impl Job {
             Some(_) => Days::DATED,
             None => collection.days,
         };
+        // Belvo returns none before its data is ready: the link may yet have rows.
+        let known_days = match collection.tally.rows {
+            0 => Days::DATED,
+            _ => days,
+        };
         let change = |known: LinkRecord| {
             known
                 .rows_left_out(resource, days, &collection.left_out)
-                .collected(resource, days, collection.finished_at, app.scrubs)
+                .collected(resource, known_days, collection.finished_at, app.scrubs)
         };
         if change(known.clone()) != *known {
             app.control.links.change(&self.query.link, change).await?;
@@ -243,18 +247,22 @@ impl Job {
         let mut short = Vec::new();
         for waiter in &self.waiters {
             let found = self.compared(app, waiter, collection.clone()).await?;
-            let declared = waiter.declared();
-            let verdict = found.verdict(declared.as_ref());
-            let outcome = waiter.outcome(&found, verdict.missing(), app.deadlines);
+            let missing = waiter.missing(&found);
+            let outcome = waiter.outcome(&found, missing, app.deadlines);
             waiter
                 .record(&app.control.requests, outcome, &found)
                 .await?;
-            if matches!(outcome, Outcome::Short { is_first: true, .. }) {
-                short.push(waiter);
-            } else if waiter.record.is_none() && !waiter.is_check() && verdict.missing() > 0 {
-                self.read_again(app).await?;
+
+            let has_no_request = waiter.record.is_none() && !waiter.is_check();
+            let is_read_again = has_no_request && missing > found.tally.unstored;
+            match outcome {
+                Outcome::Wait { .. } | Outcome::Expired => continue,
+                Outcome::Short { is_first: true, .. } => short.push(waiter),
+                _ if is_read_again => self.read_again(app).await?,
+                _ => {}
             }
-            self.log(waiter, outcome, &found, declared.as_ref());
+            let is_final = !is_read_again && !matches!(outcome, Outcome::Short { .. });
+            self.log(waiter, &found, is_final.then_some(missing));
         }
         self.fetch_again(app, collection.days, &short).await
     }
@@ -320,21 +328,17 @@ impl Job {
         Ok(())
     }
 
-    /// Logs the line behind the metric of missing rows (template.yaml), which does not count those
-    /// that are looked for again.
-    fn log(
-        &self,
-        waiter: &Waiter,
-        outcome: Outcome,
-        collection: &Collection,
-        declared: Option<&Declared>,
-    ) {
-        if matches!(outcome, Outcome::Wait { .. } | Outcome::Expired) {
-            return;
-        }
-        let is_final = !matches!(outcome, Outcome::Short { .. });
+    /// Logs the line behind the metric of missing rows (template.yaml): those that are not looked
+    /// for again. A scrub finds the rows that cannot be stored each time, which are known.
+    fn log(&self, waiter: &Waiter, collection: &Collection, missing: Option<u64>) {
         let finished_at = collection.finished_at;
-        let verdict = collection.verdict(declared);
+        let declared = waiter.declared();
+        let is_scrub = waiter.is_scrub();
+        let known = if is_scrub {
+            collection.tally.unstored
+        } else {
+            0
+        };
         tracing::info!(
             event = Event::RowsCollected.name(),
             correlation.id = waiter.correlation_id(),
@@ -342,18 +346,18 @@ impl Job {
             pages = collection.tally.pages,
             rows = collection.tally.rows,
             counted = collection.tally.counted,
-            declared = declared.and_then(|declared| declared.total_transactions),
+            declared = declared.as_ref().and_then(|declared| declared.total_transactions),
             new = collection.tally.new,
             changed = collection.tally.changed,
             unchanged = collection.unchanged,
             revived = collection.tally.revived,
             deleted = collection.tally.deleted,
             undated = collection.tally.undated,
-            missing = is_final.then(|| verdict.missing()),
+            missing = missing.map(|rows| rows.saturating_sub(known)),
+            healed = is_scrub.then(|| collection.healed()),
             duration_ms = finished_at.millis_since(collection.started_at),
-            healed = waiter.is_scrub().then(|| collection.healed()),
             since_webhook_ms = waiter.announced_at().map(|at| finished_at.millis_since(at)),
-            verdict = %verdict,
+            verdict = %collection.verdict(declared.as_ref()),
             "rows collected"
         );
     }

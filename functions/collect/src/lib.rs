@@ -44,8 +44,9 @@ use crate::received::Received;
 
 /// The time reserved at the end of an invocation to queue continuations and to release messages.
 pub const TIME_TO_RELEASE: Duration = Duration::from_secs(10);
-/// How long a scrub keeps a link's other messages waiting at most, but for the part it has begun.
-pub const SCRUB_TURN: Duration = Duration::from_mins(1);
+/// How long a scrub takes at most before it goes on behind other messages of its link, but for what
+/// it has begun.
+pub const SCRUB_TURN: Duration = Duration::from_secs(10);
 /// Links processed at the same time in one invocation. They share the rate limit for pages, and
 /// each holds two pages, or three while one is read again, and the digests of a part in memory. The
 /// client bounds the bytes of a page.

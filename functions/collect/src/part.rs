@@ -224,7 +224,7 @@ impl Fetch<'_> {
     ) -> Result<Vec<RowId>, CollectError> {
         let link = &self.query.link;
         let mut unknown = comparison.unknown(&rows);
-        if self.progress.first_ever {
+        if self.progress.is_first_ever() {
             unknown.retain(|id| self.written.contains(&hash(id)));
             self.written.extend(rows.iter().map(|row| hash(row.id())));
         }

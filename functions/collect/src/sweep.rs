@@ -4,6 +4,7 @@
 use domain::{Deadlines, LinkDue, LinkRecord, RequestRecord, SweepDecision, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
+    cause::chain,
     queue::{Queue, Task},
     store::{Links, Requests},
     telemetry::Event,
@@ -11,37 +12,24 @@ use shared::{
 
 use crate::{App, CollectError, ending};
 
-/// How many requests, and how many links, one sweep handles; the next sweep continues.
+/// How many requests, and how many deletions, one sweep handles; the next sweep continues.
 const AT_ONCE: u16 = 500;
-/// How many links one sweep lets be read as a whole. One environment reads as many pages in 30
-/// seconds (`PagesPer30Seconds` in template.yaml), a tenth of the time until the next sweep.
-const SCRUBS_AT_ONCE: u16 = 36;
+/// How many links one sweep lets be read. Each keeps its place in a batch for a turn at most, so
+/// that all of them delay other links by less than a minute (docs/decisions/0024).
+const READINGS_AT_ONCE: u16 = 20;
 
 /// Runs one sweep. Safe to repeat.
 pub(crate) async fn run(app: &App) -> Result<(), CollectError> {
     overdue_requests(&app.control.requests, &app.queue, app.deadlines).await?;
     let now = Timestamp::now();
-    for record in due_links(&app.control.links, LinkDue::Check, now, AT_ONCE).await? {
-        tracing::warn!(
-            event = Event::LinkStale.name(),
-            link.id = record.id.as_str(),
-            last_seen_at = record.last_seen_at.map(|at| at.to_string()),
-            "link is stale; queueing a check"
-        );
-        check(app, &record, now).await?;
-    }
-    scrubs(app, now).await
-}
+    let unconfirmed = due_links(&app.control.links, LinkDue::Deletion, now, AT_ONCE).await?;
+    check_all(app, &unconfirmed, now).await;
 
-/// Lets links be read as a whole whose time has come, unless other work waits.
-async fn scrubs(app: &App, now: Timestamp) -> Result<(), CollectError> {
-    let due = due_links(&app.control.links, LinkDue::Scrub, now, SCRUBS_AT_ONCE).await?;
-    log_oldest_scrub(&due, now);
-    if due.is_empty() || app.queue.waiting().await? > usize::from(SCRUBS_AT_ONCE) {
-        return Ok(());
-    }
-    for record in &due {
-        check(app, record, now).await?;
+    let due = due_links(&app.control.links, LinkDue::Reading, now, READINGS_AT_ONCE).await?;
+    log_oldest_reading(&due, now);
+    // They wait behind fresh work.
+    if !due.is_empty() && app.queue.waiting().await? <= usize::from(READINGS_AT_ONCE) {
+        check_all(app, &due, now).await;
     }
     Ok(())
 }
@@ -55,7 +43,7 @@ async fn due_links(
     let (records, unreadable) = links.due(due, now, limit).await?;
     if unreadable > 0 {
         tracing::error!(
-            event = Event::StaleUnreadable.name(),
+            event = Event::DueUnreadable.name(),
             links = unreadable,
             "the records of links that are due cannot be read"
         );
@@ -63,27 +51,49 @@ async fn due_links(
     Ok(records)
 }
 
+/// Queues checks of links. One that fails holds up no other; it stays due.
+async fn check_all(app: &App, due: &[LinkRecord], now: Timestamp) {
+    for record in due {
+        if let Err(error) = check(app, record, now).await {
+            tracing::error!(
+                event = Event::LinkNotChecked.name(),
+                link.id = record.id.as_str(),
+                cause = %chain(&error),
+                "the check of a link was not queued"
+            );
+        }
+    }
+}
+
 /// Queues a check of a link, which is due again after its time. Queued before it is recorded: a
 /// second check does no harm, but a lost one would wait for its time.
 async fn check(app: &App, record: &LinkRecord, now: Timestamp) -> Result<(), CollectError> {
+    if record.stale_at().is_some_and(|stale_at| stale_at <= now) {
+        tracing::warn!(
+            event = Event::LinkStale.name(),
+            link.id = record.id.as_str(),
+            last_seen_at = record.last_seen_at.map(|at| at.to_string()),
+            "link is stale; queueing a check"
+        );
+    }
     for resource in record.to_check(now) {
         let link = record.id.clone();
         app.queue.send(&Task::CheckLink { resource, link }).await?;
     }
-    let checked = |known: LinkRecord| known.checked(now, app.scrubs);
+    let checked = |known: LinkRecord| known.checked(record, now, app.scrubs);
     app.control.links.change(&record.id, checked).await?;
     Ok(())
 }
 
-/// Logs the line behind the metric of late scrubs (template.yaml).
-fn log_oldest_scrub(due: &[LinkRecord], now: Timestamp) {
+/// Logs the line behind the metric of late readings (template.yaml).
+fn log_oldest_reading(due: &[LinkRecord], now: Timestamp) {
     let due_at = due.iter().filter_map(LinkRecord::due).map(|(_, at)| at);
     let oldest_s = due_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     tracing::info!(
-        event = Event::ScrubsDue.name(),
+        event = Event::ReadingsDue.name(),
         links = due.len(),
         oldest_s,
-        "links to be read as a whole"
+        "links to be read"
     );
 }
 
@@ -129,7 +139,9 @@ async fn overdue_requests(
 
 /// Logs the line behind the metrics of the oldest unanswered request (template.yaml).
 fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
-    let issued_at = overdue.iter().filter_map(|record| record.facts().issued_at);
+    let facts = overdue.iter().map(RequestRecord::facts);
+    let unanswered = facts.filter(|facts| facts.announced_at().or(facts.short_at).is_none());
+    let issued_at = unanswered.filter_map(|facts| facts.issued_at);
     let oldest_s = issued_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     let oldest_percent = oldest_s * 100 / u64::from(deadlines.expires_s.max(1));
     tracing::info!(

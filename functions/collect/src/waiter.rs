@@ -7,7 +7,7 @@ use lambda_runtime::tracing;
 use shared::{
     cause::chain,
     queue::Trigger,
-    store::{Requests, StoreError},
+    store::{Requests, Short, StoreError},
     telemetry::Event,
 };
 
@@ -73,6 +73,19 @@ impl Waiter {
         }
     }
 
+    /// How many of the rows that Belvo says there are, are not stored. For a request that had all
+    /// that was declared, the declaration is the past: since then rows may have gone.
+    pub(crate) fn missing(&self, found: &Collection) -> u64 {
+        let had_all = self.record.as_ref().is_some_and(|record| {
+            record.facts().collected_at.is_some()
+                && record
+                    .verdict()
+                    .is_some_and(|verdict| verdict.missing() == 0)
+        });
+        let declared = self.declared().filter(|_| !had_all);
+        found.verdict(declared.as_ref()).missing()
+    }
+
     /// What a fetch that found this, and after which this many rows are missing, means for the
     /// request, if there is one.
     pub(crate) fn outcome(
@@ -106,7 +119,13 @@ impl Waiter {
         };
         match outcome {
             Outcome::Collected => requests.collected(&record.id, found).await,
-            Outcome::Short { next, .. } => requests.short(&record.id, found, next).await,
+            Outcome::Short { next, is_first } => {
+                let short = Short {
+                    due_at: next,
+                    is_first,
+                };
+                requests.short(&record.id, found, short).await
+            }
             Outcome::Incomplete => requests.incomplete(&record.id, found).await,
             Outcome::Wait { next } => wait(requests, record, next).await,
             Outcome::Expired => ending::expire(requests, record).await,

@@ -32,7 +32,10 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
 
 pub(crate) async fn list_balances(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let (link, account) = (parameters::link(request)?, parameters::account_id(request)?);
-    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let (after, limit) = (
+        parameters::cursor(request, |_| true)?,
+        parameters::limit(request)?,
+    );
     let balances = app
         .transactions
         .accounts()

@@ -50,7 +50,10 @@ pub(crate) async fn show(
     name: &'static str,
 ) -> Result<Response<Body>, Problem> {
     let (link, id) = (parameters::link(request)?, parameters::row_id(request)?);
-    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let (after, limit) = (
+        parameters::cursor(request, Cursor::is_of_an_instant)?,
+        parameters::limit(request)?,
+    );
     if !after.as_ref().is_none_or(|cursor| cursor.is_of(&id)) {
         let detail = "cursor belongs to the history of another row";
         return Err(Problem::field("cursor", detail));

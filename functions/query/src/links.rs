@@ -3,12 +3,15 @@
 use domain::{QuotaMonth, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde_json::json;
-use shared::{api::LinkView, http, problem::Problem};
+use shared::{api::LinkView, http, problem::Problem, store::Cursor};
 
 use crate::{App, parameters, unavailable};
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
-    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let (after, limit) = (
+        parameters::cursor(request, Cursor::is_of_an_instant)?,
+        parameters::limit(request)?,
+    );
     let listed = app.control.links.registered(after.as_ref(), limit).await;
     let (records, next) = listed.map_err(unavailable)?;
 

@@ -45,11 +45,16 @@ pub(crate) fn resource(request: &Request) -> Result<Resource, Problem> {
     })
 }
 
-pub(crate) fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
+/// The cursor, which must be of a listing of this kind.
+pub(crate) fn cursor(
+    request: &Request,
+    is_of_this_kind: fn(&Cursor) -> bool,
+) -> Result<Option<Cursor>, Problem> {
     let Some(text) = query_parameter(request, "cursor") else {
         return Ok(None);
     };
-    Problem::named("cursor", Cursor::parse(&text)).map(Some)
+    let cursor = Cursor::parse(&text).and_then(|cursor| cursor.of(is_of_this_kind));
+    Problem::named("cursor", cursor).map(Some)
 }
 
 pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {
@@ -75,7 +80,7 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
         ));
     }
 
-    let cursor = cursor(request)?;
+    let cursor = cursor(request, Cursor::is_of_a_day)?;
     let is_of_these_days =
         |cursor: &Cursor| cursor.is_within(date_from.as_deref(), date_to.as_deref());
     if !cursor.as_ref().is_none_or(is_of_these_days) {

@@ -7,7 +7,7 @@ use domain::{
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use shared::{http, problem::Problem};
+use shared::{http, problem::Problem, store::Cursor};
 
 use crate::{App, parameters, unavailable};
 
@@ -50,7 +50,10 @@ pub(crate) async fn show(app: &App, request: &Request) -> Result<Response<Body>,
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
-    let (after, limit) = (parameters::cursor(request)?, parameters::limit(request)?);
+    let (after, limit) = (
+        parameters::cursor(request, Cursor::is_of_an_instant)?,
+        parameters::limit(request)?,
+    );
     let unconfirmed = async {
         // They are few and newer than all requests, so that the first page shows them.
         if after.is_some() {

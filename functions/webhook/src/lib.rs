@@ -18,7 +18,7 @@ use shared::{
     handler, http,
     problem::{Problem, ProblemKind},
     queue::{Delivery, Queue, Task},
-    secret::{self, CachedSecret, SecretError, SecretString},
+    secret::{self, CachedSecret, Newer, SecretError, SecretString},
     telemetry::Event,
 };
 
@@ -116,7 +116,7 @@ async fn authenticate(app: &App, request: &Request) -> Result<(), Problem> {
         .await
         .map_err(unauthenticated)?
     {
-        Some(newer) if newer.value.admits(sent) => Ok(()),
+        Newer::Version(newer) if newer.value.admits(sent) => Ok(()),
         _ => {
             let detail = "The Authorization header must be the value registered at Belvo for this \
                           webhook.";

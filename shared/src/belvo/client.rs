@@ -17,7 +17,7 @@ use super::{
     rate_limiter::RateLimiter,
     wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
 };
-use crate::secret::{CachedSecret, ExposeSecret, SecretString};
+use crate::secret::{CachedSecret, ExposeSecret, Newer, SecretString};
 
 /// Time for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -236,14 +236,14 @@ impl Client {
         request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,
     ) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
-        match answer(request(&keys.value)?).await {
-            Err(BelvoError::NeedsOperator { status: 401, code }) => {
-                match self.keys.newer_than(&keys).await? {
-                    Some(keys) => answer(request(&keys.value)?).await,
-                    None => Err(BelvoError::NeedsOperator { status: 401, code }),
-                }
-            }
-            outcome => outcome,
+        let outcome = answer(request(&keys.value)?).await;
+        let Err(BelvoError::NeedsOperator { status: 401, .. }) = &outcome else {
+            return outcome;
+        };
+        match self.keys.newer_than(&keys).await? {
+            Newer::Version(keys) => answer(request(&keys.value)?).await,
+            Newer::Same => outcome,
+            Newer::TooSoon(wait) => outcome.map_err(|error| error.retried_after(wait)),
         }
     }
 

@@ -53,6 +53,9 @@ pub enum BelvoError {
         status: u16,
         /// Belvo's code, such as `authentication_failed`.
         code: String,
+        /// The wait until the keys may be read again, if they were read so lately that they may
+        /// have been rotated since.
+        retry_after: Option<Duration>,
     },
     /// Our request could not be built, so nothing was sent.
     #[error("the request to Belvo could not be built: {0}")]
@@ -134,12 +137,24 @@ const RULES: &[Rule] = &[
     rule(400..=499, "", Stop),
 ];
 
+/// What follows from an answer.
+fn advice(status: u16, code: &str) -> Advice {
+    let applies = |rule: &&Rule| {
+        rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code)
+    };
+    RULES.iter().find(applies).map_or(Stop, |rule| rule.advice)
+}
+
 impl BelvoError {
     /// What the caller does about it.
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Later { after, .. } => Retry(*after),
+            Self::Later { after, .. }
+            | Self::NeedsOperator {
+                retry_after: Some(after),
+                ..
+            } => Retry(*after),
             Self::Rejected { .. } | Self::TooLarge => Stop,
             Self::NeedsOperator { .. } | Self::Unsendable(_) | Self::Keys(_) => Alarm,
             Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
@@ -154,6 +169,18 @@ impl BelvoError {
             Self::Unanswered(_) | Self::Unreadable(_) | Self::TooLarge => true,
             Self::Later { status, .. } => *status == 408 || *status >= 500,
             _ => false,
+        }
+    }
+
+    /// The refusal of keys that may have been rotated since they were read.
+    pub(super) fn retried_after(self, wait: Duration) -> Self {
+        match self {
+            Self::NeedsOperator { status, code, .. } => Self::NeedsOperator {
+                status,
+                code,
+                retry_after: Some(wait),
+            },
+            other => other,
         }
     }
 
@@ -173,19 +200,17 @@ impl BelvoError {
             text(entry.code)
         };
         let code = code.unwrap_or_else(|| NO_CODE.to_owned());
-        let advice = RULES
-            .iter()
-            .find(|rule| {
-                rule.statuses.contains(&status) && (rule.code.is_empty() || rule.code == code)
-            })
-            .map_or(Stop, |rule| rule.advice);
-        match advice {
+        match advice(status, &code) {
             Retry(after) => Self::Later {
                 status,
                 code,
                 after: retry_after.unwrap_or(after),
             },
-            Alarm => Self::NeedsOperator { status, code },
+            Alarm => Self::NeedsOperator {
+                status,
+                code,
+                retry_after: None,
+            },
             Stop => Self::Rejected {
                 status,
                 code,

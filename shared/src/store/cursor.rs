@@ -1,7 +1,7 @@
 //! Opaque cursors: where a listing continues.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::RowId;
+use domain::{NO_DATE, RowId, Timestamp, parse_date};
 use thiserror::Error;
 
 /// A place in a listing, written in base64 to discourage callers from building their own. It holds
@@ -49,6 +49,24 @@ impl Cursor {
         from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to)
     }
 
+    /// The cursor, if it is of this kind of listing.
+    pub fn of(self, is_of_this_kind: fn(&Self) -> bool) -> Result<Self, CursorError> {
+        Some(self).filter(is_of_this_kind).ok_or(CursorError)
+    }
+
+    /// Whether this is a cursor of a listing by day.
+    #[must_use]
+    pub fn is_of_a_day(&self) -> bool {
+        let (day, _) = self.parts();
+        day == NO_DATE || parse_date(day).is_some()
+    }
+
+    /// Whether this is a cursor of a listing by time.
+    #[must_use]
+    pub fn is_of_an_instant(&self) -> bool {
+        Timestamp::parse(self.parts().0).is_some()
+    }
+
     /// Whether this is a cursor of a row's history.
     #[must_use]
     pub fn is_of(&self, id: &RowId) -> bool {
@@ -83,6 +101,18 @@ mod tests {
             !cursor.is_within(Some("2026-03-02"), None)
                 && !cursor.is_within(None, Some("2026-02-28"))
         );
+    }
+
+    #[test]
+    fn a_cursor_is_of_a_day_or_of_an_instant() {
+        let kind = |order: &str| {
+            let cursor = Cursor::at(order, "id");
+            (cursor.is_of_a_day(), cursor.is_of_an_instant())
+        };
+        assert_eq!(kind("2026-03-01"), (true, false));
+        assert_eq!(kind(NO_DATE), (true, false));
+        assert_eq!(kind("2026-03-01T00:00:00.000Z"), (false, true));
+        assert_eq!(kind("2026-13-99"), (false, false));
     }
 
     #[test]

@@ -16,10 +16,10 @@ use super::{
 const KIND: &str = "link";
 /// The attribute `link` of every registered link: a name that no link has.
 const REGISTERED: &str = "*";
-/// The attribute `due` of a link that has to be checked, and of one whose rows are to be read
-/// again: checks do not wait behind scrubs.
-const DUE: &str = "link";
-const SCRUB_DUE: &str = "scrub";
+/// The attribute `due` of a link whose deletion is not confirmed, and of one that is to be read:
+/// deletions do not wait behind readings.
+const DELETION: &str = "deletion";
+const READING: &str = "reading";
 /// Attributes that are not part of the record.
 const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
 const RECORD: &str = "a link";
@@ -127,8 +127,8 @@ fn record(item: Item) -> Result<LinkRecord, StoreError> {
 
 fn name(due: LinkDue) -> &'static str {
     match due {
-        LinkDue::Check => DUE,
-        LinkDue::Scrub => SCRUB_DUE,
+        LinkDue::Deletion => DELETION,
+        LinkDue::Reading => READING,
     }
 }
 

@@ -24,7 +24,7 @@ pub use self::{
     intents::{IntentOutcome, Intents},
     links::Links,
     quotas::{Quotas, Reservation},
-    requests::{Notified, Recorded, Requests},
+    requests::{Notified, Recorded, Requests, Short},
     transactions::{Accounts, Candidate, History, Rows, TransactionsTable, Written},
     webhook_log::{LoggedWebhook, WebhookLog},
 };

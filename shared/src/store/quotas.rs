@@ -1,5 +1,5 @@
-//! Retrievals counted by customer and month: a count per class, and when Belvo last refused one of a
-//! class. Kept for 90 days after the month.
+//! Retrievals counted by customer and month: a count per class, and when Belvo last refused one of
+//! a class. Kept for 90 days after the month.
 
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},

@@ -42,6 +42,15 @@ pub struct Notified {
     pub due_at: Timestamp,
 }
 
+/// That rows of a retrieval are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// When they are fetched again.
+    pub due_at: Timestamp,
+    /// Whether none was missing before.
+    pub is_first: bool,
+}
+
 /// The outcome of a write about a link's retrieval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
@@ -147,15 +156,17 @@ impl Requests {
         self.fetched(id, Step::Collected, collection).await
     }
 
-    /// Records that fewer rows of a retrieval are stored than Belvo says there are, what the
-    /// collection found, and when it is repeated.
+    /// Records that fewer rows of a retrieval are stored than Belvo says there are, and what the
+    /// collection found.
     pub async fn short(
         &self,
         id: &RequestId,
         collection: &Collection,
-        due_at: Timestamp,
+        short: Short,
     ) -> Result<(), StoreError> {
-        self.fetched(id, Step::Short { due_at }, collection).await
+        let Short { due_at, is_first } = short;
+        self.fetched(id, Step::Short { due_at, is_first }, collection)
+            .await
     }
 
     /// Records that the rows of a retrieval stayed fewer than Belvo says there are, and what the
@@ -172,7 +183,10 @@ impl Requests {
     pub async fn stayed_incomplete(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         let update = self
             .update(id, facts(Step::Incomplete, at))?
-            .condition_expression("attribute_exists(short_at)");
+            .condition_expression(
+                "attribute_exists(short_at) \
+                 AND (attribute_not_exists(incomplete_at) OR incomplete_at < short_at)",
+            );
         was_written(update.send().await).map(|_| ())
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use aws_lambda_events::sqs::SqsMessage;
-use domain::{Connection, Filter, LinkId, LinkRecord, Resource, ScrubPeriod, Timestamp};
+use domain::{Connection, Days, Filter, LinkId, LinkRecord, Resource, ScrubPeriod, Timestamp};
 use serde_json::{Value, json};
 
 use crate::worker::{AMPLE, Worker, webhook};
@@ -182,7 +182,53 @@ async fn a_link_is_read_again_in_an_hour_if_rows_were_missing_for_a_webhook_with
     webhook["data"] = json!({"total_transactions": 32});
     worker.enqueue(&webhook).await;
     worker.process_everything().await;
-
     let due_at = due_at(&worker, &link).await.unwrap();
-    assert!(due_at <= Timestamp::now().plus_seconds(60 * 60));
+    let in_an_hour = Timestamp::now().plus_seconds(60 * 60);
+    assert!(due_at <= in_an_hour && due_at > in_an_hour.plus_seconds(-60));
+
+    let path = format!("links/{link}/transactions");
+    let new = json!({"count": 2, "date": "2026-01-10"});
+    worker.here.sandbox_control(&path, new).await;
+    make_due(&worker, &link).await;
+    worker.sweep().await;
+    process_checks(&worker).await;
+    assert_eq!(stored(&worker, &link).await.len(), 32);
+}
+
+#[tokio::test]
+async fn rows_of_another_resource_are_read_again_too() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(30).await;
+    let mut webhook = webhook(&link, "historical_update", None);
+    webhook["webhook_type"] = json!("INVOICES");
+    worker.enqueue(&webhook).await;
+    worker.process_everything().await;
+    let invoices = Resource::by_name("invoices").unwrap();
+    let a_minute_ago = Timestamp::now().plus_seconds(-60);
+    let due = |known: LinkRecord| known.read_again(invoices, a_minute_ago);
+    change(&worker, &link, due).await;
+
+    worker.sweep().await;
+    let before = worker.here.get_queries().await.len();
+    let checks = process_checks(&worker).await;
+    assert_eq!(checks, [(link, "invoices".to_owned())]);
+    assert!(worker.here.get_queries().await.len() > before);
+}
+
+#[tokio::test]
+async fn a_scrub_writes_nothing_for_unchanged_rows() {
+    let worker = Worker::with_own_tables().await;
+    let link = worker.link(30).await;
+    collect(&worker, &link).await;
+    let id = LinkId::parse(&link).unwrap();
+    let rows = worker.app.transactions.rows(Resource::TRANSACTIONS);
+    let before = rows.known(&id, Days::ALL, None).await.unwrap();
+    let items = worker.items_of(&link).await;
+
+    make_due(&worker, &link).await;
+    worker.sweep().await;
+    process_checks(&worker).await;
+
+    assert_eq!(rows.known(&id, Days::ALL, None).await.unwrap(), before);
+    assert_eq!(worker.items_of(&link).await, items);
 }

@@ -133,3 +133,51 @@ async fn a_sweep_that_comes_late_leaves_a_collected_request_collected() {
     stayed.await.unwrap();
     assert_eq!(worker.record(&id).await, record);
 }
+
+#[tokio::test]
+async fn a_request_that_had_all_its_rows_does_not_become_short_by_what_belvo_deleted_since() {
+    let worker = worker().await;
+    let (link, id) = (worker.link(20).await, id());
+    announce(&worker, &link, &id, 20).await;
+    worker.process_everything().await;
+    let newest = &worker.here.truth(&link).await[0];
+    let newest = newest["id"].as_str().unwrap();
+    worker.here.delete_row(&link, newest).await;
+
+    announce(&worker, &link, &id, 20).await;
+    worker.process_everything().await;
+    let record = worker.record(&id).await;
+    assert_eq!(record.status(), Status::Collected);
+    assert_eq!(record.collection.unwrap().tally.deleted, 1);
+
+    announce(&worker, &link, &id, 25).await;
+    worker.invoke(worker.waiting().await, AMPLE).await;
+    assert_eq!(
+        worker.record(&id).await.status(),
+        Status::Incomplete,
+        "new news"
+    );
+}
+
+#[tokio::test]
+async fn an_incomplete_request_that_is_announced_again_is_fetched_again_within_seconds() {
+    let mut worker = worker().await;
+    worker.app.deadlines.expires_s = 1;
+    let (link, id) = (worker.link(20).await, id());
+    announce(&worker, &link, &id, 22).await;
+    worker.process_everything().await;
+    eventually("the request ends", async || {
+        worker.sweep().await;
+        worker.process_everything().await;
+        let ended = worker.record(&id).await.status().is_terminal();
+        ended.then_some(())
+    })
+    .await;
+
+    announce(&worker, &link, &id, 22).await;
+    worker.invoke(worker.waiting().await, AMPLE).await;
+    assert!(worker.record(&id).await.facts().is_short());
+    add_rows(&worker, &link, 2).await;
+    assert_eq!(worker.process_everything().await, 1, "its repetition");
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+}

@@ -1,9 +1,10 @@
 //! A collect function in process, with queues of its own, so that a test decides what it receives
 //! and when.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{App, RetryPolicy, SCRUB_TURN, handle};
 use domain::{
@@ -188,6 +189,21 @@ impl Worker {
             assert!(failed.is_empty(), "{failed:?}");
         }
         unreachable!()
+    }
+
+    /// Every item of a link's partition of the Transactions table, in the order of their keys.
+    pub(crate) async fn items_of(&self, link: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let answer = aws_sdk_dynamodb::Client::new(&self.aws)
+            .query()
+            .table_name(&self.here.stack.transactions_table)
+            .key_condition_expression("#link = :link")
+            .expression_attribute_names("#link", "_link")
+            .expression_attribute_values(":link", AttributeValue::S(link.to_owned()))
+            .send()
+            .await
+            .unwrap();
+        assert!(answer.last_evaluated_key.is_none(), "one page");
+        answer.items.unwrap_or_default()
     }
 
     /// The record of a retrieval.

@@ -148,8 +148,8 @@ impl Lifecycle {
             Action::FailCollect => fail_collect(&mut world, is_fault),
             Action::CrashCollect => retry(&mut world, is_fault),
             Action::BeginSweep => self.begin_sweep(&mut world),
-            Action::Sweep => sweep(&mut world, false),
-            Action::CrashSweep => sweep(&mut world, true),
+            Action::Sweep => sweep(&mut world, self.mutation, false),
+            Action::CrashSweep => sweep(&mut world, self.mutation, true),
             Action::Elapse => world.elapse(LAST_WEBHOOK_S, HORIZON_S),
         }
         world.note_ended();
@@ -287,7 +287,10 @@ impl Lifecycle {
                 Step::Postponed { due_at: next }
             }
             Outcome::Collected => Step::Collected,
-            Outcome::Short { next, .. } => Step::Short { due_at: next },
+            Outcome::Short { next, is_first } => Step::Short {
+                due_at: next,
+                is_first,
+            },
             Outcome::Incomplete => Step::Incomplete,
             Outcome::Wait { next } => Step::Postponed { due_at: next },
             Outcome::Expired => Step::Expired,
@@ -359,10 +362,12 @@ impl Lifecycle {
     }
 }
 
-fn sweep(world: &mut World, crashes: bool) {
+fn sweep(world: &mut World, mutation: Mutation, crashes: bool) {
     let (id, decision) = world.sweeping.remove(0);
     // The condition of the store's write.
-    let is_over = decision == SweepDecision::EndIncomplete && !world.records[&id].is_short();
+    let is_over = decision == SweepDecision::EndIncomplete
+        && !world.records[&id].is_short()
+        && mutation != Mutation::EndsWhatIsOver;
     let step = match decision {
         SweepDecision::Check { next } => Step::Postponed { due_at: next },
         SweepDecision::Expire => Step::Expired,
@@ -492,7 +497,13 @@ fn take_step_at(world: &mut World, id: Id, step: Step, at: Timestamp) {
         && stays(|facts| facts.collected_at)
         && stays(|facts| facts.failed_at)
         && stays(|facts| facts.expired_at);
-    if !all_stay {
+    // What says that rows are missing goes only when none is.
+    let is_whole = step == Step::Collected;
+    let is_kept =
+        |fact: fn(&Facts) -> Option<Timestamp>| fact(&before).is_none() || fact(facts).is_some();
+    let shortness_stays =
+        is_whole || is_kept(|facts| facts.short_at) && is_kept(|facts| facts.incomplete_at);
+    if !all_stay || !shortness_stays {
         world.marks.insert(Mark::FactChanged);
     }
 }

@@ -136,33 +136,15 @@ fn no_retrieval_is_begun_for_a_blocked_link() {
 }
 
 #[test]
-fn a_broken_rule_is_found() {
+fn a_broken_rule_of_sending_is_found() {
     let two = Lifecycle {
         callers: 2,
         faults: 1,
         ..Lifecycle::default()
     };
-    let crashing = Lifecycle {
-        fetches: Fetches::Crash,
-        ..Lifecycle::default()
-    };
-    let failing = Lifecycle {
-        fetches: Fetches::Fail,
-        ..Lifecycle::default()
-    };
     let refreshed = Lifecycle {
         refreshes: true,
         ..two.clone()
-    };
-    let withholding = Lifecycle {
-        declares: Declares::More,
-        ..Lifecycle::default()
-    };
-    let scrubbed = Lifecycle {
-        faults: 1,
-        refreshes: true,
-        scrubbed_every_s: Some(SCRUB_S),
-        ..Lifecycle::default()
     };
     let cases = [
         (Mutation::ForgetsIntents, &two, "a retrieval is sent once"),
@@ -192,6 +174,36 @@ fn a_broken_rule_is_found() {
             },
             "nothing is begun for a blocked link",
         ),
+    ];
+    check_broken(&cases);
+}
+
+#[test]
+fn a_broken_rule_of_ending_is_found() {
+    let two = Lifecycle {
+        callers: 2,
+        faults: 1,
+        ..Lifecycle::default()
+    };
+    let crashing = Lifecycle {
+        fetches: Fetches::Crash,
+        ..Lifecycle::default()
+    };
+    let failing = Lifecycle {
+        fetches: Fetches::Fail,
+        ..Lifecycle::default()
+    };
+    let withholding = Lifecycle {
+        declares: Declares::More,
+        ..Lifecycle::default()
+    };
+    let scrubbed = Lifecycle {
+        faults: 1,
+        refreshes: true,
+        scrubbed_every_s: Some(SCRUB_S),
+        ..Lifecycle::default()
+    };
+    let cases = [
         (Mutation::NeverSweeps, &two, "everything ends"),
         (Mutation::NeverExpires, &crashing, "everything ends"),
         (Mutation::NeverExpires, &failing, "everything ends"),
@@ -216,19 +228,30 @@ fn a_broken_rule_is_found() {
             "a request that lacks rows is not called collected",
         ),
         (
+            Mutation::EndsWhatIsOver,
+            &Lifecycle {
+                faults: 2,
+                ..withholding.clone()
+            },
+            "rows that Belvo has are collected in the end",
+        ),
+        (
             Mutation::NeverScrubs,
             &scrubbed,
             "a link that is read as a whole lacks nothing in the end",
         ),
     ];
+    check_broken(&cases);
+}
+
+/// Checks models with a mistake each, of which the property that it breaks must be found.
+fn check_broken(cases: &[(Mutation, &Lifecycle, &str)]) {
     for (mutation, model, property) in cases {
-        let found = check(
-            &format!("{mutation:?}"),
-            Lifecycle {
-                mutation,
-                ..model.clone()
-            },
-        );
+        let broken = Lifecycle {
+            mutation: *mutation,
+            ..(*model).clone()
+        };
+        let found = check(&format!("{mutation:?}"), broken);
         assert!(found.contains(property), "{mutation:?}: {found:?}");
     }
 }

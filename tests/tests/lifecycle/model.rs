@@ -92,6 +92,8 @@ pub(crate) enum Mutation {
     ForgetsShortness,
     /// A sweep never asks for a scrub.
     NeverScrubs,
+    /// A sweep ends a request as incomplete although its rows have come meanwhile.
+    EndsWhatIsOver,
 }
 
 impl Default for Lifecycle {

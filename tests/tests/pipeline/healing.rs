@@ -60,9 +60,7 @@ async fn a_single_link_whose_webhooks_are_all_lost_is_read_after_the_due_time() 
     assert!(link.stored().await.is_empty());
 
     make_due(&stack, &link.id).await;
-    stack.sweep().await;
-
-    metrics::logged(&stack, &[&link.id, "rows_collected"]).await;
+    swept_until(&stack, &[&link.id, "rows_collected"]).await;
     link.assert_equals_the_sandbox().await;
 }
 
@@ -78,11 +76,18 @@ async fn an_old_row_that_was_swapped_without_a_webhook_is_healed_by_the_next_scr
     link.add(1, row["value_date"].as_str().unwrap()).await;
 
     make_due(&stack, &link.id).await;
-    stack.sweep().await;
-
-    let logged = metrics::logged(&stack, &[&link.id, "rows_collected", "\"healed\""]).await;
+    let logged = swept_until(&stack, &[&link.id, "rows_collected", "\"healed\""]).await;
     assert_eq!(metrics::value(&stack, "HealedRows", &logged).await, Some(2));
     link.assert_equals_the_sandbox().await;
+}
+
+/// Sweeps until the log has a line with all of these texts: readings wait while the queue is full.
+async fn swept_until(stack: &Stack, texts: &[&str]) -> Value {
+    eventually("a sweep to have read the link", || async {
+        stack.sweep().await;
+        metrics::find(stack, texts).await
+    })
+    .await
 }
 
 /// Lets the time have come at which a link is read as a whole.

@@ -3,14 +3,16 @@
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
 
-/// The first line of the log that has all of these texts.
+/// The first line of the log that has all of these texts, once there is one.
 pub(crate) async fn logged(stack: &Stack, texts: &[&str]) -> Value {
-    eventually("a log line", || async {
-        let logs = stack.function_logs().await;
-        let has_all = |line: &&str| texts.iter().all(|text| line.contains(text));
-        serde_json::from_str(logs.lines().find(has_all)?).ok()
-    })
-    .await
+    eventually("a log line", || find(stack, texts)).await
+}
+
+/// The same, if there is one now.
+pub(crate) async fn find(stack: &Stack, texts: &[&str]) -> Option<Value> {
+    let logs = stack.function_logs().await;
+    let has_all = |line: &&str| texts.iter().all(|text| line.contains(text));
+    serde_json::from_str(logs.lines().find(has_all)?).ok()
 }
 
 /// The value that a line adds to a metric; `None` if it has none.

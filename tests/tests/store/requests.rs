@@ -61,6 +61,7 @@ fn collection(second: u32) -> Collection {
         },
         proven: true,
         left_out: vec![],
+        was_empty: false,
         unchanged: 0,
         accounts: 1,
         stored: None,

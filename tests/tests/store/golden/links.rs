@@ -113,10 +113,10 @@ async fn stored_links_are_read() {
     }
     let registered = links.registered(None, 10).await.unwrap();
     assert_eq!(registered, (vec![unconfirmed(), whole()], None));
-    let checks = links.due(LinkDue::Check, at(10_000), 10).await.unwrap();
-    assert_eq!(checks, (vec![whole(), unconfirmed()], 0));
-    let scrubs = links.due(LinkDue::Scrub, at(10_000), 10).await.unwrap();
-    assert_eq!(scrubs, (vec![collected()], 0));
+    let deletions = links.due(LinkDue::Deletion, at(10_000), 10).await.unwrap();
+    assert_eq!(deletions, (vec![whole()], 0));
+    let readings = links.due(LinkDue::Reading, at(10_000), 10).await.unwrap();
+    assert_eq!(readings, (vec![collected(), unconfirmed()], 0));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use domain::{
     AccountId, Collection, Days, Declared, Direction, Facts, Failure, GAVE_UP, RequestRecord,
     Resource, Retrieval, StoredTotals, Tally,
 };
-use shared::store::Notified;
+use shared::store::{Notified, Short};
 use time::macros::date;
 
 use super::{Store, at, january, link, request};
@@ -58,6 +58,7 @@ fn collection() -> Collection {
         },
         proven: true,
         left_out: vec![],
+        was_empty: false,
         unchanged: 6,
         accounts: 8,
         stored: Some(StoredTotals {
@@ -191,7 +192,11 @@ async fn an_incomplete_request_is_stored_as_before() {
     let (requests, id) = (&store.control.requests, request());
     let ready = requests.ready(&id, &transactions(), at(1), at(31)).await;
     ready.unwrap();
-    requests.short(&id, &collection(), at(65)).await.unwrap();
+    let short = Short {
+        due_at: at(65),
+        is_first: true,
+    };
+    requests.short(&id, &collection(), short).await.unwrap();
     requests.incomplete(&id, &late_collection()).await.unwrap();
     store.assert_holds(&["request-incomplete"]);
 }
