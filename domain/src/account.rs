@@ -20,6 +20,16 @@ impl Account {
         Some(Self { id, document })
     }
 
+    /// Whether nothing but the id is known of it.
+    #[must_use]
+    pub fn is_only_an_id(&self) -> bool {
+        self.document
+            .values()
+            .filter(|value| !value.is_null())
+            .count()
+            == 1
+    }
+
     /// An account from its stored parts.
     #[must_use]
     pub fn from_parts(id: AccountId, document: Map<String, Value>) -> Self {

@@ -26,6 +26,24 @@ pub fn source_ip(request: &Request) -> Option<IpAddr> {
     context(request)?.http.source_ip?.parse().ok()
 }
 
+/// The IAM identity that signed the request: a user, or a role whatever its session. Empty where
+/// there is none.
+#[must_use]
+pub fn caller(request: &Request) -> String {
+    let arn = context(request)
+        .and_then(|context| context.authorizer?.iam?.user_arn)
+        .unwrap_or_default();
+    without_session(&arn).to_owned()
+}
+
+/// `arn:aws:sts::…:assumed-role/<role>/<session>` without the session.
+fn without_session(arn: &str) -> &str {
+    match arn.rsplit_once('/') {
+        Some((role, _)) if arn.contains(":assumed-role/") => role,
+        _ => arn,
+    }
+}
+
 /// The route that API Gateway chose, such as `GET /requests/{id}`.
 #[must_use]
 pub fn route_key(request: &Request) -> Option<String> {
@@ -80,5 +98,19 @@ fn context(request: &Request) -> Option<ApiGatewayV2httpRequestContext> {
     match request.request_context() {
         RequestContext::ApiGatewayV2(context) => Some(context),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sessions_of_a_role_are_one_caller() {
+        let role = "arn:aws:sts::123456789012:assumed-role/payments";
+        assert_eq!(without_session(&format!("{role}/one")), role);
+        assert_eq!(without_session(&format!("{role}/other")), role);
+        let user = "arn:aws:iam::123456789012:user/services/payments";
+        assert_eq!(without_session(user), user);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use domain::{Block, Quota, RequestId};
+use domain::{Block, Quota};
 use lambda_http::{Body, Response, http::StatusCode};
 use serde::{Serialize, Serializer};
 
@@ -50,7 +50,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<Box<BlockView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<RequestId>,
+    request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway_request_id: Option<String>,
     #[serde(skip)]
@@ -181,8 +181,11 @@ impl Problem {
 
     /// Names the retrieval it is about.
     #[must_use]
-    pub fn for_request(self, request_id: Option<RequestId>) -> Self {
-        Self { request_id, ..self }
+    pub fn for_request(self, request_id: Option<impl Into<String>>) -> Self {
+        Self {
+            request_id: request_id.map(Into::into),
+            ..self
+        }
     }
 
     /// Adds API Gateway's request id, by which the log lines are found.

@@ -52,6 +52,9 @@ impl Accounts {
         }
         let account = Account::parse(text)?;
         let id = account.id().clone();
+        if account.is_only_an_id() && self.known.contains_key(&id) {
+            return Some(id);
+        }
         self.texts.retain(|(known, _)| *known != id);
         self.texts.push((id.clone(), text.get().into()));
         let version = KnownVersion {
@@ -150,6 +153,22 @@ mod tests {
         assert!(accounts.changed.is_empty());
         accounts.read(&account(2, LATE)).unwrap();
         assert_eq!(accounts.changed.len(), 1);
+    }
+
+    #[test]
+    fn an_account_that_comes_with_its_id_only_does_not_replace_a_whole_one() {
+        let id_only = || to_raw_value(&json!({"id": "a"})).unwrap();
+        let mut accounts = none();
+        let id = accounts.read(&account(1, EARLY)).unwrap();
+        assert_eq!(accounts.read(&id_only()), Some(id.clone()));
+        let whole = accounts.get(&id).unwrap().document();
+        assert_eq!(whole["balance"], json!({"current": 1}));
+
+        let mut accounts = none();
+        assert_eq!(accounts.read(&id_only()), Some(id.clone()));
+        accounts.read(&account(1, EARLY)).unwrap();
+        let whole = accounts.get(&id).unwrap().document();
+        assert_eq!(whole["balance"], json!({"current": 1}), "in either order");
     }
 
     #[test]

@@ -24,10 +24,10 @@ struct PlannedJob {
     messages: Vec<Received>,
 }
 
-/// Processes the messages of one link and returns those to retry. Once one has to be retried, so do
-/// all later ones: only this preserves FIFO order ("Implementing partial batch responses", AWS
-/// Lambda developer guide), and SQS delivers none of the link's messages while one is still hidden.
-/// A dead-lettered message delays no other.
+/// Processes the messages of one link and returns those to retry. Once one has to be retried, none
+/// of the later ones is attempted: SQS delivers none of the link's messages while one is still
+/// hidden. They are queued again behind it, because each receive counts as one of a message's
+/// attempts. A dead-lettered message delays no other.
 pub(crate) async fn process(
     app: &App,
     messages: Vec<Received>,
@@ -38,7 +38,8 @@ pub(crate) async fn process(
 
     let failed = match (failed, unplanned) {
         (Some(mut failed), Some(unplanned)) => {
-            failed.messages.extend(unplanned.messages);
+            failed.behind.extend(unplanned.attempted);
+            failed.behind.extend(unplanned.behind);
             failed
         }
         (Some(failed), None) | (None, Some(failed)) => failed,
@@ -60,11 +61,14 @@ async fn plan_all(
             Ok(None) => {}
             Ok(Some(job)) => add(&mut planned, job, message),
             Err(error) => {
-                let mut kept = dead_letter_final(app, vec![message], &error).await;
-                if !kept.is_empty() {
-                    kept.extend(messages);
-                    let messages = kept;
-                    return (planned, Some(Failed { messages, error }));
+                let attempted = dead_letter_final(app, vec![message], &error).await;
+                if !attempted.is_empty() {
+                    let failed = Failed {
+                        attempted,
+                        behind: messages.collect(),
+                        error,
+                    };
+                    return (planned, Some(failed));
                 }
             }
         }
@@ -81,10 +85,13 @@ async fn run_all(app: &App, planned: Vec<PlannedJob>, deadline: Instant) -> Opti
             continue;
         };
 
-        let mut messages = dead_letter_final(app, messages, &error).await;
-        if !messages.is_empty() {
-            messages.extend(planned.flat_map(|planned| planned.messages));
-            return Some(Failed { messages, error });
+        let attempted = dead_letter_final(app, messages, &error).await;
+        if !attempted.is_empty() {
+            return Some(Failed {
+                attempted,
+                behind: planned.flat_map(|planned| planned.messages).collect(),
+                error,
+            });
         }
     }
     None

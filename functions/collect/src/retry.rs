@@ -27,9 +27,12 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
 }
 
-/// Messages to retry, the first of them because of an error.
+/// Messages of a link that could not be processed.
 pub(crate) struct Failed {
-    pub(crate) messages: Vec<Received>,
+    /// Those that failed, at least one.
+    pub(crate) attempted: Vec<Received>,
+    /// Those behind them, which were not attempted.
+    pub(crate) behind: Vec<Received>,
     pub(crate) error: CollectError,
 }
 
@@ -50,8 +53,14 @@ impl RetryPolicy {
 }
 
 /// Sets when the messages of a link are delivered again, all at the same time, and returns them.
+/// Those that were not attempted are done, once they are queued again.
 pub(crate) async fn release(app: &App, failed: Failed) -> Vec<Received> {
-    let Failed { messages, error } = failed;
+    let Failed {
+        attempted: mut messages,
+        behind,
+        error,
+    } = failed;
+    messages.extend(queue_again(&app.queue, behind).await);
     let Some(first) = messages.first() else {
         return messages;
     };
@@ -64,6 +73,22 @@ pub(crate) async fn release(app: &App, failed: Failed) -> Vec<Received> {
     )
     .await;
     messages
+}
+
+/// Queues messages again, in their order, and returns those for which that fails.
+async fn queue_again(queue: &Queue, messages: Vec<Received>) -> Vec<Received> {
+    let mut messages = messages.into_iter();
+    while let Some(message) = messages.next() {
+        let sent = timeout(
+            TIME_TO_SET_DELAY,
+            queue.send_again(&message.body, &message.group),
+        );
+        if !matches!(sent.await, Ok(Ok(()))) {
+            // In their order, and with one attempt less.
+            return std::iter::once(message).chain(messages).collect();
+        }
+    }
+    Vec::new()
 }
 
 /// Logs why and when messages are retried, with their link and the request of the first one.

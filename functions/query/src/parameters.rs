@@ -10,6 +10,8 @@ use shared::{
     store::Cursor,
 };
 
+/// Before any row's day, and after that of rows without one.
+const FIRST_DAY: &str = "0001-01-01";
 const DEFAULT_LIMIT: u16 = 100;
 /// The most rows of an answer. Of large rows there may be fewer.
 const MAX_LIMIT: u16 = 500;
@@ -88,6 +90,8 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
         return Err(Problem::field("cursor", detail));
     }
 
+    // Rows without a date are listed without a filter by day only.
+    let date_from = date_from.or_else(|| date_to.as_ref().map(|_| FIRST_DAY.to_owned()));
     let filter = Filter {
         date_from,
         date_to,

@@ -5,6 +5,7 @@ use domain::RequestId;
 use lambda_http::{Request, tracing};
 use shared::{
     cause::chain,
+    http,
     problem::{Problem, ProblemKind},
     store::{IdempotencyKeys, KeyState},
     telemetry::Event,
@@ -27,6 +28,11 @@ pub(crate) fn key(request: &Request) -> Result<Option<String>, Problem> {
             "Idempotency-Key must be 1 to 255 printable ASCII characters",
         )),
     }
+}
+
+/// The key as one of its caller's: another caller may use the same one for something else.
+pub(crate) fn of_caller(request: &Request, key: &str) -> String {
+    format!("{}\n{key}", http::caller(request))
 }
 
 /// Processes a request, or repeats the answer recorded for its key. A request that had no effect is

@@ -29,6 +29,7 @@ pub(crate) async fn retrieve(app: &App, request: &Request) -> Result<Response<Bo
 
     let id = match idempotency::key(request)? {
         Some(key) => {
+            let key = idempotency::of_caller(request, &key);
             let keys = &app.control.idempotency_keys;
             idempotency::once(keys, &key, &asked, issue(app, &asked)).await?
         }

@@ -84,6 +84,15 @@ fn log_refusal(problem: &Problem) {
 async fn receive(app: &App, request: &Request) -> Result<String, Problem> {
     check_address(app, request)?;
     authenticate(app, request).await?;
+    let body = request.body().as_ref();
+    if is_check_of_the_address(body) {
+        tracing::info!(
+            event = Event::WebhookWithoutContent.name(),
+            body.bytes = body.len(),
+            "webhook without content acknowledged"
+        );
+        return Ok(Delivery::id_of(body));
+    }
     let delivery = read(request)?;
     enqueue(app, &delivery).await?;
     Ok(delivery.id)
@@ -133,6 +142,15 @@ fn unauthenticated(error: SecretError) -> Problem {
         "the webhook secret cannot be read"
     );
     Problem::unavailable("The webhook cannot be authenticated right now. Deliver it again.")
+}
+
+/// Whether a body says nothing, as when a provider checks that the address answers.
+fn is_check_of_the_address(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let is_empty_object = body
+        .strip_prefix(b"{")
+        .and_then(|rest| rest.strip_suffix(b"}"));
+    body.is_empty() || is_empty_object.is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 fn read(request: &Request) -> Result<Delivery, Problem> {

@@ -182,18 +182,52 @@ impl Webhook {
 /// The request id that a body mentions, even if the body is not JSON: a 400 answer repeats it, as
 /// Belvo asks.
 #[must_use]
-pub fn mentioned_request_id(body: &[u8]) -> Option<RequestId> {
-    const KEY: &str = "\"request_id\"";
+pub fn mentioned_request_id(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    let after_key = text
-        .split_once(KEY)?
-        .1
-        .trim_start()
-        .strip_prefix(':')?
-        .trim_start();
-    let value = after_key.strip_prefix('"')?;
-    let end = value.find('"').unwrap_or(value.len());
-    RequestId::parse(&value[..end]).ok()
+    let value = top_level(&text, "request_id")?;
+    RequestId::parse(value).ok().map(|_| value.to_owned())
+}
+
+/// The text of a field of the outermost object in JSON that may be cut off or broken: a field of
+/// the same name further inside is about something else.
+fn top_level<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (mut depth, mut at) = (0, 0);
+    while let Some(next) = text[at..].find(['{', '[', '}', ']', '"']) {
+        let (start, end) = (at + next, string_end(text, at + next));
+        match text.as_bytes()[start] {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ if depth == 1 && text.get(start + 1..end) == Some(name) => {
+                let value = text.get(end + 1..)?.trim_start().strip_prefix(':')?;
+                let value = value.trim_start();
+                if value.starts_with('"') {
+                    return value.get(1..string_end(value, 0));
+                }
+            }
+            _ => {}
+        }
+        at = end + 1;
+        if at >= text.len() {
+            break;
+        }
+    }
+    None
+}
+
+/// Where the string that begins at `start` ends; `start` itself if none does.
+fn string_end(text: &str, start: usize) -> usize {
+    if text.as_bytes().get(start) != Some(&b'"') {
+        return start;
+    }
+    let mut is_escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(start + 1) {
+        match byte {
+            b'"' if !is_escaped => return at,
+            b'\\' if !is_escaped => is_escaped = true,
+            _ => is_escaped = false,
+        }
+    }
+    text.len()
 }
 
 fn required(body: &Fields<'_>, field: &'static str) -> Result<String, WebhookError> {
@@ -342,13 +376,27 @@ mod tests {
 
     #[test]
     fn a_request_id_is_found_in_a_broken_body() {
-        let found = |body: &str| mentioned_request_id(body.as_bytes()).map(|id| id.to_string());
+        let found = |body: &str| mentioned_request_id(body.as_bytes());
         let whole = r#"{"request_id" : "4363B08B-51EB-4350-9C74-5DF5AC92A7F6", "data": {"#;
         assert_eq!(
             found(whole),
-            Some("4363b08b51eb43509c745df5ac92a7f6".to_owned())
+            Some("4363B08B-51EB-4350-9C74-5DF5AC92A7F6".to_owned()),
+            "as Belvo spells it"
         );
         assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cut-o".to_owned()));
+        let inner = r#"{"data": {"request_id": "inner", "a": ["request_id"]}, "x": "\"}{", "#;
+        assert_eq!(found(inner), None);
+        let outer = format!(r#"{inner}"request_id": "outer", broken"#);
+        assert_eq!(found(&outer), Some("outer".to_owned()));
+        for broken in [
+            "\"",
+            "{\"request_id\"",
+            "{\"request_id\":",
+            "}}}\"request_id\":\"a\"",
+            "é\"{\"é",
+        ] {
+            assert_eq!(found(broken), None, "{broken}");
+        }
         assert_eq!(found(r#"{"request_id": 5}"#), None);
         assert_eq!(found("{"), None);
     }

@@ -84,6 +84,20 @@ impl Queue {
         Ok(())
     }
 
+    /// Puts a received message into its group once more, to be processed from the beginning.
+    pub async fn send_again(&self, body: &str, group: &str) -> Result<(), QueueError> {
+        self.client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(body)
+            .message_group_id(group)
+            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+            .send()
+            .await
+            .map_err(|error| QueueError::Send(Box::new(error)))?;
+        Ok(())
+    }
+
     /// About how many messages wait to be received.
     pub async fn waiting(&self) -> Result<usize, QueueError> {
         let name = QueueAttributeName::ApproximateNumberOfMessages;

@@ -131,6 +131,12 @@ pub enum TaskError {
 }
 
 impl Delivery {
+    /// The id of a delivery of these bytes.
+    #[must_use]
+    pub fn id_of(body: &[u8]) -> String {
+        hex::encode(Sha256::digest(body))
+    }
+
     /// A webhook received at `received_at`, correlated by `gateway_request_id` if it names no
     /// request.
     pub fn new(
@@ -145,7 +151,7 @@ impl Delivery {
         };
 
         Ok(Self {
-            id: hex::encode(Sha256::digest(body)),
+            id: Self::id_of(body.as_bytes()),
             correlation_id,
             received_at,
             webhook,

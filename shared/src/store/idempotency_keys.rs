@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     StoreError,
     error::was_written,
-    item::{Item, request_id, text},
+    item::{Item, number, request_id, text},
     retention::{IDEMPOTENCY_KEY_DAYS, expires_at},
     table::Table,
 };
@@ -45,13 +45,17 @@ impl IdempotencyKeys {
         let outcome = self
             .0
             .update(&pk)
-            .update_expression("SET fingerprint = :fingerprint, since = :at, expires_at = :expires")
-            // An attempt that was never answered was interrupted; its intent records whether
-            // anything was sent.
+            .update_expression(
+                "SET fingerprint = :fingerprint, since = :at, expires_at = :expires \
+                 REMOVE #request",
+            )
+            // DynamoDB removes an expired item within days, not at once. An attempt that was never
+            // answered was interrupted; its intent records whether anything was sent.
             .condition_expression(
-                "attribute_not_exists(pk) OR (fingerprint = :fingerprint \
+                "attribute_not_exists(pk) OR expires_at <= :now OR (fingerprint = :fingerprint \
                  AND attribute_not_exists(#request) AND since < :long_ago)",
             )
+            .expression_attribute_values(":now", number(at.unix_seconds()))
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":fingerprint", text(fingerprint))
             .expression_attribute_values(":at", text(at.to_string()))

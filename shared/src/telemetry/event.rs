@@ -73,6 +73,7 @@ events! {
     WebhookNotQueued => "webhook_not_queued",
     WebhookQueued => "webhook_queued",
     WebhookRefused => "webhook_refused",
+    WebhookWithoutContent => "webhook_without_content",
     WidgetTokenMinted => "widget_token_minted",
 }
 

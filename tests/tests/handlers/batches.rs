@@ -519,3 +519,31 @@ async fn links_that_hang_delay_no_other_link() {
         () = good_is_collected => {}
     }
 }
+
+#[tokio::test]
+async fn a_message_that_waited_behind_a_failing_one_has_all_its_attempts() {
+    let worker = Worker::new().await;
+    let link = worker.link(5).await;
+    worker
+        .enqueue(&webhook(&link, "historical_update", None))
+        .await;
+    let mut invoices = webhook(&link, "historical_update", None);
+    invoices["webhook_type"] = json!("INVOICES");
+    worker.enqueue(&invoices).await;
+    let failure =
+        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
+    worker.here.sandbox_control("rules", failure).await;
+
+    let mut messages = worker.waiting().await;
+    let receives = ("ApproximateReceiveCount".to_owned(), "29".to_owned());
+    messages[1].attributes.extend([receives]);
+    let waited = messages[1].body.clone();
+    let retried = worker.invoke(messages.clone(), AMPLE).await;
+
+    assert_eq!(retried, messages[..1], "the one that failed");
+    let queued = worker.waiting().await;
+    assert_eq!(queued.len(), 1);
+    assert_eq!(queued[0].body, waited);
+    assert_eq!(queued[0].attributes["ApproximateReceiveCount"], "1");
+    assert_eq!(queued[0].attributes["MessageGroupId"], link);
+}

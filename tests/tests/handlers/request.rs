@@ -1,8 +1,9 @@
 //! The handler of the request function.
 
-use request::{App, handle};
 use std::time::Duration;
 
+use lambda_http::{Request, RequestExt, http::HeaderValue, request::RequestContext};
+use request::{App, handle};
 use serde_json::json;
 use shared::{belvo::Client, secret::CachedSecret};
 
@@ -114,4 +115,33 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
 
     assert_eq!(answer.status(), 202);
     assert_eq!(here.counters().await["retrievals"], 1);
+}
+
+/// A request for a month with an `Idempotency-Key`, signed by a session of a role.
+fn keyed(event: &str, role: &str, session: &str) -> Request {
+    let arn = format!("arn:aws:sts::123456789012:assumed-role/{role}/{session}");
+    let mut request = http_event(event);
+    let key = HeaderValue::from_static("a key");
+    request.headers_mut().insert("idempotency-key", key);
+    let Some(RequestContext::ApiGatewayV2(mut context)) = request.request_context_ref().cloned()
+    else {
+        panic!("an event of API Gateway");
+    };
+    let iam = json!({"iam": {"userArn": arn}});
+    context.authorizer = Some(serde_json::from_value(iam).unwrap());
+    request.with_request_context(RequestContext::ApiGatewayV2(context))
+}
+
+#[tokio::test]
+async fn an_idempotency_key_belongs_to_its_caller() {
+    let here = Surroundings::new().await;
+    let app = app(&here, good_keys()).await;
+    let status = async |event: &str, role: &str, session: &str| {
+        let answer = handle(&app, keyed(event, role, session)).await;
+        answer.status().as_u16()
+    };
+    assert_eq!(status("request-one-month", "payments", "1").await, 202);
+    assert_eq!(status("request-one-month", "payments", "2").await, 202);
+    assert_eq!(status("request-one-account", "payments", "3").await, 422);
+    assert_eq!(status("request-one-account", "lending", "1").await, 202);
 }

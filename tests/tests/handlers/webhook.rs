@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use lambda_http::http::StatusCode;
+use lambda_http::{Body, Request, http::StatusCode};
 use serde_json::{Value, json};
 use shared::{queue::Queue, secret::CachedSecret};
 use tokio::net::TcpListener;
@@ -59,13 +59,51 @@ async fn a_bad_body_is_answered_with_both_request_ids() {
 
     let (_, problem) = read(&handle(&webhook, http_event("webhook-bad-json")).await);
 
-    assert_eq!(problem["request_id"], crate::surroundings::REQUEST);
+    assert_eq!(
+        problem["request_id"], "b5d0106a-c9cc-43d5-b361-99fe831f6bbe",
+        "as Belvo spells it"
+    );
     assert!(
         problem["gateway_request_id"]
             .as_str()
             .unwrap()
             .starts_with("events-")
     );
+}
+
+/// An authenticated webhook with this body.
+fn with_body(body: &str) -> Request {
+    let mut request = http_event("webhook-historical-update");
+    *request.body_mut() = Body::Text(body.to_owned());
+    request
+}
+
+#[tokio::test]
+async fn a_check_of_the_address_is_acknowledged_and_not_queued() {
+    let here = Surroundings::new().await;
+    let mut webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    // Nothing answers there.
+    let url = "http://127.0.0.1:1/queue.fifo".to_owned();
+    webhook.queue = Queue::new(&here.stack.aws_at("http://127.0.0.1:1"), url);
+    for body in ["", " ", "{}", "{ }\n"] {
+        let answer = handle(&webhook, with_body(body)).await;
+        assert_eq!(answer.status(), 202, "{body:?}");
+    }
+    let answer = handle(&webhook, with_body("[]")).await;
+    assert_eq!(answer.status(), 400);
+    let mut stranger = with_body("{}");
+    stranger.headers_mut().remove("authorization");
+    assert_eq!(handle(&webhook, stranger).await.status(), 401);
+}
+
+#[tokio::test]
+async fn a_bad_body_is_answered_with_the_request_id_of_its_outermost_object_as_belvo_spells_it() {
+    let here = Surroundings::new().await;
+    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let id = "4363B08B-51EB-4350-9C74-5DF5AC92A7F6";
+    let body = format!(r#"{{"data": {{"request_id": "inner"}}, "request_id": "{id}"}}"#);
+    let (status, problem) = read(&handle(&webhook, with_body(&body)).await);
+    assert_eq!((status, problem["request_id"].as_str()), (400, Some(id)));
 }
 
 #[tokio::test]

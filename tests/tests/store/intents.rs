@@ -412,6 +412,15 @@ async fn a_key_is_answered_once_and_belongs_to_one_request() {
             .unwrap();
         assert_eq!(begin("one", 10).await, KeyState::Answered(id));
         assert_eq!(begin("other", 10).await, KeyState::Reused);
+        // It was begun in the fifth minute.
+        let a_day_later = 5 + 24 * 60;
+        assert_eq!(begin("other", a_day_later - 1).await, KeyState::Reused);
+        assert_eq!(
+            begin("other", a_day_later).await,
+            KeyState::New,
+            "expired, although DynamoDB has not removed it yet"
+        );
+        assert_eq!(begin("other", a_day_later).await, KeyState::InProgress);
         tables.control.idempotency_keys.forget(&key).await.unwrap();
         assert_eq!(begin("other", 11).await, KeyState::New);
     }
