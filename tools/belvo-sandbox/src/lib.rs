@@ -12,6 +12,7 @@ mod journal;
 mod limits;
 mod link;
 mod merge;
+mod openapi;
 mod resource;
 mod row;
 mod rules;
@@ -29,7 +30,10 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::state::App;
 
-pub use crate::config::{Config, Webhook};
+pub use crate::{
+    config::{Config, Webhook},
+    openapi::Violation,
+};
 
 /// How long open connections may take to finish when the sandbox stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,6 +41,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A running sandbox. Dropping it stops it and discards pending webhooks.
 pub struct Sandbox {
     url: String,
+    app: Arc<App>,
     closing: watch::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
 }
@@ -54,14 +59,16 @@ pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
         .merge(api::router(&app))
         .merge(widget::router(&app))
         .nest("/_control", control::router(&app));
+    let open = Arc::clone(&app);
     let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { app.closed().await })
+        .with_graceful_shutdown(async move { open.closed().await })
         .into_future();
     let server = tokio::spawn(server);
 
     tracing::info!(url, "listening");
     Ok(Sandbox {
         url,
+        app,
         closing,
         server,
     })
@@ -72,6 +79,12 @@ impl Sandbox {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What was sent so far that Belvo's OpenAPI document does not allow.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.app.state().violations.clone()
     }
 
     /// Stops the sandbox. Calls in progress have two seconds to finish; pending webhooks are

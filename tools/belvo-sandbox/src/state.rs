@@ -16,6 +16,7 @@ use crate::{
     journal::Journal,
     limits::Limits,
     link::Link,
+    openapi::Violation,
     resource::Resource,
     rules::Rules,
     session::Session,
@@ -47,6 +48,8 @@ pub(crate) struct State {
     pub(crate) webhook: Option<Webhook>,
     pub(crate) journal: Journal,
     pub(crate) limits: Limits,
+    /// What was sent that Belvo's OpenAPI document does not allow.
+    pub(crate) violations: Vec<Violation>,
     /// Webhooks that are held until the next one of their link has overtaken them.
     pub(crate) held: Vec<Planned>,
     /// The session that each access token of the widget opens.

@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     errors::ApiError,
     journal::Call,
+    openapi::{self, Violation},
     resource::Resource,
     rules::{Action, On},
     state::App,
@@ -56,18 +57,34 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
 
     let on = classify(&parts.method, parts.uri.path());
     let is_allowed = on == Some(On::Token) || is_authorized(&app.config, &parts.headers);
-    let response = if is_allowed {
+    let refusal = violations(&app, &parts, &body);
+    let response = if !is_allowed {
+        ApiError::new("authentication_failed").into_response()
+    } else if let Some(refusal) = refusal {
+        refusal.into_response()
+    } else {
         let fired = on.map(|on| app.state().rules.fire(on, link, page));
         let effects = Effects::new(fired.unwrap_or_default());
         let mut request = Request::from_parts(parts, Body::from(body));
         request.extensions_mut().insert(effects.clone());
         answer(&app, &effects, link, next.run(request)).await
-    } else {
-        ApiError::new("authentication_failed").into_response()
     };
 
     record(&app, (id, link), &response);
     response
+}
+
+/// Records what Belvo's OpenAPI document does not allow, and returns Belvo's answer to it. A call
+/// that has no route gets its answer from the router.
+fn violations(app: &App, parts: &Parts, body: &[u8]) -> Option<ApiError> {
+    let violations = openapi::check(parts, body);
+    for violation in &violations {
+        tracing::warn!(%violation, "not allowed by Belvo's OpenAPI");
+    }
+    let errors = violations.iter().filter(|violation| !violation.is_route());
+    let refusal = ApiError::all(errors.map(Violation::error)).err();
+    app.state().violations.extend(violations);
+    refusal
 }
 
 /// The answer of the handler, or the one that a rule puts in its place. The handler runs only if

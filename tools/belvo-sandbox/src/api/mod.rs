@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use serde_json::json;
 
@@ -45,6 +45,7 @@ fn calls() -> Router<Arc<App>> {
     let link = get(links::show).delete(deletion::delete);
     let mut calls = Router::new()
         .route("/api/", root)
+        .route("/api/{*path}", any(|| async { ApiError::new("not_found") }))
         .route("/api/token/", post(token::create))
         .route("/api/links/", get(links::list).post(links::create))
         .route("/api/links/{id}/", link)

@@ -24,6 +24,7 @@ use crate::state::App;
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let rules = get(rules::list).post(rules::add).delete(rules::clear);
     let webhook = get(webhooks::registered).put(webhooks::register);
+    let violations = get(journal::violations).delete(journal::forgive);
     Router::new()
         .merge(link_routes())
         .merge(row_routes())
@@ -35,6 +36,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/rules/{id}", delete(rules::remove))
         .route("/log", get(journal::report).delete(journal::clear))
         .route("/counters", get(journal::counters))
+        .route("/violations", violations)
         .fallback(|| async { ControlError::unknown("control call") })
         .with_state(Arc::clone(app))
 }

@@ -185,6 +185,12 @@ pub(crate) fn is_documented(code: &str) -> bool {
     documented(code).is_some()
 }
 
+/// The message of a code.
+pub(crate) fn message(code: &str) -> &'static str {
+    let (_, _, message) = documented(code).unwrap_or(UNEXPECTED_ERROR);
+    message
+}
+
 pub(super) fn documented(code: &str) -> Option<Code> {
     let mut codes = DOCUMENTED.iter();
     codes.find(|(known, ..)| *known == code).copied()

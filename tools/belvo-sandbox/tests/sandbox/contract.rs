@@ -6,9 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Harness, answer, id},
+    harness::{Harness, answer, id, with_json},
     receiver::Receiver,
     specification::{Specification, assert_valid},
+    widget::token_request,
 };
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn links_are_valid_in_a_page_and_alone_whichever_way_they_were_created() {
 
     let credentials = json!({
         "institution": "ofmockbank_br_retail",
-        "username": "someone",
+        "username": "231.002.999-00",
         "password": "something",
     });
     let created = harness.post("/api/links/", &credentials).await;
@@ -108,14 +109,11 @@ async fn both_answers_to_a_retrieval_are_valid() {
 #[tokio::test]
 async fn a_token_is_given_for_keys_in_the_body_without_a_header() {
     let harness = Harness::start().await;
-    let keys = |password: &str| {
-        let scopes = "read_institutions,write_links";
-        json!({ "id": "sandbox-id", "password": password, "scopes": scopes })
-    };
+    let keys = |password: &str| token_request(&json!({ "password": password }));
 
     let request = harness.request(Method::POST, "/api/token/");
-    let body = keys("sandbox-password").to_string();
-    let token = answer(request.body(body)).await.unwrap();
+    let request = with_json(request, &keys("sandbox-password"));
+    let token = answer(request).await.unwrap();
     assert_eq!(token.status, 200);
     let valid_token = Specification::read().schema("WidgetToken");
     assert_valid(&valid_token, &token.json());

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     harness::{Harness, answer, id, ids},
     receiver::Receiver,
+    widget::token_request,
 };
 
 #[tokio::test]
@@ -243,11 +244,15 @@ async fn what_the_control_api_shows_contains_no_secrets() {
     let link = harness.link(1).await;
     harness.retrieve(&link).await;
     receiver.wait_for(1).await;
-    let keys = json!({ "id": "sandbox-id", "password": "sandbox-password", "scopes": "x" });
+    harness
+        .post("/api/token/", &token_request(&json!({})))
+        .await;
+    // A refused one too: its keys are not among what is wrong with it.
+    let keys = json!({ "id": "sandbox-id", "password": "sandbox-password", "scopes": 1 });
     harness.post("/api/token/", &keys).await;
 
     let mut shown = String::new();
-    for path in ["/log", "/counters", "/webhook", "/rules"] {
+    for path in ["/log", "/counters", "/webhook", "/rules", "/violations"] {
         let answer = harness.control(Method::GET, path, Value::Null).await;
         shown += &answer.text;
     }

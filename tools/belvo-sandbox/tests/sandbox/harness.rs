@@ -7,8 +7,12 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use belvo_sandbox::{Config, Sandbox, Webhook, start};
-use reqwest::{Client, Method, RequestBuilder, header::HeaderMap, redirect::Policy};
+use belvo_sandbox::{Config, Sandbox, Violation, Webhook, start};
+use reqwest::{
+    Client, Method, RequestBuilder,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect::Policy,
+};
 use serde_json::{Value, json};
 
 use crate::receiver::{AUTHORIZATION, Receiver};
@@ -79,6 +83,10 @@ impl Harness {
         self.sandbox.url()
     }
 
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.sandbox.violations()
+    }
+
     pub(crate) async fn stop(self) {
         self.sandbox.stop().await.unwrap();
     }
@@ -109,13 +117,13 @@ impl Harness {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let request = self.authorized(Method::POST, path);
-        answer(request.body(body.to_string())).await.unwrap()
+        answer(with_json(request, body)).await.unwrap()
     }
 
     pub(crate) async fn post_async(&self, path: &str, body: &Value) -> reqwest::Result<Answer> {
         let request = self.authorized(Method::POST, path);
         let request = request.header("x-belvo-request-mode", "async");
-        answer(request.body(body.to_string())).await
+        answer(with_json(request, body)).await
     }
 
     /// An asynchronous retrieval of June 2026.
@@ -257,4 +265,10 @@ pub(crate) fn id(object: &Value) -> &str {
 /// The ids of rows, in their order.
 pub(crate) fn ids(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(id).collect()
+}
+
+/// A request with a JSON body.
+pub(crate) fn with_json(request: RequestBuilder, body: &Value) -> RequestBuilder {
+    let request = request.header(CONTENT_TYPE, "application/json");
+    request.body(body.to_string())
 }

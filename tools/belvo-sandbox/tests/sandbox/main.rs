@@ -14,5 +14,6 @@ mod retrievals;
 mod rules;
 mod rules_on_webhooks;
 mod specification;
+mod violations;
 mod webhooks;
 mod widget;

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::{
     harness::{Harness, ids},
     receiver::Receiver,
+    widget::token_request,
 };
 
 fn page(link: &str, number: usize) -> String {
@@ -103,7 +104,9 @@ async fn a_rule_concerns_its_kind_of_call() {
     harness.always("accounts", json!({ "status": 505 })).await;
     let status = async |path: &str| harness.get(path).await.status;
 
-    let token = harness.post("/api/token/", &json!({})).await;
+    let token = harness
+        .post("/api/token/", &token_request(&json!({})))
+        .await;
     assert_eq!(token.status, 504);
     assert_eq!(status(&format!("/api/links/{link}/")).await, 404);
     assert_eq!(status("/api/accounts/").await, 505);

@@ -16,8 +16,9 @@ use crate::{
 const SUCCESS: &str = "http://app.example/done?user=1";
 const EXIT: &str = "http://app.example/exit";
 
-/// The body of a token request, with some fields changed.
-fn token_request(changes: &Value) -> Value {
+/// The body of a token request as Belvo's OpenAPI document wants it, with some fields changed;
+/// `null` leaves one out.
+pub(crate) fn token_request(changes: &Value) -> Value {
     let person = json!({ "type": "CPF", "number": "76109277673", "name": "Ralph <i>Bragg" });
     let event = "http://app.example/event";
     let mut body = json!({
@@ -27,9 +28,18 @@ fn token_request(changes: &Value) -> Value {
         "fetch_resources": ["ACCOUNTS", "TRANSACTIONS"],
         "stale_in": "300d",
         "widget": {
+            "openfinance_feature": "consent_link_creation",
             "callback_urls": { "success": SUCCESS, "exit": EXIT, "event": event },
+            "branding": {
+                "company_icon": "https://app.example/icon.svg",
+                "company_logo": "https://app.example/logo.svg",
+                "company_name": "ACME",
+                "company_terms_url": "https://app.example/privacy",
+            },
             "consent": {
                 "purpose": "Crédito <b>justo</b>",
+                "terms_and_conditions_url": "https://app.example/terms",
+                "permissions": ["REGISTER", "ACCOUNTS", "CREDIT_CARDS", "CREDIT_OPERATIONS"],
                 "identification_info": [person],
             },
         },
@@ -37,6 +47,8 @@ fn token_request(changes: &Value) -> Value {
     for (key, value) in changes.as_object().unwrap() {
         body[key] = value.clone();
     }
+    let fields = body.as_object_mut().unwrap();
+    fields.retain(|_, value| !value.is_null());
     body
 }
 
@@ -368,7 +380,9 @@ async fn a_token_is_refused_for_wrong_keys_an_unknown_link_and_a_callback_that_i
     let password = json!({ "password": "no" });
     let link = json!({ "link_id": "0d3ffb69-f83b-456e-ad8e-208d0998d71d" });
     let resources = json!({ "fetch_resources": "ACCOUNTS" });
-    let callback = json!({ "widget": { "callback_urls": { "exit": "javascript:alert(1)" } } });
+    let mut widget = token_request(&json!({}))["widget"].take();
+    widget["callback_urls"]["exit"] = json!("javascript:alert(1)");
+    let callback = json!({ "widget": widget });
     for (changes, status, code) in [
         (password, 401, "authentication_failed"),
         (link, 400, "does_not_exist"),
