@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from local.waiting import wait_for
 
 START_SECONDS = 20
 OPTION = "BELVO_SANDBOX_"
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PAGE_ROWS = f"{OPTION}MAX_PAGE_SIZE"
 BELVOS_PAGE_ROWS = 1_000
 # The link that events/*.json are about: the first that a sandbox makes from this seed has this id.
@@ -56,6 +59,17 @@ def control(url: str, method: str, path: str, body: dict[str, Any] | None = None
 def register_webhook(url: str, webhook_url: str, authorization: str) -> None:
     """Does what one does in Belvo's dashboard: names the receiver of webhooks and its Authorization value."""
     control(url, "PUT", "webhook", {"url": webhook_url, "authorization": authorization})
+
+
+def violations(url: str) -> list[str]:
+    """What the sandbox was sent that Belvo's OpenAPI does not allow: one line each, with how often it was."""
+    lines = Counter(_line(violation) for violation in control(url, "GET", "violations"))
+    return [line if times == 1 else f"{line}, {times} times" for line, times in lines.items()]
+
+
+def _line(violation: dict[str, Any]) -> str:
+    about = f"{violation['field']}: " if violation["field"] else ""
+    return f"{violation['method']} {ID.sub('{id}', violation['path'])}: {about}{violation['message']}"
 
 
 def make_events_link(url: str) -> None:

@@ -53,8 +53,8 @@ def down(state: Path, say: Callable[[str], None]) -> None:
 def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str], None]) -> int:
     """Runs a command against a stack of its own, sandbox included, whatever Belvo the environment names.
 
-    `parameters` of the template are set in addition to those of every local run. Returns the command's exit code. Logs
-    are kept when it fails.
+    `parameters` of the template are set in addition to those of every local run. Returns the command's exit code, or 1
+    if the sandbox was sent what Belvo's OpenAPI does not allow. Logs are kept when it fails.
     """
     state = Path(tempfile.mkdtemp(prefix="belvo-ingest-"))
     code = 1
@@ -64,6 +64,8 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
         # Marked as a part of the stack, the command ends with it, and so does whatever it started.
         env = aws.command_environment({**running.variables, processes.MARK: str(state)})
         code = subprocess.run(command, env=env, check=False).returncode
+        if not _sent_only_valid_requests(running.variables["SANDBOX_URL"]):
+            code = code or 1
         return code
     finally:
         try:
@@ -75,6 +77,15 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
             shutil.rmtree(state)
         else:
             print(f"Logs are kept in {state}", file=sys.stderr)
+
+
+def _sent_only_valid_requests(sandbox_url: str) -> bool:
+    violations = sandbox.violations(sandbox_url)
+    if violations:
+        print("error: the sandbox was sent what Belvo's OpenAPI does not allow:", file=sys.stderr)
+    for violation in violations:
+        print(f"  {violation}", file=sys.stderr)
+    return not violations
 
 
 def _up(state: Path, say: Callable[[str], None], wanted: Wanted) -> Record:
