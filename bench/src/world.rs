@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 21] = [
+const SETTINGS: [(&str, &str); 27] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -28,6 +28,12 @@ const SETTINGS: [(&str, &str); 21] = [
     ("LONG_RETRIEVALS_PER_MONTH", "8"),
     ("SHORT_RETRIEVALS_PER_MONTH", "240"),
     ("WIDGET_URL", "https://widget.belvo.io/"),
+    ("COMPANY_NAME", "ACME"),
+    ("COMPANY_ICON_URL", "https://acme.example/icon.svg"),
+    ("COMPANY_LOGO_URL", "https://acme.example/logo.svg"),
+    ("COMPANY_TERMS_URL", "https://acme.example/terms"),
+    ("CONSENT_PURPOSE", "Advice"),
+    ("STALE_IN_DAYS", "365"),
     ("ATTEMPTS", "30"),
     ("LONGEST_RETRY_S", "900"),
     // Beyond Belvo's limit, so that the work is measured and not the waiting.

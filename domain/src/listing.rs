@@ -1,6 +1,6 @@
 //! Listings of rows: what is chosen, and what is shown of each.
 
-use crate::{Resource, Row, RowRef, Version};
+use crate::{AccountId, Resource, Row, RowRef, Version};
 
 /// Which rows to list.
 #[derive(Debug, Clone, Default)]
@@ -9,7 +9,7 @@ pub struct Filter {
     pub date_from: Option<String>,
     /// Last day, `YYYY-MM-DD`.
     pub date_to: Option<String>,
-    /// Belvo's account id.
+    /// The account's id, in the spelling of [`AccountId`].
     pub account: Option<String>,
     /// Belvo's status, such as `PENDING`.
     pub status: Option<String>,
@@ -22,22 +22,20 @@ impl Filter {
     #[must_use]
     pub fn chooses(&self, row: &Row, resource: Resource) -> bool {
         let (day, fields) = (row.day(resource), row.fields());
+        let account = row.account_id().map(|id| AccountId::spelled(&id));
         self.date_from.as_ref().is_none_or(|from| *from <= day)
             && self.date_to.as_ref().is_none_or(|to| day <= *to)
+            && (self.account.is_none() || self.account == account)
             && self
                 .fields()
                 .all(|(field, wanted)| fields.text(field).as_deref() == Some(wanted))
     }
 
-    /// The fields that must have a certain value, and that value.
+    /// The other fields that must have a certain value, and that value.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("account", &self.account),
-            ("status", &self.status),
-            ("type", &self.kind),
-        ]
-        .into_iter()
-        .filter_map(|(field, value)| Some((field, value.as_deref()?)))
+        [("status", &self.status), ("type", &self.kind)]
+            .into_iter()
+            .filter_map(|(field, value)| Some((field, value.as_deref()?)))
     }
 }
 

@@ -118,7 +118,8 @@ mod tests {
             "unchanged": 3, "revived": 0, "deleted": 0, "accounts": 2
         });
         let whole = record(json!({
-            "date_from": "2026-01-01", "date_to": "2026-01-31", "account": "a1", "issued_at": AT,
+            "date_from": "2026-01-01", "date_to": "2026-01-31",
+            "account": "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e", "issued_at": AT,
             "failure": {"code": "login_error", "message": "no"}, "declared": {"total_transactions": 11},
             "collection": collection
         }));

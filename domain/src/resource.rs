@@ -14,6 +14,7 @@ pub struct Resource {
     webhook_type: &'static str,
     date_field: Option<&'static str>,
     dates: Dates,
+    longest_days: Option<u16>,
     features: &'static [Feature],
 }
 
@@ -53,6 +54,10 @@ pub enum Direction {
     Outflow,
 }
 
+/// What Belvo retrieves at once ("one year (365 days)": the invoices of its OpenAPI; "up to 365
+/// days": the transactions of its page on retrieval limits).
+const A_YEAR: u16 = 365;
+
 /// Every resource the pipeline retrieves. `date_field` is what the GET filters days by, and what
 /// rows are listed by.
 pub const RESOURCES: &[Resource] = &[
@@ -62,6 +67,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "TRANSACTIONS",
         date_field: Some("value_date"),
         dates: Dates::Required,
+        longest_days: Some(A_YEAR),
         features: &[Feature::Accounts, Feature::Metered, Feature::Totals],
     },
     // Mexico. The webhook type is documented.
@@ -71,6 +77,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "INVOICES",
         date_field: Some("invoice_date"),
         dates: Dates::Required,
+        longest_days: Some(A_YEAR),
         features: &[Feature::Type, Feature::LargeRows],
     },
     // Brazil. The webhook type is a guess: what `fetch_resources` calls it.
@@ -80,6 +87,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "EMPLOYMENTS",
         date_field: Some("start_date"),
         dates: Dates::Optional,
+        longest_days: None,
         features: &[],
     },
     // Mexico. The webhook type is documented.
@@ -89,6 +97,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "EMPLOYMENT_RECORDS",
         date_field: None,
         dates: Dates::None,
+        longest_days: None,
         features: &[],
     },
     // Mexico. The webhook type is a guess: what `fetch_resources` calls it.
@@ -98,6 +107,7 @@ pub const RESOURCES: &[Resource] = &[
         webhook_type: "FINANCIAL_STATEMENTS",
         date_field: None,
         dates: Dates::None,
+        longest_days: None,
         features: &[Feature::LargeRows],
     },
 ];
@@ -132,6 +142,12 @@ impl Resource {
             .map(|resource| format!("`{}`", resource.name))
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// How many days `date_from` may be before `date_to`, if Belvo limits them.
+    #[must_use]
+    pub fn longest_days(self) -> Option<u16> {
+        self.longest_days
     }
 
     /// The name used in requests.

@@ -310,10 +310,14 @@ mod tests {
         serde_json::from_str(row.get()).unwrap()
     }
 
+    /// An account as we spell its id, and as Belvo may.
+    const ACCOUNT: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
+    const SPELLED: &str = "1C83F1F5-4B59-4C0B-A1A5-3A9D1A6A5B0E";
+
     fn row() -> Value {
         json!({
             "id": "t1",
-            "account": {"id": "a1", "balance": {"current": 1.50}},
+            "account": {"id": SPELLED, "balance": {"current": 1.50}},
             "value_date": "2026-01-02",
             "amount": 10.00,
             "merchant": null
@@ -324,13 +328,19 @@ mod tests {
     fn a_row_separated_from_its_account_and_joined_again_is_the_row() {
         let sent = row();
         let (row, account) = parse(&sent).unwrap();
-        assert_eq!(row.account_id().as_deref(), Some("a1"));
+        assert_eq!(row.account_id().as_deref(), Some(ACCOUNT));
+        assert_eq!(account.as_ref().unwrap().id().as_str(), ACCOUNT);
         assert_eq!(value(&row.into_row(account.as_ref())), sent);
     }
 
     #[test]
     fn rows_without_a_whole_account_keep_what_belvo_sent() {
-        for account in [json!(null), json!({"name": "no id"}), json!({"id": 7})] {
+        for account in [
+            json!(null),
+            json!({"name": "no id"}),
+            json!({"id": 7}),
+            json!({"id": "a1"}),
+        ] {
             let mut sent = row();
             sent["account"] = account;
             let (row, taken) = parse(&sent).unwrap();
@@ -356,13 +366,15 @@ mod tests {
 
     #[test]
     fn the_text_of_a_row_is_what_belvo_sent_but_for_its_account() {
-        let sent = r#"{ "id":"t","account" : {"id": "a\u0022"} , "n": 1.50, "half": "\ud800"}"#;
-        let sent = RawValue::from_string(sent.to_owned()).unwrap();
+        let id = SPELLED.replace("4C0B", r"4\u00430B");
+        let rest = r#" , "n": 1.50, "half": "\ud800"}"#;
+        let sent = format!(r#"{{ "id":"t","account" : {{"id": "{id}"}}{rest}"#);
+        let sent = RawValue::from_string(sent).unwrap();
         let row = Row::parse(&sent, |text| Some(Account::parse(text)?.id().clone())).unwrap();
-        let text = r#"{ "id":"t","account" : "a\"" , "n": 1.50, "half": "\ud800"}"#;
+        let text = format!(r#"{{ "id":"t","account" : "{ACCOUNT}"{rest}"#);
         assert_eq!(row.text(), text);
-        assert_eq!(row.account_id().as_deref(), Some("a\""));
-        let whole = r#"{"account":"a\"","half":"\ud800","id":"t","n":1.50}"#;
+        assert_eq!(row.account_id().as_deref(), Some(ACCOUNT));
+        let whole = format!(r#"{{"account":"{ACCOUNT}","half":"\ud800","id":"t","n":1.50}}"#);
         assert_eq!(row.into_row(None).get(), whole);
     }
 
@@ -426,7 +438,7 @@ mod tests {
     fn an_account_is_identified_by_its_institution_and_its_id_there() {
         let identity = |institution: Value, id: Value| {
             let account =
-                json!({"id": "a", "institution": institution, "internal_identification": id});
+                json!({"id": ACCOUNT, "institution": institution, "internal_identification": id});
             parse(&json!({"id": "t", "account": account}))
                 .unwrap()
                 .1

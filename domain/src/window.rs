@@ -27,6 +27,12 @@ pub enum WindowError {
     /// Belvo refuses a window that ends in the future.
     #[error("date_to must not be in the future (today is {0}, UTC)")]
     InTheFuture(Date),
+    /// Belvo refuses a window of more than a year.
+    #[error(
+        "date_from must be at most {0} days before date_to; ask for a longer time in several \
+         requests"
+    )]
+    TooLong(u16),
 }
 
 impl WindowError {
@@ -35,7 +41,7 @@ impl WindowError {
     pub fn field(&self) -> &'static str {
         match self {
             Self::NotADate(field) => field,
-            Self::Reversed => "date_from",
+            Self::Reversed | Self::TooLong(_) => "date_from",
             Self::InTheFuture(_) => "date_to",
         }
     }
@@ -54,6 +60,16 @@ impl Window {
             return Err(WindowError::InTheFuture(today));
         }
         Ok(Self { from, to })
+    }
+
+    /// The same window, if it is not longer than what a resource is asked for at once.
+    pub fn at_most(self, days: Option<u16>) -> Result<Self, WindowError> {
+        match days {
+            Some(days) if (self.to - self.from).whole_days() > i64::from(days) => {
+                Err(WindowError::TooLong(days))
+            }
+            _ => Ok(self),
+        }
     }
 
     #[must_use]

@@ -114,9 +114,11 @@ mod tests {
     }
 
     fn account(current: u32, collected_at: &str) -> Box<RawValue> {
-        to_raw_value(
-            &json!({"id": "a", "balance": {"current": current}, "collected_at": collected_at}),
-        )
+        to_raw_value(&json!({
+            "id": "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e",
+            "balance": {"current": current},
+            "collected_at": collected_at,
+        }))
         .unwrap()
     }
 

@@ -113,7 +113,7 @@ mod tests {
         let holder = Holder {
             since: Timestamp::parse(since).unwrap(),
             link: LinkId::parse(&uuid::Uuid::from_u128(link).to_string()).unwrap(),
-            account: AccountId::parse("a").unwrap(),
+            account: AccountId::parse("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e").unwrap(),
         };
         let candidate = |id: &str| Candidate {
             id: RowId::parse(id).unwrap(),

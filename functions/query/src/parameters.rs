@@ -95,7 +95,7 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
     let filter = Filter {
         date_from,
         date_to,
-        account: query_parameter(request, "account"),
+        account: account(request)?,
         status: query_parameter(request, "status"),
         kind: query_parameter(request, "type"),
     };
@@ -114,6 +114,14 @@ pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
     instant
         .map(Some)
         .ok_or_else(|| Problem::field("as_of", detail))
+}
+
+fn account(request: &Request) -> Result<Option<String>, Problem> {
+    let account = query_parameter(request, "account").map(|id| AccountId::parse(&id));
+    let account = account
+        .map(|id| Problem::named("account", id))
+        .transpose()?;
+    Ok(account.map(String::from))
 }
 
 fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {

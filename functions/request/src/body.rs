@@ -56,6 +56,7 @@ fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option
     let (from, to) = (fields.required("date_from")?, fields.required("date_to")?);
     let window = Window::parse(&from, &to, today);
     window
+        .and_then(|window| window.at_most(resource.longest_days()))
         .map(Some)
         .map_err(|error| Problem::field(error.field(), error.to_string()))
 }
@@ -136,8 +137,9 @@ mod tests {
             ("link", json!(null)),
             ("date_from", json!(20_260_101)),
             ("date_from", json!("2026-02-01")),
+            ("date_from", json!("2025-01-30")),
             ("date_to", json!("2026-03-02")),
-            ("account", json!("two words")),
+            ("account", json!("a1")),
             ("resource", json!("owners")),
             ("acount", json!("a")),
         ];
@@ -190,6 +192,31 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_window_may_have_a_year_where_belvo_limits_it() {
+        let mut body = json!({"link": LINK, "date_from": "2025-01-31", "date_to": "2026-01-31"});
+        assert!(parse_json(&body).is_ok());
+        body["date_from"] = json!("2025-01-30");
+        let problem = parse_json(&body).unwrap_err();
+        assert_eq!(problem["field"], "date_from");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("365 days"), "{detail}");
+        assert!(detail.contains("several requests"), "{detail}");
+
+        body["resource"] = json!("employments");
+        assert!(parse_json(&body).is_ok());
+    }
+
+    #[test]
+    fn an_account_is_sent_in_one_spelling() {
+        let body = json!({
+            "link": LINK, "date_from": "2026-01-01", "date_to": "2026-01-31",
+            "account": "1C83F1F54B594C0BA1A53A9D1A6A5B0E",
+        });
+        let account = parse_json(&body).unwrap().account.unwrap();
+        assert_eq!(account.as_str(), "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e");
     }
 
     #[test]

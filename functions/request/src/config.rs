@@ -1,7 +1,10 @@
 //! The function's environment, which template.yaml sets.
 
 use domain::Limits;
-use shared::env::{EnvError, Environment};
+use shared::{
+    belvo::{Branding, WidgetSettings},
+    env::{EnvError, Environment},
+};
 use url::Url;
 
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Config {
     pub request_due_s: u32,
     /// The hosted Connect Widget.
     pub widget_url: Url,
+    /// What it shows and asks for.
+    pub widget: WidgetSettings,
 }
 
 impl Config {
@@ -34,8 +39,22 @@ impl Config {
             limits: environment.limits()?,
             request_due_s: environment.number("REQUEST_DUE_S")?,
             widget_url: environment.url("WIDGET_URL")?,
+            widget: widget(environment)?,
         })
     }
+}
+
+fn widget(environment: &Environment<'_>) -> Result<WidgetSettings, EnvError> {
+    Ok(WidgetSettings {
+        branding: Branding {
+            company_icon: environment.text("COMPANY_ICON_URL")?,
+            company_logo: environment.text("COMPANY_LOGO_URL")?,
+            company_name: environment.text("COMPANY_NAME")?,
+            company_terms_url: environment.text("COMPANY_TERMS_URL")?,
+        },
+        stale_in_days: environment.number("STALE_IN_DAYS")?,
+        purpose: environment.text("CONSENT_PURPOSE")?,
+    })
 }
 
 #[cfg(test)]
@@ -49,7 +68,11 @@ mod tests {
             "REQUEST_DUE_S" => "1800",
             "LONG_RETRIEVALS_PER_MONTH" => "8",
             "SHORT_RETRIEVALS_PER_MONTH" => "240",
-            "BELVO_SECRET_ARN" | "REQUESTS_TABLE" | "QUEUE_URL" => name,
+            "STALE_IN_DAYS" => "365",
+            "BELVO_SECRET_ARN" | "REQUESTS_TABLE" | "QUEUE_URL" | "COMPANY_NAME"
+            | "CONSENT_PURPOSE" | "COMPANY_ICON_URL" | "COMPANY_LOGO_URL" | "COMPANY_TERMS_URL" => {
+                name
+            }
             _ => return None,
         };
         Some(value.to_owned())

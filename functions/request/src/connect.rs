@@ -38,7 +38,7 @@ const LONGEST_URL: usize = 2_048;
 /// the widget once, within ten minutes. It costs nothing at Belvo, so the call is safe to repeat.
 pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let asked = parse(request.body().as_ref())?;
-    let token = app.belvo.widget_token(&asked).await;
+    let token = app.belvo.widget_token(&asked, &app.widget).await;
     let token = token.map_err(|error| problems::of_call(&error))?;
 
     let (external_id, link) = match &asked.mode {

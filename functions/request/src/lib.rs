@@ -17,7 +17,13 @@ use std::time::Duration;
 
 use domain::Limits;
 use lambda_http::{Body, Request, Response};
-use shared::{belvo::Client, handler, http, problem::Problem, queue::Queue, store::Control};
+use shared::{
+    belvo::{Client, WidgetSettings},
+    handler, http,
+    problem::Problem,
+    queue::Queue,
+    store::Control,
+};
 use url::Url;
 
 pub use config::Config;
@@ -39,6 +45,8 @@ pub struct App {
     pub request_due_s: u32,
     /// The hosted Connect Widget.
     pub widget_url: Url,
+    /// What it shows and asks for.
+    pub widget: WidgetSettings,
 }
 
 /// Answers the routes that ask Belvo for something.

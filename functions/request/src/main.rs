@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
         limits: config.limits,
         request_due_s: config.request_due_s,
         widget_url: config.widget_url,
+        widget: config.widget,
     };
 
     // During INIT, so that the first request finds open connections and known keys.

@@ -20,7 +20,8 @@ pub use self::{
     rate_limiter::RateLimiter,
     webhook::{LINK_DELETED, Subject, Webhook, mentioned_request_id},
     widget::{
-        Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest, WidgetToken,
+        Branding, Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest,
+        WidgetSettings, WidgetToken,
     },
     wire::Page,
 };

@@ -33,6 +33,26 @@ pub struct WidgetRequest {
     pub locale: String,
 }
 
+/// What every widget shows and asks for, whoever it is opened for.
+#[derive(Debug, Clone)]
+pub struct WidgetSettings {
+    pub branding: Branding,
+    /// For how many days Belvo keeps the data of a link that is not updated.
+    pub stale_in_days: u32,
+    /// The purpose of a request that names none, in at most 140 characters.
+    pub purpose: String,
+}
+
+/// The company that the widget speaks for. All of it is required (Belvo's OpenAPI).
+#[derive(Debug, Clone, Serialize)]
+pub struct Branding {
+    pub company_icon: String,
+    pub company_logo: String,
+    pub company_name: String,
+    /// Its privacy policy or terms: also those of a request that names none.
+    pub company_terms_url: String,
+}
+
 /// What the widget is opened for.
 #[derive(Debug, Clone)]
 pub enum WidgetMode {
@@ -96,6 +116,7 @@ struct TokenBody<'a> {
     scopes: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_id: Option<&'a LinkId>,
+    stale_in: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch_resources: Option<[&'static str; 2]>,
     widget: Widget<'a>,
@@ -106,6 +127,7 @@ struct Widget<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     openfinance_feature: Option<&'static str>,
     callback_urls: &'a Callbacks,
+    branding: &'a Branding,
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,10 +139,8 @@ struct ConsentBody<'a> {
     permissions: [&'static str; 4],
     /// Belvo's guide puts it beside the consent, its OpenAPI inside it, so it is sent in both
     /// places.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    terms_and_conditions_url: Option<&'a str>,
+    purpose: &'a str,
+    terms_and_conditions_url: &'a str,
     identification_info: [IdentificationBody<'a>; 1],
 }
 
@@ -135,14 +155,14 @@ struct IdentificationBody<'a> {
 impl Client {
     /// Mints a token for the widget (`POST /api/token/`, which takes the keys in its body). Costs
     /// nothing; safe to repeat.
-    pub async fn widget_token(&self, asked: &WidgetRequest) -> Result<WidgetToken, BelvoError> {
+    pub async fn widget_token(
+        &self,
+        asked: &WidgetRequest,
+        settings: &WidgetSettings,
+    ) -> Result<WidgetToken, BelvoError> {
         let url = self.url("api/token/")?;
         let request = |keys: &ApiKeys| {
-            let body = TokenBody::new(
-                asked,
-                keys.secret_id.expose_secret(),
-                keys.secret_password.expose_secret(),
-            );
+            let body = TokenBody::new(asked, settings, keys);
             let body = serde_json::to_vec(&body).map_err(|_| BelvoError::Unsendable("body"))?;
             Ok(self
                 .request(Method::POST, url.clone())
@@ -154,32 +174,43 @@ impl Client {
 }
 
 impl<'a> TokenBody<'a> {
-    fn new(asked: &'a WidgetRequest, id: &'a str, password: &'a str) -> Self {
+    fn new(asked: &'a WidgetRequest, settings: &'a WidgetSettings, keys: &'a ApiKeys) -> Self {
         let (scopes, new_link, link_id) = match &asked.mode {
             WidgetMode::Create(new_link) => (NEW_LINK_SCOPES, Some(new_link), None),
             WidgetMode::Update(link) => (UPDATE_SCOPES, None, Some(link)),
         };
+        let consent = new_link.map(|new_link| ConsentBody::new(new_link, settings));
         Self {
-            id,
-            password,
+            id: keys.secret_id.expose_secret(),
+            password: keys.secret_password.expose_secret(),
             scopes,
             link_id,
+            stale_in: format!("{}d", settings.stale_in_days),
             fetch_resources: new_link.map(|_| FETCHED),
             widget: Widget {
                 openfinance_feature: new_link.map(|_| "consent_link_creation"),
                 callback_urls: &asked.callbacks,
-                purpose: new_link.and_then(|new_link| new_link.purpose.as_deref()),
-                consent: new_link.map(|new_link| ConsentBody {
-                    permissions: PERMISSIONS,
-                    purpose: new_link.purpose.as_deref(),
-                    terms_and_conditions_url: new_link.terms_and_conditions_url.as_deref(),
-                    identification_info: [IdentificationBody {
-                        kind: &new_link.identification.kind,
-                        number: new_link.identification.number.expose_secret(),
-                        name: new_link.identification.name.expose_secret(),
-                    }],
-                }),
+                branding: &settings.branding,
+                purpose: consent.as_ref().map(|consent| consent.purpose),
+                consent,
             },
+        }
+    }
+}
+
+impl<'a> ConsentBody<'a> {
+    fn new(new_link: &'a NewLink, settings: &'a WidgetSettings) -> Self {
+        let purpose = new_link.purpose.as_ref();
+        let terms = new_link.terms_and_conditions_url.as_ref();
+        Self {
+            permissions: PERMISSIONS,
+            purpose: purpose.unwrap_or(&settings.purpose),
+            terms_and_conditions_url: terms.unwrap_or(&settings.branding.company_terms_url),
+            identification_info: [IdentificationBody {
+                kind: &new_link.identification.kind,
+                number: new_link.identification.number.expose_secret(),
+                name: new_link.identification.name.expose_secret(),
+            }],
         }
     }
 }
@@ -235,10 +266,30 @@ mod tests {
         })))
     }
 
+    fn settings() -> WidgetSettings {
+        WidgetSettings {
+            branding: Branding {
+                company_icon: "https://acme.example/icon.svg".to_owned(),
+                company_logo: "https://acme.example/logo.svg".to_owned(),
+                company_name: "ACME".to_owned(),
+                company_terms_url: "https://acme.example/terms".to_owned(),
+            },
+            stale_in_days: 300,
+            purpose: "Advice".to_owned(),
+        }
+    }
+
+    fn body(asked: &WidgetRequest) -> serde_json::Value {
+        let keys = ApiKeys {
+            secret_id: "id".into(),
+            secret_password: "password".into(),
+        };
+        serde_json::to_value(TokenBody::new(asked, &settings(), &keys)).unwrap()
+    }
+
     #[test]
     fn the_token_of_a_new_link_names_the_user_and_what_belvo_fetches() {
-        let asked = new_link();
-        let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
+        let body = body(&new_link());
         assert_eq!(body["scopes"], NEW_LINK_SCOPES);
         assert_eq!(
             body["fetch_resources"],
@@ -249,6 +300,8 @@ mod tests {
             "76109277673"
         );
         assert_eq!(body["widget"]["callback_urls"]["success"], "app://success");
+        assert_eq!(body["widget"]["branding"]["company_name"], "ACME");
+        assert_eq!(body["stale_in"], "300d");
         assert_eq!(body.get("link_id"), None);
     }
 
@@ -257,7 +310,7 @@ mod tests {
         let asked = asked(WidgetMode::Update(
             LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap(),
         ));
-        let body = serde_json::to_value(TokenBody::new(&asked, "id", "password")).unwrap();
+        let body = body(&asked);
         assert_eq!(
             (&body["link_id"], &body["scopes"]),
             (
@@ -266,6 +319,23 @@ mod tests {
             )
         );
         assert_eq!(body.get("fetch_resources"), None);
+        assert_eq!(body["widget"].get("consent"), None);
+    }
+
+    #[test]
+    fn what_a_request_leaves_out_is_as_configured() {
+        let mut asked = new_link();
+        let consent = |asked: &WidgetRequest| body(asked)["widget"]["consent"].take();
+        assert_eq!(consent(&asked)["purpose"], "Offers");
+        assert_eq!(
+            consent(&asked)["terms_and_conditions_url"],
+            "https://acme.example/terms"
+        );
+        if let WidgetMode::Create(new_link) = &mut asked.mode {
+            new_link.purpose = None;
+        }
+        assert_eq!(consent(&asked)["purpose"], "Advice");
+        assert_eq!(body(&asked)["widget"]["purpose"], "Advice");
     }
 
     #[test]

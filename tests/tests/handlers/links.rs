@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::{queue::Queue, store::Control};
 
 use crate::{
-    surroundings::{good_keys, read},
+    surroundings::{Surroundings, good_keys, read},
     worker::{Worker, webhook},
 };
 
@@ -33,6 +33,7 @@ impl Service {
             limits: LIMITS,
             request_due_s: 1_800,
             widget_url: worker.here.widget_url(),
+            widget: Surroundings::widget(),
         };
         Self { worker, request }
     }

@@ -7,7 +7,7 @@ use request::{App, handle};
 use serde_json::json;
 use shared::{belvo::Client, secret::CachedSecret};
 
-use crate::surroundings::{AMPLE_LIMITS, Surroundings, good_keys, http_event, kind, read};
+use crate::surroundings::{AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read};
 
 async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
     App {
@@ -17,6 +17,7 @@ async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
+        widget: Surroundings::widget(),
     }
 }
 
@@ -39,6 +40,18 @@ async fn every_request_event_gets_its_answer() {
             Some("invalid-field"),
             Some("acount"),
         ),
+        (
+            "request-too-long-window",
+            400,
+            Some("invalid-field"),
+            Some("date_from"),
+        ),
+        (
+            "request-malformed-account",
+            400,
+            Some("invalid-field"),
+            Some("account"),
+        ),
         ("request-bad-json", 400, Some("invalid-body"), None),
         ("request-connect-token", 201, None, None),
         ("request-connect-token-update-mode", 201, None, None),
@@ -58,6 +71,35 @@ async fn every_request_event_gets_its_answer() {
             "{name}: {body}"
         );
     }
+}
+
+/// The sandbox refuses what Belvo's OpenAPI does not allow.
+#[tokio::test]
+async fn every_token_that_can_be_asked_for_is_one_that_belvo_allows() {
+    let here = Surroundings::new().await;
+    let app = app(&here, good_keys()).await;
+    let person = json!({"type": "CPF", "number": "76109277673", "name": "Ralph Bragg"});
+    let company = json!({"type": "CNPJ", "number": "12345678000195", "name": "Bragg Ltda"});
+    for body in [
+        json!({"identification": person}),
+        json!({"identification": company, "locale": "en"}),
+        json!({"identification": person, "access_mode": "single", "external_id": "mine"}),
+        json!({"identification": person, "purpose": "é".repeat(140)}),
+        json!({"identification": person, "terms_and_conditions_url": "https://acme.example/a?b#c"}),
+        json!({"link": LINK}),
+        json!({"link": LINK.to_uppercase(), "locale": "es"}),
+    ] {
+        let mut asked = body.clone();
+        asked["callback_urls"] =
+            json!({"success": "app://success", "exit": "app://exit", "event": "app://event"});
+        let mut event = http_event("request-connect-token");
+        *event.body_mut() = asked.to_string().into();
+
+        let (status, answer) = read(&handle(&app, event).await);
+        assert_eq!(status, 201, "{body}: {answer}");
+    }
+    assert!(here.sandbox.violations().is_empty());
+    assert_eq!(here.counters().await["tokens"], 7);
 }
 
 #[tokio::test]
@@ -110,6 +152,7 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
+        widget: Surroundings::widget(),
     };
     let answer = handle(&app, http_event("request-one-month")).await;
 

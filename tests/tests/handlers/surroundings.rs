@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, Response};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
-    belvo::Client,
+    belvo::{Branding, Client, WidgetSettings},
     queue::Queue,
     secret::CachedSecret,
     store::{Control, Rows, TransactionsTable},
@@ -200,6 +200,21 @@ impl Surroundings {
         format!("{}/widget/", self.sandbox.url()).parse().unwrap()
     }
 
+    /// What that widget shows and asks for.
+    pub(crate) fn widget() -> WidgetSettings {
+        let address = |page: &str| format!("https://acme.example/{page}");
+        WidgetSettings {
+            branding: Branding {
+                company_icon: address("icon.svg"),
+                company_logo: address("logo.svg"),
+                company_name: "ACME".to_owned(),
+                company_terms_url: address("terms"),
+            },
+            stale_in_days: 365,
+            purpose: "Advice".to_owned(),
+        }
+    }
+
     /// What this sandbox has counted.
     pub(crate) async fn counters(&self) -> Value {
         let url = format!("{}/_control/counters", self.sandbox.url());
@@ -265,6 +280,16 @@ impl Surroundings {
 
     pub(crate) fn transactions(&self) -> TransactionsTable {
         TransactionsTable::open(&self.stack.aws, self.stack.transactions_table.clone())
+    }
+}
+
+impl Drop for Surroundings {
+    /// Every request that a test makes us send must be one that Belvo's OpenAPI allows.
+    fn drop(&mut self) {
+        let violations = self.sandbox.violations();
+        if !std::thread::panicking() {
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
     }
 }
 

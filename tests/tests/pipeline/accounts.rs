@@ -115,7 +115,7 @@ async fn a_malformed_account_id_is_named() {
         (400, &json!("account"))
     );
     assert_eq!(
-        balances(&stack, &link, "unknown", "").await,
+        balances(&stack, &link, &uuid::Uuid::nil().to_string(), "").await,
         json!({"balances": [], "next_cursor": null})
     );
 }

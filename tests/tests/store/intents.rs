@@ -287,7 +287,7 @@ async fn a_claimed_intent_keeps_its_deadline_when_its_request_ends() {
 #[tokio::test]
 async fn unconfirmed_intents_are_listed_until_settled_and_claimed_until_they_expire() {
     for tables in both().await {
-        let account = AccountId::parse("1c83f1f5").unwrap();
+        let account = AccountId::parse("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e").unwrap();
         let old = Retrieval {
             account: Some(account),
             ..retrieval(&tables, "2026-01-01")

@@ -16,10 +16,12 @@ use time::macros::date;
 
 use crate::databases::{Tables, both};
 
+const ACCOUNT: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
+
 fn row(id: usize, day: &str, amount: &str) -> Value {
     let amount: Value = serde_json::from_str(amount).unwrap();
     json!({
-        "id": format!("row-{id:04}"), "account": {"id": "a1"}, "value_date": day, "amount": amount,
+        "id": format!("row-{id:04}"), "account": {"id": ACCOUNT}, "value_date": day, "amount": amount,
         "status": "PROCESSED", "type": "INFLOW",
         "collected_at": "2026-01-31T00:00:00.123456Z", "merchant": null,
         "description": "", "nested": {"list": [1, {"empty": {}}], "deep": [[[]]]}
@@ -94,6 +96,32 @@ async fn the_two_databases_are_two() {
         one.name,
         other.name
     );
+}
+
+#[tokio::test]
+async fn rows_are_found_by_their_account_however_belvo_spells_it() {
+    for tables in both().await {
+        let mut spelled = row(2, "2026-01-02", "1");
+        spelled["account"]["id"] = json!(ACCOUNT.to_uppercase());
+        let mut bare = row(3, "2026-01-03", "1");
+        bare["account"] = json!(ACCOUNT.to_uppercase());
+        let mut other = row(4, "2026-01-04", "1");
+        other["account"] = json!(null);
+        put(
+            &tables,
+            &[row(1, "2026-01-01", "1"), spelled, bare.clone(), other],
+        )
+        .await;
+
+        let filter = Filter {
+            account: Some(ACCOUNT.to_owned()),
+            ..Filter::default()
+        };
+        let found = all(&tables, &filter, 10).await;
+        let ids: Vec<_> = found.iter().map(|row| row.id().as_str()).collect();
+        assert_eq!(ids, ["row-0003", "row-0002", "row-0001"]);
+        assert_eq!(tests::json_of(&found[0])["account"], bare["account"]);
+    }
 }
 
 #[tokio::test]
@@ -394,7 +422,7 @@ async fn a_link_sees_only_its_own_rows() {
 async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
     for tables in both().await {
         let sent =
-            json!({"id": "a1", "balance": {"current": 5874.13, "blocked": null}, "name": ""});
+            json!({"id": ACCOUNT, "balance": {"current": 5874.13, "blocked": null}, "name": ""});
         let (_, account) = tests::taken_apart(&json!({"id": "t", "account": sent}));
         let account = account.unwrap();
         tables

@@ -15,6 +15,8 @@ pub(crate) struct Resource {
     pub(crate) filters: &'static [&'static str],
     /// Fields that the body of a POST must have.
     pub(crate) required: &'static [&'static str],
+    /// How many days the first requested one may be before the last, if Belvo limits them.
+    pub(crate) longest_days: Option<i64>,
     /// Whether a row belongs to an account, and whether retrievals count against monthly limits.
     pub(crate) is_banking: bool,
 }
@@ -35,6 +37,7 @@ pub(crate) static RESOURCES: [Resource; 5] = [
             "type__in",
         ],
         required: &["link", "date_from", "date_to"],
+        longest_days: Some(365),
         is_banking: true,
     },
     Resource {
@@ -44,6 +47,7 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         date_field: Some("invoice_date"),
         filters: &["status", "status__in", "type", "type__in"],
         required: &["link", "date_from", "date_to", "type"],
+        longest_days: Some(365),
         is_banking: false,
     },
     Resource {
@@ -53,6 +57,7 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         date_field: Some("start_date"),
         filters: &[],
         required: &["link"],
+        longest_days: None,
         is_banking: false,
     },
     Resource {
@@ -62,6 +67,7 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         date_field: None,
         filters: &[],
         required: &["link"],
+        longest_days: None,
         is_banking: false,
     },
     Resource {
@@ -71,6 +77,7 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         date_field: None,
         filters: &[],
         required: &["link"],
+        longest_days: None,
         is_banking: false,
     },
 ];

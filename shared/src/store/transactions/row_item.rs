@@ -1,8 +1,8 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use domain::{
-    Digest, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef, Timestamp,
-    day_of,
+    AccountId, Digest, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef,
+    Timestamp, day_of,
 };
 
 use super::{
@@ -90,7 +90,7 @@ pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
             .unwrap_or_else(|| NO_DATE.to_owned()),
         digest: known.digest,
         collected_at: known.collected_at,
-        account: field("account").cloned(),
+        account: field("account").map(|id| AccountId::spelled(id)),
         status: field("status").cloned(),
         kind: field("type").cloned(),
         state: if known.deleted {

@@ -134,6 +134,7 @@ fn check(
         None
     };
     check_period(link, from, to)?;
+    check_length(resource, from, to)?;
     check_status(link)?;
 
     let filter = Filter {
@@ -211,6 +212,17 @@ fn check_period(link: &Link, from: Option<Date>, to: Option<Date>) -> Result<(),
         return Err(ApiError::new("invalid_period"));
     }
     Ok(())
+}
+
+fn check_length(resource: &Resource, from: Option<Date>, to: Option<Date>) -> Result<(), ApiError> {
+    let days = from.zip(to).map(|(from, to)| (to - from).whole_days());
+    match (days, resource.longest_days) {
+        (Some(days), Some(longest)) if days > longest => {
+            let message = format!("The period has more than {longest} days.");
+            Err(ApiError::new("validation_error").with("message", &message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_status(link: &Link) -> Result<(), ApiError> {

@@ -139,6 +139,22 @@ async fn a_field_that_makes_no_sense_is_refused_and_costs_no_retrieval() {
 }
 
 #[tokio::test]
+async fn a_period_of_more_than_a_year_is_refused_and_costs_no_retrieval() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+
+    let mut body = request_with(&link, "date_to", json!("2026-06-30"));
+    body["date_from"] = json!("2025-06-29");
+    let answer = harness.post("/api/transactions/", &body).await;
+    assert_eq!(answer.code(), "validation_error");
+    assert_nothing_retrieved(&harness, 1).await;
+
+    body["date_from"] = json!("2025-06-30");
+    let answer = harness.post("/api/transactions/", &body).await;
+    assert_eq!(answer.status, 201);
+}
+
+#[tokio::test]
 async fn a_period_that_is_reversed_or_in_the_future_is_refused_and_costs_no_retrieval() {
     let harness = Harness::start().await;
     let link = harness.link(1).await;
