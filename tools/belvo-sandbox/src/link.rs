@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
-    data::{Generator, LinkSpec, accounts::Account},
+    data::{Generator, LinkSpec, accounts::Account, owner::owner},
     merge::merge,
     resource::Resource,
     row::{Filter, Row},
@@ -19,6 +19,8 @@ pub(crate) struct Link {
     /// The link as Belvo shows it.
     pub(crate) object: Value,
     pub(crate) accounts: Vec<Account>,
+    /// Who they belong to; absent once deleted.
+    pub(crate) owner: Option<Value>,
     rows: Vec<Row>,
     deleted: Vec<Row>,
     generator: Generator,
@@ -30,6 +32,7 @@ impl Link {
         let id = object["id"].as_str().unwrap_or_default().to_owned();
         let mut link = Self {
             id,
+            owner: Some(owner(&object)),
             object,
             accounts,
             rows: Vec::new(),
@@ -102,6 +105,23 @@ impl Link {
         merge(&mut changes, patch);
         *account = account.clone().with(&changes);
         Some(account.value.clone())
+    }
+
+    /// The accounts that Belvo has.
+    pub(crate) fn listed_accounts(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.iter().filter(|account| !account.is_deleted)
+    }
+
+    /// Deletes an account at Belvo with its rows, until the accounts are fetched again; returns
+    /// whether there was one.
+    pub(crate) fn delete_account(&mut self, id: &str) -> bool {
+        let mut accounts = self.accounts.iter_mut();
+        let Some(account) = accounts.find(|account| account.id == id && !account.is_deleted) else {
+            return false;
+        };
+        account.is_deleted = true;
+        self.rows.retain(|row| row.account.as_deref() != Some(id));
+        true
     }
 
     pub(crate) fn has_account(&self, id: &str) -> bool {

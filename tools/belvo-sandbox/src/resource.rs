@@ -11,15 +11,27 @@ pub(crate) struct Resource {
     pub(crate) webhook_type: &'static str,
     /// The field whose day the listing filters by.
     pub(crate) date_field: Option<&'static str>,
-    /// Filters of the listing other than the link and the date.
-    pub(crate) filters: &'static [&'static str],
     /// Fields that the body of a POST must have.
     pub(crate) required: &'static [&'static str],
+    /// Whether a retrieval may ask for a one-time password, and be resumed by a PATCH.
+    pub(crate) has_sessions: bool,
     /// How many days the first requested one may be before the last, if Belvo limits them.
     pub(crate) longest_days: Option<i64>,
     /// Whether a row belongs to an account, and whether retrievals count against monthly limits.
     pub(crate) is_banking: bool,
 }
+
+/// The filters, beside those by day, that need no look into a row.
+const FAST: [&str; 8] = [
+    "link",
+    "link__in",
+    "account",
+    "account__in",
+    "status",
+    "status__in",
+    "type",
+    "type__in",
+];
 
 /// All resources, transactions first.
 pub(crate) static RESOURCES: [Resource; 5] = [
@@ -28,15 +40,8 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/transactions/",
         webhook_type: "TRANSACTIONS",
         date_field: Some("value_date"),
-        filters: &[
-            "account",
-            "account__in",
-            "status",
-            "status__in",
-            "type",
-            "type__in",
-        ],
         required: &["link", "date_from", "date_to"],
+        has_sessions: true,
         longest_days: Some(365),
         is_banking: true,
     },
@@ -45,8 +50,8 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/invoices/",
         webhook_type: "INVOICES",
         date_field: Some("invoice_date"),
-        filters: &["status", "status__in", "type", "type__in"],
         required: &["link", "date_from", "date_to", "type"],
+        has_sessions: true,
         longest_days: Some(365),
         is_banking: false,
     },
@@ -55,8 +60,8 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/br/employments/",
         webhook_type: "EMPLOYMENTS",
         date_field: Some("start_date"),
-        filters: &[],
         required: &["link"],
+        has_sessions: false,
         longest_days: None,
         is_banking: false,
     },
@@ -65,8 +70,8 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/employment-records/",
         webhook_type: "EMPLOYMENT_RECORDS",
         date_field: None,
-        filters: &[],
         required: &["link"],
+        has_sessions: false,
         longest_days: None,
         is_banking: false,
     },
@@ -75,8 +80,8 @@ pub(crate) static RESOURCES: [Resource; 5] = [
         path: "/api/financial-statements/",
         webhook_type: "FINANCIAL_STATEMENTS",
         date_field: None,
-        filters: &[],
         required: &["link"],
+        has_sessions: false,
         longest_days: None,
         is_banking: false,
     },
@@ -103,12 +108,9 @@ impl Resource {
         RESOURCES.iter().any(|resource| resource.path == path)
     }
 
-    /// Every filter of the listing.
-    pub(crate) fn parameters(&self) -> Vec<String> {
-        let filters = ["link"].iter().chain(self.filters);
-        let mut names: Vec<String> = filters.map(|name| (*name).to_owned()).collect();
-        names.extend(self.date_parameters());
-        names
+    /// Whether the fields beside a row's text answer this filter.
+    pub(crate) fn filters_by(&self, name: &str) -> bool {
+        FAST.contains(&name) || self.date_parameters().iter().any(|known| known == name)
     }
 
     /// The filters by date.

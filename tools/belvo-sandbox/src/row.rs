@@ -66,6 +66,13 @@ impl Row {
         out.push_str(&self.json[1..]);
     }
 
+    /// The row as Belvo sends it.
+    pub(crate) fn shown(&self, accounts: &[Account]) -> Value {
+        let mut text = String::new();
+        self.write(accounts, &mut text);
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// The row without its account.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_str(&self.json).unwrap_or_default()

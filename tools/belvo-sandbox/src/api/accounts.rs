@@ -1,19 +1,23 @@
-//! `GET /api/accounts/`: the accounts of one link or of all links.
+//! `/api/accounts/`: the accounts of one link or of all links.
 
 use std::sync::Arc;
 
 use axum::{
     Extension,
+    body::Bytes,
     extract::{Path, State},
+    http::StatusCode,
     response::Response,
 };
 use serde_json::{Value, json};
 
 use super::{
+    conditions::Conditions,
     extensions::Effects,
     pages::{ListRequest, json_response},
+    retrievals,
 };
-use crate::{errors::ApiError, rules::Action, state::App};
+use crate::{errors::ApiError, link::Link, rules::Action, state::App};
 
 /// One page of accounts. Unlike for rows, the filter `link` is optional.
 pub(crate) async fn list(
@@ -21,19 +25,13 @@ pub(crate) async fn list(
     request: ListRequest,
     Extension(effects): Extension<Effects>,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse(&["link", "id", "category"])?;
-    let link = listing.query.uuid("link")?;
-    let id = listing.query.uuid("id")?;
-    let category = listing.query.get("category");
-
+    let listing = request.parse();
+    let conditions = Conditions::of(&listing.query, |_| false);
     let state = app.state();
-    let links = state.links.iter();
-    let accounts: Vec<&Value> = links
-        .filter(|known| link.as_ref().is_none_or(|link| *link == known.id))
-        .flat_map(|link| &link.accounts)
-        .filter(|account| id.as_ref().is_none_or(|id| *id == account.id))
-        .filter(|account| category.is_none_or(|category| category == account.category))
+    let accounts = state.links.iter().flat_map(Link::listed_accounts);
+    let accounts: Vec<&Value> = accounts
         .map(|account| &account.value)
+        .filter(|account| conditions.hold(account))
         .collect();
 
     let page = listing.page(&app.config, accounts.len())?;
@@ -53,10 +51,42 @@ pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
+    let id = id.to_lowercase();
     let state = app.state();
-    let mut accounts = state.links.iter().flat_map(|link| &link.accounts);
+    let mut accounts = state.links.iter().flat_map(Link::listed_accounts);
     accounts
         .find(|account| account.id == id)
         .map(|account| json_response(account.json.clone()))
         .ok_or_else(|| ApiError::new("not_found"))
+}
+
+/// Fetches the accounts of a link again, also those that were deleted.
+pub(crate) async fn retrieve(
+    State(app): State<Arc<App>>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    retrievals::at_once(&app, &body, |link| {
+        let accounts = link.accounts.iter_mut();
+        accounts
+            .map(|account| {
+                account.is_deleted = false;
+                account.value.clone()
+            })
+            .collect()
+    })
+}
+
+/// Deletes an account with its transactions.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let id = id.to_lowercase();
+    let mut state = app.state();
+    let mut links = state.links.iter_mut();
+    if links.any(|link| link.delete_account(&id)) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(ApiError::new("not_found"))
+    }
 }

@@ -179,8 +179,11 @@ fn retrieval(body: &[u8]) -> Option<Value> {
 
 fn classify(method: &Method, path: &str) -> Option<On> {
     if Resource::at(path).is_some() {
-        let is_retrieval = method == Method::POST;
-        return Some(if is_retrieval { On::Post } else { On::Get });
+        return match *method {
+            Method::POST => Some(On::Post),
+            Method::GET => Some(On::Get),
+            _ => None,
+        };
     }
     match path.strip_prefix("/api/")?.split('/').next()? {
         "token" => Some(On::Token),

@@ -1,4 +1,4 @@
-//! `/api/links/`: listing links, and creating one that is valid at once and has data.
+//! `/api/links/`: listing links, creating one that is valid at once and has data, changing one.
 
 use std::sync::Arc;
 
@@ -9,34 +9,24 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{body, pages::ListRequest};
+use super::{body, conditions::Conditions, pages::ListRequest};
 use crate::{
     errors::ApiError,
     state::{App, NewLink},
 };
-
-const FILTERS: [&str; 4] = ["id", "external_id", "access_mode", "status"];
 
 /// One page of links.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse(&FILTERS)?;
-    // Only checked: an id is compared as it was written.
-    listing.query.uuid("id")?;
-
+    let listing = request.parse();
+    let conditions = Conditions::of(&listing.query, |_| false);
     let state = app.state();
-    let matches = |link: &&Value| {
-        FILTERS.iter().all(|field| {
-            let wanted = listing.query.get(field);
-            wanted.is_none_or(|wanted| link[*field] == *wanted)
-        })
-    };
     let objects = state.links.iter().map(|link| &link.object);
-    let links: Vec<&Value> = objects.filter(matches).collect();
+    let links: Vec<&Value> = objects.filter(|link| conditions.hold(link)).collect();
 
     let page = listing.page(&app.config, links.len())?;
     Ok(page.answer(&links))
@@ -72,4 +62,39 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<R
     };
     let object = app.state().create(new).object.clone();
     Ok((StatusCode::CREATED, Json(object)).into_response())
+}
+
+/// New credentials, which make a link valid and are never checked.
+pub(crate) async fn renew(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let mut state = app.state();
+    let link = state.link_mut(&id.to_lowercase());
+    let link = link.ok_or_else(|| ApiError::new("not_found"))?;
+    link.object["status"] = json!("valid");
+    Ok(Json(link.object.clone()))
+}
+
+/// Changes how a link is refreshed and how long its data is kept.
+pub(crate) async fn change(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    let body = body::parse(&body)?;
+    let mut state = app.state();
+    let link = state.link_mut(&id.to_lowercase());
+    let link = link.ok_or_else(|| ApiError::new("not_found"))?;
+    for field in ["access_mode", "stale_in", "fetch_resources"] {
+        if let Some(value) = body.get(field) {
+            link.object[field] = value.clone();
+        }
+    }
+    link.object["refresh_rate"] = match link.object["access_mode"].as_str() {
+        Some("single") => Value::Null,
+        _ if link.object["refresh_rate"].is_null() => json!("7d"),
+        _ => link.object["refresh_rate"].take(),
+    };
+    Ok(Json(link.object.clone()))
 }

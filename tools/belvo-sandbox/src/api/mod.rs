@@ -2,12 +2,16 @@
 
 mod accounts;
 mod body;
+mod conditions;
 mod deletion;
 mod extensions;
 mod gate;
+mod institutions;
 mod links;
 mod mode;
+mod owners;
 pub(crate) mod pages;
+mod projection;
 mod query;
 mod retrievals;
 mod rows;
@@ -17,7 +21,7 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json, Router,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     routing::{any, get, post},
 };
 use serde_json::json;
@@ -42,19 +46,43 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 /// The calls that pass the gate.
 fn calls() -> Router<Arc<App>> {
     let root = get(|| async { Json(json!({ "api": "belvo-sandbox" })) });
-    let link = get(links::show).delete(deletion::delete);
-    let mut calls = Router::new()
+    Router::new()
         .route("/api/", root)
-        .route("/api/{*path}", any(|| async { ApiError::new("not_found") }))
         .route("/api/token/", post(token::create))
-        .route("/api/links/", get(links::list).post(links::create))
-        .route("/api/links/{id}/", link)
-        .route("/api/accounts/", get(accounts::list))
-        .route("/api/accounts/{id}/", get(accounts::show));
+        .merge(objects())
+        .merge(rows())
+        .route("/api/{*path}", any(|| async { ApiError::new("not_found") }))
+        .layer(from_fn(projection::apply))
+}
 
+/// Institutions, links, and the accounts and owners of links.
+fn objects() -> Router<Arc<App>> {
+    let links = get(links::list).post(links::create);
+    let link = get(links::show).put(links::renew).patch(links::change);
+    let accounts = get(accounts::list).post(accounts::retrieve);
+    let account = get(accounts::show).delete(accounts::delete);
+    let owners = get(owners::list).post(owners::retrieve);
+    let owner = get(owners::show).delete(owners::delete);
+    Router::new()
+        .route("/api/institutions/", get(institutions::list))
+        .route("/api/institutions/{id}/", get(institutions::show))
+        .route("/api/links/", links.patch(retrievals::resume))
+        .route("/api/links/{id}/", link.delete(deletion::delete))
+        .route("/api/accounts/", accounts.patch(retrievals::resume))
+        .route("/api/accounts/{id}/", account)
+        .route("/api/owners/", owners.patch(retrievals::resume))
+        .route("/api/owners/{id}/", owner)
+}
+
+/// The resources that can be retrieved asynchronously.
+fn rows() -> Router<Arc<App>> {
+    let mut calls = Router::new();
     for resource in &RESOURCES {
-        let listing = get(rows::list).post(retrievals::create);
-        let row = get(rows::show);
+        let mut listing = get(rows::list).post(retrievals::create);
+        if resource.has_sessions {
+            listing = listing.patch(retrievals::resume);
+        }
+        let row = get(rows::show).delete(rows::delete);
         calls = calls
             .route(resource.path, listing.layer(Extension(resource)))
             .route(

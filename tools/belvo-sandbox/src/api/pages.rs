@@ -51,12 +51,11 @@ impl FromRequestParts<Arc<App>> for ListRequest {
 }
 
 impl ListRequest {
-    /// Parses the query, which may have the parameters `known` and those of the pages.
-    pub(crate) fn parse(self, known: &[impl AsRef<str>]) -> Result<Listing, ApiError> {
-        Ok(Listing {
-            query: Query::parse(self.query.as_deref(), known)?,
+    pub(crate) fn parse(self) -> Listing {
+        Listing {
+            query: Query::parse(self.query.as_deref()),
             address: self.address,
-        })
+        }
     }
 }
 

@@ -6,29 +6,24 @@ use uuid::Uuid;
 
 use crate::errors::ApiError;
 
-/// The query of a list, all of whose parameters are known.
+/// The query of a call. Its parameters are known: the gate has checked them.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
 }
 
 impl Query {
-    /// Parses the query. A parameter that is not among `known` is refused: Belvo has more filters
-    /// than this server, and ignoring one would answer with the wrong rows.
-    pub(crate) fn parse(query: Option<&str>, known: &[impl AsRef<str>]) -> Result<Self, ApiError> {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
         let query = query.unwrap_or_default();
         let pairs = form_urlencoded::parse(query.as_bytes());
-        let pairs: Vec<(String, String)> = pairs.into_owned().collect();
-
-        let is_unknown = |key: &str| {
-            key != "page" && key != "page_size" && !known.iter().any(|name| name.as_ref() == key)
-        };
-        match pairs.iter().find(|(key, _)| is_unknown(key)) {
-            None => Ok(Self { pairs }),
-            Some((key, _)) => {
-                let error = ApiError::field("validation_error", key);
-                Err(error.with("message", "The sandbox does not have this query parameter."))
-            }
+        Self {
+            pairs: pairs.into_owned().collect(),
         }
+    }
+
+    /// All parameters with their values.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.pairs.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {

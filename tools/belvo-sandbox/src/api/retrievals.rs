@@ -40,7 +40,8 @@ struct Retrieval {
     /// The first requested day, where the request has days.
     from: Option<Date>,
     filter: Filter,
-    save_data: bool,
+    /// Of a synchronous answer.
+    status: StatusCode,
 }
 
 /// What a retrieval leads to.
@@ -80,6 +81,34 @@ pub(crate) async fn create(
     Ok((StatusCode::ACCEPTED, Extension(Issued(request)), accepted).into_response())
 }
 
+/// A retrieval that is always synchronous: what `fetch` finds at a link, which is nothing new.
+pub(crate) fn at_once(
+    app: &App,
+    body: &[u8],
+    fetch: impl FnOnce(&mut Link) -> Vec<Value>,
+) -> Result<Response, ApiError> {
+    let body = body::parse(body)?;
+    let id = uuid("link", text(&body, "link"))?;
+    let mut state = app.state();
+    check_status(find(&state, &id)?)?;
+    let found = state.link_mut(&id).map(fetch).unwrap_or_default();
+    Ok((status(&body), Json(found)).into_response())
+}
+
+/// Belvo: 201, or 200 if nothing is kept.
+fn status(body: &Value) -> StatusCode {
+    if body["save_data"] == false {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    }
+}
+
+/// A session to resume, after a one-time password: the sandbox opens none.
+pub(crate) async fn resume() -> ApiError {
+    ApiError::new("session_expired")
+}
+
 /// Everything that happens under the lock.
 fn retrieve(
     app: &App,
@@ -107,13 +136,8 @@ fn retrieve(
 }
 
 fn rows(link: &Link, retrieval: &Retrieval) -> Response {
-    let status = if retrieval.save_data {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
     let rows = array(link.rows(&retrieval.filter), &link.accounts);
-    (status, json_response(rows)).into_response()
+    (retrieval.status, json_response(rows)).into_response()
 }
 
 /// Refuses everything that Belvo refuses without contacting the bank.
@@ -149,7 +173,7 @@ fn check(
         link: id,
         from,
         filter,
-        save_data: body["save_data"] != false,
+        status: status(body),
     })
 }
 

@@ -1,21 +1,24 @@
 //! `GET /api/transactions/` and its counterparts for the other resources: what a collector reads
 //! page by page, and the ways in which the pages can mislead it.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     Extension,
     extract::{Path, State},
+    http::StatusCode,
     response::Response,
 };
 use time::Date;
 
 use super::{
+    conditions::Conditions,
     extensions::Effects,
     pages::{ListRequest, Listing, Page, json_response},
     query::{Query, date},
 };
 use crate::{
+    data::accounts::Account,
     errors::ApiError,
     link::Link,
     resource::Resource,
@@ -27,23 +30,22 @@ use crate::{
 /// In a row, stands for half of a surrogate pair, which no [`serde_json::Value`] holds.
 const HALF: char = '\u{e000}';
 
-/// One page of a link's rows.
+/// One page of rows, mostly of one link.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
     Extension(effects): Extension<Effects>,
     Extension(resource): Extension<&'static Resource>,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse(&resource.parameters())?;
-    let link = listing.query.uuid("link")?;
-    let link = link.ok_or_else(|| ApiError::field("required", "link"))?;
+    let listing = request.parse();
     let filter = filter(resource, &listing.query)?;
+    let conditions = Conditions::of(&listing.query, |name| resource.filters_by(name));
 
     let mut state = app.state();
     let is_empty = effects.has(|action| matches!(action, Action::Empty(_)));
-    // An unknown link has no rows: Belvo filters by the link and does not look it up.
-    let known = state.link(&link).filter(|_| !is_empty);
-    let rows: Vec<&Row> = known.iter().flat_map(|link| link.rows(&filter)).collect();
+    let links = state.links.iter().filter(|_| !is_empty);
+    let chosen = Chosen::of(links, &listing.query)?;
+    let rows = chosen.rows(&filter, &conditions);
 
     let mut page = listing.page(&app.config, rows.len())?;
     mislead(&mut page, &listing, &effects);
@@ -51,12 +53,12 @@ pub(crate) async fn list(
     let newest = results.first().map(|row| row.day.clone());
     let swapped = swapped(&results, &effects);
 
-    let accounts = known.map_or(&[][..], |link| &link.accounts);
-    let mut body = with_halves(page.envelope(&array(results, accounts)));
+    let mut body = with_halves(page.envelope(&array(results, &chosen.accounts)));
     if effects.has(|action| matches!(action, Action::TornPage(_))) {
         tear(&mut body);
     }
-    if let Some(link) = state.link_mut(&link) {
+    let link = listing.query.uuid("link")?;
+    if let Some(link) = link.and_then(|link| state.link_mut(&link)) {
         drift(link, resource, newest.as_deref(), &effects);
         for (id, day) in swapped {
             link.delete(&id);
@@ -66,11 +68,50 @@ pub(crate) async fn list(
     Ok(json_response(body))
 }
 
+/// The links whose rows are listed, and the accounts of those rows. An unknown link has no rows:
+/// Belvo filters by the link and does not look it up.
+struct Chosen<'a> {
+    links: Vec<&'a Link>,
+    accounts: Cow<'a, [Account]>,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(links: impl Iterator<Item = &'a Link>, query: &Query) -> Result<Self, ApiError> {
+        let (one, several) = (query.uuid("link")?, query.uuids("link__in")?);
+        let is_chosen = |link: &&Link| {
+            one.as_ref().is_none_or(|one| *one == link.id)
+                && several.as_ref().is_none_or(|ids| ids.contains(&link.id))
+        };
+        let links: Vec<&Link> = links.filter(is_chosen).collect();
+        let accounts = match links.as_slice() {
+            [link] => Cow::Borrowed(link.accounts.as_slice()),
+            links => links
+                .iter()
+                .flat_map(|link| link.accounts.clone())
+                .collect(),
+        };
+        Ok(Self { links, accounts })
+    }
+
+    /// Matching rows, in the order in which they are paged.
+    fn rows(&self, filter: &'a Filter, conditions: &Conditions) -> Vec<&'a Row> {
+        let rows = self.links.iter().flat_map(|link| link.rows(filter));
+        let holds =
+            |row: &&Row| conditions.is_empty() || conditions.hold(&row.shown(&self.accounts));
+        let mut rows: Vec<&Row> = rows.filter(holds).collect();
+        if self.links.len() > 1 {
+            rows.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+        }
+        rows
+    }
+}
+
 pub(crate) async fn show(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     Extension(resource): Extension<&'static Resource>,
 ) -> Result<Response, ApiError> {
+    let id = id.to_lowercase();
     let state = app.state();
     let mut links = state.links.iter();
     let (link, row) = links
@@ -81,6 +122,24 @@ pub(crate) async fn show(
     let mut text = String::new();
     row.write(&link.accounts, &mut text);
     Ok(json_response(with_halves(text)))
+}
+
+/// Deletes a row at Belvo.
+pub(crate) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    Extension(resource): Extension<&'static Resource>,
+) -> Result<StatusCode, ApiError> {
+    let id = id.to_lowercase();
+    let mut state = app.state();
+    let is_its = |link: &&mut Link| {
+        let row = link.row(&id);
+        row.is_some_and(|row| std::ptr::eq(row.resource, resource))
+    };
+    let link = state.links.iter_mut().find(is_its);
+    let link = link.ok_or_else(|| ApiError::new("not_found"))?;
+    link.delete(&id);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The JSON as it is sent.

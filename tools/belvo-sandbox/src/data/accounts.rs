@@ -18,6 +18,8 @@ pub(crate) struct Account {
     pub(crate) category: &'static str,
     /// Whether no movement is ever generated in it. Such accounts come after all others.
     pub(crate) is_idle: bool,
+    /// Whether it was deleted at Belvo and not fetched since.
+    pub(crate) is_deleted: bool,
     /// The last four digits of the card; empty for other accounts.
     pub(crate) card_number: String,
     /// The account as Belvo shows it.
@@ -32,6 +34,7 @@ impl Account {
             id: text(&value["id"]).to_owned(),
             category,
             is_idle: false,
+            is_deleted: false,
             card_number,
             json: value.to_string(),
             value,
@@ -44,6 +47,7 @@ impl Account {
         merge(&mut value, changes);
         Self {
             is_idle: self.is_idle,
+            is_deleted: self.is_deleted,
             ..Self::new(self.category, self.card_number, value)
         }
     }

@@ -7,6 +7,7 @@ mod dice;
 mod employment;
 mod fiscal;
 mod loan;
+pub(crate) mod owner;
 mod transactions;
 mod vocabulary;
 

@@ -19,6 +19,7 @@ use axum::{
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+pub(crate) use self::page::BANKS;
 use self::{
     page::{Notice, Parameters},
     words::Words,

@@ -15,7 +15,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 const POLICY_IN_FRAME: &str =
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'";
 /// The banks to choose from: institution code and name.
-const BANKS: [(&str, &str); 3] = [
+pub(crate) const BANKS: [(&str, &str); 3] = [
     ("ofmockbank_br_retail", "OF Mockbank"),
     ("erebor_br_retail", "Banco Erebor"),
     ("gringotts_br_retail", "Banco Gringotes"),

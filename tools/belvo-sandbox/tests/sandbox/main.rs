@@ -7,6 +7,7 @@ mod data;
 mod errors;
 mod events;
 mod harness;
+mod objects;
 mod pages;
 mod receiver;
 mod resources;

@@ -147,6 +147,75 @@ async fn filters_by_account_status_and_type_give_the_rows_that_match_and_no_othe
     assert_filters(&harness, &link, cases).await;
 }
 
+/// A case in which a number of a row must be in this range.
+fn amounts(query: &str, from: f64, to: f64) -> Case {
+    let matches = move |row: &Value| {
+        let amount = row["amount"].as_f64();
+        amount.is_some_and(|amount| from <= amount && amount <= to)
+    };
+    (query.to_owned(), Box::new(matches))
+}
+
+/// A case in which a text of a row must start between these.
+fn between(query: &str, field: &'static str, from: &'static str, to: &'static str) -> Case {
+    let matches = move |row: &Value| {
+        let text = row[field].as_str().and_then(|text| text.get(..10));
+        text.is_some_and(|text| from <= text && text <= to)
+    };
+    (query.to_owned(), Box::new(matches))
+}
+
+#[tokio::test]
+async fn other_filters_give_the_rows_that_match_and_no_others() {
+    let harness = Harness::start().await;
+    let link = harness.link(900).await;
+
+    let booked = "accounting_date__range=2026-03-01,2026-03-31";
+    let cases = vec![
+        amounts("amount__gt=100", 100.000_1, f64::MAX),
+        amounts("amount__range=10,100.5", 10.0, 100.5),
+        between(
+            "created_at__gte=2026-06-01",
+            "created_at",
+            "2026-06-01",
+            "9",
+        ),
+        between(
+            "collected_at__gte=2026-06-30",
+            "collected_at",
+            "2026-06-30",
+            "9",
+        ),
+        between(booked, "accounting_date", "2026-03-01", "2026-03-31"),
+        one_of("currency=BRL", "/currency", &["BRL"]),
+    ];
+    assert_filters(&harness, &link, cases).await;
+}
+
+#[tokio::test]
+async fn only_the_wanted_fields_are_shown() {
+    let harness = Harness::start().await;
+    let link = harness.link(3).await;
+    let path = format!("/api/transactions/?link={link}");
+
+    let page = harness
+        .get(&format!("{path}&fields=id,amount"))
+        .await
+        .json();
+    assert_eq!(page["count"], 3);
+    for row in page["results"].as_array().unwrap() {
+        let names: Vec<&String> = row.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["amount", "id"]);
+    }
+
+    let whole = harness.get(&path).await.json()["results"][0].take();
+    let row = format!("/api/transactions/{}/?omit=account,merchant", id(&whole));
+    let mut expected = whole.clone();
+    let fields = expected.as_object_mut().unwrap();
+    fields.retain(|name, _| name != "account" && name != "merchant");
+    assert_eq!(harness.get(&row).await.json(), expected);
+}
+
 #[tokio::test]
 async fn a_query_that_makes_no_sense_is_refused() {
     let harness = Harness::start().await;
@@ -166,11 +235,8 @@ async fn a_query_that_makes_no_sense_is_refused() {
             "invalid",
             "value_date__range",
         ),
-        (
-            "link={link}&amount__gt=10",
-            "validation_error",
-            "amount__gt",
-        ),
+        ("link={link}&amount__gt=much", "invalid", "amount__gt"),
+        ("link={link}&colour=red", "validation_error", "colour"),
     ] {
         let query = query.replace("{link}", &link);
         let answer = harness.get(&format!("/api/transactions/?{query}")).await;
