@@ -64,7 +64,7 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
         # Marked as a part of the stack, the command ends with it, and so does whatever it started.
         env = aws.command_environment({**running.variables, processes.MARK: str(state)})
         code = subprocess.run(command, env=env, check=False).returncode
-        if not _sent_only_valid_requests(running.variables["SANDBOX_URL"]):
+        if not sent_only_valid_requests(running.variables["SANDBOX_URL"]):
             code = code or 1
         return code
     finally:
@@ -79,7 +79,8 @@ def run_with(command: list[str], parameters: dict[str, str], say: Callable[[str]
             print(f"Logs are kept in {state}", file=sys.stderr)
 
 
-def _sent_only_valid_requests(sandbox_url: str) -> bool:
+def sent_only_valid_requests(sandbox_url: str) -> bool:
+    """Whether the sandbox was sent nothing that Belvo's OpenAPI does not allow; prints what it was."""
     violations = sandbox.violations(sandbox_url)
     if violations:
         print("error: the sandbox was sent what Belvo's OpenAPI does not allow:", file=sys.stderr)
