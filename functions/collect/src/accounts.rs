@@ -115,13 +115,14 @@ mod tests {
 
     fn account(current: u32, collected_at: &str) -> Box<RawValue> {
         to_raw_value(&json!({
-            "id": "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e",
+            "id": ID,
             "balance": {"current": current},
             "collected_at": collected_at,
         }))
         .unwrap()
     }
 
+    const ID: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
     const EARLY: &str = "2026-01-01T00:00:00Z";
     const LATE: &str = "2026-01-02T00:00:00Z";
 
@@ -159,7 +160,7 @@ mod tests {
 
     #[test]
     fn an_account_that_comes_with_its_id_only_does_not_replace_a_whole_one() {
-        let id_only = || to_raw_value(&json!({"id": "a"})).unwrap();
+        let id_only = || to_raw_value(&json!({"id": ID})).unwrap();
         let mut accounts = none();
         let id = accounts.read(&account(1, EARLY)).unwrap();
         assert_eq!(accounts.read(&id_only()), Some(id.clone()));

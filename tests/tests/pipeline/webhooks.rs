@@ -159,7 +159,7 @@ async fn a_malformed_body_is_answered_with_the_request_id() {
     assert_eq!(answer.status, 400);
     assert_eq!(
         answer.body["request_id"],
-        "4363b08b51eb43509c745df5ac92a7f6"
+        "4363b08b-51eb-4350-9c74-5df5ac92a7f6"
     );
     assert!(answer.body["gateway_request_id"].is_string());
 }
