@@ -1,6 +1,6 @@
 //! Requests whose webhook never arrives, and what becomes of them.
 
-use domain::{Days, Status, Timestamp, Verdict};
+use domain::{Status, Timestamp, Verdict};
 use serde_json::json;
 
 use crate::worker::{AMPLE, Worker, id, webhook};
@@ -31,38 +31,6 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
     assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
     worker.sweep().await;
     assert!(worker.waiting().await.is_empty(), "it is not checked again");
-}
-
-#[tokio::test]
-async fn a_webhook_without_a_request_id_answers_the_only_open_request_of_its_resource() {
-    let worker = Worker::with_own_tables().await;
-    let (one, two) = (worker.link(20).await, worker.link(20).await);
-    let (only, first, second) = (id(), id(), id());
-    worker.issue(&one, &only, 60).await;
-    worker.issue(&two, &first, 60).await;
-    worker.issue(&two, &second, 60).await;
-
-    let mut invoices = webhook(&one, "historical_update", None);
-    invoices["webhook_type"] = json!("INVOICES");
-    worker.enqueue(&invoices).await;
-    worker.process_everything().await;
-    assert_eq!(worker.record(&only).await.status(), Status::Issued);
-
-    for link in [&one, &two] {
-        let webhook = webhook(link, "historical_update", None);
-        worker.enqueue(&webhook).await;
-    }
-    worker.process_everything().await;
-
-    let record = worker.record(&only).await;
-    assert_eq!(record.status(), Status::Collected);
-    assert!(record.facts().notified_at.is_some());
-    let days = record.collection.unwrap().days;
-    assert_eq!(days, Days::ALL, "what else it may be about is fetched too");
-    for id in [&first, &second] {
-        let status = worker.record(id).await.status();
-        assert_eq!(status, Status::Issued, "it may be about either");
-    }
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@
 //! | webhook | days |
 //! |---|---|
 //! | answers a request of ours | the requested ones, if the listing filters by the same date |
-//! | answers one without naming it | those, and the ones below |
 //! | announces new rows | the latest ones; all of the link's if the row counts then differ |
 //! | announces changed or deleted rows, a link's history, or anything unknown | all of the link's |
 
@@ -29,14 +28,6 @@ pub(crate) struct DaysToFetch {
 }
 
 impl DaysToFetch {
-    /// Days that hold those of both: all days, if the two are apart.
-    pub(super) fn and(self, other: Self) -> Self {
-        Self {
-            days: self.days.joined(&other.days).unwrap_or(Days::ALL),
-            coverage: self.coverage.max(other.coverage),
-        }
-    }
-
     pub(super) fn certain(days: Days) -> Self {
         Self {
             days,

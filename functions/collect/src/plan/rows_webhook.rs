@@ -1,14 +1,11 @@
 //! A webhook about rows: Belvo has them, or says why it does not.
 
-use domain::{
-    Deadlines, Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval, RetrievalClass,
-    Status,
-};
+use domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass};
 use lambda_runtime::tracing;
 use shared::{
     belvo::NO_RETRIEVAL_LEFT,
     queue::{Delivery, Trigger},
-    store::{Control, Notified, Requests},
+    store::{Control, Notified},
     telemetry::Event,
 };
 
@@ -19,9 +16,6 @@ use crate::{
     job::Job,
     waiter::Waiter,
 };
-
-/// How many of a link's latest requests are looked at for the one that a webhook answers.
-const LATEST: u16 = 10;
 
 pub(super) async fn plan(
     app: &App,
@@ -47,20 +41,14 @@ pub(super) async fn plan(
         },
         None => Retrieval::of(webhook.link.clone(), resource),
     };
-    let rows = app.transactions.rows(resource);
-    let mut days = days::of_webhook(&rows, &webhook.code, &retrieval).await?;
-    if webhook.request_id.is_none() && retrieval.window.is_some() {
-        // It may be about a refresh that Belvo started by itself, too.
-        let unasked = Retrieval::of(webhook.link.clone(), resource);
-        days = days.and(days::of_webhook(&rows, &webhook.code, &unasked).await?);
-    }
+    let days =
+        days::of_webhook(&app.transactions.rows(resource), &webhook.code, &retrieval).await?;
     let trigger = Trigger::Webhook(Box::new(delivery.clone()));
     let waiter = Waiter::new(trigger, &delivery.correlation_id, record);
     Ok(Some(Job::new(retrieval, days, waiter)))
 }
 
-/// Records that the webhook was received, if it names a request, or names none and the link has
-/// only one that it can answer.
+/// Records that the webhook was received, if it names a request.
 async fn record(
     control: &Control,
     deadlines: Deadlines,
@@ -68,12 +56,7 @@ async fn record(
     resource: Resource,
 ) -> Result<Option<RequestRecord>, CollectError> {
     let webhook = &delivery.webhook;
-    let named = webhook.request_id.clone();
-    let id = match named {
-        Some(id) => Some(id),
-        None => only_open(&control.requests, &webhook.link, resource).await?,
-    };
-    let Some(id) = id else {
+    let Some(id) = webhook.request_id.clone() else {
         return Ok(None);
     };
     let notified = Notified {
@@ -97,22 +80,6 @@ async fn record(
 
     intent::claim(&control.intents, &record, delivery.received_at).await?;
     Ok(Some(record))
-}
-
-/// The only request of a link and resource on which Belvo works, among the latest.
-async fn only_open(
-    requests: &Requests,
-    link: &LinkId,
-    resource: Resource,
-) -> Result<Option<RequestId>, CollectError> {
-    let (latest, _) = requests.of_link(link, None, LATEST).await?;
-    let mut open = latest.into_iter().filter(|record| {
-        record.retrieval.resource == resource && record.status() == Status::Issued
-    });
-    Ok(match (open.next(), open.next()) {
-        (Some(only), None) => Some(only.id),
-        _ => None,
-    })
 }
 
 /// Fails the retrieval that the webhook reports as failed.
