@@ -170,11 +170,12 @@ impl Refusal {
     /// A refusal at `at`, after an earlier one of the same month. Belvo counts in ways that are not
     /// documented, so the class is not closed for the month: Belvo is asked again after an hour,
     /// and after twice as long each time that it still refuses, up to a day. While its month may
-    /// be another one than ours, after an hour each time.
+    /// be another one than ours, after an hour each time. What was sent before the class was
+    /// closed, and is refused too, says nothing new.
     #[must_use]
     pub fn after(earlier: Option<Self>, at: Timestamp) -> Self {
         let pause_s = match earlier {
-            Some(earlier) if at <= earlier.at => return earlier,
+            Some(earlier) if at < earlier.closed_until => return earlier,
             Some(earlier) if !QuotaMonth::may_be_the_one_before(at) => earlier.next_pause_s(at),
             _ => FIRST_PAUSE_S,
         };
@@ -255,15 +256,17 @@ mod tests {
             "2026-03-11T13:00:00.000Z",
             "Belvo has accepted some in between"
         );
-        let days: Vec<_> = (10..28)
-            .map(|day| format!("2026-03-{day}T{:02}:00:00Z", 23))
-            .collect();
-        let hourly: Vec<_> = (0..24)
-            .map(|hour| format!("2026-03-09T{hour:02}:59:00Z"))
-            .collect();
-        let mut all: Vec<_> = hourly.iter().map(String::as_str).collect();
-        all.extend(days.iter().map(String::as_str));
-        assert_eq!(refused(&all), "2026-03-28T23:00:00.000Z", "a day at most");
+        assert_eq!(
+            refused(&[noon, "2026-03-10T12:00:01Z", "2026-03-10T12:30:00Z"]),
+            "2026-03-10T13:00:00.000Z",
+            "sent before the class was closed"
+        );
+        let mut refusal = Refusal::after(None, Timestamp::parse(noon).unwrap());
+        for _ in 0..9 {
+            refusal = Refusal::after(Some(refusal), refusal.closed_until);
+        }
+        let pause_s = refusal.closed_until.seconds_since(refusal.at);
+        assert_eq!(pause_s, 24 * 60 * 60, "a day at most");
     }
 
     #[test]

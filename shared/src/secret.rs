@@ -110,7 +110,10 @@ impl<T: DeserializeOwned + Clone> CachedSecret<T> {
         if is_fresh || known.tried_at.elapsed() < self.least_age {
             return Ok(version);
         }
-        Ok(self.read_into(&mut cache).await.unwrap_or(version))
+        match self.read_into(&mut cache).await {
+            Err(SecretError::Unavailable(..)) => Ok(version),
+            outcome => outcome,
+        }
     }
 
     /// A version newer than `failed`, if the secret was rotated since that was read.

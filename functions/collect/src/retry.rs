@@ -10,13 +10,15 @@ use shared::{
     queue::Queue,
     telemetry::Event,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{App, CollectError, received::Received};
 
-/// The longest that setting a message's retry delay may take. Together with moving a message to the
-/// dead-letter queue it fits into the time reserved at the end of the invocation.
-const TIME_TO_SET_DELAY: Duration = Duration::from_secs(2);
+/// The longest that setting a message's retry delay may take, and that all together may take which
+/// are queued again. With moving a message to the dead-letter queue, they fit into the time
+/// reserved at the end of the invocation.
+const TIME_TO_SET_DELAY: Duration = Duration::from_millis(1_500);
+const TIME_TO_QUEUE_AGAIN: Duration = Duration::from_millis(1_500);
 
 /// How often, and after which waits, a message is retried.
 #[derive(Debug, Clone, Copy)]
@@ -75,16 +77,14 @@ pub(crate) async fn release(app: &App, failed: Failed) -> Vec<Received> {
     messages
 }
 
-/// Queues messages again, in their order, and returns those for which that fails.
+/// Queues messages again, in their order, and returns those for which that fails or there is no
+/// time: they are retried in their order, with one attempt less.
 async fn queue_again(queue: &Queue, messages: Vec<Received>) -> Vec<Received> {
+    let until = Instant::now() + TIME_TO_QUEUE_AGAIN;
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
-        let sent = timeout(
-            TIME_TO_SET_DELAY,
-            queue.send_again(&message.body, &message.group),
-        );
+        let sent = timeout_at(until, queue.send_again(&message.body, &message.group));
         if !matches!(sent.await, Ok(Ok(()))) {
-            // In their order, and with one attempt less.
             return std::iter::once(message).chain(messages).collect();
         }
     }

@@ -4,7 +4,7 @@ use domain::{Account, Balance, RequestId, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::{http, problem::Problem};
+use shared::{http, problem::Problem, store::Cursor};
 
 use crate::{App, parameters, unavailable};
 
@@ -33,9 +33,14 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
 pub(crate) async fn list_balances(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let (link, account) = (parameters::link(request)?, parameters::account_id(request)?);
     let (after, limit) = (
-        parameters::cursor(request, |_| true)?,
+        parameters::cursor(request, Cursor::is_of_an_instant)?,
         parameters::limit(request)?,
     );
+    let is_of_this_account = |cursor: &Cursor| cursor.is_about(account.as_str());
+    if !after.as_ref().is_none_or(is_of_this_account) {
+        let detail = "cursor belongs to the balances of another account";
+        return Err(Problem::field("cursor", detail));
+    }
     let balances = app
         .transactions
         .accounts()

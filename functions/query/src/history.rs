@@ -54,7 +54,10 @@ pub(crate) async fn show(
         parameters::cursor(request, Cursor::is_of_an_instant)?,
         parameters::limit(request)?,
     );
-    if !after.as_ref().is_none_or(|cursor| cursor.is_of(&id)) {
+    if !after
+        .as_ref()
+        .is_none_or(|cursor| cursor.is_about(id.as_str()))
+    {
         let detail = "cursor belongs to the history of another row";
         return Err(Problem::field("cursor", detail));
     }

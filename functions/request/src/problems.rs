@@ -25,6 +25,14 @@ pub(crate) fn of_retrieval(error: &BelvoError, link: &LinkId) -> Problem {
             Problem::unavailable("Belvo cannot be reached. No retrieval was spent.").retry_after(3)
         }
         BelvoError::Later { .. } => later(error),
+        BelvoError::NeedsOperator {
+            retry_after: Some(after),
+            ..
+        } => Problem::unavailable(
+            "Belvo does not accept the API keys, which may just have been rotated. No retrieval \
+             was spent.",
+        )
+        .retry_after(after.as_secs() + 1),
         _ => Problem::unavailable(
             "Belvo cannot be used until an operator acts. No retrieval was spent.",
         ),

@@ -8,7 +8,7 @@ use shared::{
     belvo::{BelvoError, NO_RETRIEVAL_LEFT},
     cause::chain,
     problem::{Problem, ProblemKind},
-    store::{Quotas, Reservation},
+    store::{Quotas, Reservation, StoreError},
     telemetry::Event,
 };
 
@@ -51,13 +51,18 @@ pub(crate) async fn settle(
         return;
     };
 
-    let outcome = match error {
-        BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT => {
-            quotas.refused(holder, class, asked.at).await
+    let is_closed = matches!(
+        error,
+        BelvoError::Rejected { code, .. } if code == NO_RETRIEVAL_LEFT
+    );
+    let outcome = async {
+        quotas.release(holder, class, asked.at).await?;
+        if is_closed {
+            quotas.refused(holder, class, asked.at).await?;
         }
-        _ => quotas.release(holder, class, asked.at).await,
+        Ok::<_, StoreError>(())
     };
-    if let Err(error) = outcome {
+    if let Err(error) = outcome.await {
         tracing::warn!(
             event = Event::QuotaNotCorrected.name(),
             link.id = asked.retrieval.link.as_str(),

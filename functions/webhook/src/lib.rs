@@ -146,6 +146,9 @@ fn unauthenticated(error: SecretError) -> Problem {
 
 /// Whether a body says nothing, as when a provider checks that the address answers.
 fn is_check_of_the_address(body: &[u8]) -> bool {
+    if body.len() > MAX_BODY_BYTES {
+        return false;
+    }
     let body = body.trim_ascii();
     let is_empty_object = body
         .strip_prefix(b"{")

@@ -198,8 +198,8 @@ fn top_level<'a>(text: &'a str, name: &str) -> Option<&'a str> {
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth -= 1,
             _ if depth == 1 && text.get(start + 1..end) == Some(name) => {
-                let value = text.get(end + 1..)?.trim_start().strip_prefix(':')?;
-                let value = value.trim_start();
+                let value = text.get(end + 1..)?.trim_start().strip_prefix(':');
+                let value = value.map(str::trim_start).unwrap_or_default();
                 if value.starts_with('"') {
                     return value.get(1..string_end(value, 0));
                 }
@@ -386,6 +386,8 @@ mod tests {
         assert_eq!(found(r#"{"request_id": "cut-o"#), Some("cut-o".to_owned()));
         let inner = r#"{"data": {"request_id": "inner", "a": ["request_id"]}, "x": "\"}{", "#;
         assert_eq!(found(inner), None);
+        let value = r#"{"webhook_code": "request_id", "request_id": "X", broken"#;
+        assert_eq!(found(value), Some("X".to_owned()));
         let outer = format!(r#"{inner}"request_id": "outer", broken"#);
         assert_eq!(found(&outer), Some("outer".to_owned()));
         for broken in [

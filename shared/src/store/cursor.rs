@@ -1,7 +1,7 @@
 //! Opaque cursors: where a listing continues.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use domain::{NO_DATE, RowId, Timestamp, parse_date};
+use domain::{NO_DATE, Timestamp, parse_date};
 use thiserror::Error;
 
 /// A place in a listing, written in base64 to discourage callers from building their own. It holds
@@ -67,10 +67,10 @@ impl Cursor {
         Timestamp::parse(self.parts().0).is_some()
     }
 
-    /// Whether this is a cursor of a row's history.
+    /// Whether this is a cursor of the history of a row, or of an account.
     #[must_use]
-    pub fn is_of(&self, id: &RowId) -> bool {
-        self.parts().1 == id.as_str()
+    pub fn is_about(&self, id: &str) -> bool {
+        self.parts().1 == id
     }
 
     /// What the listing is ordered by, and the id within it.

@@ -104,8 +104,26 @@ impl Quotas {
         let item = self.0.item(counter_key(holder, at)).await?;
         let earlier = item.as_ref().and_then(|item| refusal(item, class));
         let refusal = Refusal::after(earlier, at);
-        self.0
+        if earlier == Some(refusal) {
+            return Ok(());
+        }
+        self.close(holder, class, refusal).await
+    }
+
+    /// Closes a class, unless it is closed for longer.
+    async fn close(
+        &self,
+        holder: &QuotaHolder,
+        class: RetrievalClass,
+        refusal: Refusal,
+    ) -> Result<(), StoreError> {
+        let at = refusal.at;
+        let outcome = self
+            .0
             .update(counter_key(holder, at))
+            .condition_expression(
+                "attribute_not_exists(#closed_until) OR #closed_until < :closed_until",
+            )
             .update_expression(
                 "SET #refused_at = :at, #closed_until = :closed_until, expires_at = :expires_at",
             )
@@ -115,8 +133,8 @@ impl Quotas {
             .expression_attribute_values(":closed_until", text(refusal.closed_until.to_string()))
             .expression_attribute_values(":expires_at", expires_at(at))
             .send()
-            .await?;
-        Ok(())
+            .await;
+        was_written(outcome).map(|_| ())
     }
 
     /// Counts a retrieval that Belvo made without a request from here.
@@ -147,7 +165,7 @@ impl Quotas {
                 self.add(to, class, used, at).await?;
             }
             if let Some(refusal) = refusal(&item, class) {
-                self.refused(to, class, refusal.at).await?;
+                self.close(to, class, refusal).await?;
             }
         }
         Ok(())

@@ -109,6 +109,7 @@ async fn what_belvo_definitely_did_not_start_is_not_counted() {
     let stack = Stack::of_this_run();
     for (action, used) in [
         (json!({"error": {"code": "invalid_link"}}), 0),
+        (json!({"error": {"code": "operational_limits_reached"}}), 0),
         (json!({"html_403": true}), 0),
         (json!({"error": {"code": "unexpected_error"}}), 1),
         (json!({"disconnect": true, "after": true}), 1),
