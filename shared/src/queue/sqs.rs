@@ -6,7 +6,8 @@ use aws_sdk_sqs::{
     error::SdkError,
     operation::{
         change_message_visibility::ChangeMessageVisibilityError,
-        get_queue_attributes::GetQueueAttributesError, send_message::SendMessageError,
+        get_queue_attributes::GetQueueAttributesError,
+        send_message::{SendMessageError, builders::SendMessageFluentBuilder},
     },
     types::{MessageAttributeValue, QueueAttributeName},
 };
@@ -72,30 +73,14 @@ impl Queue {
     /// Puts a task into the group of its link. When this returns `Ok`, SQS holds the message
     /// durably.
     pub async fn send(&self, task: &Task) -> Result<(), QueueError> {
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body(task)?)
-            .message_group_id(task.group())
-            .message_deduplication_id(task.deduplication_id())
-            .send()
-            .await
-            .map_err(|error| QueueError::Send(Box::new(error)))?;
-        Ok(())
+        let body = body(task)?;
+        let message = message(&self.client, &self.url, &body, task.group());
+        sent(message.message_deduplication_id(task.deduplication_id())).await
     }
 
     /// Puts a received message into its group once more, to be processed from the beginning.
     pub async fn send_again(&self, body: &str, group: &str) -> Result<(), QueueError> {
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body)
-            .message_group_id(group)
-            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
-            .send()
-            .await
-            .map_err(|error| QueueError::Send(Box::new(error)))?;
-        Ok(())
+        sent(message(&self.client, &self.url, body, group)).await
     }
 
     /// About how many messages wait to be received.
@@ -139,6 +124,28 @@ pub struct DeadLetters {
     url: String,
 }
 
+/// A message in a group, which is a duplicate of no other unless it gets another id.
+fn message(
+    client: &aws_sdk_sqs::Client,
+    url: &str,
+    body: &str,
+    group: &str,
+) -> SendMessageFluentBuilder {
+    client
+        .send_message()
+        .queue_url(url)
+        .message_body(body)
+        .message_group_id(group)
+        .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+}
+
+/// Sends a message. When this returns `Ok`, SQS holds it durably.
+async fn sent(message: SendMessageFluentBuilder) -> Result<(), QueueError> {
+    let answer = message.send().await;
+    answer.map_err(|error| QueueError::Send(Box::new(error)))?;
+    Ok(())
+}
+
 /// The text of a message. SQS refuses two characters that Belvo's webhooks may have (`SendMessage`,
 /// Amazon SQS API reference); as escapes, they mean the same to a reader of JSON.
 fn body(task: &Task) -> Result<String, QueueError> {
@@ -176,18 +183,10 @@ impl DeadLetters {
                 .build();
             value.map_err(|error| QueueError::Send(Box::new(SdkError::construction_failure(error))))
         };
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body)
-            .message_group_id(group)
-            .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+        let message = message(&self.client, &self.url, body, group)
             .message_attributes("reason", attribute("String", reason)?)
-            .message_attributes("receives", attribute("Number", receives.to_string())?)
-            .send()
-            .await
-            .map_err(|error| QueueError::Send(Box::new(error)))?;
-        Ok(())
+            .message_attributes("receives", attribute("Number", receives.to_string())?);
+        sent(message).await
     }
 }
 
