@@ -111,6 +111,6 @@ impl Fetch<'_> {
         };
         listing.read(&mut self.accounts).await?;
         self.progress.accounts_listed();
-        Ok(Step::Prepared)
+        Ok(Step::Taken)
     }
 }

@@ -82,10 +82,9 @@ pub(crate) struct Fetch<'a> {
 
 /// What a step did.
 pub(crate) enum Step {
-    /// A part was fetched and stored.
-    Part,
-    /// No part: a part was divided, another pass begun, or the accounts listed.
-    Prepared,
+    /// A part was fetched or divided, a pass ended, rows were asked for or removed, or the accounts
+    /// listed.
+    Taken,
     Done,
 }
 
@@ -104,14 +103,14 @@ impl Fetch<'_> {
             match step {
                 Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
                 // The next one would probably not finish in time.
-                Ok(Step::Part | Step::Prepared)
+                Ok(Step::Taken)
                     if self.progress.steps > done_before
                         && (Instant::now() > turn_ends
                             || Instant::now() + started.elapsed() > deadline) =>
                 {
                     return Ok(Fetched::Unfinished(self.progress, CollectError::OutOfTime));
                 }
-                Ok(Step::Part | Step::Prepared) => {}
+                Ok(Step::Taken) => {}
                 Err(error) if advanced && error.is_transient() => {
                     return Ok(Fetched::Unfinished(self.progress, error));
                 }
@@ -158,12 +157,12 @@ impl Fetch<'_> {
             let first = self.first_page(days).await?;
             let is_more = first.next.is_some() && first.count > first.rows.len() as u64;
             if is_more && self.divide(days, &first).await? {
-                return Ok(Step::Prepared);
+                return Ok(Step::Taken);
             }
             self.read_part(days, first).await?
         };
         self.progress.fetched(&part);
-        Ok(Step::Part)
+        Ok(Step::Taken)
     }
 
     /// Divides a part that one GET does not return, if it can be divided. Rows without a date, of
@@ -207,7 +206,7 @@ impl Fetch<'_> {
             whole_count = Some(self.belvo.count(&whole).await?);
         }
         self.progress.end_pass(whole_count);
-        Ok(Step::Prepared)
+        Ok(Step::Taken)
     }
 
     /// The listing of some days. That of rows without a date is in the one of all days.

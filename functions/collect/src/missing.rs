@@ -42,7 +42,7 @@ impl Fetch<'_> {
                 }
             }
         }
-        Ok(Step::Prepared)
+        Ok(Step::Taken)
     }
 
     /// Marks rows as deleted that Belvo does not have. What is older than everything that Belvo
@@ -68,7 +68,7 @@ impl Fetch<'_> {
             );
         }
         self.progress.removed(marked);
-        Ok(Step::Prepared)
+        Ok(Step::Taken)
     }
 
     /// The earliest of these days for which Belvo lists a row of that day or of an earlier one.
