@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{conditions::Conditions, pages::ListRequest};
+use super::pages::ListRequest;
 use crate::{errors::ApiError, state::App, widget::BANKS};
 
 /// The id of the first.
@@ -20,12 +20,7 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse();
-    let conditions = Conditions::of(&listing.query, |_| false);
-    let all = institutions();
-    let found: Vec<&Value> = all.iter().filter(|each| conditions.hold(each)).collect();
-    let page = listing.page(&app.config, found.len())?;
-    Ok(page.answer(&found))
+    request.parse().answer(&app.config, institutions().iter())
 }
 
 pub(crate) async fn show(Path(id): Path<String>) -> Result<Json<Value>, ApiError> {

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{body, conditions::Conditions, pages::ListRequest};
+use super::{body, pages::ListRequest};
 use crate::{
     errors::ApiError,
     state::{App, NewLink},
@@ -22,14 +22,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse();
-    let conditions = Conditions::of(&listing.query, |_| false);
     let state = app.state();
-    let objects = state.links.iter().map(|link| &link.object);
-    let links: Vec<&Value> = objects.filter(|link| conditions.hold(link)).collect();
-
-    let page = listing.page(&app.config, links.len())?;
-    Ok(page.answer(&links))
+    let links = state.links.iter().map(|link| &link.object);
+    request.parse().answer(&app.config, links)
 }
 
 pub(crate) async fn show(

@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::Value;
 
-use super::{conditions::Conditions, pages::ListRequest, retrievals};
+use super::{pages::ListRequest, retrievals};
 use crate::{errors::ApiError, link::Link, state::App};
 
 /// One page of owners.
@@ -19,13 +19,9 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     request: ListRequest,
 ) -> Result<Response, ApiError> {
-    let listing = request.parse();
-    let conditions = Conditions::of(&listing.query, |_| false);
     let state = app.state();
     let owners = state.links.iter().filter_map(|link| link.owner.as_ref());
-    let found: Vec<&Value> = owners.filter(|owner| conditions.hold(owner)).collect();
-    let page = listing.page(&app.config, found.len())?;
-    Ok(page.answer(&found))
+    request.parse().answer(&app.config, owners)
 }
 
 /// Fetches the owner of a link again, who is the same.

@@ -14,7 +14,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::query::Query;
+use super::{conditions::Conditions, query::Query};
 use crate::{config::Config, errors::ApiError, state::App};
 
 /// A request for a list, before its query is parsed.
@@ -60,6 +60,17 @@ impl ListRequest {
 }
 
 impl Listing {
+    /// The requested page of those of these objects that meet the conditions of the query.
+    pub(crate) fn answer<'a>(
+        &self,
+        config: &Config,
+        objects: impl Iterator<Item = &'a Value>,
+    ) -> Result<Response, ApiError> {
+        let conditions = Conditions::of(&self.query, |_| false);
+        let found: Vec<_> = objects.filter(|object| conditions.hold(object)).collect();
+        Ok(self.page(config, found.len())?.answer(&found))
+    }
+
     /// The address of a page of this list.
     pub(crate) fn address_of(&self, page: usize) -> String {
         format!("{}?{}", self.address, self.query.for_page(page))
