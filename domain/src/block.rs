@@ -33,7 +33,8 @@ impl BlockReason {
     /// The reason behind a code that Belvo sends in a webhook or an error. Belvo's pages disagree
     /// on the name of an ended consent. `login_error` is left out: institutions in trouble answer
     /// with it, too.
-    pub(super) fn of_code(code: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
         Some(match code {
             "invalid_credentials" | "invalid_link" | "expired_credentials" => {
                 Self::InvalidCredentials

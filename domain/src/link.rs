@@ -168,14 +168,14 @@ impl LinkRecord {
             self = self.read_again(Resource::TRANSACTIONS, at.plus_seconds(due_s.into()));
         }
         self.registered_at.get_or_insert(at);
-        if connection.status.as_deref() == Some("valid") {
+        if connection.is_valid() {
             self.consent = Consent::default();
         }
         self.refreshed(connection, at)
     }
 
     /// Records that Belvo was asked and has the link. Then it is not deleted, whatever was found
-    /// before, as with another account's keys.
+    /// before, as with another account's keys; and if Belvo calls it valid, it can be used.
     #[must_use]
     pub fn refreshed(mut self, connection: Connection, at: Timestamp) -> Self {
         self.read_at = Some(at);
@@ -193,35 +193,34 @@ impl LinkRecord {
             (Some(reason), _) => Some(Block { reason, since: at }),
             (None, _) => None,
         };
+        if connection.is_valid() {
+            self.consent.ended_at = None;
+        }
         self.connection = connection;
         self
     }
 
-    /// Applies a webhook of type `LINK` or `CONSENT`, unless it is older than the latest one.
-    /// `consent` is what a `CONSENT` webhook says.
+    /// Applies a webhook of type `LINK` or `CONSENT`. `consent` is what a `CONSENT` webhook says.
+    /// One that is older than the latest still counts where nothing newer is known.
     #[must_use]
     pub fn apply_event(mut self, event: LinkEvent, consent: Consent) -> Self {
-        if self
-            .last_event
-            .as_ref()
-            .is_some_and(|known| known.at > event.at)
-        {
-            return self;
+        let (code, at) = (event.code.clone(), event.at);
+        let is_consent = event.webhook_type == "CONSENT";
+        let is_latest = self.last_event.as_ref().is_none_or(|known| known.at <= at);
+        if is_latest {
+            self.last_event = Some(event);
         }
         if self.is_deleted() {
-            self.last_event = Some(event);
             return self;
         }
-        if event.webhook_type == "CONSENT" {
+        if is_consent && is_latest {
             self.consent.id = consent.id.or(self.consent.id);
             self.consent.due_date = consent.due_date.or(self.consent.due_date);
         }
-        if event.code == CONSENT_EXTENDED {
-            self.consent.ended_at = None;
+        if code == CONSENT_EXTENDED {
+            self.consent.ended_at.take_if(|ended_at| *ended_at <= at);
         }
-        let mut applied = self.apply_code(&event.code, event.at);
-        applied.last_event = Some(event);
-        applied
+        self.apply_code(&code, at)
     }
 
     /// Applies the code of a webhook, a refusal or a failure, which may say nothing about the link.
@@ -384,6 +383,12 @@ impl LinkRecord {
         self
     }
 
+    /// Whether nothing is sent for it until its user has acted, as far as is known.
+    #[must_use]
+    pub fn awaits_user(&self) -> bool {
+        self.login_block.is_some() || self.consent.ended_at.is_some()
+    }
+
     /// Why it cannot be used: the most final reason, if there are several.
     #[must_use]
     pub fn block(&self) -> Option<Block> {
@@ -476,6 +481,12 @@ pub enum LinkDue {
     Deletion,
     /// All its rows are to be read: their turn has come, or it is stale.
     Reading,
+}
+
+impl Connection {
+    fn is_valid(&self) -> bool {
+        self.status.as_deref() == Some("valid")
+    }
 }
 
 /// Belvo's code for a consent whose end has been moved.
@@ -598,7 +609,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consent_that_ended_blocks_until_it_is_renewed() {
+    fn a_consent_that_ended_blocks_until_it_is_renewed_or_belvo_calls_the_link_valid() {
         for code in ["consent_expired", "openfinance_consent_expired"] {
             let blocked = apply_event(link(), "CONSENT", code, 1);
             assert_eq!(
@@ -606,23 +617,16 @@ mod tests {
                 Some(BlockReason::ConsentExpired),
                 "{code}"
             );
+            let read = |status| blocked.clone().refreshed(connection(status), at(2));
+            let ended = Some(BlockReason::ConsentExpired);
             assert_eq!(
-                reason(&blocked.clone().refreshed(connection("valid"), at(2))),
-                Some(BlockReason::ConsentExpired)
+                (reason(&read("invalid")), reason(&read("valid"))),
+                (ended, None)
             );
-            assert_eq!(
-                reason(&apply_event(
-                    blocked.clone(),
-                    "CONSENT",
-                    CONSENT_EXTENDED,
-                    2
-                )),
-                None
-            );
-            assert_eq!(
-                reason(&blocked.registered(connection("valid"), at(2), DUE_S)),
-                None
-            );
+            let extended = apply_event(blocked.clone(), "CONSENT", CONSENT_EXTENDED, 2);
+            assert_eq!(reason(&extended), None);
+            let registered = blocked.registered(connection("valid"), at(2), DUE_S);
+            assert_eq!(reason(&registered), None);
         }
     }
 
@@ -641,11 +645,18 @@ mod tests {
 
     #[test]
     fn an_older_event_does_not_undo_a_newer_one() {
-        let newer = apply_event(link(), "CONSENT", CONSENT_EXTENDED, 5);
-        assert_eq!(
-            apply_event(newer.clone(), "CONSENT", "consent_expired", 4),
-            newer
-        );
+        let ended = apply_event(link(), "CONSENT", "consent_expired", 5);
+        let extended_before = apply_event(ended.clone(), "CONSENT", CONSENT_EXTENDED, 4);
+        assert_eq!(extended_before, ended);
+    }
+
+    #[test]
+    fn a_late_event_counts_where_nothing_newer_is_known() {
+        let about_to_expire = "openfinance_consent_about_to_expire";
+        let newer = apply_event(link(), "CONSENT", about_to_expire, 5);
+        let late = apply_event(newer.clone(), "LINK", "token_required", 4);
+        assert_eq!(reason(&late), Some(BlockReason::TokenRequired));
+        assert_eq!(late.last_event, newer.last_event);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
-use domain::{LinkEvent, LinkId, LinkRecord, Timestamp};
+use domain::{BlockReason, LinkEvent, LinkId, LinkRecord, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
@@ -39,8 +39,8 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
 }
 
 impl LinkKeeper<'_> {
-    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. A webhook is trusted if it
-    /// only blocks requests; a deletion is confirmed with Belvo first, because rows may be erased.
+    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. A deletion is confirmed with
+    /// Belvo first, because rows may be erased.
     pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<(), CollectError> {
         let webhook = &delivery.webhook;
         let event = LinkEvent {
@@ -50,7 +50,28 @@ impl LinkKeeper<'_> {
         };
         let consent = webhook.consent();
         let change = |known: LinkRecord| known.apply_event(event.clone(), consent.clone());
-        self.links.change(&webhook.link, change).await?;
+        self.apply(&webhook.link, &webhook.code, change).await
+    }
+
+    /// Applies what a webhook with this code says about a link. That the user has to log in again
+    /// is believed until Belvo is asked; that the consent has ended only once Belvo was asked and
+    /// does not call the link valid.
+    async fn apply(
+        &self,
+        link: &LinkId,
+        code: &str,
+        change: impl Fn(LinkRecord) -> LinkRecord,
+    ) -> Result<(), CollectError> {
+        if BlockReason::of_code(code) != Some(BlockReason::ConsentExpired) {
+            self.links.change(link, change).await?;
+            return Ok(());
+        }
+        let Some(connection) = self.belvo.link(link).await? else {
+            return self.end(link).await;
+        };
+        let now = Timestamp::now();
+        let asked = |known: LinkRecord| change(known).refreshed(connection.clone(), now);
+        self.links.change(link, asked).await?;
         Ok(())
     }
 
@@ -81,14 +102,14 @@ impl LinkKeeper<'_> {
         }
         if let Some(failure) = delivery.webhook.failure() {
             let blocked = |known: LinkRecord| known.apply_code(&failure.code, at);
-            self.links.change(link, blocked).await?;
+            self.apply(link, &failure.code, blocked).await?;
             return Ok(Presence::There);
         }
         let Some(known) = known else {
             return Ok(Presence::There);
         };
 
-        if known.login_block.is_some() && self.is_gone(link).await? {
+        if known.awaits_user() && self.is_gone(link).await? {
             return Ok(Presence::Gone);
         }
         if known.clone().seen(at) != known {

@@ -1,192 +1,13 @@
 //! Links: registered, blocked, unblocked, stale, deleted.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{BlockReason, Limits, LinkId, LinkRecord, OnDeletion, Resource, Timestamp};
-use lambda_http::{Request, http::Method};
-use request::{App, handle};
-use serde_json::{Value, json};
-use shared::{queue::Queue, store::Control};
+use domain::{BlockReason, LinkId, LinkRecord, OnDeletion, Timestamp};
+use lambda_http::http::Method;
+use serde_json::json;
 
 use crate::{
-    surroundings::{Surroundings, good_keys, read},
-    worker::{Worker, webhook},
+    service::{LIMITS, Service, event},
+    worker::webhook,
 };
-
-const LIMITS: Limits = Limits {
-    long: 8,
-    short: 240,
-};
-
-/// The request function beside a collect function, with the same tables and the same queue.
-struct Service {
-    worker: Worker,
-    request: App,
-}
-
-impl Service {
-    async fn new() -> Self {
-        let worker = Worker::with_own_tables().await;
-        let request = App {
-            belvo: worker.here.belvo(good_keys()).await,
-            control: Control::open(&worker.aws, worker.here.stack.requests_table.clone()),
-            queue: Queue::new(&worker.here.stack.aws, worker.queue_url.clone()),
-            limits: LIMITS,
-            request_due_s: 1_800,
-            widget_url: worker.here.widget_url(),
-            widget: Surroundings::widget(),
-        };
-        Self { worker, request }
-    }
-
-    async fn call(
-        &self,
-        method: Method,
-        route: &str,
-        link: &str,
-        query: &str,
-        body: Value,
-    ) -> (u16, Value) {
-        let event = json!({
-            "version": "2.0",
-            "routeKey": format!("{method} {route}"),
-            "rawPath": route,
-            "rawQueryString": query,
-            "headers": {},
-            "isBase64Encoded": false,
-            "body": body.to_string(),
-            "pathParameters": {"link": link},
-            "requestContext": {
-                "http": {
-                    "method": method.as_str(),
-                    "path": route,
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1",
-                },
-                "routeKey": format!("{method} {route}"),
-                "requestId": "gateway",
-                "stage": "$default",
-                "timeEpoch": 0,
-            },
-        });
-        let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        read(&handle(&self.request, call).await)
-    }
-
-    /// Connects a user whose link our side calls `external_id`.
-    async fn connect(&self, external_id: &str) -> String {
-        let seed = uuid::Uuid::new_v4().as_fields().0;
-        let user = json!({
-            "transactions": 40,
-            "seed": seed,
-            "external_id": external_id,
-            "refresh_rate": "24h",
-        });
-        self.worker.here.sandbox_control("links", user).await["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-
-    async fn register(&self, link: &str, external_id: &str) -> (u16, Value) {
-        self.call(
-            Method::POST,
-            "/links",
-            "",
-            "",
-            json!({"link": link, "external_id": external_id}),
-        )
-        .await
-    }
-
-    /// A link that is registered.
-    async fn registered(&self) -> String {
-        let link = self.connect("mine").await;
-        assert_eq!(self.register(&link, "mine").await.0, 201);
-        link
-    }
-
-    async fn retrieve(&self, link: &str) -> (u16, Value) {
-        let body = json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"});
-        self.call(Method::POST, "/requests", "", "", body).await
-    }
-
-    async fn delete(&self, link: &str, query: &str) -> (u16, Value) {
-        self.call(Method::DELETE, "/links/{link}", link, query, Value::Null)
-            .await
-    }
-
-    /// Has collect process a webhook and everything that follows from it.
-    async fn process(&self, webhook: Value) {
-        self.worker.enqueue(&webhook).await;
-        self.worker.process_everything().await;
-    }
-
-    async fn record(&self, link: &str) -> LinkRecord {
-        self.request
-            .control
-            .links
-            .get(&LinkId::parse(link).unwrap())
-            .await
-            .unwrap()
-            .expect("a record")
-    }
-
-    async fn rows(&self, link: &str) -> usize {
-        let link = LinkId::parse(link).unwrap();
-        let totals = self
-            .worker
-            .app
-            .transactions
-            .rows(Resource::TRANSACTIONS)
-            .totals(&link, domain::Days::ALL, None)
-            .await
-            .unwrap();
-        usize::try_from(totals.transactions).unwrap()
-    }
-
-    /// How many items of the Transactions table have the link in their key.
-    async fn items_about(&self, link: &str) -> usize {
-        let table = &self.worker.here.stack.transactions_table;
-        let client = aws_sdk_dynamodb::Client::new(&self.worker.aws);
-        let items = client
-            .scan()
-            .table_name(table)
-            .into_paginator()
-            .items()
-            .send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.unwrap();
-        let key = |item: &std::collections::HashMap<String, AttributeValue>| {
-            ["_link", "_item"]
-                .map(|name| item[name].as_s().unwrap().clone())
-                .concat()
-        };
-        items.iter().filter(|item| key(item).contains(link)).count()
-    }
-
-    async fn posts(&self) -> Value {
-        self.worker.here.counters().await["posts"].clone()
-    }
-
-    /// Makes it look as if a link was registered this many hours ago and not seen since.
-    async fn stale_for(&self, link: &str, hours: i64) {
-        let at = Timestamp::now().plus_seconds(-hours * 3_600);
-        let stale = |known: LinkRecord| LinkRecord {
-            registered_at: Some(at),
-            last_seen_at: None,
-            ..known
-        };
-        self.request
-            .control
-            .links
-            .change(&LinkId::parse(link).unwrap(), stale)
-            .await
-            .unwrap();
-    }
-}
-
-fn event(link: &str, webhook_type: &str, code: &str) -> Value {
-    json!({"webhook_type": webhook_type, "webhook_code": code, "link_id": link, "data": {}})
-}
 
 #[tokio::test]
 async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
@@ -287,8 +108,6 @@ async fn a_blocked_link_sends_no_retrieval_and_names_the_remedy() {
     let cases = [
         ("LINK", "invalid_credentials", "invalid_credentials"),
         ("LINK", "token_required", "token_required"),
-        ("CONSENT", "consent_expired", "consent_expired"),
-        ("CONSENT", "openfinance_consent_expired", "consent_expired"),
     ];
     for (webhook_type, code, reason) in cases {
         let link = service.registered().await;
@@ -310,26 +129,6 @@ async fn a_blocked_link_sends_no_retrieval_and_names_the_remedy() {
         );
     }
     assert_eq!(service.posts().await, 0);
-}
-
-#[tokio::test]
-async fn an_expiring_consent_is_shown_and_blocks_nothing() {
-    let service = Service::new().await;
-    let link = service.registered().await;
-    let mut about_to_expire = event(&link, "CONSENT", "openfinance_consent_about_to_expire");
-    about_to_expire["data"] =
-        json!({"consent_id": "c-1", "consent_due_date": "2026-12-26T10:45:58.000Z"});
-    service.process(about_to_expire).await;
-    let record = service.record(&link).await;
-    assert_eq!(
-        record.consent.due_date.as_deref(),
-        Some("2026-12-26T10:45:58.000Z")
-    );
-    assert_eq!(
-        record.last_event.unwrap().code,
-        "openfinance_consent_about_to_expire"
-    );
-    assert_eq!(service.retrieve(&link).await.0, 202);
 }
 
 #[tokio::test]
