@@ -16,6 +16,8 @@ const UNKNOWN_S: i64 = 1_800;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Intent {
     pub since: Timestamp,
+    /// Whether sending it ended without an answer of Belvo, as after a timeout.
+    pub unanswered: bool,
     pub resolution: Resolution,
 }
 
@@ -48,11 +50,12 @@ pub enum Conflict {
 }
 
 impl Intent {
-    /// An intent whose answer is not known.
+    /// An intent that was sent at this time, and of which nothing more is known.
     #[must_use]
     pub fn open(since: Timestamp) -> Self {
         Self {
             since,
+            unanswered: false,
             resolution: Resolution::Open,
         }
     }
@@ -79,33 +82,36 @@ impl Intent {
         let is_over = now >= self.until();
 
         match self.resolution {
-            Resolution::Open if self.is_being_sent(now) => Conflict::Sending,
+            // Belvo's answer may yet name another request than a webhook did.
+            Resolution::Open | Resolution::Request { claimed: true, .. }
+                if self.is_being_sent(now) =>
+            {
+                Conflict::Sending
+            }
             Resolution::Request {
                 status: Some(status),
                 ..
             } if status.is_in_flight() => Conflict::InFlight,
             Resolution::Request {
-                status: Some(_),
-                claimed: false,
+                status: Some(_), ..
             } => Conflict::None,
             _ if is_over => Conflict::None,
             Resolution::Request { status: None, .. } => Conflict::InFlight,
-            // The request that a webhook claimed has ended, and may have been another one.
-            Resolution::Open | Resolution::Request { .. } => Conflict::Unknown {
+            Resolution::Open => Conflict::Unknown {
                 until: self.until(),
             },
         }
     }
 
-    /// Whether a webhook received at this time may be the missing answer: not while the POST may
-    /// still be answered, nor when Belvo can no longer be working on it.
+    /// Whether a webhook received at this time may be the missing answer: not one that came before
+    /// the retrieval was sent, nor when Belvo can no longer be working on it.
     #[must_use]
     pub fn may_be_claimed(&self, at: Timestamp) -> bool {
-        self.resolution == Resolution::Open && !self.is_being_sent(at) && at < self.until()
+        self.resolution == Resolution::Open && self.since <= at && at < self.until()
     }
 
     fn is_being_sent(&self, now: Timestamp) -> bool {
-        now < self.since.plus_seconds(SENDING_S)
+        !self.unanswered && now < self.since.plus_seconds(SENDING_S)
     }
 }
 
@@ -116,12 +122,19 @@ pub struct Unconfirmed {
     pub retrieval: Retrieval,
     /// When its sending began.
     pub since: Timestamp,
+    /// When its sending ended without an answer of Belvo; absent while it is being sent, and where
+    /// that was interrupted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered_at: Option<Timestamp>,
 }
 
 impl Unconfirmed {
     #[must_use]
     pub fn intent(&self) -> Intent {
-        Intent::open(self.since)
+        Intent {
+            unanswered: self.unanswered_at.is_some(),
+            ..Intent::open(self.since)
+        }
     }
 }
 
@@ -144,55 +157,69 @@ mod tests {
         let unknown = Conflict::Unknown {
             until: at(UNKNOWN_S),
         };
-        let (in_flight, none) = (Conflict::InFlight, Conflict::None);
+        let (in_flight, none, sending) = (Conflict::InFlight, Conflict::None, Conflict::Sending);
+        let collecting = Some(Status::Collecting);
         let cases = [
-            (Resolution::Open, Conflict::Sending, unknown, none),
-            (request(None, false), in_flight, in_flight, none),
+            (Resolution::Open, [sending, unknown, unknown, none]),
             (
-                request(Some(Status::Collecting), false),
-                in_flight,
-                in_flight,
-                in_flight,
+                request(None, false),
+                [in_flight, in_flight, in_flight, none],
             ),
-            (request(Some(Status::Failed), false), none, none, none),
-            (request(Some(Status::Short), false), none, none, none),
-            (request(None, true), in_flight, in_flight, none),
+            (request(collecting, false), [in_flight; 4]),
+            (request(Some(Status::Failed), false), [none; 4]),
+            (request(Some(Status::Short), false), [none; 4]),
+            (request(None, true), [sending, in_flight, in_flight, none]),
             (
-                request(Some(Status::Notified), true),
-                in_flight,
-                in_flight,
-                in_flight,
+                request(collecting, true),
+                [sending, in_flight, in_flight, in_flight],
             ),
             (
                 request(Some(Status::Collected), true),
-                unknown,
-                unknown,
-                none,
+                [sending, none, none, none],
             ),
         ];
-        for (resolution, at_once, soon, late) in cases {
-            let intent = Intent {
-                since: at(0),
-                resolution,
+        for (resolution, expected) in cases {
+            let conflict = |unanswered, second| {
+                let intent = Intent {
+                    since: at(0),
+                    unanswered,
+                    resolution,
+                };
+                intent.conflict(at(second))
             };
-            let found = [0, SENDING_S, UNKNOWN_S].map(|second| intent.conflict(at(second)));
-            assert_eq!(found, [at_once, soon, late], "{resolution:?}");
+            let found = [
+                conflict(false, 0),
+                conflict(true, 0),
+                conflict(false, SENDING_S),
+                conflict(true, UNKNOWN_S),
+            ];
+            assert_eq!(found, expected, "{resolution:?}");
         }
     }
 
     #[test]
-    fn a_webhook_claims_only_an_intent_with_an_unknown_outcome() {
+    fn a_webhook_claims_only_an_intent_that_was_sent_before_and_has_no_answer() {
         let open = Intent::open(at(0));
-        let seconds = [0, SENDING_S - 1, SENDING_S, UNKNOWN_S - 1, UNKNOWN_S];
+        let seconds = [-1, 0, SENDING_S, UNKNOWN_S - 1, UNKNOWN_S];
         let claimable = seconds.map(|second| open.may_be_claimed(at(second)));
-        assert_eq!(claimable, [false, false, true, true, false]);
+        assert_eq!(claimable, [false, true, true, true, false]);
 
         let resolved = Intent {
             resolution: request(None, false),
             ..open
         };
         assert!(!resolved.may_be_claimed(at(SENDING_S)));
+    }
+
+    #[test]
+    fn an_intent_is_unknown_once_its_sending_has_ended_without_an_answer() {
+        let open = Intent::open(at(0));
         let statuses = [0, SENDING_S].map(|second| open.status(at(second)));
         assert_eq!(statuses, [Status::Issuing, Status::Unknown]);
+        let unanswered = Intent {
+            unanswered: true,
+            ..open
+        };
+        assert_eq!(unanswered.status(at(0)), Status::Unknown);
     }
 }

@@ -2,6 +2,7 @@
 //! and how two states of the same window differ.
 
 mod account;
+mod answer;
 mod block;
 mod collection;
 mod days;
@@ -28,6 +29,7 @@ mod window;
 
 pub use self::{
     account::{Account, Holder},
+    answer::{Candidate, UnnamedWebhook},
     block::{Block, BlockReason},
     collection::{Check, Collection, Declared, StoredTotals, Tally, Verdict},
     days::Days,

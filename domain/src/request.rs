@@ -24,6 +24,9 @@ pub struct RequestRecord {
     /// The code of the webhook that announced it, such as `historical_update`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_code: Option<String>,
+    /// The delivery of that webhook, if it names no request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_by: Option<String>,
     /// What the webhook said there would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declared>,

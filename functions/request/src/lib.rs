@@ -15,7 +15,7 @@ mod retrieve;
 
 use std::time::Duration;
 
-use domain::Limits;
+use domain::{Limits, Timestamp};
 use lambda_http::{Body, Request, Response};
 use shared::{
     belvo::{Client, WidgetSettings},
@@ -52,7 +52,7 @@ pub struct App {
 /// Answers the routes that ask Belvo for something.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let too_late = || match http::route_key(&request).as_deref() {
-        Some(RETRIEVE) => problems::unconfirmed(),
+        Some(RETRIEVE) => problems::unconfirmed(Timestamp::now()),
         _ => Problem::unavailable("The call timed out. It is safe to repeat.").retry_after(1),
     };
     handler::answer(&request, TIME_TO_ANSWER, too_late, route(app, &request)).await

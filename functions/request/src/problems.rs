@@ -1,6 +1,6 @@
 //! What a caller sees of a failure, and what the log sees of its cause.
 
-use domain::{Block, LinkId, RequestId, Timestamp};
+use domain::{Block, Intent, LinkId, RequestId, Timestamp};
 use lambda_http::tracing;
 use shared::{
     advice::Advice,
@@ -11,12 +11,14 @@ use shared::{
     telemetry::Event,
 };
 
+use crate::retrieval_request::RetrievalRequest;
+
 /// A retrieval that was not issued. The problem says above all whether a retry may use up a second
 /// retrieval, and why Belvo refused, in Belvo's words.
-pub(crate) fn of_retrieval(error: &BelvoError, link: &LinkId) -> Problem {
-    log(error, Some(link));
+pub(crate) fn of_retrieval(error: &BelvoError, asked: &RetrievalRequest) -> Problem {
+    log(error, Some(&asked.retrieval.link));
     match error {
-        _ if error.is_ambiguous() => unconfirmed(),
+        _ if error.is_ambiguous() => unconfirmed(asked.at),
         BelvoError::Rejected { message, .. } if message.is_empty() => {
             refused(error, "Belvo refused the request.")
         }
@@ -128,16 +130,21 @@ pub(crate) fn being_sent() -> Problem {
 
 pub(crate) fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
     let detail = format!(
-        "An identical retrieval was sent but never confirmed. Retry after {until}, or once Belvo's \
-         webhook arrives."
+        "An identical retrieval was sent, and Belvo did not answer: it may be working on it. Retry \
+         after {until}, or once Belvo's webhook has arrived."
     );
     Problem::new(ProblemKind::Unresolved, detail).retry_after(until.seconds_since(now))
 }
 
-pub(crate) fn unconfirmed() -> Problem {
-    let detail = "Belvo did not confirm the retrieval but may have started it. An identical \
-                  request is refused until Belvo's webhook arrives or half an hour has passed.";
+/// A retrieval that was sent at this time, at the latest, and not answered.
+pub(crate) fn unconfirmed(sent_at: Timestamp) -> Problem {
+    let until = Intent::open(sent_at).until();
+    let detail = format!(
+        "The retrieval was sent, and Belvo did not answer: it may be working on it. An identical \
+         request is refused until {until}, or until Belvo's webhook has arrived."
+    );
     Problem::new(ProblemKind::Unconfirmed, detail)
+        .retry_after(until.seconds_since(Timestamp::now()))
 }
 
 /// Belvo answered with the data, so a retrieval was spent and must not be repeated.

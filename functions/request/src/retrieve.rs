@@ -51,8 +51,8 @@ fn accepted(id: &RequestId) -> Response<Body> {
 /// Issues the retrieval and records it, unless an identical one is, or may be, in flight. Once
 /// Belvo has accepted it the answer is 202, recorded or not: a caller who saw an error would retry,
 /// while the webhook creates the record in any case. A failure between the intent and Belvo's
-/// answer leaves the intent unknown: no identical one is sent until Belvo's webhook claims it or
-/// half an hour has passed.
+/// answer leaves the intent unknown: no identical one is sent until a request that Belvo's webhook
+/// claims it for has ended, or half an hour has passed.
 async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
     let retrieval = &asked.retrieval;
     let link = app.control.links.get(&retrieval.link).await;
@@ -84,10 +84,12 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
         }
         Ok(RetrievalOutcome::Ready) => collect_at_once(app, asked).await,
         Err(error) => {
-            if !error.is_ambiguous() {
+            if error.is_ambiguous() {
+                record_silence(app, asked).await;
+            } else {
                 undo(app, asked, &holder, &error).await;
             }
-            Err(problems::of_retrieval(&error, &retrieval.link))
+            Err(problems::of_retrieval(&error, asked))
         }
     }
 }
@@ -142,6 +144,21 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
             correlation.id = id.as_str(),
             cause = %chain(&error),
             "retrieval issued but not recorded"
+        );
+    }
+}
+
+/// Records that Belvo gave no answer, so that identical requests learn the truth at once. If that
+/// fails, they are told for a minute that it is being sent.
+async fn record_silence(app: &App, asked: &RetrievalRequest) {
+    let (intents, now) = (&app.control.intents, Timestamp::now());
+    let recorded = intents.unanswered(&asked.retrieval, asked.at, now);
+    if let Err(error) = recorded.await {
+        tracing::warn!(
+            event = Event::SilenceNotRecorded.name(),
+            link.id = asked.retrieval.link.as_str(),
+            cause = %chain(&error),
+            "could not record that Belvo gave no answer"
         );
     }
 }

@@ -85,7 +85,9 @@ impl Intents {
     pub async fn settle(&self, retrieval: &Retrieval, id: &RequestId) -> Result<(), StoreError> {
         self.table
             .update(key(retrieval))
-            .update_expression("SET #request = :request REMOVE listed_at, claimed_at")
+            .update_expression(
+                "SET #request = :request REMOVE listed_at, claimed_at, unanswered_at",
+            )
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":request", text(id.as_str()))
             .send()
@@ -93,12 +95,34 @@ impl Intents {
         Ok(())
     }
 
-    /// Takes back the intent of `at`, on which Belvo definitely did not act.
+    /// Records that sending the intent of `at` ended without an answer of Belvo.
+    pub async fn unanswered(
+        &self,
+        retrieval: &Retrieval,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let outcome = self
+            .table
+            .update(key(retrieval))
+            .update_expression("SET unanswered_at = :now")
+            .condition_expression("since = :at")
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .send()
+            .await;
+        was_written(outcome).map(|_| ())
+    }
+
+    /// Takes back the intent of `at`, on which Belvo definitely did not act: what a webhook may
+    /// have claimed it for was something else.
     pub async fn withdraw(&self, retrieval: &Retrieval, at: Timestamp) -> Result<(), StoreError> {
         let outcome = self
             .table
             .delete(key(retrieval))
-            .condition_expression("since = :at AND attribute_not_exists(#request)")
+            .condition_expression(
+                "since = :at AND (attribute_not_exists(#request) OR attribute_exists(claimed_at))",
+            )
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":at", text(at.to_string()))
             .send()
@@ -107,8 +131,8 @@ impl Intents {
     }
 
     /// Lets a request that is unknown here settle the open intent of its link and resource, if
-    /// there is exactly one. Called when Belvo names such a request. The request may belong to
-    /// something else, so that the intent keeps its time.
+    /// there is exactly one. Called when Belvo names such a request. If Belvo answers the intent
+    /// after all, its answer counts.
     pub async fn claim(
         &self,
         link: &LinkId,
@@ -168,6 +192,7 @@ impl Intents {
         };
         Ok(Intent {
             since: timestamp(item, "since").unwrap_or(at),
+            unanswered: item.contains_key("unanswered_at"),
             resolution,
         })
     }
@@ -193,7 +218,7 @@ impl Intents {
             .update_expression(
                 "SET #link = :link, #resource = :resource, date_from = :from, date_to = :to, \
                  account = :account, #type = :type, since = :at, listed_at = :listed_at, \
-                 expires_at = :expires REMOVE #request, claimed_at",
+                 expires_at = :expires REMOVE #request, claimed_at, unanswered_at",
             )
             .condition_expression(condition)
             .expression_attribute_names("#link", "link")

@@ -34,6 +34,8 @@ pub struct Notified {
     pub resource: Resource,
     /// The webhook's code.
     pub code: String,
+    /// The webhook's delivery, if it names no request.
+    pub answered_by: Option<String>,
     /// The totals that the webhook declared.
     pub declared: Option<Declared>,
     /// When the webhook was received.
@@ -83,6 +85,21 @@ impl Requests {
         self.0.listed(listing, after, limit, record).await
     }
 
+    /// A link's retrievals of which something was first recorded after `since`, newest first, but
+    /// for those that cannot be read; the latest megabyte of them. Read from an index that may lag
+    /// slightly behind the table.
+    pub async fn of_link_since(
+        &self,
+        link: &LinkId,
+        since: Timestamp,
+    ) -> Result<Vec<RequestRecord>, StoreError> {
+        let items = self.0.listed_since(link.as_str(), since).await?;
+        Ok(items
+            .into_iter()
+            .filter_map(|item| record(item).ok())
+            .collect())
+    }
+
     /// Retrievals that were due by `now`, the longest overdue first, at most `limit`, and how many
     /// more cannot be read. Read from an index that may lag slightly behind the table.
     pub async fn overdue(
@@ -116,6 +133,8 @@ impl Requests {
         let mut writes = identity(&notified.id, &retrieval, notified.at);
         writes.extend(facts(Step::Notified { due_at }, notified.at));
         writes.push(once("webhook_code", &notified.code));
+        let answered_by = notified.answered_by.iter();
+        writes.extend(answered_by.map(|delivery| once("answered_by", delivery)));
         writes.extend(
             notified
                 .declared

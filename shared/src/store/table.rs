@@ -114,6 +114,21 @@ impl Table {
         Ok((records.collect::<Result<_, _>>()?, next))
     }
 
+    /// Items under this name in the index `by_link` that are listed after `since`, newest first.
+    pub(super) async fn listed_since(
+        &self,
+        under: &str,
+        since: impl Into<String>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let answer = self
+            .by_link(under)
+            .key_condition_expression("#link = :link AND listed_at BETWEEN :since AND :open")
+            .expression_attribute_values(":since", text(since))
+            .send()
+            .await?;
+        Ok(answer.items.unwrap_or_default())
+    }
+
     /// The open intents of a link, newest first.
     pub(super) async fn open_intents(&self, link: &str) -> Result<Vec<Item>, StoreError> {
         let answer = self

@@ -68,6 +68,7 @@ events! {
     RowsCollected => "rows_collected",
     RowsNoLongerListed => "rows_no_longer_listed",
     SecretUnreadable => "secret_unreadable",
+    SilenceNotRecorded => "silence_not_recorded",
     StoreUnreadable => "store_unreadable",
     WebhookLogged => "webhook_logged",
     WebhookNotQueued => "webhook_not_queued",

@@ -46,7 +46,7 @@ fn store(worker: &Worker) -> Accounts {
 }
 
 /// How many webhooks about a link the log has.
-async fn logged(worker: &Worker, link: &str) -> i32 {
+pub(crate) async fn logged(worker: &Worker, link: &str) -> i32 {
     let client = aws_sdk_dynamodb::Client::new(&worker.aws);
     let scan = client.scan().table_name(&worker.here.stack.requests_table);
     let pages = scan

@@ -24,5 +24,6 @@ mod scrub;
 mod service;
 mod short;
 mod surroundings;
+mod unnamed;
 mod webhook;
 mod worker;

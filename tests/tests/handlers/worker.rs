@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{App, RetryPolicy, SCRUB_TURN, handle};
 use domain::{
-    Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod, Timestamp,
-    Window,
+    AccountId, Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod,
+    Timestamp, Window,
 };
 use serde_json::{Value, json};
 use shared::{
@@ -92,10 +92,22 @@ impl Worker {
     /// Records a retrieval of January as the request function does, this many seconds ago, due half
     /// an hour later.
     pub(crate) async fn issue(&self, link: &str, id: &str, seconds_ago: i64) {
+        self.issue_of(link, id, seconds_ago, None).await;
+    }
+
+    /// The same, of one account or of all.
+    pub(crate) async fn issue_of(
+        &self,
+        link: &str,
+        id: &str,
+        seconds_ago: i64,
+        account: Option<&str>,
+    ) {
         let at = Timestamp::now().plus_seconds(-seconds_ago);
         let today = Timestamp::now().day();
         let retrieval = Retrieval {
             window: Some(Window::parse("2026-01-01", "2026-01-31", today).unwrap()),
+            account: account.map(|id| AccountId::parse(id).unwrap()),
             ..Retrieval::of(LinkId::parse(link).unwrap(), Resource::TRANSACTIONS)
         };
         let id = RequestId::parse(id).unwrap();

@@ -1,7 +1,10 @@
 //! What may happen next, and the state that follows. Each step is one write, or one answer, so that
 //! a crash may come between any two.
 
-use domain::{Conflict, Facts, FetchResult, Outcome, OverdueCheck, Step, SweepDecision, Timestamp};
+use domain::{
+    Candidate, Conflict, Facts, FetchResult, Outcome, OverdueCheck, Resource, SENDING_S, Status,
+    Step, SweepDecision, Timestamp, UnnamedWebhook,
+};
 use shared::queue::TaskKind;
 
 use crate::{
@@ -9,9 +12,13 @@ use crate::{
         ATTEMPTS, BELVO_WORKS_S, DEADLINES, Fetches, HORIZON_S, LAST_WEBHOOK_S, Lifecycle, Mutation,
     },
     world::{
-        Caller, Id, Mark, Message, Phase, Retrieval, Said, StoredIntent, Webhook, World, instant,
+        Asker, Caller, Id, Mark, Message, Phase, Retrieval, Said, StoredIntent, Webhook, World,
+        instant,
     },
 };
+
+/// The ids of the deliveries of the webhook about each retrieval.
+const DELIVERIES: [&str; 4] = ["first", "second", "third", "fourth"];
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -105,7 +112,7 @@ impl Lifecycle {
             }
             Action::LoseAnswer(caller) => {
                 accept(&mut world);
-                world.callers[caller] = Caller::Done;
+                world.callers[caller] = Caller::Unanswered;
             }
             Action::HaveRows(id) => finish(&mut world, id, Phase::HasRows),
             Action::HaveSomeRows(id) => {
@@ -117,11 +124,12 @@ impl Lifecycle {
             Action::Refresh => {
                 world.marks.insert(Mark::Refreshed);
                 world.retrievals.push(Retrieval {
-                    ours: false,
+                    asker: Asker::Belvo,
                     at_s: world.now_s,
                     phase: Phase::Working,
                     at_once: false,
                     withheld: false,
+                    freed: false,
                 });
                 let id = world.retrievals.len() - 1;
                 finish(&mut world, id, Phase::HasRows);
@@ -131,7 +139,12 @@ impl Lifecycle {
                 world.webhooks.remove(&webhook);
                 receive(&mut world, webhook);
             }
-            Action::DeliverTwice(webhook) => receive(&mut world, webhook),
+            Action::DeliverTwice(webhook) => {
+                world.webhooks.remove(&webhook);
+                let first_s = webhook.first_s.or(Some(world.now_s));
+                world.webhooks.insert(Webhook { first_s, ..webhook });
+                receive(&mut world, webhook);
+            }
             Action::Lose(webhook) => {
                 world.webhooks.remove(&webhook);
             }
@@ -144,8 +157,8 @@ impl Lifecycle {
                     world.marks.insert(Mark::CheckLost);
                 }
             }
-            Action::Continue => continue_later(&mut world),
-            Action::FailCollect => fail_collect(&mut world, is_fault),
+            Action::Continue => continue_later(&mut world, self.named),
+            Action::FailCollect => self.fail_collect(&mut world, is_fault),
             Action::CrashCollect => retry(&mut world, is_fault),
             Action::BeginSweep => self.begin_sweep(&mut world),
             Action::Sweep => sweep(&mut world, self.mutation, false),
@@ -188,15 +201,23 @@ impl Lifecycle {
             }
             Caller::Intended => Caller::Withdrawing,
             Caller::Reserved => Caller::Accepted(accept(world)),
+            Caller::Unanswered => {
+                let now_s = world.now_s;
+                if let Some(intent) = world.intent.as_mut() {
+                    intent.unanswered |= intent.since_s == now_s;
+                }
+                Caller::Done
+            }
             Caller::Refused => {
                 world.used -= 1;
                 Caller::Withdrawing
             }
             Caller::Withdrawing => {
                 let now_s = world.now_s;
-                world
-                    .intent
-                    .take_if(|intent| intent.since_s == now_s && intent.request.is_none());
+                let is_unsettled = |intent: &mut StoredIntent| {
+                    intent.since_s == now_s && intent.request.is_none_or(|(_, claimed)| claimed)
+                };
+                world.intent.take_if(is_unsettled);
                 Caller::Done
             }
             Caller::Accepted(id) if self.mutation == Mutation::SettlesFirst => {
@@ -232,9 +253,9 @@ impl Lifecycle {
         match intent.conflict(world.now()) {
             Conflict::None => true,
             Conflict::Unknown { .. } if self.mutation == Mutation::SendsAgainWhatIsUnknown => true,
-            // A webhook's claim is trusted like Belvo's own answer.
-            Conflict::Unknown { .. } if self.mutation == Mutation::BelievesClaims => {
-                world.intent.is_some_and(|intent| intent.request.is_some())
+            Conflict::Sending if self.mutation == Mutation::FreesWhileSending => {
+                let claimed = world.intent.and_then(|intent| intent.request);
+                claimed.is_some_and(|(id, _)| world.records[&id].status().is_terminal())
             }
             Conflict::InFlight | Conflict::Sending | Conflict::Unknown { .. } => false,
         }
@@ -247,7 +268,8 @@ impl Lifecycle {
         let Message { id, at, .. } = message;
         if !message.begun {
             return match message.task {
-                TaskKind::Webhook => self.begin_webhook(world, id, at),
+                TaskKind::Webhook if self.named => self.begin_webhook(world, id, at),
+                TaskKind::Webhook => self.begin_unnamed(world, message),
                 TaskKind::DataReady => {
                     let due_at = at.plus_seconds(DEADLINES.due_s.into());
                     begin_reported(world, id, Step::Ready { due_at }, at);
@@ -266,12 +288,73 @@ impl Lifecycle {
             };
         }
 
-        if message.said == Said::Failed {
-            take_step(world, id, Step::Failed { gave_up: false });
-        } else {
-            self.conclude(world, id, message.said);
+        match message.request(self.named) {
+            // A webhook that answers no request: its rows are stored all the same.
+            None => world.store_listed(),
+            Some(id) if message.said == Said::Failed => {
+                take_step(world, id, Step::Failed { gave_up: false });
+            }
+            Some(id) => self.conclude(world, id, message.said),
         }
         world.queue.remove(0);
+    }
+
+    /// The first step of a webhook that names no request.
+    fn begin_unnamed(&self, world: &mut World, message: Message) {
+        // It is logged, and says nothing about a request.
+        if message.said == Said::Failed {
+            world.queue.remove(0);
+            return;
+        }
+        let (webhook, at) = (message.id, message.at);
+        let answered = self.answered(world, webhook, at);
+        if let Some(id) = answered {
+            let others = world.answered_by.iter();
+            let mut before = others.filter(|(_, by)| **by == webhook);
+            if before.any(|(record, _)| *record != id) {
+                world.marks.insert(Mark::AnsweredTwice);
+            }
+            let due_at = at.plus_seconds(DEADLINES.due_s.into());
+            take_step_at(world, id, Step::Notified { due_at }, at);
+            world.answered_by.entry(id).or_insert(webhook);
+        }
+        world.queue[0].answers = answered;
+        world.queue[0].begun = true;
+    }
+
+    /// Which request a webhook answers that names none.
+    fn answered(&self, world: &mut World, webhook: Id, received_at: Timestamp) -> Option<Id> {
+        let forgets = self.mutation == Mutation::ForgetsDeliveries;
+        let unnamed = UnnamedWebhook {
+            resource: Resource::TRANSACTIONS,
+            delivery_id: DELIVERIES[webhook],
+            received_at,
+        };
+        let records: Vec<_> = world.records.iter().collect();
+        let answered = unnamed.answered(&records, |(id, facts)| Candidate {
+            resource: Resource::TRANSACTIONS,
+            facts: **facts,
+            answered_by: world
+                .answered_by
+                .get(id)
+                .filter(|_| !forgets)
+                .map(|by| DELIVERIES[*by]),
+        });
+        let answered = answered.map(|(id, _)| **id);
+        let is_open = |facts: &&Facts| {
+            facts.status() == Status::Issued && facts.issued_at <= Some(received_at)
+        };
+        let open = world.records.values().filter(is_open).count();
+        let guesses = self.mutation == Mutation::AnswersAny && answered.is_none();
+        let answered = answered.or_else(|| {
+            let mut records = world.records.iter().filter(|_| guesses);
+            records.find(|(_, facts)| is_open(facts)).map(|(id, _)| *id)
+        });
+        let is_first = answered.is_some_and(|id| world.records[&id].notified_at.is_none());
+        if is_first && open > 1 {
+            world.marks.insert(Mark::Guessed);
+        }
+        answered
     }
 
     /// The rows are fetched and stored, and the request ends or waits.
@@ -299,7 +382,12 @@ impl Lifecycle {
         let is_first = matches!(outcome, Outcome::Short { is_first: true, .. });
         if is_first && matches!(step, Step::Short { .. }) {
             let again = Message::new(TaskKind::Continue, id, instant(0));
-            world.queue.push(Message { said, ..again });
+            let answers = Some(id);
+            world.queue.push(Message {
+                answers,
+                said,
+                ..again
+            });
         }
     }
 
@@ -328,12 +416,38 @@ impl Lifecycle {
                 0,
                 Message {
                     receives: message.receives + 1,
+                    attempts: message.attempts + 1,
                     begun: false,
                     ..message
                 },
             );
         }
         was_last.then_some(())
+    }
+
+    fn fail_collect(&self, world: &mut World, is_fault: bool) {
+        let Some((message, behind)) = world.queue.split_first_mut() else {
+            return;
+        };
+        // They were received with it, and are queued anew.
+        for waiting in behind {
+            waiting.receives = match self.mutation {
+                Mutation::CountsWaiting => (waiting.receives + 1).min(ATTEMPTS - 1),
+                _ => 0,
+            };
+        }
+        let message = *message;
+        if message.receives + 1 >= ATTEMPTS {
+            if message.attempts + 1 < ATTEMPTS {
+                world.marks.insert(Mark::GivenUpEarly);
+            }
+            let is_of_request = message.task != TaskKind::CheckLink;
+            let id = message.request(self.named).filter(|_| is_of_request);
+            if let Some(id) = id {
+                take_step(world, id, Step::Failed { gave_up: true });
+            }
+        }
+        retry(world, is_fault);
     }
 
     fn begin_sweep(&self, world: &mut World) {
@@ -388,11 +502,30 @@ fn sweep(world: &mut World, mutation: Mutation, crashes: bool) {
 }
 
 fn take_intent(world: &mut World) -> Caller {
+    free(world);
     world.intent = Some(StoredIntent {
         since_s: world.now_s,
+        unanswered: false,
         request: None,
     });
     Caller::Intended
+}
+
+/// Notes that an equal retrieval may be sent because a webhook ended what was probably the first,
+/// whose sending had ended without an answer.
+fn free(world: &mut World) {
+    let Some(intent) = world.intent else { return };
+    let is_claimed = matches!(intent.request, Some((_, true)));
+    if !is_claimed || !(intent.unanswered || world.now_s >= intent.since_s + SENDING_S) {
+        return;
+    }
+    let sent = |retrieval: &&mut Retrieval| {
+        retrieval.asker == Asker::We && retrieval.at_s == intent.since_s
+    };
+    for retrieval in world.retrievals.iter_mut().filter(sent) {
+        retrieval.freed = true;
+        world.marks.insert(Mark::Freed);
+    }
 }
 
 fn is_still(intent: StoredIntent, seen: StoredIntent) -> bool {
@@ -416,17 +549,21 @@ fn accept(world: &mut World) -> Id {
             .records
             .get(&id)
             .is_some_and(|facts| facts.status().is_terminal());
-        !ended && world.now_s < earlier.at_s + BELVO_WORKS_S && earlier.phase == Phase::Working
+        !ended
+            && !earlier.freed
+            && world.now_s < earlier.at_s + BELVO_WORKS_S
+            && earlier.phase == Phase::Working
     };
     if world.retrievals.iter().enumerate().any(still_working) {
         world.marks.insert(Mark::SentTwice);
     }
     world.retrievals.push(Retrieval {
-        ours: true,
+        asker: Asker::We,
         at_s: world.now_s,
         phase: Phase::Working,
         at_once: false,
         withheld: false,
+        freed: false,
     });
     world.retrievals.len() - 1
 }
@@ -444,6 +581,7 @@ fn finish(world: &mut World, id: Id, phase: Phase) {
     world.webhooks.insert(Webhook {
         id,
         failed: phase == Phase::Failed,
+        first_s: None,
     });
 }
 
@@ -518,35 +656,29 @@ fn claim(world: &mut World, id: Id, received_at: Timestamp) {
     }
 }
 
-fn continue_later(world: &mut World) {
+fn continue_later(world: &mut World, named: bool) {
     let Some(message) = world.queue.first().copied() else {
         return;
     };
-    let Message { id, said, .. } = message;
-    let unannounced = said == Said::Nothing;
-    let so_far = FetchResult {
-        missing: 0,
-        ..world.found(id)
-    };
-    let outcome = world.records[&id].outcome(so_far, unannounced, world.now(), DEADLINES);
-    if outcome == Outcome::Collected {
-        take_step(world, id, Step::Continued);
+    let Message { said, .. } = message;
+    let request = message.request(named);
+    if let Some(id) = request {
+        let so_far = FetchResult {
+            missing: 0,
+            ..world.found(id)
+        };
+        let unannounced = said == Said::Nothing;
+        let outcome = world.records[&id].outcome(so_far, unannounced, world.now(), DEADLINES);
+        if outcome == Outcome::Collected {
+            take_step(world, id, Step::Continued);
+        }
     }
     world.queue.remove(0);
     world.queue.push(Message {
+        answers: request,
         said,
-        ..Message::new(TaskKind::Continue, id, instant(0))
+        ..Message::new(TaskKind::Continue, message.id, instant(0))
     });
-}
-
-fn fail_collect(world: &mut World, is_fault: bool) {
-    let Some(message) = world.queue.first().copied() else {
-        return;
-    };
-    if message.receives + 1 >= ATTEMPTS && message.task != TaskKind::CheckLink {
-        take_step(world, message.id, Step::Failed { gave_up: true });
-    }
-    retry(world, is_fault);
 }
 
 /// The first message is retried from its beginning, unless that was its last attempt; after what
@@ -554,6 +686,7 @@ fn fail_collect(world: &mut World, is_fault: bool) {
 fn retry(world: &mut World, is_fault: bool) {
     if let Some(message) = world.queue.first_mut() {
         message.receives += 1;
+        message.attempts += 1;
         message.begun = false;
         message.hidden = !is_fault;
         if message.receives >= ATTEMPTS {

@@ -6,7 +6,7 @@ use stateright::{Model, Property};
 
 use crate::{
     actions::Action,
-    world::{Caller, Mark, Phase, World},
+    world::{A_MINUTE_S, Asker, Caller, Mark, Phase, Webhook, World},
 };
 
 /// Receives after which a message is dead-lettered.
@@ -41,6 +41,8 @@ pub(crate) struct Lifecycle {
     pub(crate) blocks: bool,
     /// What Belvo's webhooks declare.
     pub(crate) declares: Declares,
+    /// Whether they name the request that they answer.
+    pub(crate) named: bool,
     /// How often the link is read as a whole, in seconds, if it ever is.
     pub(crate) scrubbed_every_s: Option<i64>,
     /// Callers begin, users have to act and Belvo refreshes until then.
@@ -77,7 +79,8 @@ pub(crate) enum Mutation {
     None,
     ForgetsIntents,
     SendsAgainWhatIsUnknown,
-    BelievesClaims,
+    /// A webhook frees an equal retrieval while the first may still be answered.
+    FreesWhileSending,
     IgnoresTheQuota,
     IgnoresBlocks,
     NeverSweeps,
@@ -94,6 +97,12 @@ pub(crate) enum Mutation {
     NeverScrubs,
     /// A sweep ends a request as incomplete although its rows have come meanwhile.
     EndsWhatIsOver,
+    /// A webhook that names no request answers any that is open.
+    AnswersAny,
+    /// It is not remembered which request such a webhook has answered.
+    ForgetsDeliveries,
+    /// Receives count as attempts of messages that waited behind a failing one.
+    CountsWaiting,
 }
 
 impl Default for Lifecycle {
@@ -109,6 +118,7 @@ impl Default for Lifecycle {
             refreshes: false,
             blocks: false,
             declares: Declares::WhatItLists,
+            named: true,
             scrubbed_every_s: None,
             last_start_s,
             fetches,
@@ -118,7 +128,9 @@ impl Default for Lifecycle {
 }
 
 /// What has to be reachable, so that the other properties do not hold vacuously.
-pub(crate) const SOMETIMES: [&str; 11] = [
+pub(crate) const SOMETIMES: [&str; 13] = [
+    "answered without a name",
+    "freed",
     "short",
     "incomplete",
     "issuing",
@@ -170,29 +182,38 @@ impl Model for Lifecycle {
     }
 }
 
+/// The property that something never happens.
+macro_rules! never {
+    ($name:literal, $mark:ident) => {
+        Property::always($name, |_, world: &World| {
+            !world.marks.contains(&Mark::$mark)
+        })
+    };
+}
+
 /// What holds in every state.
 fn never_wrong() -> Vec<Property<Lifecycle>> {
     vec![
-        Property::always("a retrieval is sent once", |_, world: &World| {
-            !world.marks.contains(&Mark::SentTwice)
-        }),
-        Property::always("nothing is begun for a blocked link", |_, world: &World| {
-            !world.marks.contains(&Mark::SentWhileBlocked)
-        }),
+        never!("a retrieval is sent once", SentTwice),
+        never!("nothing is begun for a blocked link", SentWhileBlocked),
         Property::always(
             "nothing is sent beyond the quota",
             |model: &Lifecycle, world: &World| {
                 let ours = world
                     .retrievals
                     .iter()
-                    .filter(|retrieval| retrieval.ours)
+                    .filter(|retrieval| retrieval.asker == Asker::We)
                     .count();
                 world.used <= model.limit && ours <= model.limit.into()
             },
         ),
-        Property::always("a fact stays", |_, world: &World| {
-            !world.marks.contains(&Mark::FactChanged)
-        }),
+        never!("a fact stays", FactChanged),
+        never!("a webhook answers one request", AnsweredTwice),
+        never!(
+            "a webhook that may answer several requests answers none",
+            Guessed
+        ),
+        never!("a message has all its attempts", GivenUpEarly),
         Property::always("an ended request stays ended", |_, world: &World| {
             world
                 .ended
@@ -301,6 +322,12 @@ fn reachable() -> Vec<Property<Lifecycle>> {
         Property::sometimes("collected", |_, world: &World| is(world, Status::Collected)),
         Property::sometimes("failed", |_, world: &World| is(world, Status::Failed)),
         Property::sometimes("expired", |_, world: &World| is(world, Status::Expired)),
+        Property::sometimes("freed", |_, world: &World| {
+            world.marks.contains(&Mark::Freed)
+        }),
+        Property::sometimes("answered without a name", |_, world: &World| {
+            !world.answered_by.is_empty()
+        }),
         Property::sometimes("claimed", |_, world: &World| {
             world
                 .intent
@@ -379,7 +406,13 @@ impl Lifecycle {
                 actions.push(Action::ListAll(id));
             }
         }
-        for webhook in &world.webhooks {
+        let comes_again = |webhook: &&Webhook| {
+            self.named
+                || webhook
+                    .first_s
+                    .is_none_or(|first_s| world.now_s <= first_s + A_MINUTE_S)
+        };
+        for webhook in world.webhooks.iter().filter(comes_again) {
             actions.extend([
                 Action::Deliver(*webhook),
                 Action::DeliverTwice(*webhook),

@@ -11,7 +11,7 @@ use shared::queue::TaskKind;
 /// The seconds at which something may happen: the beginning of every half hour, and one minute
 /// later, by when every sending attempt is over.
 const HALF_AN_HOUR_S: i64 = 1_800;
-const A_MINUTE_S: i64 = 61;
+pub(crate) const A_MINUTE_S: i64 = 61;
 
 /// An index into [`World::retrievals`], which is what Belvo calls a retrieval.
 pub(crate) type Id = usize;
@@ -30,6 +30,9 @@ pub(crate) struct World {
     pub(crate) used: u8,
     pub(crate) intent: Option<StoredIntent>,
     pub(crate) records: BTreeMap<Id, Facts>,
+    /// The webhooks that answered a request without naming it: the retrieval that each is about, by
+    /// the record that it answered.
+    pub(crate) answered_by: BTreeMap<Id, Id>,
     /// Retrievals of which rows are stored, and those of which all are.
     pub(crate) stored: BTreeSet<Id>,
     pub(crate) whole: BTreeSet<Id>,
@@ -54,6 +57,8 @@ pub(crate) struct World {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StoredIntent {
     pub(crate) since_s: i64,
+    /// Whether sending it ended without an answer.
+    pub(crate) unanswered: bool,
     /// The request that it became, and whether only a webhook says so.
     pub(crate) request: Option<(Id, bool)>,
 }
@@ -70,6 +75,8 @@ pub(crate) enum Caller {
     Intended,
     /// The retrieval is counted.
     Reserved,
+    /// Belvo acted, but its answer was lost, which is to be recorded.
+    Unanswered,
     /// Belvo definitely did not act; the reservation and the intent are to be released.
     Refused,
     /// The intent is to be withdrawn.
@@ -87,14 +94,23 @@ pub(crate) enum Caller {
 /// A retrieval at Belvo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Retrieval {
-    /// Whether we asked for it; otherwise it is Belvo's own refresh.
-    pub(crate) ours: bool,
+    pub(crate) asker: Asker,
     pub(crate) at_s: i64,
     pub(crate) phase: Phase,
     /// Whether Belvo answered the POST with the data.
     pub(crate) at_once: bool,
     /// Whether the webhook declares rows that the listing does not have.
     pub(crate) withheld: bool,
+    /// Whether a webhook ended what was probably this retrieval, so that an equal one was sent.
+    pub(crate) freed: bool,
+}
+
+/// Who asked for a retrieval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Asker {
+    We,
+    /// It is Belvo's own refresh.
+    Belvo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,6 +124,8 @@ pub(crate) enum Phase {
 pub(crate) struct Webhook {
     pub(crate) id: Id,
     pub(crate) failed: bool,
+    /// When it was first delivered, if that was not acknowledged.
+    pub(crate) first_s: Option<i64>,
 }
 
 /// A message of the queue, about one retrieval.
@@ -115,12 +133,17 @@ pub(crate) struct Webhook {
 pub(crate) struct Message {
     pub(crate) task: TaskKind,
     pub(crate) id: Id,
+    /// The request that it answers, if it names none: `None` before its first step, and if it
+    /// answers none.
+    pub(crate) answers: Option<Id>,
     /// When the webhook came in, Belvo answered, or the request is due again.
     pub(crate) at: Timestamp,
     /// What Belvo said of the retrieval, or of the collection that this continues.
     pub(crate) said: Said,
-    /// How often it was received.
+    /// How often it was received, by SQS's count.
     pub(crate) receives: u8,
+    /// How often it was attempted.
+    pub(crate) attempts: u8,
     /// Whether its first step is done.
     pub(crate) begun: bool,
     /// Whether it is delivered again only with the next half hour.
@@ -139,14 +162,24 @@ impl Message {
         Self {
             task,
             id,
+            answers: None,
             at,
             said: match task {
                 TaskKind::CheckOverdue => Said::Nothing,
                 _ => Said::HasRows,
             },
             receives: 0,
+            attempts: 0,
             begun: false,
             hidden: false,
+        }
+    }
+
+    /// The request that it ends, if webhooks name theirs or not.
+    pub(crate) fn request(&self, named: bool) -> Option<Id> {
+        match self.task {
+            TaskKind::Webhook | TaskKind::Continue if !named => self.answers,
+            _ => Some(self.id),
         }
     }
 
@@ -165,6 +198,14 @@ pub(crate) enum Mark {
     SentWhileBlocked,
     /// Must never be: a fact was removed or overwritten.
     FactChanged,
+    /// Must never be: two deliveries of a webhook that names no request answered two requests.
+    AnsweredTwice,
+    /// Must never be: such a webhook answered one of several requests.
+    Guessed,
+    /// Must never be: a message was given up before it had all its attempts.
+    GivenUpEarly,
+    /// A webhook ended an intent without an answer, and an equal retrieval was sent.
+    Freed,
     /// Belvo has refreshed the link on its own.
     Refreshed,
     /// A sweep, or the check that it asked for, was interrupted or late.
@@ -185,6 +226,7 @@ impl World {
             used: 0,
             intent: None,
             records: BTreeMap::new(),
+            answered_by: BTreeMap::new(),
             stored: BTreeSet::new(),
             whole: BTreeSet::new(),
             scrub_at_s: None,
@@ -214,6 +256,7 @@ impl World {
                     });
             Intent {
                 since: instant(stored.since_s),
+                unanswered: stored.unanswered,
                 resolution,
             }
         })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use serde_json::json;
-use tests::Stack;
+use tests::{Stack, eventually};
 
 const FROM_TO: [&str; 2] = ["2026-01-01", "2026-01-31"];
 
@@ -64,12 +64,15 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
         json!({"disconnect": true, "after": true}),
     ] {
         let link = stack.recurrent_link(3).await;
+        link.misbehave(json!({"on": "webhook", "action": {"drop": true}}))
+            .await;
         link.misbehave(json!({"on": "post", "action": action}))
             .await;
 
         let answer = link.request().await;
 
         assert_eq!(answer.status, 502, "{answer:?}");
+        assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
         assert!(
             answer.body["type"]
                 .as_str()
@@ -91,7 +94,7 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
         let unconfirmed = &listed["unconfirmed"][0];
         assert_eq!(
             (&listed["requests"], &unconfirmed["status"]),
-            (&json!([]), &json!("issuing")),
+            (&json!([]), &json!("unknown")),
             "{listed}"
         );
         assert_eq!(
@@ -213,9 +216,36 @@ async fn a_request_that_belvo_did_not_answer_is_not_sent_again() {
 
     let again = link.request().await;
 
+    let kind = again.body["type"].as_str().unwrap();
     assert_eq!(again.status, 409, "{again:?}");
-    assert!(again.headers.contains_key("retry-after"));
+    assert!(
+        kind.ends_with("unresolved"),
+        "it is no longer being sent: {kind}"
+    );
+    let retry_after = again.headers["retry-after"].to_str().unwrap();
+    assert!(retry_after.parse::<u32>().unwrap() > 1_700, "{retry_after}");
     assert_eq!(link.retrievals().await, 1);
+}
+
+#[tokio::test]
+async fn the_webhook_of_a_request_that_belvo_did_not_answer_frees_an_equal_one_at_once() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(3).await;
+    link.misbehave(
+        json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}}),
+    )
+    .await;
+    assert_eq!(link.request().await.status, 502);
+
+    let requests = format!("/links/{}/requests", link.id);
+    eventually("the webhook's request is collected", || async {
+        let listed = stack.get(&requests).await.body;
+        (listed["requests"][0]["status"] == "collected").then_some(listed)
+    })
+    .await;
+
+    assert_eq!(link.request().await.status, 202);
+    assert_eq!(link.retrievals().await, 2);
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             link: tables.link.clone(),
             resource: Resource::TRANSACTIONS,
             code: "historical_update".to_owned(),
+            answered_by: None,
             declared: None,
             at: at(1),
             due_at: at(31),
@@ -141,52 +142,101 @@ async fn a_withdrawn_intent_may_begin_again_and_only_its_own_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn a_webhook_settles_the_one_intent_that_is_unknown() {
+async fn an_intent_is_unknown_at_once_if_its_sending_ended_without_an_answer() {
+    for tables in both().await {
+        let intended = retrieval(&tables, "2026-01-01");
+        begin(&tables, &intended, 0).await;
+        let intents = &tables.control.intents;
+        intents.unanswered(&intended, at(9), at(9)).await.unwrap();
+        let another = begin(&tables, &intended, 0).await;
+        assert_eq!(another, IntentOutcome::Sending, "{}", tables.name);
+
+        intents.unanswered(&intended, at(0), at(0)).await.unwrap();
+        let unknown = IntentOutcome::Unknown { until: at(30) };
+        assert_eq!(begin(&tables, &intended, 0).await, unknown);
+        assert_eq!(begin(&tables, &intended, 30).await, IntentOutcome::Begun);
+        let new = begin(&tables, &intended, 30).await;
+        assert_eq!(new, IntentOutcome::Sending, "the new one is being sent");
+    }
+}
+
+async fn claim(tables: &Tables, resource: Resource, id: &RequestId, minute: i64) {
+    let intents = &tables.control.intents;
+    let claimed = intents.claim(&tables.link, resource, id, at(minute)).await;
+    claimed.unwrap();
+}
+
+async fn fail(tables: &Tables, retrieval: &Retrieval, id: &RequestId, minute: i64) {
+    let failure = Failure {
+        code: "login_error".to_owned(),
+        message: String::new(),
+    };
+    let requests = &tables.control.requests;
+    let failed = requests.failed(id, retrieval, &failure, at(minute)).await;
+    failed.unwrap();
+}
+
+#[tokio::test]
+async fn a_webhook_claims_the_one_intent_without_an_answer_and_frees_an_equal_one_when_it_ends() {
     for tables in both().await {
         let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
         begin(&tables, &intended, 0).await;
-        tables
-            .control
-            .intents
-            .claim(
-                &tables.link,
-                Resource::TRANSACTIONS,
-                &RequestId::random(),
-                at(0),
-            )
-            .await
-            .unwrap();
-        assert_eq!(
-            begin(&tables, &intended, 0).await,
-            IntentOutcome::Sending,
-            "not while it is sent"
-        );
-
-        tables
-            .control
-            .intents
-            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
-            .await
-            .unwrap();
-
-        assert_eq!(
-            begin(&tables, &intended, 6).await,
-            IntentOutcome::InFlight(id),
-            "{}",
-            tables.name
-        );
+        claim(&tables, Resource::TRANSACTIONS, &id, 0).await;
+        fail(&tables, &intended, &id, 0).await;
+        let sending = begin(&tables, &intended, 0).await;
+        assert_eq!(sending, IntentOutcome::Sending, "it may yet be answered");
         let (listed, _) = tables
             .control
             .requests
             .of_link(&tables.link, None, 10)
             .await
             .unwrap();
-        assert!(listed.is_empty(), "an intent is no request");
+        assert_eq!(listed.len(), 1, "{}: an intent is no request", tables.name);
+
+        let intents = &tables.control.intents;
+        intents.unanswered(&intended, at(0), at(0)).await.unwrap();
+        let freed = begin(&tables, &intended, 0).await;
+        assert_eq!(freed, IntentOutcome::Begun, "{}", tables.name);
     }
 }
 
 #[tokio::test]
-async fn of_two_unknown_intents_a_webhook_settles_none() {
+async fn a_claimed_intent_is_the_request_until_that_has_ended() {
+    for tables in both().await {
+        let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
+        begin(&tables, &intended, 0).await;
+        claim(&tables, Resource::TRANSACTIONS, &id, 5).await;
+        let in_flight = begin(&tables, &intended, 6).await;
+        assert_eq!(in_flight, IntentOutcome::InFlight(id.clone()));
+        fail(&tables, &intended, &id, 7).await;
+        let freed = begin(&tables, &intended, 8).await;
+        assert_eq!(freed, IntentOutcome::Begun, "{}", tables.name);
+    }
+}
+
+#[tokio::test]
+async fn belvos_own_answer_counts_more_than_a_claim() {
+    for tables in both().await {
+        let intended = retrieval(&tables, "2026-01-01");
+        let (refresh, own) = (RequestId::random(), RequestId::random());
+        let intents = &tables.control.intents;
+        begin(&tables, &intended, 0).await;
+        claim(&tables, Resource::TRANSACTIONS, &refresh, 0).await;
+        intents.settle(&intended, &own).await.unwrap();
+        fail(&tables, &intended, &refresh, 0).await;
+        let in_flight = begin(&tables, &intended, 1).await;
+        assert_eq!(in_flight, IntentOutcome::InFlight(own), "{}", tables.name);
+
+        let refused = retrieval(&tables, "2026-01-02");
+        begin(&tables, &refused, 0).await;
+        claim(&tables, Resource::TRANSACTIONS, &refresh, 0).await;
+        intents.withdraw(&refused, at(0)).await.unwrap();
+        assert_eq!(begin(&tables, &refused, 0).await, IntentOutcome::Begun);
+    }
+}
+
+#[tokio::test]
+async fn of_two_unknown_intents_a_webhook_claims_none() {
     for tables in both().await {
         let retrievals = [
             retrieval(&tables, "2026-01-01"),
@@ -202,17 +252,7 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
             .await
             .unwrap();
         assert!(listed.is_empty(), "open intents are no requests");
-        tables
-            .control
-            .intents
-            .claim(
-                &tables.link,
-                Resource::TRANSACTIONS,
-                &RequestId::random(),
-                at(5),
-            )
-            .await
-            .unwrap();
+        claim(&tables, Resource::TRANSACTIONS, &RequestId::random(), 5).await;
         for intended in &retrievals {
             let outcome = begin(&tables, intended, 6).await;
             assert!(
@@ -225,61 +265,17 @@ async fn of_two_unknown_intents_a_webhook_settles_none() {
 }
 
 #[tokio::test]
-async fn a_webhook_of_another_resource_settles_no_intent() {
+async fn a_webhook_of_another_resource_claims_no_intent() {
     for tables in both().await {
         let intended = retrieval(&tables, "2026-01-01");
         let invoices = Resource::by_name("invoices").unwrap();
         begin(&tables, &intended, 0).await;
-        tables
-            .control
-            .intents
-            .claim(&tables.link, invoices, &RequestId::random(), at(5))
-            .await
-            .unwrap();
+        claim(&tables, invoices, &RequestId::random(), 5).await;
         let outcome = begin(&tables, &intended, 6).await;
         assert!(
             matches!(outcome, IntentOutcome::Unknown { .. }),
             "{}: {outcome:?}",
             tables.name
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_claimed_intent_keeps_its_deadline_when_its_request_ends() {
-    for tables in both().await {
-        let (intended, id) = (retrieval(&tables, "2026-01-01"), RequestId::random());
-        begin(&tables, &intended, 0).await;
-        tables
-            .control
-            .intents
-            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(5))
-            .await
-            .unwrap();
-        let failure = Failure {
-            code: "login_error".to_owned(),
-            message: String::new(),
-        };
-        tables
-            .control
-            .requests
-            .failed(&id, &intended, &failure, at(6))
-            .await
-            .unwrap();
-
-        let unknown = IntentOutcome::Unknown { until: at(30) };
-        assert_eq!(
-            begin(&tables, &intended, 7).await,
-            unknown,
-            "{}: a refresh?",
-            tables.name
-        );
-        assert_eq!(begin(&tables, &intended, 30).await, IntentOutcome::Begun);
-        tables.control.intents.settle(&intended, &id).await.unwrap();
-        assert_eq!(
-            begin(&tables, &intended, 31).await,
-            IntentOutcome::Begun,
-            "no longer claimed"
         );
     }
 }
@@ -328,12 +324,7 @@ async fn unconfirmed_intents_are_listed_until_settled_and_claimed_until_they_exp
         );
 
         let id = RequestId::random();
-        tables
-            .control
-            .intents
-            .claim(&tables.link, Resource::TRANSACTIONS, &id, at(31))
-            .await
-            .unwrap();
+        claim(&tables, Resource::TRANSACTIONS, &id, 31).await;
         let listed = tables
             .control
             .intents

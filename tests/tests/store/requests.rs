@@ -34,6 +34,7 @@ fn notified(tables: &Tables, id: &RequestId, second: u32) -> Notified {
         link: tables.link.clone(),
         resource: Resource::TRANSACTIONS,
         code: "historical_update".to_owned(),
+        answered_by: None,
         declared: Some(Declared {
             total_transactions: Some(9),
             ..Declared::default()

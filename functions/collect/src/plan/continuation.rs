@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use domain::{RowQuery, Timestamp};
-use shared::{queue::Continuation, store::Requests};
+use shared::{
+    queue::{Continuation, Delivery},
+    store::Requests,
+};
 
 use crate::{CollectError, job::Job, waiter::Waiter};
 
@@ -24,7 +27,8 @@ pub(super) async fn plan(
         let record = requests.get(id).await?;
         waiters.push(Waiter::new(trigger.clone(), correlation_id, record));
     }
-    if waiters.is_empty() {
+    let is_unnamed = |delivery: &Delivery| delivery.webhook.request_id.is_none();
+    if waiters.is_empty() || trigger.delivery().is_some_and(is_unnamed) {
         waiters.push(Waiter::new(trigger.clone(), correlation_id, None));
     }
 

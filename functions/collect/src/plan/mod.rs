@@ -9,6 +9,7 @@ mod days;
 mod intent;
 mod other_webhook;
 mod rows_webhook;
+mod unnamed;
 
 pub(crate) use days::DaysToFetch;
 

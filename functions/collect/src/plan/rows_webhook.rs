@@ -9,7 +9,10 @@ use shared::{
     telemetry::Event,
 };
 
-use super::{days, intent};
+use super::{
+    days::{self, DaysToFetch},
+    intent, unnamed,
+};
 use crate::{
     App, CollectError,
     ending::{self, Origin},
@@ -43,9 +46,20 @@ pub(super) async fn plan(
     };
     let days =
         days::of_webhook(&app.transactions.rows(resource), &webhook.code, &retrieval).await?;
+    let mut job = Job::new(retrieval, days, waiter(delivery, record));
+    if webhook.request_id.is_none()
+        && let Some(answered) = unnamed::answer(app, delivery, resource).await?
+    {
+        let days = DaysToFetch::certain(answered.retrieval.rows().days);
+        let retrieval = answered.retrieval.clone();
+        job.absorb(Job::new(retrieval, days, waiter(delivery, Some(answered))));
+    }
+    Ok(Some(job))
+}
+
+fn waiter(delivery: &Delivery, record: Option<RequestRecord>) -> Waiter {
     let trigger = Trigger::Webhook(Box::new(delivery.clone()));
-    let waiter = Waiter::new(trigger, &delivery.correlation_id, record);
-    Ok(Some(Job::new(retrieval, days, waiter)))
+    Waiter::new(trigger, &delivery.correlation_id, record)
 }
 
 /// Records that the webhook was received, if it names a request.
@@ -64,6 +78,7 @@ async fn record(
         link: webhook.link.clone(),
         resource,
         code: webhook.code.clone(),
+        answered_by: None,
         declared: webhook.declared(),
         at: delivery.received_at,
         due_at: delivery.received_at.plus_seconds(deadlines.due_s.into()),

@@ -48,11 +48,36 @@ async fn a_stored_open_intent_is_unconfirmed() {
     let expected = Unconfirmed {
         retrieval: transactions(),
         since: at(0),
+        unanswered_at: None,
     };
     assert_eq!(unconfirmed, [expected]);
 
     let outcome = outcome("intent-open", &transactions()).await;
     assert_eq!(outcome, IntentOutcome::Unknown { until: at(30) });
+}
+
+#[tokio::test]
+async fn an_unanswered_intent_is_stored_as_before() {
+    let store = Store::empty().await;
+    let (intents, transactions) = (&store.control.intents, transactions());
+    intents.begin(&transactions, at(0)).await.unwrap();
+    let unanswered = intents.unanswered(&transactions, at(0), at(1)).await;
+    unanswered.unwrap();
+    store.assert_holds(&["intent-unanswered"]);
+}
+
+#[tokio::test]
+async fn a_stored_unanswered_intent_is_unknown_at_once() {
+    let store = Store::holding(&["intent-unanswered"]).await;
+    let unconfirmed = store.control.intents.unconfirmed(&link()).await.unwrap();
+    let expected = Unconfirmed {
+        retrieval: transactions(),
+        since: at(0),
+        unanswered_at: Some(at(1)),
+    };
+    assert_eq!(unconfirmed, [expected]);
+    let begun = store.control.intents.begin(&transactions(), at(0)).await;
+    assert_eq!(begun.unwrap(), IntentOutcome::Unknown { until: at(30) });
 }
 
 #[tokio::test]
@@ -87,7 +112,7 @@ async fn a_claimed_intent_is_stored_as_before() {
 }
 
 #[tokio::test]
-async fn a_stored_claimed_intent_keeps_its_time() {
+async fn a_stored_claimed_intent_ends_with_its_request() {
     let outcome = outcome("intent-claimed", &employments()).await;
-    assert_eq!(outcome, IntentOutcome::Unknown { until: at(30) });
+    assert_eq!(outcome, IntentOutcome::Begun);
 }

@@ -113,6 +113,7 @@ async fn a_collected_request_is_stored_as_before() {
         link: link(),
         resource: Resource::TRANSACTIONS,
         code: "historical_update".to_owned(),
+        answered_by: None,
         declared: Some(declared()),
         at: at(2),
         due_at: at(32),
