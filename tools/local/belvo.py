@@ -39,7 +39,11 @@ def named(running: Record) -> Belvo | None:
 
 
 def own_sandbox(
-    state: Path, running: Record, webhook_retry_ms: int, page_rows: int = sandbox.BELVOS_PAGE_ROWS
+    state: Path,
+    running: Record,
+    webhook_retry_ms: int,
+    page_rows: int = sandbox.BELVOS_PAGE_ROWS,
+    requests_per_30_s: int = sandbox.UNLIMITED,
 ) -> Belvo:
     """The sandbox that runs already, else a new one, which then knows the link of the events."""
     if running.variables and "sandbox" not in running.processes:
@@ -51,7 +55,7 @@ def own_sandbox(
         return Belvo(known["SANDBOX_URL"], secrets, is_sandbox=True, page_rows=int(known["SANDBOX_PAGE_ROWS"]))
     secrets = Secrets("sandbox-id", random.token_hex(16), authorization)
     page_rows = int(os.environ.get(sandbox.PAGE_ROWS) or page_rows)
-    pid, url = sandbox.start(state, secrets, webhook_retry_ms, page_rows)
+    pid, url = sandbox.start(state, secrets, webhook_retry_ms, page_rows, requests_per_30_s)
     running.processes["sandbox"] = pid
     sandbox.make_events_link(url)
     return Belvo(url, secrets, is_sandbox=True, page_rows=page_rows)

@@ -17,13 +17,21 @@ OPTION = "BELVO_SANDBOX_"
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 PAGE_ROWS = f"{OPTION}MAX_PAGE_SIZE"
 BELVOS_PAGE_ROWS = 1_000
+# How many requests an address may send: Belvo's own limit, and none.
+BELVOS_REQUESTS_PER_30_S = 80
+UNLIMITED = 0
 # The link that events/*.json are about: the first that a sandbox makes from this seed has this id.
 EVENTS_LINK = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec"
 EVENTS_LINK_SPEC = {"seed": 2026, "transactions": 120, "today": "2026-03-01"}
 
 
-def start(state: Path, secrets: Secrets, webhook_retry_ms: int, page_rows: int) -> tuple[int, str]:
-    """Starts the sandbox and returns its process id and URL, once it listens."""
+def start(
+    state: Path, secrets: Secrets, webhook_retry_ms: int, page_rows: int, requests_per_30_s: int = UNLIMITED
+) -> tuple[int, str]:
+    """Starts the sandbox and returns its process id and URL, once it listens.
+
+    The caller's environment may name another limit of requests.
+    """
     program = paths.require(paths.SANDBOX, "make build")
     out, log = state / "sandbox.out", state / "sandbox.log"
     out.unlink(missing_ok=True)
@@ -36,7 +44,8 @@ def start(state: Path, secrets: Secrets, webhook_retry_ms: int, page_rows: int) 
     ]
     # Options that the caller's environment gives the sandbox; the password, because anyone may read a command line.
     options = {name: value for name, value in os.environ.items() if name.startswith(OPTION)}
-    env = {**options, f"{OPTION}SECRET_PASSWORD": secrets.belvo_password}
+    rate = {f"{OPTION}REQUESTS_PER_30_S": str(requests_per_30_s)}
+    env = {**rate, **options, f"{OPTION}SECRET_PASSWORD": secrets.belvo_password}
     pid = processes.start(argv, env, state, out, log)
 
     def announced() -> str | None:
@@ -59,6 +68,11 @@ def control(url: str, method: str, path: str, body: dict[str, Any] | None = None
 def register_webhook(url: str, webhook_url: str, authorization: str) -> None:
     """Does what one does in Belvo's dashboard: names the receiver of webhooks and its Authorization value."""
     control(url, "PUT", "webhook", {"url": webhook_url, "authorization": authorization})
+
+
+def requests_per_30_s(url: str) -> int | None:
+    """The limit above which the sandbox's firewall answers, if it has one."""
+    return control(url, "GET", "rate")["limit"]
 
 
 def violations(url: str) -> list[str]:

@@ -1,4 +1,7 @@
-//! The settings of a sandbox. The defaults are Belvo's own figures where Belvo publishes them.
+//! The settings of a sandbox. The defaults are Belvo's own figures where Belvo publishes them, but
+//! there is no firewall.
+
+use std::num::NonZeroU32;
 
 /// Settings of one sandbox. `Config::default()` listens on a free port and has no webhook
 /// registered.
@@ -26,6 +29,9 @@ pub struct Config {
     pub page_size: usize,
     /// Limit that larger page sizes are silently reduced to. Belvo: 1,000.
     pub max_page_size: usize,
+    /// Requests of the API in any 30 seconds, above which the firewall answers. Belvo: 80, which is
+    /// the default of the program; here it is `None`, no limit, because a test may send more.
+    pub requests_per_30_s: Option<NonZeroU32>,
     /// Scheme of the links between pages: `https` if a proxy in front of the sandbox speaks TLS.
     pub scheme: &'static str,
 }
@@ -53,6 +59,7 @@ impl Default for Config {
             webhook_attempts: 4,
             page_size: 100,
             max_page_size: 1_000,
+            requests_per_30_s: None,
             scheme: "http",
         }
     }

@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod data;
 mod errors;
+mod firewall;
 mod journal;
 mod limits;
 mod link;

@@ -1,7 +1,7 @@
 //! The sandbox as a program: `belvo-sandbox --port 8081`. The first line on standard output is JSON
 //! with the URL.
 
-use std::io::Write;
+use std::{io::Write, num::NonZeroU32};
 
 use belvo_sandbox::{Config, Webhook, start};
 use clap::Parser;
@@ -61,6 +61,9 @@ struct Arguments {
     /// Limit that larger page sizes are silently reduced to.
     #[arg(long, env = "BELVO_SANDBOX_MAX_PAGE_SIZE", default_value_t = 1_000)]
     max_page_size: usize,
+    /// Requests of the API in any 30 seconds, above which the firewall answers; 0 for no limit.
+    #[arg(long, env = "BELVO_SANDBOX_REQUESTS_PER_30_S", default_value_t = 80)]
+    requests_per_30_s: u32,
 }
 
 #[tokio::main]
@@ -115,6 +118,7 @@ impl From<Arguments> for Config {
             webhook_attempts: arguments.webhook_attempts,
             page_size: arguments.page_size,
             max_page_size: arguments.max_page_size,
+            requests_per_30_s: NonZeroU32::new(arguments.requests_per_30_s),
             ..Self::default()
         }
     }

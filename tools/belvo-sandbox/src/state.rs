@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::{
     config::{Config, Webhook},
     data::LinkSpec,
+    firewall::Firewall,
     journal::Journal,
     limits::Limits,
     link::Link,
@@ -48,6 +49,7 @@ pub(crate) struct State {
     pub(crate) webhook: Option<Webhook>,
     pub(crate) journal: Journal,
     pub(crate) limits: Limits,
+    pub(crate) firewall: Firewall,
     /// What was sent that Belvo's OpenAPI document does not allow.
     pub(crate) violations: Vec<Violation>,
     /// Webhooks that are held until the next one of their link has overtaken them.
@@ -121,6 +123,7 @@ impl App {
     ) -> Self {
         let state = State {
             webhook: config.webhook.clone(),
+            firewall: Firewall::new(config.requests_per_30_s),
             ..State::default()
         };
         Self {

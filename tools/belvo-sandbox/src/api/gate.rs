@@ -1,7 +1,10 @@
-//! What every call passes through: the check of its keys, the rules that replace or delay its
-//! answer, and the journal.
+//! What every call passes through: the firewall, the check of its keys, the rules that replace or
+//! delay its answer, and the journal.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -12,7 +15,7 @@ use axum::{
         request::Parts,
     },
     middleware::Next,
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures::stream;
@@ -26,6 +29,7 @@ use super::{
 use crate::{
     config::Config,
     errors::ApiError,
+    firewall,
     journal::Call,
     openapi::{self, Violation},
     resource::Resource,
@@ -34,17 +38,14 @@ use crate::{
 };
 
 const BODY_BYTES: usize = 1_048_576;
-/// Word for word what Belvo's firewall sends above 80 requests in 30 seconds.
-const FIREWALL: &str = "<html><head><title>403 Forbidden</title></head><body>\n\n\
-                        <center><h1>403 Forbidden</h1></center>\n\n\
-                        <hr><center>openresty/1.15.8.2</center>\n\n</body></html>\n";
 
 /// Marks an answer that never reaches the client.
 #[derive(Clone)]
 struct Unsent;
 
-/// Takes a call past the keys and the rules to its handler, and records it.
+/// Takes a call past the firewall, the keys and the rules to its handler, and records it.
 pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let is_admitted = app.state().firewall.admits(Instant::now());
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES).await else {
         return ApiError::new("parse_error").into_response();
@@ -54,6 +55,11 @@ pub(crate) async fn pass(State(app): State<Arc<App>>, request: Request, next: Ne
     let (link, page) = (call.link.clone(), call.page.unwrap_or(0));
     let link = link.as_deref();
     let id = app.state().journal.called(call);
+    if !is_admitted {
+        let refusal = firewall::refusal();
+        record(&app, (id, link), &refusal);
+        return refusal;
+    }
 
     let on = classify(&parts.method, parts.uri.path());
     let is_allowed = on == Some(On::Token) || is_authorized(&app.config, &parts.headers);
@@ -215,7 +221,7 @@ async fn delay(effects: &Effects) {
 async fn replace(app: &App, action: &Action, link: Option<&str>) -> Response {
     match action {
         Action::Error(spec) => ApiError::from_rule(spec, link).into_response(),
-        Action::Html403(_) => (StatusCode::FORBIDDEN, Html(FIREWALL)).into_response(),
+        Action::Html403(_) => firewall::refusal(),
         Action::Status {
             status,
             retry_after,

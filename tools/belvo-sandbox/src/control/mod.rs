@@ -3,6 +3,7 @@
 
 mod error;
 mod events;
+mod firewall;
 mod input;
 mod journal;
 mod links;
@@ -24,6 +25,7 @@ use crate::state::App;
 pub(crate) fn router(app: &Arc<App>) -> Router {
     let rules = get(rules::list).post(rules::add).delete(rules::clear);
     let webhook = get(webhooks::registered).put(webhooks::register);
+    let rate = get(firewall::rate).put(firewall::limit);
     let violations = get(journal::violations).delete(journal::forgive);
     Router::new()
         .merge(link_routes())
@@ -32,6 +34,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/deliver", post(webhooks::deliver))
         .route("/redeliver", post(webhooks::redeliver))
         .route("/limits", put(events::limit))
+        .route("/rate", rate)
         .route("/rules", rules)
         .route("/rules/{id}", delete(rules::remove))
         .route("/log", get(journal::report).delete(journal::clear))

@@ -6,6 +6,7 @@ mod control;
 mod data;
 mod errors;
 mod events;
+mod firewall;
 mod harness;
 mod objects;
 mod pages;
