@@ -53,7 +53,7 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 	cargo build --locked --package belvo-sandbox --target-dir target
 
 demo: build ## Take two links through the whole pipeline and compare; LOSE_ROWS=3 shows how a loss is found
-	@$(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
+	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
 	@$(LOCAL) exec -- target/harness/bench --results bench/results

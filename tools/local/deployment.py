@@ -40,8 +40,6 @@ def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) 
         "Architecture": paths.architecture(),
         "DeletionProtection": "false",
         "QueuesRequireTls": "false",
-        # The sandbox has no limit, and the tests read hundreds of pages.
-        "PagesPer30Seconds": "100000",
         **further,
     }
     _run_sam(

@@ -20,6 +20,8 @@ QUICK_WEBHOOK_RETRY_MS = 500
 # after by the next sweep and expires while one looks on.
 WATCHED_PAGE_ROWS = 100
 WATCHED = {"RequestDueSeconds": "15", "RequestExpiresSeconds": "120"}
+# Where no firewall limits them, the functions read at any pace: the tests read hundreds of pages.
+ANY_PACE = {"PagesPer30Seconds": "100000"}
 WEBHOOK_PATH = "/webhooks/belvo"
 
 
@@ -38,7 +40,9 @@ def up(state: Path, say: Callable[[str], None]) -> Record:
     """Brings the stack up, or deploys again into the one that runs."""
 
     def choose(running: Record) -> Belvo:
-        return belvo.named(running) or belvo.own_sandbox(state, running, WEBHOOK_RETRY_MS, WATCHED_PAGE_ROWS)
+        return belvo.named(running) or belvo.own_sandbox(
+            state, running, WEBHOOK_RETRY_MS, WATCHED_PAGE_ROWS, sandbox.BELVOS_REQUESTS_PER_30_S
+        )
 
     return _up(state, say, Wanted(choose, WATCHED, console.port()))
 
@@ -89,6 +93,14 @@ def sent_only_valid_requests(sandbox_url: str) -> bool:
     return not violations
 
 
+def suitable_parameters(chosen: Belvo, wanted: dict[str, str]) -> dict[str, str]:
+    """The parameters of the template for this Belvo: the wanted ones suit only a sandbox, which answers at once."""
+    if not chosen.is_sandbox:
+        return {}
+    pace = {} if sandbox.requests_per_30_s(chosen.url) else ANY_PACE
+    return {"WidgetUrl": f"{chosen.url}/widget/", **pace, **wanted}
+
+
 def _up(state: Path, say: Callable[[str], None], wanted: Wanted) -> Record:
     state.mkdir(parents=True, exist_ok=True)
     running = record.load(state)
@@ -117,9 +129,7 @@ def _bring_up(state: Path, running: Record, say: Callable[[str], None], wanted: 
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
     say("Deploying   template.yaml, in about ten seconds")
-    # Parameters for somebody who watches suit a Belvo that answers at once.
-    suitable = {"WidgetUrl": f"{chosen.url}/widget/", **wanted.parameters} if chosen.is_sandbox else {}
-    stack = deployment.deploy(endpoint, chosen.url, state, suitable)
+    stack = deployment.deploy(endpoint, chosen.url, state, suitable_parameters(chosen, wanted.parameters))
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
     variables = _variables(endpoint, api_url, stack, chosen)
