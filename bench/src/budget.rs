@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use collect::{RetryPolicy, SCRUB_TURN};
 use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, ScrubPeriod, Timestamp,
+    UnknownLinks,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -78,6 +79,7 @@ pub(crate) fn collect(world: &World) -> collect::App {
         },
         scrubs: ScrubPeriod::of_days(7),
         scrub_turn: SCRUB_TURN,
+        unknown_links: UnknownLinks::Collect,
     }
 }
 

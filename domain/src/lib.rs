@@ -25,6 +25,7 @@ mod retrieval;
 mod row;
 mod scrub;
 mod timestamp;
+mod unknown;
 mod window;
 
 pub use self::{
@@ -52,5 +53,6 @@ pub use self::{
     row::{Difference, NO_DATE, Row, RowError, RowRef},
     scrub::ScrubPeriod,
     timestamp::Timestamp,
+    unknown::UnknownLinks,
     window::{Window, day_of, parse_date},
 };

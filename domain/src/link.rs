@@ -26,6 +26,9 @@ pub struct LinkRecord {
     /// When it was registered with `POST /links`; absent for one known only from webhooks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Timestamp>,
+    /// When Belvo first accepted a retrieval of its rows that was requested here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<Timestamp>,
     /// When Belvo was last asked about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
@@ -50,6 +53,10 @@ pub struct LinkRecord {
     /// Belvo's rows that are not stored, by the name of their resource; the first hundred of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, Vec<LeftOut>>,
+    /// When rows of a resource were announced and not collected, because nobody had asked for the
+    /// link: to the day, by the name of the resource.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held_at: BTreeMap<String, Timestamp>,
     /// When all rows of a resource are read again, by the name of the resource.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scrub_at: BTreeMap<String, Timestamp>,
@@ -147,6 +154,7 @@ impl LinkRecord {
             id,
             connection: Connection::default(),
             registered_at: None,
+            requested_at: None,
             read_at: None,
             last_seen_at: None,
             checked_at: None,
@@ -155,13 +163,14 @@ impl LinkRecord {
             consent: Consent::default(),
             deletion: None,
             left_out: BTreeMap::new(),
+            held_at: BTreeMap::new(),
             scrub_at: BTreeMap::new(),
         }
     }
 
     /// Registers the link after its user came through the widget and Belvo was asked. That renews
     /// the consent, too. If nothing of the link was ever collected, its transactions are read after
-    /// `due_s` seconds, whether or not a webhook has announced them.
+    /// `due_s` seconds, whether or not a webhook has announced them; so is what was held of it.
     #[must_use]
     pub fn registered(mut self, connection: Connection, at: Timestamp, due_s: u32) -> Self {
         if !self.scrub_at.contains_key(Resource::TRANSACTIONS.name()) {
@@ -171,7 +180,7 @@ impl LinkRecord {
         if connection.is_valid() {
             self.consent = Consent::default();
         }
-        self.refreshed(connection, at)
+        self.released(at, due_s).refreshed(connection, at)
     }
 
     /// Records that Belvo was asked and has the link. Then it is not deleted, whatever was found
@@ -379,6 +388,7 @@ impl LinkRecord {
         self.connection.customer = None;
         self.consent = Consent::default();
         self.left_out.clear();
+        self.held_at.clear();
         self.scrub_at.clear();
         self
     }

@@ -1,7 +1,7 @@
 //! Readers of a function's environment. Each function reads its own variables once, at cold start;
 //! a missing or malformed one stops the start with an error that names it.
 
-use domain::Limits;
+use domain::{Limits, UnknownLinks};
 use thiserror::Error;
 use url::Url;
 
@@ -59,6 +59,13 @@ impl<'a> Environment<'a> {
             long: self.number("LONG_RETRIEVALS_PER_MONTH")?,
             short: self.number("SHORT_RETRIEVALS_PER_MONTH")?,
         })
+    }
+
+    /// What becomes of webhooks about unknown links.
+    pub fn unknown_links(&self) -> Result<UnknownLinks, EnvError> {
+        let name = "UNKNOWN_LINKS";
+        let reason = "must be collect or hold";
+        UnknownLinks::parse(&self.text(name)?).ok_or(EnvError::Invalid { name, reason })
     }
 
     /// An address that is reached over TLS, or a plain HTTP server on this machine.

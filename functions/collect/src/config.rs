@@ -1,6 +1,6 @@
 //! The function's environment, which template.yaml sets.
 
-use domain::{Deadlines, ScrubPeriod};
+use domain::{Deadlines, ScrubPeriod, UnknownLinks};
 use shared::env::{EnvError, Environment};
 use url::Url;
 
@@ -22,6 +22,7 @@ pub struct Config {
     pub pages_per_30_s: u32,
     pub deadlines: Deadlines,
     pub scrubs: ScrubPeriod,
+    pub unknown_links: UnknownLinks,
 }
 
 impl Config {
@@ -46,6 +47,7 @@ impl Config {
                 expires_s: environment.number("REQUEST_EXPIRES_S")?,
             },
             scrubs: ScrubPeriod::of_days(environment.number("SCRUB_DAYS")?),
+            unknown_links: environment.unknown_links()?,
         })
     }
 }
@@ -64,6 +66,7 @@ mod tests {
             "REQUEST_DUE_S" => "1800",
             "REQUEST_EXPIRES_S" => "86400",
             "SCRUB_DAYS" => "7",
+            "UNKNOWN_LINKS" => "hold",
             name => name,
         };
         Some(value.to_owned())
@@ -75,6 +78,7 @@ mod tests {
         assert_eq!(config.transactions_table, "TRANSACTIONS_TABLE");
         assert_eq!((config.attempts, config.deadlines.due_s), (30, 1_800));
         assert_eq!(config.scrubs, ScrubPeriod::of_days(7));
+        assert_eq!(config.unknown_links, UnknownLinks::Hold);
     }
 
     #[test]

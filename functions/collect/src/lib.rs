@@ -27,7 +27,7 @@ mod waiter;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use domain::{Deadlines, ScrubPeriod};
+use domain::{Deadlines, ScrubPeriod, UnknownLinks};
 use futures::{StreamExt, stream};
 use shared::{
     belvo::Client,
@@ -66,6 +66,7 @@ pub struct App {
     /// How long a scrub may keep a link's other messages waiting: after that, it goes on behind
     /// them.
     pub scrub_turn: Duration,
+    pub unknown_links: UnknownLinks,
 }
 
 /// Processes a batch and returns the messages to retry. The others are done: stored, recorded,

@@ -1,11 +1,11 @@
 //! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
-use domain::{BlockReason, LinkEvent, LinkId, LinkRecord, Timestamp};
+use domain::{BlockReason, LinkEvent, LinkId, LinkRecord, Resource, Timestamp, UnknownLinks};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
     queue::Delivery,
-    store::{Links, TransactionsTable},
+    store::{Intents, Links, TransactionsTable},
     telemetry::Event,
 };
 
@@ -14,10 +14,24 @@ use crate::{App, CollectError};
 /// Whether rows of a link should be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// Belvo has the link, as far as is known.
-    There,
+    /// Belvo has the link, as far as is known, and somebody here stands behind it.
+    Known,
+    /// Belvo has it, and nobody here has asked for it.
+    Unknown,
+    /// The same, and its webhooks are to be kept apart.
+    Held,
     /// Belvo no longer has it.
     Gone,
+}
+
+impl Presence {
+    fn of(known: Option<&LinkRecord>) -> Self {
+        if known.is_some_and(LinkRecord::is_known) {
+            Self::Known
+        } else {
+            Self::Unknown
+        }
+    }
 }
 
 /// Everything needed to update a link's record.
@@ -25,7 +39,9 @@ pub(crate) enum Presence {
 pub(crate) struct LinkKeeper<'a> {
     belvo: &'a Client,
     links: &'a Links,
+    intents: &'a Intents,
     transactions: &'a TransactionsTable,
+    unknown_links: UnknownLinks,
 }
 
 impl<'a> From<&'a App> for LinkKeeper<'a> {
@@ -33,7 +49,9 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
         Self {
             belvo: &app.belvo,
             links: &app.control.links,
+            intents: &app.control.intents,
             transactions: &app.transactions,
+            unknown_links: app.unknown_links,
         }
     }
 }
@@ -88,25 +106,50 @@ impl LinkKeeper<'_> {
     pub(crate) async fn presence(&self, link: &LinkId) -> Result<Presence, CollectError> {
         match self.links.get(link).await? {
             Some(known) => self.presence_of(&known).await,
-            None => Ok(Presence::There),
+            None => Ok(Presence::Unknown),
+        }
+    }
+
+    /// The same for a webhook, which is held if nobody here has asked for the link and that is
+    /// configured.
+    pub(crate) async fn presence_for_webhook(
+        &self,
+        link: &LinkId,
+    ) -> Result<Presence, CollectError> {
+        let known = self.links.get(link).await?;
+        match known {
+            known if self.holds(link, known.as_ref()).await? => Ok(Presence::Held),
+            Some(known) => self.presence_of(&known).await,
+            None => Ok(Presence::Unknown),
         }
     }
 
     /// Records that a webhook about a link's rows was received. If the link is blocked, asks Belvo
     /// whether it still is.
-    pub(crate) async fn seen(&self, delivery: &Delivery) -> Result<Presence, CollectError> {
+    pub(crate) async fn seen(
+        &self,
+        delivery: &Delivery,
+        resource: Resource,
+    ) -> Result<Presence, CollectError> {
         let (link, at) = (&delivery.webhook.link, delivery.received_at);
         let known = self.links.get(link).await?;
+        if self.holds(link, known.as_ref()).await? {
+            if delivery.webhook.failure().is_none() {
+                let held = |known: LinkRecord| known.held(resource, at);
+                self.links.change(link, held).await?;
+            }
+            return Ok(Presence::Held);
+        }
         if let Some(known) = known.as_ref().filter(|known| known.is_deleted()) {
             return self.presence_of(known).await;
         }
         if let Some(failure) = delivery.webhook.failure() {
             let blocked = |known: LinkRecord| known.apply_code(&failure.code, at);
             self.apply(link, &failure.code, blocked).await?;
-            return Ok(Presence::There);
+            return Ok(Presence::of(known.as_ref()));
         }
         let Some(known) = known else {
-            return Ok(Presence::There);
+            return Ok(Presence::Unknown);
         };
 
         if known.awaits_user() && self.is_gone(link).await? {
@@ -115,7 +158,7 @@ impl LinkKeeper<'_> {
         if known.clone().seen(at) != known {
             self.links.change(link, |known| known.seen(at)).await?;
         }
-        Ok(Presence::There)
+        Ok(Presence::of(Some(&known)))
     }
 
     /// Updates the record of a link from Belvo and returns it; `None` if Belvo no longer has the
@@ -160,13 +203,23 @@ impl LinkKeeper<'_> {
     }
 
     async fn presence_of(&self, known: &LinkRecord) -> Result<Presence, CollectError> {
-        if !known.is_deleted() {
-            return Ok(Presence::There);
+        let is_gone = known.is_deleted()
+            && (known.is_deleted_for_good() || self.refresh(&known.id).await?.is_none());
+        Ok(if is_gone {
+            Presence::Gone
+        } else {
+            Presence::of(Some(known))
+        })
+    }
+
+    /// Whether a webhook about a link is held. A retrieval that is being sent, or whose answer was
+    /// lost, makes the link known, too.
+    async fn holds(&self, link: &LinkId, known: Option<&LinkRecord>) -> Result<bool, CollectError> {
+        let is_collected = self.unknown_links == UnknownLinks::Collect;
+        if is_collected || known.is_some_and(LinkRecord::is_known) {
+            return Ok(false);
         }
-        if known.is_deleted_for_good() || self.refresh(&known.id).await?.is_none() {
-            return Ok(Presence::Gone);
-        }
-        Ok(Presence::There)
+        Ok(self.intents.unconfirmed(link).await?.is_empty())
     }
 
     async fn is_gone(&self, link: &LinkId) -> Result<bool, CollectError> {

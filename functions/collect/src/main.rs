@@ -31,6 +31,7 @@ async fn main() -> Result<(), Error> {
         deadlines: config.deadlines,
         scrubs: config.scrubs,
         scrub_turn: SCRUB_TURN,
+        unknown_links: config.unknown_links,
         retry_policy: RetryPolicy {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),

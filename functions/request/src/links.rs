@@ -40,6 +40,8 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     let link = link_id(&link)?;
     let connection = connection(app, &link, &expected).await?;
 
+    let known = app.control.links.get(&link).await;
+    let known = known.map_err(|error| problems::unrecorded(&error))?;
     let at = Timestamp::now();
     let register = |known: LinkRecord| known.registered(connection.clone(), at, app.request_due_s);
     let record = app.control.links.change(&link, register).await;
@@ -47,6 +49,9 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     let is_new = record.registered_at == Some(at);
     if is_new {
         count_what_belvo_fetched(&app.control.quotas, &record, at).await;
+        if let Some(known) = &known {
+            take_over(app, known).await;
+        }
     }
 
     tracing::info!(
@@ -62,6 +67,30 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
         StatusCode::OK
     };
     Ok(http::json(status, &LinkView::from(&record)))
+}
+
+/// Keeps what was recorded of a link before it was registered, and has what was held of it read. A
+/// read that is not queued is made up for by the sweep.
+async fn take_over(app: &App, known: &LinkRecord) {
+    if let Err(error) = app.control.requests.keep(&known.id).await {
+        tracing::warn!(
+            event = Event::RecordsNotKept.name(),
+            link.id = known.id.as_str(),
+            cause = %chain(&error),
+            "requests of the link from before its registration expire after 90 days"
+        );
+    }
+    for resource in known.held_resources() {
+        let link = known.id.clone();
+        if let Err(error) = app.queue.send(&Task::CheckLink { resource, link }).await {
+            tracing::warn!(
+                event = Event::HeldNotQueued.name(),
+                link.id = known.id.as_str(),
+                cause = %chain(&error),
+                "what was held of the link is read later"
+            );
+        }
+    }
 }
 
 /// What Belvo says about a link with this external id. A caller with a wrong external id does not

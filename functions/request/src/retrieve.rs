@@ -77,20 +77,50 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
         return Err(problem);
     }
 
-    match app.belvo.retrieve(retrieval).await {
-        Ok(RetrievalOutcome::Accepted(id)) => {
+    let outcome = send(app, asked, &holder).await?;
+    if !link.is_some_and(|known| known.is_known()) {
+        introduce(app, asked).await;
+    }
+    match outcome {
+        RetrievalOutcome::Accepted(id) => {
             record(app, asked, &id).await;
             Ok(id)
         }
-        Ok(RetrievalOutcome::Ready) => collect_at_once(app, asked).await,
+        RetrievalOutcome::Ready => collect_at_once(app, asked).await,
+    }
+}
+
+/// Sends the retrieval. If Belvo does not accept it, that is recorded.
+async fn send(
+    app: &App,
+    asked: &RetrievalRequest,
+    holder: &QuotaHolder,
+) -> Result<RetrievalOutcome, Problem> {
+    match app.belvo.retrieve(&asked.retrieval).await {
+        Ok(outcome) => Ok(outcome),
         Err(error) => {
             if error.is_ambiguous() {
                 record_silence(app, asked).await;
             } else {
-                undo(app, asked, &holder, &error).await;
+                undo(app, asked, holder, &error).await;
             }
             Err(problems::of_retrieval(&error, asked))
         }
+    }
+}
+
+/// Records that a link is known here from now on. If that fails, its webhooks may be held until its
+/// next request.
+async fn introduce(app: &App, asked: &RetrievalRequest) {
+    let link = &asked.retrieval.link;
+    let requested = |known: LinkRecord| known.requested(asked.at, app.request_due_s);
+    if let Err(error) = app.control.links.change(link, requested).await {
+        tracing::warn!(
+            event = Event::LinkNotIntroduced.name(),
+            link.id = link.as_str(),
+            cause = %chain(&error),
+            "could not record that the link is known"
+        );
     }
 }
 

@@ -21,7 +21,15 @@ const REGISTERED: &str = "*";
 const DELETION: &str = "deletion";
 const READING: &str = "reading";
 /// Attributes that are not part of the record.
-const OWN: [&str; 6] = ["pk", "version", "link", "listed_at", "due", "due_at"];
+const OWN: [&str; 7] = [
+    "pk",
+    "version",
+    "link",
+    "listed_at",
+    "due",
+    "due_at",
+    "expires_at",
+];
 const RECORD: &str = "a link";
 
 #[derive(Clone)]
@@ -111,6 +119,9 @@ fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
     if let Some(at) = record.registered_at {
         item.insert("link".to_owned(), text(REGISTERED));
         item.insert("listed_at".to_owned(), text(at.to_string()));
+    }
+    if let Some(at) = record.expires_at() {
+        item.insert("expires_at".to_owned(), number(at.unix_seconds()));
     }
     if let Some((due, at)) = record.due() {
         item.insert("due".to_owned(), text(name(due)));

@@ -15,6 +15,7 @@ use super::{
     Cursor, StoreError,
     error::was_written,
     item::{Item, attribute, document},
+    retention::{DAY_S, UNKNOWN_REQUEST_DAYS},
     table::{self, Due, Page, Table},
 };
 
@@ -42,6 +43,8 @@ pub struct Notified {
     pub at: Timestamp,
     /// When it is checked if it has not ended by then.
     pub due_at: Timestamp,
+    /// Whether somebody here stands behind its link; if not, its record expires.
+    pub is_known: bool,
 }
 
 /// That rows of a retrieval are missing.
@@ -60,6 +63,9 @@ pub enum Recorded {
     /// Nothing was written: another link's retrieval has this id.
     AnotherLinks,
 }
+
+/// Sorts before every instant.
+const FIRST: &str = "0";
 
 /// An attribute and how it is written.
 type AttributeWrite = (String, Write<Value>);
@@ -121,6 +127,7 @@ impl Requests {
     ) -> Result<(), StoreError> {
         let mut writes = identity(id, retrieval, at);
         writes.extend(facts(Step::Issued { due_at }, at));
+        writes.push(("expires_at".to_owned(), Remove));
         self.write(id, writes).await
     }
 
@@ -133,6 +140,10 @@ impl Requests {
         let mut writes = identity(&notified.id, &retrieval, notified.at);
         writes.extend(facts(Step::Notified { due_at }, notified.at));
         writes.push(once("webhook_code", &notified.code));
+        if !notified.is_known {
+            let expires_at = notified.at.plus_seconds(UNKNOWN_REQUEST_DAYS * DAY_S);
+            writes.push(once("expires_at", &expires_at.unix_seconds()));
+        }
         let answered_by = notified.answered_by.iter();
         writes.extend(answered_by.map(|delivery| once("answered_by", delivery)));
         writes.extend(
@@ -230,6 +241,18 @@ impl Requests {
     /// Records that a retrieval expired. Does nothing if it is not recorded.
     pub async fn expired(&self, id: &RequestId, at: Timestamp) -> Result<(), StoreError> {
         self.write_known(id, facts(Step::Expired, at)).await
+    }
+
+    /// Keeps the records of a link's retrievals, of which some were to expire while it was unknown.
+    pub async fn keep(&self, link: &LinkId) -> Result<(), StoreError> {
+        let items = self.0.listed_since(link.as_str(), FIRST).await?;
+        let expiring = items.iter().filter(|item| item.contains_key("expires_at"));
+        for pk in expiring.filter_map(|item| item.get("pk")?.as_s().ok()) {
+            let kept = self.0.update(pk).update_expression("REMOVE expires_at");
+            let kept = kept.condition_expression("attribute_exists(pk)");
+            was_written(kept.send().await)?;
+        }
+        Ok(())
     }
 
     /// Postpones the check of a retrieval. Does nothing if it is not recorded.

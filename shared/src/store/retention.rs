@@ -5,7 +5,7 @@ use domain::Timestamp;
 
 use super::item::number;
 
-const DAY_S: i64 = 24 * 60 * 60;
+pub(super) const DAY_S: i64 = 24 * 60 * 60;
 
 /// Webhooks that needed no collection.
 pub(super) const WEBHOOK_LOG_DAYS: i64 = 90;
@@ -13,6 +13,8 @@ pub(super) const WEBHOOK_LOG_DAYS: i64 = 90;
 pub(super) const INTENT_DAYS: i64 = 7;
 /// Answers by `Idempotency-Key`.
 pub(super) const IDEMPOTENCY_KEY_DAYS: i64 = 1;
+/// Retrievals of links that nobody here has asked for.
+pub(super) const UNKNOWN_REQUEST_DAYS: i64 = 90;
 /// Counters of retrievals, after their month.
 pub(super) const QUOTA_DAYS: i64 = 90;
 

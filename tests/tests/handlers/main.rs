@@ -24,6 +24,7 @@ mod scrub;
 mod service;
 mod short;
 mod surroundings;
+mod unknown;
 mod unnamed;
 mod webhook;
 mod worker;

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use collect::{App, RetryPolicy, SCRUB_TURN, handle};
 use domain::{
     AccountId, Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod,
-    Timestamp, Window,
+    Timestamp, UnknownLinks, Window,
 };
 use serde_json::{Value, json};
 use shared::{
@@ -63,6 +63,7 @@ impl Worker {
             },
             scrubs: ScrubPeriod::of_days(7),
             scrub_turn: SCRUB_TURN,
+            unknown_links: UnknownLinks::Collect,
         };
         let aws = here.stack.aws.clone();
         Self {

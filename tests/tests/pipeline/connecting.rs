@@ -1,5 +1,6 @@
 //! Users who connect through the widget, have to return to it, and leave.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tests::{Link, Stack, eventually};
 use url::Url;
@@ -78,6 +79,34 @@ async fn collected(stack: &Stack, link: &Link<'_>) -> Value {
 
 fn own_id() -> String {
     uuid::Uuid::new_v4().to_string()
+}
+
+/// Whether the record of a request expires some time.
+async fn expires(stack: &Stack, request: &Value) -> bool {
+    let key = format!("request#{}", request["id"].as_str().unwrap());
+    let record = aws_sdk_dynamodb::Client::new(&stack.aws)
+        .get_item()
+        .table_name(&stack.requests_table)
+        .key("pk", AttributeValue::S(key))
+        .send();
+    let record = record.await.unwrap().item.expect("a record");
+    record.contains_key("expires_at")
+}
+
+#[tokio::test]
+async fn what_was_recorded_of_a_link_before_its_registration_is_kept() {
+    let stack = Stack::of_this_run();
+    let external_id = own_id();
+    let link = json!({"transactions": 9, "external_id": external_id});
+    let link = stack.link(link).await;
+    let fields = json!({"webhook_code": "historical_update", "request_id": own_id()});
+    link.notify(fields).await;
+    let record = collected(&stack, &link).await;
+    assert!(expires(&stack, &record).await);
+
+    let registration = json!({"link": link.id, "external_id": external_id});
+    assert_eq!(stack.post("/links", &registration).await.status, 201);
+    assert!(!expires(&stack, &record).await);
 }
 
 #[tokio::test]

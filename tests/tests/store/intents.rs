@@ -70,6 +70,7 @@ async fn an_intent_is_one_request_until_that_has_ended() {
             declared: None,
             at: at(1),
             due_at: at(31),
+            is_known: true,
         };
         tables.control.requests.notified(&notified).await.unwrap();
         assert_eq!(

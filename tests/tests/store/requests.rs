@@ -41,6 +41,7 @@ fn notified(tables: &Tables, id: &RequestId, second: u32) -> Notified {
         }),
         at: at(second),
         due_at: at(31),
+        is_known: true,
     }
 }
 

@@ -11,14 +11,18 @@ use crate::{
     link_record::{LinkKeeper, Presence},
 };
 
-/// Reads the link's accounts, unless the webhook reports a failure or Belvo no longer has the link,
-/// and logs the webhook. A request that it names is Belvo's own, or is ended by the webhook about
-/// its rows.
+/// Reads the link's accounts, unless the webhook reports a failure or is held, or Belvo no longer
+/// has the link, and logs the webhook. A request that it names is Belvo's own, or is ended by the
+/// webhook about its rows.
 pub(super) async fn plan(app: &App, delivery: &Delivery) -> Result<(), CollectError> {
     let webhook = &delivery.webhook;
     let links = LinkKeeper::from(app);
     let announces = webhook.failure().is_none() && webhook.code != LINK_DELETED;
-    if announces && links.presence(&webhook.link).await? == Presence::There {
+    let is_read = async || {
+        let presence = links.presence_for_webhook(&webhook.link).await?;
+        Ok::<_, CollectError>(matches!(presence, Presence::Known | Presence::Unknown))
+    };
+    if announces && is_read().await? {
         let store = app.transactions.accounts();
         let mut accounts = Accounts::of(&store, &webhook.link).await?;
         let listing = AccountListing {

@@ -31,13 +31,14 @@ use crate::{
 pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, CollectError> {
     let task = message.task.as_ref().map_err(Clone::clone)?;
     let links = LinkKeeper::from(app);
-    if presence(links, task).await? == Presence::Gone {
+    let presence = presence(links, task).await?;
+    if presence == Presence::Gone {
         ending::fail_with_link(&app.control, task).await?;
         return Ok(None);
     }
 
     match task {
-        Task::Webhook(delivery) => plan_webhook(app, delivery).await,
+        Task::Webhook(delivery) => plan_webhook(app, delivery, presence).await,
         Task::DataReady {
             resource,
             link,
@@ -69,22 +70,30 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
 async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, CollectError> {
     match task {
         Task::Webhook(delivery) => match delivery.webhook.subject {
-            Subject::Rows(_) => links.seen(delivery).await,
+            Subject::Rows(resource) => links.seen(delivery, resource).await,
             Subject::Accounts | Subject::Link | Subject::Consent | Subject::Other(_) => {
-                Ok(Presence::There)
+                Ok(Presence::Unknown)
             }
         },
         Task::DataReady { link, .. } | Task::CheckOverdue { link, .. } => {
             links.presence(link).await
         }
         Task::Continue(continuation) => links.presence(&continuation.link).await,
-        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Presence::There),
+        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Presence::Unknown),
     }
 }
 
-async fn plan_webhook(app: &App, delivery: &Delivery) -> Result<Option<Job>, CollectError> {
+async fn plan_webhook(
+    app: &App,
+    delivery: &Delivery,
+    presence: Presence,
+) -> Result<Option<Job>, CollectError> {
     match &delivery.webhook.subject {
-        Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource).await,
+        _ if presence == Presence::Held => {
+            ending::log_webhook(&app.control.webhook_log, delivery).await?;
+            Ok(None)
+        }
+        Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource, presence).await,
         Subject::Accounts => {
             accounts_webhook::plan(app, delivery).await?;
             Ok(None)

@@ -1,6 +1,6 @@
 //! A webhook about rows: Belvo has them, or says why it does not.
 
-use domain::{Deadlines, Failure, RequestRecord, Resource, Retrieval, RetrievalClass};
+use domain::{Failure, RequestRecord, Resource, Retrieval, RetrievalClass};
 use lambda_runtime::tracing;
 use shared::{
     belvo::NO_RETRIEVAL_LEFT,
@@ -17,6 +17,7 @@ use crate::{
     App, CollectError,
     ending::{self, Origin},
     job::Job,
+    link_record::Presence,
     waiter::Waiter,
 };
 
@@ -24,9 +25,10 @@ pub(super) async fn plan(
     app: &App,
     delivery: &Delivery,
     resource: Resource,
+    presence: Presence,
 ) -> Result<Option<Job>, CollectError> {
     let webhook = &delivery.webhook;
-    let record = record(&app.control, app.deadlines, delivery, resource).await?;
+    let record = record(app, delivery, resource, presence).await?;
     if let Some(failure) = webhook.failure() {
         fail(&app.control, delivery, resource, record.as_ref(), &failure).await?;
         return Ok(None);
@@ -64,11 +66,12 @@ fn waiter(delivery: &Delivery, record: Option<RequestRecord>) -> Waiter {
 
 /// Records that the webhook was received, if it names a request.
 async fn record(
-    control: &Control,
-    deadlines: Deadlines,
+    app: &App,
     delivery: &Delivery,
     resource: Resource,
+    presence: Presence,
 ) -> Result<Option<RequestRecord>, CollectError> {
+    let (control, deadlines) = (&app.control, app.deadlines);
     let webhook = &delivery.webhook;
     let Some(id) = webhook.request_id.clone() else {
         return Ok(None);
@@ -82,6 +85,7 @@ async fn record(
         declared: webhook.declared(),
         at: delivery.received_at,
         due_at: delivery.received_at.plus_seconds(deadlines.due_s.into()),
+        is_known: presence == Presence::Known,
     };
     let Some(record) = control.requests.notified(&notified).await? else {
         tracing::warn!(

@@ -38,6 +38,7 @@ pub(super) async fn answer(
         declared: None,
         at: received_at,
         due_at: received_at.plus_seconds(deadlines.due_s.into()),
+        is_known: true,
     };
     Ok(requests.notified(&notified).await?)
 }

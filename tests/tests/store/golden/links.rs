@@ -9,8 +9,14 @@ use domain::{
 
 use super::{Store, at, link, request};
 
-/// The golden items of [`whole`], [`erased`], [`unconfirmed`] and [`collected`].
-const NAMES: [&str; 4] = ["link", "link-erased", "link-unconfirmed", "link-collected"];
+/// The golden items of [`whole`], [`erased`], [`unconfirmed`], [`collected`] and [`held`].
+const NAMES: [&str; 5] = [
+    "link",
+    "link-erased",
+    "link-unconfirmed",
+    "link-collected",
+    "link-held",
+];
 
 fn connection(status: &str) -> Connection {
     Connection {
@@ -39,6 +45,7 @@ fn whole() -> LinkRecord {
     LinkRecord {
         connection: connection("token_required"),
         registered_at: Some(at(0)),
+        requested_at: Some(at(-1)),
         read_at: Some(at(1)),
         last_seen_at: Some(at(2)),
         checked_at: Some(at(4)),
@@ -93,10 +100,19 @@ fn collected() -> LinkRecord {
     }
 }
 
+/// Known only because its rows were announced.
+fn held() -> LinkRecord {
+    let held_at = ("transactions".to_owned(), at(0));
+    LinkRecord {
+        held_at: BTreeMap::from([held_at]),
+        ..another_link("f3b8d0e5-7e4c-4a2f-9c63-1d0e8b2f6c74")
+    }
+}
+
 #[tokio::test]
 async fn links_are_stored_as_before() {
     let store = Store::empty().await;
-    for record in [whole(), erased(), unconfirmed(), collected()] {
+    for record in [whole(), erased(), unconfirmed(), collected(), held()] {
         let links = &store.control.links;
         let changed = links.change(&record.id, |_| record.clone()).await;
         changed.unwrap();
@@ -108,7 +124,7 @@ async fn links_are_stored_as_before() {
 async fn stored_links_are_read() {
     let store = Store::holding(&NAMES).await;
     let links = &store.control.links;
-    for record in [whole(), erased(), unconfirmed(), collected()] {
+    for record in [whole(), erased(), unconfirmed(), collected(), held()] {
         assert_eq!(links.get(&record.id).await.unwrap(), Some(record));
     }
     let registered = links.registered(None, 10).await.unwrap();

@@ -117,6 +117,7 @@ async fn a_collected_request_is_stored_as_before() {
         declared: Some(declared()),
         at: at(2),
         due_at: at(32),
+        is_known: true,
     };
     requests.notified(&notified).await.unwrap();
     requests.continued(&id, at(4)).await.unwrap();
