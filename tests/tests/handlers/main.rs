@@ -21,6 +21,7 @@ mod query;
 mod request;
 mod resources;
 mod scrub;
+mod secrets;
 mod service;
 mod short;
 mod surroundings;
