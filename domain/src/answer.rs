@@ -1,4 +1,5 @@
-//! Which request a webhook answers that names none: Belvo documents webhooks without a request id.
+//! Which request is answered by a webhook that names none: Belvo documents webhooks without a
+//! request id.
 
 use crate::{Facts, RequestRecord, Resource, Status, Timestamp};
 
@@ -34,8 +35,8 @@ impl UnnamedWebhook<'_> {
         latest: &'a [T],
         candidate: impl Fn(&'a T) -> Candidate<'a>,
     ) -> Option<&'a T> {
-        let mut before = latest.iter();
-        if let Some(before) = before.find(|request| self.has_answered(&candidate(request))) {
+        let has_answered = |request: &&'a T| self.has_answered(&candidate(request));
+        if let Some(before) = latest.iter().find(has_answered) {
             return Some(before);
         }
         let may_be_answered = |request: &&'a T| self.may_answer(&candidate(request));

@@ -30,7 +30,7 @@ pub enum Status {
     Failed,
     /// No webhook arrived, and Belvo never had its rows.
     Expired,
-    /// Its sending was interrupted, so it is not known whether Belvo acted.
+    /// Belvo's answer was lost, so it is not known whether Belvo acted.
     Unknown,
 }
 

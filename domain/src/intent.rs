@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Retrieval, Status, Timestamp};
+use crate::{Resource, Retrieval, Status, Timestamp};
 
 /// The longest that sending a retrieval takes, in seconds: more than the 29 of the function that
 /// sends it.
-pub const SENDING_S: i64 = 60;
+pub const SENDING_S: i64 = 30;
 /// How long it may stay unknown whether Belvo acted, in seconds. Belvo's own limit for a retrieval
 /// is five minutes.
 const UNKNOWN_S: i64 = 1_800;
@@ -129,6 +129,12 @@ pub struct Unconfirmed {
 }
 
 impl Unconfirmed {
+    /// Whether a webhook received at this time may be its answer.
+    #[must_use]
+    pub fn may_be_answered(&self, resource: Resource, at: Timestamp) -> bool {
+        self.retrieval.resource == resource && self.intent().may_be_claimed(at)
+    }
+
     #[must_use]
     pub fn intent(&self) -> Intent {
         Intent {

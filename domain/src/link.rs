@@ -180,7 +180,7 @@ impl LinkRecord {
         if connection.is_valid() {
             self.consent = Consent::default();
         }
-        self.released(at, due_s).refreshed(connection, at)
+        self.reading_of_held(at, due_s).refreshed(connection, at)
     }
 
     /// Records that Belvo was asked and has the link. Then it is not deleted, whatever was found
@@ -229,27 +229,48 @@ impl LinkRecord {
         if code == CONSENT_EXTENDED {
             self.consent.ended_at.take_if(|ended_at| *ended_at <= at);
         }
-        self.apply_code(&code, at)
+        self.reported(&code, at)
     }
 
-    /// Applies the code of a webhook, a refusal or a failure, which may say nothing about the link.
+    /// Applies the code of a webhook, which may say nothing about the link. That the consent has
+    /// ended is left to [`Self::consent_ended`]: a webhook is not enough for that.
     #[must_use]
-    pub fn apply_code(mut self, code: &str, at: Timestamp) -> Self {
+    pub fn reported(mut self, code: &str, at: Timestamp) -> Self {
+        // What Belvo has answered since is newer, and so is a later webhook.
+        let is_older = |block: Block| block.since > at;
+        if self.read_at >= Some(at) || self.login_block.is_some_and(is_older) {
+            return self;
+        }
         match BlockReason::of_code(code) {
-            // What Belvo has answered since is newer.
-            Some(_) if self.read_at >= Some(at) => {}
-            Some(BlockReason::ConsentExpired) => self.consent.ended_at = Some(at),
+            Some(BlockReason::ConsentExpired) | None => {}
             Some(reason) => self.login_block = Some(Block { reason, since: at }),
-            None => {}
         }
         self
     }
 
-    /// Notes a webhook about its rows, at most once an hour and only for a registered link.
+    /// Applies the code with which Belvo refused a retrieval, which may say nothing about the link.
+    #[must_use]
+    pub fn refused(self, code: &str, at: Timestamp) -> Self {
+        match BlockReason::of_code(code) {
+            Some(BlockReason::ConsentExpired) => self.consent_ended(at),
+            _ => self.reported(code, at),
+        }
+    }
+
+    /// Records that the consent has ended.
+    #[must_use]
+    pub fn consent_ended(mut self, at: Timestamp) -> Self {
+        self.consent.ended_at.get_or_insert(at);
+        self
+    }
+
+    /// Notes a webhook about its rows, at most once an hour: without webhooks a registered link
+    /// becomes stale, and what is recorded of an unknown one expires.
     #[must_use]
     pub fn seen(mut self, at: Timestamp) -> Self {
         let is_recent = |last_seen_at: Timestamp| at < last_seen_at.plus_seconds(SEEN_WITHIN_S);
-        if self.registered_at.is_some() && !self.last_seen_at.is_some_and(is_recent) {
+        let is_noted = self.registered_at.is_some() || !self.is_known();
+        if is_noted && !self.last_seen_at.is_some_and(is_recent) {
             self.last_seen_at = Some(at);
         }
         self
@@ -282,6 +303,9 @@ impl LinkRecord {
         at: Timestamp,
         scrubs: ScrubPeriod,
     ) -> Self {
+        if !self.is_known() {
+            self.last_seen_at.get_or_insert(at);
+        }
         if days == Days::ALL {
             self.scrub_at.remove(resource.name());
         }
@@ -494,7 +518,9 @@ pub enum LinkDue {
 }
 
 impl Connection {
-    fn is_valid(&self) -> bool {
+    /// Whether Belvo says that the link can be used.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
         self.status.as_deref() == Some("valid")
     }
 }
@@ -621,7 +647,9 @@ mod tests {
     #[test]
     fn a_consent_that_ended_blocks_until_it_is_renewed_or_belvo_calls_the_link_valid() {
         for code in ["consent_expired", "openfinance_consent_expired"] {
-            let blocked = apply_event(link(), "CONSENT", code, 1);
+            let reported = apply_event(link(), "CONSENT", code, 1);
+            assert_eq!(reason(&reported), None, "a webhook alone: {code}");
+            let blocked = link().refused(code, at(1));
             assert_eq!(
                 reason(&blocked),
                 Some(BlockReason::ConsentExpired),
@@ -655,9 +683,13 @@ mod tests {
 
     #[test]
     fn an_older_event_does_not_undo_a_newer_one() {
-        let ended = apply_event(link(), "CONSENT", "consent_expired", 5);
-        let extended_before = apply_event(ended.clone(), "CONSENT", CONSENT_EXTENDED, 4);
-        assert_eq!(extended_before, ended);
+        let ended = link().consent_ended(at(5));
+        let extended_before = apply_event(ended, "CONSENT", CONSENT_EXTENDED, 4);
+        assert_eq!(reason(&extended_before), Some(BlockReason::ConsentExpired));
+
+        let newer = apply_event(link(), "LINK", "invalid_credentials", 5);
+        let older = apply_event(newer.clone(), "LINK", "token_required", 4);
+        assert_eq!(older, newer);
     }
 
     #[test]
@@ -672,11 +704,11 @@ mod tests {
     #[test]
     fn a_refusal_blocks_only_if_it_is_about_the_link() {
         assert_eq!(
-            reason(&link().apply_code("invalid_link", at(1))),
+            reason(&link().refused("invalid_link", at(1))),
             Some(BlockReason::InvalidCredentials)
         );
-        assert_eq!(link().apply_code("login_error", at(1)), link());
-        assert_eq!(link().apply_code("institution_down", at(1)), link());
+        assert_eq!(link().refused("login_error", at(1)), link());
+        assert_eq!(link().refused("institution_down", at(1)), link());
     }
 
     #[test]
@@ -840,7 +872,7 @@ mod tests {
             apply_event(repaired.clone(), "LINK", "invalid_credentials", 4).block(),
             None
         );
-        assert_eq!(repaired.clone().apply_code("invalid_link", at(4)), repaired);
+        assert_eq!(repaired.clone().refused("invalid_link", at(4)), repaired);
         assert!(
             apply_event(repaired, "LINK", "invalid_credentials", 6)
                 .block()

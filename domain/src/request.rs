@@ -27,6 +27,9 @@ pub struct RequestRecord {
     /// The delivery of that webhook, if it names no request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_by: Option<String>,
+    /// When its record is removed, in seconds since 1970, because nobody stood behind its link.
+    #[serde(default, skip_serializing)]
+    pub expires_at: Option<i64>,
     /// What the webhook said there would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declared>,

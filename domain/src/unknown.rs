@@ -43,17 +43,21 @@ impl LinkRecord {
             || deletion.is_some_and(|deletion| deletion.requested_at.is_some())
     }
 
-    /// Records that Belvo accepted a retrieval of its rows. What was held of it is read after
-    /// `due_s` seconds, if not before.
+    /// Records that Belvo accepted, or was found to work on, a retrieval that was requested here.
+    /// What was held of the link is read after `due_s` seconds.
     #[must_use]
     pub fn requested(mut self, at: Timestamp, due_s: u32) -> Self {
         self.requested_at.get_or_insert(at);
-        self.released(at, due_s)
+        self.reading_of_held(at, due_s).released()
     }
 
-    /// Notes that rows of a resource were announced and not collected.
+    /// Notes that rows of a resource were announced and not collected, unless the link has become
+    /// known.
     #[must_use]
     pub fn held(mut self, resource: Resource, at: Timestamp) -> Self {
+        if self.is_known() {
+            return self;
+        }
         let held_at = self.held_at.entry(resource.name().to_owned()).or_insert(at);
         if at >= held_at.plus_seconds(HELD_WITHIN_S) {
             *held_at = at;
@@ -70,16 +74,22 @@ impl LinkRecord {
 
     /// Lets what was held be read after `due_s` seconds, if not before.
     #[must_use]
-    pub(crate) fn released(mut self, at: Timestamp, due_s: u32) -> Self {
+    pub(crate) fn reading_of_held(self, at: Timestamp, due_s: u32) -> Self {
         let resources: Vec<_> = self.held_resources().collect();
-        self.held_at = BTreeMap::new();
         let due_at = at.plus_seconds(due_s.into());
         let read = |record: Self, resource| record.read_again(resource, due_at);
         resources.into_iter().fold(self, read)
     }
 
-    /// When its record may be forgotten, if nobody stands behind it: 90 days after the latest time
-    /// in it.
+    /// Records that readings of what was held are queued.
+    #[must_use]
+    pub fn released(mut self) -> Self {
+        self.held_at = BTreeMap::new();
+        self
+    }
+
+    /// When its record may be forgotten, if nobody stands behind it: 90 days after a webhook last
+    /// said something of it. Readings of ours do not count.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         if self.is_known() {
@@ -89,16 +99,15 @@ impl LinkRecord {
         let block = self.login_block.map(|block| block.since);
         let deletion = self.deletion.as_ref();
         let deleted_at = deletion.and_then(|deletion| deletion.deleted_at);
-        let single = [
-            self.read_at,
+        let times = [
+            self.last_seen_at,
             event,
             block,
             self.consent.ended_at,
             deleted_at,
         ];
-        let times = single.into_iter().flatten();
-        let listed = self.held_at.values().chain(self.scrub_at.values());
-        let latest = times.chain(listed.copied()).max()?;
+        let held = self.held_at.values().copied();
+        let latest = times.into_iter().flatten().chain(held).max()?;
         Some(latest.plus_seconds(KEPT_S))
     }
 }
@@ -143,9 +152,15 @@ mod tests {
         let registered = held.clone().registered(Connection::default(), at(2), DUE_S);
         let due_at = at(2).plus_seconds(DUE_S.into());
         for released in [registered, held.requested(at(2), DUE_S)] {
-            assert_eq!(released.held_resources().count(), 0);
             assert_eq!(released.to_check(due_at), [invoices, ROWS]);
+            assert_eq!(released.released().held_resources().count(), 0);
         }
+    }
+
+    #[test]
+    fn nothing_is_held_of_a_link_that_has_become_known() {
+        let known = unknown().requested(at(0), DUE_S);
+        assert_eq!(known.clone().held(ROWS, at(1)), known);
     }
 
     #[test]
@@ -156,19 +171,20 @@ mod tests {
     }
 
     #[test]
-    fn the_record_of_an_unknown_link_expires_ninety_days_after_the_latest_time_in_it() {
+    fn the_record_of_an_unknown_link_expires_ninety_days_after_its_last_webhook() {
         let after = |hour: i64| Some(at(hour + 90 * 24));
         assert_eq!(unknown().expires_at(), None, "there is nothing to keep");
         assert_eq!(unknown().held(ROWS, at(3)).expires_at(), after(3));
         assert_eq!(unknown().deleted(at(4)).expires_at(), after(4));
         assert_eq!(
-            unknown().apply_code("invalid_link", at(5)).expires_at(),
+            unknown().reported("invalid_link", at(5)).expires_at(),
             after(5)
         );
-        let read = unknown().refreshed(Connection::default(), at(6));
-        assert_eq!(read.expires_at(), after(6));
-        let daily = ScrubPeriod::of_days(1);
-        let collected = unknown().collected(ROWS, Days::ALL, at(0), daily);
-        assert!(collected.expires_at() > after(0), "after its next scrub");
+        for scrubs in [0, 1].map(ScrubPeriod::of_days) {
+            let collected = unknown().collected(ROWS, Days::ALL, at(0), scrubs);
+            let scrubbed = collected.collected(ROWS, Days::ALL, at(999), scrubs);
+            assert_eq!(scrubbed.expires_at(), after(0));
+            assert_eq!(scrubbed.seen(at(1_000)).expires_at(), after(1_000));
+        }
     }
 }

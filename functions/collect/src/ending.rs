@@ -31,13 +31,10 @@ pub(crate) async fn fail(
     let recorded = match request {
         Some(id) => {
             let retrieval = Retrieval::of(origin.link.clone(), origin.resource);
-            let now = Timestamp::now();
-            Some(
-                control
-                    .requests
-                    .failed(id, &retrieval, failure, now)
-                    .await?,
-            )
+            let link = control.links.get(origin.link).await?;
+            let is_known = link.is_some_and(|link| link.is_known());
+            let at = (Timestamp::now(), is_known);
+            Some(control.requests.failed(id, &retrieval, failure, at).await?)
         }
         None => None,
     };
@@ -128,8 +125,8 @@ pub(crate) fn link_gone() -> Failure {
     }
 }
 
-/// Logs a webhook that asks for no rows: of an unknown type, about accounts, a link or a consent,
-/// or a failure that names no request.
+/// Logs a webhook that leads to no collection: of an unknown type, about accounts, a link or a
+/// consent, a failure that names no request, or one that is held.
 pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result<(), StoreError> {
     let webhook = &delivery.webhook;
     let webhook_type = webhook.subject.webhook_type();

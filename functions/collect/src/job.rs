@@ -94,6 +94,7 @@ impl Job {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
                 self.record_on_link(app, &link, &collection).await?;
+                self.keep_requests(app, &link).await?;
                 self.conclude(app, &collection).await
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
@@ -238,6 +239,18 @@ impl Job {
         };
         if change(known.clone()) != *known {
             app.control.links.change(&self.query.link, change).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the records of requests that were to expire, if somebody stands behind the link now.
+    async fn keep_requests(&self, app: &App, link: &LinkRecord) -> Result<(), CollectError> {
+        let records = self
+            .waiters
+            .iter()
+            .filter_map(|waiter| waiter.record.as_ref());
+        for record in records.filter(|record| record.expires_at.is_some() && link.is_known()) {
+            app.control.requests.keep(&record.id).await?;
         }
         Ok(())
     }

@@ -1,30 +1,33 @@
 //! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
-use domain::{BlockReason, LinkEvent, LinkId, LinkRecord, Resource, Timestamp, UnknownLinks};
+use domain::{
+    BlockReason, Failure, LinkEvent, LinkId, LinkRecord, Resource, Timestamp, Unconfirmed,
+    UnknownLinks,
+};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
     queue::Delivery,
-    store::{Intents, Links, TransactionsTable},
+    store::{Intents, Links, Requests, TransactionsTable},
     telemetry::Event,
 };
 
 use crate::{App, CollectError};
 
-/// Whether rows of a link should be stored.
+/// What becomes of rows of a link that are announced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// Belvo has the link, as far as is known, and somebody here stands behind it.
+pub(crate) enum Standing {
+    /// They are stored: somebody here stands behind the link.
     Known,
-    /// Belvo has it, and nobody here has asked for it.
+    /// They are stored, although nobody here has asked for the link.
     Unknown,
-    /// The same, and its webhooks are to be kept apart.
+    /// For the same reason, their webhook is kept apart.
     Held,
-    /// Belvo no longer has it.
+    /// They are not stored: Belvo no longer has the link.
     Gone,
 }
 
-impl Presence {
+impl Standing {
     fn of(known: Option<&LinkRecord>) -> Self {
         if known.is_some_and(LinkRecord::is_known) {
             Self::Known
@@ -40,6 +43,7 @@ pub(crate) struct LinkKeeper<'a> {
     belvo: &'a Client,
     links: &'a Links,
     intents: &'a Intents,
+    requests: &'a Requests,
     transactions: &'a TransactionsTable,
     unknown_links: UnknownLinks,
 }
@@ -50,6 +54,7 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
             belvo: &app.belvo,
             links: &app.control.links,
             intents: &app.control.intents,
+            requests: &app.control.requests,
             transactions: &app.transactions,
             unknown_links: app.unknown_links,
         }
@@ -68,28 +73,36 @@ impl LinkKeeper<'_> {
         };
         let consent = webhook.consent();
         let change = |known: LinkRecord| known.apply_event(event.clone(), consent.clone());
-        self.apply(&webhook.link, &webhook.code, change).await
+        let reported = (webhook.code.as_str(), delivery.received_at);
+        self.apply_confirmed(&webhook.link, reported, change).await
     }
 
     /// Applies what a webhook with this code says about a link. That the user has to log in again
     /// is believed until Belvo is asked; that the consent has ended only once Belvo was asked and
-    /// does not call the link valid.
-    async fn apply(
+    /// does not call the link valid. If Belvo refuses to say, it is not believed.
+    async fn apply_confirmed(
         &self,
         link: &LinkId,
-        code: &str,
+        (code, at): (&str, Timestamp),
         change: impl Fn(LinkRecord) -> LinkRecord,
     ) -> Result<(), CollectError> {
-        if BlockReason::of_code(code) != Some(BlockReason::ConsentExpired) {
-            self.links.change(link, change).await?;
-            return Ok(());
+        let mut unusable = None;
+        if BlockReason::of_code(code) == Some(BlockReason::ConsentExpired) {
+            match self.belvo.link(link).await {
+                Ok(None) => return self.end(link).await,
+                Ok(Some(connection)) => unusable = Some(connection).filter(|it| !it.is_valid()),
+                Err(BelvoError::Rejected { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let Some(connection) = self.belvo.link(link).await? else {
-            return self.end(link).await;
-        };
         let now = Timestamp::now();
-        let asked = |known: LinkRecord| change(known).refreshed(connection.clone(), now);
-        self.links.change(link, asked).await?;
+        let confirmed = |known: LinkRecord| match &unusable {
+            Some(connection) => change(known)
+                .refreshed(connection.clone(), now)
+                .consent_ended(at),
+            None => change(known),
+        };
+        self.links.change(link, confirmed).await?;
         Ok(())
     }
 
@@ -103,24 +116,29 @@ impl LinkKeeper<'_> {
 
     /// Whether a link is still there. One that was found deleted without a request from here may
     /// reappear, so that Belvo is asked again.
-    pub(crate) async fn presence(&self, link: &LinkId) -> Result<Presence, CollectError> {
+    pub(crate) async fn standing(&self, link: &LinkId) -> Result<Standing, CollectError> {
         match self.links.get(link).await? {
-            Some(known) => self.presence_of(&known).await,
-            None => Ok(Presence::Unknown),
+            Some(known) => self.standing_of(&known).await,
+            None => Ok(Standing::Unknown),
         }
     }
 
-    /// The same for a webhook, which is held if nobody here has asked for the link and that is
-    /// configured.
-    pub(crate) async fn presence_for_webhook(
+    /// Whether the accounts that a webhook announces are read.
+    pub(crate) async fn standing_for_accounts(
         &self,
-        link: &LinkId,
-    ) -> Result<Presence, CollectError> {
-        let known = self.links.get(link).await?;
+        delivery: &Delivery,
+    ) -> Result<Standing, CollectError> {
+        let known = self.links.get(&delivery.webhook.link).await?;
+        // They are read with the link's transactions.
+        if self
+            .is_held(delivery, Resource::TRANSACTIONS, known.as_ref())
+            .await?
+        {
+            return Ok(Standing::Held);
+        }
         match known {
-            known if self.holds(link, known.as_ref()).await? => Ok(Presence::Held),
-            Some(known) => self.presence_of(&known).await,
-            None => Ok(Presence::Unknown),
+            Some(known) => self.standing_of(&known).await,
+            None => Ok(Standing::Unknown),
         }
     }
 
@@ -130,35 +148,77 @@ impl LinkKeeper<'_> {
         &self,
         delivery: &Delivery,
         resource: Resource,
-    ) -> Result<Presence, CollectError> {
+    ) -> Result<Standing, CollectError> {
         let (link, at) = (&delivery.webhook.link, delivery.received_at);
         let known = self.links.get(link).await?;
-        if self.holds(link, known.as_ref()).await? {
-            if delivery.webhook.failure().is_none() {
-                let held = |known: LinkRecord| known.held(resource, at);
-                self.links.change(link, held).await?;
-            }
-            return Ok(Presence::Held);
+        if self.is_held(delivery, resource, known.as_ref()).await? {
+            return Ok(Standing::Held);
         }
         if let Some(known) = known.as_ref().filter(|known| known.is_deleted()) {
-            return self.presence_of(known).await;
+            return self.standing_of(known).await;
         }
-        if let Some(failure) = delivery.webhook.failure() {
-            let blocked = |known: LinkRecord| known.apply_code(&failure.code, at);
-            self.apply(link, &failure.code, blocked).await?;
-            return Ok(Presence::of(known.as_ref()));
+        if let Some(Failure { code, .. }) = delivery.webhook.failure() {
+            let blocked = |known: LinkRecord| known.reported(&code, at);
+            self.apply_confirmed(link, (&code, at), blocked).await?;
+            return Ok(Standing::of(known.as_ref()));
         }
         let Some(known) = known else {
-            return Ok(Presence::Unknown);
+            return Ok(Standing::Unknown);
         };
 
         if known.awaits_user() && self.is_gone(link).await? {
-            return Ok(Presence::Gone);
+            return Ok(Standing::Gone);
         }
         if known.clone().seen(at) != known {
             self.links.change(link, |known| known.seen(at)).await?;
         }
-        Ok(Presence::of(Some(&known)))
+        Ok(Standing::of(Some(&known)))
+    }
+
+    /// Whether a webhook is held: `UnknownLinks` says so, and nobody here has asked for its link.
+    /// Then notes on the link that rows of the resource were announced, unless the webhook reports
+    /// a failure.
+    async fn is_held(
+        &self,
+        delivery: &Delivery,
+        resource: Resource,
+        known: Option<&LinkRecord>,
+    ) -> Result<bool, CollectError> {
+        let webhook = &delivery.webhook;
+        let is_known = known.is_some_and(LinkRecord::is_known);
+        if self.unknown_links == UnknownLinks::Collect || is_known || self.expects(delivery).await?
+        {
+            return Ok(false);
+        }
+        if webhook.failure().is_none() {
+            let held = |known: LinkRecord| known.held(resource, delivery.received_at);
+            let record = self.links.change(&webhook.link, held).await?;
+            // It may have been registered since it was read.
+            if record.is_known() {
+                return Ok(false);
+            }
+        }
+        tracing::info!(
+            event = Event::WebhookHeld.name(),
+            correlation.id = delivery.correlation_id,
+            link.id = webhook.link.as_str(),
+            "webhook of an unknown link held"
+        );
+        Ok(true)
+    }
+
+    /// Whether a webhook may be about a retrieval that was requested here: one whose record there
+    /// is, or of a link for which one is being sent or was not answered.
+    async fn expects(&self, delivery: &Delivery) -> Result<bool, CollectError> {
+        let webhook = &delivery.webhook;
+        if let Some(id) = &webhook.request_id
+            && self.requests.get(id).await?.is_some()
+        {
+            return Ok(true);
+        }
+        let unconfirmed = self.intents.unconfirmed(&webhook.link).await?;
+        let may_be_answered = |one: &Unconfirmed| one.intent().may_be_claimed(delivery.received_at);
+        Ok(unconfirmed.iter().any(may_be_answered))
     }
 
     /// Updates the record of a link from Belvo and returns it; `None` if Belvo no longer has the
@@ -202,24 +262,14 @@ impl LinkKeeper<'_> {
         }
     }
 
-    async fn presence_of(&self, known: &LinkRecord) -> Result<Presence, CollectError> {
+    async fn standing_of(&self, known: &LinkRecord) -> Result<Standing, CollectError> {
         let is_gone = known.is_deleted()
             && (known.is_deleted_for_good() || self.refresh(&known.id).await?.is_none());
         Ok(if is_gone {
-            Presence::Gone
+            Standing::Gone
         } else {
-            Presence::of(Some(known))
+            Standing::of(Some(known))
         })
-    }
-
-    /// Whether a webhook about a link is held. A retrieval that is being sent, or whose answer was
-    /// lost, makes the link known, too.
-    async fn holds(&self, link: &LinkId, known: Option<&LinkRecord>) -> Result<bool, CollectError> {
-        let is_collected = self.unknown_links == UnknownLinks::Collect;
-        if is_collected || known.is_some_and(LinkRecord::is_known) {
-            return Ok(false);
-        }
-        Ok(self.intents.unconfirmed(link).await?.is_empty())
     }
 
     async fn is_gone(&self, link: &LinkId) -> Result<bool, CollectError> {

@@ -40,8 +40,6 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     let link = link_id(&link)?;
     let connection = connection(app, &link, &expected).await?;
 
-    let known = app.control.links.get(&link).await;
-    let known = known.map_err(|error| problems::unrecorded(&error))?;
     let at = Timestamp::now();
     let register = |known: LinkRecord| known.registered(connection.clone(), at, app.request_due_s);
     let record = app.control.links.change(&link, register).await;
@@ -49,10 +47,9 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     let is_new = record.registered_at == Some(at);
     if is_new {
         count_what_belvo_fetched(&app.control.quotas, &record, at).await;
-        if let Some(known) = &known {
-            take_over(app, known).await;
-        }
     }
+    read_what_was_held(app, &record).await;
+    keep_requests(app, &link).await;
 
     tracing::info!(
         event = Event::LinkRegistered.name(),
@@ -69,27 +66,40 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     Ok(http::json(status, &LinkView::from(&record)))
 }
 
-/// Keeps what was recorded of a link before it was registered, and has what was held of it read. A
-/// read that is not queued is made up for by the sweep.
-async fn take_over(app: &App, known: &LinkRecord) {
-    if let Err(error) = app.control.requests.keep(&known.id).await {
+/// Queues a reading of what was held of a link. One that is not queued is made up for by the sweep,
+/// or by a repetition of this call.
+async fn read_what_was_held(app: &App, record: &LinkRecord) {
+    if record.held_resources().next().is_none() {
+        return;
+    }
+    let queue_all = async || {
+        for resource in record.held_resources() {
+            let link = record.id.clone();
+            let queued = app.queue.send(&Task::CheckLink { resource, link }).await;
+            queued.map_err(|error| chain(&error).to_string())?;
+        }
+        let released = app.control.links.change(&record.id, LinkRecord::released);
+        released.await.map_err(|error| chain(&error).to_string())
+    };
+    if let Err(cause) = queue_all().await {
+        tracing::warn!(
+            event = Event::HeldNotQueued.name(),
+            link.id = record.id.as_str(),
+            cause,
+            "what was held of the link may be read later"
+        );
+    }
+}
+
+/// Keeps what was recorded of a link's requests before it was registered.
+async fn keep_requests(app: &App, link: &LinkId) {
+    if let Err(error) = app.control.requests.keep_of_link(link).await {
         tracing::warn!(
             event = Event::RecordsNotKept.name(),
-            link.id = known.id.as_str(),
+            link.id = link.as_str(),
             cause = %chain(&error),
             "requests of the link from before its registration expire after 90 days"
         );
-    }
-    for resource in known.held_resources() {
-        let link = known.id.clone();
-        if let Err(error) = app.queue.send(&Task::CheckLink { resource, link }).await {
-            tracing::warn!(
-                event = Event::HeldNotQueued.name(),
-                link.id = known.id.as_str(),
-                cause = %chain(&error),
-                "what was held of the link is read later"
-            );
-        }
     }
 }
 

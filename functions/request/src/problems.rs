@@ -130,8 +130,8 @@ pub(crate) fn being_sent() -> Problem {
 
 pub(crate) fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
     let detail = format!(
-        "An identical retrieval was sent, and Belvo did not answer: it may be working on it. Retry \
-         after {until}, or once Belvo's webhook has arrived."
+        "Belvo gave no answer to an identical retrieval, and may be working on it. Retry after \
+         {until}, or once a webhook that names it has been collected."
     );
     Problem::new(ProblemKind::Unresolved, detail).retry_after(until.seconds_since(now))
 }
@@ -140,8 +140,8 @@ pub(crate) fn unresolved(until: Timestamp, now: Timestamp) -> Problem {
 pub(crate) fn unconfirmed(sent_at: Timestamp) -> Problem {
     let until = Intent::open(sent_at).until();
     let detail = format!(
-        "The retrieval was sent, and Belvo did not answer: it may be working on it. An identical \
-         request is refused until {until}, or until Belvo's webhook has arrived."
+        "Belvo gave no answer in time, and may be working on the retrieval. An identical request \
+         is refused until {until}, or until a webhook that names the retrieval has been collected."
     );
     Problem::new(ProblemKind::Unconfirmed, detail)
         .retry_after(until.seconds_since(Timestamp::now()))

@@ -77,16 +77,13 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
         return Err(problem);
     }
 
-    let outcome = send(app, asked, &holder).await?;
-    if !link.is_some_and(|known| known.is_known()) {
-        introduce(app, asked).await;
-    }
-    match outcome {
+    let is_known = link.as_ref().is_some_and(LinkRecord::is_known);
+    match send(app, asked, &holder).await? {
         RetrievalOutcome::Accepted(id) => {
-            record(app, asked, &id).await;
+            record(app, asked, &id, is_known).await;
             Ok(id)
         }
-        RetrievalOutcome::Ready => collect_at_once(app, asked).await,
+        RetrievalOutcome::Ready => collect_at_once(app, asked, is_known).await,
     }
 }
 
@@ -100,7 +97,7 @@ async fn send(
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             if error.is_ambiguous() {
-                record_silence(app, asked).await;
+                record_unanswered(app, asked).await;
             } else {
                 undo(app, asked, holder, &error).await;
             }
@@ -109,26 +106,15 @@ async fn send(
     }
 }
 
-/// Records that a link is known here from now on. If that fails, its webhooks may be held until its
-/// next request.
-async fn introduce(app: &App, asked: &RetrievalRequest) {
-    let link = &asked.retrieval.link;
-    let requested = |known: LinkRecord| known.requested(asked.at, app.request_due_s);
-    if let Err(error) = app.control.links.change(link, requested).await {
-        tracing::warn!(
-            event = Event::LinkNotIntroduced.name(),
-            link.id = link.as_str(),
-            cause = %chain(&error),
-            "could not record that the link is known"
-        );
-    }
-}
-
 /// Starts the collection that a webhook would start: Belvo ignored the asynchronous mode and has
 /// the data. The retrieval gets an id from us.
-async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem> {
+async fn collect_at_once(
+    app: &App,
+    asked: &RetrievalRequest,
+    is_known: bool,
+) -> Result<RequestId, Problem> {
     let request = RequestId::random();
-    record(app, asked, &request).await;
+    record(app, asked, &request, is_known).await;
 
     let task = Task::DataReady {
         resource: asked.retrieval.resource,
@@ -148,10 +134,11 @@ async fn collect_at_once(app: &App, asked: &RetrievalRequest) -> Result<RequestI
     Ok(request)
 }
 
-/// Records what Belvo accepted, and then settles its intent: a settled intent always has a request
-/// that is checked. A failure to record is only logged; the intent then stays unknown until the
-/// webhook makes up for it or its time is over.
-async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
+/// Records what Belvo accepted, then that the link is known if it was not, and then settles the
+/// intent: a settled intent always has a request that is checked, of a link whose webhooks are not
+/// held. A failure to record is only logged; the intent then stays unknown until the webhook makes
+/// up for it or its time is over.
+async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId, is_known: bool) {
     tracing::info!(
         event = Event::RetrievalIssued.name(),
         correlation.id = id.as_str(),
@@ -166,6 +153,11 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
     let recorded = async {
         let requests = &app.control.requests;
         requests.issued(id, &asked.retrieval, at, due_at).await?;
+        if !is_known {
+            let requested = |known: LinkRecord| known.requested(at, app.request_due_s);
+            let links = &app.control.links;
+            links.change(&asked.retrieval.link, requested).await?;
+        }
         app.control.intents.settle(&asked.retrieval, id).await
     };
     if let Err(error) = recorded.await {
@@ -179,13 +171,13 @@ async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId) {
 }
 
 /// Records that Belvo gave no answer, so that identical requests learn the truth at once. If that
-/// fails, they are told for a minute that it is being sent.
-async fn record_silence(app: &App, asked: &RetrievalRequest) {
+/// fails, they are told for half a minute that it is being sent.
+async fn record_unanswered(app: &App, asked: &RetrievalRequest) {
     let (intents, now) = (&app.control.intents, Timestamp::now());
     let recorded = intents.unanswered(&asked.retrieval, asked.at, now);
     if let Err(error) = recorded.await {
         tracing::warn!(
-            event = Event::SilenceNotRecorded.name(),
+            event = Event::UnansweredNotRecorded.name(),
             link.id = asked.retrieval.link.as_str(),
             cause = %chain(&error),
             "could not record that Belvo gave no answer"
@@ -207,7 +199,7 @@ async fn record_refusal(app: &App, asked: &RetrievalRequest, error: &BelvoError)
         return;
     };
     let link = &asked.retrieval.link;
-    let blocked = |known: LinkRecord| known.apply_code(code, asked.at);
+    let blocked = |known: LinkRecord| known.refused(code, asked.at);
     if let Err(error) = app.control.links.change(link, blocked).await {
         tracing::warn!(
             event = Event::RefusalNotRecorded.name(),

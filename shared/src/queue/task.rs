@@ -40,8 +40,9 @@ pub enum Task {
         /// When the request is due again if this check is lost.
         next: Timestamp,
     },
-    /// A link's rows are to be read as a whole, because it is time to or because two of its refresh
-    /// periods have passed without a webhook; or its deletion is unconfirmed.
+    /// A link's rows are to be read as a whole, because it is time to, because two of its refresh
+    /// periods have passed without a webhook, or because its webhooks were held; or its deletion is
+    /// unconfirmed.
     CheckLink { resource: Resource, link: LinkId },
     /// The rest of a collection that one invocation had no time for.
     #[serde(rename = "continuation")]

@@ -131,15 +131,15 @@ impl Intents {
     }
 
     /// Lets a request that is unknown here settle the open intent of its link and resource, if
-    /// there is exactly one. Called when Belvo names such a request. If Belvo answers the intent
-    /// after all, its answer counts.
+    /// there is exactly one, and returns whether it did. Called when Belvo names such a request. If
+    /// Belvo answers the intent after all, its answer counts.
     pub async fn claim(
         &self,
         link: &LinkId,
         resource: Resource,
         id: &RequestId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let may_be_claimed = |item: &Item| {
             let of_resource = item
                 .get("resource")
@@ -152,20 +152,23 @@ impl Intents {
         open.retain(may_be_claimed);
 
         let [intent] = open.as_slice() else {
-            return Ok(());
+            return Ok(false);
         };
-        let Some(pk) = intent.get("pk").and_then(|pk| pk.as_s().ok()) else {
-            return Ok(());
+        let value = |name: &str| intent.get(name).and_then(|value| value.as_s().ok());
+        let (Some(pk), Some(since)) = (value("pk"), value("since")) else {
+            return Ok(false);
         };
         let claim = self
             .table
             .update(pk)
             .update_expression("SET #request = :request, claimed_at = :at REMOVE listed_at")
-            .condition_expression("attribute_exists(pk) AND attribute_not_exists(#request)")
+            // The index may lag: by now it may be settled, withdrawn, or another intent.
+            .condition_expression("since = :since AND attribute_not_exists(#request)")
+            .expression_attribute_values(":since", text(since))
             .expression_attribute_names("#request", "request")
             .expression_attribute_values(":request", text(id.as_str()))
             .expression_attribute_values(":at", text(at.to_string()));
-        was_written(claim.send().await).map(|_| ())
+        was_written(claim.send().await)
     }
 
     /// The retrievals of a link that are being sent, or that Belvo may or may not have accepted,

@@ -92,8 +92,7 @@ impl Requests {
     }
 
     /// A link's retrievals of which something was first recorded after `since`, newest first, but
-    /// for those that cannot be read; the latest megabyte of them. Read from an index that may lag
-    /// slightly behind the table.
+    /// for those that cannot be read. Read from an index that may lag slightly behind the table.
     pub async fn of_link_since(
         &self,
         link: &LinkId,
@@ -141,8 +140,7 @@ impl Requests {
         writes.extend(facts(Step::Notified { due_at }, notified.at));
         writes.push(once("webhook_code", &notified.code));
         if !notified.is_known {
-            let expires_at = notified.at.plus_seconds(UNKNOWN_REQUEST_DAYS * DAY_S);
-            writes.push(once("expires_at", &expires_at.unix_seconds()));
+            writes.push(expiry(notified.at));
         }
         let answered_by = notified.answered_by.iter();
         writes.extend(answered_by.map(|delivery| once("answered_by", delivery)));
@@ -220,16 +218,20 @@ impl Requests {
         was_written(update.send().await).map(|_| ())
     }
 
-    /// Records that a retrieval ended without rows. This may be the first fact known about it.
+    /// Records that a retrieval ended without rows. This may be the first fact known about it; if
+    /// nobody here stands behind its link (`is_known`), the record then expires.
     pub async fn failed(
         &self,
         id: &RequestId,
         retrieval: &Retrieval,
         failure: &Failure,
-        at: Timestamp,
+        (at, is_known): (Timestamp, bool),
     ) -> Result<Recorded, StoreError> {
         let gave_up = failure.is_ours();
         let mut writes = identity(id, retrieval, at);
+        if !is_known {
+            writes.push(expiry(at));
+        }
         writes.extend(facts(Step::Failed { gave_up }, at));
         writes.push(once("failure", failure));
         Ok(match self.write_of_link(id, writes).await? {
@@ -244,15 +246,26 @@ impl Requests {
     }
 
     /// Keeps the records of a link's retrievals, of which some were to expire while it was unknown.
-    pub async fn keep(&self, link: &LinkId) -> Result<(), StoreError> {
+    /// The index may lag, so that one of the last second may be missed.
+    pub async fn keep_of_link(&self, link: &LinkId) -> Result<(), StoreError> {
         let items = self.0.listed_since(link.as_str(), FIRST).await?;
         let expiring = items.iter().filter(|item| item.contains_key("expires_at"));
         for pk in expiring.filter_map(|item| item.get("pk")?.as_s().ok()) {
-            let kept = self.0.update(pk).update_expression("REMOVE expires_at");
-            let kept = kept.condition_expression("attribute_exists(pk)");
-            was_written(kept.send().await)?;
+            self.keep_item(pk).await?;
         }
         Ok(())
+    }
+
+    /// Keeps the record of a retrieval, which was to expire while its link was unknown.
+    pub async fn keep(&self, id: &RequestId) -> Result<(), StoreError> {
+        self.keep_item(&key(id)).await
+    }
+
+    async fn keep_item(&self, pk: &str) -> Result<(), StoreError> {
+        let kept = self.0.update(pk).update_expression("REMOVE expires_at");
+        // It may have expired; without it, this would create an item.
+        let kept = kept.condition_expression("attribute_exists(pk)");
+        was_written(kept.send().await).map(|_| ())
     }
 
     /// Postpones the check of a retrieval. Does nothing if it is not recorded.
@@ -367,6 +380,12 @@ fn identity(id: &RequestId, retrieval: &Retrieval, at: Timestamp) -> Vec<Attribu
         writes.extend(fields.into_iter().map(|(name, value)| (name, Once(value))));
     }
     writes
+}
+
+/// When the record of a retrieval of an unknown link expires.
+fn expiry(at: Timestamp) -> AttributeWrite {
+    let expires_at = at.plus_seconds(UNKNOWN_REQUEST_DAYS * DAY_S);
+    once("expires_at", &expires_at.unix_seconds())
 }
 
 fn once(name: &str, value: &impl serde::Serialize) -> AttributeWrite {

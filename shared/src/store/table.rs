@@ -120,13 +120,14 @@ impl Table {
         under: &str,
         since: impl Into<String>,
     ) -> Result<Vec<Item>, StoreError> {
-        let answer = self
+        let items = self
             .by_link(under)
             .key_condition_expression("#link = :link AND listed_at BETWEEN :since AND :open")
             .expression_attribute_values(":since", text(since))
-            .send()
-            .await?;
-        Ok(answer.items.unwrap_or_default())
+            .into_paginator()
+            .items()
+            .send();
+        Ok(items.collect::<Result<Vec<_>, _>>().await?)
     }
 
     /// The open intents of a link, newest first.

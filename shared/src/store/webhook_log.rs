@@ -1,5 +1,5 @@
-//! Webhooks that asked for no rows: of an unknown type, about accounts, a link or a consent, or a
-//! failure that names no request. Kept for 90 days.
+//! Webhooks that led to no collection: of an unknown type, about accounts, a link or a consent, a
+//! failure that names no request, or held because their link is unknown. Kept for 90 days.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkId, RequestId, Timestamp};

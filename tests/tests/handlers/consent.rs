@@ -92,6 +92,22 @@ async fn nothing_is_believed_while_belvo_cannot_be_asked() {
 }
 
 #[tokio::test]
+async fn a_webhook_does_not_open_what_belvos_refusal_has_ended() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let refusal = json!({
+        "on": "post",
+        "times": 1,
+        "action": {"error": {"code": "consent_without_accounts"}},
+    });
+    service.worker.here.sandbox_control("rules", refusal).await;
+    assert_eq!(service.retrieve(&link).await.0, 422);
+    assert!(!service.is_usable(&link).await);
+    service.process(event(&link, "CONSENT", ENDED[0])).await;
+    assert!(!service.is_usable(&link).await);
+}
+
+#[tokio::test]
 async fn rows_open_a_consent_that_had_ended_once_belvo_calls_the_link_valid() {
     let service = Service::new().await;
     let link = service.ended().await;

@@ -1,12 +1,12 @@
 //! Webhooks about links that nobody here has asked for.
 
-use domain::{RequestId, Status, UnknownLinks};
+use domain::{LinkId, RequestId, Resource, Status, Timestamp, UnknownLinks};
 use serde_json::{Value, json};
 
 use crate::{
     accounts::logged,
     service::Service,
-    worker::{id, webhook},
+    worker::{AMPLE, id, webhook},
 };
 
 impl Service {
@@ -16,7 +16,7 @@ impl Service {
         service
     }
 
-    /// Whether the record of the control table under this key expires some time.
+    /// Whether the record of the control table under this key expires, in about ninety days.
     async fn expires(&self, key: &str) -> bool {
         let client = aws_sdk_dynamodb::Client::new(&self.worker.aws);
         let record = client
@@ -28,7 +28,13 @@ impl Service {
             )
             .send();
         let record = record.await.unwrap().item.expect("a record");
-        record.contains_key("expires_at")
+        let Some(expires_at) = record.get("expires_at") else {
+            return false;
+        };
+        let expires_at: i64 = expires_at.as_n().unwrap().parse().unwrap();
+        let in_ninety_days = Timestamp::now().unix_seconds() + 90 * 86_400;
+        assert!((in_ninety_days - expires_at).abs() < 3_600, "{expires_at}");
+        true
     }
 
     /// How often Belvo was asked for rows and for accounts.
@@ -126,18 +132,57 @@ async fn held_webhooks_are_kept_apart_and_worked_off_on_registration() {
     );
 }
 
+/// A link of which invoices were held, and the resource.
+async fn with_held_invoices(service: &Service) -> (String, Resource) {
+    let link = service.connect("mine").await;
+    let mut invoices = webhook(&link, "historical_update", None);
+    invoices["webhook_type"] = json!("INVOICES");
+    service.process(invoices).await;
+    (link, Resource::by_name("invoices").unwrap())
+}
+
 #[tokio::test]
 async fn what_was_held_is_read_by_a_sweep_if_its_message_is_lost() {
     let service = Service::that_holds().await;
-    let link = service.connect("mine").await;
-    service
-        .process(webhook(&link, "historical_update", None))
-        .await;
+    let (link, invoices) = with_held_invoices(&service).await;
     assert_eq!(service.register(&link, "mine").await.0, 201);
     assert_eq!(service.worker.waiting().await.len(), 1, "it is lost");
     let record = service.record(&link).await;
-    let (_, due_at) = record.due().unwrap();
-    assert_eq!(due_at, record.registered_at.unwrap().plus_seconds(1_800));
+    let due_at = record.registered_at.unwrap().plus_seconds(1_800);
+    assert!(record.to_check(due_at).contains(&invoices));
+}
+
+#[tokio::test]
+async fn a_request_lets_what_was_held_be_read() {
+    let service = Service::that_holds().await;
+    let (link, invoices) = with_held_invoices(&service).await;
+    assert_eq!(service.retrieve(&link).await.0, 202);
+    let record = service.record(&link).await;
+    let due_at = record.requested_at.unwrap().plus_seconds(1_800);
+    assert_eq!(record.to_check(due_at), [invoices]);
+    assert_eq!(record.held_resources().count(), 0);
+}
+
+#[tokio::test]
+async fn a_webhook_is_not_held_of_a_link_that_has_just_become_known() {
+    let service = Service::that_holds().await;
+    let link = service.connect("mine").await;
+    let id = LinkId::parse(&link).unwrap();
+    let links = &service.worker.app.control.links;
+    let held = |known: domain::LinkRecord| known.held(Resource::TRANSACTIONS, Timestamp::now());
+    assert_eq!(service.register(&link, "mine").await.0, 201);
+    let record = links.change(&id, held).await.unwrap();
+    assert_eq!(record.held_resources().count(), 0);
+}
+
+#[tokio::test]
+async fn accounts_that_were_held_are_read_on_registration() {
+    let service = Service::that_holds().await;
+    let link = service.connect("mine").await;
+    service.process(about_accounts(&link)).await;
+    assert_eq!(service.register(&link, "mine").await.0, 201);
+    service.worker.process_everything().await;
+    assert_eq!(service.gets().await.1, json!(1));
 }
 
 #[tokio::test]
@@ -160,11 +205,23 @@ async fn nothing_is_held_of_a_link_while_a_request_may_be_at_work() {
     let lost = json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}});
     service.worker.here.sandbox_control("rules", lost).await;
     assert_eq!(service.retrieve(&link).await.0, 502);
-    let id = id();
-    service
-        .process(webhook(&link, "historical_update", Some(&id)))
+    let outage = json!({"on": "get", "times": 1, "action": {"status": 503}});
+    service.worker.here.sandbox_control("rules", outage).await;
+    let (id, worker) = (id(), &service.worker);
+    worker
+        .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
-    assert_eq!(service.worker.record(&id).await.status(), Status::Collected);
+    let failed = worker.invoke(worker.waiting().await, AMPLE).await;
+    assert_eq!(failed.len(), 1);
+    assert!(worker.invoke(failed, AMPLE).await.is_empty());
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
+
+    let later = self::id();
+    service
+        .process(webhook(&link, "historical_update", Some(&later)))
+        .await;
+    assert_eq!(worker.record(&later).await.status(), Status::Collected);
+    assert!(!service.expires(&format!("request#{id}")).await);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Webhooks that name no request, and the requests that they answer.
 
-use domain::{Days, RequestRecord, Status, Timestamp, Verdict};
+use domain::{
+    Days, LinkId, RequestRecord, Resource, Retrieval, Status, Timestamp, Verdict, Window,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -62,6 +64,24 @@ async fn of_two_open_requests_none_is_answered() {
     for id in [&first, &second] {
         assert_eq!(worker.record(id).await.status(), Status::Issued);
     }
+}
+
+#[tokio::test]
+async fn no_request_is_answered_while_another_may_be_at_work() {
+    let worker = Worker::with_own_tables().await;
+    let (link, id) = requested(&worker, 20).await;
+    let another = Retrieval {
+        window: Some(Window::parse("2026-02-01", "2026-02-28", Timestamp::now().day()).unwrap()),
+        ..Retrieval::of(LinkId::parse(&link).unwrap(), Resource::TRANSACTIONS)
+    };
+    let (intents, at) = (&worker.app.control.intents, Timestamp::now());
+    intents.begin(&another, at).await.unwrap();
+    process(&worker, &unnamed(&link)).await;
+    assert_eq!(worker.record(&id).await.status(), Status::Issued);
+
+    intents.withdraw(&another, at).await.unwrap();
+    process(&worker, &unnamed(&link)).await;
+    assert_eq!(worker.record(&id).await.status(), Status::Collected);
 }
 
 #[tokio::test]

@@ -340,7 +340,11 @@ impl Lifecycle {
                 .filter(|_| !forgets)
                 .map(|by| DELIVERIES[*by]),
         });
-        let answered = answered.map(|(id, _)| **id);
+        // It may be about a retrieval whose answer we do not have.
+        let intent = world.intent();
+        let another = intent.is_some_and(|intent| intent.may_be_claimed(received_at));
+        let is_answer = |(_, facts): &&(&Id, &Facts)| facts.notified_at.is_some() || !another;
+        let answered = answered.filter(is_answer).map(|(id, _)| **id);
         let is_open = |facts: &&Facts| {
             facts.status() == Status::Issued && facts.issued_at <= Some(received_at)
         };
@@ -351,7 +355,7 @@ impl Lifecycle {
             records.find(|(_, facts)| is_open(facts)).map(|(id, _)| *id)
         });
         let is_first = answered.is_some_and(|id| world.records[&id].notified_at.is_none());
-        if is_first && open > 1 {
+        if is_first && open + usize::from(another) > 1 {
             world.marks.insert(Mark::Guessed);
         }
         answered

@@ -85,7 +85,7 @@ async fn an_intent_is_one_request_until_that_has_ended() {
         tables
             .control
             .requests
-            .failed(&id, &intended, &failure, at(61))
+            .failed(&id, &intended, &failure, (at(61), true))
             .await
             .unwrap();
 
@@ -173,7 +173,9 @@ async fn fail(tables: &Tables, retrieval: &Retrieval, id: &RequestId, minute: i6
         message: String::new(),
     };
     let requests = &tables.control.requests;
-    let failed = requests.failed(id, retrieval, &failure, at(minute)).await;
+    let failed = requests
+        .failed(id, retrieval, &failure, (at(minute), true))
+        .await;
     failed.unwrap();
 }
 

@@ -161,7 +161,7 @@ async fn rows_outrank_an_earlier_failure() {
         tables
             .control
             .requests
-            .failed(&id, &retrieval(&tables), &failure, at(2))
+            .failed(&id, &retrieval(&tables), &failure, (at(2), true))
             .await
             .unwrap();
         let record = stored(&tables, &id).await;
@@ -229,7 +229,7 @@ async fn a_failure_may_be_the_first_fact_known_of_a_request() {
         tables
             .control
             .requests
-            .failed(&id, &retrieval(&tables), &failure, at(2))
+            .failed(&id, &retrieval(&tables), &failure, (at(2), true))
             .await
             .unwrap();
 
@@ -289,7 +289,7 @@ async fn a_request_is_due_until_it_has_ended() {
         tables
             .control
             .requests
-            .failed(&ids[1], &retrieval(&tables), &failure, at(40))
+            .failed(&ids[1], &retrieval(&tables), &failure, (at(40), true))
             .await
             .unwrap();
         tables

@@ -8,7 +8,7 @@ use crate::{
     App, CollectError,
     account_listing::AccountListing,
     accounts::Accounts,
-    link_record::{LinkKeeper, Presence},
+    link_record::{LinkKeeper, Standing},
 };
 
 /// Reads the link's accounts, unless the webhook reports a failure or is held, or Belvo no longer
@@ -19,8 +19,8 @@ pub(super) async fn plan(app: &App, delivery: &Delivery) -> Result<(), CollectEr
     let links = LinkKeeper::from(app);
     let announces = webhook.failure().is_none() && webhook.code != LINK_DELETED;
     let is_read = async || {
-        let presence = links.presence_for_webhook(&webhook.link).await?;
-        Ok::<_, CollectError>(matches!(presence, Presence::Known | Presence::Unknown))
+        let standing = links.standing_for_accounts(delivery).await?;
+        Ok::<_, CollectError>(matches!(standing, Standing::Known | Standing::Unknown))
     };
     if announces && is_read().await? {
         let store = app.transactions.accounts();

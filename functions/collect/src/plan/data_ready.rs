@@ -18,7 +18,7 @@ pub(super) async fn plan(
     let requests = &app.control.requests;
     let record = requests.ready(request, &retrieval, at, due_at).await?;
     if let Some(record) = &record {
-        intent::claim(&app.control.intents, record, at).await?;
+        intent::claim(app, record, at).await?;
     }
 
     let retrieval = match &record {

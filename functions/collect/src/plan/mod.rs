@@ -21,7 +21,7 @@ use shared::{
 use crate::{
     App, CollectError, ending,
     job::Job,
-    link_record::{LinkKeeper, Presence},
+    link_record::{LinkKeeper, Standing},
     received::Received,
     sweep,
 };
@@ -31,14 +31,14 @@ use crate::{
 pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, CollectError> {
     let task = message.task.as_ref().map_err(Clone::clone)?;
     let links = LinkKeeper::from(app);
-    let presence = presence(links, task).await?;
-    if presence == Presence::Gone {
+    let standing = standing(links, task).await?;
+    if standing == Standing::Gone {
         ending::fail_with_link(&app.control, task).await?;
         return Ok(None);
     }
 
     match task {
-        Task::Webhook(delivery) => plan_webhook(app, delivery, presence).await,
+        Task::Webhook(delivery) => plan_webhook(app, delivery, standing).await,
         Task::DataReady {
             resource,
             link,
@@ -67,33 +67,33 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
 }
 
 /// Whether the rows that a task asks for should be stored.
-async fn presence(links: LinkKeeper<'_>, task: &Task) -> Result<Presence, CollectError> {
+async fn standing(links: LinkKeeper<'_>, task: &Task) -> Result<Standing, CollectError> {
     match task {
         Task::Webhook(delivery) => match delivery.webhook.subject {
             Subject::Rows(resource) => links.seen(delivery, resource).await,
             Subject::Accounts | Subject::Link | Subject::Consent | Subject::Other(_) => {
-                Ok(Presence::Unknown)
+                Ok(Standing::Unknown)
             }
         },
         Task::DataReady { link, .. } | Task::CheckOverdue { link, .. } => {
-            links.presence(link).await
+            links.standing(link).await
         }
-        Task::Continue(continuation) => links.presence(&continuation.link).await,
-        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Presence::Unknown),
+        Task::Continue(continuation) => links.standing(&continuation.link).await,
+        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Standing::Unknown),
     }
 }
 
 async fn plan_webhook(
     app: &App,
     delivery: &Delivery,
-    presence: Presence,
+    standing: Standing,
 ) -> Result<Option<Job>, CollectError> {
+    if standing == Standing::Held {
+        ending::log_webhook(&app.control.webhook_log, delivery).await?;
+        return Ok(None);
+    }
     match &delivery.webhook.subject {
-        _ if presence == Presence::Held => {
-            ending::log_webhook(&app.control.webhook_log, delivery).await?;
-            Ok(None)
-        }
-        Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource, presence).await,
+        Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource, standing).await,
         Subject::Accounts => {
             accounts_webhook::plan(app, delivery).await?;
             Ok(None)

@@ -17,7 +17,7 @@ use crate::{
     App, CollectError,
     ending::{self, Origin},
     job::Job,
-    link_record::Presence,
+    link_record::Standing,
     waiter::Waiter,
 };
 
@@ -25,10 +25,10 @@ pub(super) async fn plan(
     app: &App,
     delivery: &Delivery,
     resource: Resource,
-    presence: Presence,
+    standing: Standing,
 ) -> Result<Option<Job>, CollectError> {
     let webhook = &delivery.webhook;
-    let record = record(app, delivery, resource, presence).await?;
+    let record = record(app, delivery, resource, standing).await?;
     if let Some(failure) = webhook.failure() {
         fail(&app.control, delivery, resource, record.as_ref(), &failure).await?;
         return Ok(None);
@@ -69,7 +69,7 @@ async fn record(
     app: &App,
     delivery: &Delivery,
     resource: Resource,
-    presence: Presence,
+    standing: Standing,
 ) -> Result<Option<RequestRecord>, CollectError> {
     let (control, deadlines) = (&app.control, app.deadlines);
     let webhook = &delivery.webhook;
@@ -85,7 +85,7 @@ async fn record(
         declared: webhook.declared(),
         at: delivery.received_at,
         due_at: delivery.received_at.plus_seconds(deadlines.due_s.into()),
-        is_known: presence == Presence::Known,
+        is_known: standing == Standing::Known,
     };
     let Some(record) = control.requests.notified(&notified).await? else {
         tracing::warn!(
@@ -97,7 +97,7 @@ async fn record(
         return Ok(None);
     };
 
-    intent::claim(&control.intents, &record, delivery.received_at).await?;
+    intent::claim(app, &record, delivery.received_at).await?;
     Ok(Some(record))
 }
 

@@ -8,6 +8,20 @@ use shared::{queue::Delivery, store::Notified};
 
 use crate::{App, CollectError};
 
+/// Whether a webhook may be the answer to a retrieval that is being sent or was not answered.
+async fn may_answer_another(
+    app: &App,
+    delivery: &Delivery,
+    resource: Resource,
+) -> Result<bool, CollectError> {
+    let intents = &app.control.intents;
+    let unconfirmed = intents.unconfirmed(&delivery.webhook.link).await?;
+    let at = delivery.received_at;
+    Ok(unconfirmed
+        .iter()
+        .any(|one| one.may_be_answered(resource, at)))
+}
+
 /// Records on the request that the webhook answers, if there is one, that its rows are announced.
 /// Safe to repeat: it answers the same request each time.
 pub(super) async fn answer(
@@ -29,6 +43,11 @@ pub(super) async fn answer(
     let Some(answered) = unnamed.answered(&latest, Candidate::from) else {
         return Ok(None);
     };
+    // It may be about a retrieval whose answer we do not have.
+    let is_first = answered.facts().notified_at.is_none();
+    if is_first && may_answer_another(app, delivery, resource).await? {
+        return Ok(None);
+    }
     let notified = Notified {
         id: answered.id.clone(),
         link: webhook.link.clone(),

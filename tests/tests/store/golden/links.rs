@@ -95,6 +95,7 @@ fn unconfirmed() -> LinkRecord {
 fn collected() -> LinkRecord {
     let scrub_at = ("transactions".to_owned(), at(60));
     LinkRecord {
+        last_seen_at: Some(at(0)),
         scrub_at: BTreeMap::from([scrub_at]),
         ..another_link("e7a2c9f4-6d3b-4f1e-8b52-0c9d7a1e5b63")
     }

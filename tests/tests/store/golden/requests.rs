@@ -126,6 +126,36 @@ async fn a_collected_request_is_stored_as_before() {
 }
 
 #[tokio::test]
+async fn a_request_of_an_unknown_link_is_stored_as_before() {
+    let store = Store::empty().await;
+    let notified = Notified {
+        id: request(),
+        link: link(),
+        resource: Resource::TRANSACTIONS,
+        code: "historical_update".to_owned(),
+        answered_by: Some("a delivery".to_owned()),
+        declared: None,
+        at: at(2),
+        due_at: at(32),
+        is_known: false,
+    };
+    let requests = &store.control.requests;
+    requests.notified(&notified).await.unwrap();
+    store.assert_holds(&["request-unknown"]);
+    requests.keep(&request()).await.unwrap();
+    let record = requests.get(&request()).await.unwrap().unwrap();
+    assert_eq!(record.expires_at, None);
+}
+
+#[tokio::test]
+async fn a_stored_request_of_an_unknown_link_is_read() {
+    let record = read("request-unknown").await;
+    assert_eq!(record.answered_by.as_deref(), Some("a delivery"));
+    let in_ninety_days = at(2 + 90 * 24 * 60).unix_seconds();
+    assert_eq!(record.expires_at, Some(in_ninety_days));
+}
+
+#[tokio::test]
 async fn a_stored_collected_request_is_read() {
     let record = read("request-collected").await;
     let facts = Facts {
@@ -169,7 +199,7 @@ async fn a_failed_request_is_stored_as_before() {
     let store = Store::empty().await;
     let (requests, statements) = (&store.control.requests, of("financial-statements"));
     let failed = requests
-        .failed(&request(), &statements, &gave_up(), at(2))
+        .failed(&request(), &statements, &gave_up(), (at(2), true))
         .await;
     failed.unwrap();
     store.assert_holds(&["request-failed"]);
