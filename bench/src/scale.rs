@@ -44,8 +44,8 @@ pub(crate) struct Deployment {
     pub(crate) links: usize,
     /// `CollectConcurrency`.
     pub(crate) environments: u32,
-    /// `PagesPer30Seconds`.
-    pub(crate) pages_per_30_s: u32,
+    /// `CollectCallsPer30Seconds`.
+    pub(crate) calls_per_30_s: u32,
 }
 
 /// How the day went.
@@ -68,7 +68,7 @@ pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Day>> {
     let shipped = |links| Deployment {
         links,
         environments: 2,
-        pages_per_30_s: 36,
+        calls_per_30_s: 30,
     };
     let mut deployments = vec![shipped(10_000), shipped(50_000), shipped(100_000)];
     if !quick {
@@ -125,7 +125,7 @@ fn play(deployment: Deployment) -> anyhow::Result<Day> {
             .get((waits.len().max(1) - 1) * percent / 100)
             .map_or(0.0, Duration::as_secs_f64)
     };
-    let addresses = (deployment.environments * deployment.pages_per_30_s).div_ceil(BELVOS_LIMIT);
+    let addresses = (deployment.environments * deployment.calls_per_30_s).div_ceil(BELVOS_LIMIT);
     Ok(Day {
         deployment,
         addresses,
@@ -185,7 +185,7 @@ fn arrivals(links: usize) -> Vec<Duration> {
 
 /// One environment of `collect`.
 async fn work(deployment: Deployment, queue: Rc<Queue>, waits: Rc<RefCell<Vec<Duration>>>) {
-    let rate_limiter = RateLimiter::new(deployment.pages_per_30_s);
+    let rate_limiter = RateLimiter::new(deployment.calls_per_30_s);
     loop {
         let batch = queue.receive().await;
         if batch.is_empty() {

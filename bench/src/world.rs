@@ -37,7 +37,7 @@ const SETTINGS: [(&str, &str); 27] = [
     ("ATTEMPTS", "30"),
     ("LONGEST_RETRY_S", "900"),
     // Beyond Belvo's limit, so that the work is measured and not the waiting.
-    ("PAGES_PER_30_S", "1000000"),
+    ("BELVO_CALLS_PER_30_S", "1000000"),
     ("REQUEST_DUE_S", "1800"),
     ("REQUEST_EXPIRES_S", "86400"),
     ("SCRUB_DAYS", "7"),

@@ -24,6 +24,7 @@ mod resource;
 mod retrieval;
 mod row;
 mod scrub;
+mod spacing;
 mod timestamp;
 mod unknown;
 mod window;
@@ -52,6 +53,7 @@ pub use self::{
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},
     scrub::ScrubPeriod,
+    spacing::Spacing,
     timestamp::Timestamp,
     unknown::UnknownLinks,
     window::{Window, day_of, parse_date},

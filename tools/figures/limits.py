@@ -28,13 +28,15 @@ def limits(results: Results, template: str) -> list[Limit]:
     new = results.row("collections", maker="ours", rows=1_000, step="first")
     written = sum(new["counts"][name] for name in ("write_units", "write_units_of_the_index")) / new["rows"]
     gets = refresh["gets"]
-    environments, pages = _default(template, "CollectConcurrency"), _default(template, "PagesPer30Seconds")
+    environments, calls = _default(template, "CollectConcurrency"), _default(template, "CollectCallsPer30Seconds")
+    # A third of the share is kept for those that come at once (domain/src/spacing.rs).
+    lasting = calls - calls // 3
     requests = _default(template, "ApiRateLimit")
     found = [
         Limit(
-            f"pages read as shipped: {environments} environments, {pages} in 30 s each",
-            _daily(environments * pages / 30 / gets),
-            "`CollectConcurrency`, `PagesPer30Seconds`, up to Belvo's limit",
+            f"calls of Belvo as shipped: {environments} environments, {calls} in 30 s each, {lasting} for long",
+            _daily(environments * lasting / 30 / gets),
+            "`CollectConcurrency`, `CollectCallsPer30Seconds`, up to Belvo's limit",
         ),
         Limit(
             "Belvo: 80 requests in 30 s from one address",

@@ -20,8 +20,8 @@ QUICK_WEBHOOK_RETRY_MS = 500
 # after by the next sweep and expires while one looks on.
 WATCHED_PAGE_ROWS = 100
 WATCHED = {"RequestDueSeconds": "15", "RequestExpiresSeconds": "120"}
-# Where no firewall limits them, the functions read at any pace: the tests read hundreds of pages.
-ANY_PACE = {"PagesPer30Seconds": "100000"}
+# Where no firewall limits them, the functions call at any pace: the tests make hundreds of calls.
+ANY_PACE = {"CollectCallsPer30Seconds": "100000", "RequestCallsPer30Seconds": "100000"}
 WEBHOOK_PATH = "/webhooks/belvo"
 
 

@@ -18,8 +18,8 @@ pub struct Config {
     pub attempts: u32,
     /// The longest time a message waits before it is retried, in seconds.
     pub longest_retry_s: u32,
-    /// Pages that one environment reads from Belvo in any 30 seconds.
-    pub pages_per_30_s: u32,
+    /// Requests that one environment sends to Belvo in any 30 seconds.
+    pub belvo_calls_per_30_s: u32,
     pub deadlines: Deadlines,
     pub scrubs: ScrubPeriod,
     pub unknown_links: UnknownLinks,
@@ -41,7 +41,7 @@ impl Config {
             dead_letter_queue_url: environment.text("DEAD_LETTER_QUEUE_URL")?,
             attempts: environment.number("ATTEMPTS")?,
             longest_retry_s: environment.number("LONGEST_RETRY_S")?,
-            pages_per_30_s: environment.number("PAGES_PER_30_S")?,
+            belvo_calls_per_30_s: environment.number("BELVO_CALLS_PER_30_S")?,
             deadlines: Deadlines {
                 due_s: environment.number("REQUEST_DUE_S")?,
                 expires_s: environment.number("REQUEST_EXPIRES_S")?,
@@ -60,9 +60,8 @@ mod tests {
     fn variable(name: &'static str) -> Option<String> {
         let value = match name {
             "BELVO_BASE_URL" => "https://sandbox.belvo.com",
-            "ATTEMPTS" => "30",
+            "ATTEMPTS" | "BELVO_CALLS_PER_30_S" => "30",
             "LONGEST_RETRY_S" => "900",
-            "PAGES_PER_30_S" => "36",
             "REQUEST_DUE_S" => "1800",
             "REQUEST_EXPIRES_S" => "86400",
             "SCRUB_DAYS" => "7",

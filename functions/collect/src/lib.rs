@@ -53,6 +53,7 @@ pub const SCRUB_TURN: Duration = Duration::from_secs(10);
 const LINKS_AT_ONCE: usize = 4;
 
 /// What the function needs to do its work.
+#[derive(Clone)]
 pub struct App {
     pub belvo: Client,
     pub control: Control,

@@ -6,7 +6,7 @@ use collect::{App, Config, RetryPolicy, SCRUB_TURN, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
-    belvo::Client,
+    belvo::{Client, Pace},
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
     store::{Control, TransactionsTable},
@@ -23,7 +23,8 @@ async fn main() -> Result<(), Error> {
     let aws = sdk_config(CallBudget::PATIENT)?;
     let keys = CachedSecret::new(&aws, config.belvo_secret_arn);
     let app = App {
-        belvo: Client::new(config.belvo_base_url, keys)?.with_pages_per_30_s(config.pages_per_30_s),
+        belvo: Client::new(config.belvo_base_url, keys)?
+            .with_pace(Pace::in_process(config.belvo_calls_per_30_s)),
         control: Control::open(&aws, config.requests_table),
         transactions: TransactionsTable::open(&aws, config.transactions_table),
         queue: Queue::new(&aws, config.queue_url),
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Error> {
         },
     };
 
-    // During INIT, so that the first message finds open connections and known keys.
+    // During INIT, so that the first message finds an open connection to AWS and known keys.
     warm_up(async { tokio::join!(app.belvo.warm_up(), app.control.warm_up()) }).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         // `cargo lambda watch` gives a deadline in the past; the function's own timeout then

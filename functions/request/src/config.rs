@@ -18,6 +18,8 @@ pub struct Config {
     pub limits: Limits,
     /// Seconds after which a request is checked if no webhook has arrived.
     pub request_due_s: u32,
+    /// Requests that all environments together send to Belvo in any 30 seconds.
+    pub belvo_calls_per_30_s: u32,
     /// The hosted Connect Widget.
     pub widget_url: Url,
     /// What it shows and asks for.
@@ -38,6 +40,7 @@ impl Config {
             queue_url: environment.text("QUEUE_URL")?,
             limits: environment.limits()?,
             request_due_s: environment.number("REQUEST_DUE_S")?,
+            belvo_calls_per_30_s: environment.number("BELVO_CALLS_PER_30_S")?,
             widget_url: environment.url("WIDGET_URL")?,
             widget: widget(environment)?,
         })
@@ -66,6 +69,7 @@ mod tests {
             "BELVO_BASE_URL" => "https://sandbox.belvo.com",
             "WIDGET_URL" => "https://widget.belvo.io/",
             "REQUEST_DUE_S" => "1800",
+            "BELVO_CALLS_PER_30_S" => "20",
             "LONG_RETRIEVALS_PER_MONTH" => "8",
             "SHORT_RETRIEVALS_PER_MONTH" => "240",
             "STALE_IN_DAYS" => "365",
@@ -83,6 +87,7 @@ mod tests {
         let config = Config::read(&Environment::new(&variable)).unwrap();
         let limits = (config.limits.long, config.limits.short);
         assert_eq!((limits, config.request_due_s), ((8, 240), 1_800));
+        assert_eq!(config.belvo_calls_per_30_s, 20);
         assert_eq!(config.requests_table, "REQUESTS_TABLE");
     }
 

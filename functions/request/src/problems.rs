@@ -16,6 +16,9 @@ use crate::retrieval_request::RetrievalRequest;
 /// A retrieval that was not issued. The problem says above all whether a retry may use up a second
 /// retrieval, and why Belvo refused, in Belvo's words.
 pub(crate) fn of_retrieval(error: &BelvoError, asked: &RetrievalRequest) -> Problem {
+    if let Some(problem) = unsent(error) {
+        return problem;
+    }
     log(error, Some(&asked.retrieval.link));
     match error {
         _ if error.is_ambiguous() => unconfirmed(asked.at),
@@ -44,6 +47,9 @@ pub(crate) fn of_retrieval(error: &BelvoError, asked: &RetrievalRequest) -> Prob
 /// Another call, which is safe to repeat. Belvo's own words stay inside: they may repeat a value,
 /// such as a document number.
 pub(crate) fn of_call(error: &BelvoError) -> Problem {
+    if let Some(problem) = unsent(error) {
+        return problem;
+    }
     log(error, None);
     match error {
         BelvoError::Rejected { .. } => refused(
@@ -56,6 +62,21 @@ pub(crate) fn of_call(error: &BelvoError) -> Problem {
         }
         _ => Problem::unavailable("Belvo gave no usable answer. The call is safe to repeat.")
             .retry_after(3),
+    }
+}
+
+/// A call that was not sent, because of the pace at which calls are.
+fn unsent(error: &BelvoError) -> Option<Problem> {
+    match error {
+        BelvoError::TooManyRequests { after } => {
+            log(error, None);
+            let detail = "Nothing was sent to Belvo, which takes a limited number of calls in 30 \
+                          seconds, and too many wait already. Try again.";
+            let problem = Problem::new(ProblemKind::TooManyCalls, detail);
+            Some(problem.retry_after(after.as_secs() + 1))
+        }
+        BelvoError::NoPace(error) => Some(unrecorded(error)),
+        _ => None,
     }
 }
 

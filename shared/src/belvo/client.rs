@@ -11,10 +11,9 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
-    BelvoError,
+    BelvoError, Pace,
     body::{of_error, read},
     paging::{self, smaller},
-    rate_limiter::RateLimiter,
     wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
 };
 use crate::secret::{CachedSecret, ExposeSecret, Newer, SecretString};
@@ -51,12 +50,14 @@ pub enum RetrievalOutcome {
     Ready,
 }
 
-/// Belvo's API. Keeps its connections; credentials go to the configured host only.
+/// Belvo's API. Keeps its connections, which its clones share; credentials go to the configured
+/// host only.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    keys: CachedSecret<ApiKeys>,
-    rate_limiter: Option<RateLimiter>,
+    keys: Arc<CachedSecret<ApiKeys>>,
+    pace: Option<Pace>,
 }
 
 impl Client {
@@ -79,26 +80,25 @@ impl Client {
         Ok(Self {
             http,
             base,
-            keys,
-            rate_limiter: None,
+            keys: Arc::new(keys),
+            pace: None,
         })
     }
 
-    /// The same client, limited to `pages` pages in any 30 seconds.
+    /// The same client, each of whose requests is sent at this pace.
     #[must_use]
-    pub fn with_pages_per_30_s(self, pages: u32) -> Self {
+    pub fn with_pace(self, pace: Pace) -> Self {
         Self {
-            rate_limiter: Some(RateLimiter::new(pages)),
+            pace: Some(pace),
             ..self
         }
     }
 
-    /// Reads the keys and opens a connection, so that the first invocation finds both. What fails
-    /// here fails again, with its reason, when it is needed.
+    /// Reads the keys, so that the first invocation finds them. What fails here fails again, with
+    /// its reason, when they are needed. No connection is opened: that takes a request, which would
+    /// count towards Belvo's limit and is none of those that Belvo documents.
     pub async fn warm_up(&self) {
-        let keys = self.keys.get();
-        let connection = self.http.head(self.base.clone()).send();
-        let _ = tokio::join!(keys, connection);
+        let _ = self.keys.get().await;
     }
 
     /// Asks Belvo for a retrieval in the asynchronous mode. Sent at most once, except for one retry
@@ -172,10 +172,7 @@ impl Client {
         unless_gone(answer.await)
     }
 
-    async fn get(&self, url: Url) -> Result<Response, BelvoError> {
-        if let Some(limiter) = &self.rate_limiter {
-            limiter.admit().await;
-        }
+    pub(super) async fn get(&self, url: Url) -> Result<Response, BelvoError> {
         self.send(|| self.request(Method::GET, url.clone())).await
     }
 
@@ -236,15 +233,23 @@ impl Client {
         request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,
     ) -> Result<Response, BelvoError> {
         let keys = self.keys.get().await?;
-        let outcome = answer(request(&keys.value)?).await;
+        let outcome = self.paced(request(&keys.value)?).await;
         let Err(BelvoError::NeedsOperator { status: 401, .. }) = &outcome else {
             return outcome;
         };
         match self.keys.newer_than(&keys).await? {
-            Newer::Version(keys) => answer(request(&keys.value)?).await,
+            Newer::Version(keys) => self.paced(request(&keys.value)?).await,
             Newer::Same => outcome,
             Newer::TooSoon(wait) => outcome.map_err(|error| error.retried_after(wait)),
         }
+    }
+
+    /// Sends a request when its time has come: every request to Belvo passes here.
+    async fn paced(&self, request: RequestBuilder) -> Result<Response, BelvoError> {
+        if let Some(pace) = &self.pace {
+            pace.admit().await?;
+        }
+        answer(request).await
     }
 
     /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's

@@ -15,6 +15,7 @@ use crate::{
         FIRST_RETRY,
     },
     secret::SecretError,
+    store::StoreError,
 };
 
 /// A failed call to Belvo.
@@ -57,6 +58,16 @@ pub enum BelvoError {
         /// have been rotated since.
         retry_after: Option<Duration>,
     },
+    /// So many requests wait to be sent to Belvo already that this one was not. It may be after
+    /// this time.
+    #[error("too many requests to Belvo wait already")]
+    TooManyRequests {
+        /// The time until none of them waits any more.
+        after: Duration,
+    },
+    /// It is not known when a request may be sent, so nothing was.
+    #[error("the pace of requests to Belvo is not known")]
+    NoPace(#[from] StoreError),
     /// Our request could not be built, so nothing was sent.
     #[error("the request to Belvo could not be built: {0}")]
     Unsendable(&'static str),
@@ -151,10 +162,12 @@ impl BelvoError {
     pub fn advice(&self) -> Advice {
         match self {
             Self::Later { after, .. }
+            | Self::TooManyRequests { after }
             | Self::NeedsOperator {
                 retry_after: Some(after),
                 ..
             } => Retry(*after),
+            Self::NoPace(error) => error.advice(),
             Self::Rejected { .. } | Self::TooLarge => Stop,
             Self::NeedsOperator { .. } | Self::Unsendable(_) | Self::Keys(_) => Alarm,
             Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),

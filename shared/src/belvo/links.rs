@@ -32,7 +32,7 @@ impl Client {
     /// Reads a link; `None` if Belvo does not have it. Safe to repeat.
     pub async fn link(&self, link: &LinkId) -> Result<Option<Connection>, BelvoError> {
         let url = self.link_url(link)?;
-        match self.send(|| self.request(Method::GET, url.clone())).await {
+        match self.get(url).await {
             Ok(answer) => read::<LinkBody>(answer).await.map(|body| Some(body.into())),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),

@@ -6,6 +6,7 @@ mod body;
 mod client;
 mod error;
 mod links;
+mod pace;
 mod paging;
 mod rate_limiter;
 mod webhook;
@@ -17,6 +18,7 @@ pub use self::{
     client::{Client, RetrievalOutcome},
     error::{BelvoError, NO_RETRIEVAL_LEFT},
     links::LinkDeletion,
+    pace::Pace,
     rate_limiter::RateLimiter,
     webhook::{LINK_DELETED, Subject, Webhook, mentioned_request_id},
     widget::{

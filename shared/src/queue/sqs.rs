@@ -45,6 +45,7 @@ impl QueueError {
     }
 }
 
+#[derive(Clone)]
 pub struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,
@@ -119,6 +120,7 @@ impl Queue {
 }
 
 /// The dead-letter queue of [`Queue`].
+#[derive(Clone)]
 pub struct DeadLetters {
     client: aws_sdk_sqs::Client,
     url: String,

@@ -1,6 +1,6 @@
 //! Everything except rows: a handle for each kind of item in the control table.
 
-use super::{IdempotencyKeys, Intents, Links, Quotas, Requests, WebhookLog, table::Table};
+use super::{IdempotencyKeys, Intents, Links, Pace, Quotas, Requests, WebhookLog, table::Table};
 use crate::aws::SdkConfig;
 
 #[derive(Clone)]
@@ -10,6 +10,7 @@ pub struct Control {
     pub quotas: Quotas,
     pub links: Links,
     pub idempotency_keys: IdempotencyKeys,
+    pub pace: Pace,
     pub webhook_log: WebhookLog,
     table: Table,
 }
@@ -26,6 +27,7 @@ impl Control {
             quotas: Quotas::new(table.clone()),
             links: Links::new(table.clone()),
             idempotency_keys: IdempotencyKeys::new(table.clone()),
+            pace: Pace::new(table.clone()),
             webhook_log: WebhookLog::new(table.clone()),
             table,
         }

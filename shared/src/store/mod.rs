@@ -9,6 +9,7 @@ mod idempotency_keys;
 mod intents;
 mod item;
 mod links;
+mod pace;
 mod quotas;
 mod requests;
 mod retention;
@@ -23,6 +24,7 @@ pub use self::{
     idempotency_keys::{IdempotencyKeys, KeyState},
     intents::{IntentOutcome, Intents},
     links::Links,
+    pace::{Admission, Pace},
     quotas::{Quotas, Reservation},
     requests::{Notified, Recorded, Requests, Short},
     transactions::{Accounts, Candidate, History, Rows, TransactionsTable, Written},

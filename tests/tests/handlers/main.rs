@@ -17,6 +17,7 @@ mod healing;
 mod links;
 mod missing;
 mod moving;
+mod pace;
 mod query;
 mod request;
 mod resources;

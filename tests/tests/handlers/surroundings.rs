@@ -73,6 +73,24 @@ impl Surroundings {
         );
     }
 
+    /// Lets Belvo's firewall answer above so many requests in 30 seconds, or never. It counts from
+    /// now on.
+    pub(crate) async fn limit_requests(&self, requests_per_30_s: Option<u32>) {
+        let url = format!("{}/_control/rate", self.sandbox.url());
+        let limit = json!({"requests_per_30_s": requests_per_30_s});
+        let answer = plain_http().put(url).json(&limit).send().await.unwrap();
+        assert!(answer.status().is_success());
+    }
+
+    /// The requests in the 30 seconds that had the most, and how many the firewall refused.
+    pub(crate) async fn rate(&self) -> (u64, u64) {
+        let url = format!("{}/_control/rate", self.sandbox.url());
+        let answer = plain_http().get(url).send().await.unwrap();
+        let rate: Value = answer.json().await.unwrap();
+        let number = |name: &str| rate[name].as_u64().unwrap();
+        (number("busiest_30_s"), number("refused"))
+    }
+
     /// All rows of a link, newest first.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
         let url = format!("{}/_control/links/{link}/transactions", self.sandbox.url());

@@ -177,17 +177,7 @@ impl Worker {
         messages: Vec<SqsMessage>,
         time_left: Duration,
     ) -> Vec<SqsMessage> {
-        let mut batch = SqsEvent::default();
-        batch.records.clone_from(&messages);
-        let failures = handle(&self.app, batch, time_left)
-            .await
-            .batch_item_failures;
-        let failed = |message: &SqsMessage| {
-            failures
-                .iter()
-                .any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
-        };
-        messages.into_iter().filter(failed).collect()
+        invoke(&self.app, messages, time_left).await
     }
 
     /// Invokes the function until the queue is empty; no message may be retried. Returns the number
@@ -260,6 +250,23 @@ impl Worker {
             }
         }
     }
+}
+
+/// Invokes a function with messages and returns those that it wants to be retried.
+pub(crate) async fn invoke(
+    app: &App,
+    messages: Vec<SqsMessage>,
+    time_left: Duration,
+) -> Vec<SqsMessage> {
+    let mut batch = SqsEvent::default();
+    batch.records.clone_from(&messages);
+    let failures = handle(app, batch, time_left).await.batch_item_failures;
+    let failed = |message: &SqsMessage| {
+        failures
+            .iter()
+            .any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
+    };
+    messages.into_iter().filter(failed).collect()
 }
 
 /// The id of a retrieval that no other test has.

@@ -14,6 +14,7 @@ mod golden;
 mod intents;
 mod interrupted;
 mod lossless;
+mod pace;
 mod quota;
 mod requests;
 mod throttling;

@@ -1,7 +1,9 @@
 //! The small items of the control table: counters, idempotency keys, logged webhooks.
 
-use domain::{Limits, QuotaHolder, RetrievalClass};
-use shared::store::{KeyState, LoggedWebhook};
+use std::time::Duration;
+
+use domain::{Limits, QuotaHolder, RetrievalClass, Spacing};
+use shared::store::{Admission, KeyState, LoggedWebhook};
 
 use super::{Store, at, link, request};
 
@@ -39,6 +41,24 @@ async fn stored_counters_of_retrievals_are_read() {
         .collect();
     let expected = [(RetrievalClass::Long, 1, 0), (RetrievalClass::Short, 2, 18)];
     assert_eq!(left, expected);
+}
+
+#[tokio::test]
+async fn the_pace_of_calls_is_stored_as_before() {
+    let store = Store::empty().await;
+    let (pace, spacing) = (&store.control.pace, Spacing::per_30_s(20));
+    let admission = pace.admit(spacing, Duration::ZERO, at(0)).await.unwrap();
+    assert_eq!(admission, Admission::After(Duration::ZERO));
+    store.assert_holds(&["pace"]);
+}
+
+#[tokio::test]
+async fn a_stored_pace_of_calls_is_kept() {
+    let store = Store::holding(&["pace"]).await;
+    let (pace, spacing) = (&store.control.pace, Spacing::per_30_s(3));
+    let admission = pace.admit(spacing, Duration::ZERO, at(0)).await.unwrap();
+    let retry_after = Duration::from_millis(2_143);
+    assert_eq!(admission, Admission::Refused { retry_after });
 }
 
 #[tokio::test]
