@@ -40,7 +40,7 @@ pub(crate) enum Suite {
     Collections,
     /// What listings, and the rows of one day, cost.
     Listings,
-    /// The peak memory of four links with large rows.
+    /// The peak memory of a batch of links with large rows.
     LargeRows,
     /// A large first collection at the limit of its partition.
     Partition,

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use collect::{RetryPolicy, SCRUB_TURN};
+use collect::{RetryPolicy, TURN};
 use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, ScrubPeriod, Timestamp,
     UnknownLinks,
@@ -78,7 +78,7 @@ pub(crate) fn collect(world: &World) -> collect::App {
             longest_wait: Duration::from_mins(15),
         },
         scrubs: ScrubPeriod::of_days(7),
-        scrub_turn: SCRUB_TURN,
+        turn: TURN,
         unknown_links: UnknownLinks::Collect,
     }
 }

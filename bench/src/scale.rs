@@ -8,7 +8,7 @@ use std::{
     rc::Rc,
 };
 
-use futures::{StreamExt, stream};
+use futures::future::join_all;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -32,9 +32,8 @@ const PAGES: u32 = 2;
 const PAGE: Duration = Duration::from_millis(500);
 /// What storing takes.
 const STORE: Duration = Duration::from_millis(100);
-/// Messages of a batch, and links worked on at once (template.yaml; `LINKS_AT_ONCE` of `collect`).
+/// Messages of a batch (template.yaml), whose links are worked on at once.
 const BATCH: usize = 10;
-const LINKS_AT_ONCE: usize = 4;
 /// Belvo's limit for an address, in 30 seconds (Belvo's integration checklist).
 const BELVOS_LIMIT: u32 = 80;
 
@@ -200,9 +199,6 @@ async fn work(deployment: Deployment, queue: Rc<Queue>, waits: Rc<RefCell<Vec<Du
             sleep(STORE).await;
             waits.borrow_mut().push(arrived.elapsed());
         });
-        stream::iter(collections)
-            .buffer_unordered(LINKS_AT_ONCE)
-            .collect::<()>()
-            .await;
+        join_all(collections).await;
     }
 }

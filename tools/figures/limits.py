@@ -8,8 +8,8 @@ from figures.results import Results
 DAY_S = 24 * 3_600
 # Half of a day's refreshes come in a quarter of it (bench/src/scale.rs).
 BUSY_FACTOR = 2
-# Of `collect`, and what a page takes: as in bench/src/scale.rs.
-LINKS_AT_ONCE = 4
+# Messages of a batch, and what a page takes: as in bench/src/scale.rs.
+LINKS_AT_ONCE = 10
 PAGE_S = 0.5
 
 

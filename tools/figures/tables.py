@@ -136,7 +136,7 @@ def partition(results: Results) -> str:
 
 
 def large_rows(results: Results) -> str:
-    """What four links with large rows take in memory."""
+    """What links with large rows take in memory."""
     lines = [
         [
             f"{row['links']} links with {row['rows']:,} {row['resource']} each",

@@ -129,7 +129,7 @@ def _written(counts: dict[str, float]) -> float:
 
 def _large_rows(results: Results) -> Iterator[Target]:
     peak = max(row["peak_memory_kib"] * KIB / MB for row in results.rows("large-rows"))
-    yield Target("collect, four links with large rows: peak memory, the most", 300, peak, unit=" MB")
+    yield Target("collect, links with large rows: peak memory, the most", 300, peak, unit=" MB")
 
 
 def _partition(results: Results) -> Iterator[Target]:

@@ -67,7 +67,7 @@ class Pace(Running):
     def pace(self, url: str, **wanted: str) -> str | None:
         """The pace that a stack with this sandbox is deployed with; `None` for the one that the template has."""
         chosen = Belvo(url, SECRETS, is_sandbox=True)
-        return stack.suitable_parameters(chosen, wanted).get("PagesPer30Seconds")
+        return stack.suitable_parameters(chosen, wanted).get("CollectCallsPer30Seconds")
 
     def test_a_command_has_no_limit_and_reads_at_any_pace(self) -> None:
         url = self.start()
@@ -83,7 +83,7 @@ class Pace(Running):
             self.assertIsNone(self.pace(url))
 
     def test_a_pace_that_is_wanted_goes_before(self) -> None:
-        self.assertEqual(self.pace(self.start(), PagesPer30Seconds="36"), "36")
+        self.assertEqual(self.pace(self.start(), CollectCallsPer30Seconds="36"), "36")
 
     def test_a_named_belvo_is_read_at_the_pace_of_the_template(self) -> None:
         named = Belvo("https://sandbox.belvo.com", SECRETS, is_sandbox=False)

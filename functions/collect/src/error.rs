@@ -24,6 +24,9 @@ pub enum CollectError {
     /// again and writes the rest.
     #[error("the invocation ran out of time")]
     OutOfTime,
+    /// Other messages wait, and something was done.
+    #[error("other messages wait")]
+    TurnOver,
     /// A continuation that must wait this long from now.
     #[error("the collection is to be continued later")]
     TooEarly(Duration),
@@ -42,9 +45,17 @@ impl CollectError {
             Self::Store(error) => error.advice(),
             Self::Queue(error) => error.advice(),
             Self::Message(_) => Advice::Stop,
-            Self::OutOfTime => Advice::Retry(FIRST_RETRY),
+            Self::OutOfTime | Self::TurnOver => Advice::Retry(FIRST_RETRY),
             Self::TooEarly(wait) => Advice::Retry(*wait),
             Self::Panicked => Advice::Alarm,
+        }
+    }
+
+    /// The end of the turn, where that is all that happened: nothing was sent that is unanswered.
+    pub(crate) fn of_turn(self) -> Self {
+        match self {
+            Self::Belvo(BelvoError::Interrupted { was_sent: false }) => Self::TurnOver,
+            error => error,
         }
     }
 

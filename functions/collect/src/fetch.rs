@@ -11,7 +11,7 @@ use shared::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use crate::{App, CollectError, accounts::Accounts, duplicates::Duplicates};
+use crate::{App, CollectError, accounts::Accounts, duplicates::Duplicates, turn::Turn};
 
 /// The outcome of a fetch.
 pub(crate) enum Fetched {
@@ -21,12 +21,24 @@ pub(crate) enum Fetched {
 }
 
 /// The time that a fetch has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FetchTime {
-    /// Nothing is begun after it, if something was done.
-    pub(crate) turn_ends: Instant,
-    /// Whatever is unfinished then is interrupted.
-    pub(crate) deadline: Instant,
+#[derive(Clone, Copy)]
+pub(crate) struct FetchTime<'a> {
+    pub(crate) turn: &'a Turn,
+    /// Nothing is begun after it, if something was done, whether or not others wait.
+    pub(crate) ends: Option<Instant>,
+}
+
+impl FetchTime<'_> {
+    /// Why no step is begun after one that began at this time; `None` if one is.
+    fn over(&self, started: Instant) -> Option<CollectError> {
+        let now = Instant::now();
+        if now + started.elapsed() > self.turn.deadline {
+            // The next one would probably not finish in time.
+            return Some(CollectError::OutOfTime);
+        }
+        let is_over = self.turn.is_over() || self.ends.is_some_and(|ends| now > ends);
+        is_over.then_some(CollectError::TurnOver)
+    }
 }
 
 /// The progress of a collection that has just started.
@@ -36,15 +48,15 @@ pub(crate) async fn begin(rows: &Rows, query: &RowQuery) -> Result<Progress, Col
     Ok(Progress::new(query.days, is_empty, started_at))
 }
 
-/// Fetches rows and stores what is new or changed. If time runs out, or Belvo or the store fails,
-/// after at least one step was done, the rest is left to a continuation, so that no part is fetched
-/// again because of another.
+/// Fetches rows and stores what is new or changed. If time runs out, others wait for their turn, or
+/// Belvo or the store fails, after at least one step was done, the rest is left to a continuation,
+/// so that no part is fetched again because of another.
 pub(crate) async fn fetch(
     app: &App,
     query: &RowQuery,
     request: Option<RequestId>,
     progress: Progress,
-    time: FetchTime,
+    time: FetchTime<'_>,
 ) -> Result<Fetched, CollectError> {
     let account_store = app.transactions.accounts();
     let fetch = Fetch {
@@ -89,30 +101,24 @@ pub(crate) enum Step {
 }
 
 impl Fetch<'_> {
-    async fn run(mut self, time: FetchTime) -> Result<Fetched, CollectError> {
-        let FetchTime {
-            turn_ends,
-            deadline,
-        } = time;
+    async fn run(mut self, time: FetchTime<'_>) -> Result<Fetched, CollectError> {
         let steps_before = self.progress.steps;
         loop {
             let (started, done_before) = (Instant::now(), self.progress.steps);
-            let step = timeout_at(deadline, Box::pin(self.step())).await;
+            self.belvo.begin_step();
+            let step = timeout_at(time.turn.deadline, Box::pin(self.step())).await;
             let step = step.unwrap_or(Err(CollectError::OutOfTime));
             let advanced = self.progress.steps > steps_before;
             match step {
                 Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
-                // The next one would probably not finish in time.
-                Ok(Step::Taken)
-                    if self.progress.steps > done_before
-                        && (Instant::now() > turn_ends
-                            || Instant::now() + started.elapsed() > deadline) =>
-                {
-                    return Ok(Fetched::Unfinished(self.progress, CollectError::OutOfTime));
+                Ok(Step::Taken) if self.progress.steps > done_before => {
+                    if let Some(error) = time.over(started) {
+                        return Ok(Fetched::Unfinished(self.progress, error));
+                    }
                 }
                 Ok(Step::Taken) => {}
                 Err(error) if advanced && error.is_transient() => {
-                    return Ok(Fetched::Unfinished(self.progress, error));
+                    return Ok(Fetched::Unfinished(self.progress, error.of_turn()));
                 }
                 Err(error) => return Err(error),
             }

@@ -3,15 +3,17 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
+use shared::belvo::Haste;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    App, CollectError,
+    App, CollectError, HEAD_START,
     dead_letter::dead_letter_final,
     job::Job,
     plan,
     received::Received,
     retry::{self, Failed},
+    turn::Turn,
 };
 
 /// The time between the deadline at which a fetch leaves the rest to a continuation and the time at
@@ -28,13 +30,9 @@ struct PlannedJob {
 /// of the later ones is attempted: SQS delivers none of the link's messages while one is still
 /// hidden. They are queued again behind it, because each receive counts as one of a message's
 /// attempts. A dead-lettered message delays no other.
-pub(crate) async fn process(
-    app: &App,
-    messages: Vec<Received>,
-    deadline: Instant,
-) -> Vec<Received> {
-    let (planned, unplanned) = plan_all(app, messages, deadline).await;
-    let failed = run_all(app, planned, deadline).await;
+pub(crate) async fn process(app: &App, messages: Vec<Received>, turn: &Turn) -> Vec<Received> {
+    let (planned, unplanned) = plan_all(app, messages, turn).await;
+    let failed = run_all(app, planned, turn).await;
 
     let failed = match (failed, unplanned) {
         (Some(mut failed), Some(unplanned)) => {
@@ -52,12 +50,13 @@ pub(crate) async fn process(
 async fn plan_all(
     app: &App,
     messages: Vec<Received>,
-    deadline: Instant,
+    turn: &Turn,
 ) -> (Vec<PlannedJob>, Option<Failed>) {
     let mut planned = Vec::new();
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
-        match contained(plan::plan(app, &message), deadline).await {
+        let for_it = app.for_collection(HEAD_START, haste([&message], turn));
+        match contained(plan::plan(&for_it, &message), turn.deadline).await {
             Ok(None) => {}
             Ok(Some(job)) => add(&mut planned, job, message),
             Err(error) => {
@@ -77,10 +76,12 @@ async fn plan_all(
 }
 
 /// Runs the jobs in order, up to the first whose messages are to be retried.
-async fn run_all(app: &App, planned: Vec<PlannedJob>, deadline: Instant) -> Option<Failed> {
+async fn run_all(app: &App, planned: Vec<PlannedJob>, turn: &Turn) -> Option<Failed> {
     let mut planned = planned.into_iter();
     while let Some(PlannedJob { job, messages }) = planned.next() {
-        let outcome = contained(job.run(app, deadline), deadline + TIME_TO_CONTINUE).await;
+        let for_it = app.for_collection(job.head_start(), haste(&messages, turn));
+        let deadline = turn.deadline + TIME_TO_CONTINUE;
+        let outcome = contained(job.run(&for_it, turn), deadline).await;
         let Err(error) = outcome else {
             continue;
         };
@@ -109,6 +110,13 @@ fn add(planned: &mut Vec<PlannedJob>, job: Job, message: Received) {
             messages: vec![message],
         }),
     }
+}
+
+/// The haste of what is attempted for the first time. What is tried again waits for Belvo as long
+/// as a page may take: otherwise one that takes long would never be read.
+fn haste<'a>(messages: impl IntoIterator<Item = &'a Received>, turn: &Turn) -> Option<Haste> {
+    let is_first = |message: &Received| message.receives <= 1;
+    messages.into_iter().all(is_first).then(|| turn.haste())
 }
 
 /// Interrupts work that takes longer than the invocation has, and turns a panic into an error of

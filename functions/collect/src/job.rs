@@ -17,10 +17,11 @@ use shared::{
 use tokio::time::Instant;
 
 use crate::{
-    App, CollectError,
+    App, CollectError, HEAD_START,
     ending::{self, Origin},
     fetch::{self, FetchTime, Fetched},
     plan::DaysToFetch,
+    turn::Turn,
     waiter::Waiter,
 };
 
@@ -79,10 +80,23 @@ impl Job {
         self.waiters.extend(other.waiters);
     }
 
+    /// How many calls go before those of other collections: the first ones, unless nobody waits.
+    pub(crate) fn head_start(&self) -> u32 {
+        let steps = self.progress.as_ref().map_or(0, |progress| progress.steps);
+        match u32::try_from(steps) {
+            Ok(steps) if !self.is_scrub() => HEAD_START.saturating_sub(steps),
+            _ => 0,
+        }
+    }
+
+    fn is_scrub(&self) -> bool {
+        self.waiters.iter().all(Waiter::is_scrub)
+    }
+
     /// Fetches, stores, and records the outcome on every request. Safe to repeat at any point:
-    /// stored rows are not written again. What cannot be done by the deadline is continued in
-    /// another invocation.
-    pub(crate) async fn run(mut self, app: &App, deadline: Instant) -> Result<(), CollectError> {
+    /// stored rows are not written again. What cannot be done in time is continued in another
+    /// invocation.
+    pub(crate) async fn run(mut self, app: &App, turn: &Turn) -> Result<(), CollectError> {
         // A later message of the same batch may have ended the link, and erased its rows.
         let link = app.control.links.get(&self.query.link).await?;
         if link.as_ref().is_some_and(LinkRecord::is_deleted) {
@@ -90,7 +104,7 @@ impl Job {
         }
         let link = link.unwrap_or_else(|| LinkRecord::new(self.query.link.clone()));
 
-        match self.fetch(app, deadline).await {
+        match self.fetch(app, turn).await {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
                 self.record_on_link(app, &link, &collection).await?;
@@ -107,18 +121,16 @@ impl Job {
 
     /// Fetches the chosen days, and then all of the link's days if its row count still differs from
     /// Belvo's.
-    async fn fetch(&mut self, app: &App, deadline: Instant) -> Result<Fetched, CollectError> {
+    async fn fetch(&mut self, app: &App, turn: &Turn) -> Result<Fetched, CollectError> {
         let rows = app.transactions.rows(self.query.resource);
         let mut progress = match self.progress.take() {
             Some(progress) => progress,
             None => fetch::begin(&rows, &self.query).await?,
         };
         let request = self.waiters.iter().find_map(Waiter::request).cloned();
-        let is_scrub = self.waiters.iter().all(Waiter::is_scrub);
-        let turn_ends = deadline.min(Instant::now() + app.scrub_turn);
         let time = FetchTime {
-            turn_ends: if is_scrub { turn_ends } else { deadline },
-            deadline,
+            turn,
+            ends: self.is_scrub().then(|| Instant::now() + app.turn),
         };
 
         loop {
@@ -165,7 +177,7 @@ impl Job {
         let waiters: Vec<_> = self.waiters.iter().collect();
         let now = Timestamp::now();
         let wait_s = match error {
-            CollectError::OutOfTime => 0,
+            CollectError::OutOfTime | CollectError::TurnOver => 0,
             error => app.retry_policy.wait(error.advice(), 1).as_secs(),
         };
         tracing::info!(

@@ -22,15 +22,16 @@ mod plan;
 mod received;
 mod retry;
 mod sweep;
+mod turn;
 mod waiter;
 
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use domain::{Deadlines, ScrubPeriod, UnknownLinks};
-use futures::{StreamExt, stream};
+use futures::future::join_all;
 use shared::{
-    belvo::Client,
+    belvo::{Client, Haste},
     queue::{DeadLetters, Queue},
     store::{Control, TransactionsTable},
 };
@@ -44,13 +45,12 @@ use crate::received::Received;
 
 /// The time reserved at the end of an invocation to queue continuations and to release messages.
 pub const TIME_TO_RELEASE: Duration = Duration::from_secs(10);
-/// How long a scrub takes at most before it goes on behind other messages of its link, but for what
-/// it has begun.
-pub const SCRUB_TURN: Duration = Duration::from_secs(10);
-/// Links processed at the same time in one invocation. They share the rate limit for pages, and
-/// each holds two pages, or three while one is read again, and the digests of a part in memory. The
-/// client bounds the bytes of a page.
-const LINKS_AT_ONCE: usize = 4;
+/// How long an invocation goes on while messages wait, but for what it has begun; and how long a
+/// scrub does before it goes on behind other messages of its link.
+pub const TURN: Duration = Duration::from_secs(10);
+/// The first calls of Belvo by a collection, which go before those of longer ones: what a small one
+/// needs.
+const HEAD_START: u32 = 4;
 
 /// What the function needs to do its work.
 #[derive(Clone)]
@@ -64,24 +64,36 @@ pub struct App {
     pub retry_policy: RetryPolicy,
     pub deadlines: Deadlines,
     pub scrubs: ScrubPeriod,
-    /// How long a scrub may keep a link's other messages waiting: after that, it goes on behind
-    /// them.
-    pub scrub_turn: Duration,
+    /// How long an invocation may keep messages waiting, and a scrub the others of its link: after
+    /// that, what is left goes on behind them.
+    pub turn: Duration,
     pub unknown_links: UnknownLinks,
 }
 
+impl App {
+    /// The same for one collection, so many of whose calls of Belvo go before those of others.
+    fn for_collection(&self, head_start: u32, haste: Option<Haste>) -> Self {
+        Self {
+            belvo: self.belvo.for_collection(head_start, haste),
+            ..self.clone()
+        }
+    }
+}
+
 /// Processes a batch and returns the messages to retry. The others are done: stored, recorded,
-/// continued in a message of their own, or moved to the dead-letter queue.
+/// continued in a message of their own, or moved to the dead-letter queue. All links of a batch are
+/// processed at the same time. They share the pace of calls to Belvo, and each holds two pages, or
+/// three while one is read again, and the digests of a part in memory. The client bounds the bytes
+/// of a page.
 pub async fn handle(app: &App, event: SqsEvent, time_left: Duration) -> SqsBatchResponse {
     let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_RELEASE);
     let messages = event.records.into_iter().map(Received::from).collect();
-    let groups = received::by_group(messages)
-        .into_iter()
-        .map(|messages| group::process(app, messages, deadline));
-    let failed: Vec<Vec<Received>> = stream::iter(groups)
-        .buffer_unordered(LINKS_AT_ONCE)
-        .collect()
-        .await;
+    let groups = received::by_group(messages);
+    let failed = turn::take(&app.queue, app.turn, deadline, async |turn| {
+        let groups = groups.into_iter();
+        join_all(groups.map(|messages| group::process(app, messages, turn))).await
+    });
+    let failed = failed.await;
 
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failed.into_iter().flatten().map(failure_of).collect();

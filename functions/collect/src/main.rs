@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{App, Config, RetryPolicy, SCRUB_TURN, handle};
+use collect::{App, Config, RetryPolicy, TURN, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: DeadLetters::new(&aws, config.dead_letter_queue_url),
         deadlines: config.deadlines,
         scrubs: config.scrubs,
-        scrub_turn: SCRUB_TURN,
+        turn: TURN,
         unknown_links: config.unknown_links,
         retry_policy: RetryPolicy {
             attempts: config.attempts,

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use domain::{Comparison, Days, NO_DATE, RowId, parse_date};
 use futures::future::join_all;
 use lambda_runtime::tracing;
-use shared::{advice::Advice, cause::chain, telemetry::Event};
+use shared::{advice::Advice, belvo::BelvoError, cause::chain, telemetry::Event};
 
 use crate::{
     CollectError,
@@ -20,6 +20,7 @@ impl Fetch<'_> {
     pub(crate) async fn ask(&mut self, ids: &[RowId]) -> Result<Step, CollectError> {
         let (belvo, resource) = (self.belvo, self.query.resource);
         let answers = join_all(ids.iter().map(|id| belvo.row(resource, id))).await;
+        let mut interrupted = None;
         for (id, answer) in ids.iter().zip(answers) {
             match answer {
                 Ok(Some(row)) => {
@@ -29,6 +30,7 @@ impl Fetch<'_> {
                     self.progress.found(id, comparison.changed);
                 }
                 Ok(None) => self.progress.absent(id),
+                Err(error @ BelvoError::Interrupted { .. }) => interrupted = Some(error),
                 Err(error) if error.advice() == Advice::Alarm => return Err(error.into()),
                 Err(error) => {
                     tracing::warn!(
@@ -42,7 +44,10 @@ impl Fetch<'_> {
                 }
             }
         }
-        Ok(Step::Taken)
+        match interrupted {
+            Some(error) => Err(error.into()),
+            None => Ok(Step::Taken),
+        }
     }
 
     /// Marks rows as deleted that Belvo does not have. What is older than everything that Belvo

@@ -5,11 +5,11 @@ use serde::de::DeserializeOwned;
 
 use super::BelvoError;
 
-/// The most bytes of an answer: four times those of 1,000 ordinary transactions. `collect` works on
-/// four links at once and holds a page of each several times: as it was read, as it is written, and
-/// the next one. With pages of nearly this size it stays far below its memory, even if all their
-/// rows have changed (suite `large-rows` of `make bench`).
-const MOST: usize = 8 * 1_024 * 1_024;
+/// The most bytes of an answer: three times those of 1,000 ordinary transactions. `collect` works
+/// on ten links at once and holds a page of each several times: as it was read, as it is written,
+/// and the next one. With pages of nearly this size it stays far below its memory, even if all
+/// their rows have changed (suite `large-rows` of `make bench`).
+const MOST: usize = 6 * 1_024 * 1_024;
 /// The same of an error, of which one entry is of interest: parsed, an array of small entries has
 /// many times its bytes.
 const MOST_OF_AN_ERROR: usize = 64 * 1_024;

@@ -1,17 +1,23 @@
 //! The HTTP client of Belvo's API. The base URL is its only seam: tests point it at
 //! `tools/belvo-sandbox`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::{
-    BelvoError, Pace,
+    BelvoError, Haste, Pace,
     body::{of_error, read},
     paging::{self, smaller},
     wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
@@ -58,6 +64,9 @@ pub struct Client {
     base: Url,
     keys: Arc<CachedSecret<ApiKeys>>,
     pace: Option<Pace>,
+    /// How many more requests go before those of others; all, if it is not limited.
+    head_start: Option<Arc<AtomicU32>>,
+    haste: Option<Haste>,
 }
 
 impl Client {
@@ -82,6 +91,8 @@ impl Client {
             base,
             keys: Arc::new(keys),
             pace: None,
+            head_start: None,
+            haste: None,
         })
     }
 
@@ -91,6 +102,25 @@ impl Client {
         Self {
             pace: Some(pace),
             ..self
+        }
+    }
+
+    /// The same client for one collection, of which so many requests go before those of others, and
+    /// which does not wait for Belvo at any cost if it is in haste.
+    #[must_use]
+    pub fn for_collection(&self, head_start: u32, haste: Option<Haste>) -> Self {
+        Self {
+            head_start: Some(Arc::new(AtomicU32::new(head_start))),
+            haste,
+            ..self.clone()
+        }
+    }
+
+    /// Says that a step of a collection begins: until Belvo has answered once, nothing is lost if
+    /// it is interrupted.
+    pub fn begin_step(&self) {
+        if let Some(haste) = &self.haste {
+            haste.begin_step();
         }
     }
 
@@ -168,12 +198,13 @@ impl Client {
             .map_err(|()| BelvoError::Unsendable("row id"))?
             .pop_if_empty()
             .extend([id.as_str(), ""]);
-        let answer = async { read(self.get(url).await?).await };
-        unless_gone(answer.await)
+        unless_gone(self.get(url).await)
     }
 
-    pub(super) async fn get(&self, url: Url) -> Result<Response, BelvoError> {
-        self.send(|| self.request(Method::GET, url.clone())).await
+    /// Reads what is at an address.
+    pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, BelvoError> {
+        let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
+        self.awaited(read(answer)).await
     }
 
     /// Reads a page, or the first rows of it if all of them have too many bytes; the next page then
@@ -188,7 +219,7 @@ impl Client {
     }
 
     pub(super) async fn page(&self, url: Url) -> Result<Page, BelvoError> {
-        let body: PageBody = read(self.get(url.clone()).await?).await?;
+        let body: PageBody = self.get(url.clone()).await?;
         let next = body.next.map(|next| next_page(&url, &next)).transpose()?;
         let rows = body.results.len() as u64;
         Ok(Page {
@@ -246,10 +277,44 @@ impl Client {
 
     /// Sends a request when its time has come: every request to Belvo passes here.
     async fn paced(&self, request: RequestBuilder) -> Result<Response, BelvoError> {
-        if let Some(pace) = &self.pace {
-            pace.admit().await?;
+        self.admitted().await?;
+        let answer = self.awaited(answer(request)).await;
+        let is_answer = !matches!(answer, Err(BelvoError::Interrupted { .. }));
+        if let Some(haste) = self.haste.as_ref().filter(|_| is_answer) {
+            haste.answered();
         }
-        answer(request).await
+        answer
+    }
+
+    async fn admitted(&self) -> Result<(), BelvoError> {
+        let Some(pace) = &self.pace else {
+            return Ok(());
+        };
+        // On the heap: few calls ask a table, and each of them would have room for that.
+        let admission = Box::pin(pace.admit(self.goes_first()));
+        match &self.haste {
+            Some(haste) => haste.admission(admission).await,
+            None => admission.await,
+        }
+    }
+
+    fn goes_first(&self) -> bool {
+        let take = |left: &AtomicU32| {
+            let one_less = |left: u32| left.checked_sub(1);
+            let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+            taken.is_ok()
+        };
+        self.head_start.as_deref().is_none_or(take)
+    }
+
+    async fn awaited<T>(
+        &self,
+        answer: impl Future<Output = Result<T, BelvoError>>,
+    ) -> Result<T, BelvoError> {
+        match &self.haste {
+            Some(haste) => haste.answer(answer).await,
+            None => answer.await,
+        }
     }
 
     /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's

@@ -68,6 +68,12 @@ pub enum BelvoError {
     /// It is not known when a request may be sent, so nothing was.
     #[error("the pace of requests to Belvo is not known")]
     NoPace(#[from] StoreError),
+    /// Others waited while Belvo did not answer, so that the caller no longer waits.
+    #[error("Belvo did not answer while others waited")]
+    Interrupted {
+        /// Whether the request had been sent. If not, it waited for its turn.
+        was_sent: bool,
+    },
     /// Our request could not be built, so nothing was sent.
     #[error("the request to Belvo could not be built: {0}")]
     Unsendable(&'static str),
@@ -170,7 +176,10 @@ impl BelvoError {
             Self::NoPace(error) => error.advice(),
             Self::Rejected { .. } | Self::TooLarge => Stop,
             Self::NeedsOperator { .. } | Self::Unsendable(_) | Self::Keys(_) => Alarm,
-            Self::Unreachable(_) | Self::Unanswered(_) | Self::Unreadable(_) => Retry(FIRST_RETRY),
+            Self::Unreachable(_)
+            | Self::Unanswered(_)
+            | Self::Interrupted { .. }
+            | Self::Unreadable(_) => Retry(FIRST_RETRY),
         }
     }
 
@@ -180,6 +189,7 @@ impl BelvoError {
     pub fn is_ambiguous(&self) -> bool {
         match self {
             Self::Unanswered(_) | Self::Unreadable(_) | Self::TooLarge => true,
+            Self::Interrupted { was_sent } => *was_sent,
             Self::Later { status, .. } => *status == 408 || *status >= 500,
             _ => false,
         }

@@ -4,7 +4,7 @@ use domain::{Connection, LinkId, RequestId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{BelvoError, Client, body::read, client::accepted_id};
+use super::{BelvoError, Client, client::accepted_id};
 
 /// A link on the wire (`Link` in Belvo's OpenAPI). Any field may be missing or null.
 #[derive(Deserialize)]
@@ -32,8 +32,8 @@ impl Client {
     /// Reads a link; `None` if Belvo does not have it. Safe to repeat.
     pub async fn link(&self, link: &LinkId) -> Result<Option<Connection>, BelvoError> {
         let url = self.link_url(link)?;
-        match self.get(url).await {
-            Ok(answer) => read::<LinkBody>(answer).await.map(|body| Some(body.into())),
+        match self.get::<LinkBody>(url).await {
+            Ok(body) => Ok(Some(body.into())),
             Err(error) if is_not_found(&error) => Ok(None),
             Err(error) => Err(error),
         }

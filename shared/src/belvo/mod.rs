@@ -5,6 +5,7 @@ mod accounts;
 mod body;
 mod client;
 mod error;
+mod haste;
 mod links;
 mod pace;
 mod paging;
@@ -17,6 +18,7 @@ pub(crate) use self::webhook::{WebhookError, json_fault};
 pub use self::{
     client::{Client, RetrievalOutcome},
     error::{BelvoError, NO_RETRIEVAL_LEFT},
+    haste::Haste,
     links::LinkDeletion,
     pace::Pace,
     rate_limiter::RateLimiter,

@@ -34,11 +34,16 @@ impl Pace {
         Self::Shared(pace, Spacing::per_30_s(requests_per_30_s))
     }
 
-    /// Waits until a request may be sent. At the shared pace it is refused if too many wait.
-    pub(super) async fn admit(&self) -> Result<(), BelvoError> {
+    /// Waits until a request may be sent, which in this process goes behind others or not. At the
+    /// shared pace it is refused if too many wait.
+    pub(super) async fn admit(&self, goes_first: bool) -> Result<(), BelvoError> {
         match self {
             Self::InProcess(limiter) => {
-                limiter.admit().await;
+                if goes_first {
+                    limiter.admit().await;
+                } else {
+                    limiter.admit_behind().await;
+                }
                 Ok(())
             }
             Self::Shared(pace, spacing) => {

@@ -1,13 +1,13 @@
 //! Keeps the requests of this process below Belvo's rate limit: its firewall answers an address
 //! that sends more than 80 requests in 30 seconds with an HTML 403 (Belvo's integration checklist).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use domain::Spacing;
-use tokio::time::{Duration, Instant, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-/// How many intervals a request waits behind others at most, once it is the first of those that do:
-/// however many go first, one in a few is not one of them.
+/// How many intervals pass between two requests that go behind others, at most, before one of them
+/// goes first: however many others there are, a long listing goes on.
 const INTERVALS_BEHIND: u32 = 4;
 
 /// Admits at most a given number of requests in any 30 seconds. Those that go first may be sent at
@@ -15,58 +15,71 @@ const INTERVALS_BEHIND: u32 = 4;
 /// whoever goes first.
 pub struct RateLimiter {
     spacing: Spacing,
+    next: Mutex<Next>,
+}
+
+/// Which requests may be sent sooner where many wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    First,
+    Behind,
+}
+
+struct Next {
     /// When the next request would be due if all came evenly.
-    due: Mutex<Instant>,
-    /// Each is held by the request that is admitted next.
-    first: tokio::sync::Mutex<()>,
-    behind: tokio::sync::Mutex<()>,
+    due: Instant,
+    /// When one that goes behind others is to go first.
+    first: Instant,
 }
 
 impl RateLimiter {
     /// A limit of `requests_per_30_s`, at least three.
     #[must_use]
     pub fn new(requests_per_30_s: u32) -> Self {
-        Self {
-            spacing: Spacing::per_30_s(requests_per_30_s),
-            due: Mutex::new(Instant::now()),
-            first: tokio::sync::Mutex::default(),
-            behind: tokio::sync::Mutex::default(),
-        }
+        let spacing = Spacing::per_30_s(requests_per_30_s);
+        let now = Instant::now();
+        let next = Mutex::new(Next {
+            due: now,
+            first: now + spacing.interval * INTERVALS_BEHIND,
+        });
+        Self { spacing, next }
     }
 
     /// Waits until a request may be sent that goes first.
     pub async fn admit(&self) {
-        let _next = self.first.lock().await;
-        while let Some(at) = self.wait(self.spacing.slack) {
-            sleep_until(at).await;
-        }
+        self.wait(Place::First).await;
     }
 
     /// Waits until a request may be sent that goes behind those.
     pub async fn admit_behind(&self) {
-        let _next = self.behind.lock().await;
-        let until = Instant::now() + self.spacing.interval * INTERVALS_BEHIND;
-        while let Some(at) = self.wait(Duration::ZERO) {
-            if Instant::now() >= until {
-                return self.admit().await;
-            }
-            sleep_until(at.min(until)).await;
+        self.wait(Place::Behind).await;
+    }
+
+    /// Holds no place while it waits: a caller that does not look, because it stores a page
+    /// meanwhile, holds up nobody. Whoever has waited longest wakes first.
+    async fn wait(&self, place: Place) {
+        while let Err(at) = self.take(place) {
+            sleep_until(at).await;
         }
     }
 
-    /// Until when a request waits that may be sent so long before it is due. If it need not, it
-    /// counts as sent.
-    fn wait(&self, slack: Duration) -> Option<Instant> {
-        let (mut due, now) = (self.due(), Instant::now());
-        let at = due.checked_sub(slack).filter(|at| *at > now);
-        if at.is_none() {
-            *due = (*due).max(now) + self.spacing.interval;
+    /// Counts a request as sent, or says when to try again.
+    fn take(&self, place: Place) -> Result<(), Instant> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let (now, due) = (Instant::now(), next.due);
+        let first = due.checked_sub(self.spacing.slack).unwrap_or(now);
+        let at = match place {
+            Place::First => first,
+            Place::Behind => due.min(first.max(next.first)),
+        };
+        if at > now {
+            return Err(at);
         }
-        at
-    }
-
-    fn due(&self) -> MutexGuard<'_, Instant> {
-        self.due.lock().unwrap_or_else(PoisonError::into_inner)
+        next.due = due.max(now) + self.spacing.interval;
+        if place == Place::Behind {
+            next.first = now + self.spacing.interval * INTERVALS_BEHIND;
+        }
+        Ok(())
     }
 }
 
@@ -75,7 +88,7 @@ mod tests {
     use std::sync::Arc;
 
     use futures::future::join_all;
-    use tokio::time::sleep;
+    use tokio::time::{Duration, sleep};
 
     use super::*;
 
@@ -177,7 +190,7 @@ mod tests {
         for _ in 0..10 {
             limiter.admit_behind().await;
         }
-        // Each waits its intervals, and then for those that went first before it.
-        assert!(start.elapsed() < Duration::from_mins(4));
+        // Each waits four intervals of 1.5 s, and then for the ten others that go first.
+        assert!(start.elapsed() < Duration::from_secs(10 * (6 + 15)));
     }
 }

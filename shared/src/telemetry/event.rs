@@ -49,6 +49,7 @@ events! {
     MessageRetried => "message_retried",
     OverdueRequests => "overdue_requests",
     OverdueUnreadable => "overdue_unreadable",
+    QueueNotRead => "queue_not_read",
     QuotaNotCorrected => "quota_not_corrected",
     QuotaNotCounted => "quota_not_counted",
     ReadingsDue => "readings_due",

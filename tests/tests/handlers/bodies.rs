@@ -89,7 +89,7 @@ async fn only_a_documented_answer_to_a_retrieval_says_that_its_data_is_ready() {
 
 #[tokio::test]
 async fn a_body_is_read_up_to_a_limit_whether_or_not_its_length_is_announced() {
-    let announced = client_of(|| padded(8 * MIB + 1).into_response()).await;
+    let announced = client_of(|| padded(6 * MIB + 1).into_response()).await;
     let page = first_page(&announced).await;
     assert!(matches!(page, Err(BelvoError::TooLarge)), "{page:?}");
 
@@ -97,7 +97,7 @@ async fn a_body_is_read_up_to_a_limit_whether_or_not_its_length_is_announced() {
     let page = first_page(&unannounced).await;
     assert!(matches!(page, Err(BelvoError::TooLarge)), "{page:?}");
 
-    let largest = client_of(|| padded(8 * MIB).into_response()).await;
+    let largest = client_of(|| padded(6 * MIB).into_response()).await;
     assert_eq!(first_page(&largest).await.unwrap().count, 0);
 }
 
@@ -204,7 +204,7 @@ async fn a_later_page_of_too_many_bytes_is_read_in_smaller_ones() {
 
 #[tokio::test]
 async fn a_row_of_too_many_bytes_ends_its_message_with_the_reason() {
-    let large = |place| if place == 1 { 9 * MIB } else { 0 };
+    let large = |place| if place == 1 { 7 * MIB } else { 0 };
     let (worker, link) = link_of("invoices", 3, large).await;
     let id = announce(&worker, &link, "INVOICES").await;
     let left = worker.invoke(worker.waiting().await, AMPLE).await;

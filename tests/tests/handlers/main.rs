@@ -26,6 +26,7 @@ mod secrets;
 mod service;
 mod short;
 mod surroundings;
+mod turns;
 mod unknown;
 mod unnamed;
 mod webhook;

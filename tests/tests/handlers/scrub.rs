@@ -136,7 +136,7 @@ async fn scrubs_wait_while_other_work_does() {
 #[tokio::test]
 async fn a_scrub_lets_other_messages_of_its_link_pass() {
     let mut worker = Worker::with_pages_of(10).await.in_own_tables().await;
-    worker.app.scrub_turn = Duration::ZERO;
+    worker.app.turn = Duration::ZERO;
     let link = worker.link(100).await;
     make_due(&worker, &link).await;
     worker.sweep().await;

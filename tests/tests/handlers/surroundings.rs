@@ -272,6 +272,8 @@ impl Surroundings {
             .create_queue()
             .queue_name(name)
             .attributes(QueueAttributeName::FifoQueue, "true")
+            // As in template.yaml.
+            .attributes(QueueAttributeName::VisibilityTimeout, "1800")
             .send()
             .await
             .unwrap();

@@ -1,12 +1,12 @@
 //! A collect function in process, with queues of its own, so that a test decides what it receives
 //! and when.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use collect::{App, RetryPolicy, SCRUB_TURN, handle};
+use collect::{App, RetryPolicy, TURN, handle};
 use domain::{
     AccountId, Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod,
     Timestamp, UnknownLinks, Window,
@@ -14,6 +14,7 @@ use domain::{
 use serde_json::{Value, json};
 use shared::{
     aws::SdkConfig,
+    belvo::Pace,
     queue::{DeadLetters, Delivery, Queue, Task},
     store::{Control, TransactionsTable},
 };
@@ -22,6 +23,10 @@ use crate::surroundings::{Surroundings, good_keys};
 
 /// More than enough time for an invocation.
 pub(crate) const AMPLE: Duration = Duration::from_mins(1);
+/// The time that Lambda gives one (template.yaml).
+const LIFE: Duration = Duration::from_mins(5);
+/// Calls of Belvo by one environment, as shipped (template.yaml).
+const CALLS_PER_30_S: u32 = 30;
 
 /// The function, its surroundings, and its queues.
 pub(crate) struct Worker {
@@ -62,7 +67,7 @@ impl Worker {
                 longest_wait: Duration::from_mins(15),
             },
             scrubs: ScrubPeriod::of_days(7),
-            scrub_turn: SCRUB_TURN,
+            turn: TURN,
             unknown_links: UnknownLinks::Collect,
         };
         let aws = here.stack.aws.clone();
@@ -88,6 +93,34 @@ impl Worker {
         self.app.transactions = TransactionsTable::open(&aws, stack.transactions_table.clone());
         self.aws = aws;
         self
+    }
+
+    /// An environment of the function with the pace of calls as shipped.
+    pub(crate) async fn environment(&self) -> App {
+        let belvo = self.here.belvo(good_keys()).await;
+        App {
+            belvo: belvo.with_pace(Pace::in_process(CALLS_PER_30_S)),
+            ..self.app.clone()
+        }
+    }
+
+    /// Invokes an environment with what the queue delivers, ten messages at most, and deletes what
+    /// it does not want to be retried; again and again, as the queue's trigger does.
+    pub(crate) async fn serve(&self, environment: &App) -> Infallible {
+        loop {
+            let received = self.receive(&self.queue_url).await;
+            let receipts: HashMap<_, _> = received
+                .iter()
+                .map(|message| (message.message_id.clone(), message.receipt_handle.clone()))
+                .collect();
+            let messages = received.into_iter().map(event_of).collect();
+            let failed = invoke(environment, messages, LIFE).await;
+            for (id, receipt) in receipts {
+                if failed.iter().all(|message| message.message_id != id) {
+                    self.delete(&self.queue_url, receipt.unwrap()).await;
+                }
+            }
+        }
     }
 
     /// Records a retrieval of January as the request function does, this many seconds ago, due half
@@ -223,32 +256,35 @@ impl Worker {
     async fn take(&self, url: &str) -> Vec<SqsMessage> {
         let mut messages = Vec::new();
         loop {
-            let answer = self
-                .sqs
-                .receive_message()
-                .queue_url(url)
-                .max_number_of_messages(10)
-                .message_system_attribute_names(MessageSystemAttributeName::All)
-                .message_attribute_names("All")
-                .send()
-                .await
-                .unwrap();
-            let received = answer.messages.unwrap_or_default();
+            let received = self.receive(url).await;
             if received.is_empty() {
                 return messages;
             }
             for message in received {
                 let receipt = message.receipt_handle.clone().unwrap();
-                self.sqs
-                    .delete_message()
-                    .queue_url(url)
-                    .receipt_handle(receipt)
-                    .send()
-                    .await
-                    .unwrap();
+                self.delete(url, receipt).await;
                 messages.push(event_of(message));
             }
         }
+    }
+
+    async fn receive(&self, url: &str) -> Vec<aws_sdk_sqs::types::Message> {
+        let answer = self
+            .sqs
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(10)
+            .message_system_attribute_names(MessageSystemAttributeName::All)
+            .message_attribute_names("All")
+            .send()
+            .await
+            .unwrap();
+        answer.messages.unwrap_or_default()
+    }
+
+    async fn delete(&self, url: &str, receipt: String) {
+        let delete = self.sqs.delete_message().queue_url(url);
+        delete.receipt_handle(receipt).send().await.unwrap();
     }
 }
 
