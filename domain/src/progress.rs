@@ -285,6 +285,7 @@ impl Progress {
     /// Replaces the next part, which has `count` rows and was not fetched, by smaller ones. If it
     /// is of all days, `undated` rows have no date, which no part of days holds.
     pub fn divide(&mut self, parts: Vec<Days>, count: u64, undated: Option<u64>) {
+        self.steps += 1;
         self.tally.pages += 1;
         if self.pass.remaining.pop() == Some(self.days) {
             self.pass.whole_count = Some(count);

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use shared::belvo::Haste;
+use shared::{belvo::Haste, queue::Task};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -55,7 +55,7 @@ async fn plan_all(
     let mut planned = Vec::new();
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
-        let for_it = app.for_collection(HEAD_START, haste([&message], turn));
+        let for_it = app.for_collection(head_start(&message), haste([&message], turn));
         match contained(plan::plan(&for_it, &message), turn.deadline).await {
             Ok(None) => {}
             Ok(Some(job)) => add(&mut planned, job, message),
@@ -75,10 +75,16 @@ async fn plan_all(
     (planned, None)
 }
 
-/// Runs the jobs in order, up to the first whose messages are to be retried.
+/// Runs the jobs in order, up to the first whose messages are to be retried. Those that have not
+/// begun when the turn is over are queued again.
 async fn run_all(app: &App, planned: Vec<PlannedJob>, turn: &Turn) -> Option<Failed> {
     let mut planned = planned.into_iter();
+    let mut is_first = true;
     while let Some(PlannedJob { job, messages }) = planned.next() {
+        if !std::mem::take(&mut is_first) && turn.is_over() {
+            let later = planned.flat_map(|planned| planned.messages);
+            return later_on(app, messages.into_iter().chain(later).collect()).await;
+        }
         let for_it = app.for_collection(job.head_start(), haste(&messages, turn));
         let deadline = turn.deadline + TIME_TO_CONTINUE;
         let outcome = contained(job.run(&for_it, turn), deadline).await;
@@ -96,6 +102,25 @@ async fn run_all(app: &App, planned: Vec<PlannedJob>, turn: &Turn) -> Option<Fai
         }
     }
     None
+}
+
+/// Queues messages again, behind whoever waits. Those for which that fails are retried.
+async fn later_on(app: &App, messages: Vec<Received>) -> Option<Failed> {
+    let attempted = retry::queue_again(&app.queue, messages).await;
+    let failed = Failed {
+        attempted,
+        behind: Vec::new(),
+        error: CollectError::TurnOver,
+    };
+    Some(failed).filter(|failed| !failed.attempted.is_empty())
+}
+
+/// How many calls of planning go before those of collections: none of a scrub's.
+fn head_start(message: &Received) -> u32 {
+    match message.task {
+        Ok(Task::CheckLink { .. }) => 0,
+        _ => HEAD_START,
+    }
 }
 
 /// Lets a job share the fetch of an earlier one, if one fetch serves both.

@@ -80,7 +80,7 @@ impl Job {
         self.waiters.extend(other.waiters);
     }
 
-    /// How many calls go before those of other collections: the first ones, unless nobody waits.
+    /// How many calls go before those of other collections: the first ones, but none of a scrub's.
     pub(crate) fn head_start(&self) -> u32 {
         let steps = self.progress.as_ref().map_or(0, |progress| progress.steps);
         match u32::try_from(steps) {
@@ -133,14 +133,20 @@ impl Job {
             ends: self.is_scrub().then(|| Instant::now() + app.turn),
         };
 
+        let steps_before = progress.steps;
         loop {
             let fetched = fetch::fetch(app, &self.query, request.clone(), progress, time);
             let whole = match fetched.await? {
                 Fetched::Whole(whole) => whole,
                 unfinished @ Fetched::Unfinished(..) => return Ok(unfinished),
             };
-            if !self.counts_differ(app).await? {
-                return Ok(Fetched::Whole(whole));
+            match self.counts_differ(app).await {
+                Ok(false) => return Ok(Fetched::Whole(whole)),
+                Ok(true) => {}
+                Err(error) if whole.steps > steps_before && error.is_transient() => {
+                    return Ok(Fetched::Unfinished(whole, error.of_turn()));
+                }
+                Err(error) => return Err(error),
             }
             self.coverage = Coverage::Certain;
             self.query.days = Days::ALL;

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use domain::{Deadlines, ScrubPeriod, UnknownLinks};
-use futures::future::join_all;
+use futures::{StreamExt, stream};
 use shared::{
     belvo::{Client, Haste},
     queue::{DeadLetters, Queue},
@@ -51,6 +51,9 @@ pub const TURN: Duration = Duration::from_secs(10);
 /// The first calls of Belvo by a collection, which go before those of longer ones: what a small one
 /// needs.
 const HEAD_START: u32 = 4;
+
+/// Links processed at the same time in one invocation: all of a batch.
+const LINKS_AT_ONCE: usize = 10;
 
 /// What the function needs to do its work.
 #[derive(Clone)]
@@ -91,7 +94,13 @@ pub async fn handle(app: &App, event: SqsEvent, time_left: Duration) -> SqsBatch
     let groups = received::by_group(messages);
     let failed = turn::take(&app.queue, app.turn, deadline, async |turn| {
         let groups = groups.into_iter();
-        join_all(groups.map(|messages| group::process(app, messages, turn))).await
+        let links = groups.map(|messages| group::process(app, messages, turn));
+        // Each is woken for itself, so that whoever has waited longest for Belvo goes on first.
+        let failed: Vec<_> = stream::iter(links)
+            .buffer_unordered(LINKS_AT_ONCE)
+            .collect()
+            .await;
+        failed
     });
     let failed = failed.await;
 

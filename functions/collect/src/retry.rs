@@ -79,7 +79,7 @@ pub(crate) async fn release(app: &App, failed: Failed) -> Vec<Received> {
 
 /// Queues messages again, in their order, and returns those for which that fails or there is no
 /// time: they are retried in their order, with one attempt less.
-async fn queue_again(queue: &Queue, messages: Vec<Received>) -> Vec<Received> {
+pub(crate) async fn queue_again(queue: &Queue, messages: Vec<Received>) -> Vec<Received> {
     let until = Instant::now() + TIME_TO_QUEUE_AGAIN;
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {

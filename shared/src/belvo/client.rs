@@ -2,6 +2,7 @@
 //! `tools/belvo-sandbox`.
 
 use std::{
+    future::ready,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -203,8 +204,8 @@ impl Client {
 
     /// Reads what is at an address.
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, BelvoError> {
-        let answer = self.send(|| self.request(Method::GET, url.clone())).await?;
-        self.awaited(read(answer)).await
+        let request = with_keys(|| self.request(Method::GET, url.clone()));
+        self.send_keyed(request, self.haste.as_ref(), read).await
     }
 
     /// Reads a page, or the first rows of it if all of them have too many bytes; the next page then
@@ -249,50 +250,57 @@ impl Client {
         &self,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, BelvoError> {
-        let keyed = |keys: &ApiKeys| {
-            Ok(request().basic_auth(
-                keys.secret_id.expose_secret(),
-                Some(keys.secret_password.expose_secret()),
-            ))
-        };
-        self.send_keyed(keyed).await
+        let request = with_keys(request);
+        self.send_keyed(request, None, |answer| ready(Ok(answer)))
+            .await
     }
 
-    /// Like [`Self::send`], for a request that carries the keys in its own way.
-    pub(super) async fn send_keyed(
+    /// Like [`Self::send`], for a request that carries the keys in its own way, and that may be
+    /// given up if there is haste; `finish` does what belongs to its answer.
+    pub(super) async fn send_keyed<T, F: Future<Output = Result<T, BelvoError>>>(
         &self,
         request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,
-    ) -> Result<Response, BelvoError> {
+        haste: Option<&Haste>,
+        finish: impl Fn(Response) -> F + Copy,
+    ) -> Result<T, BelvoError> {
         let keys = self.keys.get().await?;
-        let outcome = self.paced(request(&keys.value)?).await;
+        let outcome = self.paced(request(&keys.value)?, haste, finish).await;
         let Err(BelvoError::NeedsOperator { status: 401, .. }) = &outcome else {
             return outcome;
         };
         match self.keys.newer_than(&keys).await? {
-            Newer::Version(keys) => self.paced(request(&keys.value)?).await,
+            Newer::Version(keys) => self.paced(request(&keys.value)?, haste, finish).await,
             Newer::Same => outcome,
             Newer::TooSoon(wait) => outcome.map_err(|error| error.retried_after(wait)),
         }
     }
 
     /// Sends a request when its time has come: every request to Belvo passes here.
-    async fn paced(&self, request: RequestBuilder) -> Result<Response, BelvoError> {
-        self.admitted().await?;
-        let answer = self.awaited(answer(request)).await;
-        let is_answer = !matches!(answer, Err(BelvoError::Interrupted { .. }));
-        if let Some(haste) = self.haste.as_ref().filter(|_| is_answer) {
+    async fn paced<T, F: Future<Output = Result<T, BelvoError>>>(
+        &self,
+        request: RequestBuilder,
+        haste: Option<&Haste>,
+        finish: impl Fn(Response) -> F,
+    ) -> Result<T, BelvoError> {
+        self.admitted(haste).await?;
+        let answer = async { finish(answer(request).await?).await };
+        let Some(haste) = haste else {
+            return answer.await;
+        };
+        let answer = haste.answer(answer).await;
+        if !matches!(answer, Err(BelvoError::Interrupted { .. })) {
             haste.answered();
         }
         answer
     }
 
-    async fn admitted(&self) -> Result<(), BelvoError> {
+    async fn admitted(&self, haste: Option<&Haste>) -> Result<(), BelvoError> {
         let Some(pace) = &self.pace else {
             return Ok(());
         };
         // On the heap: few calls ask a table, and each of them would have room for that.
         let admission = Box::pin(pace.admit(self.goes_first()));
-        match &self.haste {
+        match haste {
             Some(haste) => haste.admission(admission).await,
             None => admission.await,
         }
@@ -305,16 +313,6 @@ impl Client {
             taken.is_ok()
         };
         self.head_start.as_deref().is_none_or(take)
-    }
-
-    async fn awaited<T>(
-        &self,
-        answer: impl Future<Output = Result<T, BelvoError>>,
-    ) -> Result<T, BelvoError> {
-        match &self.haste {
-            Some(haste) => haste.answer(answer).await,
-            None => answer.await,
-        }
     }
 
     /// The address of a listing's first page. Filters as in `GET /api/transactions/` of Belvo's
@@ -353,6 +351,18 @@ impl Client {
         self.base
             .join(path)
             .map_err(|_| BelvoError::Unsendable("base URL"))
+    }
+}
+
+/// A request that carries the keys as Basic authentication.
+fn with_keys(
+    request: impl Fn() -> RequestBuilder,
+) -> impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError> {
+    move |keys| {
+        Ok(request().basic_auth(
+            keys.secret_id.expose_secret(),
+            Some(keys.secret_password.expose_secret()),
+        ))
     }
 }
 

@@ -10,8 +10,8 @@ use super::BelvoError;
 /// it too little for large listings.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// What lets a caller stop waiting: others wait, and Belvo has not answered for a while. Only for
-/// reading.
+/// What lets a caller stop waiting for what it reads: others wait, and Belvo has not answered for a
+/// while.
 #[derive(Clone)]
 pub struct Haste {
     others_wait: watch::Receiver<bool>,

@@ -169,7 +169,7 @@ impl Client {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(body))
         };
-        read(self.send_keyed(request).await?).await
+        self.send_keyed(request, None, read).await
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `intent#<key>` | the latest intent to send a retrieval | [`Intents`](super::Intents) |
 //! | `quota#<holder>#<month>` | retrievals counted in a month | [`Quotas`](super::Quotas) |
 //! | `link#<id>` | what is known about a link | [`Links`](super::Links) |
+//! | `pace#belvo` | when the next call of Belvo is due | [`Pace`](super::Pace) |
 //! | `key#<hash>` | the answer to an `Idempotency-Key` | [`IdempotencyKeys`](super::IdempotencyKeys) |
 //! | `event#<received at>#<delivery id>` | a webhook that needed no collection | [`WebhookLog`](super::WebhookLog) |
 //!

@@ -6,7 +6,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use domain::{RequestId, Status, Verdict};
 use serde_json::json;
 
-use crate::worker::{AMPLE, Worker, id, webhook};
+use crate::worker::{AMPLE, Worker, id, invoke, webhook};
 
 /// A link, and the request that its webhook answers.
 struct Announced {
@@ -117,6 +117,26 @@ async fn with_short_turns() -> Worker {
     worker
 }
 
+#[tokio::test]
+async fn every_link_of_a_batch_gets_on_at_the_shipped_pace() {
+    let worker = Worker::with_own_tables().await;
+    let app = worker.environment().await;
+    let large = Announced::of(&worker, 50_000).await;
+    let small = Announced::of(&worker, 3_000).await;
+    large.enqueue(&worker).await;
+    small.enqueue(&worker).await;
+    let batch = worker.waiting().await;
+    let served = invoke(&app, batch, Duration::from_mins(5));
+    let collected = tests::eventually("the smaller link's rows", async || {
+        small.is_collected(&worker).await
+    });
+    tokio::select! {
+        _ = served => {}
+        () = collected => {}
+    }
+    small.is_collected(&worker).await.expect("collected");
+}
+
 fn received_again(mut messages: Vec<SqsMessage>) -> Vec<SqsMessage> {
     for message in &mut messages {
         let receives = ("ApproximateReceiveCount".to_owned(), "2".to_owned());
@@ -141,6 +161,9 @@ async fn a_collection_lets_others_pass_and_goes_on_where_it_stopped() {
         Announced::of(&worker, 100).await,
         Announced::of(&worker, 5).await,
     ];
+    // Until the queue has said that another message waits.
+    let slower = json!({"on": "get", "link": large.link, "action": {"delay_ms": 200}});
+    worker.here.sandbox_control("rules", slower).await;
     large.enqueue(&worker).await;
     let messages = worker.waiting().await;
     small.enqueue(&worker).await;
@@ -162,7 +185,7 @@ async fn a_collection_lets_others_pass_and_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
-async fn a_page_that_takes_long_keeps_nobody_waiting_twice_and_is_read_all_the_same() {
+async fn a_page_that_takes_long_is_given_up_while_others_wait_and_read_the_next_time() {
     let worker = with_short_turns().await;
     let slow = Announced::slow(&worker, 5, Duration::from_secs(7)).await;
     slow.enqueue(&worker).await;
