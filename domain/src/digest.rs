@@ -17,7 +17,7 @@ impl Digest {
     pub const NONE: Self = Self([0; 12]);
 
     #[must_use]
-    pub(crate) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         let hash = Sha256::new_with_prefix([VERSION]).chain_update(text);
         let mut bytes = [0; 12];
         bytes.copy_from_slice(&hash.finalize()[..12]);

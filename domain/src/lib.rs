@@ -4,6 +4,7 @@
 mod account;
 mod answer;
 mod block;
+mod change;
 mod collection;
 mod days;
 mod digest;
@@ -33,6 +34,7 @@ pub use self::{
     account::{Account, Holder},
     answer::{Candidate, UnnamedWebhook},
     block::{Block, BlockReason},
+    change::{Change, ChangeKind, LogHead, Unread},
     collection::{Check, Collection, Declared, StoredTotals, Tally, Verdict},
     days::Days,
     digest::Digest,

@@ -38,6 +38,11 @@ pub struct Changes {
 }
 
 impl Changes {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.changed.is_empty()
+    }
+
     /// All of them.
     pub fn rows(&self) -> impl Iterator<Item = &DigestedRow> {
         self.new.iter().chain(&self.changed)

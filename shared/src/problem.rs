@@ -13,6 +13,7 @@ use crate::{api::BlockView, http};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemKind {
     BodyTooLarge,
+    CursorExpired,
     ForbiddenAddress,
     IdempotencyKeyReused,
     InProgress,
@@ -54,6 +55,8 @@ pub struct Problem {
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gateway_request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<bool>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
 }
@@ -62,6 +65,7 @@ impl ProblemKind {
     const fn properties(self) -> (StatusCode, &'static str) {
         match self {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
+            Self::CursorExpired => (StatusCode::GONE, "cursor-expired"),
             Self::ForbiddenAddress => (StatusCode::FORBIDDEN, "forbidden-address"),
             Self::IdempotencyKeyReused => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused")
@@ -117,6 +121,7 @@ impl Problem {
             blocked: None,
             request_id: None,
             gateway_request_id: None,
+            reset: None,
             retry_after_seconds: None,
         }
     }
@@ -136,6 +141,15 @@ impl Problem {
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(ProblemKind::Unavailable, detail)
+    }
+
+    /// A reader of changes has to forget its copy and to begin again.
+    #[must_use]
+    pub fn cursor_expired(detail: impl Into<String>) -> Self {
+        Self {
+            reset: Some(true),
+            ..Self::new(ProblemKind::CursorExpired, detail).about(Some("cursor"))
+        }
     }
 
     /// There is no such route, or nothing with this id.
@@ -266,6 +280,7 @@ mod tests {
             ProblemKind::Unavailable,
             ProblemKind::Unconfirmed,
             ProblemKind::Unresolved,
+            ProblemKind::CursorExpired,
         ]
         .map(|kind| (kind.status().as_u16(), kind.name()));
         kinds.sort_unstable();

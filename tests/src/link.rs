@@ -320,14 +320,15 @@ impl<'a> Link<'a> {
             .await
             .expect("DynamoDB answers");
         let text = |value: &AttributeValue| value.as_s().expect("text").clone();
-        // A leaf of the index has no time: what it holds takes its place.
+        // A leaf of the index has no time: what it holds takes its place. The change log is left out.
         let written = |item: &HashMap<String, AttributeValue>| match item.get("_entries") {
             Some(entries) => format!("{entries:?}"),
             None => text(&item["_stored_at"]),
         };
-        items
-            .iter()
-            .map(|item| (text(&item["_item"]), written(item)))
+        let is_log = |key: &str| key == "C" || key.starts_with("C#");
+        let keys = items.iter().map(|item| (text(&item["_item"]), item));
+        keys.filter(|(key, _)| !is_log(key))
+            .map(|(key, item)| (key, written(item)))
             .collect()
     }
 

@@ -23,6 +23,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     pub scrubs: ScrubPeriod,
     pub unknown_links: UnknownLinks,
+    /// Days for which entries of the change log are kept.
+    pub changes_days: u32,
 }
 
 impl Config {
@@ -48,6 +50,7 @@ impl Config {
             },
             scrubs: ScrubPeriod::of_days(environment.number("SCRUB_DAYS")?),
             unknown_links: environment.unknown_links()?,
+            changes_days: environment.number("CHANGES_DAYS")?,
         })
     }
 }
@@ -66,6 +69,7 @@ mod tests {
             "REQUEST_EXPIRES_S" => "86400",
             "SCRUB_DAYS" => "7",
             "UNKNOWN_LINKS" => "hold",
+            "CHANGES_DAYS" => "90",
             name => name,
         };
         Some(value.to_owned())
@@ -78,6 +82,7 @@ mod tests {
         assert_eq!((config.attempts, config.deadlines.due_s), (30, 1_800));
         assert_eq!(config.scrubs, ScrubPeriod::of_days(7));
         assert_eq!(config.unknown_links, UnknownLinks::Hold);
+        assert_eq!(config.changes_days, 90);
     }
 
     #[test]

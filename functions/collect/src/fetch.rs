@@ -58,6 +58,8 @@ pub(crate) async fn fetch(
     progress: Progress,
     time: FetchTime<'_>,
 ) -> Result<Fetched, CollectError> {
+    // What an earlier attempt has left.
+    app.transactions.settle_log(&query.link).await?;
     let account_store = app.transactions.accounts();
     let fetch = Fetch {
         belvo: &app.belvo,

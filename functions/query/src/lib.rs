@@ -2,6 +2,7 @@
 //! resources.
 
 mod accounts;
+mod changes;
 mod config;
 mod history;
 mod links;
@@ -51,6 +52,7 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         Some("GET /links/{link}/accounts/{account}/balances") => {
             accounts::list_balances(app, request).await
         }
+        Some("GET /links/{link}/changes") => changes::list(app, request).await,
         Some("GET /links/{link}/transactions") => rows::list_transactions(app, request).await,
         Some("GET /links/{link}/transactions/{id}/history") => {
             history::show(app, request, Resource::TRANSACTIONS, "transaction").await

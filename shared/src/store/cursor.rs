@@ -2,18 +2,47 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{NO_DATE, Timestamp, parse_date};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::json;
 use thiserror::Error;
 
 /// A place in a listing, written in base64 to discourage callers from building their own. It holds
 /// a day or an instant and an id, never the link: that comes from the path, so a cursor of one link
 /// reads nothing of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Cursor(String);
 
 /// A cursor that none of our answers contained.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("must be a next_cursor of an earlier answer")]
 pub struct CursorError;
+
+impl TryFrom<String> for Cursor {
+    type Error = CursorError;
+
+    fn try_from(text: String) -> Result<Self, CursorError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Cursor> for String {
+    fn from(cursor: Cursor) -> Self {
+        cursor.encode()
+    }
+}
+
+/// Where a reader goes on, as text to give to the reader.
+#[must_use]
+pub fn opaque(place: &impl Serialize) -> String {
+    URL_SAFE_NO_PAD.encode(json!(place).to_string())
+}
+
+/// Reads what [`opaque`] has written.
+pub fn read_opaque<T: DeserializeOwned>(text: &str) -> Result<T, CursorError> {
+    let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError)?;
+    serde_json::from_slice(&json).map_err(|_| CursorError)
+}
 
 impl Cursor {
     pub(super) fn at(order: &str, id: &str) -> Self {

@@ -19,7 +19,7 @@ mod webhook_log;
 
 pub use self::{
     control::Control,
-    cursor::Cursor,
+    cursor::{Cursor, opaque, read_opaque},
     error::StoreError,
     idempotency_keys::{IdempotencyKeys, KeyState},
     intents::{IntentOutcome, Intents},
@@ -27,6 +27,9 @@ pub use self::{
     pace::{Admission, Pace},
     quotas::{Quotas, Reservation},
     requests::{Notified, Recorded, Requests, Short},
-    transactions::{Accounts, Candidate, History, Rows, TransactionsTable, Written},
+    transactions::{
+        Accounts, Candidate, ChangedRows, ChangesPage, History, LogPlace, Position, Rows,
+        TransactionsTable, Written,
+    },
     webhook_log::{LoggedWebhook, WebhookLog},
 };

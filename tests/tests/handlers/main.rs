@@ -11,6 +11,7 @@
 mod accounts;
 mod batches;
 mod bodies;
+mod changes;
 mod collect;
 mod consent;
 mod healing;

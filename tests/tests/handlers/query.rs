@@ -32,6 +32,7 @@ async fn every_query_event_gets_its_answer() {
             404,
             Err("not-found"),
         ),
+        ("query-changes", 200, Ok("next_cursor")),
         ("query-transactions", 200, Ok("transactions")),
         ("query-transactions-filtered", 200, Ok("transactions")),
         ("query-bad-cursor", 400, Err("invalid-field")),

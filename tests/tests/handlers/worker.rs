@@ -221,7 +221,8 @@ impl Worker {
             if messages.is_empty() {
                 return invocations;
             }
-            let failed = self.invoke(messages, AMPLE).await;
+            // The stack of a test is small.
+            let failed = Box::pin(self.invoke(messages, AMPLE)).await;
             assert!(failed.is_empty(), "{failed:?}");
         }
         unreachable!()

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod changes;
 mod changing;
 mod collecting;
 mod comparing;

@@ -1,5 +1,5 @@
 //! A collection that is interrupted at each of its writes in turn. What the rows and their index
-//! then hold is what a reader may see, and what the next collection has to put right.
+//! then hold is what a consumer may see, and what the next collection has to put right.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,10 @@ use tests::Stack;
 use time::{Date, macros::date};
 use tokio::net::TcpListener;
 
-use crate::databases::{Tables, both};
+use crate::{
+    databases::{Tables, both},
+    followed::Consumer,
+};
 
 /// The operations that change a table.
 const WRITES: [&str; 4] = ["BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"];
@@ -39,8 +42,8 @@ struct Gate {
     writes_left: AtomicU32,
 }
 
-/// The rows of a database behind a gate.
-async fn behind_gate(tables: &Tables, writes: u32) -> Rows {
+/// The table of a database behind a gate.
+pub(crate) async fn behind_gate(tables: &Tables, writes: u32) -> TransactionsTable {
     let gate = Arc::new(Gate {
         dynamodb: tables.endpoint.clone(),
         http: reqwest::Client::builder().no_proxy().build().unwrap(),
@@ -52,8 +55,7 @@ async fn behind_gate(tables: &Tables, writes: u32) -> Rows {
     tokio::spawn(async move { axum::serve(listener, router).await });
 
     let stack = Stack::of_this_run();
-    let table = TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table);
-    table.rows(Resource::TRANSACTIONS)
+    TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table)
 }
 
 async fn pass(
@@ -82,7 +84,7 @@ async fn pass(
     (answer.status(), content_type, answer.text().await.unwrap())
 }
 
-fn row(id: u32, day: &str, amount: &str) -> Value {
+pub(crate) fn row(id: u32, day: &str, amount: &str) -> Value {
     let amount: Value = serde_json::from_str(amount).unwrap();
     json!({"id": format!("row-{id:02}"), "value_date": day, "amount": amount, "type": "INFLOW"})
 }
@@ -107,8 +109,8 @@ fn after() -> Vec<Value> {
 }
 
 /// Collects these rows of these days, as `collect` does it.
-async fn collect(
-    rows: &Rows,
+pub(crate) async fn collect(
+    table: &TransactionsTable,
     link: &LinkId,
     days: Days,
     belvo: Vec<Value>,
@@ -118,6 +120,8 @@ async fn collect(
         at: Timestamp::parse(at).unwrap(),
         request: None,
     };
+    table.settle_log(link).await?;
+    let rows = &table.rows(Resource::TRANSACTIONS);
     let all: Vec<Row> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
     let listed = all
         .iter()
@@ -173,7 +177,7 @@ async fn write(
     Ok(())
 }
 
-async fn listed(tables: &Tables) -> Vec<Value> {
+pub(crate) async fn listed(tables: &Tables) -> Vec<Value> {
     let all = Filter::default();
     let (rows, next) = tables
         .rows
@@ -186,7 +190,7 @@ async fn listed(tables: &Tables) -> Vec<Value> {
         .collect()
 }
 
-fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
+pub(crate) fn by_id(rows: Vec<Value>) -> BTreeMap<String, Value> {
     let id = |row: &Value| row["id"].as_str().unwrap().to_owned();
     rows.into_iter().map(|row| (id(&row), row)).collect()
 }
@@ -215,7 +219,7 @@ async fn assert_equal_to(tables: &Tables, belvo: &[Value], when: &str) {
 async fn interrupted_after(tables: &Tables, writes: u32) -> bool {
     let link = &tables.link;
     let first = collect(
-        &tables.rows,
+        &tables.transactions,
         link,
         Days::ALL,
         before(),
@@ -233,7 +237,15 @@ async fn an_interrupted_collection_hides_no_row_and_the_next_one_puts_all_right(
         let mut is_interrupted = false;
         for tables in both().await {
             let when = format!("{}, after {writes} writes", tables.name);
+            let mut consumers = [
+                Consumer::default(),
+                Consumer::default(),
+                Consumer::default(),
+            ];
+            consumers[0].follow(&tables).await;
             is_interrupted = interrupted_after(&tables, writes).await;
+            consumers[0].follow(&tables).await;
+            consumers[1].follow(&tables).await;
 
             // Whatever was stored and is still at Belvo stays visible.
             let visible: BTreeSet<_> = by_id(listed(&tables).await).into_keys().collect();
@@ -241,10 +253,14 @@ async fn an_interrupted_collection_hides_no_row_and_the_next_one_puts_all_right(
             let gone = kept.difference(&visible).collect::<Vec<_>>();
             assert!(gone.is_empty() || gone == ["row-03"], "{when}: {gone:?}");
 
-            let (rows, link) = (&tables.rows, &tables.link);
-            let healing = collect(rows, link, Days::ALL, after(), "2026-03-03T00:00:00Z");
+            let (table, link) = (&tables.transactions, &tables.link);
+            let healing = collect(table, link, Days::ALL, after(), "2026-03-03T00:00:00Z");
             healing.await.unwrap();
             assert_equal_to(&tables, &after(), &when).await;
+            for mut consumer in consumers {
+                consumer.follow(&tables).await;
+                assert_eq!(consumer.copy, by_id(after()), "{when}");
+            }
             let unchanged = behind_gate(&tables, 0).await;
             let again = collect(&unchanged, link, Days::ALL, after(), "2026-03-04T00:00:00Z");
             assert!(again.await.is_ok(), "{when}: a further collection writes");
@@ -264,11 +280,12 @@ async fn a_row_that_moved_is_not_taken_for_deleted_where_it_was() {
         for tables in both().await {
             let when = format!("{}, after {writes} writes", tables.name);
             is_interrupted = interrupted_after(&tables, writes).await;
-            let (rows, link) = (&tables.rows, &tables.link);
+            let (table, link) = (&tables.transactions, &tables.link);
+            let rows = &tables.rows;
             let old_week = Days::between(OLD_WEEK[0], OLD_WEEK[1]);
-            let healing = collect(rows, link, old_week, after(), "2026-03-03T00:00:00Z");
+            let healing = collect(table, link, old_week, after(), "2026-03-03T00:00:00Z");
             healing.await.unwrap();
-            let everything = collect(rows, link, Days::ALL, after(), "2026-03-04T00:00:00Z");
+            let everything = collect(table, link, Days::ALL, after(), "2026-03-04T00:00:00Z");
             everything.await.unwrap();
             let stored = listed(&tables).await;
             assert_eq!(by_id(stored), by_id(after()), "{when}");
@@ -289,13 +306,20 @@ async fn what_was_half_written_and_is_taken_back_is_put_right_too() {
         for tables in both().await {
             let when = format!("{}, after {writes} writes", tables.name);
             is_interrupted = interrupted_after(&tables, writes).await;
-            let (rows, link) = (&tables.rows, &tables.link);
+            let mut consumer = Consumer::default();
+            consumer.follow(&tables).await;
+            let (table, link) = (&tables.transactions, &tables.link);
+            let rows = &tables.rows;
             for day in 3..5 {
                 let at = format!("2026-03-0{day}T00:00:00Z");
-                collect(rows, link, Days::ALL, before(), &at).await.unwrap();
+                collect(table, link, Days::ALL, before(), &at)
+                    .await
+                    .unwrap();
             }
             let stored = listed(&tables).await;
             assert_eq!(by_id(stored), by_id(before()), "{when}");
+            consumer.follow(&tables).await;
+            assert_eq!(consumer.copy, by_id(before()), "{when}");
             let totals = rows.totals(link, Days::ALL, None).await.unwrap();
             assert_eq!(totals.transactions, before().len() as u64, "{when}");
         }
@@ -311,11 +335,11 @@ async fn a_first_collection_that_was_interrupted_is_listed_by_the_next_one() {
         let mut is_interrupted = false;
         for tables in both().await {
             let when = format!("{}, after {writes} writes", tables.name);
-            let (rows, link) = (&tables.rows, &tables.link);
+            let (table, link) = (&tables.transactions, &tables.link);
             let gated = behind_gate(&tables, writes).await;
             let first = collect(&gated, link, Days::ALL, before(), "2026-03-01T00:00:00Z");
             is_interrupted = first.await.is_err();
-            let next = collect(rows, link, Days::ALL, before(), "2026-03-02T00:00:00Z");
+            let next = collect(table, link, Days::ALL, before(), "2026-03-02T00:00:00Z");
             next.await.unwrap();
             assert_equal_to(&tables, &before(), &when).await;
         }

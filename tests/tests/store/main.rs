@@ -10,6 +10,7 @@
 )]
 
 mod databases;
+mod followed;
 mod golden;
 mod intents;
 mod interrupted;

@@ -4,7 +4,7 @@
 //!
 //! `collect` is the only writer of a link, one message at a time. It writes a row before its entry,
 //! so that whatever is listed is stored, and ends a collection only after every entry is written.
-//! After an interruption in between, the next collection finds the row by its id and lists it.
+//! What an interruption in between has left, the next collection enters before it begins.
 
 use std::collections::HashSet;
 

@@ -61,7 +61,7 @@ struct PackedEntry {
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-enum PackedText {
+pub(super) enum PackedText {
     /// A UUID as Belvo writes its ids.
     Uuid([u8; 16]),
     Other(String),
@@ -150,14 +150,14 @@ impl Packed {
 }
 
 impl PackedText {
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         match Uuid::try_parse(text) {
             Ok(uuid) if uuid.to_string() == text => Self::Uuid(uuid.into_bytes()),
             _ => Self::Other(text.to_owned()),
         }
     }
 
-    fn unpack(&self) -> String {
+    pub(super) fn unpack(&self) -> String {
         match self {
             Self::Uuid(bytes) => Uuid::from_bytes(*bytes).to_string(),
             Self::Other(text) => text.clone(),

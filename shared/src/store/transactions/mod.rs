@@ -8,6 +8,8 @@
 //! | `V#<row id>#<from>` | an earlier version of it, known from `<from>` until `_until` |
 //! | `A#<account id>` | an account |
 //! | `B#<account id>#<at>` | its balance as of `<at>` |
+//! | `C#<number>` | an entry of the change log: rows that may have changed, whatever the resource |
+//! | `C` | the head of the change log: how far it is written, and how far it may be read |
 //!
 //! or, where `_link` is `account#<identity>`, the record that a link holds the account of that
 //! identity (`<link>#<account id>`), by which duplicates are found when a user connects the same
@@ -29,6 +31,9 @@
 //! | `_until` | versions only: when Belvo stopped returning it |
 //! | `_digest` | accounts only: digest of the account, to recognise an unchanged one |
 //! | `_entries`, `_rows` | leaves only: the entries in a binary form, and their number |
+//! | `_changes`, `_rows`, `_erased` | entries of the log only: the ids of the rows in a binary form, and their number; or that everything of the link was erased |
+//! | `_expires_at` | entries of the log only: when DynamoDB removes them |
+//! | `_last`, `_done` | the head of the log only: the numbers of the last entry, and of the last one that may be read |
 //! | `_same_as` | `<link id>#<transaction id>` of the original under an older link |
 //!
 //! The index holds what a comparison and a filter need; rows are then read by key
@@ -37,6 +42,8 @@
 mod account_item;
 mod accounts;
 mod balances;
+mod change_log;
+mod changes;
 mod descent;
 mod document;
 mod duplicates;
@@ -54,13 +61,21 @@ mod table;
 mod write;
 
 pub use self::{
-    accounts::Accounts, duplicates::Candidate, history::History, rows::Rows, write::Written,
+    accounts::Accounts,
+    changes::{ChangedRows, ChangesPage, LogPlace, Position},
+    duplicates::Candidate,
+    history::History,
+    rows::Rows,
+    write::Written,
 };
 
 use aws_sdk_dynamodb::Client;
-use domain::{LinkId, Resource};
+use domain::{Change, LinkId, Resource, Timestamp};
 
-use self::table::Table;
+use self::{
+    change_log::{ChangeLog, LogEntry},
+    table::Table,
+};
 use super::StoreError;
 use crate::aws::SdkConfig;
 
@@ -72,6 +87,39 @@ impl TransactionsTable {
     #[must_use]
     pub fn open(aws: &SdkConfig, name: String) -> Self {
         Self(Table::new(Client::new(aws), name))
+    }
+
+    /// The same, keeping entries of the change log for this many days.
+    #[must_use]
+    pub fn keeping_changes_for(self, days: u32) -> Self {
+        Self(self.0.keeping_changes_for(days))
+    }
+
+    /// Lists what an interrupted collection of a link has stored without listing it, so that the
+    /// next one compares it, and lets the change log be read to its end. To be called before rows
+    /// of the link are written.
+    pub async fn settle_log(&self, link: &LinkId) -> Result<(), StoreError> {
+        let log = ChangeLog::of(&self.0, link);
+        let head = log.head().await?;
+        if !head.is_interrupted() {
+            return Ok(());
+        }
+        if let Some(entry) = log.entry(head.last).await? {
+            self.enter_stored(link, entry.changes).await?;
+        } else {
+            let nothing = LogEntry::default();
+            log.write(head.last, &nothing, Timestamp::now()).await?;
+        }
+        log.end(head).await
+    }
+
+    /// Enters rows into the index that are stored and not listed.
+    async fn enter_stored(&self, link: &LinkId, changes: Vec<Change>) -> Result<(), StoreError> {
+        let Some(resource) = changes.first().map(|change| change.resource) else {
+            return Ok(());
+        };
+        let ids: Vec<_> = changes.into_iter().map(|change| change.id).collect();
+        self.rows(resource).enter_stored(link, &ids).await
     }
 
     /// The rows of a resource.
@@ -90,6 +138,6 @@ impl TransactionsTable {
 
     /// Erases everything stored for a link, and returns the number of items.
     pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
-        erase::erase(&self.0, link).await
+        Box::pin(erase::erase(&self.0, link)).await
     }
 }

@@ -12,8 +12,12 @@ use aws_sdk_dynamodb::{
         query::builders::QueryFluentBuilder,
         update_item::builders::UpdateItemFluentBuilder,
     },
-    types::{DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, WriteRequest},
+    types::{
+        AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
+        WriteRequest,
+    },
 };
+use domain::Timestamp;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, sleep};
 
@@ -27,6 +31,7 @@ use crate::{
         StoreError,
         error::is_throttling,
         item::{Item, text},
+        retention::{CHANGES_DAYS, expires_at},
     },
 };
 
@@ -49,6 +54,7 @@ pub(super) struct Table {
     client: Client,
     name: String,
     paces: Paces,
+    changes_days: u32,
 }
 
 /// What became of a batch.
@@ -62,12 +68,24 @@ struct Sent {
 
 impl Table {
     pub(super) fn new(client: Client, name: String) -> Self {
-        let paces = Paces::default();
         Self {
             client,
             name,
-            paces,
+            paces: Paces::default(),
+            changes_days: CHANGES_DAYS,
         }
+    }
+
+    pub(super) fn keeping_changes_for(self, days: u32) -> Self {
+        Self {
+            changes_days: days,
+            ..self
+        }
+    }
+
+    /// When an entry of the change log of this time expires.
+    pub(super) fn change_expiry(&self, at: Timestamp) -> AttributeValue {
+        expires_at(at, self.changes_days.into())
     }
 
     pub(super) fn query(&self) -> QueryFluentBuilder {

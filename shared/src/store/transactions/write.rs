@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use domain::{
-    Changes, Days, Difference, DigestedRow, LinkId, NO_DATE, Observation, RequestId, Row, RowId,
+    Change, ChangeKind, Changes, Days, Difference, DigestedRow, LinkId, NO_DATE, Observation,
+    RequestId, Row, RowId,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
+    change_log::{ChangeLog, LogEntry},
     document::OBSERVED,
     index::{Index, ends},
     leaf::{Entry, Leaves, State},
@@ -46,10 +48,27 @@ impl Rows {
         changes: &Changes,
         seen: &Observation,
     ) -> Result<Written, StoreError> {
-        let partition = self.partition(link);
-        let index = Index::new(&self.table, &partition);
+        if changes.is_empty() {
+            return Ok(Written::default());
+        }
+        let (partition, log) = (self.partition(link), ChangeLog::of(&self.table, link));
         let replaced = self.replaced(&partition, &changes.changed).await?;
-        let (mut entries, items) = self.prepare(&partition, changes, &replaced, seen)?;
+        let begun = log.begin(&self.logged(changes, &replaced), seen.at).await?;
+        let written = Box::pin(self.put_all(&partition, changes, &replaced, seen)).await?;
+        log.end(begun).await?;
+        Ok(written)
+    }
+
+    /// Writes and lists rows whose entry in the change log is written.
+    async fn put_all(
+        &self,
+        partition: &Partition,
+        changes: &Changes,
+        replaced: &Replaced,
+        seen: &Observation,
+    ) -> Result<Written, StoreError> {
+        let index = Index::new(&self.table, partition);
+        let (mut entries, items) = self.prepare(partition, changes, replaced, seen)?;
         let unchanged = entries.len() - items.len();
         let mut leaves = replaced.leaves(&index, &entries).await?;
 
@@ -59,11 +78,11 @@ impl Rows {
             leaves.announce(entry);
         }
         index.write(&mut leaves).await?;
-        self.keep_versions(&replaced, seen).await?;
+        self.keep_versions(replaced, seen).await?;
         let written = self.table.write_all(items.into_iter().map(put_request));
         let refused = match written.await {
             Err(StoreError::Invalid(..)) => {
-                Box::pin(self.put_each(&partition, changes, &replaced, seen)).await?
+                Box::pin(self.put_each(partition, changes, replaced, seen)).await?
             }
             written => written.map(|()| Vec::new())?,
         };
@@ -78,6 +97,28 @@ impl Rows {
             undated: undated as u64,
             refused,
         })
+    }
+
+    /// The entry of the change log for rows that are about to be written.
+    fn logged(&self, changes: &Changes, replaced: &Replaced) -> LogEntry {
+        let resource = self.resource;
+        let change = |id: &RowId, kind| Change {
+            resource,
+            id: id.clone(),
+            kind,
+        };
+        let rows = changes.rows().map(|known| known.row.id());
+        LogEntry::of(rows.map(|id| change(id, replaced.kind(id))).collect())
+    }
+
+    /// The same for rows that are about to be marked as deleted.
+    fn logged_removal(&self, gone: &[Entry]) -> LogEntry {
+        let removed = gone.iter().map(|entry| Change {
+            resource: self.resource,
+            id: entry.id.clone(),
+            kind: ChangeKind::Removed,
+        });
+        LogEntry::of(removed.collect())
     }
 
     /// The entries of all rows, and the items of those that are not stored as they are.
@@ -139,12 +180,13 @@ impl Rows {
         }
         let mut leaves = index.leaves_of(searched).await?;
 
+        let (log, marked) = (ChangeLog::of(&self.table, link), gone.len() as u64);
+        let begun = log.begin(&self.logged_removal(&gone), seen.at).await?;
         for entry in &gone {
             leaves.announce(entry.clone());
         }
         index.write(&mut leaves).await?;
         self.mark_deleted(link, &gone, seen).await?;
-        let marked = gone.len() as u64;
         for entry in gone {
             let state = State::Deleted;
             leaves.record(Entry { state, ..entry });
@@ -153,6 +195,7 @@ impl Rows {
             leaves.record(entry);
         }
         index.write(&mut leaves).await?;
+        log.end(begun).await?;
         Ok(marked)
     }
 
@@ -168,6 +211,26 @@ impl Rows {
         for entry in stored {
             let state = State::Unlisted;
             leaves.announce(Entry { state, ..entry });
+        }
+        index.write(&mut leaves).await
+    }
+
+    /// Enters those of these rows into the index that are stored and not listed. Whatever Belvo
+    /// returns differs from what is then known of them.
+    pub(super) async fn enter_stored(
+        &self,
+        link: &LinkId,
+        ids: &[RowId],
+    ) -> Result<(), StoreError> {
+        let partition = self.partition(link);
+        let index = Index::new(&self.table, &partition);
+        let stored = index.stored(ids).await?;
+        let days = stored.iter().map(|entry| entry.day.clone()).collect();
+        let mut leaves = index.leaves_of(days).await?;
+        for entry in stored {
+            if !leaves.know(&entry) {
+                leaves.announce(entry);
+            }
         }
         index.write(&mut leaves).await
     }
@@ -309,6 +372,15 @@ impl Stored {
 }
 
 impl Replaced {
+    /// What becomes of a row when it is written.
+    fn kind(&self, id: &RowId) -> ChangeKind {
+        match self.0.get(id) {
+            None => ChangeKind::Added,
+            Some(stored) if stored.entry.state == State::Deleted => ChangeKind::Returned,
+            Some(_) => ChangeKind::Modified,
+        }
+    }
+
     fn versions(&self) -> impl Iterator<Item = &Item> {
         let replaced = self.0.values();
         replaced.filter_map(|stored| (stored.fate == Fate::Version).then_some(&stored.item))
