@@ -12,7 +12,7 @@ WITH_TOOLS := PATH="$(CURDIR)/.venv/build/bin:$$PATH"
 SAM := .venv/sam/bin/sam
 RUFF := .venv/build/bin/ruff
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
-PYTHON_CODE := tools bench/peers
+PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
@@ -52,7 +52,7 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 	cargo build --locked --package belvo-sandbox --target-dir target
 
-demo: build ## Take two links through the whole pipeline and compare; LOSE_ROWS=3 shows how a loss is found
+demo: build ## Take two links through the whole pipeline and compare, and let a consumer follow one; LOSE_ROWS=3 shows how a loss is found
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs

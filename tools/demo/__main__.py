@@ -1,22 +1,27 @@
 """The run: `python -m demo`, against the stack that `local exec` describes in the environment.
 
-Exits 0 only if every transaction and every account is stored as Belvo has it, and nothing else is.
+Exits 0 only if every transaction and every account is stored as Belvo has it, and nothing else is, and if a consumer
+that was killed while it followed the changes ends with the same.
 """
 
 import argparse
 import os
 import sys
+import tempfile
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from demo import hops
+from demo import consumer, hops
 from demo.compare import compare
 from demo.pipeline import Pipeline
-from demo.report import Outcome, render
+from demo.report import Outcome, copy_verdict, render
 from local.errors import LocalError
 from local.sandbox import control
+from local.waiting import wait_for
 
 TRANSACTIONS = {"recurrent": 2_500, "single": 180}
 # The first and the last day count.
@@ -67,8 +72,27 @@ def run(pipeline: Pipeline, sandbox_url: str, lose_rows: int | None) -> int:
     outcomes = [
         examine(pipeline, sandbox_url, log, retrieval, records[retrieval.request_id]) for retrieval in retrievals
     ]
-    print(render(outcomes))
-    return 0 if all(outcome.good for outcome in outcomes) else 1
+    print(render(outcomes), flush=True)
+    if not all(outcome.good for outcome in outcomes):
+        return 1
+    return follow(pipeline, sandbox_url, links["recurrent"])
+
+
+def follow(pipeline: Pipeline, sandbox_url: str, link: str) -> int:
+    """Lets a consumer follow a link whose rows change, and compares its copy."""
+    print("\nFollowing   the recurrent link with examples/consumer, into SQLite", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        copy = consumer.follow(sandbox_url, link, Path(directory), lambda: refresh(pipeline, sandbox_url, link))
+    print(copy_verdict(copy))
+    return 0 if copy.equal else 1
+
+
+def refresh(pipeline: Pipeline, sandbox_url: str, link: str) -> None:
+    """Lets the sandbox announce that rows have changed, and waits until they are collected."""
+    request_id = uuid.uuid4().hex
+    webhook = {"webhook_code": "transactions_updated", "request_id": request_id}
+    control(sandbox_url, "POST", f"links/{link}/notify", webhook)
+    wait_for("the changed rows to be collected", lambda: pipeline.ended(request_id), DEADLINE_SECONDS)
 
 
 def connect(sandbox_url: str, access_mode: str, count: int, today: date) -> str:

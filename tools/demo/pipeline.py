@@ -35,6 +35,10 @@ class Pipeline:
         """What is known of a retrieval."""
         return self._call("GET", f"/requests/{request_id}")
 
+    def ended(self, request_id: str) -> bool:
+        """Whether the rows that a webhook announced are collected; not yet, if there is no record of it."""
+        return self._answer("GET", f"/requests/{request_id}").body.get("status") == "collected"
+
     def accounts(self, link: str) -> list[dict[str, Any]]:
         """The stored accounts of a link."""
         return self._call("GET", f"/links/{link}/accounts")["accounts"]
@@ -50,10 +54,13 @@ class Pipeline:
             parameters["cursor"] = page["next_cursor"]
 
     def _call(self, method: str, path: str, expected: int = 200, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        data = None if body is None else json.dumps(body).encode()
-        request = AWSRequest(method, f"{self._url}{path}", {"Content-Type": "application/json"}, data)
-        self._signer.add_auth(request)
-        answer = loopback.call(method, request.url, data, dict(request.headers))
+        answer = self._answer(method, path, body)
         if answer.status != expected:
             raise LocalError(f"{method} {path} was answered {answer.status}: {answer.body}")
         return answer.body
+
+    def _answer(self, method: str, path: str, body: dict[str, Any] | None = None) -> loopback.Answer:
+        data = None if body is None else json.dumps(body).encode()
+        request = AWSRequest(method, f"{self._url}{path}", {"Content-Type": "application/json"}, data)
+        self._signer.add_auth(request)
+        return loopback.call(method, request.url, data, dict(request.headers))

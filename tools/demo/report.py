@@ -70,6 +70,15 @@ def verdict(outcomes: list[Outcome]) -> str:
     return f"EQUAL: all {rows:,} transactions and {accounts} accounts are stored exactly as Belvo has them."
 
 
+def copy_verdict(copy: Comparison) -> str:
+    """What became of a consumer's copy."""
+    if copy.equal:
+        return f"EQUAL: the consumer's copy has all {copy.stored:,} transactions exactly as Belvo has them."
+    return "\n".join(
+        [*_complaints_about("transactions of the copy", copy), "NOT EQUAL: the consumer's copy, see above."]
+    )
+
+
 def complaints(outcome: Outcome) -> list[str]:
     """Everything that is wrong with a link."""
     lines = [

@@ -6,7 +6,7 @@ from typing import Any
 
 from demo.compare import compare
 from demo.hops import Attempt, attempts, measure
-from demo.report import Outcome, render, table
+from demo.report import Outcome, copy_verdict, render, table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LINK = "bcca0da9-a4c6-4830-9676-1d54682851d9"
@@ -25,6 +25,19 @@ def outcome(stored: list[dict[str, Any]], record: dict[str, Any] | None = None) 
         transactions=compare(ROWS, stored),
         accounts=compare([], []),
     )
+
+
+class Copy(unittest.TestCase):
+    """What is said of a consumer's copy."""
+
+    def test_an_equal_copy_is_called_equal_and_another_one_is_not(self) -> None:
+        self.assertEqual(
+            copy_verdict(compare(ROWS, ROWS)),
+            "EQUAL: the consumer's copy has all 12 transactions exactly as Belvo has them.",
+        )
+        report = copy_verdict(compare(ROWS, ROWS[1:]))
+        self.assertIn("1 of 12 transactions of the copy are missing", report)
+        self.assertTrue(report.endswith("NOT EQUAL: the consumer's copy, see above."))
 
 
 class Verdict(unittest.TestCase):
