@@ -288,14 +288,15 @@ impl LinkKeeper<'_> {
         let record = self.links.change(link, |known| known.deleted(now)).await?;
 
         let mut erased = None;
-        // No other collection will: what its rows are now may be read.
-        self.transactions.settle_log(link).await?;
         if record.awaits_erasure() {
             erased = Some(self.transactions.erase(link).await?);
             let erased_at = Timestamp::now();
             self.links
                 .change(link, |known| known.erased(erased_at))
                 .await?;
+        } else {
+            // No other collection will: what its rows are now may be read.
+            self.transactions.settle_log(link).await?;
         }
         tracing::info!(
             event = Event::LinkDeleted.name(),
