@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use lambda_http::{Request, http::Method};
+use lambda_http::http::Method;
 use query::{App, handle};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
     service::{Service, event},
-    surroundings::{AMPLE_LIMITS, read},
+    surroundings::{AMPLE_LIMITS, api_call, read},
     worker::{Worker, webhook},
 };
 
@@ -93,30 +93,13 @@ fn key(of: &Value, id: &Value) -> (String, String) {
     (text(&of["resource"]), text(id))
 }
 
+/// What a route of a link answers.
 async fn get(query: &App, what: &str, link: &str, parameters: &str) -> (u16, Value) {
-    let route = format!("GET /links/{{link}}/{what}");
-    let event = json!({
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": format!("/links/{link}/{what}"),
-        "rawQueryString": parameters,
-        "headers": {},
-        "isBase64Encoded": false,
-        "pathParameters": {"link": link},
-        "requestContext": {
-            "http": {
-                "method": Method::GET.as_str(),
-                "path": format!("/links/{link}/{what}"),
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-            },
-            "routeKey": route,
-            "requestId": "gateway",
-            "stage": "$default",
-            "timeEpoch": 0,
-        },
-    });
-    let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let (route, path) = (
+        format!("/links/{{link}}/{what}"),
+        json!({"link": link, "resource": "invoices"}),
+    );
+    let call = api_call(&Method::GET, &route, &path, parameters, None);
     read(&handle(query, call).await)
 }
 
@@ -138,7 +121,7 @@ async fn stored(query: &App, link: &str) -> BTreeMap<(String, String), Value> {
     ] {
         let mut cursor = String::new();
         loop {
-            let (status, answer) = list(query, link, what, &cursor).await;
+            let (status, answer) = get(query, what, link, &format!("limit=500{cursor}")).await;
             assert_eq!(status, 200, "{answer}");
             for row in answer[name].as_array().unwrap() {
                 let mut row = row.clone();
@@ -155,28 +138,6 @@ async fn stored(query: &App, link: &str) -> BTreeMap<(String, String), Value> {
         }
     }
     rows
-}
-
-async fn list(query: &App, link: &str, what: &str, cursor: &str) -> (u16, Value) {
-    let route = format!("GET /links/{{link}}/{what}");
-    let event = json!({
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": "/",
-        "rawQueryString": format!("limit=500{cursor}"),
-        "headers": {},
-        "isBase64Encoded": false,
-        "pathParameters": {"link": link, "resource": "invoices"},
-        "requestContext": {
-            "http": {"method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
-            "routeKey": route,
-            "requestId": "gateway",
-            "stage": "$default",
-            "timeEpoch": 0,
-        },
-    });
-    let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
-    read(&handle(query, call).await)
 }
 
 async fn collect(worker: &Worker, link: &str) {

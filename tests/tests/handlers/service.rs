@@ -2,13 +2,13 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Limits, LinkId, LinkRecord, Resource, Timestamp};
-use lambda_http::{Request, http::Method};
+use lambda_http::http::Method;
 use request::{App, handle};
 use serde_json::{Value, json};
 use shared::{queue::Queue, store::Control};
 
 use crate::{
-    surroundings::{Surroundings, good_keys, read},
+    surroundings::{Surroundings, api_call, good_keys, read},
     worker::Worker,
 };
 
@@ -45,29 +45,8 @@ impl Service {
         query: &str,
         body: Value,
     ) -> (u16, Value) {
-        let event = json!({
-            "version": "2.0",
-            "routeKey": format!("{method} {route}"),
-            "rawPath": route,
-            "rawQueryString": query,
-            "headers": {},
-            "isBase64Encoded": false,
-            "body": body.to_string(),
-            "pathParameters": {"link": link},
-            "requestContext": {
-                "http": {
-                    "method": method.as_str(),
-                    "path": route,
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1",
-                },
-                "routeKey": format!("{method} {route}"),
-                "requestId": "gateway",
-                "stage": "$default",
-                "timeEpoch": 0,
-            },
-        });
-        let call: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let (path, body) = (json!({"link": link}), body.to_string());
+        let call = api_call(&method, route, &path, query, Some(&body));
         // The stack of a test is small.
         read(&Box::pin(handle(&self.request, call)).await)
     }

@@ -351,6 +351,40 @@ pub(crate) fn kind(body: &Value) -> Option<&str> {
         .strip_prefix("urn:belvo-ingest:problem:")
 }
 
+/// A call as the API passes it to a function.
+pub(crate) fn api_call(
+    method: &Method,
+    route: &str,
+    path_parameters: &Value,
+    query: &str,
+    body: Option<&str>,
+) -> Request {
+    let route_key = format!("{method} {route}");
+    let event = json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": route,
+        "rawQueryString": query,
+        "headers": {},
+        "isBase64Encoded": false,
+        "body": body,
+        "pathParameters": path_parameters,
+        "requestContext": {
+            "http": {
+                "method": method.as_str(),
+                "path": route,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+            },
+            "routeKey": route_key,
+            "requestId": "gateway",
+            "stage": "$default",
+            "timeEpoch": 0,
+        },
+    });
+    lambda_http::request::from_str(&event.to_string()).unwrap()
+}
+
 /// Status and JSON body of an answer.
 pub(crate) fn read(answer: &Response<Body>) -> (u16, Value) {
     (
