@@ -256,7 +256,7 @@ impl Client {
     }
 
     /// Like [`Self::send`], for a request that carries the keys in its own way, and that may be
-    /// given up if there is haste; `finish` does what belongs to its answer.
+    /// cancelled if there is haste; `finish` does what belongs to its answer.
     pub(super) async fn send_keyed<T, F: Future<Output = Result<T, BelvoError>>>(
         &self,
         request: impl Fn(&ApiKeys) -> Result<RequestBuilder, BelvoError>,

@@ -105,7 +105,7 @@ async fn a_record_that_was_made_by_a_webhook_before_the_202_does_not_expire() {
 }
 
 #[tokio::test]
-async fn held_webhooks_are_kept_apart_and_worked_off_on_registration() {
+async fn held_webhooks_are_kept_apart_and_processed_on_registration() {
     let service = Service::that_holds().await;
     let (link, id) = (service.connect("mine").await, id());
     service

@@ -202,7 +202,7 @@ pub(crate) enum Mark {
     AnsweredTwice,
     /// Must never be: such a webhook answered one of several requests.
     Guessed,
-    /// Must never be: a message was given up before it had all its attempts.
+    /// Must never be: a message went to the dead-letter queue before it had all its attempts.
     GivenUpEarly,
     /// A webhook ended an intent without an answer, and an equal retrieval was sent.
     Freed,
