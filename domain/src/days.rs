@@ -84,6 +84,12 @@ impl Days {
         }
     }
 
+    /// Whether it holds every day, and the rows without one.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::ALL
+    }
+
     /// The first day, `YYYY-MM-DD`, if it is bounded.
     #[must_use]
     pub fn first(self) -> Option<String> {

@@ -134,6 +134,23 @@ pub enum Write<T> {
 }
 
 impl Status {
+    /// The name under which it is shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Issuing => "issuing",
+            Self::Issued => "issued",
+            Self::Notified => "notified",
+            Self::Collecting => "collecting",
+            Self::Collected => "collected",
+            Self::Short => "short",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// Whether it has ended. What Belvo announces afterwards may still turn one end into another,
     /// such as a failed or incomplete request into a collected one. An unknown one ends at a time
     /// of its own ([`crate::Intent::until`]).
@@ -143,6 +160,12 @@ impl Status {
             self,
             Self::Collected | Self::Incomplete | Self::Failed | Self::Expired
         )
+    }
+
+    /// Whether Belvo accepted it, and neither was a row found missing nor has it ended.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Issued | Self::Notified | Self::Collecting)
     }
 
     /// Whether Belvo works on the retrieval, or its rows are on their way here: an identical one

@@ -13,9 +13,13 @@ mod fields;
 mod history;
 mod id;
 mod intent;
+mod last_collection;
 mod left_out;
 mod link;
+mod link_filter;
 mod listing;
+mod news;
+mod news_place;
 mod overdue;
 mod progress;
 mod quota;
@@ -25,6 +29,7 @@ mod resource;
 mod retrieval;
 mod row;
 mod scrub;
+mod sequence;
 mod spacing;
 mod timestamp;
 mod unknown;
@@ -43,9 +48,13 @@ pub use self::{
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
+    last_collection::LastCollection,
     left_out::{LeftOut, Reason},
     link::{Connection, Consent, Deletion, LinkDue, LinkEvent, LinkRecord, OnDeletion},
+    link_filter::{Blocked, LinkFilter},
     listing::{Filter, Listed},
+    news::{LinkState, Readable},
+    news_place::{LinkNews, NewsPlace},
     overdue::{Deadlines, FetchResult, Outcome, OverdueCheck, SweepDecision},
     progress::{Next, Part, Progress},
     quota::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass},
@@ -55,6 +64,7 @@ pub use self::{
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},
     scrub::ScrubPeriod,
+    sequence::Sequence,
     spacing::Spacing,
     timestamp::Timestamp,
     unknown::UnknownLinks,

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Block, BlockReason, Days, LeftOut, LinkId, QuotaHolder, RequestId, Resource, ScrubPeriod,
-    Timestamp, left_out::NAMED,
+    Block, BlockReason, Days, LastCollection, LeftOut, LinkId, QuotaHolder, RequestId, Resource,
+    ScrubPeriod, Sequence, Timestamp, left_out::NAMED,
 };
 
 /// How often a deletion that Belvo has not confirmed is checked, in seconds.
@@ -60,6 +60,18 @@ pub struct LinkRecord {
     /// When all rows of a resource are read again, by the name of the resource.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scrub_at: BTreeMap<String, Timestamp>,
+    /// What its latest collection found, by the name of the resource.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collected: BTreeMap<String, LastCollection>,
+    /// Grows with everything that its followers can see.
+    #[serde(default, skip_serializing_if = "Sequence::is_none")]
+    pub sequence: Sequence,
+    /// The number of the last entry of its change log when the sequence was last compared.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log: u64,
+    /// A digest of its accounts at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<String>,
 }
 
 /// What Belvo says about a link (`Link` in Belvo's OpenAPI; every field may be absent).
@@ -165,6 +177,10 @@ impl LinkRecord {
             left_out: BTreeMap::new(),
             held_at: BTreeMap::new(),
             scrub_at: BTreeMap::new(),
+            collected: BTreeMap::new(),
+            sequence: Sequence::default(),
+            log: 0,
+            accounts: None,
         }
     }
 
@@ -293,6 +309,14 @@ impl LinkRecord {
         self
     }
 
+    /// Records what a collection has found.
+    #[must_use]
+    pub fn found(mut self, resource: Resource, collection: LastCollection) -> Self {
+        self.collected
+            .insert(resource.name().to_owned(), collection);
+        self
+    }
+
     /// Records that rows of these days were collected: from now on all rows of the resource are
     /// read again from time to time.
     #[must_use]
@@ -414,6 +438,7 @@ impl LinkRecord {
         self.left_out.clear();
         self.held_at.clear();
         self.scrub_at.clear();
+        self.collected.clear();
         self
     }
 
@@ -489,11 +514,34 @@ impl LinkRecord {
             return Some(checked_at.max(since).plus_seconds(DELETION_CHECK_S));
         }
 
-        self.registered_at?;
-        let period_s = refresh_period_s(self.connection.refresh_rate.as_deref()?)?;
-        let last_seen_at = self.registered_at.max(self.last_seen_at)?;
+        let (last_seen_at, period_s) = self.refreshes()?;
         let is_checked = self.checked_at.is_some_and(|at| last_seen_at <= at);
         (!is_checked).then(|| last_seen_at.plus_seconds(2 * period_s))
+    }
+
+    /// When Belvo is expected to refresh it next, if it does so by itself.
+    #[must_use]
+    pub fn expected_at(&self) -> Option<Timestamp> {
+        let (last_seen_at, period_s) = self.refreshes()?;
+        Some(last_seen_at.plus_seconds(period_s))
+    }
+
+    /// Whether it was found stale, and not seen since.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let seen = self.refreshes().map(|(last_seen_at, _)| last_seen_at);
+        seen.zip(self.checked_at)
+            .is_some_and(|(seen, checked_at)| seen <= checked_at)
+    }
+
+    /// When a recurrent link was last seen, and how many seconds are between two refreshes.
+    fn refreshes(&self) -> Option<(Timestamp, i64)> {
+        if self.deletion.is_some() {
+            return None;
+        }
+        self.registered_at?;
+        let period_s = refresh_period_s(self.connection.refresh_rate.as_deref()?)?;
+        Some((self.registered_at.max(self.last_seen_at)?, period_s))
     }
 
     /// Whose retrievals are counted together with its own: its customer's once it is registered.
@@ -560,6 +608,11 @@ impl OnDeletion {
             _ => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The seconds of a `refresh_rate`, such as `6h` or `7d`.

@@ -12,6 +12,7 @@
 
 mod days;
 mod dynoxide;
+mod follower;
 mod json;
 mod link;
 mod rows;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use days::days_ago;
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
+pub use follower::Follower;
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
 pub use rows::{json_of, taken_apart, versions};

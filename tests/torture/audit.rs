@@ -7,7 +7,7 @@ use std::{
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use serde_json::{Value, json};
-use tests::{Link, Stack, eventually};
+use tests::{Follower, Link, Stack, eventually};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -151,7 +151,7 @@ async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
 }
 
 /// The invariants, link by link.
-pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], logs: &str) {
+pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower, logs: &str) {
     let mut rows = BTreeMap::new();
     for link in links {
         // I2 and I4: each row once, as Belvo has it, and none that Belvo does not have; a row that
@@ -159,6 +159,10 @@ pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], logs: &str) {
         let unstorable = unstorable(link).await;
         assert_eq!(left_out(stack, link).await, unstorable, "{}", link.id);
         let stored = link.assert_equals_the_sandbox_but_for(&unstorable).await;
+        // I10: whoever follows the changes has the same.
+        follower
+            .assert_equals_the_sandbox_but_for(link, &unstorable)
+            .await;
         rows.insert(link.id.clone(), stored);
         every_notified_request_has_ended(stack, link).await;
     }

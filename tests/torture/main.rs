@@ -15,6 +15,7 @@
 )]
 
 mod audit;
+mod following;
 mod kills;
 mod trouble;
 
@@ -105,6 +106,7 @@ async fn run(arguments: &Arguments) {
             sleep(BETWEEN_SWEEPS).await;
         }
     });
+    let following = following::start(arguments.seed, &links);
     let scripts = links.iter().enumerate().map(|(index, link)| {
         let trouble = Trouble {
             stack: &stack,
@@ -128,8 +130,11 @@ async fn run(arguments: &Arguments) {
         "torture: settled after {:?}, {redriven} messages redriven from the dead-letter queue",
         started.elapsed()
     );
+    let (mut follower, interrupted) = following.stop().await;
+    follower.follow_all(&stack).await;
+    println!("torture: the follower of all links was interrupted {interrupted} times");
     let logs = stack.function_logs().await;
-    audit::check(&stack, &links, &logs).await;
+    audit::check(&stack, &links, &follower, &logs).await;
     assert!(!schedule.is_finished(), "the sweeps have ended");
     schedule.abort();
     met_odd_rows(&links).await;

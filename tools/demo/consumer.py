@@ -1,4 +1,4 @@
-"""A consumer that follows a link's changes into SQLite, is killed while it reads, and goes on."""
+"""A consumer that follows all links into SQLite, is killed while it reads, and goes on."""
 
 import json
 import os
@@ -23,9 +23,9 @@ POLL_SECONDS = 0.02
 
 
 def follow(sandbox_url: str, link: str, directory: Path, collect_again: Callable[[], None]) -> Comparison:
-    """Follows a link from its beginning, and compares the copy with what the sandbox has in the end."""
+    """Follows all links from their beginning, and compares the copy of one with what the sandbox has in the end."""
     database = directory / "copy.sqlite"
-    consumer = _start(link, database)
+    consumer = _start(database)
     _wait(lambda: _rows(database, link) >= KILLED_AFTER_ROWS or consumer.poll() is not None)
     if consumer.poll() is not None:
         raise LocalError("the consumer ended before it was killed; its reason is above")
@@ -35,9 +35,9 @@ def follow(sandbox_url: str, link: str, directory: Path, collect_again: Callable
 
     change(sandbox_url, link)
     collect_again()
-    if _start(link, database).wait(DEADLINE_SECONDS) != 0:
+    if _start(database).wait(DEADLINE_SECONDS) != 0:
         raise LocalError("the consumer failed")
-    print(f"Followed    the link to its end: {_rows(database, link):,} rows", flush=True)
+    print(f"Followed    all links to their end: {_rows(database, link):,} rows of this one", flush=True)
     return compare(_truth(sandbox_url, link), _copy(database, link))
 
 
@@ -51,8 +51,8 @@ def change(sandbox_url: str, link: str) -> None:
     print("Changed     one row at Belvo, deleted one, and added three", flush=True)
 
 
-def _start(link: str, database: Path) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, str(PROGRAM), f"--api={os.environ['API_URL']}", f"--database={database}", link]
+def _start(database: Path) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, str(PROGRAM), f"--api={os.environ['API_URL']}", f"--database={database}"]
     return subprocess.Popen(argv)
 
 

@@ -56,7 +56,9 @@ async fn plan_all(
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
         let for_it = app.for_collection(head_start(&message), haste([&message], turn));
-        match contained(plan::plan(&for_it, &message), turn.deadline).await {
+        // Large futures, of which a batch holds ten.
+        let plan = Box::pin(plan::plan(&for_it, &message));
+        match contained(plan, turn.deadline).await {
             Ok(None) => {}
             Ok(Some(job)) => add(&mut planned, job, message),
             Err(error) => {
@@ -87,7 +89,7 @@ async fn run_all(app: &App, planned: Vec<PlannedJob>, turn: &Turn) -> Option<Fai
         }
         let for_it = app.for_collection(job.head_start(), haste(&messages, turn));
         let deadline = turn.deadline + TIME_TO_CONTINUE;
-        let outcome = contained(job.run(&for_it, turn), deadline).await;
+        let outcome = contained(Box::pin(job.run(&for_it, turn)), deadline).await;
         let Err(error) = outcome else {
             continue;
         };

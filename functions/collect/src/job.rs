@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    Collection, Days, Failure, LinkRecord, Outcome, Progress, Retrieval, RowQuery, Timestamp,
+    Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
+    Timestamp, Verdict,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -107,9 +108,10 @@ impl Job {
         match self.fetch(app, turn).await {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
-                self.record_on_link(app, &link, &collection).await?;
+                let found = self.compared_all(app, &collection).await?;
+                self.record_on_link(app, &found).await?;
                 self.keep_requests(app, &link).await?;
-                self.conclude(app, &collection).await
+                self.conclude(app, &found).await
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
             Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => {
@@ -231,14 +233,13 @@ impl Job {
         })))
     }
 
-    /// Records on the link which of Belvo's rows are not stored, and when all are read again.
-    /// Writes nothing if that is already known.
-    async fn record_on_link(
-        &self,
-        app: &App,
-        known: &LinkRecord,
-        collection: &Collection,
-    ) -> Result<(), CollectError> {
+    /// Records on the link what was found, which of Belvo's rows are not stored, when all are read
+    /// again, and how far its followers can read: they learn of it here. What an interrupted
+    /// attempt has stored is news, too, when the next one comes here.
+    async fn record_on_link(&self, app: &App, found: &[Collection]) -> Result<(), CollectError> {
+        let Some(collection) = found.first() else {
+            return Ok(());
+        };
         let resource = self.query.resource;
         // The rows of one account say nothing about those of the others.
         let days = match self.query.account {
@@ -250,15 +251,35 @@ impl Job {
             0 => Days::DATED,
             _ => days,
         };
+        let readable = app.transactions.readable(&self.query.link).await?;
+        let last = LastCollection::of(collection, self.worst_verdict(found));
         let change = |known: LinkRecord| {
-            known
+            self.seen(known)
                 .rows_left_out(resource, days, &collection.left_out)
                 .collected(resource, known_days, collection.finished_at, app.scrubs)
+                .found(resource, last.clone())
+                .readable(&readable)
         };
-        if change(known.clone()) != *known {
-            app.control.links.change(&self.query.link, change).await?;
-        }
+        app.control.links.change(&self.query.link, change).await?;
         Ok(())
+    }
+
+    /// Notes on the link the webhooks that this answers.
+    fn seen(&self, link: LinkRecord) -> LinkRecord {
+        let deliveries = self
+            .waiters
+            .iter()
+            .filter_map(|waiter| waiter.trigger.delivery());
+        deliveries.fold(link, |link, delivery| link.seen(delivery.received_at))
+    }
+
+    /// The worst of what was found for each message.
+    fn worst_verdict(&self, found: &[Collection]) -> Verdict {
+        let verdicts = self.waiters.iter().zip(found);
+        verdicts
+            .map(|(waiter, found)| found.verdict(waiter.declared().as_ref()))
+            .max()
+            .unwrap_or(Verdict::Complete)
     }
 
     /// Keeps the records of requests that were to expire, if somebody stands behind the link now.
@@ -273,16 +294,13 @@ impl Job {
         Ok(())
     }
 
-    /// Records what was collected on every request, each with what its own webhook declared.
-    async fn conclude(self, app: &App, collection: &Collection) -> Result<(), CollectError> {
+    /// Records on every request what was found for it.
+    async fn conclude(self, app: &App, found: &[Collection]) -> Result<(), CollectError> {
         let mut short = Vec::new();
-        for waiter in &self.waiters {
-            let found = self.compared(app, waiter, collection.clone()).await?;
-            let missing = waiter.missing(&found);
-            let outcome = waiter.outcome(&found, missing, app.deadlines);
-            waiter
-                .record(&app.control.requests, outcome, &found)
-                .await?;
+        for (waiter, found) in self.waiters.iter().zip(found) {
+            let missing = waiter.missing(found);
+            let outcome = waiter.outcome(found, missing, app.deadlines);
+            waiter.record(&app.control.requests, outcome, found).await?;
 
             let has_no_request = waiter.record.is_none() && !waiter.is_check();
             let is_read_again = has_no_request && missing > found.tally.unstored;
@@ -293,9 +311,12 @@ impl Job {
                 _ => {}
             }
             let is_final = !is_read_again && !matches!(outcome, Outcome::Short { .. });
-            self.log(waiter, &found, is_final.then_some(missing));
+            self.log(waiter, found, is_final.then_some(missing));
         }
-        self.fetch_again(app, collection.days, &short).await
+        match found.first() {
+            Some(collection) => self.fetch_again(app, collection.days, &short).await,
+            None => Ok(()),
+        }
     }
 
     /// Lets all rows be read again in an hour: no request is there to be repeated.
@@ -321,6 +342,19 @@ impl Job {
             Some(task) => Ok(app.queue.send(&task).await?),
             None => Ok(()),
         }
+    }
+
+    /// The collection as it answers each message.
+    async fn compared_all(
+        &self,
+        app: &App,
+        collection: &Collection,
+    ) -> Result<Vec<Collection>, CollectError> {
+        let mut found = Vec::with_capacity(self.waiters.len());
+        for waiter in &self.waiters {
+            found.push(self.compared(app, waiter, collection.clone()).await?);
+        }
+        Ok(found)
     }
 
     /// The collection with what is stored afterwards, if the message declared anything comparable.

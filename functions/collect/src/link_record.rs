@@ -142,8 +142,8 @@ impl LinkKeeper<'_> {
         }
     }
 
-    /// Records that a webhook about a link's rows was received. If the link is blocked, asks Belvo
-    /// whether it still is.
+    /// Takes note of a webhook about a link's rows. If the link is blocked, asks Belvo whether it
+    /// still is.
     pub(crate) async fn seen(
         &self,
         delivery: &Delivery,
@@ -162,17 +162,10 @@ impl LinkKeeper<'_> {
             self.apply_confirmed(link, (&code, at), blocked).await?;
             return Ok(Standing::of(known.as_ref()));
         }
-        let Some(known) = known else {
-            return Ok(Standing::Unknown);
-        };
-
-        if known.awaits_user() && self.is_gone(link).await? {
+        if known.as_ref().is_some_and(LinkRecord::awaits_user) && self.is_gone(link).await? {
             return Ok(Standing::Gone);
         }
-        if known.clone().seen(at) != known {
-            self.links.change(link, |known| known.seen(at)).await?;
-        }
-        Ok(Standing::of(Some(&known)))
+        Ok(Standing::of(known.as_ref()))
     }
 
     /// Whether a webhook is held: `UnknownLinks` says so, and nobody here has asked for its link.
@@ -262,6 +255,18 @@ impl LinkKeeper<'_> {
         }
     }
 
+    /// Changes the record of a link, and lets its followers know if they can read more than before.
+    pub(crate) async fn announce(
+        &self,
+        link: &LinkId,
+        change: impl Fn(LinkRecord) -> LinkRecord,
+    ) -> Result<(), CollectError> {
+        let readable = self.transactions.readable(link).await?;
+        let change = |known| change(known).readable(&readable);
+        self.links.change(link, change).await?;
+        Ok(())
+    }
+
     async fn standing_of(&self, known: &LinkRecord) -> Result<Standing, CollectError> {
         let is_gone = known.is_deleted()
             && (known.is_deleted_for_good() || self.refresh(&known.id).await?.is_none());
@@ -291,12 +296,11 @@ impl LinkKeeper<'_> {
         if record.awaits_erasure() {
             erased = Some(self.transactions.erase(link).await?);
             let erased_at = Timestamp::now();
-            self.links
-                .change(link, |known| known.erased(erased_at))
-                .await?;
+            self.announce(link, |known| known.erased(erased_at)).await?;
         } else {
             // No other collection will: what its rows are now may be read.
             self.transactions.settle_log(link).await?;
+            self.announce(link, |known| known).await?;
         }
         tracing::info!(
             event = Event::LinkDeleted.name(),

@@ -1,8 +1,6 @@
 //! What has changed at a link since a reader last asked.
 
-use domain::{
-    Account, Consent, Deletion, Digest, LinkId, LinkRecord, Resource, Row, RowId, Timestamp,
-};
+use domain::{Account, Digest, LinkId, LinkRecord, LinkState, Resource, Row, RowId};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
@@ -60,15 +58,10 @@ struct RemovedView {
 #[derive(Serialize)]
 struct LinkStateView<'a> {
     link: &'a LinkId,
-    status: &'a Option<String>,
-    external_id: &'a Option<String>,
-    registered_at: Option<Timestamp>,
+    #[serde(flatten)]
+    state: LinkState<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<BlockView>,
-    #[serde(skip_serializing_if = "Consent::is_unknown")]
-    consent: &'a Consent,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletion: &'a Option<Deletion>,
 }
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
@@ -158,12 +151,8 @@ impl<'a> From<&'a LinkRecord> for LinkStateView<'a> {
     fn from(record: &'a LinkRecord) -> Self {
         Self {
             link: &record.id,
-            status: &record.connection.status,
-            external_id: &record.connection.external_id,
-            registered_at: record.registered_at,
+            state: record.state(),
             blocked: record.block().map(BlockView::from),
-            consent: &record.consent,
-            deletion: &record.deletion,
         }
     }
 }

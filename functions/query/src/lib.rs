@@ -6,6 +6,7 @@ mod changes;
 mod config;
 mod history;
 mod links;
+mod news;
 mod parameters;
 mod requests;
 mod rows;
@@ -43,10 +44,12 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 
 async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     match http::route_key(request).as_deref() {
+        Some("GET /changes") => news::list(app, request).await,
+        Some("GET /requests") => requests::list_with_status(app, request).await,
         Some("GET /requests/{id}") => requests::show(app, request).await,
         Some("GET /links") => links::list(app, request).await,
         Some("GET /links/{link}") => links::show(app, request).await,
-        Some("GET /links/{link}/requests") => requests::list(app, request).await,
+        Some("GET /links/{link}/requests") => requests::list_of_link(app, request).await,
         Some("GET /links/{link}/quota") => links::show_quota(app, request).await,
         Some("GET /links/{link}/accounts") => accounts::list(app, request).await,
         Some("GET /links/{link}/accounts/{account}/balances") => {

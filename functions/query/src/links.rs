@@ -12,7 +12,9 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
         parameters::cursor(request, Cursor::is_of_an_instant)?,
         parameters::limit(request)?,
     );
-    let listed = app.control.links.registered(after.as_ref(), limit).await;
+    let filter = parameters::link_filter(request)?;
+    let links = &app.control.links;
+    let listed = links.registered(&filter, after.as_ref(), limit).await;
     let (records, next) = listed.map_err(unavailable)?;
 
     let listing = json!({

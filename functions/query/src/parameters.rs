@@ -1,7 +1,8 @@
 //! Path and query parameters of the read routes.
 
 use domain::{
-    AccountId, Filter, LinkId, RESOURCES, RequestId, Resource, RowId, Timestamp, parse_date,
+    AccountId, Blocked, Filter, LinkFilter, LinkId, RESOURCES, RequestId, Resource, RowId, Status,
+    Timestamp, parse_date,
 };
 use lambda_http::Request;
 use shared::{
@@ -100,6 +101,44 @@ pub(crate) fn filter(request: &Request) -> Result<(Filter, Option<Cursor>), Prob
         kind: query_parameter(request, "type"),
     };
     Ok((filter, cursor))
+}
+
+/// Which links to list.
+pub(crate) fn link_filter(request: &Request) -> Result<LinkFilter, Problem> {
+    let blocked = query_parameter(request, "blocked").map(|text| {
+        let detail = "blocked must be true, false, or the reason of a block";
+        Blocked::parse(&text).ok_or_else(|| Problem::field("blocked", detail))
+    });
+    let stale = query_parameter(request, "stale").map(|text| {
+        let detail = "stale must be true or false";
+        text.parse().map_err(|_| Problem::field("stale", detail))
+    });
+    Ok(LinkFilter {
+        blocked: blocked.transpose()?,
+        stale: stale.transpose()?,
+        external_id: query_parameter(request, "external_id"),
+        status: query_parameter(request, "status"),
+    })
+}
+
+/// The status of requests of all links. Those that were collected are the usual ones, and would
+/// hide the others.
+pub(crate) fn status(request: &Request) -> Result<Status, Problem> {
+    const STATUSES: [Status; 7] = [
+        Status::Issued,
+        Status::Notified,
+        Status::Collecting,
+        Status::Short,
+        Status::Incomplete,
+        Status::Failed,
+        Status::Expired,
+    ];
+    let text = query_parameter(request, "status").unwrap_or_default();
+    let found = STATUSES.into_iter().find(|status| status.name() == text);
+    found.ok_or_else(|| {
+        let known = STATUSES.map(Status::name).join(", ");
+        Problem::field("status", format!("status must be one of {known}"))
+    })
 }
 
 /// The instant of `as_of`: an RFC 3339 timestamp, or a day, which means the end of that day.

@@ -48,7 +48,28 @@ pub(crate) async fn show(app: &App, request: &Request) -> Result<Response<Body>,
     }
 }
 
-pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+/// Requests of all links that stand somewhere: what an operator looks for.
+pub(crate) async fn list_with_status(
+    app: &App,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let status = parameters::status(request)?;
+    let (after, limit) = (
+        parameters::cursor(request, Cursor::is_of_an_instant)?,
+        parameters::limit(request)?,
+    );
+    let requests = &app.control.requests;
+    let listed = requests.with_status(status, after.as_ref(), limit).await;
+    let (records, next) = listed.map_err(unavailable)?;
+
+    let listing = json!({
+        "requests": records.iter().map(RequestView::from).collect::<Vec<_>>(),
+        "next_cursor": next.map(|cursor| cursor.encode()),
+    });
+    Ok(http::json(StatusCode::OK, &listing))
+}
+
+pub(crate) async fn list_of_link(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = parameters::link(request)?;
     let (after, limit) = (
         parameters::cursor(request, Cursor::is_of_an_instant)?,

@@ -1,6 +1,6 @@
-//! The body of `POST /requests`.
+//! The body of `POST /requests`, and what other bodies share with it.
 
-use domain::{AccountId, Dates, Direction, Resource, Retrieval, Window};
+use domain::{AccountId, Dates, Days, Direction, Resource, Retrieval, Window};
 use shared::problem::Problem;
 use time::Date;
 
@@ -30,7 +30,7 @@ pub(crate) fn parse(body: &[u8], today: Date) -> Result<Retrieval, Problem> {
     })
 }
 
-fn resource(fields: &mut Fields) -> Result<Resource, Problem> {
+pub(crate) fn resource(fields: &mut Fields) -> Result<Resource, Problem> {
     let Some(name) = fields.optional("resource")? else {
         return Ok(Resource::TRANSACTIONS);
     };
@@ -45,19 +45,41 @@ fn resource(fields: &mut Fields) -> Result<Resource, Problem> {
 
 /// The days, if the resource takes them.
 fn window(fields: &mut Fields, resource: Resource, today: Date) -> Result<Option<Window>, Problem> {
-    let given = ["date_from", "date_to"]
-        .into_iter()
-        .find(|name| fields.has(name));
+    let given = given_day(fields);
     match (resource.dates(), given) {
         (Dates::None, Some(name)) => return Err(not_taken(name, resource)),
         (Dates::None | Dates::Optional, None) => return Ok(None),
         (Dates::Required, _) | (Dates::Optional, Some(_)) => {}
     }
+    both_days(fields, resource.longest_days(), today).map(Some)
+}
+
+/// The days of which rows are listed: all, unless some are named.
+pub(crate) fn listed_days(
+    fields: &mut Fields,
+    resource: Resource,
+    today: Date,
+) -> Result<Days, Problem> {
+    let given = given_day(fields);
+    match (resource.date_field(), given) {
+        (None, Some(name)) => Err(not_taken(name, resource)),
+        (_, None) => Ok(Days::ALL),
+        (Some(_), Some(_)) => both_days(fields, None, today).map(Days::from),
+    }
+}
+
+/// The name of a day that is given.
+fn given_day(fields: &Fields) -> Option<&'static str> {
+    ["date_from", "date_to"]
+        .into_iter()
+        .find(|name| fields.has(name))
+}
+
+fn both_days(fields: &mut Fields, most: Option<u16>, today: Date) -> Result<Window, Problem> {
     let (from, to) = (fields.required("date_from")?, fields.required("date_to")?);
     let window = Window::parse(&from, &to, today);
     window
-        .and_then(|window| window.at_most(resource.longest_days()))
-        .map(Some)
+        .and_then(|window| window.at_most(most))
         .map_err(|error| Problem::field(error.field(), error.to_string()))
 }
 

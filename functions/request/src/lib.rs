@@ -3,6 +3,7 @@
 //! and month), so nothing here sends one twice.
 
 mod body;
+mod collections;
 mod config;
 mod connect;
 mod fields;
@@ -64,6 +65,7 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         Some("POST /connect/token") => connect::mint(app, request).await,
         Some("POST /links") => links::register(app, request).await,
         Some("DELETE /links/{link}") => links::delete(app, request).await,
+        Some("POST /links/{link}/collections") => collections::collect(app, request).await,
         _ => Err(Problem::not_found("There is no such route.")),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Consent, Deletion, LeftOut, LinkEvent, LinkId, LinkRecord, Timestamp};
+use domain::{
+    Consent, Deletion, LastCollection, LeftOut, LinkEvent, LinkId, LinkRecord, Sequence, Timestamp,
+};
 use serde::Serialize;
 
 use super::BlockView;
@@ -19,6 +21,12 @@ pub struct LinkView<'a> {
     created_at: Option<Timestamp>,
     registered_at: Option<Timestamp>,
     heard_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_at: Option<Timestamp>,
+    stale: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    collected: &'a BTreeMap<String, LastCollection>,
+    sequence: Sequence,
     last_event: &'a Option<LinkEvent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked: Option<BlockView>,
@@ -45,6 +53,10 @@ impl<'a> From<&'a LinkRecord> for LinkView<'a> {
             created_at: connection.created_at,
             registered_at: record.registered_at,
             heard_at: record.last_seen_at,
+            expected_at: record.expected_at(),
+            stale: record.is_stale(),
+            collected: &record.collected,
+            sequence: record.sequence,
             last_event: &record.last_event,
             blocked: record.block().map(BlockView::from),
             consent: &record.consent,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::{AccountId, LinkId, Progress, RequestId, Resource, Timestamp};
+use domain::{AccountId, Days, LinkId, Progress, RequestId, Resource, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -40,10 +40,16 @@ pub enum Task {
         /// When the request is due again if this check is lost.
         next: Timestamp,
     },
-    /// A link's rows are to be read as a whole, because it is time to, because two of its refresh
-    /// periods have passed without a webhook, or because its webhooks were held; or its deletion is
+    /// A link's rows are to be read, whatever webhooks said: as a whole, because it is time to,
+    /// because two of its refresh periods have passed without a webhook, or because its webhooks
+    /// were held; those of some days, because somebody asks for them. Or its deletion is
     /// unconfirmed.
-    CheckLink { resource: Resource, link: LinkId },
+    CheckLink {
+        resource: Resource,
+        link: LinkId,
+        #[serde(default, skip_serializing_if = "Days::is_all")]
+        days: Days,
+    },
     /// The rest of a collection that one invocation had no time for.
     #[serde(rename = "continuation")]
     Continue(Box<Continuation>),
@@ -442,6 +448,7 @@ mod tests {
         Task::CheckLink {
             resource: Resource::TRANSACTIONS,
             link: link(),
+            days: Days::ALL,
         }
     }
 

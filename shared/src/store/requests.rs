@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
 };
 use domain::{
     Collection, Declared, Fact, Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval,
-    Step, Timestamp,
+    Status, Step, Timestamp,
     Write::{self, Latest, Once, Remove},
 };
 use serde_json::{Value, json};
@@ -16,13 +16,15 @@ use super::{
     error::was_written,
     item::{Item, attribute, document},
     retention::{DAY_S, UNKNOWN_REQUEST_DAYS},
-    table::{self, Due, Page, Table},
+    table::{self, BY_DUE, BY_LINK, BY_STATE, Due, Listing, Page, Table},
 };
 
 const KIND: &str = "request";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has
 /// ended.
 const DUE: &str = "due";
+/// The attribute `state` of a retrieval whose rows are not all stored.
+const UNCOLLECTED: &str = "uncollected";
 
 #[derive(Clone)]
 pub struct Requests(Table);
@@ -87,8 +89,37 @@ impl Requests {
         after: Option<&Cursor>,
         limit: u16,
     ) -> Result<Page<RequestRecord>, StoreError> {
-        let listing = (KIND, link.as_str());
+        let listing = Listing {
+            index: BY_LINK,
+            kind: KIND,
+            under: link.as_str(),
+        };
         self.0.listed(listing, after, limit, record).await
+    }
+
+    /// Retrievals of all links with this status, at most `limit`, and where the listing continues:
+    /// the latest to become short, incomplete, failed or expired first, or those that are due last.
+    /// Fewer, even none, may be found before it continues. Collected ones are in no such listing.
+    /// Read from an index that may lag slightly behind the table.
+    pub async fn with_status(
+        &self,
+        status: Status,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Page<RequestRecord>, StoreError> {
+        let (index, under) = if status.is_open() {
+            (BY_DUE, DUE)
+        } else {
+            (BY_STATE, UNCOLLECTED)
+        };
+        let listing = Listing {
+            index,
+            kind: KIND,
+            under,
+        };
+        let (mut records, next) = self.0.listed(listing, after, limit, record).await?;
+        records.retain(|record| record.status() == status);
+        Ok((records, next))
     }
 
     /// A link's retrievals of which something was first recorded after `since`, newest first, but
@@ -361,9 +392,20 @@ impl Requests {
     }
 }
 
-/// What a step of a retrieval writes. The index `by_due` holds exactly the retrievals that are due.
+/// What a step of a retrieval writes. The index `by_due` holds exactly the retrievals that are due,
+/// and `by_state` those of which rows were missing when they were last fetched, or that ended
+/// without any.
 fn facts(step: Step, at: Timestamp) -> Vec<AttributeWrite> {
-    let mut writes = Vec::new();
+    let mut writes = match step {
+        Step::Collected => vec![
+            ("state".to_owned(), Remove),
+            ("state_at".to_owned(), Remove),
+        ],
+        Step::Short { .. } | Step::Incomplete | Step::Failed { .. } | Step::Expired => {
+            vec![latest("state", &UNCOLLECTED), latest("state_at", &at)]
+        }
+        _ => Vec::new(),
+    };
     for (fact, write) in step.writes(at) {
         if fact == Fact::DueAt {
             writes.push((DUE.to_owned(), write.map(|_| json!(DUE))));

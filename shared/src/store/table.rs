@@ -11,8 +11,8 @@
 //! | `key#<hash>` | the answer to an `Idempotency-Key` | [`IdempotencyKeys`](super::IdempotencyKeys) |
 //! | `event#<received at>#<delivery id>` | a webhook that needed no collection | [`WebhookLog`](super::WebhookLog) |
 //!
-//! Items with `link` and `listed_at` are in the index `by_link`, those with `due` and `due_at` in
-//! `by_due`. Both indexes may lag slightly behind the table.
+//! Items with the two attributes of an [`Index`] are in it. All indexes may lag slightly behind the
+//! table.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -31,8 +31,16 @@ use crate::aws::SdkConfig;
 
 /// What an error calls this table.
 pub(super) const NAME: &str = "Requests";
-const BY_LINK: &str = "by_link";
-const BY_DUE: &str = "by_due";
+/// Requests and open intents by their link, and all registered links.
+pub(super) const BY_LINK: Index = Index::of("by_link", "link", "listed_at");
+/// What has to be looked at some time.
+pub(super) const BY_DUE: Index = Index::of("by_due", "due", "due_at");
+/// Requests and links that somebody may have to do something about.
+pub(super) const BY_STATE: Index = Index::of("by_state", "state", "state_at");
+/// Keys of links by the caller's id for them.
+pub(super) const BY_EXTERNAL_ID: Index = Index::of("by_external_id", "found_by", "listed_at");
+/// Keys of links by their latest news (docs/decisions/0030).
+pub(super) const BY_NEWS: Index = Index::of("by_news", "news", "news_at");
 /// The start of `listed_at` in an open intent: it sorts behind every instant.
 pub(super) const OPEN: &str = "~";
 /// How often an item is read and written until no other writer changes it in between.
@@ -42,6 +50,22 @@ pub(super) const RACES: usize = 5;
 pub(super) struct Table {
     client: Client,
     name: String,
+}
+
+/// An index of the table (template.yaml), and the attributes that are its key.
+#[derive(Clone, Copy)]
+pub(super) struct Index {
+    name: &'static str,
+    partition: &'static str,
+    order: &'static str,
+}
+
+/// Items of a kind, which their keys start with, under one name in an index.
+#[derive(Clone, Copy)]
+pub(super) struct Listing<'a> {
+    pub(super) index: Index,
+    pub(super) kind: &'a str,
+    pub(super) under: &'a str,
 }
 
 /// A page of records, and where the listing continues.
@@ -89,30 +113,48 @@ impl Table {
             .key("pk", text(pk))
     }
 
-    /// Items of a kind under this name in the index `by_link`, newest first, at most `limit`. Their
-    /// keys start with `kind`.
+    /// A listing, the latest first, at most `limit` items, and where it continues.
     pub(super) async fn listed<T>(
         &self,
-        (kind, under): (&str, &str),
+        listing: Listing<'_>,
         after: Option<&Cursor>,
         limit: u16,
         read: impl Fn(Item) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let answer = self
-            .by_link(under)
+            .query(listing.index, listing.under)
             // Open intents sort behind everything else.
-            .key_condition_expression("#link = :link AND listed_at < :open")
+            .key_condition_expression("#partition = :partition AND #order < :open")
+            .expression_attribute_names("#order", listing.index.order)
+            .expression_attribute_values(":open", text(OPEN))
+            .scan_index_forward(false)
             .limit(limit.into())
-            .set_exclusive_start_key(after.map(|cursor| start_key(kind, under, cursor)))
+            .set_exclusive_start_key(after.map(|cursor| listing.start_key(cursor)))
             .send()
             .await?;
 
-        let next = answer
-            .last_evaluated_key
-            .as_ref()
-            .and_then(|key| cursor(kind, key));
+        let next = answer.last_evaluated_key.as_ref();
+        let next = next.and_then(|key| listing.cursor(key));
         let records = answer.items.unwrap_or_default().into_iter().map(read);
         Ok((records.collect::<Result<_, _>>()?, next))
+    }
+
+    /// Items of a listing behind a place in its order, in that order, at most `limit`.
+    pub(super) async fn following(
+        &self,
+        listing: Listing<'_>,
+        after: &str,
+        limit: u16,
+    ) -> Result<Vec<Item>, StoreError> {
+        let answer = self
+            .query(listing.index, listing.under)
+            .key_condition_expression("#partition = :partition AND #order > :after")
+            .expression_attribute_names("#order", listing.index.order)
+            .expression_attribute_values(":after", text(after))
+            .limit(limit.into())
+            .send()
+            .await?;
+        Ok(answer.items.unwrap_or_default())
     }
 
     /// Items under this name in the index `by_link` that are listed after `since`, newest first.
@@ -122,9 +164,13 @@ impl Table {
         since: impl Into<String>,
     ) -> Result<Vec<Item>, StoreError> {
         let items = self
-            .by_link(under)
-            .key_condition_expression("#link = :link AND listed_at BETWEEN :since AND :open")
+            .query(BY_LINK, under)
+            .key_condition_expression(
+                "#partition = :partition AND listed_at BETWEEN :since AND :open",
+            )
             .expression_attribute_values(":since", text(since))
+            .expression_attribute_values(":open", text(OPEN))
+            .scan_index_forward(false)
             .into_paginator()
             .items()
             .send();
@@ -134,8 +180,10 @@ impl Table {
     /// The open intents of a link, newest first.
     pub(super) async fn open_intents(&self, link: &str) -> Result<Vec<Item>, StoreError> {
         let answer = self
-            .by_link(link)
-            .key_condition_expression("#link = :link AND begins_with(listed_at, :open)")
+            .query(BY_LINK, link)
+            .key_condition_expression("#partition = :partition AND begins_with(listed_at, :open)")
+            .expression_attribute_values(":open", text(OPEN))
+            .scan_index_forward(false)
             .send()
             .await?;
         Ok(answer.items.unwrap_or_default())
@@ -151,13 +199,8 @@ impl Table {
         read: impl Fn(Item) -> Result<T, StoreError>,
     ) -> Result<Due<T>, StoreError> {
         let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(BY_DUE)
-            .key_condition_expression("#due = :due AND due_at <= :now")
-            .expression_attribute_names("#due", "due")
-            .expression_attribute_values(":due", text(kind))
+            .query(BY_DUE, kind)
+            .key_condition_expression("#partition = :partition AND due_at <= :now")
             .expression_attribute_values(":now", text(now))
             .limit(limit.into())
             .send()
@@ -173,29 +216,39 @@ impl Table {
         Ok((records, unreadable))
     }
 
-    fn by_link(&self, link: &str) -> QueryFluentBuilder {
+    fn query(&self, index: Index, under: &str) -> QueryFluentBuilder {
         self.client
             .query()
             .table_name(&self.name)
-            .index_name(BY_LINK)
-            .expression_attribute_names("#link", "link")
-            .expression_attribute_values(":link", text(link))
-            .expression_attribute_values(":open", text(OPEN))
-            .scan_index_forward(false)
+            .index_name(index.name)
+            .expression_attribute_names("#partition", index.partition)
+            .expression_attribute_values(":partition", text(under))
     }
 }
 
-fn start_key(kind: &str, under: &str, cursor: &Cursor) -> Item {
-    let (listed_at, id) = cursor.parts();
-    Item::from([
-        ("pk".to_owned(), text(format!("{kind}#{id}"))),
-        ("link".to_owned(), text(under)),
-        ("listed_at".to_owned(), text(listed_at)),
-    ])
+impl Index {
+    const fn of(name: &'static str, partition: &'static str, order: &'static str) -> Self {
+        Self {
+            name,
+            partition,
+            order,
+        }
+    }
 }
 
-fn cursor(kind: &str, key: &Item) -> Option<Cursor> {
-    let string = |name| key.get(name).map(AttributeValue::as_s)?.ok();
-    let id = string("pk")?.strip_prefix(kind)?.strip_prefix('#')?;
-    Some(Cursor::at(string("listed_at")?, id))
+impl Listing<'_> {
+    fn start_key(&self, cursor: &Cursor) -> Item {
+        let (order, id) = cursor.parts();
+        Item::from([
+            ("pk".to_owned(), text(format!("{}#{id}", self.kind))),
+            (self.index.partition.to_owned(), text(self.under)),
+            (self.index.order.to_owned(), text(order)),
+        ])
+    }
+
+    fn cursor(&self, key: &Item) -> Option<Cursor> {
+        let string = |name| key.get(name).map(AttributeValue::as_s)?.ok();
+        let id = string("pk")?.strip_prefix(self.kind)?.strip_prefix('#')?;
+        Some(Cursor::at(string(self.index.order)?, id))
+    }
 }

@@ -16,9 +16,9 @@ use crate::{
 
 /// What a consumer has of a link.
 #[derive(Default)]
-struct Consumer {
+pub(crate) struct Consumer {
     /// By resource and id.
-    rows: BTreeMap<(String, String), Value>,
+    pub(crate) rows: BTreeMap<(String, String), Value>,
     accounts: Vec<Value>,
     link: Value,
     cursor: Option<String>,
@@ -28,11 +28,11 @@ struct Consumer {
 }
 
 /// The numbers of rows that were added, modified and removed.
-type Told = [usize; 3];
+pub(crate) type Told = [usize; 3];
 
 impl Consumer {
     /// Asks until there is nothing more.
-    async fn follow(&mut self, query: &App, link: &str, limit: u16) -> Told {
+    pub(crate) async fn follow(&mut self, query: &App, link: &str, limit: u16) -> Told {
         let mut told = Told::default();
         while self.pull(query, link, limit, &mut told).await {}
         told
@@ -104,7 +104,7 @@ async fn get(query: &App, what: &str, link: &str, parameters: &str) -> (u16, Val
 }
 
 /// The query function beside a collect function, with the same tables.
-fn query(worker: &Worker) -> App {
+pub(crate) fn query(worker: &Worker) -> App {
     App {
         control: worker.app.control.clone(),
         transactions: worker.app.transactions.clone(),
@@ -113,7 +113,7 @@ fn query(worker: &Worker) -> App {
 }
 
 /// What the store shows of a link, as a consumer would have it.
-async fn stored(query: &App, link: &str) -> BTreeMap<(String, String), Value> {
+pub(crate) async fn stored(query: &App, link: &str) -> BTreeMap<(String, String), Value> {
     let mut rows = BTreeMap::new();
     for (resource, what, name) in [
         ("transactions", "transactions", "transactions"),
@@ -140,14 +140,14 @@ async fn stored(query: &App, link: &str) -> BTreeMap<(String, String), Value> {
     rows
 }
 
-async fn collect(worker: &Worker, link: &str) {
+pub(crate) async fn collect(worker: &Worker, link: &str) {
     worker
         .enqueue(&webhook(link, "transactions_updated", None))
         .await;
     worker.process_everything().await;
 }
 
-async fn add_rows(worker: &Worker, link: &str, count: u64) {
+pub(crate) async fn add_rows(worker: &Worker, link: &str, count: u64) {
     let path = format!("links/{link}/transactions");
     let new = json!({"count": count, "date": "2026-01-10"});
     worker.here.sandbox_control(&path, new).await;

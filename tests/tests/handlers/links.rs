@@ -1,6 +1,6 @@
 //! Links: registered, blocked, unblocked, stale, deleted.
 
-use domain::{BlockReason, LinkId, LinkRecord, OnDeletion, Timestamp};
+use domain::{BlockReason, LinkFilter, LinkId, LinkRecord, OnDeletion, Timestamp};
 use lambda_http::http::Method;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn a_link_is_registered_only_under_the_external_id_that_belvo_has() {
         .request
         .control
         .links
-        .registered(None, 10)
+        .registered(&LinkFilter::default(), None, 10)
         .await
         .unwrap();
     assert_eq!((links.len(), next), (1, None));

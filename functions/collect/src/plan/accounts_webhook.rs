@@ -1,6 +1,6 @@
 //! A webhook about accounts: Belvo has read them from the institution.
 
-use domain::{Observation, Timestamp};
+use domain::{LinkRecord, Observation, Timestamp};
 use shared::{belvo::LINK_DELETED, queue::Delivery};
 
 use super::other_webhook;
@@ -35,6 +35,8 @@ pub(super) async fn plan(app: &App, delivery: &Delivery) -> Result<(), CollectEr
             },
         };
         listing.read(&mut accounts).await?;
+        let seen = |known: LinkRecord| known.seen(delivery.received_at);
+        links.announce(&webhook.link, seen).await?;
     }
     other_webhook::plan(links, &app.control.webhook_log, delivery).await
 }

@@ -1,4 +1,4 @@
-//! A link whose rows are to be read as a whole, or whose deletion was not confirmed.
+//! A link whose rows are to be read whatever webhooks said, or whose deletion was not confirmed.
 
 use domain::{Days, LinkId, Resource, Retrieval};
 use shared::queue::Trigger;
@@ -6,12 +6,13 @@ use shared::queue::Trigger;
 use super::DaysToFetch;
 use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};
 
-/// Asks Belvo about the link, if it is registered, and fetches all its rows, unless it is being
-/// deleted.
+/// Asks Belvo about the link, if it is registered, and fetches its rows of these days, unless it is
+/// being deleted.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
     link: &LinkId,
     resource: Resource,
+    days: Days,
 ) -> Result<Option<Job>, CollectError> {
     let Some(known) = links.check(link).await? else {
         return Ok(None);
@@ -21,7 +22,7 @@ pub(super) async fn plan(
         return Ok(None);
     }
 
-    let days = DaysToFetch::certain(Days::ALL);
+    let days = DaysToFetch::certain(days);
     let retrieval = Retrieval::of(link.clone(), resource);
     let waiter = Waiter::new(Trigger::Check, link.as_str(), None);
     Ok(Some(Job::new(retrieval, days, waiter)))

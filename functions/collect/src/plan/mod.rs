@@ -45,24 +45,22 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
             request,
             at,
         } => data_ready::plan(app, (*resource, link), request, *at).await,
-        Task::LinkGone { link } => {
-            links.end_if_gone(link).await?;
-            Ok(None)
-        }
+        Task::LinkGone { link } => links.end_if_gone(link).await.map(|()| None),
         Task::CheckOverdue {
             link,
             request,
             next,
             ..
         } => check_overdue::plan(&app.control.requests, link, request, *next).await,
-        Task::CheckLink { resource, link } => check_link::plan(links, link, *resource).await,
+        Task::CheckLink {
+            resource,
+            link,
+            days,
+        } => check_link::plan(links, link, *resource, *days).await,
         Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
             .await
             .map(Some),
-        Task::Sweep => {
-            sweep::run(app).await?;
-            Ok(None)
-        }
+        Task::Sweep => sweep::run(app).await.map(|()| None),
     }
 }
 

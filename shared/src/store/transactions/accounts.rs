@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use domain::{Account, AccountId, Holder, KnownVersion, LinkId, Observation, Resource, Timestamp};
+use domain::{
+    Account, AccountId, Digest, Holder, KnownVersion, LinkId, Observation, Resource, Timestamp,
+};
 
 use super::{
     account_item::{account, account_item, balance_item, known_account},
@@ -36,6 +38,16 @@ impl Accounts {
             .iter()
             .map(|item| known_account(item).ok_or(StoreError::Corrupt(table::NAME)))
             .collect()
+    }
+
+    /// The digests of a link's accounts, in the order of their ids.
+    pub(super) async fn digests(&self, link: &LinkId) -> Result<Vec<Digest>, StoreError> {
+        let items = self.0.items_from(&partition(link), "A#").await?;
+        let known = items.iter().map(known_account);
+        let digests = known
+            .map(|known| Some(known?.1.digest))
+            .collect::<Option<_>>();
+        digests.ok_or(StoreError::Corrupt(table::NAME))
     }
 
     /// Writes whole accounts, over earlier versions if there are any, and adds their balances to

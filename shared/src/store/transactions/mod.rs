@@ -70,7 +70,7 @@ pub use self::{
 };
 
 use aws_sdk_dynamodb::Client;
-use domain::{Change, LinkId, Resource, Timestamp};
+use domain::{Change, LinkId, Readable, Resource, Timestamp};
 
 use self::{
     change_log::{ChangeLog, LogEntry},
@@ -111,6 +111,13 @@ impl TransactionsTable {
             log.write(head.last, &nothing, Timestamp::now()).await?;
         }
         log.end(head).await
+    }
+
+    /// How far those who follow a link can read.
+    pub async fn readable(&self, link: &LinkId) -> Result<Readable, StoreError> {
+        let (log, accounts) = (ChangeLog::of(&self.0, link), self.accounts());
+        let (head, digests) = tokio::try_join!(log.head(), accounts.digests(link))?;
+        Ok(Readable::of(head.done, &digests))
     }
 
     /// Enters rows into the index that are stored and not listed.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Block, BlockReason, Connection, Consent, Deletion, LinkDue, LinkEvent, LinkId, LinkRecord,
-    OnDeletion,
+    Block, BlockReason, Blocked, Connection, Consent, Days, Deletion, LastCollection, LinkDue,
+    LinkEvent, LinkFilter, LinkId, LinkRecord, NewsPlace, OnDeletion, Sequence,
 };
+
+use time::macros::date;
 
 use super::{Store, at, link, request};
 
@@ -17,6 +19,9 @@ const NAMES: [&str; 5] = [
     "link-collected",
     "link-held",
 ];
+
+/// Later than any test is run, so that the present does not replace it.
+const NEWS: Sequence = Sequence::of(4_102_444_800_000);
 
 fn connection(status: &str) -> Connection {
     Connection {
@@ -65,6 +70,7 @@ fn whole() -> LinkRecord {
             request_id: Some(request()),
             ..Deletion::of(OnDeletion::Keep)
         }),
+        sequence: NEWS,
         ..LinkRecord::new(link())
     }
 }
@@ -78,6 +84,7 @@ fn erased() -> LinkRecord {
             erased_at: Some(at(8)),
             ..Deletion::of(OnDeletion::Erase)
         }),
+        sequence: NEWS,
         ..another_link("c40cbdd8-9b2c-4b04-9d3b-2b8a4f0d9c11")
     }
 }
@@ -87,16 +94,30 @@ fn unconfirmed() -> LinkRecord {
         connection: connection("unconfirmed"),
         registered_at: Some(at(9)),
         login_block: Some(blocked(BlockReason::Unconfirmed)),
+        sequence: NEWS,
         ..another_link("d1f0a6b7-52b7-4c39-8a6e-6f1c2f6f7a90")
     }
 }
 
 /// Unregistered, and known only because its rows were collected.
 fn collected() -> LinkRecord {
-    let scrub_at = ("transactions".to_owned(), at(60));
+    let resource = || "transactions".to_owned();
+    let last = LastCollection {
+        at: at(1),
+        days: Days::since(date!(2026 - 02 - 01)),
+        verdict: "complete".to_owned(),
+        rows: 40,
+        added: 3,
+        modified: 2,
+        removed: 1,
+    };
     LinkRecord {
         last_seen_at: Some(at(0)),
-        scrub_at: BTreeMap::from([scrub_at]),
+        scrub_at: BTreeMap::from([(resource(), at(60))]),
+        collected: BTreeMap::from([(resource(), last)]),
+        log: 7,
+        accounts: Some("0f1e2d3c4b5a69788796a5b4".to_owned()),
+        sequence: NEWS,
         ..another_link("e7a2c9f4-6d3b-4f1e-8b52-0c9d7a1e5b63")
     }
 }
@@ -128,8 +149,30 @@ async fn stored_links_are_read() {
     for record in [whole(), erased(), unconfirmed(), collected(), held()] {
         assert_eq!(links.get(&record.id).await.unwrap(), Some(record));
     }
-    let registered = links.registered(None, 10).await.unwrap();
+    let all = LinkFilter::default();
+    let registered = links.registered(&all, None, 10).await.unwrap();
     assert_eq!(registered, (vec![unconfirmed(), whole()], None));
+    for (blocked, external_id) in [
+        (Some(Blocked::Yes), None),
+        (None, Some("an id of the caller")),
+    ] {
+        let filter = LinkFilter {
+            blocked,
+            external_id: external_id.map(str::to_owned),
+            ..LinkFilter::default()
+        };
+        let mut found = links.registered(&filter, None, 10).await.unwrap().0;
+        found.sort_by_key(|record| record.registered_at);
+        assert_eq!(found, [whole(), unconfirmed()], "{filter:?}");
+    }
+    let (news, has_more) = links.news(&NewsPlace::default(), 10).await.unwrap();
+    let news: Vec<_> = news
+        .into_iter()
+        .map(|one| (one.link, one.sequence))
+        .collect();
+    let of = |record: LinkRecord| (Some(record.id), NEWS);
+    let all = [whole(), erased(), unconfirmed(), collected()];
+    assert_eq!((news, has_more), (all.map(of).to_vec(), false));
     let deletions = links.due(LinkDue::Deletion, at(10_000), 10).await.unwrap();
     assert_eq!(deletions, (vec![whole()], 0));
     let readings = links.due(LinkDue::Reading, at(10_000), 10).await.unwrap();

@@ -1,16 +1,19 @@
 //! What is known about links. Registered ones are in the index `by_link` under a name that no link
-//! has, newest last; those that have to be looked at some time are in the index `by_due`. A record
-//! is read, changed, and written if it is still the one that was read, because every change depends
-//! on the whole record.
+//! has, newest last; those that have to be looked at some time are in the index `by_due`; those of
+//! which there was ever news, in `by_news`. A record is read, changed, and written if it is still
+//! the one that was read, because every change depends on the whole record.
+
+mod listing;
+mod news;
 
 use domain::{LinkDue, LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    Cursor, StoreError,
+    StoreError,
     error::was_written,
     item::{Item, attributes, document, number, text},
-    table::{Due, Page, RACES, Table},
+    table::{Due, RACES, Table},
 };
 
 const KIND: &str = "link";
@@ -21,13 +24,18 @@ const REGISTERED: &str = "*";
 const DELETION: &str = "deletion";
 const READING: &str = "reading";
 /// Attributes that are not part of the record.
-const OWN: [&str; 7] = [
+const OWN: [&str; 12] = [
     "pk",
     "version",
     "link",
     "listed_at",
     "due",
     "due_at",
+    "found_by",
+    "state",
+    "state_at",
+    "news",
+    "news_at",
     "expires_at",
 ];
 const RECORD: &str = "a link";
@@ -52,8 +60,9 @@ impl Links {
         })
     }
 
-    /// Changes the record of a link, or a new one, and returns the result. `change` may be called
-    /// several times. A record that it leaves unchanged is not written.
+    /// Changes the record of a link, or a new one, and returns the result, with a new sequence if
+    /// its followers can see the change. `change` may be called several times. A record that it
+    /// leaves unchanged is not written.
     pub async fn change(
         &self,
         id: &LinkId,
@@ -67,24 +76,12 @@ impl Links {
                 None => LinkRecord::new(id.clone()),
             };
 
-            let changed = change(known.clone());
+            let changed = change(known.clone()).with_news_since(&known, Timestamp::now());
             if changed == known || self.put(&changed, version).await? {
                 return Ok(changed);
             }
         }
         Err(StoreError::Contended(RECORD))
-    }
-
-    /// Registered links, the latest first, at most `limit`, and where the listing continues. Read
-    /// from an index that may lag slightly behind the table.
-    pub async fn registered(
-        &self,
-        after: Option<&Cursor>,
-        limit: u16,
-    ) -> Result<Page<LinkRecord>, StoreError> {
-        self.0
-            .listed((KIND, REGISTERED), after, limit, record)
-            .await
     }
 
     /// Links that are due, the longest overdue first, at most `limit`, and how many more cannot be
@@ -119,7 +116,10 @@ fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
     if let Some(at) = record.registered_at {
         item.insert("link".to_owned(), text(REGISTERED));
         item.insert("listed_at".to_owned(), text(at.to_string()));
+        item.extend(listing::external_id(record));
+        item.extend(listing::state(record));
     }
+    item.extend(news::attributes(record));
     if let Some(at) = record.expires_at() {
         item.insert("expires_at".to_owned(), number(at.unix_seconds()));
     }

@@ -1,0 +1,119 @@
+//! Which links to list.
+
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value::Error},
+};
+
+use crate::{BlockReason, LinkRecord};
+
+/// What listed links have in common. What is `None` is not asked about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkFilter {
+    pub blocked: Option<Blocked>,
+    /// Whether it was found stale, and not seen since.
+    pub stale: Option<bool>,
+    /// The caller's own id for it.
+    pub external_id: Option<String>,
+    /// Belvo's status of it.
+    pub status: Option<String>,
+}
+
+/// Whether a link cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocked {
+    /// For any reason.
+    Yes,
+    For(BlockReason),
+    No,
+}
+
+impl LinkFilter {
+    /// Whether it lets a link through.
+    #[must_use]
+    pub fn passes(&self, link: &LinkRecord) -> bool {
+        let connection = &link.connection;
+        self.blocked.is_none_or(|blocked| blocked.is_true_of(link))
+            && self.stale.is_none_or(|stale| stale == link.is_stale())
+            && (self.external_id.is_none() || self.external_id == connection.external_id)
+            && (self.status.is_none() || self.status == connection.status)
+    }
+
+    /// Whether it lets only links through that cannot be used.
+    #[must_use]
+    pub fn is_of_blocked(&self) -> bool {
+        matches!(self.blocked, Some(Blocked::Yes | Blocked::For(_)))
+    }
+}
+
+impl Blocked {
+    /// `true`, `false`, or a reason.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "true" => Some(Self::Yes),
+            "false" => Some(Self::No),
+            reason => {
+                let reason =
+                    BlockReason::deserialize(IntoDeserializer::<Error>::into_deserializer(reason));
+                reason.ok().map(Self::For)
+            }
+        }
+    }
+
+    fn is_true_of(self, link: &LinkRecord) -> bool {
+        let block = link.block();
+        match self {
+            Self::Yes => block.is_some(),
+            Self::For(reason) => block.is_some_and(|block| block.reason == reason),
+            Self::No => block.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Connection, LinkId, Timestamp};
+
+    fn link(status: &str) -> LinkRecord {
+        let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        let id = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let connection = Connection {
+            status: Some(status.to_owned()),
+            external_id: Some("ours".to_owned()),
+            ..Connection::default()
+        };
+        LinkRecord::new(id).registered(connection, at, 0)
+    }
+
+    fn passes(filter: &LinkFilter) -> [bool; 2] {
+        ["valid", "token_required"].map(|status| filter.passes(&link(status)))
+    }
+
+    #[test]
+    fn a_filter_lets_links_through_of_which_all_is_true() {
+        let all = LinkFilter::default;
+        let blocked = |text| LinkFilter {
+            blocked: Blocked::parse(text),
+            ..all()
+        };
+        let external_id = |id: &str| LinkFilter {
+            external_id: Some(id.to_owned()),
+            ..all()
+        };
+        let status = LinkFilter {
+            status: Some("valid".to_owned()),
+            ..blocked("true")
+        };
+        assert_eq!(passes(&all()), [true, true]);
+        assert_eq!(passes(&blocked("true")), [false, true]);
+        assert_eq!(passes(&blocked("false")), [true, false]);
+        assert_eq!(passes(&blocked("token_required")), [false, true]);
+        assert_eq!(passes(&blocked("deleted")), [false, false]);
+        assert_eq!(passes(&external_id("ours")), [true, true]);
+        assert_eq!(passes(&external_id("another")), [false, false]);
+        assert_eq!(passes(&status), [false, false]);
+        assert_eq!(Blocked::parse("yes"), None);
+    }
+}

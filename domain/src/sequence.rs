@@ -1,0 +1,46 @@
+//! The number by which the news of links are ordered.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// Grows with everything of a link that its followers can see: the time in milliseconds since 1970,
+/// or one more than before where no time has passed. A record that was forgotten and begun again
+/// does not repeat it, and all links are ordered by it as by time.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Sequence(u64);
+
+impl Sequence {
+    /// A sequence as it is stored and shown.
+    #[must_use]
+    pub const fn of(number: u64) -> Self {
+        Self(number)
+    }
+
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Whether nothing was ever new.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// The sequence of news at this time, of a link that had this one.
+    #[must_use]
+    pub(super) fn next(self, at: Timestamp) -> Self {
+        let now = u64::try_from(at.unix_millis()).unwrap_or(0);
+        Self(now.max(self.0 + 1))
+    }
+}
+
+impl From<Timestamp> for Sequence {
+    fn from(at: Timestamp) -> Self {
+        Self::default().next(at)
+    }
+}

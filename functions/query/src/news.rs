@@ -1,0 +1,51 @@
+//! Which links have news since a reader last asked.
+
+use domain::{LinkId, LinkNews, NewsPlace, Sequence, Timestamp};
+use lambda_http::{Body, Request, Response, http::StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use shared::{
+    http::{self, query_parameter},
+    problem::Problem,
+    store::{opaque, read_opaque},
+};
+
+use crate::{App, parameters, unavailable};
+
+/// A link of which its changes tell something new. It is told again for a while; a reader who has
+/// seen this sequence has seen the news.
+#[derive(Serialize)]
+struct NewsView<'a> {
+    link: &'a LinkId,
+    sequence: Sequence,
+}
+
+pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
+    let (place, limit) = (place(request)?, parameters::limit(request)?);
+    let place = place.in_round(Timestamp::now());
+    let news = app.control.links.news(&place, limit).await;
+    let (news, has_more) = news.map_err(unavailable)?;
+
+    let next = place.told(news.last().cloned(), has_more);
+    let answer = json!({
+        "links": news.iter().filter_map(view).collect::<Vec<_>>(),
+        "next_cursor": opaque(&next),
+        "has_more": has_more,
+    });
+    Ok(http::json(StatusCode::OK, &answer))
+}
+
+fn view(news: &LinkNews) -> Option<NewsView<'_>> {
+    let link = news.link.as_ref()?;
+    Some(NewsView {
+        link,
+        sequence: news.sequence,
+    })
+}
+
+fn place(request: &Request) -> Result<NewsPlace, Problem> {
+    match query_parameter(request, "cursor") {
+        Some(text) => Problem::named("cursor", read_opaque(&text)),
+        None => Ok(NewsPlace::default()),
+    }
+}

@@ -1,0 +1,89 @@
+//! Listings of registered links.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{LinkFilter, LinkId, LinkRecord};
+use futures::future::try_join_all;
+
+use super::{KIND, Links, RECORD, REGISTERED, record};
+use crate::store::{
+    Cursor, StoreError,
+    item::{Item, text},
+    table::{BY_EXTERNAL_ID, BY_LINK, BY_STATE, Listing, Page},
+};
+
+/// The attribute `state` of a link that cannot be used, and of one that is stale otherwise.
+const BLOCKED: &str = "blocked";
+const STALE: &str = "stale";
+
+impl Links {
+    /// Registered links that pass a filter, the latest first, at most `limit`, and where the
+    /// listing continues. Fewer, even none, may be found before it continues. Read from an index
+    /// that may lag slightly behind the table.
+    pub async fn registered(
+        &self,
+        filter: &LinkFilter,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Page<LinkRecord>, StoreError> {
+        let listing = |index, under| Listing {
+            index,
+            kind: KIND,
+            under,
+        };
+        let (mut records, next) = if let Some(external_id) = &filter.external_id {
+            let listing = listing(BY_EXTERNAL_ID, external_id);
+            let (ids, next) = self
+                .0
+                .listed(listing, after, limit, |item| id(&item))
+                .await?;
+            (self.all(&ids).await?, next)
+        } else {
+            let listing = if filter.is_of_blocked() {
+                listing(BY_STATE, BLOCKED)
+            } else if filter.stale == Some(true) {
+                listing(BY_STATE, STALE)
+            } else {
+                listing(BY_LINK, REGISTERED)
+            };
+            self.0.listed(listing, after, limit, record).await?
+        };
+        records.retain(|record| filter.passes(record));
+        Ok((records, next))
+    }
+
+    async fn all(&self, ids: &[LinkId]) -> Result<Vec<LinkRecord>, StoreError> {
+        let records = try_join_all(ids.iter().map(|id| self.get(id))).await?;
+        Ok(records.into_iter().flatten().collect())
+    }
+}
+
+/// The most bytes that DynamoDB takes as a partition key.
+const MOST_BYTES: usize = 2_048;
+
+/// The attribute that puts a link into the index `by_external_id`. Belvo may hold any text.
+pub(super) fn external_id(record: &LinkRecord) -> Option<(String, AttributeValue)> {
+    let external_id = record.connection.external_id.as_deref()?;
+    let is_key = (1..=MOST_BYTES).contains(&external_id.len());
+    is_key.then(|| ("found_by".to_owned(), text(external_id)))
+}
+
+/// The attributes that put a link into the index `by_state`.
+pub(super) fn state(record: &LinkRecord) -> Item {
+    let (state, at) = match (record.block(), record.checked_at) {
+        (Some(block), _) => (BLOCKED, block.since),
+        (None, Some(checked_at)) if record.is_stale() => (STALE, checked_at),
+        (None, _) => return Item::new(),
+    };
+    Item::from([
+        ("state".to_owned(), text(state)),
+        ("state_at".to_owned(), text(at.to_string())),
+    ])
+}
+
+/// The id of a link, from its key.
+fn id(item: &Item) -> Result<LinkId, StoreError> {
+    let pk = item.get("pk").and_then(|pk| pk.as_s().ok());
+    let id = pk.and_then(|pk| pk.strip_prefix(KIND)?.strip_prefix('#'));
+    id.and_then(|id| LinkId::parse(id).ok())
+        .ok_or(StoreError::Corrupt(RECORD))
+}

@@ -1,0 +1,127 @@
+//! A service that keeps a copy of links' transactions by following their changes. What it is told,
+//! and where it goes on, change together: its work may be dropped at any time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::{Link, Stack, difference, eventually};
+
+/// What it has, and where it goes on. It asks for the news of all links and reads those of its own.
+#[derive(Debug, Clone)]
+pub struct Follower {
+    cursor: String,
+    links: BTreeMap<String, LinkCopy>,
+}
+
+/// What it has of a link.
+#[derive(Debug, Clone, Default)]
+struct LinkCopy {
+    sequence: Option<u64>,
+    cursor: String,
+    /// By their ids, each with the id of its account.
+    transactions: BTreeMap<String, Value>,
+}
+
+impl Follower {
+    /// One that has nothing of these links yet.
+    pub fn of<'a>(links: impl IntoIterator<Item = &'a Link<'a>>) -> Self {
+        let nothing = |link: &Link<'_>| (link.id.clone(), LinkCopy::default());
+        Self {
+            cursor: String::new(),
+            links: links.into_iter().map(nothing).collect(),
+        }
+    }
+
+    /// Asks which links have news, and follows them, until there is nothing more.
+    pub async fn follow_all(&mut self, stack: &Stack) {
+        loop {
+            let answer = ask(stack, &format!("/changes?limit=100{}", self.cursor)).await;
+            for news in answer["links"].as_array().expect("links") {
+                let sequence = news["sequence"].as_u64();
+                if let Some(copy) = news["link"].as_str().and_then(|link| self.links.get(link))
+                    && copy.sequence != sequence
+                {
+                    let link = news["link"].as_str().expect("a link").to_owned();
+                    self.follow(stack, &link).await;
+                    self.links.entry(link).or_default().sequence = sequence;
+                }
+            }
+            self.cursor = next(&answer);
+            if answer["has_more"] == false {
+                return;
+            }
+        }
+    }
+
+    /// Reads the changes of a link until there is nothing more.
+    pub async fn follow(&mut self, stack: &Stack, link: &str) {
+        let copy = self.links.entry(link.to_owned()).or_default();
+        loop {
+            let path = format!("/links/{link}/changes?limit=40{}", copy.cursor);
+            let answer = ask(stack, &path).await;
+            copy.take(&answer);
+            if answer["has_more"] == false {
+                return;
+            }
+        }
+    }
+
+    /// Its copy of a link's transactions.
+    #[must_use]
+    pub fn transactions(&self, link: &Link<'_>) -> &BTreeMap<String, Value> {
+        &self.links[&link.id].transactions
+    }
+
+    /// Asserts that its copy of a link is what Belvo has, but for these rows.
+    pub async fn assert_equals_the_sandbox_but_for(
+        &self,
+        link: &Link<'_>,
+        left_out: &BTreeSet<String>,
+    ) {
+        let (mut truth, mut copy) = (link.truth().await, self.transactions(link).clone());
+        truth.retain(|id, _| !left_out.contains(id));
+        copy.retain(|id, _| !left_out.contains(id));
+        assert!(copy.keys().eq(truth.keys()), "{}", link.id);
+        for (id, mut row) in truth {
+            row["account"] = row["account"]["id"].clone();
+            assert_eq!(difference(&copy[&id], &row), None, "{id}");
+        }
+    }
+}
+
+impl LinkCopy {
+    fn take(&mut self, answer: &Value) {
+        if answer["erased"] == true {
+            self.transactions.clear();
+        }
+        let all = |name: &str| answer[name].as_array().expect("an array").iter();
+        let of_transactions = |one: &&Value| one["resource"] == "transactions";
+        for changed in all("added").chain(all("modified")).filter(of_transactions) {
+            let (id, row) = (id(&changed["row"]), changed["row"].clone());
+            self.transactions.insert(id, row);
+        }
+        for removed in all("removed").filter(of_transactions) {
+            self.transactions.remove(&id(removed));
+        }
+        self.cursor = next(answer);
+    }
+}
+
+fn id(of: &Value) -> String {
+    of["id"].as_str().expect("an id").to_owned()
+}
+
+fn next(answer: &Value) -> String {
+    let cursor = answer["next_cursor"].as_str().expect("a cursor");
+    format!("&cursor={cursor}")
+}
+
+/// Asks until there is an answer: a function may be killed.
+async fn ask(stack: &Stack, path: &str) -> Value {
+    eventually(path, async || {
+        let answer = stack.get(path).await;
+        (answer.status == 200).then_some(answer.body)
+    })
+    .await
+}
