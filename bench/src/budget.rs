@@ -21,7 +21,7 @@ use shared::{
 
 use crate::{
     collections::{Counts, Step, counts},
-    events,
+    events, followers,
     world::World,
 };
 
@@ -30,8 +30,9 @@ pub(crate) const ROWS: usize = 1_000;
 
 /// The most that may be asked for.
 #[derive(Deserialize)]
-struct Budget {
+pub(crate) struct Budget {
     collections: BTreeMap<Step, Bound>,
+    pub(crate) followers: followers::Bound,
     sqs_requests_of_a_delivery: u64,
 }
 
@@ -46,12 +47,12 @@ struct Bound {
 }
 
 impl Budget {
-    fn committed() -> Self {
+    pub(crate) fn committed() -> Self {
         serde_json::from_str(include_str!("../budget.json")).unwrap()
     }
 }
 
-fn aws(world: &World) -> SdkConfig {
+pub(crate) fn aws(world: &World) -> SdkConfig {
     sdk_config(CallBudget::PATIENT)
         .unwrap()
         .into_builder()

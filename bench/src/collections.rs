@@ -36,7 +36,7 @@ const ROWS_BEFORE: usize = 1_000;
 /// The largest window for which the floors are measured, too.
 const LARGEST_FLOOR_ROWS: usize = 10_000;
 /// New rows of a daily refresh.
-const NEW_ROWS: usize = 5;
+pub(crate) const NEW_ROWS: usize = 5;
 
 impl Step {
     pub(crate) const ALL: [Self; 4] = [

@@ -45,11 +45,20 @@ pub(crate) fn request(link: &str) -> Bytes {
 
 /// `GET /links/{link}/transactions`.
 pub(crate) fn query(link: &str) -> Bytes {
-    let mut event = http("GET", &format!("/links/{link}/transactions"), None, "");
-    event["routeKey"] = json!("GET /links/{link}/transactions");
+    bytes(&get("/links/{link}/transactions", link, ""))
+}
+
+/// A `GET` of a route, of a link if it has one, with this cursor if it is not empty.
+pub(crate) fn get(route: &str, link: &str, cursor: &str) -> Value {
+    let mut event = http("GET", &route.replace("{link}", link), None, "");
+    event["routeKey"] = json!(format!("GET {route}"));
     event["requestContext"]["routeKey"] = event["routeKey"].clone();
     event["pathParameters"] = json!({ "link": link });
-    bytes(&event)
+    if !cursor.is_empty() {
+        event["rawQueryString"] = json!(format!("cursor={cursor}"));
+        event["queryStringParameters"] = json!({ "cursor": cursor });
+    }
+    event
 }
 
 /// A batch of one webhook that names a request, as SQS hands it to `collect`.

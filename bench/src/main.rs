@@ -11,6 +11,8 @@ mod collections;
 mod conformance;
 mod deliveries;
 mod events;
+#[cfg(test)]
+mod followers;
 mod front;
 mod function;
 mod instructions;

@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 27] = [
+const SETTINGS: [(&str, &str); 29] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -41,6 +41,8 @@ const SETTINGS: [(&str, &str); 27] = [
     ("REQUEST_DUE_S", "1800"),
     ("REQUEST_EXPIRES_S", "86400"),
     ("SCRUB_DAYS", "7"),
+    ("UNKNOWN_LINKS", "collect"),
+    ("CHANGES_DAYS", "90"),
     ("LOG_LEVEL", "INFO"),
     ("POWERTOOLS_SERVICE_NAME", "bench"),
 ];
@@ -140,4 +142,33 @@ fn trust(authority: &Path, bundle: &Path) -> Vec<(&'static str, String)> {
         ("NODE_EXTRA_CA_CERTS", authority.clone()),
         ("BENCH_AUTHORITY", authority),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn functions_get_every_variable_of_the_template() {
+        let world = World::plain().await.unwrap();
+        let names: Vec<_> = world
+            .environment()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        let template = include_str!("../../template.yaml");
+        let is_name = |text: &str| {
+            text.bytes()
+                .all(|byte| byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        };
+        let variables = template
+            .lines()
+            .filter_map(|line| line.strip_prefix("          ")?.split_once(": "))
+            .filter(|(name, _)| is_name(name));
+        let missing: Vec<_> = variables
+            .map(|(name, _)| name)
+            .filter(|name| !names.contains(name))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }

@@ -80,7 +80,7 @@ def run(pipeline: Pipeline, sandbox_url: str, lose_rows: int | None) -> int:
 
 def follow(pipeline: Pipeline, sandbox_url: str, link: str) -> int:
     """Lets a consumer follow a link whose rows change, and compares its copy."""
-    print("\nFollowing   the recurrent link with examples/consumer, into SQLite", flush=True)
+    print("\nFollowing   all links with examples/consumer, into SQLite", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         copy = consumer.follow(sandbox_url, link, Path(directory), lambda: refresh(pipeline, sandbox_url, link))
     print(copy_verdict(copy))

@@ -13,7 +13,7 @@ WRITES = ("write_units", "write_units_of_the_index", "write_units_of_the_record"
 SQS_CALLS = ("SendMessage", "ChangeMessageVisibility", "DeleteMessage")
 # These are sent several at a time, others one after the other.
 BATCHES = ("BatchWriteItem", "BatchGetItem")
-MEMORY_MB = {"webhook": 256, "collect": 512}
+MEMORY_MB = {"webhook": 256, "collect": 512, "query": 256, "publish": 256}
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,30 @@ def link_month(results: Results, prices: Prices, maker: str) -> float:
     refresh = results.row("collections", maker=maker, rows=1_000, step="refresh")
     days = prices.assumed["days_of_a_month"]
     return days * (webhooks(results, prices, maker, 1) + collected(refresh, prices))
+
+
+def following_month(followers: dict[str, float], prices: Prices, links: int = MILLION) -> dict[str, float]:
+    """What it costs that links which change daily can be followed, and that one service follows them all.
+
+    `followers` are the units of `bench/budget.json`, to which a test holds them.
+    """
+    assumed = prices.assumed
+    refreshes = links * assumed["days_of_a_month"]
+    questions = assumed["days_of_a_month"] * 24 * 3_600 / assumed["seconds_between_questions"]
+    answer_ms = assumed["dynamodb_calls_of_an_answer"] * assumed["dynamodb_call_ms"]
+    answer = prices.of("api_request", 1) + prices.invocation("query", assumed["answer_cpu_ms"], answer_ms)
+    batch = prices.invocation("publish", assumed["answer_cpu_ms"], assumed["event_call_ms"])
+    batches = refreshes * assumed["records_of_a_refresh"] / assumed["records_of_a_batch"]
+    return {
+        "writing the change logs": refreshes * prices.of("write_unit", followers["write_units_of_the_log"]),
+        "writing the index of news": refreshes * prices.of("write_unit", followers["write_units_of_the_news"]),
+        "reading each link's changes": refreshes
+        * (answer + prices.of("read_unit", followers["read_units_of_the_changes"])),
+        "asking every ten seconds which links have news": questions
+        * (answer + prices.of("read_unit", followers["read_units_of_no_news"])),
+        "with a bus: `publish`": batches * batch,
+        "with a bus: the events": prices.of("event", refreshes * assumed["events_of_a_refresh"]),
+    }
 
 
 def _resources(template: str, kind: str) -> int:

@@ -1,5 +1,6 @@
 """All tables that can be made of some results, and the documents that quote them."""
 
+import json
 from collections.abc import Callable
 
 from figures import tables
@@ -31,6 +32,7 @@ def all_tables(results: Results) -> dict[str, str]:
     """Every table that can be made of these results, by name."""
     prices = Prices.read(ROOT / "bench" / "prices.json")
     template = (ROOT / "template.yaml").read_text()
+    followers = json.loads((ROOT / "bench" / "budget.json").read_text())["followers"]
     makers: dict[str, Callable[[], str]] = {
         "machine": lambda: tables.machine(results),
         "targets": lambda: tables.targets(results),
@@ -45,6 +47,7 @@ def all_tables(results: Results) -> dict[str, str]:
         "sizes": lambda: tables.sizes(results),
         "money": lambda: tables.money(results, prices, template),
         "costs": lambda: tables.costs_in_short(results, prices, template),
+        "following": lambda: tables.following(prices, followers),
         "limits": lambda: tables.limits_of_scale(results, template),
         "days": lambda: tables.days(results),
     }

@@ -193,6 +193,12 @@ def costs_in_short(results: Results, prices: Prices, template: str) -> str:
     )
 
 
+def following(prices: Prices, followers: dict[str, float]) -> str:
+    """What it costs to follow a million links."""
+    lines = costs.following_month(followers, prices)
+    return table(["US dollars a month", "1,000,000 links"], [[what, _usd(price)] for what, price in lines.items()])
+
+
 def limits_of_scale(results: Results, template: str) -> str:
     """How many links each limit allows."""
     lines = [

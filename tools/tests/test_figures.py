@@ -106,6 +106,22 @@ class Costs(unittest.TestCase):
         self.assertAlmostEqual(month, 0.4 + 0.1 + 30 * 86_400 * 0.25 * 0.5e-6)
         self.assertGreater(costs.idle_month(template, prices, sweeps=True), month)
 
+    def test_those_who_follow_pay_for_units_questions_and_events(self) -> None:
+        prices = Prices.read(ROOT / "bench" / "prices.json")
+        units = {
+            "write_units_of_the_log": 3,
+            "write_units_of_the_news": 2,
+            "read_units_of_the_changes": 9,
+            "read_units_of_no_news": 8,
+        }
+        month = costs.following_month(units, prices, links=1_000)
+        self.assertAlmostEqual(month["writing the change logs"], 30_000 * 3 * 0.625e-6)
+        self.assertAlmostEqual(month["with a bus: the events"], 30_000 * 2 * 1e-6)
+        answer = 1e-6 + 0.2e-6 + (2 * 1769 / 256 + 30) / 1_000 * 0.25 * 0.0000133334
+        self.assertAlmostEqual(month["reading each link's changes"], 30_000 * (answer + 9 * 0.125e-6))
+        questions = 30 * 86_400 / 10 * (answer + 8 * 0.125e-6)
+        self.assertAlmostEqual(month["asking every ten seconds which links have news"], questions)
+
     def test_every_price_names_its_page(self) -> None:
         document = json.loads((ROOT / "bench" / "prices.json").read_text())
         for name, price in document["usd"].items():
