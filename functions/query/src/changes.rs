@@ -1,11 +1,11 @@
 //! What has changed at a link since a reader last asked.
 
-use domain::{Account, Digest, LinkId, LinkRecord, LinkState, Resource, Row, RowId};
+use domain::{Account, Digest, Resource, Row, RowId};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json, value::RawValue};
 use shared::{
-    api::BlockView,
+    api::LinkStateView,
     http::{self, query_parameter},
     problem::Problem,
     store::{ChangedRows, ChangesPage, Position, opaque, read_opaque},
@@ -52,16 +52,6 @@ struct RowView {
 struct RemovedView {
     resource: Resource,
     id: RowId,
-}
-
-/// What a reader has to know of a link: whether it can be used, and until when.
-#[derive(Serialize)]
-struct LinkStateView<'a> {
-    link: &'a LinkId,
-    #[serde(flatten)]
-    state: LinkState<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blocked: Option<BlockView>,
 }
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
@@ -145,14 +135,4 @@ fn digest(state: &impl Serialize) -> String {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_false(flag: &bool) -> bool {
     !flag
-}
-
-impl<'a> From<&'a LinkRecord> for LinkStateView<'a> {
-    fn from(record: &'a LinkRecord) -> Self {
-        Self {
-            link: &record.id,
-            state: record.state(),
-            blocked: record.block().map(BlockView::from),
-        }
-    }
 }

@@ -3,23 +3,31 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Consent, Deletion, LastCollection, LeftOut, LinkEvent, LinkId, LinkRecord, Sequence, Timestamp,
+    LastCollection, LeftOut, LinkEvent, LinkId, LinkRecord, LinkState, Sequence, Timestamp,
 };
 use serde::Serialize;
 
 use super::BlockView;
 
+/// What those who follow a link are told of it.
+#[derive(Debug, Serialize)]
+pub struct LinkStateView<'a> {
+    link: &'a LinkId,
+    #[serde(flatten)]
+    state: LinkState<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked: Option<BlockView>,
+}
+
 /// Leaves out who the user is at the bank.
 #[derive(Debug, Serialize)]
 pub struct LinkView<'a> {
-    link: &'a LinkId,
+    #[serde(flatten)]
+    state: LinkStateView<'a>,
     institution: &'a Option<String>,
     access_mode: &'a Option<String>,
     refresh_rate: &'a Option<String>,
-    status: &'a Option<String>,
-    external_id: &'a Option<String>,
     created_at: Option<Timestamp>,
-    registered_at: Option<Timestamp>,
     heard_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected_at: Option<Timestamp>,
@@ -28,39 +36,37 @@ pub struct LinkView<'a> {
     collected: &'a BTreeMap<String, LastCollection>,
     sequence: Sequence,
     last_event: &'a Option<LinkEvent>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    blocked: Option<BlockView>,
-    #[serde(skip_serializing_if = "Consent::is_unknown")]
-    consent: &'a Consent,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletion: &'a Option<Deletion>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     left_out: &'a BTreeMap<String, Vec<LeftOut>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     scrub_at: &'a BTreeMap<String, Timestamp>,
 }
 
+impl<'a> From<&'a LinkRecord> for LinkStateView<'a> {
+    fn from(record: &'a LinkRecord) -> Self {
+        Self {
+            link: &record.id,
+            state: record.state(),
+            blocked: record.block().map(BlockView::from),
+        }
+    }
+}
+
 impl<'a> From<&'a LinkRecord> for LinkView<'a> {
     fn from(record: &'a LinkRecord) -> Self {
         let connection = &record.connection;
         Self {
-            link: &record.id,
+            state: record.into(),
             institution: &connection.institution,
             access_mode: &connection.access_mode,
             refresh_rate: &connection.refresh_rate,
-            status: &connection.status,
-            external_id: &connection.external_id,
             created_at: connection.created_at,
-            registered_at: record.registered_at,
             heard_at: record.last_seen_at,
             expected_at: record.expected_at(),
             stale: record.is_stale(),
             collected: &record.collected,
             sequence: record.sequence,
             last_event: &record.last_event,
-            blocked: record.block().map(BlockView::from),
-            consent: &record.consent,
-            deletion: &record.deletion,
             left_out: &record.left_out,
             scrub_at: &record.scrub_at,
         }

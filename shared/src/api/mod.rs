@@ -3,4 +3,7 @@
 mod block;
 mod link;
 
-pub use self::{block::BlockView, link::LinkView};
+pub use self::{
+    block::BlockView,
+    link::{LinkStateView, LinkView},
+};

@@ -95,6 +95,11 @@ fn news(item: &Item) -> Option<LinkNews> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::Timestamp;
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     fn news(sequence: u64) -> LinkNews {
@@ -139,5 +144,100 @@ mod tests {
         all.sort_unstable();
         let keys: Vec<_> = all.iter().map(key).collect();
         assert!(keys.is_sorted(), "{keys:?}");
+    }
+
+    /// News of a link: when its sequence was taken, and how much later the index had it.
+    type Written = (usize, i64, i64);
+
+    /// What the index has at a time: of each link the latest news that it has got so far.
+    fn index(written: &[Written], at: i64) -> BTreeMap<usize, LinkNews> {
+        let mut index: BTreeMap<usize, (LinkNews, i64)> = BTreeMap::new();
+        for (link, taken, lag) in written {
+            let of_link = index.get(link).cloned();
+            // What is written later of one link appears later.
+            let appears = of_link
+                .as_ref()
+                .map_or(0, |(_, before)| *before)
+                .max(taken + lag);
+            let known = of_link
+                .map(|(news, _)| news.sequence.number())
+                .unwrap_or_default();
+            if appears <= at {
+                let sequence = (known + 1).max(u64::try_from(*taken).unwrap());
+                index.insert(*link, (news_of(*link, sequence), appears));
+            }
+        }
+        index
+            .into_iter()
+            .map(|(link, (news, _))| (link, news))
+            .collect()
+    }
+
+    fn news_of(link: usize, sequence: u64) -> LinkNews {
+        let id = format!("00000000-0000-0000-0000-{link:012}");
+        LinkNews {
+            sequence: Sequence::of(sequence),
+            link: Some(LinkId::parse(&id).unwrap()),
+        }
+    }
+
+    /// What one question reads of each partition, as [`Links::news`] does.
+    fn read(
+        index: &BTreeMap<usize, LinkNews>,
+        after: &LinkNews,
+        limit: usize,
+    ) -> (Vec<LinkNews>, bool) {
+        let of_each = limit.div_ceil(SHARDS.into());
+        let shards = (0..usize::from(SHARDS)).map(|shard| {
+            let of_shard = index
+                .iter()
+                .filter(|(link, _)| **link % usize::from(SHARDS) == shard);
+            let mut news: Vec<_> = of_shard.map(|(_, news)| news.clone()).collect();
+            news.retain(|news| news > after);
+            news.sort_unstable();
+            news.truncate(of_each);
+            news
+        });
+        merged(shards.collect(), of_each, limit)
+    }
+
+    proptest! {
+        /// However late the index has what was written, within two minutes, and whenever a reader
+        /// asks: in the end it was told the latest news of every link.
+        #[test]
+        fn a_reader_is_told_the_latest_news_of_every_link(
+            mut written in vec((0..40_usize, 0..600_000_i64, 0..120_000_i64), 1..120),
+            mut questions in vec(0..600_000_i64, 0..30),
+            limit in 1..40_usize,
+        ) {
+            const BEGINNING: i64 = 1_772_323_200_000;
+            written.sort_by_key(|(_, taken, _)| *taken);
+            for (_, taken, _) in &mut written {
+                *taken += BEGINNING;
+            }
+            questions.sort_unstable();
+            // The last one when the index has everything.
+            questions.push(720_001);
+            let (mut place, mut told) = (NewsPlace::default(), BTreeMap::new());
+            for question in questions {
+                let mut at = BEGINNING + question;
+                loop {
+                    let now = Timestamp::of_unix_millis(at).unwrap();
+                    place = place.in_round(now);
+                    let (news, has_more) = read(&index(&written, at), &place.after, limit);
+                    prop_assert!(news.len() <= limit && (!has_more || !news.is_empty()));
+                    let last = news.last().cloned();
+                    told.extend(news.into_iter().map(|news| (news.link.clone(), news)));
+                    place = place.told(last, has_more);
+                    if !has_more {
+                        break;
+                    }
+                    at += 50;
+                }
+            }
+            let latest = index(&written, i64::MAX).into_values();
+            let latest: BTreeMap<_, _> = latest.map(|news| (news.link.clone(), news)).collect();
+            prop_assert_eq!(told, latest);
+        }
     }
 }
