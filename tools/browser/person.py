@@ -42,13 +42,19 @@ class Person:
 
     def has_link(self, **spec: Any) -> str:
         """Has a link at the sandbox, made there by hand, and opens the console on it."""
-        answer = loopback.call(
-            "POST", f"{self._sandbox_url}/_control/links", json.dumps({"transactions": 120, **spec}).encode()
-        )
-        link = answer.body["id"]
+        link = self.sandbox("POST", "links", {"transactions": 120, **spec})["id"]
+        self.opens_link(link)
+        return link
+
+    def opens_link(self, link: str) -> None:
+        """Opens the console on a link."""
         self.opens(f"/?link={link}")
         expect(self.page.locator("#request-transactions")).to_be_enabled()
-        return link
+
+    def sandbox(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Has something done at the sandbox by hand, below its `/_control/`."""
+        sent = None if body is None else json.dumps(body).encode()
+        return loopback.call(method, f"{self._sandbox_url}/_control/{path}", sent).body
 
     def requests_transactions(self) -> None:
         """Presses the button, with the days that the form suggests."""

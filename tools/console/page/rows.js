@@ -2,10 +2,11 @@
 
 import { call, path, problem } from "/api.js";
 import { $, fill, h, say } from "/dom.js";
-import { many, money, words } from "/format.js";
+import { many, money, short, words } from "/format.js";
 
 const PAGE = 25;
-let shown = { link: null, rows: [], next: null };
+const NOTHING = { link: null, rows: [], same: {}, next: null };
+let shown = NOTHING;
 // Counts what is shown from the top: an answer to an earlier question is not painted over a later one's.
 let turn = 0;
 
@@ -14,7 +15,7 @@ export async function show(link) {
   const own = ++turn;
   const [accounts, page] = await Promise.all([call("GET", `/api/links/${link}/accounts`), fetchPage(link)]);
   if (own !== turn) return;
-  shown = { link, rows: page.ok ? page.body.transactions : [], next: page.ok ? page.body.next_cursor : null };
+  shown = page.ok ? joined({ ...NOTHING, link }, page.body) : { ...NOTHING, link };
   drawAccounts(accounts);
   drawRows(page);
 }
@@ -22,7 +23,7 @@ export async function show(link) {
 /** Empties both. */
 export function clear() {
   turn += 1;
-  shown = { link: null, rows: [], next: null };
+  shown = NOTHING;
   drawAccounts({ ok: true, body: { accounts: [] } });
   drawRows({ ok: true });
 }
@@ -33,9 +34,13 @@ export async function more() {
   const own = turn;
   const page = await fetchPage(link, next);
   if (own !== turn || shown.next !== next) return;
-  if (page.ok) shown = { link, rows: [...shown.rows, ...page.body.transactions], next: page.body.next_cursor };
+  if (page.ok) shown = joined(shown, page.body);
   drawRows(page);
 }
+
+/** What is shown, and a page below it. */
+const joined = ({ link, rows, same }, page) =>
+  ({ link, rows: [...rows, ...page.transactions], same: { ...same, ...page.same_as }, next: page.next_cursor });
 
 const fetchPage = (link, cursor) => call("GET", path(`/api/links/${link}/transactions`, { limit: PAGE, cursor }));
 
@@ -57,19 +62,27 @@ const kindOf = (account) => words(account.category).toLowerCase();
 const nameOf = (account) => account.name || kindOf(account);
 
 function drawRows(page) {
-  const { rows, next } = shown;
+  const { rows, same, next } = shown;
+  const duplicates = Object.keys(same).length;
   const empty = page.ok ? "None stored yet." : problem(page);
-  fill($("transactions").tBodies[0], rows.length ? rows.map(row) : h("tr", {}, h("td", { colspan: 5, class: "empty" }, empty)));
-  say($("transactions-count"), rows.length ? `${many(rows.length, "row")} shown${next ? ", there are more" : ", all"}` : "");
+  fill($("transactions").tBodies[0], rows.length ? rows.map((one) => row(one, same[one.id])) : h("tr", {}, h("td", { colspan: 5, class: "empty" }, empty)));
+  const marked = duplicates ? `, ${many(duplicates, "duplicate")} among them` : "";
+  say($("transactions-count"), rows.length ? `${many(rows.length, "row")} shown${marked}${next ? ", there are more" : ", all"}` : "");
   $("more-transactions").hidden = !next;
 }
 
-function row(one) {
+function row(one, original) {
   return h("tr", { data: { transaction: one.id } },
     h("td", {}, one.value_date ?? one.accounting_date ?? ""),
     h("td", { class: "wide" }, one.description || "no description",
-      one.merchant?.name && h("span", { class: "dim" }, ` · ${one.merchant.name}`)),
+      one.merchant?.name && h("span", { class: "dim" }, ` · ${one.merchant.name}`), original && duplicate(original)),
     h("td", { class: "dim name" }, one.account ? nameOf(one.account) : ""),
     h("td", {}, h("span", { class: "badge", data: { state: one.status === "PENDING" ? "warn" : "" } }, words(one.status).toLowerCase())),
     h("td", { class: "number" }, money(one.amount, one.currency, one.type)));
+}
+
+/** The mark of a row that an older link of the same account has, too. */
+function duplicate({ link, id }) {
+  return h("small", {}, h("span", { class: "badge", data: { state: "warn" } }, "duplicate"), ` of ${short(id)}, `,
+    h("a", { href: `/?link=${link}` }, `link ${short(link)}`));
 }
