@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from local import loopback
+from local.waiting import wait_for
 
 # A machine of two cores that does other things too.
 DEADLINE_MS = 60_000
@@ -59,6 +60,22 @@ class Person:
     def requests_transactions(self) -> None:
         """Presses the button, with the days that the form suggests."""
         self.page.get_by_role("button", name="Request transactions").click()
+
+    def requests_resource(self, title: str) -> None:
+        """Chooses a resource other than transactions, and presses the button beside it."""
+        self.page.locator("#resource").select_option(title)
+        self.page.get_by_role("button", name=f"Request {title.lower()}").click()
+
+    def sees_all_resource_rows(self, count: int) -> None:
+        """Presses "More rows" until so many are listed; what is collected meanwhile lists them from the top again."""
+        rows, more = self.page.locator("#resources tbody tr[data-row]"), self.page.locator("#more-resources")
+
+        def are_listed() -> bool:
+            if rows.count() < count and more.is_visible():
+                more.click()
+            return rows.count() == count
+
+        wait_for(f"{count} rows of the resource", are_listed, DEADLINE_MS / 1000)
 
     def misbehaves(self, name: str) -> None:
         """Presses the button of a misbehaviour, wherever it is folded away."""

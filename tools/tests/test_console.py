@@ -67,6 +67,7 @@ class Forwarding(unittest.TestCase):
             ("GET", "/links"),
             ("GET", "/links/l-1"),
             ("GET", "/links/l-1/transactions"),
+            ("GET", "/links/l-1/resources/financial-statements"),
             ("POST", "/requests"),
             ("POST", "/connect/token"),
             ("DELETE", "/links/l-1"),

@@ -7,6 +7,7 @@ import * as feed from "/feed.js";
 import { day } from "/format.js";
 import * as links from "/links.js";
 import * as requests from "/requests.js";
+import * as resources from "/resources.js";
 import * as rows from "/rows.js";
 import { tell } from "/tell.js";
 import * as trouble from "/trouble.js";
@@ -27,6 +28,7 @@ async function start() {
   $("date-to").value = day();
   $("date-from").max = $("date-to").max = day();
   drawRequest();
+  resources.draw(chooseResource);
   if (state.facts.sandbox) trouble.draw(state.facts, () => ({ link: state.link, records: state.records }), asked);
   else forgetTrouble();
   wire();
@@ -51,12 +53,14 @@ function wire() {
   click("connect-cancel", () => $("connect-dialog").close());
   click("delete-cancel", () => $("delete-dialog").close());
   click("more-transactions", rows.more);
+  click("more-resources", resources.more);
   click("more-links", moreLinks);
   click("sweep", trouble.sweep);
   click("clear-rules", trouble.clearRules);
   submit("connect-form", connect.go);
   submit("delete-form", () => connect.remove(loadLinks));
   submit("request-form", async () => asked(await requests.ask(state.link, $("date-from").value, $("date-to").value)));
+  click("request-resource", async () => asked(await resources.ask(state.link, $("date-from").value, $("date-to").value)));
 }
 
 async function loadLinks() {
@@ -91,11 +95,19 @@ function drawLinks() {
 async function choose(link) {
   Object.assign(state, { link, records: [], request: null });
   history.replaceState(null, "", `/?link=${link}`);
-  $("request-transactions").disabled = false;
+  $("request-transactions").disabled = $("request-resource").disabled = false;
   rows.clear();
+  resources.clear();
   drawLinks();
   drawRequest();
-  await Promise.all([loadRequests(), links.showQuota(link), rows.show(link)]);
+  await Promise.all([loadRequests(), links.showQuota(link), showRows()]);
+}
+
+const showRows = () => Promise.all([rows.show(state.link), resources.show(state.link)]);
+
+function chooseResource() {
+  resources.clear();
+  if (state.link) resources.show(state.link);
 }
 
 async function loadRequests() {
@@ -133,7 +145,7 @@ function hear(event) {
   // A request that Belvo began by itself is the newest, and the one to watch.
   if (event.request && event.kind !== "call" && !state.records.some((record) => record.id === event.request)) state.request = event.request;
   if (CHANGES_LINK.has(event.name)) later("links", loadLinks);
-  if (CHANGES_ROWS.has(event.name)) later("rows", () => rows.show(state.link));
+  if (CHANGES_ROWS.has(event.name)) later("rows", showRows);
   if (event.kind === "log") later("requests", loadRequests);
   later("steps", () => requests.drawSteps(chosenRecord(), feed.events));
 }

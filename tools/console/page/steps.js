@@ -1,6 +1,7 @@
 // The steps of one request, read off its record and off what was seen of it. Nothing here touches the page.
 
 import { count, duration, many, span, words } from "/format.js";
+import { KINDS } from "/kinds.js";
 
 export const NAMES = ["Request", "202", "Webhook", "Queue", "Pages", "Rows", "Verdict"];
 const ABOUT = [
@@ -30,7 +31,7 @@ function gather(record, events) {
   // Pages name a link and no request: those between the webhook and the end are this request's, or shared with it.
   const from = attempts[0]?.ms ?? queuedAt ?? began ?? 0;
   const pages = events.filter((event) => event.kind === "call" && event.method === "GET"
-    && event.path === "/api/transactions/" && event.link === record.link && event.ms >= from && event.ms <= until + 50);
+    && event.path === KINDS[record.resource]?.path && event.link === record.link && event.ms >= from && event.ms <= until + 50);
   const back = log("message_retried").concat(log("collection_continued"), log("message_needs_operator"));
   return { post, attempts, began, told, queuedAt, pages, back: back.at(-1), log };
 }

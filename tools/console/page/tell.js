@@ -1,6 +1,7 @@
 // An event in one plain sentence.
 
 import { duration, many, words } from "/format.js";
+import { isListing } from "/kinds.js";
 
 const LOG = {
   retrieval_issued: () => "request: Belvo accepted the retrieval",
@@ -32,7 +33,7 @@ export function tell(event) {
     const answer = event.status ?? event.error ?? "no answer";
     return `Belvo's webhook${event.number > 1 ? `, attempt ${event.number}` : ""}: answered ${answer} in ${duration(event.latency_ms)}`;
   }
-  if (event.path === "/api/transactions/" && event.method === "POST") return `Belvo: POST, ${event.status ?? "not answered"}`;
-  if (event.path === "/api/transactions/") return `Belvo: page ${event.page ?? 1}, ${event.status ?? "not answered"}`;
-  return "";
+  if (!isListing(event.path)) return "";
+  if (event.method === "POST") return `Belvo: POST, ${event.status ?? "not answered"}`;
+  return `Belvo: page ${event.page ?? 1}, ${event.status ?? "not answered"}`;
 }
