@@ -25,7 +25,9 @@ API = (
 SANDBOX = (
     ("POST", re.compile(r"/rules")),
     ("DELETE", re.compile(r"/rules")),
-    ("POST", re.compile(r"/links/[\w-]+/(event|transactions)", re.ASCII)),
+    ("POST", re.compile(r"/links/[\w-]+/(event|transactions|reconnect|resources/invoices)", re.ASCII)),
+    ("PATCH", re.compile(r"/links/[\w-]+/transactions/[\w-]+", re.ASCII)),
+    ("DELETE", re.compile(r"/links/[\w-]+/transactions/[\w-]+", re.ASCII)),
 )
 
 

@@ -78,6 +78,10 @@ class Forwarding(unittest.TestCase):
             ("DELETE", "/rules"),
             ("POST", "/links/l-1/event"),
             ("POST", "/links/l-1/transactions"),
+            ("POST", "/links/l-1/reconnect"),
+            ("POST", "/links/l-1/resources/invoices"),
+            ("PATCH", "/links/l-1/transactions/t-1"),
+            ("DELETE", "/links/l-1/transactions/t-1"),
         ):
             self.assertTrue(is_listed(SANDBOX, method, path), path)
 
@@ -95,6 +99,9 @@ class Forwarding(unittest.TestCase):
             ("GET", "/log"),
             ("POST", "/deliver"),
             ("POST", "/links"),
+            ("PATCH", "/links/l-1"),
+            ("PATCH", "/links/l-1/accounts/a-1"),
+            ("DELETE", "/links/l-1/transactions/../x"),
         ):
             self.assertFalse(is_listed(SANDBOX, method, path), path)
 

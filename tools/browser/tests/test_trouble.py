@@ -94,6 +94,44 @@ class Trouble(ConsoleTest):
                 self.person.misbehaves(name)
                 self.person.sees_the_expected_answer()
 
+    def test_a_row_that_changes_and_one_that_goes_are_collected(self) -> None:
+        self.person.has_link(days=20)
+        self.person.requests_transactions()
+        self.person.sees_everything_collected()
+        row = self.person.page.locator("#transactions tbody tr").first
+        self.person.misbehaves("amended")
+        self.person.sees_the_expected_answer()
+        self.assertIn("1 changed", self.person.reads_answers())
+        expect(row).to_contain_text("amended at")
+        gone = row.get_attribute("data-transaction")
+        self.person.misbehaves("removed")
+        self.person.sees_the_expected_answer()
+        self.assertIn("1 gone", self.person.reads_answers())
+        expect(self.person.page.locator(f"tr[data-transaction='{gone}']")).to_have_count(0)
+
+    def test_a_bank_that_is_connected_twice_has_duplicates_under_its_new_link(self) -> None:
+        self.person.opens()
+        older = self.person.connects_a_bank()
+        self.person.sees_everything_collected()
+        self.person.misbehaves("connected-twice")
+        self.person.sees_the_expected_answer()
+        expect(self.person.page.locator(f"#link-{older}")).to_have_attribute("aria-pressed", "false")
+        expect(self.person.page.locator("#transactions-count")).to_contain_text("duplicates among them")
+        expect(self.person.page.locator(f"#transactions a[href='/?link={older}']").first).to_be_visible()
+
+    def test_rows_of_another_resource_are_collected_and_listed(self) -> None:
+        self.person.has_link()
+        self.person.misbehaves("invoiced")
+        self.person.sees_the_expected_answer()
+        self.person.sees_all_resource_rows(3)
+
+    def test_a_row_can_change_only_where_there_is_one(self) -> None:
+        self.person.has_link()
+        for name in ("amended", "removed", "connected-twice"):
+            with self.subTest(name):
+                self.person.misbehaves(name)
+                expect(self.person.page.locator("#answered-verdict")).to_have_text("Request transactions first.")
+
     def test_a_sweep_is_told(self) -> None:
         self.person.has_link()
         self.person.page.get_by_role("button", name="Sweep now").click()

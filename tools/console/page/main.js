@@ -29,7 +29,7 @@ async function start() {
   $("date-from").max = $("date-to").max = day();
   drawRequest();
   resources.draw(chooseResource);
-  if (state.facts.sandbox) trouble.draw(state.facts, () => ({ link: state.link, records: state.records }), asked);
+  if (state.facts.sandbox) trouble.draw(state.facts, () => ({ link: state.link, records: state.records, newest: rows.newest() }), asked);
   else forgetTrouble();
   wire();
   feed.listen(hear);
@@ -131,8 +131,9 @@ function drawRequest() {
 }
 
 /** A retrieval was asked for: it is the one to watch. */
-async function asked(answer) {
+async function asked(answer, link = state.link) {
   if (!answer) return;
+  if (link !== state.link) await Promise.all([choose(link), loadLinks()]);
   requests.drawAnswer(answer);
   if (answer.ok) state.request = answer.body.request_id;
   await Promise.all([loadRequests(), links.showQuota(state.link)]);

@@ -1,5 +1,10 @@
 // What the sandbox can do wrong, each with the rule that makes it so, what should follow, and how that is recognised.
+// `change` does something to a row at the sandbox, by its path there; `isNewLink` goes on with another link of the same user;
+// `resource` is another one than transactions.
 // `rows` is how many rows it has first, so that there is something to bring: "a page" is more than one page of them.
+
+import { call } from "/api.js";
+import { time } from "/format.js";
 
 const once = (on, action) => [{ on, times: 1, action }];
 const webhook = (action) => once("webhook", action);
@@ -11,6 +16,7 @@ const collected = logged("rows_collected");
 const cameBack = (story) => (logged("message_retried")(story) || logged("collection_continued")(story)) && collected(story);
 const attempts = (story) => story.filter((event) => event.kind === "attempt");
 const answeredOnce = (status) => (story) => attempts(story).some((attempt) => attempt.status === status);
+const counted = (name) => (story) => story.some((event) => event.name === "rows_collected" && event.fields[name] > 0);
 const answer = (status) => (story, asked) => asked?.status === status;
 const event = (code) => ({
   event: code,
@@ -125,6 +131,36 @@ export const GROUPS = [
       expects: "It is tried again after a minute or a little more.",
       rules: page({ status: 408 }),
       seen: cameBack,
+    },
+  ]],
+  ["Rows", [
+    {
+      id: "amended", title: "Amended",
+      does: "The newest row that is shown gets another description.",
+      expects: "It is stored as a new version; a consumer is told of it as modified.",
+      change: (path) => call("PATCH", path, { description: `amended at ${time(Date.now())}` }),
+      seen: counted("changed"),
+    },
+    {
+      id: "removed", title: "Removed",
+      does: "The bank no longer has the newest row that is shown.",
+      expects: "It is kept as deleted and no longer listed; a consumer is told of it as removed.",
+      change: (path) => call("DELETE", path),
+      seen: counted("deleted"),
+    },
+    {
+      id: "connected-twice", title: "Connected twice",
+      does: "The user connects the same bank again, under a new link.",
+      expects: "Its rows have new ids; those that this link has are marked as duplicates.",
+      isNewLink: true,
+      seen: collected,
+    },
+    {
+      id: "invoiced", title: "Invoices",
+      does: "Three invoices are issued today: rows of another resource.",
+      expects: "They are collected as transactions are, and listed under Other resources.",
+      resource: "invoices",
+      seen: counted("new"),
     },
   ]],
   ["The POST itself", [

@@ -38,6 +38,9 @@ export async function more() {
   drawRows(page);
 }
 
+/** The newest transaction that has a date, as far as they are shown. */
+export const newest = () => shown.rows.find((row) => row.value_date);
+
 /** What is shown, and a page below it. */
 const joined = ({ link, rows, same }, page) =>
   ({ link, rows: [...rows, ...page.transactions], same: { ...same, ...page.same_as }, next: page.next_cursor });

@@ -23,8 +23,12 @@ const LOG = {
   link_deleted: (f) => `collect: the link is gone, ${f.erased === undefined ? "what was stored stays" : "what was stored is erased"}`,
   accounts_listed: (f) => `collect: ${many(f.accounts, "account")} in Belvo's listing`,
   accounts_refused: (f) => `collect: Belvo does not list the accounts, ${words(f["failure.code"])}`,
-  rows_collected: (f) => `collect: ${many(f.rows, "row")} in ${many(f.pages, "page")}, ${f.new} new; ${f.verdict}`,
+  rows_collected: (f) => `collect: ${many(f.rows, "row")} in ${many(f.pages, "page")}, ${differences(f)}; ${f.verdict}`,
 };
+
+/** How many rows are new, and how many changed or are gone if any did. */
+const differences = (f) =>
+  [`${f.new} new`, f.changed && `${f.changed} changed`, f.deleted && `${f.deleted} gone`].filter(Boolean).join(", ");
 
 /** The sentence of an event; empty for what is not worth one. */
 export function tell(event) {

@@ -5,6 +5,7 @@ import { $, fill, h, say } from "/dom.js";
 import { day, duration } from "/format.js";
 import { GROUPS } from "/misbehaviours.js";
 import { ask } from "/requests.js";
+import { ask as askResource } from "/resources.js";
 import { tell } from "/tell.js";
 
 const FEW_ROWS = 3;
@@ -14,6 +15,8 @@ const UNKNOWN_PAGE_ROWS = 1000;
 // The sandbox writes its time when it begins a call, which may be a moment before this page's clock.
 const EARLIER_MS = 1500;
 const LINES = 14;
+// Of a link that is new: what the form suggests for one.
+const NEW_LINK_DAYS = 29;
 
 let running = null;
 
@@ -40,18 +43,33 @@ export function hear(event) {
   redraw();
 }
 
-async function provoke(entry, facts, { link, records }, done) {
+async function provoke(entry, facts, { link, records, newest }, done) {
   running = { entry, link, from: Date.now() - EARLIER_MS, story: new Map(), asked: null, requests: new Set(), note: "" };
   $("answered").hidden = false;
   say($("answered-title"), entry.title);
   fill($("answered-story"));
   redraw();
   if (!link) return refuse("Choose a link first.");
-  const failed = entry.event ? await sendEvent(entry, link) : await prepare(entry, facts, link);
-  if (failed) return refuse(problem(failed));
-  if (!entry.event) await request(entry, link, records);
+  if ((entry.change || entry.isNewLink) && !newest) return refuse("Request transactions first.");
+  const answer = await arrange(entry, facts, link, newest);
+  if (answer && !answer.ok) return refuse(problem(answer));
+  if (!entry.event) await request(entry, running.link, firstDays(entry, records, newest));
   redraw();
-  return done(running.asked);
+  return done(running.asked, entry.isNewLink ? running.link : undefined);
+}
+
+/** Has it done at the sandbox; an answer that is no success says what kept it from that. */
+function arrange(entry, facts, link, newest) {
+  if (entry.event) return call("POST", `/sandbox/links/${link}/event`, { code: entry.event });
+  if (entry.change) return entry.change(`/sandbox/links/${link}/transactions/${newest.id}`);
+  if (entry.resource) return call("POST", `/sandbox/links/${link}/resources/${entry.resource}`, { count: FEW_ROWS, date: day() });
+  return entry.isNewLink ? connectAgain(link) : prepare(entry, facts, link);
+}
+
+async function connectAgain(link) {
+  const made = await call("POST", `/sandbox/links/${link}/reconnect`);
+  if (made.ok) running.link = made.body.id;
+  return made;
 }
 
 async function prepare(entry, facts, link) {
@@ -63,24 +81,24 @@ async function prepare(entry, facts, link) {
   return rules.find((rule) => !rule.ok);
 }
 
-async function request(entry, link, records) {
-  for (const from of freeDays(records).slice(0, entry.requests ?? 1)) {
-    running.asked = await ask(link, from, day());
+async function request(entry, link, days) {
+  for (const from of days.slice(0, entry.requests ?? 1)) {
+    running.asked = await (entry.resource ? askResource(link, from, day(), entry.resource) : ask(link, from, day()));
     const id = running.asked.body?.request_id;
     if (id) running.requests.add(id.replaceAll("-", ""));
   }
 }
 
-/** First days of windows that no open request has: an identical request would be answered with the open one. */
-function freeDays(records) {
-  const open = records.filter((record) => !record.collected_at && !record.incomplete_at && !record.failed_at && !record.expired_at);
-  const free = SHORT_DAYS.map(day).filter((from) => !open.some((record) => record.date_from === from && record.date_to === day()));
-  return free.length ? free : [day(5)];
+function firstDays(entry, records, newest) {
+  if (entry.isNewLink) return [day(NEW_LINK_DAYS)];
+  return freeDays(records, entry.change ? newest.value_date : day());
 }
 
-async function sendEvent(entry, link) {
-  const sent = await call("POST", `/sandbox/links/${link}/event`, { code: entry.event });
-  return sent.ok ? null : sent;
+/** First days, `latest` at the latest, of windows that no open request has: an identical one would be answered with that. */
+function freeDays(records, latest) {
+  const open = records.filter((record) => !record.collected_at && !record.incomplete_at && !record.failed_at && !record.expired_at);
+  const free = SHORT_DAYS.map(day).filter((from) => from <= latest && !open.some((record) => record.date_from === from && record.date_to === day()));
+  return free.length ? free : [latest < day(5) ? latest : day(5)];
 }
 
 function refuse(text) {
