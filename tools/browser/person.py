@@ -77,6 +77,21 @@ class Person:
 
         wait_for(f"{count} rows of the resource", are_listed, DEADLINE_MS / 1000)
 
+    def follows_changes(self, cursor: str | None = None) -> None:
+        """Becomes a consumer of the chosen link, from a cursor or from where the console is."""
+        if cursor is not None:
+            self.page.get_by_label("Cursor").fill(cursor)
+        self.page.get_by_role("button", name="Follow").click()
+
+    def sees_the_copy(self, rows: int, accounts: int) -> None:
+        """Waits until the consumer has read everything, and has this."""
+        whole = f"Up to date. The consumer's copy has {rows} rows and {accounts} accounts."
+        expect(self.page.locator("#changes-state")).to_have_text(whole)
+
+    def is_told(self, kind: str, row: str) -> None:
+        """Waits until the consumer is told of a row, where one can see it."""
+        expect(self.page.locator(f"#changes tr[data-kind='{kind}'][data-row='{row}']").first).to_be_visible()
+
     def misbehaves(self, name: str) -> None:
         """Presses the button of a misbehaviour, wherever it is folded away."""
         button = self.page.locator(f"#do-{name}")

@@ -1,6 +1,7 @@
 """Clicks through the console and keeps what it looks like: `python -m browser.screenshots`, in a stack of its own.
 
-Three pictures, light, dark and narrow, in docs/screenshots. Times and ids differ from run to run.
+Four pictures in docs/screenshots: light, dark and narrow, and what is below, with a consumer that follows. Times and
+ids differ from run to run.
 """
 
 import os
@@ -8,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from browser import chromium
 from browser.person import Person
@@ -20,17 +21,21 @@ TALL, WIDE, NARROW = ({"width": 1440, "height": 850}, {"width": 1440, "height": 
 
 
 class Picture(NamedTuple):
-    """What a picture is called, how the browser is set up for it, and what is pressed before it is taken."""
+    """What a picture is called, how the browser is set up, what is pressed before it is taken, and where it begins."""
 
     name: str
     options: dict[str, Any]
     misbehaviour: str | None = None
+    top: str | None = None
+    follows: bool = False
 
 
 PICTURES = (
     Picture("light", {"viewport": TALL, "color_scheme": "light"}),
     Picture("dark", {"viewport": WIDE, "color_scheme": "dark"}, "torn"),
-    Picture("narrow", {"viewport": NARROW, "color_scheme": "light"}),
+    # Where there is one column, the links are above the pipeline.
+    Picture("narrow", {"viewport": NARROW, "color_scheme": "light"}, top="pipeline"),
+    Picture("changes", {"viewport": TALL, "color_scheme": "light"}, "amended", "resources-title", follows=True),
 )
 
 
@@ -51,15 +56,21 @@ def main() -> int:
 def take(browser: Browser, picture: Picture) -> Path:
     """Has a link, asks for its transactions, provokes what is to be seen, and takes the picture."""
     person = Person(browser, os.environ["CONSOLE_URL"], os.environ["SANDBOX_URL"], **picture.options)
-    person.has_link(transactions=1_500, external_id="user-0001")
+    person.has_link(transactions=1_500, external_id="user-0001", resources={"invoices": 60})
     person.requests_transactions()
     person.sees_everything_collected()
+    if picture.follows:
+        person.requests_resource("Invoices")
+        expect(person.page.locator("#resources tbody tr[data-row]").first).to_be_visible()
+        person.follows_changes()
+        expect(person.page.locator("#changes-state")).to_contain_text("Up to date.")
     if picture.misbehaviour:
         person.misbehaves(picture.misbehaviour)
         person.sees_the_expected_answer()
         person.sees_everything_collected()
-    # Where there is one column, the links are above the pipeline.
-    person.page.evaluate("scrollTo(0, innerWidth < 800 ? document.getElementById('pipeline').offsetTop - 8 : 0)")
+    if picture.follows:
+        expect(person.page.locator("#changes tr[data-kind='modified']")).to_be_visible()
+    person.page.evaluate("id => scrollTo(0, id ? document.getElementById(id).offsetTop - 8 : 0)", picture.top)
     person.page.mouse.move(0, 0)
     path = FOLDER / f"console-{picture.name}.png"
     person.page.screenshot(path=str(path))

@@ -68,6 +68,7 @@ class Forwarding(unittest.TestCase):
             ("GET", "/links/l-1"),
             ("GET", "/links/l-1/transactions"),
             ("GET", "/links/l-1/resources/financial-statements"),
+            ("GET", "/links/l-1/changes"),
             ("POST", "/requests"),
             ("POST", "/connect/token"),
             ("DELETE", "/links/l-1"),

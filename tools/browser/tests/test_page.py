@@ -2,13 +2,21 @@
 
 import os
 import re
+from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
 
+from browser.person import Person
 from browser.tests.harness import ConsoleTest
 
 LEAST_CONTRAST = 4.5
 NARROW, WIDE = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
+TEXTS = (
+    *("h2", ".note", "td", "th", ".badge[data-state='done']", "button.main", ".step .about"),
+    *("#transactions small", "#transactions small a", "#transactions small .badge"),
+    *("#resources summary", "#resources pre", "#changes time", "#changes summary", "#changes pre", "#changes-state"),
+)
+TODAY = datetime.now(UTC).date().isoformat()
 SECRETS = ("BELVO_SECRET_PASSWORD", "WEBHOOK_AUTHORIZATION", "BELVO_SECRET_ARN")
 
 
@@ -19,11 +27,9 @@ class Look(ConsoleTest):
         grounds = set()
         for scheme in ("light", "dark"):
             person = self.somebody(color_scheme=scheme)
-            person.has_link()
-            person.requests_transactions()
-            person.sees_everything_collected()
+            self._fills_every_view(person)
             grounds.add(person.page.evaluate("getComputedStyle(document.body).backgroundColor"))
-            for selector in ("h2", ".note", "td", "th", ".badge[data-state='done']", "button.main", ".step .about"):
+            for selector in TEXTS:
                 with self.subTest(scheme, selector=selector):
                     self.assertGreaterEqual(_contrast(person.page, selector), LEAST_CONTRAST)
         self.assertEqual(len(grounds), 2)
@@ -31,11 +37,26 @@ class Look(ConsoleTest):
     def test_nothing_is_wider_than_the_window(self) -> None:
         for viewport in (NARROW, WIDE):
             person = self.somebody(viewport=viewport)
-            person.has_link()
-            person.requests_transactions()
-            person.sees_everything_collected()
+            self._fills_every_view(person)
             with self.subTest(viewport):
                 self.assertLessEqual(person.page.evaluate("document.documentElement.scrollWidth"), viewport["width"])
+
+    def _fills_every_view(self, person: Person) -> None:
+        older = person.has_link(days=20, transactions=20)
+        person.requests_transactions()
+        person.sees_everything_collected()
+        newer = person.sandbox("POST", f"links/{older}/reconnect")["id"]
+        person.sandbox("POST", f"links/{newer}/resources/invoices", {"count": 3, "date": TODAY})
+        person.opens_link(newer)
+        person.requests_transactions()
+        person.sees_everything_collected()
+        expect(person.page.locator("#transactions-count")).to_contain_text("duplicates among them")
+        person.requests_resource("Invoices")
+        person.sees_all_resource_rows(3)
+        person.page.locator("#resources summary").first.click()
+        person.follows_changes()
+        expect(person.page.locator("#changes-state")).to_contain_text("Up to date.")
+        person.page.locator("#changes summary").first.click()
 
 
 class Structure(ConsoleTest):
@@ -48,7 +69,7 @@ class Structure(ConsoleTest):
             expect(page.get_by_role(role)).to_have_count(1)
         for name in ("Links", "Misbehave"):
             expect(page.get_by_role("complementary", name=name)).to_be_visible()
-        for name in ("Pipeline", "Requests", "Accounts", "Transactions"):
+        for name in ("Pipeline", "Requests", "Accounts", "Transactions", "Other resources", "Changes"):
             expect(page.get_by_role("region", name=name)).to_be_visible()
         nameless = page.locator("button, input, select").evaluate_all(
             "all => all.filter(e => !(e.textContent.trim() || e.labels?.length || e.ariaLabel)).map(e => e.id)"

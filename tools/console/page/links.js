@@ -46,7 +46,8 @@ function item(link, isChosen, act) {
   return h("li", { class: "link", data: { link: link.link, ...(isChosen ? { chosen: "" } : {}) } }, choose, buttons);
 }
 
-function standing(link) {
+/** In what state a link is, and that state in words. */
+export function standing(link) {
   if (link.deletion) return ["fail", ended(link.deletion)];
   if (link.blocked) return ["warn", words(link.blocked.reason)];
   if (!link.registered_at) return ["", "not registered"];

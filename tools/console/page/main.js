@@ -1,6 +1,7 @@
 // Wires the page: what is chosen, what is loaded when, and which button does what.
 
 import { call } from "/api.js";
+import * as changes from "/changes.js";
 import * as connect from "/connect.js";
 import { $, say } from "/dom.js";
 import * as feed from "/feed.js";
@@ -61,6 +62,8 @@ function wire() {
   submit("delete-form", () => connect.remove(loadLinks));
   submit("request-form", async () => asked(await requests.ask(state.link, $("date-from").value, $("date-to").value)));
   click("request-resource", async () => asked(await resources.ask(state.link, $("date-from").value, $("date-to").value)));
+  submit("changes-form", changes.toggle);
+  click("changes-forget", changes.restart);
 }
 
 async function loadLinks() {
@@ -98,6 +101,7 @@ async function choose(link) {
   $("request-transactions").disabled = $("request-resource").disabled = false;
   rows.clear();
   resources.clear();
+  changes.choose(link);
   drawLinks();
   drawRequest();
   await Promise.all([loadRequests(), links.showQuota(link), showRows()]);
