@@ -573,8 +573,21 @@ impl Connection {
     }
 }
 
+/// Belvo's codes for a consent that ends soon. Its pages disagree on such names.
+const CONSENT_EXPIRING: [&str; 2] = [
+    "consent_about_to_expire",
+    "openfinance_consent_about_to_expire",
+];
 /// Belvo's code for a consent whose end has been moved.
 const CONSENT_EXTENDED: &str = "openfinance_consent_expiration_changed";
+
+impl LinkEvent {
+    /// Whether it says that the consent ends soon.
+    #[must_use]
+    pub fn is_of_expiring_consent(&self) -> bool {
+        self.webhook_type == "CONSENT" && CONSENT_EXPIRING.contains(&self.code.as_str())
+    }
+}
 
 impl Consent {
     /// Whether nothing is known about it.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Verdict};
+use crate::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Timestamp, Verdict};
 
 /// The code of the failure that a request ends with when its message is dead-lettered.
 pub const GAVE_UP: &str = "gave_up";
@@ -76,6 +76,20 @@ impl RequestRecord {
     pub fn status(&self) -> Status {
         self.facts.status()
     }
+
+    /// When it ended as its status says; `None` if it has not ended.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let facts = &self.facts;
+        let latest = self.collection.as_ref().map(|found| found.finished_at);
+        match self.status() {
+            Status::Collected => latest.max(facts.collected_at),
+            Status::Incomplete => facts.short_at.max(facts.incomplete_at),
+            Status::Failed => facts.failed_at,
+            Status::Expired => facts.expired_at,
+            _ => None,
+        }
+    }
 }
 
 impl Failure {
@@ -91,6 +105,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::Tally;
 
     fn record(facts: Value) -> RequestRecord {
         let mut record = json!({
@@ -115,6 +130,46 @@ mod tests {
             asked.retrieval.window.unwrap().to_string(),
             "2026-01-01..2026-01-31"
         );
+    }
+
+    #[test]
+    fn a_request_that_ends_twice_in_one_way_ends_at_two_times() {
+        let at = |minute: u8| format!("2026-03-01T00:0{minute}:00.000Z");
+        let collection = |minute: u8| {
+            let mut found = serde_json::to_value(Tally::default()).unwrap();
+            for (name, value) in [
+                ("started_at", json!(AT)),
+                ("finished_at", json!(at(minute))),
+            ] {
+                found[name] = value;
+            }
+            (found["unchanged"], found["accounts"]) = (json!(0), json!(0));
+            found
+        };
+        let ended_at = |facts| record(facts).ended_at().map(|at| at.to_string());
+        for (facts, expected) in [
+            (json!({}), None),
+            (
+                json!({"collected_at": at(1), "collection": collection(1)}),
+                Some(1),
+            ),
+            (
+                json!({"collected_at": at(1), "short_at": at(2), "collection": collection(2)}),
+                Some(2),
+            ),
+            (
+                json!({"short_at": at(2), "incomplete_at": at(3), "collection": collection(2)}),
+                Some(3),
+            ),
+            (
+                json!({"collected_at": at(1), "collection": collection(4)}),
+                Some(4),
+            ),
+            (json!({"failed_at": at(5)}), Some(5)),
+            (json!({"expired_at": at(6)}), Some(6)),
+        ] {
+            assert_eq!(ended_at(facts.clone()), expected.map(at), "{facts}");
+        }
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Sequence {
         self.0 == 0
     }
 
+    /// When it was given, or shortly after: `None` for one that no clock has given.
+    #[must_use]
+    pub fn at(self) -> Option<Timestamp> {
+        Timestamp::of_unix_millis(i64::try_from(self.0).ok()?)
+    }
+
     /// The sequence of news at this time, of a link that had this one.
     #[must_use]
     pub(super) fn next(self, at: Timestamp) -> Self {

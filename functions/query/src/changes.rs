@@ -2,26 +2,16 @@
 
 use domain::{Account, Digest, Resource, Row, RowId};
 use lambda_http::{Body, Request, Response, http::StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use shared::{
-    api::LinkStateView,
+    api::{ChangesPlace, LinkStateView},
     http::{self, query_parameter},
     problem::Problem,
-    store::{ChangedRows, ChangesPage, Position, opaque, read_opaque},
+    store::{ChangedRows, ChangesPage, opaque, read_opaque},
 };
 
 use crate::{App, parameters, unavailable};
-
-/// Where a reader is: in the rows, and at which accounts and which state of the link.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    /// From the beginning, if there is none.
-    at: Option<Position>,
-    accounts: Option<String>,
-    link: Option<String>,
-}
 
 #[derive(Serialize)]
 struct ChangesView<'a> {
@@ -68,7 +58,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     };
     if rows.is_erased {
         // The reader forgets everything of the link, and hears all of it again.
-        before = Place::default();
+        before = ChangesPlace::default();
     }
 
     // After the rows: the account of a row is stored before it.
@@ -78,7 +68,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     let (accounts, record) = tokio::try_join!(accounts, record)?;
     let accounts: Vec<_> = accounts.iter().map(Account::document).collect();
     let state = record.as_ref().map(LinkStateView::from);
-    let place = Place {
+    let place = ChangesPlace {
         at: Some(next),
         accounts: Some(digest(&accounts)),
         link: state.as_ref().map(digest),
@@ -86,7 +76,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     let view = ChangesView {
         link: state.filter(|_| place.link != before.link),
         accounts: Some(accounts).filter(|_| place.accounts != before.accounts),
-        ..view(rows, opaque(&place), has_more)
+        ..view(rows, place.cursor(), has_more)
     };
     Ok(http::json(StatusCode::OK, &view))
 }
@@ -113,10 +103,10 @@ fn view<'a>(changed: ChangedRows, next_cursor: String, has_more: bool) -> Change
     }
 }
 
-fn place(request: &Request) -> Result<Place, Problem> {
+fn place(request: &Request) -> Result<ChangesPlace, Problem> {
     match query_parameter(request, "cursor") {
         Some(text) => Problem::named("cursor", read_opaque(&text)),
-        None => Ok(Place::default()),
+        None => Ok(ChangesPlace::default()),
     }
 }
 

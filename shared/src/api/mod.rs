@@ -2,8 +2,10 @@
 
 mod block;
 mod link;
+mod place;
 
 pub use self::{
     block::BlockView,
     link::{LinkStateView, LinkView},
+    place::ChangesPlace,
 };

@@ -13,6 +13,7 @@ mod pace;
 mod quotas;
 mod requests;
 mod retention;
+mod stream;
 mod table;
 mod transactions;
 mod webhook_log;
@@ -27,6 +28,7 @@ pub use self::{
     pace::{Admission, Pace},
     quotas::{Quotas, Reservation},
     requests::{Notified, Recorded, Requests, Short},
+    stream::{RecordChange, Update},
     transactions::{
         Accounts, Candidate, ChangedRows, ChangesPage, History, LogPlace, Position, Rows,
         TransactionsTable, Written,

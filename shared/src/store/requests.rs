@@ -19,7 +19,7 @@ use super::{
     table::{self, BY_DUE, BY_LINK, BY_STATE, Due, Listing, Page, Table},
 };
 
-const KIND: &str = "request";
+pub(super) const KIND: &str = "request";
 /// The attribute, and its only value, that puts a retrieval into the index `by_due` until it has
 /// ended.
 const DUE: &str = "due";
@@ -442,7 +442,7 @@ fn key(id: &RequestId) -> String {
     format!("{KIND}#{id}")
 }
 
-fn record(item: Item) -> Result<RequestRecord, StoreError> {
+pub(super) fn record(item: Item) -> Result<RequestRecord, StoreError> {
     let document = document(item).ok_or(StoreError::Corrupt(table::NAME))?;
     serde_json::from_value(Value::Object(document)).map_err(|_| StoreError::Corrupt(table::NAME))
 }

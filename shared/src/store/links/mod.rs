@@ -16,7 +16,7 @@ use super::{
     table::{Due, RACES, Table},
 };
 
-const KIND: &str = "link";
+pub(super) const KIND: &str = "link";
 /// The attribute `link` of every registered link: a name that no link has.
 const REGISTERED: &str = "*";
 /// The attribute `due` of a link whose deletion is not confirmed, and of one that is to be read:
@@ -130,7 +130,7 @@ fn item(record: &LinkRecord, version: i64) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-fn record(item: Item) -> Result<LinkRecord, StoreError> {
+pub(super) fn record(item: Item) -> Result<LinkRecord, StoreError> {
     let mut document = document(item).ok_or(StoreError::Corrupt(RECORD))?;
     document.retain(|name, _| !OWN.contains(&name.as_str()));
     serde_json::from_value(Value::Object(document)).map_err(|_| StoreError::Corrupt(RECORD))

@@ -222,7 +222,8 @@ impl TransactionsTable {
 
 impl LogPlace {
     /// After the entry of this number.
-    fn after(entry: u64) -> Self {
+    #[must_use]
+    pub fn after(entry: u64) -> Self {
         Self {
             after: entry,
             rows: 0,
