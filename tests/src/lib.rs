@@ -12,6 +12,7 @@
 
 mod days;
 mod dynoxide;
+mod events;
 mod follower;
 mod json;
 mod link;
@@ -22,6 +23,7 @@ mod wait;
 
 pub use days::days_ago;
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
+pub use events::EventSchemas;
 pub use follower::Follower;
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};
