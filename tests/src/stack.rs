@@ -18,6 +18,8 @@ pub struct Stack {
     pub queue_url: String,
     /// Its dead-letter queue.
     pub dead_letter_queue_url: String,
+    /// The queue of all events that are put on the bus.
+    pub events_queue_url: String,
     /// The `Authorization` value that webhooks must carry.
     pub authorization: String,
     /// The secret of the webhook's authorization.
@@ -52,6 +54,7 @@ impl Stack {
             transactions_table: variable("TRANSACTIONS_TABLE"),
             queue_url: variable("QUEUE_URL"),
             dead_letter_queue_url: variable("DEAD_LETTER_QUEUE_URL"),
+            events_queue_url: variable("EVENTS_QUEUE_URL"),
             authorization: variable("WEBHOOK_AUTHORIZATION"),
             webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
             belvo_secret_arn: variable("BELVO_SECRET_ARN"),

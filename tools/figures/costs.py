@@ -123,4 +123,5 @@ def following_month(followers: dict[str, float], prices: Prices, links: int = MI
 
 
 def _resources(template: str, kind: str) -> int:
-    return len(re.findall(rf"^    Type: AWS::{kind}$", template, re.MULTILINE))
+    """Those that every stack has."""
+    return len(re.findall(rf"^    Type: AWS::{kind}$(?!\n    Condition:)", template, re.MULTILINE))

@@ -12,7 +12,7 @@ from local.errors import LocalError
 
 STACK = "belvo-ingest"
 BUCKET = "belvo-ingest-artifacts"
-FUNCTIONS = ("request", "webhook", "collect", "query")
+FUNCTIONS = ("request", "webhook", "collect", "query", "publish")
 # A dozen is usual.
 DEPLOY_SECONDS = 300
 
@@ -55,7 +55,8 @@ def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) 
             "--no-fail-on-empty-changeset",
             "--no-progressbar",
             "--parameter-overrides",
-            *(f"{name}={value}" for name, value in parameters.items()),
+            # SAM takes no empty value: the template's own is meant.
+            *(f"{name}={value}" for name, value in parameters.items() if value),
         ],
         endpoint,
         state,
@@ -69,6 +70,13 @@ def outputs(endpoint: str) -> dict[str, str]:
     """The outputs of the deployed stack."""
     stack = aws.client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def deployed_functions(stack: dict[str, str]) -> dict[str, str]:
+    """The functions of a stack, by program: publish is there only if there is an event bus."""
+    has_events = "PublishFunctionName" in stack
+    there = [function for function in FUNCTIONS if has_events or function != "publish"]
+    return {function: stack[f"{function.capitalize()}FunctionName"] for function in there}
 
 
 def put_secrets(endpoint: str, stack: dict[str, str], secrets: Secrets) -> None:
@@ -98,9 +106,9 @@ def require_same_program(package: bytes, program: Path) -> None:
 def _require_built_functions(endpoint: str, stack: dict[str, str]) -> None:
     # MiniStack runs a function from the very bytes that it gives out here.
     functions = aws.client("lambda", endpoint)
-    for function in FUNCTIONS:
+    for function, name in deployed_functions(stack).items():
         resource = f"{function.capitalize()}Function"
-        location = functions.get_function(FunctionName=stack[f"{resource}Name"])["Code"]["Location"]
+        location = functions.get_function(FunctionName=name)["Code"]["Location"]
         program = paths.require(paths.BUILD / resource / "bootstrap", "make build")
         try:
             package = loopback.download(aws.require_loopback(location))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local import aws, belvo, console, deployment, logs, ministack, processes, record, routes, sandbox
+from local import aws, belvo, console, deployment, events, logs, ministack, processes, record, routes, sandbox
 from local.belvo import Belvo
 from local.record import Record
 
@@ -128,15 +128,18 @@ def _bring_up(state: Path, running: Record, say: Callable[[str], None], wanted: 
     chosen = wanted.choose_belvo(running)
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
+    events_url = events.create(endpoint)
     say("Deploying   template.yaml, in about ten seconds")
-    stack = deployment.deploy(endpoint, chosen.url, state, suitable_parameters(chosen, wanted.parameters))
+    parameters = {"EventBusName": events.NAME, **suitable_parameters(chosen, wanted.parameters)}
+    stack = deployment.deploy(endpoint, chosen.url, state, parameters)
     deployment.put_secrets(endpoint, stack, chosen.secrets)
     api_url = routes.create(endpoint)
-    variables = _variables(endpoint, api_url, stack, chosen)
+    variables = {**_variables(endpoint, api_url, stack, chosen), "EVENTS_QUEUE_URL": events_url}
     if chosen.is_sandbox:
         sandbox.register_webhook(chosen.url, variables["WEBHOOK_URL"], chosen.secrets.webhook_authorization)
     say(f"API         {api_url}")
     say(f"Webhooks    {variables['WEBHOOK_URL']}")
+    say(f"Events      {events_url} (a queue of all)")
     variables["CONSOLE_URL"] = _console(state, running, variables, wanted.console_port)
     say(f"Console     {variables['CONSOLE_URL']}")
 
@@ -177,7 +180,7 @@ def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo
         "TRANSACTIONS_TABLE": stack["TransactionsTableName"],
         "QUEUE_URL": stack["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": stack["DeadLetterQueueUrl"],
-        **{f"{name.upper()}_FUNCTION": stack[f"{name.capitalize()}FunctionName"] for name in deployment.FUNCTIONS},
+        **{f"{function.upper()}_FUNCTION": name for function, name in deployment.deployed_functions(stack).items()},
     }
 
 

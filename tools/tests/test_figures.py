@@ -102,6 +102,7 @@ class Costs(unittest.TestCase):
     def test_an_idle_month_counts_what_the_template_has(self) -> None:
         prices = Prices.read(ROOT / "bench" / "prices.json")
         template = "    Type: AWS::SecretsManager::Secret\n    Type: AWS::CloudWatch::Alarm\n"
+        template += "    Type: AWS::CloudWatch::Alarm\n    Condition: HasEventBus\n"
         month = costs.idle_month(template, prices, sweeps=False)
         self.assertAlmostEqual(month, 0.4 + 0.1 + 30 * 86_400 * 0.25 * 0.5e-6)
         self.assertGreater(costs.idle_month(template, prices, sweeps=True), month)

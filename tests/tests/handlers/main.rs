@@ -21,6 +21,7 @@ mod missing;
 mod moving;
 mod news;
 mod pace;
+mod publish;
 mod query;
 mod request;
 mod resources;

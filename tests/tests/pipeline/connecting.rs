@@ -21,7 +21,11 @@ fn callbacks() -> Value {
 
 /// Opens the widget as the body says, presses its button, and returns the parameters that the
 /// callback gets.
-async fn through_the_widget(stack: &Stack, mut body: Value, button: &str) -> Vec<(String, String)> {
+pub(crate) async fn through_the_widget(
+    stack: &Stack,
+    mut body: Value,
+    button: &str,
+) -> Vec<(String, String)> {
     body["callback_urls"] = callbacks();
     let token = stack.post("/connect/token", &body).await;
     assert_eq!(token.status, 201, "{token:?}");
@@ -45,7 +49,11 @@ fn user(external_id: &str, access_mode: &str) -> Value {
 }
 
 /// A user connects; the link is registered.
-async fn connect<'a>(stack: &'a Stack, external_id: &str, access_mode: &str) -> Link<'a> {
+pub(crate) async fn connect<'a>(
+    stack: &'a Stack,
+    external_id: &str,
+    access_mode: &str,
+) -> Link<'a> {
     let callback = through_the_widget(stack, user(external_id, access_mode), "connect").await;
     let id = callback
         .into_iter()
@@ -60,7 +68,7 @@ async fn connect<'a>(stack: &'a Stack, external_id: &str, access_mode: &str) -> 
 }
 
 /// The link's requests, once there is one that is collected.
-async fn collected(stack: &Stack, link: &Link<'_>) -> Value {
+pub(crate) async fn collected(stack: &Stack, link: &Link<'_>) -> Value {
     eventually("the history to be collected", || async {
         let requests = stack
             .get(&format!("/links/{}/requests", link.id))
@@ -77,7 +85,7 @@ async fn collected(stack: &Stack, link: &Link<'_>) -> Value {
     .await
 }
 
-fn own_id() -> String {
+pub(crate) fn own_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
