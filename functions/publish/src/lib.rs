@@ -29,9 +29,9 @@ pub struct StreamEvent {
     records: Vec<Value>,
 }
 
-/// Publishes what follows from the records of a batch, in their order. If one event is not accepted,
-/// the whole batch fails and is repeated: each event then has the same id. A record that cannot be
-/// read would stay so: it is logged, and holds up no other.
+/// Publishes what follows from the records of a batch, in their order. If one event is not
+/// accepted, the whole batch fails and is repeated: each event then has the same id. A record that
+/// cannot be read would stay so: it is logged, and holds up no other.
 pub async fn handle(bus: &Bus, batch: StreamEvent) -> Result<(), BusError> {
     let events: Vec<_> = batch.records.iter().flat_map(events).collect();
     bus.put(&events).await?;
