@@ -1,9 +1,21 @@
 //! What is published on the event bus, and the schemas that it keeps to.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{LazyLock, Mutex},
+};
 
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
+
+use crate::Stack;
+
+static SCHEMAS: LazyLock<EventSchemas> = LazyLock::new(EventSchemas::documented);
+
+/// All events that were in the queue so far, by id: every test of a binary takes those of all.
+static HEARD: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
 
 /// The schemas in `docs/events`, by the type of the event.
 pub struct EventSchemas(BTreeMap<String, (Value, Validator)>);
@@ -48,4 +60,56 @@ impl EventSchemas {
             Err(format!("{wrong:?} in {event}"))
         }
     }
+}
+
+/// The events about a link so far, its own by their sequence. Each is as documented.
+pub async fn heard(stack: &Stack, link: &str) -> Vec<Value> {
+    while take_some(stack).await {}
+    let heard = HEARD.lock().unwrap();
+    let mut events: Vec<_> = heard
+        .values()
+        .filter(|event| event["link"] == link)
+        .cloned()
+        .collect();
+    events.sort_by_key(|event| event["sequence"].as_u64());
+    events
+}
+
+/// Moves some events from the queue to those that were heard; whether there were any.
+async fn take_some(stack: &Stack) -> bool {
+    let sqs = aws_sdk_sqs::Client::new(&stack.aws);
+    let receive = sqs.receive_message().queue_url(&stack.events_queue_url);
+    let answer = receive.max_number_of_messages(10).send().await.unwrap();
+    let messages = answer.messages.unwrap_or_default();
+    if messages.is_empty() {
+        return false;
+    }
+
+    let mut delete = sqs
+        .delete_message_batch()
+        .queue_url(&stack.events_queue_url);
+    for (number, message) in messages.iter().enumerate() {
+        hear(message.body().unwrap());
+        let entry = DeleteMessageBatchRequestEntry::builder()
+            .id(number.to_string())
+            .receipt_handle(message.receipt_handle().unwrap())
+            .build();
+        delete = delete.entries(entry.unwrap());
+    }
+    delete.send().await.unwrap();
+    true
+}
+
+fn hear(message: &str) {
+    let message: Value = serde_json::from_str(message).unwrap();
+    let event = message["detail"].clone();
+    assert_eq!(SCHEMAS.check(&event), Ok(()));
+    assert_eq!(message["source"], "belvo-ingest");
+    assert_eq!(message["detail-type"], event["type"]);
+    let id = event["id"].as_str().unwrap().to_owned();
+    let known = HEARD.lock().unwrap().insert(id, event.clone());
+    assert!(
+        known.is_none_or(|known| known == event),
+        "one id, one event: {event}"
+    );
 }

@@ -23,7 +23,7 @@ mod wait;
 
 pub use days::days_ago;
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
-pub use events::EventSchemas;
+pub use events::{EventSchemas, heard};
 pub use follower::Follower;
 pub use json::{canonical, difference};
 pub use link::{Link, by_id};

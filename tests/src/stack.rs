@@ -288,6 +288,33 @@ impl Stack {
             .unwrap();
     }
 
+    /// The variables of a deployed function, named as in the environment of the tests.
+    pub async fn function_variables(&self, function: &str) -> Value {
+        let configuration = self.configuration(Method::GET, function, None).await;
+        configuration["Environment"]["Variables"].clone()
+    }
+
+    /// Gives a deployed function other variables.
+    pub async fn set_function_variables(&self, function: &str, variables: &Value) {
+        let environment = json!({"Environment": {"Variables": variables}});
+        self.configuration(Method::PUT, function, Some(&environment))
+            .await;
+    }
+
+    async fn configuration(&self, method: Method, function: &str, body: Option<&Value>) -> Value {
+        let name = variable(function);
+        let path = format!("{}/2015-03-31/functions/{name}/configuration", self.aws_url);
+        let request = self.http.request(method, path);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let request = signed(&self.aws, "lambda", request.build().expect("a request")).await;
+        let answer = read(self.http.execute(request).await.expect("Lambda answers")).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+        answer.body
+    }
+
     /// A call of the local AWS in its JSON protocol, for answers that the SDK does not read.
     pub async fn local_aws(&self, service: &str, target: &str, body: &Value) -> Value {
         let request = self

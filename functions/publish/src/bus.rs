@@ -20,7 +20,7 @@ const MOST_AT_ONCE: usize = 10;
 /// Why not every event is on the bus. Those that are will be put again.
 #[derive(Debug, Error)]
 pub enum BusError {
-    #[error("the bus did not answer")]
+    #[error("the call of the bus failed")]
     Unavailable(#[source] Box<SdkError<PutEventsError>>),
     /// `PutEvents` succeeds although entries fail.
     #[error("the bus did not take {count} of {of} events: {code}")]

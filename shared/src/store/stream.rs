@@ -170,7 +170,14 @@ mod tests {
     fn what_cannot_be_read_is_an_error() {
         let mut unreadable = record(None, Some("link"));
         unreadable["dynamodb"]["NewImage"]["id"] = json!({"S": "not an id"});
-        for record in [unreadable, json!({}), json!({"dynamodb": {"Keys": {}}})] {
+        let mut unknown = record(Some("link"), Some("link"));
+        unknown["dynamodb"]["OldImage"]["id"] = json!({"S": "not an id"});
+        for record in [
+            unreadable,
+            unknown,
+            json!({}),
+            json!({"dynamodb": {"Keys": {}}}),
+        ] {
             let change = RecordChange::read(&record);
             assert!(matches!(change, Err(StoreError::Corrupt(_))), "{change:?}");
         }

@@ -10,11 +10,15 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
-use tests::Stack;
+use tests::{Stack, eventually, heard};
+use tokio::sync::Mutex;
+
+/// One part is missing at a time.
+static OUTAGE: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn while_the_queue_refuses_webhooks_belvo_is_asked_to_redeliver_and_nothing_is_lost() {
-    let stack = Stack::of_this_run();
+    let (_outage, stack) = (OUTAGE.lock().await, Stack::of_this_run());
     let link = stack.recurrent_link(10).await;
     let refusal = json!({
         "Version": "2012-10-17",
@@ -56,4 +60,36 @@ async fn queue_policy(stack: &Stack, policy: &str) {
         .send()
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn while_the_bus_takes_no_events_they_wait_and_nothing_is_lost() {
+    let (_outage, stack) = (OUTAGE.lock().await, Stack::of_this_run());
+    let variables = stack.function_variables("PUBLISH_FUNCTION").await;
+    let mut others = variables.clone();
+    others["EVENT_BUS_NAME"] = json!("a-bus-of-somebody-else");
+    stack
+        .set_function_variables("PUBLISH_FUNCTION", &others)
+        .await;
+
+    let link = stack.recurrent_link(3).await;
+    link.collect().await;
+    eventually("a refusal to be logged", || async {
+        let logs = stack.function_logs().await;
+        let refusal = "the call of the bus failed";
+        (logs.contains(refusal) && logs.contains("events:PutEvents")).then_some(())
+    })
+    .await;
+    stack
+        .set_function_variables("PUBLISH_FUNCTION", &variables)
+        .await;
+
+    let rows = json!({"added": 3, "modified": 0, "removed": 0});
+    eventually("the link's events", || async {
+        let events = heard(&stack, &link.id).await.into_iter();
+        let types = events.filter(|event| event["counts"] == rows);
+        let types: Vec<_> = types.map(|event| event["type"].clone()).collect();
+        (types == ["request.collected", "transactions.changed"]).then_some(())
+    })
+    .await;
 }

@@ -1,71 +1,13 @@
 //! What the event bus tells of a link, from the first event to the last.
 
-use std::{collections::BTreeMap, sync::Mutex};
-
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
 use serde_json::{Value, json};
-use tests::{EventSchemas, Link, Stack, eventually};
+use tests::{Link, Stack, eventually, heard};
 
 use crate::{
     connecting::{collected, connect, own_id, through_the_widget},
     metrics::logged,
 };
-
-/// All events that were in the queue so far, by id: every test of this binary takes those of all.
-static HEARD: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
-
-/// The events about a link so far, its own by their sequence. Each is as documented.
-pub(crate) async fn heard(stack: &Stack, link: &str) -> Vec<Value> {
-    while take_some(stack).await {}
-    let heard = HEARD.lock().unwrap();
-    let mut events: Vec<_> = heard
-        .values()
-        .filter(|event| event["link"] == link)
-        .cloned()
-        .collect();
-    events.sort_by_key(|event| event["sequence"].as_u64());
-    events
-}
-
-/// Moves some events from the queue to those that were heard; whether there were any.
-async fn take_some(stack: &Stack) -> bool {
-    let sqs = aws_sdk_sqs::Client::new(&stack.aws);
-    let receive = sqs.receive_message().queue_url(&stack.events_queue_url);
-    let answer = receive.max_number_of_messages(10).send().await.unwrap();
-    let messages = answer.messages.unwrap_or_default();
-    if messages.is_empty() {
-        return false;
-    }
-
-    let mut delete = sqs
-        .delete_message_batch()
-        .queue_url(&stack.events_queue_url);
-    for (number, message) in messages.iter().enumerate() {
-        hear(message.body().unwrap());
-        let entry = DeleteMessageBatchRequestEntry::builder()
-            .id(number.to_string())
-            .receipt_handle(message.receipt_handle().unwrap())
-            .build();
-        delete = delete.entries(entry.unwrap());
-    }
-    delete.send().await.unwrap();
-    true
-}
-
-fn hear(message: &str) {
-    let message: Value = serde_json::from_str(message).unwrap();
-    let event = message["detail"].clone();
-    assert_eq!(EventSchemas::documented().check(&event), Ok(()));
-    assert_eq!(message["source"], "belvo-ingest");
-    assert_eq!(message["detail-type"], event["type"]);
-    let id = event["id"].as_str().unwrap().to_owned();
-    let known = HEARD.lock().unwrap().insert(id, event.clone());
-    assert!(
-        known.is_none_or(|known| known == event),
-        "one id, one event: {event}"
-    );
-}
 
 /// The event of this type about a link that has these fields, once it was heard.
 pub(crate) async fn heard_of(stack: &Stack, link: &str, name: &str, fields: &Value) -> Value {

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use tests::{Follower, Link, Stack, days_ago};
+use tests::{Follower, Link, Stack, days_ago, heard};
 
-use crate::events::{heard, heard_of};
+use crate::events::heard_of;
 
 const SEED: u64 = 2;
 const LINKS: usize = 3;
