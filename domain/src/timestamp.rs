@@ -20,11 +20,14 @@ impl Timestamp {
 
     /// Reads RFC 3339 with any number of fraction digits and any offset: Belvo writes three to six
     /// digits, and `Z` as well as `+00:00` ("Non-breaking changes" in its integration checklist).
+    /// An instant that is in another year than 0 to 9999 in UTC cannot be written.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         OffsetDateTime::parse(text, &Rfc3339)
-            .ok()
-            .map(|instant| Self::from_utc(instant.to_offset(UtcOffset::UTC)))
+            .ok()?
+            .checked_to_offset(UtcOffset::UTC)
+            .filter(|instant| instant.year() >= 0)
+            .map(Self::from_utc)
     }
 
     /// The calendar day in UTC.
@@ -126,6 +129,14 @@ mod tests {
         let offset = Timestamp::parse("2022-02-09T05:45:50.406-03:00").unwrap();
         assert_eq!(dashed, offset);
         assert_eq!(dashed.to_string(), "2022-02-09T08:45:50.406Z");
+    }
+
+    #[test]
+    fn an_instant_beyond_the_years_that_can_be_written_is_none() {
+        assert!(Timestamp::parse("9999-12-31T23:59:59Z").is_some());
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59-01:00"), None);
+        assert!(Timestamp::parse("0000-01-01T00:00:00Z").is_some());
+        assert_eq!(Timestamp::parse("0000-01-01T00:00:00+01:00"), None);
     }
 
     #[test]
