@@ -69,7 +69,7 @@ pub(crate) fn listed_days(
 }
 
 /// The name of a day that is given.
-fn given_day(fields: &Fields) -> Option<&'static str> {
+fn given_day(fields: &mut Fields) -> Option<&'static str> {
     ["date_from", "date_to"]
         .into_iter()
         .find(|name| fields.has(name))
@@ -213,6 +213,17 @@ mod tests {
                 expected,
                 "{body}"
             );
+        }
+    }
+
+    #[test]
+    fn a_null_counts_as_absent_where_nothing_is_taken() {
+        for resource in ["employments", "employment-records"] {
+            let mut body = json!({"link": LINK, "resource": resource});
+            for field in ["date_from", "date_to", "account", "type"] {
+                body[field] = json!(null);
+            }
+            assert_eq!(parse_json(&body).unwrap().window, None, "{body}");
         }
     }
 

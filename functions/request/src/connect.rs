@@ -232,6 +232,13 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_is_null_is_none() {
+        let mut body = good();
+        body["link"] = json!(null);
+        assert!(matches!(parsed(&body).unwrap().mode, WidgetMode::Create(_)));
+    }
+
+    #[test]
     fn a_mistake_names_its_field_and_does_not_repeat_the_user() {
         let identification =
             |number: &str| json!({"type": "CPF", "number": number, "name": "Ralph Bragg"});

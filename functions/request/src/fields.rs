@@ -54,9 +54,12 @@ impl Fields {
         }
     }
 
-    /// Whether a field is present and not `null`.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !value.is_null())
+    /// Whether a field is present. One that is `null` counts as absent, and is then read.
+    pub(crate) fn has(&mut self, name: &str) -> bool {
+        if self.0.get(name).is_some_and(Value::is_null) {
+            self.0.remove(name);
+        }
+        self.0.contains_key(name)
     }
 
     /// Refuses fields that were not read: a misspelt one would change the meaning.
