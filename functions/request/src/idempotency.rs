@@ -21,8 +21,9 @@ pub(crate) fn key(request: &Request) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get(HEADER) else {
         return Ok(None);
     };
-    match value.to_str() {
-        Ok(key) if (1..=LONGEST).contains(&key.len()) => Ok(Some(key.to_owned())),
+    let is_printable = |key: &&str| key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    match value.to_str().ok().filter(is_printable) {
+        Some(key) if (1..=LONGEST).contains(&key.len()) => Ok(Some(key.to_owned())),
         _ => Err(Problem::field(
             "Idempotency-Key",
             "Idempotency-Key must be 1 to 255 printable ASCII characters",

@@ -318,11 +318,12 @@ async fn a_key_whose_request_was_never_sent_may_be_used_again() {
 async fn a_malformed_key_is_named() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(3).await;
-    let answer = stack
-        .request_with_key(&link.last_year(), &"k".repeat(256))
-        .await;
-    assert_eq!(
-        (answer.status.as_u16(), &answer.body["field"]),
-        (400, &json!("Idempotency-Key"))
-    );
+    for key in ["k".repeat(256), "one\tkey".to_owned()] {
+        let answer = stack.request_with_key(&link.last_year(), &key).await;
+        assert_eq!(
+            (answer.status.as_u16(), &answer.body["field"]),
+            (400, &json!("Idempotency-Key")),
+            "{key:?}"
+        );
+    }
 }
