@@ -62,6 +62,28 @@ pub struct Problem {
 }
 
 impl ProblemKind {
+    /// Every kind, by name.
+    pub const ALL: [Self; 18] = [
+        Self::BodyTooLarge,
+        Self::CursorExpired,
+        Self::ForbiddenAddress,
+        Self::IdempotencyKeyReused,
+        Self::InProgress,
+        Self::InvalidBody,
+        Self::InvalidField,
+        Self::InvalidWebhook,
+        Self::LinkBlocked,
+        Self::NotFound,
+        Self::NotYourLink,
+        Self::QuotaExhausted,
+        Self::RefusedByBelvo,
+        Self::TooManyCalls,
+        Self::Unauthorized,
+        Self::Unavailable,
+        Self::Unconfirmed,
+        Self::Unresolved,
+    ];
+
     const fn properties(self) -> (StatusCode, &'static str) {
         match self {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
@@ -262,27 +284,7 @@ mod tests {
                 Some((status, name))
             })
             .collect();
-        let mut kinds = [
-            ProblemKind::BodyTooLarge,
-            ProblemKind::ForbiddenAddress,
-            ProblemKind::IdempotencyKeyReused,
-            ProblemKind::InProgress,
-            ProblemKind::InvalidBody,
-            ProblemKind::InvalidField,
-            ProblemKind::InvalidWebhook,
-            ProblemKind::LinkBlocked,
-            ProblemKind::NotFound,
-            ProblemKind::NotYourLink,
-            ProblemKind::QuotaExhausted,
-            ProblemKind::RefusedByBelvo,
-            ProblemKind::TooManyCalls,
-            ProblemKind::Unauthorized,
-            ProblemKind::Unavailable,
-            ProblemKind::Unconfirmed,
-            ProblemKind::Unresolved,
-            ProblemKind::CursorExpired,
-        ]
-        .map(|kind| (kind.status().as_u16(), kind.name()));
+        let mut kinds = ProblemKind::ALL.map(|kind| (kind.status().as_u16(), kind.name()));
         kinds.sort_unstable();
         assert_eq!(documented, kinds);
     }

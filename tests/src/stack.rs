@@ -1,10 +1,14 @@
 //! The deployed stack, as `tools/local` describes it in the environment.
 
-use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, redirect::Policy};
+use reqwest::{
+    Method, RequestBuilder, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect::Policy,
+};
 use serde_json::{Value, json};
 use shared::aws::{CallBudget, SdkConfig, sdk_config};
 
-use crate::{Link, eventually, signing::signed};
+use crate::{Documented, Link, assert_documented, eventually, route_of, signing::signed};
 
 /// What a test needs to reach the stack.
 pub struct Stack {
@@ -28,6 +32,8 @@ pub struct Stack {
     pub belvo_secret_arn: String,
     /// Root of the fake Belvo.
     pub sandbox_url: String,
+    /// Whether its functions are killed, so that API Gateway may answer in place of one.
+    is_in_danger: bool,
     api_url: String,
     aws_url: String,
     http: reqwest::Client,
@@ -59,9 +65,19 @@ impl Stack {
             webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
             belvo_secret_arn: variable("BELVO_SECRET_ARN"),
             sandbox_url: variable("SANDBOX_URL"),
+            is_in_danger: false,
             api_url: variable("API_URL"),
             aws_url: variable("AWS_ENDPOINT_URL"),
             http: plain_http(),
+        }
+    }
+
+    /// The same stack, whose functions are killed.
+    #[must_use]
+    pub fn in_danger(self) -> Self {
+        Self {
+            is_in_danger: true,
+            ..self
         }
     }
 
@@ -156,11 +172,11 @@ impl Stack {
             .http
             .post(format!("{}/webhooks/belvo", self.api_url))
             .body(body.into());
-        answer(match authorization {
+        let request = match authorization {
             Some(value) => request.header("authorization", value),
             None => request,
-        })
-        .await
+        };
+        self.documented(request.build().expect("a request")).await
     }
 
     /// Delivers a webhook as Belvo does, which must be acknowledged.
@@ -246,7 +262,21 @@ impl Stack {
             request.build().expect("a request"),
         )
         .await;
-        read(self.http.execute(request).await.expect("the stack answers")).await
+        self.documented(request).await
+    }
+
+    /// Sends a request to the API, whose answer must be one that docs/openapi.json has.
+    async fn documented(&self, request: reqwest::Request) -> Answer {
+        let path = request.url().as_str().strip_prefix(&self.api_url);
+        let path = path.and_then(|path| path.split('?').next());
+        let route = route_of(request.method(), path.expect("a path of the API"));
+        let answer = read(self.http.execute(request).await.expect("the stack answers")).await;
+        match route {
+            _ if self.is_in_danger && answer.is_of_no_function() => {}
+            Some(route) => assert_documented(&route, (&answer).into()),
+            None => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}"),
+        }
+        answer
     }
 
     async fn logs(&self, operation: &str, body: Value) -> Value {
@@ -331,6 +361,28 @@ impl Stack {
         )
         .await
         .body
+    }
+}
+
+impl Answer {
+    fn media_type(&self) -> &str {
+        let media_type = self.headers.get(CONTENT_TYPE);
+        media_type.map_or("", |value| value.to_str().unwrap_or_default())
+    }
+
+    /// Whether API Gateway answered because the function ended without an answer.
+    fn is_of_no_function(&self) -> bool {
+        self.status.is_server_error() && self.media_type() == "application/json"
+    }
+}
+
+impl<'a> From<&'a Answer> for Documented<'a> {
+    fn from(answer: &'a Answer) -> Self {
+        Self {
+            status: answer.status.as_u16(),
+            media_type: answer.media_type(),
+            body: &answer.body,
+        }
     }
 }
 

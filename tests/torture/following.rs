@@ -25,7 +25,7 @@ pub(crate) fn start(seed: u64, links: &[Link<'_>]) -> Following {
     let (stop, mut stopped) = oneshot::channel();
     let mut follower = Follower::of(links);
     let task = tokio::spawn(async move {
-        let stack = Stack::of_this_run();
+        let stack = Stack::of_this_run().in_danger();
         let mut interrupted = 0;
         loop {
             let life = Duration::from_millis(dice.random_range(50..3_000));

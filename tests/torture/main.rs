@@ -93,7 +93,7 @@ impl Drop for Hint {
 
 async fn run(arguments: &Arguments) {
     let started = Instant::now();
-    let stack = Stack::of_this_run();
+    let stack = Stack::of_this_run().in_danger();
     shorten_visibility(&stack).await;
     let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let links = connect(&stack, arguments).await;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     service::{Service, event},
-    surroundings::{AMPLE_LIMITS, api_call, read},
+    surroundings::{AMPLE_LIMITS, api_call, read_of},
     worker::{Worker, webhook},
 };
 
@@ -100,7 +100,7 @@ async fn get(query: &App, what: &str, link: &str, parameters: &str) -> (u16, Val
         json!({"link": link, "resource": "invoices"}),
     );
     let call = api_call(&Method::GET, &route, &path, parameters, None);
-    read(&handle(query, call).await)
+    read_of(&format!("GET {route}"), &handle(query, call).await)
 }
 
 /// The query function beside a collect function, with the same tables.

@@ -21,7 +21,9 @@ use shared::{
 use tokio::time::sleep;
 
 use crate::{
-    surroundings::{AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read},
+    surroundings::{
+        AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read, read_of, route,
+    },
     worker::{AMPLE, Worker, id, invoke, webhook},
 };
 
@@ -179,8 +181,10 @@ async fn whatever_would_wait_too_long_is_not_sent_and_the_caller_told_when_to_tr
         "request-register-link",
         "request-delete-link",
     ] {
-        let answer = handle(&app, http_event(event)).await;
-        let (status, body) = read(&answer);
+        let call = http_event(event);
+        let route = route(&call);
+        let answer = handle(&app, call).await;
+        let (status, body) = read_of(&route, &answer);
         assert_eq!(
             (status, kind(&body)),
             (429, Some("too-many-calls")),

@@ -3,7 +3,9 @@
 use domain::{Connection, LinkId, LinkRecord, Timestamp};
 use query::{App, handle};
 
-use crate::surroundings::{AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, kind, read};
+use crate::surroundings::{
+    AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, kind, read_of, route,
+};
 
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
@@ -38,7 +40,8 @@ async fn every_query_event_gets_its_answer() {
         ("query-bad-cursor", 400, Err("invalid-field")),
     ];
     for (name, status, content) in cases {
-        let (answered, body) = read(&handle(&app, http_event(name)).await);
+        let event = http_event(name);
+        let (answered, body) = read_of(&route(&event), &handle(&app, event).await);
         assert_eq!(answered, status, "{name}: {body}");
         match content {
             Ok(field) => assert!(body.get(field).is_some(), "{name}: {body}"),

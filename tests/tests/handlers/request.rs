@@ -7,7 +7,9 @@ use request::{App, handle};
 use serde_json::json;
 use shared::{belvo::Client, secret::CachedSecret};
 
-use crate::surroundings::{AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read};
+use crate::surroundings::{
+    AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read, read_of, route,
+};
 
 async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
     App {
@@ -64,7 +66,8 @@ async fn every_request_event_gets_its_answer() {
         ("request-delete-link", 202, None, None),
     ];
     for (name, status, problem, field) in cases {
-        let (answered, body) = read(&handle(&app, http_event(name)).await);
+        let event = http_event(name);
+        let (answered, body) = read_of(&route(&event), &handle(&app, event).await);
         assert_eq!(
             (answered, kind(&body), body["field"].as_str()),
             (status, problem, field),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::{queue::Queue, store::Control};
 
 use crate::{
-    surroundings::{Surroundings, api_call, good_keys, read},
+    surroundings::{Surroundings, api_call, good_keys, read_of},
     worker::Worker,
 };
 
@@ -48,7 +48,8 @@ impl Service {
         let (path, body) = (json!({"link": link}), body.to_string());
         let call = api_call(&method, route, &path, query, Some(&body));
         // The stack of a test is small.
-        read(&Box::pin(handle(&self.request, call)).await)
+        let answer = Box::pin(handle(&self.request, call)).await;
+        read_of(&format!("{method} {route}"), &answer)
     }
 
     /// Connects a user whose link our side calls `external_id`.

@@ -12,7 +12,7 @@ use shared::{
     secret::CachedSecret,
     store::{Control, Rows, TransactionsTable},
 };
-use tests::Stack;
+use tests::{Documented, Stack, assert_documented};
 
 /// The link that the events are about: the first of this seed at any sandbox.
 pub(crate) const LINK: &str = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
@@ -383,6 +383,23 @@ pub(crate) fn api_call(
         },
     });
     lambda_http::request::from_str(&event.to_string()).unwrap()
+}
+
+/// The route that API Gateway chose for a call, such as `GET /links/{link}`.
+pub(crate) fn route(call: &Request) -> String {
+    shared::http::route_key(call).unwrap()
+}
+
+/// Status and JSON body of an answer of this route, which must be one that docs/openapi.json has.
+pub(crate) fn read_of(route: &str, answer: &Response<Body>) -> (u16, Value) {
+    let (status, body) = read(answer);
+    let documented = Documented {
+        status,
+        media_type: answer.headers()["content-type"].to_str().unwrap(),
+        body: &body,
+    };
+    assert_documented(route, documented);
+    (status, body)
 }
 
 /// Status and JSON body of an answer.

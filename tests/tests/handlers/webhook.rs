@@ -8,7 +8,7 @@ use shared::{queue::Queue, secret::CachedSecret};
 use tokio::net::TcpListener;
 use webhook::{App, WebhookSecret, handle};
 
-use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, kind, read};
+use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, kind, read, read_of, route};
 
 /// Rereads the secret whenever a value does not match.
 fn suspicious(secret: CachedSecret<WebhookSecret>) -> CachedSecret<WebhookSecret> {
@@ -26,7 +26,8 @@ async fn webhook(here: &Surroundings, secret: Value) -> App {
 }
 
 async fn status(webhook: &App, name: &str) -> u16 {
-    handle(webhook, http_event(name)).await.status().as_u16()
+    let event = http_event(name);
+    read_of(&route(&event), &handle(webhook, event).await).0
 }
 
 #[tokio::test]
@@ -45,7 +46,8 @@ async fn every_webhook_event_gets_its_answer() {
         ("webhook-missing-link", 400, Some("invalid-webhook")),
     ];
     for (name, status, problem) in cases {
-        let (answered, body) = read(&handle(&webhook, http_event(name)).await);
+        let event = http_event(name);
+        let (answered, body) = read_of(&route(&event), &handle(&webhook, event).await);
         assert_eq!((answered, kind(&body)), (status, problem), "{name}: {body}");
         let is_queued = body["delivery_id"].is_string();
         assert_eq!(is_queued, problem.is_none(), "{name}: {body}");
