@@ -11,6 +11,8 @@ export SAM_CLI_TELEMETRY := 0
 WITH_TOOLS := PATH="$(CURDIR)/.venv/build/bin:$$PATH"
 SAM := .venv/sam/bin/sam
 RUFF := .venv/build/bin/ruff
+REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true PATH="$(CURDIR)/.venv/api/bin:$$PATH" \
+	.venv/api/node/node_modules/.bin/redocly
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
 PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
@@ -139,8 +141,10 @@ audit: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs 
 $(CARGO_DENY):
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
-validate: tools ## Check template.yaml
+validate: tools ## Check template.yaml and docs/openapi.json
 	$(SAM) validate --lint
+	@$(PYTHON) tools/install.py api
+	$(REDOCLY) lint --config tools/redocly/redocly.yaml docs/openapi.json
 
 package: tools ## Build what `sam deploy` ships (arm64, takes minutes)
 	$(WITH_TOOLS) $(SAM) build

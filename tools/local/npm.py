@@ -1,9 +1,31 @@
 """The npm of an environment of `.venv`. Needs nothing installed: `install.py` imports it."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+# What decides which packages there are.
+PINS = ("package.json", "package-lock.json", ".npmrc")
+
+
+def pins(sources: Path) -> bytes:
+    """The pins in a directory of sources."""
+    return b"".join((sources / name).read_bytes() for name in PINS)
+
+
+def install(environment: Path, sources: Path, packages: Path, **variables: str) -> bool:
+    """Installs what the lock file of `sources` lists, all of it or nothing, and says whether it did."""
+    with tempfile.TemporaryDirectory(dir=environment) as directory:
+        unfinished = Path(directory) / packages.name
+        unfinished.mkdir()
+        for name in PINS:
+            shutil.copy(sources / name, unfinished)
+        if not run(environment, unfinished, "ci", **variables):
+            return False
+        unfinished.rename(packages)
+    return True
 
 
 def run(environment: Path, directory: Path, *arguments: str, **variables: str) -> bool:
