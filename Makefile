@@ -37,7 +37,7 @@ define run_torture
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture moving up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -92,6 +92,10 @@ $(INFERNO):
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+
+fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; SEED and EXAMPLES may be given
+	@$(PYTHON) tools/install.py api
+	@$(LOCAL) exec -- .venv/local/bin/python -m fuzz --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) --examples $(or $(EXAMPLES),100)
 
 moving: build ## Let rows come, go and move between any two GETs of a collection; RUNS and SEED may be given
 	@RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),1) \

@@ -1,4 +1,4 @@
-"""Runs the Python tests, those in the browser and `cargo test`; closes with one line: passed and failed in all three.
+"""Runs the Python tests, those in the browser, `cargo test` and an attack on the API; closes with one line for all.
 
 Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
 tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
@@ -17,6 +17,7 @@ TOOLS = Path(__file__).resolve().parent
 PYTHON_TESTS = TOOLS / "tests"
 BROWSER_PYTHON = TOOLS.parent / ".venv" / "browser" / "bin" / "python"
 BROWSER_TEST = [str(BROWSER_PYTHON), str(Path(__file__).resolve()), str(TOOLS / "browser" / "tests")]
+API_TEST = [sys.executable, "-m", "fuzz"]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
@@ -58,10 +59,12 @@ def main() -> int:
     python = run_python(discover(str(PYTHON_TESTS)))
     browser_exit_code, browser = run_apart(BROWSER_TEST)
     cargo_exit_code, rust = run_apart(CARGO_TEST)
-    tallies = (python, browser, rust)
+    # Last: it leaves links and webhooks of anybody's behind.
+    api_exit_code, api = run_apart(API_TEST)
+    tallies = (python, browser, rust, api)
     passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
     print(f"\n{passed} passed, {failed} failed", flush=True)
-    return verdict(browser_exit_code or cargo_exit_code, *tallies)
+    return verdict(browser_exit_code or cargo_exit_code or api_exit_code, *tallies)
 
 
 def discover(folder: str) -> unittest.TestSuite:

@@ -27,9 +27,16 @@ class Pipeline:
         self._signer = SigV4Auth(credentials, "execute-api", variables["AWS_REGION"])
 
     def request(self, link: str, date_from: date, date_to: date) -> str:
+        """Asks for a retrieval of transactions and returns its id."""
+        return self.ask({"link": link, "date_from": str(date_from), "date_to": str(date_to)})
+
+    def ask(self, body: dict[str, Any]) -> str:
         """Asks for a retrieval and returns its id."""
-        body = {"link": link, "date_from": str(date_from), "date_to": str(date_to)}
         return self._call("POST", "/requests", expected=202, body=body)["request_id"]
+
+    def register(self, link: str, external_id: str) -> None:
+        """Registers a link that was not registered before."""
+        self._call("POST", "/links", expected=201, body={"link": link, "external_id": external_id})
 
     def record(self, request_id: str) -> dict[str, Any]:
         """What is known of a retrieval."""

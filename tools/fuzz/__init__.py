@@ -1,0 +1,1 @@
+"""Attacks the API of a local stack with what docs/openapi.json allows, and with what it forbids."""
