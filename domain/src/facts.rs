@@ -337,6 +337,24 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_shown_by_its_name() {
+        for status in [
+            Status::Issuing,
+            Status::Issued,
+            Status::Notified,
+            Status::Collecting,
+            Status::Collected,
+            Status::Short,
+            Status::Incomplete,
+            Status::Failed,
+            Status::Expired,
+            Status::Unknown,
+        ] {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+    }
+
+    #[test]
     fn the_status_does_not_depend_on_the_order_of_the_steps() {
         let issued = Step::Issued { due_at: at(10) };
         let notified = Step::Notified { due_at: at(20) };

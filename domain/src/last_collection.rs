@@ -1,8 +1,8 @@
-//! What a link shows of its latest collection.
+//! What a link shows of its latest collections.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Collection, Days, Timestamp, Verdict};
+use crate::{AccountId, Collection, Days, Timestamp, Verdict};
 
 /// What the latest collection of a resource found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct LastCollection {
     /// The days that were fetched; absent if all were.
     #[serde(default, skip_serializing_if = "Days::is_all")]
     pub days: Days,
+    /// The account whose rows were fetched; absent if those of all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountId>,
     /// Whether everything that Belvo announced is there, in the words of the API.
     pub verdict: String,
     /// Rows that Belvo has of these days.
@@ -24,18 +27,35 @@ pub struct LastCollection {
     pub removed: u64,
 }
 
+/// The latest collection of a resource that somebody asked for and that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedCollection {
+    pub asked_at: Timestamp,
+    pub ended_at: Timestamp,
+    /// Belvo's error code, or `gave_up`, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
 impl LastCollection {
     #[must_use]
-    pub fn of(collection: &Collection, verdict: Verdict) -> Self {
+    pub fn of(collection: &Collection, account: Option<AccountId>, verdict: Verdict) -> Self {
         let tally = &collection.tally;
         Self {
             at: collection.finished_at,
             days: collection.days,
+            account,
             verdict: verdict.to_string(),
             rows: tally.rows,
             added: tally.new + tally.revived,
             modified: tally.changed,
             removed: tally.deleted,
         }
+    }
+
+    /// Whether it changed anything that was stored.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.added + self.modified + self.removed > 0
     }
 }

@@ -48,7 +48,7 @@ pub use self::{
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
-    last_collection::LastCollection,
+    last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
     link::{Connection, Consent, Deletion, LinkDue, LinkEvent, LinkRecord, OnDeletion},
     link_filter::{Blocked, LinkFilter},

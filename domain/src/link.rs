@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Block, BlockReason, Days, LastCollection, LeftOut, LinkId, QuotaHolder, RequestId, Resource,
-    ScrubPeriod, Sequence, Timestamp, left_out::NAMED,
+    AskedCollection, Block, BlockReason, Days, LastCollection, LeftOut, LinkId, QuotaHolder,
+    RequestId, Resource, ScrubPeriod, Sequence, Timestamp, left_out::NAMED,
 };
 
 /// How often a deletion that Belvo has not confirmed is checked, in seconds.
@@ -63,15 +63,22 @@ pub struct LinkRecord {
     /// What its latest collection found, by the name of the resource.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub collected: BTreeMap<String, LastCollection>,
+    /// The latest collection that somebody asked for and that has ended, by the name of the
+    /// resource.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub asked: BTreeMap<String, AskedCollection>,
     /// Grows with everything that its followers can see.
     #[serde(default, skip_serializing_if = "Sequence::is_none")]
     pub sequence: Sequence,
     /// The number of the last entry of its change log when the sequence was last compared.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub log: u64,
-    /// A digest of its accounts at that time.
+    /// How far the log could be read when a collection of a resource last ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub collected_to: BTreeMap<String, u64>,
+    /// A digest of its accounts when the sequence was last compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accounts: Option<String>,
+    pub accounts_digest: Option<String>,
 }
 
 /// What Belvo says about a link (`Link` in Belvo's OpenAPI; every field may be absent).
@@ -178,9 +185,11 @@ impl LinkRecord {
             held_at: BTreeMap::new(),
             scrub_at: BTreeMap::new(),
             collected: BTreeMap::new(),
+            asked: BTreeMap::new(),
             sequence: Sequence::default(),
             log: 0,
-            accounts: None,
+            collected_to: BTreeMap::new(),
+            accounts_digest: None,
         }
     }
 
@@ -309,18 +318,20 @@ impl LinkRecord {
         self
     }
 
-    /// Records what a collection has found.
+    /// Records that a collection that somebody asked for has ended.
     #[must_use]
-    pub fn found(mut self, resource: Resource, collection: LastCollection) -> Self {
-        self.collected
-            .insert(resource.name().to_owned(), collection);
+    pub fn asked_ended(mut self, resource: Resource, asked: AskedCollection) -> Self {
+        let known = self.asked.get(resource.name());
+        if known.is_none_or(|known| known.asked_at <= asked.asked_at) {
+            self.asked.insert(resource.name().to_owned(), asked);
+        }
         self
     }
 
-    /// Records that rows of these days were collected: from now on all rows of the resource are
-    /// read again from time to time.
+    /// Lets all rows of a resource be read again from time to time, after a collection of these
+    /// days.
     #[must_use]
-    pub fn collected(
+    pub fn scheduled(
         mut self,
         resource: Resource,
         days: Days,
@@ -381,7 +392,7 @@ impl LinkRecord {
             let name = resource.name();
             if self.scrub_at.get(name) == seen.scrub_at.get(name) {
                 self.scrub_at.remove(name);
-                self = self.collected(resource, Days::DATED, at, scrubs);
+                self = self.scheduled(resource, Days::DATED, at, scrubs);
             }
         }
         self
@@ -439,6 +450,8 @@ impl LinkRecord {
         self.held_at.clear();
         self.scrub_at.clear();
         self.collected.clear();
+        self.collected_to.clear();
+        self.asked.clear();
         self
     }
 
@@ -514,9 +527,7 @@ impl LinkRecord {
             return Some(checked_at.max(since).plus_seconds(DELETION_CHECK_S));
         }
 
-        let (last_seen_at, period_s) = self.refreshes()?;
-        let is_checked = self.checked_at.is_some_and(|at| last_seen_at <= at);
-        (!is_checked).then(|| last_seen_at.plus_seconds(2 * period_s))
+        self.silent_at().filter(|_| !self.is_stale())
     }
 
     /// When Belvo is expected to refresh it next, if it does so by itself.
@@ -526,12 +537,17 @@ impl LinkRecord {
         Some(last_seen_at.plus_seconds(period_s))
     }
 
-    /// Whether it was found stale, and not seen since.
+    /// Whether it was found stale, and no webhook has come since.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let seen = self.refreshes().map(|(last_seen_at, _)| last_seen_at);
-        seen.zip(self.checked_at)
-            .is_some_and(|(seen, checked_at)| seen <= checked_at)
+        let silent_at = self.silent_at();
+        silent_at.is_some_and(|at| self.checked_at.is_some_and(|checked_at| at <= checked_at))
+    }
+
+    /// When a recurrent link has had no webhook for two refreshes.
+    fn silent_at(&self) -> Option<Timestamp> {
+        let (last_seen_at, period_s) = self.refreshes()?;
+        Some(last_seen_at.plus_seconds(2 * period_s))
     }
 
     /// When a recurrent link was last seen, and how many seconds are between two refreshes.
@@ -735,6 +751,19 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_that_is_collected_after_the_check_makes_a_link_no_longer_stale() {
+        let due = link();
+        assert_eq!(due.expected_at(), Some(at(24)));
+        assert_eq!((due.stale_at(), due.is_stale()), (Some(at(48)), false));
+        // Its webhook came an hour before, and its collection takes long.
+        let checked = due.clone().checked(&due, at(48), WEEKLY);
+        assert_eq!((checked.stale_at(), checked.is_stale()), (None, true));
+        let seen = checked.seen(at(47));
+        assert_eq!((seen.stale_at(), seen.is_stale()), (Some(at(95)), false));
+        assert_eq!(seen.expected_at(), Some(at(71)));
+    }
+
+    #[test]
     fn a_consent_that_is_about_to_end_blocks_nothing() {
         let consent = Consent {
             due_date: Some("2026-03-08T10:45:58.000Z".to_owned()),
@@ -812,13 +841,13 @@ mod tests {
             WEEKLY.next(&read.id, soon).unwrap()
         );
 
-        let collected = link().collected(ROWS, Days::ALL, at(0), OFF);
+        let collected = link().scheduled(ROWS, Days::ALL, at(0), OFF);
         assert_eq!(collected.due(), Some((LinkDue::Reading, at(48))));
-        let partly = link().collected(ROWS, Days::DATED, at(0), WEEKLY);
+        let partly = link().scheduled(ROWS, Days::DATED, at(0), WEEKLY);
         assert_eq!(partly.due(), Some((LinkDue::Reading, soon)));
         let invoices = Resource::by_name("invoices").unwrap();
         let of_invoices = LinkRecord::new(link().id)
-            .collected(invoices, Days::ALL, at(0), WEEKLY)
+            .scheduled(invoices, Days::ALL, at(0), WEEKLY)
             .registered(connection("valid"), at(0), DUE_S);
         assert_eq!(of_invoices.due(), Some((LinkDue::Reading, soon)));
     }
@@ -827,18 +856,18 @@ mod tests {
     fn every_resource_that_was_collected_is_read_again_once_in_a_period() {
         let invoices = Resource::by_name("invoices").unwrap();
         let record = LinkRecord::new(link().id)
-            .collected(ROWS, Days::ALL, at(0), WEEKLY)
-            .collected(invoices, Days::ALL, at(0), WEEKLY);
+            .scheduled(ROWS, Days::ALL, at(0), WEEKLY)
+            .scheduled(invoices, Days::ALL, at(0), WEEKLY);
         let (due, first) = record.due().unwrap();
         assert_eq!(due, LinkDue::Reading);
         assert!(first > at(0) && first <= at(7 * 24));
         assert!(record.to_check(first.plus_seconds(-1)).is_empty());
         assert_eq!(record.to_check(first), [invoices, ROWS]);
 
-        let unchanged = record.clone().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        let unchanged = record.clone().scheduled(ROWS, Days::ALL, at(0), WEEKLY);
         assert_eq!(unchanged, record, "nothing to write before its time");
         let daily = ScrubPeriod::of_days(1);
-        let shorter = record.clone().collected(ROWS, Days::DATED, at(0), daily);
+        let shorter = record.clone().scheduled(ROWS, Days::DATED, at(0), daily);
         assert!(shorter.scrub_at[ROWS.name()] <= at(24));
 
         let checked = record.clone().checked(&record, first, WEEKLY);
@@ -852,7 +881,7 @@ mod tests {
 
     #[test]
     fn what_has_become_due_since_a_sweep_read_a_link_stays_due() {
-        let seen = link().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        let seen = link().scheduled(ROWS, Days::ALL, at(0), WEEKLY);
         let since = seen.clone().read_again(ROWS, at(1));
         assert_eq!(since.clone().checked(&seen, at(2), WEEKLY), since);
     }
@@ -861,7 +890,7 @@ mod tests {
     fn a_stale_link_is_checked_with_its_transactions_and_what_else_is_due() {
         let invoices = Resource::by_name("invoices").unwrap();
         let record = link()
-            .collected(ROWS, Days::ALL, at(47), WEEKLY)
+            .scheduled(ROWS, Days::ALL, at(47), WEEKLY)
             .read_again(invoices, at(48));
         assert_eq!(record.to_check(at(47)), []);
         assert_eq!(record.to_check(at(48)), [invoices, ROWS]);
@@ -872,7 +901,7 @@ mod tests {
 
     #[test]
     fn a_link_is_read_again_at_the_earlier_of_two_times() {
-        let record = link().collected(ROWS, Days::ALL, at(0), WEEKLY);
+        let record = link().scheduled(ROWS, Days::ALL, at(0), WEEKLY);
         let sooner = record.read_again(ROWS, at(1));
         assert_eq!(sooner.due(), Some((LinkDue::Reading, at(1))));
         assert_eq!(sooner.clone().read_again(ROWS, at(2)), sooner);

@@ -11,7 +11,8 @@ use crate::{BlockReason, LinkRecord};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkFilter {
     pub blocked: Option<Blocked>,
-    /// Whether it was found stale, and not seen since.
+    /// Whether it was found stale, and no webhook has come since. Stale links that are blocked
+    /// pass only if blocked ones are asked for, too.
     pub stale: Option<bool>,
     /// The caller's own id for it.
     pub external_id: Option<String>,
@@ -33,7 +34,11 @@ impl LinkFilter {
     #[must_use]
     pub fn passes(&self, link: &LinkRecord) -> bool {
         let connection = &link.connection;
-        self.blocked.is_none_or(|blocked| blocked.is_true_of(link))
+        let blocked = match (self.blocked, self.stale) {
+            (None, Some(true)) => Some(Blocked::No),
+            (blocked, _) => blocked,
+        };
+        blocked.is_none_or(|blocked| blocked.is_true_of(link))
             && self.stale.is_none_or(|stale| stale == link.is_stale())
             && (self.external_id.is_none() || self.external_id == connection.external_id)
             && (self.status.is_none() || self.status == connection.status)

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use crate::{Block, Consent, Deletion, Digest, LinkRecord, Timestamp};
+use crate::{Block, Consent, Deletion, Digest, LastCollection, LinkRecord, Resource, Timestamp};
 
 /// How far a collection has brought what a link's followers can read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Readable {
     /// The number of the last entry of the change log.
     pub log: u64,
-    /// A digest of the link's accounts.
-    pub accounts: String,
+    /// A digest of the link's accounts, if it has any.
+    pub accounts: Option<String>,
 }
 
 /// What of a link's own record its followers can see.
@@ -47,20 +47,48 @@ impl LinkRecord {
     #[must_use]
     pub fn readable(mut self, readable: &Readable) -> Self {
         self.log = readable.log;
-        self.accounts = Some(readable.accounts.clone());
+        self.accounts_digest.clone_from(&readable.accounts);
         self
+    }
+
+    /// Records what a collection has found, and how far the link's followers can read now.
+    #[must_use]
+    pub fn found(
+        mut self,
+        resource: Resource,
+        collection: LastCollection,
+        readable: &Readable,
+    ) -> Self {
+        let name = resource.name();
+        self.collected.insert(name.to_owned(), collection);
+        self.collected_to.insert(name.to_owned(), readable.log);
+        self.readable(readable)
     }
 
     /// The record with a new sequence, if its followers can see more than in an earlier one.
     #[must_use]
     pub fn with_news_since(mut self, before: &Self, at: Timestamp) -> Self {
         let is_same = self.log == before.log
-            && self.accounts == before.accounts
-            && self.state() == before.state();
+            && self.accounts_digest == before.accounts_digest
+            && self.state() == before.state()
+            && self.changed_since(before).is_none();
         if !is_same {
             self.sequence = self.sequence.max(before.sequence.next(at));
         }
         self
+    }
+
+    /// The collection that has ended since an earlier record and has changed rows. Other messages
+    /// of the link may have been processed while it was under way, so that the log says nothing of
+    /// whose rows they are.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> Option<(Resource, &LastCollection)> {
+        let is_new = |name: &String, collection: &LastCollection| {
+            collection.has_changes() && before.collected.get(name) != Some(collection)
+        };
+        let mut new = self.collected.iter();
+        let (name, collection) = new.find(|(name, collection)| is_new(name, collection))?;
+        Some((Resource::by_name(name)?, collection))
     }
 }
 
@@ -69,13 +97,12 @@ impl Readable {
     /// the link's accounts, in an order of their own.
     #[must_use]
     pub fn of(log: u64, accounts: &[Digest]) -> Self {
-        let texts: Vec<_> = accounts
-            .iter()
-            .map(|digest| hex::encode(digest.as_bytes()))
-            .collect();
+        let texts = accounts.iter().map(|digest| hex::encode(digest.as_bytes()));
+        let texts = texts.collect::<Vec<_>>().join(" ");
+        let digest = || hex::encode(Digest::of(&texts).as_bytes());
         Self {
             log,
-            accounts: hex::encode(Digest::of(&texts.join(" ")).as_bytes()),
+            accounts: (!accounts.is_empty()).then(digest),
         }
     }
 }
@@ -125,6 +152,32 @@ mod tests {
             blocked(before).state().block.map(|block| block.reason),
             Some(BlockReason::TokenRequired)
         );
+    }
+
+    #[test]
+    fn rows_of_a_collection_that_has_ended_are_news_although_the_log_was_compared_before() {
+        let before = record().readable(&readable(2, &[]));
+        let collection = |added| LastCollection {
+            at: at(1),
+            days: crate::Days::ALL,
+            account: None,
+            verdict: "complete".to_owned(),
+            rows: 9,
+            added,
+            modified: 0,
+            removed: 0,
+        };
+        let found = |added| {
+            let found = before.clone();
+            found.found(Resource::TRANSACTIONS, collection(added), &readable(2, &[]))
+        };
+        assert_eq!(
+            found(3).with_news_since(&before, at(9)).sequence,
+            sequence(9)
+        );
+        assert!(found(0).with_news_since(&before, at(9)).sequence.is_none());
+        let link_without_rows = record().readable(&readable(0, &[]));
+        assert_eq!(link_without_rows, record(), "nothing is written of it");
     }
 
     #[test]

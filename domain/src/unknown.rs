@@ -181,8 +181,8 @@ mod tests {
             after(5)
         );
         for scrubs in [0, 1].map(ScrubPeriod::of_days) {
-            let collected = unknown().collected(ROWS, Days::ALL, at(0), scrubs);
-            let scrubbed = collected.collected(ROWS, Days::ALL, at(999), scrubs);
+            let collected = unknown().scheduled(ROWS, Days::ALL, at(0), scrubs);
+            let scrubbed = collected.scheduled(ROWS, Days::ALL, at(999), scrubs);
             assert_eq!(scrubbed.expires_at(), after(0));
             assert_eq!(scrubbed.seen(at(1_000)).expires_at(), after(1_000));
         }

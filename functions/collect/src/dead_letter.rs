@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use domain::{Failure, GAVE_UP};
+use domain::{AskedCollection, Failure, GAVE_UP, LinkRecord, Timestamp};
 use futures::future::join_all;
 use lambda_runtime::tracing;
-use shared::{advice::Advice, cause::chain, telemetry::Event};
+use shared::{advice::Advice, cause::chain, queue::Task, telemetry::Event};
 use tokio::time::timeout;
 
-use crate::{App, CollectError, ending, received::Received};
+use crate::{App, CollectError, ending, link_record::LinkKeeper, received::Received};
 
 /// The longest that moving a message may take.
 const TIME_TO_MOVE: Duration = Duration::from_secs(2);
@@ -70,6 +70,36 @@ async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> boo
             message: reason,
         };
         ending::fail_requests(&app.control, task, &failure).await;
+        announce_stored(app, task).await;
     }
     true
+}
+
+/// Lets the link's followers know of what earlier attempts have stored, and those who asked for it
+/// that it has ended. Failing to do so is made up for by the next collection.
+async fn announce_stored(app: &App, task: &Task) {
+    let Some(link) = task.link() else {
+        return;
+    };
+    let now = Timestamp::now();
+    let ended = |known: LinkRecord| match task.asked() {
+        Some((resource, asked_at)) => {
+            let failure = Some(GAVE_UP.to_owned());
+            let asked = AskedCollection {
+                asked_at,
+                ended_at: now,
+                failure,
+            };
+            known.asked_ended(resource, asked)
+        }
+        None => known,
+    };
+    if let Err(error) = LinkKeeper::from(app).announce(link, ended).await {
+        tracing::warn!(
+            event = Event::NewsNotAnnounced.name(),
+            link.id = link.as_str(),
+            cause = %chain(&error),
+            "what was stored before is announced with the next collection"
+        );
+    }
 }

@@ -168,7 +168,9 @@ impl<'a> Origin<'a> {
             Task::Continue(continuation) => {
                 (continuation.resource, continuation.trigger.delivery())
             }
-            Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => return None,
+            Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Collect { .. } | Task::Sweep => {
+                return None;
+            }
         };
         let link = task.link()?;
         Some(Self {

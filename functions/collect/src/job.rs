@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
-    Timestamp, Verdict,
+    AskedCollection, Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress,
+    Retrieval, RowQuery, Timestamp, Verdict,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -21,6 +21,7 @@ use crate::{
     App, CollectError, HEAD_START,
     ending::{self, Origin},
     fetch::{self, FetchTime, Fetched},
+    link_record::LinkKeeper,
     plan::DaysToFetch,
     turn::Turn,
     waiter::Waiter,
@@ -62,7 +63,7 @@ impl Job {
     pub(crate) fn takes(&self, other: &Self) -> bool {
         // Only a fetch of its own shows whether an overdue request has rows.
         let is_alone =
-            |job: &Self| job.progress.is_some() || job.waiters.iter().any(Waiter::is_check);
+            |job: &Self| job.progress.is_some() || job.waiters.iter().any(Waiter::is_alone);
         let (one, another) = (&self.query, &other.query);
 
         !is_alone(self)
@@ -115,6 +116,7 @@ impl Job {
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
             Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => {
+                self.announce_stored(app, &code).await?;
                 self.fail(&app.control, &Failure { code, message }).await
             }
             Err(error) => Err(error),
@@ -252,25 +254,45 @@ impl Job {
             _ => days,
         };
         let readable = app.transactions.readable(&self.query.link).await?;
-        let last = LastCollection::of(collection, self.worst_verdict(found));
+        let account = self.query.account.clone();
+        let last = LastCollection::of(collection, account, self.worst_verdict(found));
         let change = |known: LinkRecord| {
-            self.seen(known)
+            self.answered(known, collection.finished_at, None)
                 .rows_left_out(resource, days, &collection.left_out)
-                .collected(resource, known_days, collection.finished_at, app.scrubs)
-                .found(resource, last.clone())
-                .readable(&readable)
+                .scheduled(resource, known_days, collection.finished_at, app.scrubs)
+                .found(resource, last.clone(), &readable)
         };
         app.control.links.change(&self.query.link, change).await?;
         Ok(())
     }
 
-    /// Notes on the link the webhooks that this answers.
-    fn seen(&self, link: LinkRecord) -> LinkRecord {
-        let deliveries = self
-            .waiters
-            .iter()
-            .filter_map(|waiter| waiter.trigger.delivery());
-        deliveries.fold(link, |link, delivery| link.seen(delivery.received_at))
+    /// Lets the link's followers know of what was stored before Belvo refused the rest.
+    async fn announce_stored(&self, app: &App, code: &str) -> Result<(), CollectError> {
+        let now = Timestamp::now();
+        let answered = |known| self.answered(known, now, Some(code));
+        let links = LinkKeeper::from(app);
+        links.announce(&self.query.link, answered).await
+    }
+
+    /// Notes on the link the webhooks that this answers, and how what was asked for has ended.
+    fn answered(&self, link: LinkRecord, at: Timestamp, failure: Option<&str>) -> LinkRecord {
+        let resource = self.query.resource;
+        self.waiters.iter().fold(link, |link, waiter| {
+            if let Some(delivery) = waiter.trigger.delivery() {
+                return link.seen(delivery.received_at);
+            }
+            match waiter.trigger.asked_at() {
+                Some(asked_at) => {
+                    let asked = AskedCollection {
+                        asked_at,
+                        ended_at: at,
+                        failure: failure.map(str::to_owned),
+                    };
+                    link.asked_ended(resource, asked)
+                }
+                None => link,
+            }
+        })
     }
 
     /// The worst of what was found for each message.

@@ -1,9 +1,7 @@
 //! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
 //! it is processed in order with the link's other work.
 
-use domain::{
-    Days, Deadlines, LinkDue, LinkRecord, RequestRecord, Resource, SweepDecision, Timestamp,
-};
+use domain::{Deadlines, LinkDue, LinkRecord, RequestRecord, SweepDecision, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
@@ -79,7 +77,8 @@ async fn check(app: &App, record: &LinkRecord, now: Timestamp) -> Result<(), Col
         );
     }
     for resource in record.to_check(now) {
-        app.queue.send(&check_link(record, resource)).await?;
+        let link = record.id.clone();
+        app.queue.send(&Task::CheckLink { resource, link }).await?;
     }
     let checked = |known: LinkRecord| known.checked(record, now, app.scrubs);
     app.control.links.change(&record.id, checked).await?;
@@ -161,14 +160,6 @@ fn log_never_checked(record: &RequestRecord) {
         link.id = record.retrieval.link.as_str(),
         "overdue request was never checked"
     );
-}
-
-fn check_link(record: &LinkRecord, resource: Resource) -> Task {
-    Task::CheckLink {
-        resource,
-        link: record.id.clone(),
-        days: Days::ALL,
-    }
 }
 
 fn check_overdue(record: RequestRecord, next: Timestamp) -> Task {

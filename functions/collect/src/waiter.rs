@@ -47,6 +47,11 @@ impl Waiter {
         matches!(self.trigger, Trigger::Check)
     }
 
+    /// Whether no other message shares the fetch: one that Belvo announced nothing for.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.is_check() || self.trigger.asked_at().is_some()
+    }
+
     /// Whether the fetch reads a link as a whole, whatever Belvo announced.
     pub(crate) fn is_scrub(&self) -> bool {
         self.is_check() && self.record.is_none()
@@ -61,7 +66,7 @@ impl Waiter {
         known.or(match &self.trigger {
             Trigger::Webhook(delivery) => Some(delivery.received_at),
             Trigger::DataReady { at } => Some(*at),
-            Trigger::Check => None,
+            Trigger::Asked { .. } | Trigger::Check => None,
         })
     }
 

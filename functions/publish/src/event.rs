@@ -32,13 +32,13 @@ pub(crate) struct OfLink {
     /// That of the link's news which `GET /changes` tells.
     pub(crate) sequence: Sequence,
     #[serde(flatten)]
-    pub(crate) news: LinkNews,
+    pub(crate) change: LinkChange,
 }
 
 /// What happened to a link.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
-pub(crate) enum LinkNews {
+pub(crate) enum LinkChange {
     Connected {},
     Blocked {
         reason: BlockReason,
@@ -96,7 +96,7 @@ impl Event {
 
     /// Something of a link that `once` tells from what happens later.
     pub(crate) fn of_link_once(about: OfLink, at: Timestamp, once: &str) -> Self {
-        let name = about.news.name();
+        let name = about.change.name();
         Self {
             version: VERSION,
             name,
@@ -118,7 +118,7 @@ impl Event {
     }
 }
 
-impl LinkNews {
+impl LinkChange {
     fn name(&self) -> &'static str {
         match self {
             Self::Connected {} => "link.connected",

@@ -24,7 +24,7 @@ pub fn of_request(before: Option<&RequestRecord>, after: &RequestRecord) -> Opti
     let has_rows = matches!(status, Status::Collected | Status::Incomplete);
     let found = after.verdict().zip(after.collection.as_ref());
     let found = found.filter(|_| has_rows);
-    let found = found.map(|(verdict, found)| LastCollection::of(found, verdict));
+    let found = found.map(|(verdict, found)| LastCollection::of(found, None, verdict));
     let failure = after.failure.as_ref().filter(|_| status == Status::Failed);
     let about = OfRequest {
         request: after.id.clone(),

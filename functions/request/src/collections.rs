@@ -22,8 +22,8 @@ use crate::{
 const SHAPE: &str = "The body may be left out, or be a JSON object such as \
     {\"resource\": \"transactions\", \"date_from\": \"2026-01-01\", \"date_to\": \"2026-01-31\"}.";
 
-/// What is read. Its collection is the link's latest one of the resource once that is later than
-/// `asked_at`.
+/// What is read. It has ended once the link shows one of the resource that was asked for at
+/// `asked_at` or later.
 #[derive(Serialize)]
 struct Accepted<'a> {
     link: &'a LinkId,
@@ -40,28 +40,23 @@ struct Accepted<'a> {
 pub(crate) async fn collect(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let asked_at = Timestamp::now();
     let link = link_id(&path_parameter(request, "link"))?;
-    let (resource, days) = what(request.body().as_ref(), asked_at.day())?;
+    let (resource, days) = parse(request.body().as_ref(), asked_at.day())?;
     let known = app.control.links.get(&link).await;
     let known = known.map_err(|error| problems::unrecorded(&error))?;
-    let known = known.ok_or_else(|| Problem::not_found("Unknown link."))?;
+    let known = known.filter(LinkRecord::is_known).ok_or_else(|| {
+        Problem::not_found("Nobody has registered this link here, or requested its rows.")
+    })?;
     if let Some(block) = gone(&known) {
         return Err(problems::blocked(block));
     }
 
-    let task = Task::CheckLink {
+    let task = Task::Collect {
         resource,
         link: link.clone(),
         days,
+        at: asked_at,
     };
-    app.queue.send(&task).await.map_err(|error| {
-        tracing::error!(
-            event = Event::CollectionNotQueued.name(),
-            link.id = link.as_str(),
-            cause = %chain(&error),
-            "the collection that was asked for could not be queued"
-        );
-        Problem::unavailable("The collection could not be queued. Try again.").retry_after(1)
-    })?;
+    queue(app, &task).await?;
     tracing::info!(
         event = Event::CollectionAsked.name(),
         link.id = link.as_str(),
@@ -78,7 +73,19 @@ pub(crate) async fn collect(app: &App, request: &Request) -> Result<Response<Bod
     Ok(http::json(StatusCode::ACCEPTED, &accepted))
 }
 
-fn what(body: &[u8], today: Date) -> Result<(Resource, Days), Problem> {
+async fn queue(app: &App, task: &Task) -> Result<(), Problem> {
+    app.queue.send(task).await.map_err(|error| {
+        tracing::error!(
+            event = Event::CollectionNotQueued.name(),
+            link.id = task.link().map(LinkId::as_str),
+            cause = %chain(&error),
+            "the collection that was asked for could not be queued"
+        );
+        Problem::unavailable("The collection could not be queued. Try again.").retry_after(1)
+    })
+}
+
+fn parse(body: &[u8], today: Date) -> Result<(Resource, Days), Problem> {
     let mut fields = Fields::parse(if body.is_empty() { b"{}" } else { body }, SHAPE)?;
     let resource = resource(&mut fields)?;
     let days = listed_days(&mut fields, resource, today)?;
@@ -102,7 +109,7 @@ mod tests {
     const TODAY: Date = date!(2026 - 03 - 01);
 
     fn refused(body: &str) -> serde_json::Value {
-        let problem = what(body.as_bytes(), TODAY).unwrap_err();
+        let problem = parse(body.as_bytes(), TODAY).unwrap_err();
         serde_json::to_value(problem).unwrap()
     }
 
@@ -111,14 +118,14 @@ mod tests {
         let transactions = Resource::TRANSACTIONS;
         for body in ["", "{}", r#"{"resource": "transactions"}"#] {
             assert_eq!(
-                what(body.as_bytes(), TODAY),
+                parse(body.as_bytes(), TODAY),
                 Ok((transactions, Days::ALL)),
                 "{body}"
             );
         }
         let january = r#"{"date_from": "2026-01-01", "date_to": "2026-01-31"}"#;
         let days = Days::between(date!(2026 - 01 - 01), date!(2026 - 01 - 31));
-        assert_eq!(what(january.as_bytes(), TODAY), Ok((transactions, days)));
+        assert_eq!(parse(january.as_bytes(), TODAY), Ok((transactions, days)));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `POST /links` and `DELETE /links/{link}`.
 
 use domain::{
-    Connection, Days, Deletion, LinkId, LinkRecord, OnDeletion, QuotaHolder, RequestId,
-    RetrievalClass, Timestamp,
+    Connection, Deletion, LinkId, LinkRecord, OnDeletion, QuotaHolder, RequestId, RetrievalClass,
+    Timestamp,
 };
 use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde_json::json;
@@ -74,12 +74,8 @@ async fn read_what_was_held(app: &App, record: &LinkRecord) {
     }
     let queue_all = async || {
         for resource in record.held_resources() {
-            let task = Task::CheckLink {
-                resource,
-                link: record.id.clone(),
-                days: Days::ALL,
-            };
-            let queued = app.queue.send(&task).await;
+            let link = record.id.clone();
+            let queued = app.queue.send(&Task::CheckLink { resource, link }).await;
             queued.map_err(|error| chain(&error).to_string())?;
         }
         let released = app.control.links.change(&record.id, LinkRecord::released);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    LastCollection, LeftOut, LinkEvent, LinkId, LinkRecord, LinkState, Sequence, Timestamp,
+    AskedCollection, LastCollection, LeftOut, LinkEvent, LinkId, LinkRecord, LinkState, Sequence,
+    Timestamp,
 };
 use serde::Serialize;
 
@@ -34,6 +35,8 @@ pub struct LinkView<'a> {
     stale: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     collected: &'a BTreeMap<String, LastCollection>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    asked: &'a BTreeMap<String, AskedCollection>,
     sequence: Sequence,
     last_event: &'a Option<LinkEvent>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -65,6 +68,7 @@ impl<'a> From<&'a LinkRecord> for LinkView<'a> {
             expected_at: record.expected_at(),
             stale: record.is_stale(),
             collected: &record.collected,
+            asked: &record.asked,
             sequence: record.sequence,
             last_event: &record.last_event,
             left_out: &record.left_out,

@@ -40,15 +40,18 @@ pub enum Task {
         /// When the request is due again if this check is lost.
         next: Timestamp,
     },
-    /// A link's rows are to be read, whatever webhooks said: as a whole, because it is time to,
-    /// because two of its refresh periods have passed without a webhook, or because its webhooks
-    /// were held; those of some days, because somebody asks for them. Or its deletion is
+    /// A link's rows are to be read as a whole, because it is time to, because two of its refresh
+    /// periods have passed without a webhook, or because its webhooks were held; or its deletion is
     /// unconfirmed.
-    CheckLink {
+    CheckLink { resource: Resource, link: LinkId },
+    /// Somebody asks for what Belvo has of a link.
+    Collect {
         resource: Resource,
         link: LinkId,
         #[serde(default, skip_serializing_if = "Days::is_all")]
         days: Days,
+        /// When they asked.
+        at: Timestamp,
     },
     /// The rest of a collection that one invocation had no time for.
     #[serde(rename = "continuation")]
@@ -109,6 +112,8 @@ pub enum Trigger {
     Webhook(Box<Delivery>),
     /// Belvo answered the retrieval with them.
     DataReady { at: Timestamp },
+    /// Somebody asked for them.
+    Asked { at: Timestamp },
     /// Belvo has announced nothing, but should have by now.
     Check,
 }
@@ -121,6 +126,7 @@ pub enum TaskKind {
     LinkGone,
     CheckOverdue,
     CheckLink,
+    Collect,
     Continue,
     Sweep,
 }
@@ -189,6 +195,7 @@ impl Task {
             Self::LinkGone { .. } => TaskKind::LinkGone,
             Self::CheckOverdue { .. } => TaskKind::CheckOverdue,
             Self::CheckLink { .. } => TaskKind::CheckLink,
+            Self::Collect { .. } => TaskKind::Collect,
             Self::Continue(_) => TaskKind::Continue,
             Self::Sweep => TaskKind::Sweep,
         }
@@ -202,7 +209,8 @@ impl Task {
             Self::DataReady { link, .. }
             | Self::LinkGone { link }
             | Self::CheckOverdue { link, .. }
-            | Self::CheckLink { link, .. } => Some(link),
+            | Self::CheckLink { link, .. }
+            | Self::Collect { link, .. } => Some(link),
             Self::Continue(continuation) => Some(&continuation.link),
             Self::Sweep => None,
         }
@@ -217,7 +225,21 @@ impl Task {
                 vec![request.clone()]
             }
             Self::Continue(continuation) => continuation.requests.clone(),
-            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Sweep => Vec::new(),
+            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Collect { .. } | Self::Sweep => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The resource that somebody asked for, and when, if that is why it is fetched.
+    #[must_use]
+    pub fn asked(&self) -> Option<(Resource, Timestamp)> {
+        match self {
+            Self::Collect { resource, at, .. } => Some((*resource, *at)),
+            Self::Continue(continuation) => {
+                Some((continuation.resource, continuation.trigger.asked_at()?))
+            }
+            _ => None,
         }
     }
 
@@ -235,7 +257,9 @@ impl Task {
             Self::DataReady { request, .. } | Self::CheckOverdue { request, .. } => {
                 request.as_str()
             }
-            Self::LinkGone { link } | Self::CheckLink { link, .. } => link.as_str(),
+            Self::LinkGone { link } | Self::CheckLink { link, .. } | Self::Collect { link, .. } => {
+                link.as_str()
+            }
             Self::Continue(continuation) => continuation.correlation_id(),
             Self::Sweep => NO_LINK,
         }
@@ -262,7 +286,7 @@ impl Task {
                 let started_at = progress.started_at.unix_millis();
                 format!("{}-{started_at}-{}", &origin[..32], progress.steps)
             }
-            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Sweep => {
+            Self::LinkGone { .. } | Self::CheckLink { .. } | Self::Collect { .. } | Self::Sweep => {
                 Uuid::new_v4().simple().to_string()
             }
         }
@@ -276,7 +300,9 @@ impl Continuation {
         match (self.requests.first(), &self.trigger) {
             (Some(request), _) => request.as_str(),
             (None, Trigger::Webhook(delivery)) => &delivery.correlation_id,
-            (None, Trigger::DataReady { .. } | Trigger::Check) => self.link.as_str(),
+            (None, Trigger::DataReady { .. } | Trigger::Asked { .. } | Trigger::Check) => {
+                self.link.as_str()
+            }
         }
     }
 
@@ -284,29 +310,41 @@ impl Continuation {
     fn origin(&self) -> &str {
         match &self.trigger {
             Trigger::Webhook(delivery) => &delivery.id,
-            Trigger::DataReady { .. } | Trigger::Check => self.correlation_id(),
+            Trigger::DataReady { .. } | Trigger::Asked { .. } | Trigger::Check => {
+                self.correlation_id()
+            }
         }
     }
 }
 
 impl Trigger {
+    /// When somebody asked for the rows, if that is why they are fetched.
+    #[must_use]
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Asked { at } => Some(*at),
+            Self::Webhook(_) | Self::DataReady { .. } | Self::Check => None,
+        }
+    }
+
     /// The webhook, if one announced the rows.
     #[must_use]
     pub fn delivery(&self) -> Option<&Delivery> {
         match self {
             Self::Webhook(delivery) => Some(delivery),
-            Self::DataReady { .. } | Self::Check => None,
+            Self::DataReady { .. } | Self::Asked { .. } | Self::Check => None,
         }
     }
 }
 
 impl TaskKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Webhook,
         Self::DataReady,
         Self::LinkGone,
         Self::CheckOverdue,
         Self::CheckLink,
+        Self::Collect,
         Self::Continue,
         Self::Sweep,
     ];
@@ -320,6 +358,7 @@ impl TaskKind {
             Self::LinkGone => "link_gone",
             Self::CheckOverdue => "overdue",
             Self::CheckLink => "check_link",
+            Self::Collect => "collect",
             Self::Continue => "continuation",
             Self::Sweep => "sweep",
         }
@@ -448,18 +487,27 @@ mod tests {
         Task::CheckLink {
             resource: Resource::TRANSACTIONS,
             link: link(),
+        }
+    }
+
+    fn collect() -> Task {
+        Task::Collect {
+            resource: Resource::TRANSACTIONS,
+            link: link(),
             days: Days::ALL,
+            at: at(0),
         }
     }
 
     /// One task of each kind, with the kind's name.
-    fn one_of_each() -> [(Task, &'static str); 7] {
+    fn one_of_each() -> [(Task, &'static str); 8] {
         [
             (webhook(WITH_ID), "webhook"),
             (ready("r"), "data_ready"),
             (Task::LinkGone { link: link() }, "link_gone"),
             (overdue("r", 0), "overdue"),
             (check_link(), "check_link"),
+            (collect(), "collect"),
             (continuation(Trigger::Check, 0), "continuation"),
             (Task::Sweep, "sweep"),
         ]
@@ -503,7 +551,7 @@ mod tests {
     fn a_task_is_correlated_by_its_request_or_else_by_what_it_is_about() {
         let ids = one_of_each().map(|(task, _)| task.correlation_id().to_owned());
         let webhooks = "4363b08b51eb43509c745df5ac92a7f6";
-        assert_eq!(ids, [webhooks, "r", LINK, "r", LINK, "r", "sweep"]);
+        assert_eq!(ids, [webhooks, "r", LINK, "r", LINK, LINK, "r", "sweep"]);
         assert_eq!(webhook(WITHOUT_ID).correlation_id(), "gateway");
     }
 

@@ -318,7 +318,7 @@ impl Requests {
     ) -> Result<(), StoreError> {
         let mut writes = facts(step, collection.finished_at);
         writes.push(latest("collection", collection));
-        self.write(id, writes).await
+        self.write_known(id, writes).await
     }
 
     async fn write(&self, id: &RequestId, writes: Vec<AttributeWrite>) -> Result<(), StoreError> {
@@ -393,8 +393,8 @@ impl Requests {
 }
 
 /// What a step of a retrieval writes. The index `by_due` holds exactly the retrievals that are due,
-/// and `by_state` those of which rows were missing when they were last fetched, or that ended
-/// without any.
+/// and `by_state` all those of which rows are missing, and some that were collected before a late
+/// failure.
 fn facts(step: Step, at: Timestamp) -> Vec<AttributeWrite> {
     let mut writes = match step {
         Step::Collected => vec![

@@ -23,11 +23,13 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 
+use lambda_http::tracing;
+
 use super::{
     Cursor, StoreError,
     item::{Item, text},
 };
-use crate::aws::SdkConfig;
+use crate::{aws::SdkConfig, cause::chain, telemetry::Event};
 
 /// What an error calls this table.
 pub(super) const NAME: &str = "Requests";
@@ -113,7 +115,8 @@ impl Table {
             .key("pk", text(pk))
     }
 
-    /// A listing, the latest first, at most `limit` items, and where it continues.
+    /// A listing, the latest first, at most `limit` items, and where it continues. An item that
+    /// cannot be read is logged, and hides no other.
     pub(super) async fn listed<T>(
         &self,
         listing: Listing<'_>,
@@ -135,8 +138,9 @@ impl Table {
 
         let next = answer.last_evaluated_key.as_ref();
         let next = next.and_then(|key| listing.cursor(key));
-        let records = answer.items.unwrap_or_default().into_iter().map(read);
-        Ok((records.collect::<Result<_, _>>()?, next))
+        let items = answer.items.unwrap_or_default().into_iter();
+        let records = items.filter_map(|item| read(item).inspect_err(log_unreadable).ok());
+        Ok((records.collect(), next))
     }
 
     /// Items of a listing behind a place in its order, in that order, at most `limit`.
@@ -224,6 +228,14 @@ impl Table {
             .expression_attribute_names("#partition", index.partition)
             .expression_attribute_values(":partition", text(under))
     }
+}
+
+fn log_unreadable(error: &StoreError) {
+    tracing::error!(
+        event = Event::RecordUnreadable.name(),
+        cause = %chain(error),
+        "a record of a listing cannot be read"
+    );
 }
 
 impl Index {

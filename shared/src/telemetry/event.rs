@@ -50,6 +50,7 @@ events! {
     MessageNotDeadLettered => "message_not_dead_lettered",
     MessageNeedsOperator => "message_needs_operator",
     MessageRetried => "message_retried",
+    NewsNotAnnounced => "news_not_announced",
     OverdueRequests => "overdue_requests",
     OverdueUnreadable => "overdue_unreadable",
     QueueNotRead => "queue_not_read",

@@ -37,17 +37,31 @@ fn readable(log: u64) -> Readable {
     Readable::of(log, &[])
 }
 
-fn found(link: LinkRecord, resource: Resource, hour: i64) -> LinkRecord {
-    let collection = LastCollection {
+fn collection(hour: i64, changes: u64) -> LastCollection {
+    LastCollection {
         at: at(hour),
         days: Days::ALL,
+        account: None,
         verdict: "complete".to_owned(),
         rows: 40,
-        added: 3,
-        modified: 2,
-        removed: 1,
-    };
-    link.found(resource, collection)
+        added: 3 * changes,
+        modified: 2 * changes,
+        removed: changes,
+    }
+}
+
+/// A collection has ended that changed rows, with the log at this entry.
+fn found(link: LinkRecord, resource: Resource, hour: i64, log: u64) -> LinkRecord {
+    link.found(resource, collection(hour, 1), &readable(log))
+}
+
+/// One has ended that changed nothing.
+fn unchanged(link: LinkRecord, resource: Resource, hour: i64, now: &Readable) -> LinkRecord {
+    link.found(resource, collection(hour, 0), now)
+}
+
+fn invoices() -> Resource {
+    Resource::by_name("invoices").unwrap()
 }
 
 fn reported(link: LinkRecord, webhook_type: &str, code: &str, hour: i64) -> LinkRecord {
@@ -74,10 +88,9 @@ fn published(before: &LinkRecord, after: LinkRecord) -> Vec<Value> {
 fn each_change_of_a_link_has_its_event() {
     let blocked = || reported(link(), "LINK", "token_required", 2);
     let deleting = || link().deletion_requested(OnDeletion::Erase, at(2));
-    let transactions = |link| found(link, Resource::TRANSACTIONS, 2);
-    let invoices = |link| found(link, Resource::by_name("invoices").unwrap(), 2);
+    let transactions = |log| found(link(), Resource::TRANSACTIONS, 2, log);
     let account = Readable::of(6, &[Digest::of("an account")]);
-    for (before, after, expected) in [
+    for (before, after, expected) in vec![
         (unknown(), registered(), "link.connected"),
         (link(), blocked(), "link.blocked"),
         (
@@ -95,19 +108,15 @@ fn each_change_of_a_link_has_its_event() {
                 .readable(&readable(7)),
             "link.erased",
         ),
+        (link(), transactions(8), "transactions.changed"),
         (
-            link(),
-            transactions(link()).readable(&readable(8)),
-            "transactions.changed",
-        ),
-        (
-            transactions(link()),
-            invoices(transactions(link())).readable(&readable(8)),
+            transactions(8),
+            found(transactions(8), invoices(), 2, 9),
             "resources.changed",
         ),
         (
             link(),
-            transactions(link()).readable(&account),
+            unchanged(link(), Resource::TRANSACTIONS, 2, &account),
             "accounts.changed",
         ),
         (
@@ -128,12 +137,12 @@ fn each_change_of_a_link_has_its_event() {
 
 #[test]
 fn what_followers_cannot_see_is_not_published() {
-    let collected = found(link(), Resource::TRANSACTIONS, 2);
+    let collected = unchanged(link(), Resource::TRANSACTIONS, 2, &readable(6));
     for after in [
         link(),
         link().seen(at(2)),
         link().refreshed(connection("valid"), at(2)),
-        collected.readable(&readable(6)),
+        collected,
         reported(link(), "LINK", "another_code", 2),
     ] {
         assert_eq!(published(&link(), after), Vec::<Value>::new());
@@ -142,7 +151,8 @@ fn what_followers_cannot_see_is_not_published() {
 
 #[test]
 fn an_event_of_rows_counts_them_and_leads_to_what_came_after_the_news_before() {
-    let after = found(link(), Resource::TRANSACTIONS, 2).readable(&readable(9));
+    let link = || found(link(), Resource::TRANSACTIONS, 1, 6);
+    let after = found(link(), Resource::TRANSACTIONS, 2, 9);
     let events = published(&link(), after);
     let [event] = events.as_slice() else {
         panic!("{events:?}");
@@ -158,6 +168,26 @@ fn an_event_of_rows_counts_them_and_leads_to_what_came_after_the_news_before() {
         format!("{LINK}/{sequence}/transactions.changed")
     );
     assert_eq!(event["at"], json!(at(9)));
+}
+
+#[test]
+fn rows_are_published_when_their_own_collection_ends() {
+    let link = found(link(), Resource::TRANSACTIONS, 1, 6);
+    // One of many rows is under way when another resource is collected and has nothing new.
+    let between = unchanged(link.clone(), invoices(), 2, &readable(8));
+    let between = between.with_news_since(&link, at(9));
+    let events = on_the_bus(of_link(Some(&link), &between));
+    assert_eq!(types(&events), ["link.changed"]);
+
+    let ended = found(between.clone(), Resource::TRANSACTIONS, 3, 8);
+    let events = published(&between, ended);
+    assert_eq!(types(&events), ["transactions.changed"]);
+    let cursor = read_opaque::<ChangesPlace>(events[0]["cursor"].as_str().unwrap());
+    assert_eq!(
+        cursor,
+        Ok(ChangesPlace::after(6)),
+        "it leads to all of them"
+    );
 }
 
 #[test]
@@ -202,7 +232,7 @@ fn each_warning_of_a_consent_is_told_once_whether_or_not_it_is_news() {
 fn a_first_record_is_told_as_a_change_of_nothing() {
     let events = on_the_bus(of_link(None, &registered()));
     assert_eq!(types(&events), ["link.connected"]);
-    let collected = found(unknown(), Resource::TRANSACTIONS, 2).readable(&readable(4));
+    let collected = found(unknown(), Resource::TRANSACTIONS, 2, 4);
     let collected = collected.with_news_since(&unknown(), at(3));
     let events = on_the_bus(of_link(None, &collected));
     assert_eq!(types(&events), ["transactions.changed"]);
@@ -222,7 +252,7 @@ fn nothing_about_a_person_is_published_of_a_link() {
     let mut named = link().refreshed(connection(), at(2));
     named.consent.id = Some(personal.to_owned());
     named.consent.due_date = Some(personal.to_owned());
-    named.accounts = Some(personal.to_owned());
+    named.accounts_digest = Some(personal.to_owned());
     let code = "openfinance_consent_about_to_expire";
     let mut warned = named.clone();
     warned.last_event = Some(LinkEvent {
@@ -244,7 +274,7 @@ fn nothing_about_a_person_is_published_of_a_link() {
         ),
         (
             named.clone(),
-            found(named.clone(), Resource::TRANSACTIONS, 3).readable(&readable(8)),
+            found(named.clone(), Resource::TRANSACTIONS, 3, 8),
             "transactions.changed",
         ),
         (named.clone(), warned, "consent.expiring"),

@@ -1,6 +1,6 @@
 //! A consumer of all links: it asks which have news, and reads the changes of these only.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{LinkId, Resource};
 use lambda_http::http::Method;
@@ -195,6 +195,46 @@ async fn rows_that_an_interrupted_collection_has_stored_are_news_after_the_next_
     assert_eq!((last.added, last.rows), (0, 14));
     assert!(known < record.sequence.number());
     assert_eq!(follower.follow(&query, 100).await, links);
+}
+
+#[tokio::test]
+async fn rows_that_were_stored_before_belvo_refused_the_rest_are_news() {
+    let worker = Worker::with_pages_of(100).await.in_own_tables().await;
+    let (link, query) = (worker.link(400).await, changes::query(&worker));
+    let refused = json!({
+        "on": "get",
+        "skip": 5,
+        "action": {"error": {"code": "invalid_link"}},
+    });
+    worker.here.sandbox_control("rules", refused).await;
+    collect(&worker, &link).await;
+
+    let mut follower = Follower::default();
+    assert_eq!(follower.follow(&query, 100).await, [link.as_str()]);
+    let rows = follower.links[&link].rows.len();
+    assert!((1..400).contains(&rows), "{rows}");
+    follower.assert_has_what_is_stored(&query).await;
+}
+
+#[tokio::test]
+async fn rows_that_were_stored_before_the_last_attempt_failed_are_news() {
+    let mut worker = Worker::with_pages_of(100).await.in_own_tables().await;
+    worker.app.retry_policy.attempts = 1;
+    worker.app.retry_policy.longest_wait = Duration::ZERO;
+    let (link, query) = (worker.link(400).await, changes::query(&worker));
+    let failure = json!({
+        "on": "get",
+        "skip": 5,
+        "action": {"error": {"code": "unexpected_error"}},
+    });
+    worker.here.sandbox_control("rules", failure).await;
+    collect(&worker, &link).await;
+    assert_eq!(worker.dead_letters().await.len(), 1);
+
+    let mut follower = Follower::default();
+    assert_eq!(follower.follow(&query, 100).await, [link.as_str()]);
+    assert!(!follower.links[&link].rows.is_empty());
+    follower.assert_has_what_is_stored(&query).await;
 }
 
 #[tokio::test]

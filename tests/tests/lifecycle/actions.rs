@@ -276,8 +276,8 @@ impl Lifecycle {
                 }
                 TaskKind::Continue => world.queue[0].begun = true,
                 TaskKind::CheckOverdue => begin_check(world, id, at),
-                // Reads the link as a whole, and ends no request.
-                TaskKind::CheckLink => {
+                // Reads the link's rows, and ends no request.
+                TaskKind::CheckLink | TaskKind::Collect => {
                     world.store_listed();
                     world.queue.remove(0);
                 }

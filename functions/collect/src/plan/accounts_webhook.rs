@@ -35,8 +35,15 @@ pub(super) async fn plan(app: &App, delivery: &Delivery) -> Result<(), CollectEr
             },
         };
         listing.read(&mut accounts).await?;
-        let seen = |known: LinkRecord| known.seen(delivery.received_at);
-        links.announce(&webhook.link, seen).await?;
+        // It says nothing of the link's rows, which may be overdue.
+        let kept = |known: LinkRecord| {
+            if known.is_known() {
+                known
+            } else {
+                known.seen(delivery.received_at)
+            }
+        };
+        links.announce(&webhook.link, kept).await?;
     }
     other_webhook::plan(links, &app.control.webhook_log, delivery).await
 }

@@ -6,13 +6,22 @@ use shared::queue::Trigger;
 use super::DaysToFetch;
 use crate::{CollectError, job::Job, link_record::LinkKeeper, waiter::Waiter};
 
-/// Asks Belvo about the link, if it is registered, and fetches its rows of these days, unless it is
-/// being deleted.
+/// Plans a reading of the link as a whole.
 pub(super) async fn plan(
     links: LinkKeeper<'_>,
     link: &LinkId,
     resource: Resource,
-    days: Days,
+) -> Result<Option<Job>, CollectError> {
+    fetch(links, link, (resource, Days::ALL), Trigger::Check).await
+}
+
+/// Asks Belvo about the link, if it is registered, and fetches its rows of these days, unless it is
+/// being deleted.
+pub(super) async fn fetch(
+    links: LinkKeeper<'_>,
+    link: &LinkId,
+    (resource, days): (Resource, Days),
+    trigger: Trigger,
 ) -> Result<Option<Job>, CollectError> {
     let Some(known) = links.check(link).await? else {
         return Ok(None);
@@ -24,6 +33,6 @@ pub(super) async fn plan(
 
     let days = DaysToFetch::certain(days);
     let retrieval = Retrieval::of(link.clone(), resource);
-    let waiter = Waiter::new(Trigger::Check, link.as_str(), None);
+    let waiter = Waiter::new(trigger, link.as_str(), None);
     Ok(Some(Job::new(retrieval, days, waiter)))
 }

@@ -3,6 +3,7 @@
 mod accounts_webhook;
 mod check_link;
 mod check_overdue;
+mod collect;
 mod continuation;
 mod data_ready;
 mod days;
@@ -52,11 +53,13 @@ pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, C
             next,
             ..
         } => check_overdue::plan(&app.control.requests, link, request, *next).await,
-        Task::CheckLink {
+        Task::CheckLink { resource, link } => check_link::plan(links, link, *resource).await,
+        Task::Collect {
             resource,
             link,
             days,
-        } => check_link::plan(links, link, *resource, *days).await,
+            at,
+        } => collect::plan(links, link, (*resource, *days), *at).await,
         Task::Continue(rest) => continuation::plan(&app.control.requests, rest)
             .await
             .map(Some),
@@ -77,7 +80,9 @@ async fn standing(links: LinkKeeper<'_>, task: &Task) -> Result<Standing, Collec
             links.standing(link).await
         }
         Task::Continue(continuation) => links.standing(&continuation.link).await,
-        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Sweep => Ok(Standing::Unknown),
+        Task::LinkGone { .. } | Task::CheckLink { .. } | Task::Collect { .. } | Task::Sweep => {
+            Ok(Standing::Unknown)
+        }
     }
 }
 

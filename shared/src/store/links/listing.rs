@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{LinkFilter, LinkId, LinkRecord};
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{KIND, Links, RECORD, REGISTERED, record};
 use crate::store::{
@@ -14,6 +14,10 @@ use crate::store::{
 /// The attribute `state` of a link that cannot be used, and of one that is stale otherwise.
 const BLOCKED: &str = "blocked";
 const STALE: &str = "stale";
+/// The most bytes that DynamoDB takes as a partition key.
+const MOST_BYTES: usize = 2_048;
+/// Records that are read at the same time.
+const READS_AT_ONCE: usize = 10;
 
 impl Links {
     /// Registered links that pass a filter, the latest first, at most `limit`, and where the
@@ -31,12 +35,16 @@ impl Links {
             under,
         };
         let (mut records, next) = if let Some(external_id) = &filter.external_id {
+            if external_id.len() > MOST_BYTES {
+                // No link is in the index under it, and DynamoDB would refuse to look.
+                return Ok((Vec::new(), None));
+            }
             let listing = listing(BY_EXTERNAL_ID, external_id);
             let (ids, next) = self
                 .0
                 .listed(listing, after, limit, |item| id(&item))
                 .await?;
-            (self.all(&ids).await?, next)
+            (self.all(ids).await?, next)
         } else {
             let listing = if filter.is_of_blocked() {
                 listing(BY_STATE, BLOCKED)
@@ -51,14 +59,12 @@ impl Links {
         Ok((records, next))
     }
 
-    async fn all(&self, ids: &[LinkId]) -> Result<Vec<LinkRecord>, StoreError> {
-        let records = try_join_all(ids.iter().map(|id| self.get(id))).await?;
+    async fn all(&self, ids: Vec<LinkId>) -> Result<Vec<LinkRecord>, StoreError> {
+        let records = stream::iter(ids).map(|id| async move { self.get(&id).await });
+        let records: Vec<_> = records.buffered(READS_AT_ONCE).try_collect().await?;
         Ok(records.into_iter().flatten().collect())
     }
 }
-
-/// The most bytes that DynamoDB takes as a partition key.
-const MOST_BYTES: usize = 2_048;
 
 /// The attribute that puts a link into the index `by_external_id`. Belvo may hold any text.
 pub(super) fn external_id(record: &LinkRecord) -> Option<(String, AttributeValue)> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Block, BlockReason, Blocked, Connection, Consent, Days, Deletion, LastCollection, LinkDue,
-    LinkEvent, LinkFilter, LinkId, LinkRecord, NewsPlace, OnDeletion, Sequence,
+    AccountId, AskedCollection, Block, BlockReason, Blocked, Connection, Consent, Days, Deletion,
+    LastCollection, LinkDue, LinkEvent, LinkFilter, LinkId, LinkRecord, NewsPlace, OnDeletion,
+    Sequence,
 };
 
 use time::macros::date;
@@ -105,18 +106,26 @@ fn collected() -> LinkRecord {
     let last = LastCollection {
         at: at(1),
         days: Days::since(date!(2026 - 02 - 01)),
+        account: Some(AccountId::parse("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e").unwrap()),
         verdict: "complete".to_owned(),
         rows: 40,
         added: 3,
         modified: 2,
         removed: 1,
     };
+    let asked = AskedCollection {
+        asked_at: at(2),
+        ended_at: at(3),
+        failure: Some("gave_up".to_owned()),
+    };
     LinkRecord {
         last_seen_at: Some(at(0)),
         scrub_at: BTreeMap::from([(resource(), at(60))]),
         collected: BTreeMap::from([(resource(), last)]),
         log: 7,
-        accounts: Some("0f1e2d3c4b5a69788796a5b4".to_owned()),
+        asked: BTreeMap::from([(resource(), asked)]),
+        collected_to: BTreeMap::from([(resource(), 6)]),
+        accounts_digest: Some("0f1e2d3c4b5a69788796a5b4".to_owned()),
         sequence: NEWS,
         ..another_link("e7a2c9f4-6d3b-4f1e-8b52-0c9d7a1e5b63")
     }
