@@ -42,6 +42,8 @@ pub(crate) const PEERS_TABLE: &str = "PeersTransactions";
 pub(crate) const AUTHORIZATION: &str =
     "Bearer of the benchmark, as long as such a value usually is";
 
+/// How a request names an item of a change log, and no other.
+const KEY_OF_LOG: &str = r#""_item":{"S":"C"#;
 /// What DynamoDB takes as a batch to write.
 const LARGEST_REQUEST: usize = 16 * 1_024 * 1_024;
 
@@ -271,7 +273,9 @@ fn dynamodb(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Re
         lock(&shared.asked).count_throttled(operation);
     }
     let performed = performed?;
-    lock(&shared.asked).count_consumed(performed.consumed);
+    let is_write = matches!(operation, "BatchWriteItem" | "UpdateItem");
+    let is_of_log = is_write && String::from_utf8_lossy(body).contains(KEY_OF_LOG);
+    lock(&shared.asked).count_consumed(performed.consumed, is_of_log);
     Ok(performed.answer)
 }
 

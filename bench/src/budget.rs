@@ -52,7 +52,7 @@ impl Budget {
     }
 }
 
-pub(crate) fn aws(world: &World) -> SdkConfig {
+fn aws(world: &World) -> SdkConfig {
     sdk_config(CallBudget::PATIENT)
         .unwrap()
         .into_builder()

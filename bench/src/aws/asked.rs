@@ -16,6 +16,9 @@ pub(crate) struct Asked {
     pub(crate) read_units: BTreeMap<String, f64>,
     /// Write units by table or index (`<table>/<index>`).
     pub(crate) write_units: BTreeMap<String, f64>,
+    /// Those of them for change logs.
+    #[serde(skip)]
+    pub(crate) write_units_of_logs: f64,
 }
 
 /// The capacity that one operation consumed.
@@ -61,12 +64,16 @@ impl Asked {
         *self.throttled.entry(operation.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn count_consumed(&mut self, consumed: Consumed) {
+    /// Counts what a request consumed. A change log's items are written by requests of their own.
+    pub(super) fn count_consumed(&mut self, consumed: Consumed, is_of_log: bool) {
         let (units, tables) = match consumed {
             Consumed::Read(tables) => (&mut self.read_units, tables),
             Consumed::Written(tables) => (&mut self.write_units, tables),
         };
         for table in tables {
+            if is_of_log {
+                self.write_units_of_logs += table.capacity_units;
+            }
             add(units, table);
         }
     }
