@@ -71,8 +71,9 @@ class Person:
         rows, more = self.page.locator("#resources tbody tr[data-row]"), self.page.locator("#more-resources")
 
         def are_listed() -> bool:
-            if rows.count() < count and more.is_visible():
-                more.click()
+            # At once: a list that is drawn again meanwhile may hide the button.
+            if rows.count() < count:
+                more.evaluate("button => button.hidden || button.click()")
             return rows.count() == count
 
         wait_for(f"{count} rows of the resource", are_listed, DEADLINE_MS / 1000)
