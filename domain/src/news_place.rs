@@ -5,23 +5,23 @@ use serde::{Deserialize, Serialize};
 use crate::{LinkId, Sequence, Timestamp};
 
 /// How long the index of news may lag, and how late a write may come that was begun before: what is
-/// older than this has been told for good, in seconds.
+/// older than this has been returned for good, in seconds.
 const SETTLED_AFTER_S: i64 = 120;
 
-/// Where somebody is who follows all links. Links are told in rounds of several answers, in the
+/// Where somebody is who follows all links. Links are returned in rounds of several answers, in the
 /// order of their sequences. A new round begins again with what may not have been settled in the
-/// one before, so that a link that appears late among earlier ones is told nevertheless.
+/// one before, so that a link that appears late among earlier ones is returned nevertheless.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewsPlace {
-    /// The links up to this one were told.
+    /// The links up to this one were returned.
     pub after: LinkNews,
     /// Where the next round begins at the latest, if one is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_round: Option<LinkNews>,
 }
 
-/// The latest news of a link. Ordered as they are told.
+/// The latest news of a link. Ordered as they are returned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinkNews {
@@ -43,9 +43,9 @@ impl NewsPlace {
         self
     }
 
-    /// The place after `last` was told, with which the round ends unless it has more to tell.
+    /// The place after `last` was returned, with which the round ends unless there is more.
     #[must_use]
-    pub fn told(mut self, last: Option<LinkNews>, has_more: bool) -> Self {
+    pub fn advanced(mut self, last: Option<LinkNews>, has_more: bool) -> Self {
         if let Some(last) = last {
             self.after = last;
         }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_round_goes_on_where_the_answer_ended() {
         let place = NewsPlace::default().in_round(at(1_000));
-        let place = place.told(Some(news(990)), true).in_round(at(1_001));
+        let place = place.advanced(Some(news(990)), true).in_round(at(1_001));
         assert_eq!(place.after, news(990));
     }
 
@@ -85,18 +85,18 @@ mod tests {
         let begun = NewsPlace::default().in_round(at(1_000));
         let later = begun
             .clone()
-            .told(Some(news(990)), true)
+            .advanced(Some(news(990)), true)
             .in_round(at(2_000));
         for round in [begun.clone(), later] {
-            let next = round.told(Some(news(995)), false);
+            let next = round.advanced(Some(news(995)), false);
             assert_eq!(next.after.sequence, at(880).into());
         }
-        let settled = begun.clone().told(Some(news(500)), false);
+        let settled = begun.clone().advanced(Some(news(500)), false);
         assert_eq!(
             settled.after,
             news(500),
-            "nothing is told again without need"
+            "nothing is returned again without need"
         );
-        assert_eq!(begun.told(None, false), NewsPlace::default());
+        assert_eq!(begun.advanced(None, false), NewsPlace::default());
     }
 }

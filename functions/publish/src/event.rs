@@ -29,7 +29,7 @@ enum About {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct OfLink {
     pub(crate) link: LinkId,
-    /// That of the link's news which `GET /changes` tells.
+    /// That of the link's news, which `GET /changes` returns.
     pub(crate) sequence: Sequence,
     #[serde(flatten)]
     pub(crate) change: LinkChange,

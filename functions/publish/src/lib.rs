@@ -1,5 +1,5 @@
-//! Tells on an event bus what became of links and requests: ids, counts and codes, never data. What
-//! is told follows from the records themselves, as the stream of their table shows them
+//! Publishes on an event bus what became of links and requests: ids, counts and codes, never data.
+//! What is published follows from the records themselves, as the stream of their table shows them
 //! (docs/decisions/0031).
 
 mod bus;

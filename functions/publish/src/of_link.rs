@@ -6,8 +6,8 @@ use shared::api::ChangesPlace;
 use crate::event::{Event, LinkChange, OfLink};
 
 /// What happened to a link. Whatever its followers can see has at least one event, with the
-/// sequence that `GET /changes` tells. That the consent ends is told for each such webhook, even if
-/// its followers have seen it.
+/// sequence that `GET /changes` returns. That the consent ends is published for each such webhook,
+/// even if its followers have seen it.
 #[must_use]
 pub fn of_link(before: Option<&LinkRecord>, after: &LinkRecord) -> Vec<Event> {
     let unknown = LinkRecord::new(after.id.clone());
@@ -30,8 +30,8 @@ pub fn of_link(before: Option<&LinkRecord>, after: &LinkRecord) -> Vec<Event> {
     events
 }
 
-/// What the followers of a link can see; some of it may have been told.
-fn visible(before: &LinkRecord, after: &LinkRecord, is_told: bool) -> Vec<LinkChange> {
+/// What the followers of a link can see; some of it may be published already.
+fn visible(before: &LinkRecord, after: &LinkRecord, is_published: bool) -> Vec<LinkChange> {
     let since = |log: u64| ChangesPlace::after(log).cursor();
     let cursor = || since(before.log);
     let mut changes = Vec::new();
@@ -54,7 +54,7 @@ fn visible(before: &LinkRecord, after: &LinkRecord, is_told: bool) -> Vec<LinkCh
     } else if before.accounts_digest != after.accounts_digest {
         changes.push(LinkChange::AccountsChanged { cursor: cursor() });
     }
-    if changes.is_empty() && !is_told {
+    if changes.is_empty() && !is_published {
         changes.push(LinkChange::Changed { cursor: cursor() });
     }
     changes

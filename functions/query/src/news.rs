@@ -12,7 +12,7 @@ use shared::{
 
 use crate::{App, parameters, unavailable};
 
-/// A link of which its changes tell something new. It is told again for a while; a reader who has
+/// A link with something new among its changes. It is returned again for a while; a reader who has
 /// seen this sequence has seen the news.
 #[derive(Serialize)]
 struct NewsView<'a> {
@@ -26,7 +26,7 @@ pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>,
     let news = app.control.links.news(&place, limit).await;
     let (news, has_more) = news.map_err(unavailable)?;
 
-    let next = place.told(news.last().cloned(), has_more);
+    let next = place.advanced(news.last().cloned(), has_more);
     let answer = json!({
         "links": news.iter().filter_map(view).collect::<Vec<_>>(),
         "next_cursor": opaque(&next),

@@ -48,7 +48,7 @@ impl Links {
 }
 
 /// The news of all shards, of which up to `of_each` were read, in their order: at most `limit`, and
-/// whether there may be more. What is told goes no further than any shard of which there may be
+/// whether there may be more. What is returned goes no further than any shard of which there may be
 /// more was read.
 fn merged(shards: Vec<Vec<LinkNews>>, of_each: usize, limit: usize) -> (Vec<LinkNews>, bool) {
     let unfinished = shards.iter().filter(|shard| shard.len() >= of_each);
@@ -109,21 +109,21 @@ mod tests {
         }
     }
 
-    fn told(shards: &[&[u64]], of_each: usize, limit: usize) -> (Vec<u64>, bool) {
+    fn merge(shards: &[&[u64]], of_each: usize, limit: usize) -> (Vec<u64>, bool) {
         let shards = shards
             .iter()
             .map(|shard| shard.iter().copied().map(news).collect());
-        let (told, has_more) = merged(shards.collect(), of_each, limit);
-        let numbers = told.iter().map(|one| one.sequence.number());
+        let (all, has_more) = merged(shards.collect(), of_each, limit);
+        let numbers = all.iter().map(|one| one.sequence.number());
         (numbers.collect(), has_more)
     }
 
     #[test]
-    fn nothing_is_told_beyond_what_was_read_of_every_shard() {
-        assert_eq!(told(&[&[1, 9], &[2, 3]], 2, 4), (vec![1, 2, 3], true));
-        assert_eq!(told(&[&[1, 9], &[2], &[]], 3, 9), (vec![1, 2, 9], false));
-        assert_eq!(told(&[&[1, 2], &[3, 4]], 3, 3), (vec![1, 2, 3], true));
-        assert_eq!(told(&[&[], &[]], 1, 1), (vec![], false));
+    fn nothing_is_returned_beyond_what_was_read_of_every_shard() {
+        assert_eq!(merge(&[&[1, 9], &[2, 3]], 2, 4), (vec![1, 2, 3], true));
+        assert_eq!(merge(&[&[1, 9], &[2], &[]], 3, 9), (vec![1, 2, 9], false));
+        assert_eq!(merge(&[&[1, 2], &[3, 4]], 3, 3), (vec![1, 2, 3], true));
+        assert_eq!(merge(&[&[], &[]], 1, 1), (vec![], false));
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
 
     proptest! {
         /// However late the index has what was written, within two minutes, and whenever a reader
-        /// asks: in the end it was told the latest news of every link.
+        /// asks: in the end it has the latest news of every link.
         #[test]
-        fn a_reader_is_told_the_latest_news_of_every_link(
+        fn a_reader_gets_the_latest_news_of_every_link(
             mut written in vec((0..40_usize, 0..600_000_i64, 0..120_000_i64), 1..120),
             mut questions in vec(0..600_000_i64, 0..30),
             limit in 1..40_usize,
@@ -218,7 +218,7 @@ mod tests {
             questions.sort_unstable();
             // The last one when the index has everything.
             questions.push(720_001);
-            let (mut place, mut told) = (NewsPlace::default(), BTreeMap::new());
+            let (mut place, mut seen) = (NewsPlace::default(), BTreeMap::new());
             for question in questions {
                 let mut at = BEGINNING + question;
                 loop {
@@ -227,8 +227,8 @@ mod tests {
                     let (news, has_more) = read(&index(&written, at), &place.after, limit);
                     prop_assert!(news.len() <= limit && (!has_more || !news.is_empty()));
                     let last = news.last().cloned();
-                    told.extend(news.into_iter().map(|news| (news.link.clone(), news)));
-                    place = place.told(last, has_more);
+                    seen.extend(news.into_iter().map(|news| (news.link.clone(), news)));
+                    place = place.advanced(last, has_more);
                     if !has_more {
                         break;
                     }
@@ -237,7 +237,7 @@ mod tests {
             }
             let latest = index(&written, i64::MAX).into_values();
             let latest: BTreeMap<_, _> = latest.map(|news| (news.link.clone(), news)).collect();
-            prop_assert_eq!(told, latest);
+            prop_assert_eq!(seen, latest);
         }
     }
 }
