@@ -76,12 +76,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
+    use crate::timestamp::at;
 
     fn record(id: &str, facts: &Value) -> RequestRecord {
         let mut record = json!({

@@ -321,12 +321,7 @@ impl<T> Write<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
+    use crate::timestamp::at;
 
     fn after(steps: &[(Step, i64)]) -> Facts {
         let mut facts = Facts::default();

@@ -147,12 +147,7 @@ impl Unconfirmed {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
+    use crate::timestamp::at;
 
     fn request(status: Option<Status>, claimed: bool) -> Resolution {
         Resolution::Request { status, claimed }

@@ -110,13 +110,8 @@ impl Readable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timestamp::at;
     use crate::{BlockReason, Connection, LinkId, Sequence};
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
 
     fn sequence(second: i64) -> Sequence {
         at(second).into()

@@ -59,12 +59,7 @@ impl NewsPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
+    use crate::timestamp::at;
 
     fn news(second: i64) -> LinkNews {
         LinkNews {

@@ -178,6 +178,7 @@ fn later(at: Timestamp, seconds: u64) -> Timestamp {
 mod tests {
     use super::*;
     use crate::Step;
+    use crate::timestamp::at;
 
     const DEADLINES: Deadlines = Deadlines {
         due_s: 1_800,
@@ -189,12 +190,6 @@ mod tests {
         missing: 0,
         unstored: 0,
     };
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::parse("2026-03-01T00:00:00Z")
-            .unwrap()
-            .plus_seconds(second)
-    }
 
     fn issued() -> Facts {
         let mut facts = Facts::default();

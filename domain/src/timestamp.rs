@@ -119,6 +119,14 @@ impl From<Timestamp> for String {
     }
 }
 
+/// This many seconds after the instant at which unit tests begin.
+#[cfg(test)]
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::parse("2026-03-01T00:00:00Z")
+        .unwrap()
+        .plus_seconds(second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
