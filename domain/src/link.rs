@@ -318,11 +318,22 @@ impl LinkRecord {
         self
     }
 
-    /// Records that a collection that somebody asked for has ended.
+    /// Records that a collection that somebody asked for at a time has ended, with a failure or
+    /// without.
     #[must_use]
-    pub fn asked_ended(mut self, resource: Resource, asked: AskedCollection) -> Self {
+    pub fn asked_ended(
+        mut self,
+        (resource, asked_at): (Resource, Timestamp),
+        ended_at: Timestamp,
+        failure: Option<&str>,
+    ) -> Self {
         let known = self.asked.get(resource.name());
-        if known.is_none_or(|known| known.asked_at <= asked.asked_at) {
+        if known.is_none_or(|known| known.asked_at <= asked_at) {
+            let asked = AskedCollection {
+                asked_at,
+                ended_at,
+                failure: failure.map(str::to_owned),
+            };
             self.asked.insert(resource.name().to_owned(), asked);
         }
         self

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{AskedCollection, Failure, GAVE_UP, LinkRecord, Timestamp};
+use domain::{Failure, GAVE_UP, LinkRecord, Timestamp};
 use futures::future::join_all;
 use lambda_runtime::tracing;
 use shared::{advice::Advice, cause::chain, queue::Task, telemetry::Event};
@@ -83,15 +83,7 @@ async fn announce_stored(app: &App, task: &Task) {
     };
     let now = Timestamp::now();
     let ended = |known: LinkRecord| match task.asked() {
-        Some((resource, asked_at)) => {
-            let failure = Some(GAVE_UP.to_owned());
-            let asked = AskedCollection {
-                asked_at,
-                ended_at: now,
-                failure,
-            };
-            known.asked_ended(resource, asked)
-        }
+        Some(asked) => known.asked_ended(asked, now, Some(GAVE_UP)),
         None => known,
     };
     if let Err(error) = LinkKeeper::from(app).announce(link, ended).await {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use domain::{
-    AskedCollection, Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress,
-    Retrieval, RowQuery, Timestamp, Verdict,
+    Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
+    Timestamp, Verdict,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
@@ -110,9 +110,9 @@ impl Job {
             Ok(Fetched::Whole(whole)) => {
                 let collection = whole.collection(Timestamp::now());
                 let found = self.compared_all(app, &collection).await?;
-                self.record_on_link(app, &found).await?;
+                self.record_on_link(app, &collection, &found).await?;
                 self.keep_requests(app, &link).await?;
-                self.conclude(app, &found).await
+                self.conclude(app, collection.days, &found).await
             }
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
             Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => {
@@ -238,10 +238,12 @@ impl Job {
     /// Records on the link what was found, which of Belvo's rows are not stored, when all are read
     /// again, and how far its followers can read: they learn of it here. What an interrupted
     /// attempt has stored is news, too, when the next one comes here.
-    async fn record_on_link(&self, app: &App, found: &[Collection]) -> Result<(), CollectError> {
-        let Some(collection) = found.first() else {
-            return Ok(());
-        };
+    async fn record_on_link(
+        &self,
+        app: &App,
+        collection: &Collection,
+        found: &[Collection],
+    ) -> Result<(), CollectError> {
         let resource = self.query.resource;
         // The rows of one account say nothing about those of the others.
         let days = match self.query.account {
@@ -282,14 +284,7 @@ impl Job {
                 return link.seen(delivery.received_at);
             }
             match waiter.trigger.asked_at() {
-                Some(asked_at) => {
-                    let asked = AskedCollection {
-                        asked_at,
-                        ended_at: at,
-                        failure: failure.map(str::to_owned),
-                    };
-                    link.asked_ended(resource, asked)
-                }
+                Some(asked_at) => link.asked_ended((resource, asked_at), at, failure),
                 None => link,
             }
         })
@@ -317,7 +312,12 @@ impl Job {
     }
 
     /// Records on every request what was found for it.
-    async fn conclude(self, app: &App, found: &[Collection]) -> Result<(), CollectError> {
+    async fn conclude(
+        self,
+        app: &App,
+        days: Days,
+        found: &[Collection],
+    ) -> Result<(), CollectError> {
         let mut short = Vec::new();
         for (waiter, found) in self.waiters.iter().zip(found) {
             let missing = waiter.missing(found);
@@ -335,10 +335,7 @@ impl Job {
             let is_final = !is_read_again && !matches!(outcome, Outcome::Short { .. });
             self.log(waiter, found, is_final.then_some(missing));
         }
-        match found.first() {
-            Some(collection) => self.fetch_again(app, collection.days, &short).await,
-            None => Ok(()),
-        }
+        self.fetch_again(app, days, &short).await
     }
 
     /// Lets all rows be read again in an hour: no request is there to be repeated.

@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json, value::RawValue};
 use shared::{
     api::{ChangesPlace, LinkStateView},
-    http::{self, query_parameter},
+    http,
     problem::Problem,
-    store::{ChangedRows, ChangesPage, opaque, read_opaque},
+    store::{ChangedRows, ChangesPage, opaque},
 };
 
 use crate::{App, parameters, unavailable};
@@ -46,7 +46,7 @@ struct RemovedView {
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let (link, limit) = (parameters::link(request)?, parameters::limit(request)?);
-    let mut before = place(request)?;
+    let mut before: ChangesPlace = parameters::place(request)?;
     let changes = app.transactions.changes(&link, before.at.take(), limit);
     let ChangesPage::Changed {
         rows,
@@ -100,13 +100,6 @@ fn view<'a>(changed: ChangedRows, next_cursor: String, has_more: bool) -> Change
             .collect(),
         next_cursor,
         has_more,
-    }
-}
-
-fn place(request: &Request) -> Result<ChangesPlace, Problem> {
-    match query_parameter(request, "cursor") {
-        Some(text) => Problem::named("cursor", read_opaque(&text)),
-        None => Ok(ChangesPlace::default()),
     }
 }
 

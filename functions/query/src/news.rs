@@ -4,11 +4,7 @@ use domain::{LinkId, LinkNews, NewsPlace, Sequence, Timestamp};
 use lambda_http::{Body, Request, Response, http::StatusCode};
 use serde::Serialize;
 use serde_json::json;
-use shared::{
-    http::{self, query_parameter},
-    problem::Problem,
-    store::{opaque, read_opaque},
-};
+use shared::{http, problem::Problem, store::opaque};
 
 use crate::{App, parameters, unavailable};
 
@@ -21,8 +17,11 @@ struct NewsView<'a> {
 }
 
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
-    let (place, limit) = (place(request)?, parameters::limit(request)?);
-    let place = place.in_round(Timestamp::now());
+    let place: NewsPlace = parameters::place(request)?;
+    let (place, limit) = (
+        place.in_round(Timestamp::now()),
+        parameters::limit(request)?,
+    );
     let news = app.control.links.news(&place, limit).await;
     let (news, has_more) = news.map_err(unavailable)?;
 
@@ -41,11 +40,4 @@ fn view(news: &LinkNews) -> Option<NewsView<'_>> {
         link,
         sequence: news.sequence,
     })
-}
-
-fn place(request: &Request) -> Result<NewsPlace, Problem> {
-    match query_parameter(request, "cursor") {
-        Some(text) => Problem::named("cursor", read_opaque(&text)),
-        None => Ok(NewsPlace::default()),
-    }
 }

@@ -5,10 +5,11 @@ use domain::{
     Timestamp, parse_date,
 };
 use lambda_http::Request;
+use serde::de::DeserializeOwned;
 use shared::{
     http::{path_parameter, query_parameter},
     problem::Problem,
-    store::Cursor,
+    store::{Cursor, read_opaque},
 };
 
 /// Before any row's day, and after that of rows without one.
@@ -58,6 +59,14 @@ pub(crate) fn cursor(
     };
     let cursor = Cursor::parse(&text).and_then(|cursor| cursor.of(is_of_this_kind));
     Problem::named("cursor", cursor).map(Some)
+}
+
+/// Where somebody is who follows what changes, as the cursor says; at the beginning without one.
+pub(crate) fn place<T: DeserializeOwned + Default>(request: &Request) -> Result<T, Problem> {
+    match query_parameter(request, "cursor") {
+        Some(text) => Problem::named("cursor", read_opaque(&text)),
+        None => Ok(T::default()),
+    }
 }
 
 pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {

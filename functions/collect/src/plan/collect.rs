@@ -1,6 +1,6 @@
 //! Rows that somebody asks for.
 
-use domain::{AskedCollection, Days, LinkId, LinkRecord, Resource, Timestamp};
+use domain::{Days, LinkId, LinkRecord, Resource, Timestamp};
 use shared::{belvo::LINK_DELETED, queue::Trigger};
 
 use super::check_link;
@@ -17,12 +17,8 @@ pub(super) async fn plan(
     let trigger = Trigger::Asked { at: asked_at };
     let job = check_link::fetch(links, link, (resource, days), trigger).await?;
     if job.is_none() {
-        let asked = AskedCollection {
-            asked_at,
-            ended_at: Timestamp::now(),
-            failure: Some(LINK_DELETED.to_owned()),
-        };
-        let ended = |known: LinkRecord| known.asked_ended(resource, asked.clone());
+        let (asked, now) = ((resource, asked_at), Timestamp::now());
+        let ended = |known: LinkRecord| known.asked_ended(asked, now, Some(LINK_DELETED));
         links.announce(link, ended).await?;
     }
     Ok(job)
