@@ -1,21 +1,8 @@
 //! A collection that is interrupted at each of its writes in turn. What the rows and their index
 //! then hold is what a consumer may see, and what the next collection has to put right.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::IntoResponse,
-};
 use domain::{
     Comparison, Days, Filter, LinkId, Next, Observation, Part, Progress, Resource, Row, Timestamp,
 };
@@ -23,65 +10,20 @@ use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
 use tests::Stack;
 use time::{Date, macros::date};
-use tokio::net::TcpListener;
 
 use crate::{
     databases::{Tables, both},
     followed::Consumer,
 };
 
-/// The operations that change a table.
-const WRITES: [&str; 4] = ["BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem"];
 /// The week of the rows that disappear from it.
 const OLD_WEEK: [Date; 2] = [date!(2026 - 01 - 12), date!(2026 - 01 - 18)];
 
-/// A proxy that lets this many more writes through, and refuses the others.
-struct Gate {
-    dynamodb: String,
-    http: reqwest::Client,
-    writes_left: AtomicU32,
-}
-
 /// The table of a database behind a gate.
 pub(crate) async fn behind_gate(tables: &Tables, writes: u32) -> TransactionsTable {
-    let gate = Arc::new(Gate {
-        dynamodb: tables.endpoint.clone(),
-        http: reqwest::Client::builder().no_proxy().build().unwrap(),
-        writes_left: writes.into(),
-    });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(pass).with_state(gate);
-    tokio::spawn(async move { axum::serve(listener, router).await });
-
+    let endpoint = tests::behind_gate(&tables.endpoint, writes).await;
     let stack = Stack::of_this_run();
     TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table)
-}
-
-async fn pass(
-    State(gate): State<Arc<Gate>>,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> impl IntoResponse {
-    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
-    let is_write = WRITES.iter().any(|write| target.ends_with(write));
-    let one_less = |left: u32| left.checked_sub(1);
-    let content_type = [("content-type", "application/x-amz-json-1.0")];
-    if is_write {
-        let left = &gate.writes_left;
-        let passed = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        if passed.is_err() {
-            // A kind of error that no client repeats.
-            let refusal = json!({"__type": "com.amazon.coral.validate#ValidationException"});
-            return (StatusCode::BAD_REQUEST, content_type, refusal.to_string());
-        }
-    }
-    for own in ["host", "content-length"] {
-        headers.remove(own);
-    }
-    let sent = gate.http.post(&gate.dynamodb).headers(headers).body(body);
-    let answer = sent.send().await.unwrap();
-    (answer.status(), content_type, answer.text().await.unwrap())
 }
 
 pub(crate) fn row(id: u32, day: &str, amount: &str) -> Value {
