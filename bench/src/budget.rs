@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use collect::{RetryPolicy, TURN};
 use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, ScrubPeriod, Timestamp,
-    UnknownLinks,
+    UnknownLinks, WebhookId, WebhookOutcome,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use shared::{
     belvo::Client,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Control, Rows, TransactionsTable},
+    store::{Control, ProcessedWebhook, Rows, TransactionsTable},
 };
 
 use crate::{
@@ -33,6 +33,7 @@ pub(crate) const ROWS: usize = 1_000;
 pub(crate) struct Budget {
     collections: BTreeMap<Step, Bound>,
     pub(crate) followers: followers::Bound,
+    webhooks: BoundOfArchive,
     sqs_requests_of_a_delivery: u64,
 }
 
@@ -43,6 +44,13 @@ struct Bound {
     aws_requests: u64,
     write_units: f64,
     write_units_of_the_record: f64,
+    read_units: f64,
+}
+
+/// The most of the archive of webhooks, for each of them.
+#[derive(Deserialize)]
+struct BoundOfArchive {
+    write_units: f64,
     read_units: f64,
 }
 
@@ -149,6 +157,59 @@ async fn a_delivery_is_one_request_to_the_queue() {
     let asked = world.aws.take_asked();
     assert!(asked.requests("SendMessage") <= Budget::committed().sqs_requests_of_a_delivery);
     assert_eq!(asked.requests.len(), 1, "{:?}", asked.requests);
+}
+
+/// A webhook of an unknown type leads to nothing else, so that all that is asked for is for the
+/// archive.
+#[tokio::test]
+async fn a_webhook_and_its_redelivery_cost_what_is_committed_for_the_archive() {
+    let world = World::plain().await.unwrap();
+    let (collect, link) = (collect(&world), uuid::Uuid::new_v4().to_string());
+    let webhook = events::webhook_of("OWNERS", &link);
+    for received_at in ["2026-03-01T00:00:00.000Z", "2026-03-01T00:10:00.000Z"] {
+        let event = events::delivered_at(&webhook, received_at);
+        let event = serde_json::from_slice(&event).unwrap();
+        world.aws.take_asked();
+        let response = collect::handle(&collect, event, Duration::from_mins(5)).await;
+        assert!(response.batch_item_failures.is_empty(), "{received_at}");
+        assert_archive_within(&world, received_at);
+    }
+}
+
+#[tokio::test]
+async fn the_documented_webhook_of_a_collection_fits_into_the_archives_budget() {
+    let world = World::plain().await.unwrap();
+    let control = Control::open(&aws(&world), world.aws.requests_table.clone());
+    let link = LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap();
+    let at = Timestamp::parse("2026-03-01T00:00:00.000Z").unwrap();
+    let outcome = WebhookOutcome::Collected {
+        rows: 100_000,
+        written: 100_000,
+        deleted: 1_000,
+        missing: 1_000,
+        verdict: "short by 1000".to_owned(),
+    };
+    let processed = ProcessedWebhook {
+        id: WebhookId::at(&"0".repeat(64), at),
+        link: &link,
+        body: &events::webhook(link.as_str()).to_string(),
+        received_at: at,
+        replayed_at: Some(at),
+        ended_at: at,
+        outcome: &outcome,
+    };
+    control.webhooks.processed(&processed).await.unwrap();
+    assert_archive_within(&world, "a collection");
+}
+
+fn assert_archive_within(world: &World, what: &str) {
+    let (asked, bound) = (world.aws.take_asked(), Budget::committed().webhooks);
+    let written = asked.written(&world.aws.requests_table);
+    assert!(
+        written > 0.0 && written <= bound.write_units,
+        "{what}: {written}"
+    );
+    assert!(asked.read() <= bound.read_units, "{what}: {}", asked.read());
 }
 
 /// What a listing of the past reads: leaves of the index, the rows of its page, and one earlier

@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::aws::AUTHORIZATION;
 
+/// When webhooks were received.
+const RECEIVED_AT: &str = "2026-03-01T00:00:00.000Z";
+
 /// A webhook of Belvo's for a link, which names a request. It declares no more rows than any link
 /// here has: what is stored is read back to be compared, and no collection is short.
 pub(crate) fn webhook(link: &str) -> Value {
@@ -74,11 +77,26 @@ pub(crate) fn batch_of_links(links: &[&str]) -> Bytes {
 /// The same about rows of another resource.
 pub(crate) fn batch_of(webhook_type: &str, links: &[&str]) -> Bytes {
     let deliveries = links.iter().map(|link| {
-        let mut webhook = webhook(link);
-        webhook["webhook_type"] = json!(webhook_type);
-        message(link, &delivered(&webhook))
+        message(
+            link,
+            &delivered(&webhook_of(webhook_type, link), RECEIVED_AT),
+        )
     });
     records(&deliveries.collect::<Vec<_>>())
+}
+
+/// A webhook of this type that names a request.
+pub(crate) fn webhook_of(webhook_type: &str, link: &str) -> Value {
+    let mut webhook = webhook(link);
+    webhook["webhook_type"] = json!(webhook_type);
+    webhook
+}
+
+/// A batch of one delivery of a webhook.
+#[cfg(test)]
+pub(crate) fn delivered_at(webhook: &Value, received_at: &str) -> Bytes {
+    let link = webhook["link_id"].as_str().unwrap_or_default();
+    records(&[message(link, &delivered(webhook, received_at))])
 }
 
 /// A batch of one message that `collect` has sent.
@@ -94,15 +112,15 @@ pub(crate) fn refresh(link: &str) -> Bytes {
     webhook["webhook_code"] = json!("new_transactions_available");
     webhook["request_id"] = Value::Null;
     webhook["data"] = json!({ "new_transactions": 5 });
-    records(&[message(link, &delivered(&webhook))])
+    records(&[message(link, &delivered(&webhook, RECEIVED_AT))])
 }
 
 /// The body of a webhook's message.
-fn delivered(webhook: &Value) -> String {
+fn delivered(webhook: &Value, received_at: &str) -> String {
     let delivery = json!({
         "delivery_id": hex::encode(Sha256::digest(webhook.to_string())),
         "correlation_id": webhook["webhook_id"],
-        "received_at": "2026-03-01T00:00:00.000Z",
+        "received_at": received_at,
         "webhook": webhook,
     });
     // As text: the queue has `kind` before `task`.

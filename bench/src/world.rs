@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 30] = [
+const SETTINGS: [(&str, &str); 31] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -43,6 +43,7 @@ const SETTINGS: [(&str, &str); 30] = [
     ("SCRUB_DAYS", "7"),
     ("UNKNOWN_LINKS", "collect"),
     ("CHANGES_DAYS", "90"),
+    ("WEBHOOK_RETENTION_DAYS", "90"),
     ("EVENT_BUS_NAME", "bench"),
     ("LOG_LEVEL", "INFO"),
     ("POWERTOOLS_SERVICE_NAME", "bench"),

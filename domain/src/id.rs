@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// An identifier that Belvo would not have written.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -71,6 +73,13 @@ id! {
     AccountId
 }
 
+id! {
+    /// A webhook as it is archived: the SHA-256 of its bytes, by which every delivery of it is one.
+    /// Of a webhook that names no request, the same bytes may be news again (docs/decisions/0003),
+    /// so that its id also has the time of the delivery.
+    WebhookId
+}
+
 impl LinkId {
     /// Accepts a UUID in any case, with or without dashes.
     pub fn parse(text: &str) -> Result<Self, IdError> {
@@ -131,6 +140,34 @@ impl AccountId {
     }
 }
 
+impl WebhookId {
+    /// The id of a webhook that names a request, made of its SHA-256 in hexadecimal.
+    #[must_use]
+    pub fn of(sha_256: &str) -> Self {
+        Self(sha_256.to_owned())
+    }
+
+    /// The id of one delivery of a webhook that names no request.
+    #[must_use]
+    pub fn at(sha_256: &str, received_at: Timestamp) -> Self {
+        Self(format!("{sha_256}-{}", received_at.unix_millis()))
+    }
+
+    /// Accepts what the API shows.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let (digest, millis) = text.split_once('-').unwrap_or((text, "0"));
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_digest = digest.len() == 64 && digest.bytes().all(is_hex);
+        let is_time =
+            (1..=16).contains(&millis.len()) && millis.bytes().all(|byte| byte.is_ascii_digit());
+        if is_digest && is_time {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdError("must be the id of an archived webhook"))
+        }
+    }
+}
+
 fn hyphenated(text: &str) -> Result<String, IdError> {
     Uuid::parse_str(text)
         .map(|uuid| uuid.hyphenated().to_string())
@@ -160,6 +197,27 @@ mod tests {
         );
         assert_eq!(LinkId::parse(theirs).unwrap().as_str(), ours);
         assert_eq!(AccountId::parse(theirs).unwrap().as_str(), ours);
+    }
+
+    #[test]
+    fn the_id_of_a_webhook_without_a_request_has_the_time_of_its_delivery() {
+        let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        let at = Timestamp::parse("2026-03-01T12:00:00.125Z").unwrap();
+        let (named, unnamed) = (WebhookId::of(digest), WebhookId::at(digest, at));
+        assert_eq!(unnamed.as_str(), format!("{digest}-{}", at.unix_millis()));
+        for id in [named, unnamed] {
+            assert_eq!(WebhookId::parse(id.as_str()), Ok(id));
+        }
+        for wrong in [
+            "",
+            "9f86",
+            &digest.to_uppercase(),
+            &format!("{digest}-"),
+            &format!("{digest}-1x"),
+            &format!("{digest}#"),
+        ] {
+            assert!(WebhookId::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod sequence;
 mod spacing;
 mod timestamp;
 mod unknown;
+mod webhook;
 mod window;
 
 pub use self::{
@@ -46,7 +47,7 @@ pub use self::{
     facts::{Fact, Facts, Status, Step, Write},
     fields::Fields,
     history::{Balance, Observation, Version},
-    id::{AccountId, LinkId, RequestId, RowId},
+    id::{AccountId, LinkId, RequestId, RowId, WebhookId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
     last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
@@ -68,5 +69,6 @@ pub use self::{
     spacing::Spacing,
     timestamp::Timestamp,
     unknown::UnknownLinks,
+    webhook::WebhookOutcome,
     window::{Window, day_of, parse_date},
 };

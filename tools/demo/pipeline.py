@@ -50,6 +50,10 @@ class Pipeline:
         """The stored accounts of a link."""
         return self._call("GET", f"/links/{link}/accounts")["accounts"]
 
+    def webhooks(self, link: str) -> list[dict[str, Any]]:
+        """The latest webhooks of a link, without their bodies."""
+        return self._call("GET", f"/links/{link}/webhooks")["webhooks"]
+
     def transactions(self, link: str) -> Iterator[dict[str, Any]]:
         """The stored transactions of a link, page after page."""
         parameters = {"limit": str(PAGE_ROWS)}

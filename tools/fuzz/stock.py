@@ -30,6 +30,7 @@ def fill(pipeline: Pipeline, sandbox_url: str) -> dict[str, str]:
         "FUZZ_DATE_TO": str(today),
         "FUZZ_EXTERNAL_ID": external_id,
         "FUZZ_REQUEST": requests[0],
+        "FUZZ_WEBHOOK": pipeline.webhooks(link)[0]["id"],
         "FUZZ_ACCOUNT": pipeline.accounts(link)[0]["id"],
         "FUZZ_TRANSACTION": next(pipeline.transactions(link))["id"],
         "FUZZ_EMPLOYMENT": control(sandbox_url, "GET", f"links/{link}/resources/employments")[0]["id"],

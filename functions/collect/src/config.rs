@@ -25,6 +25,8 @@ pub struct Config {
     pub unknown_links: UnknownLinks,
     /// Days for which entries of the change log are kept.
     pub changes_days: u32,
+    /// Days for which webhooks are kept.
+    pub webhook_retention_days: u32,
 }
 
 impl Config {
@@ -51,6 +53,7 @@ impl Config {
             scrubs: ScrubPeriod::of_days(environment.number("SCRUB_DAYS")?),
             unknown_links: environment.unknown_links()?,
             changes_days: environment.number("CHANGES_DAYS")?,
+            webhook_retention_days: environment.number("WEBHOOK_RETENTION_DAYS")?,
         })
     }
 }
@@ -70,6 +73,7 @@ mod tests {
             "SCRUB_DAYS" => "7",
             "UNKNOWN_LINKS" => "hold",
             "CHANGES_DAYS" => "90",
+            "WEBHOOK_RETENTION_DAYS" => "60",
             name => name,
         };
         Some(value.to_owned())
@@ -83,6 +87,7 @@ mod tests {
         assert_eq!(config.scrubs, ScrubPeriod::of_days(7));
         assert_eq!(config.unknown_links, UnknownLinks::Hold);
         assert_eq!(config.changes_days, 90);
+        assert_eq!(config.webhook_retention_days, 60);
     }
 
     #[test]

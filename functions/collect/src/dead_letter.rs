@@ -35,9 +35,9 @@ async fn move_in_time(app: &App, message: &Received, error: &CollectError) -> bo
     moved.await.unwrap_or(false)
 }
 
-/// Puts a message into the dead-letter queue with its reason, and ends its requests as failed. If
-/// the message is moved back and its request collected after all, the request counts as collected.
-/// Returns whether the queue can delete the message.
+/// Puts a message into the dead-letter queue with its reason, ends its requests as failed, and
+/// archives its webhooks. If the message is moved back and its request collected after all, the
+/// request counts as collected. Returns whether the queue can delete the message.
 async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> bool {
     let reason = chain(error).to_string();
     let put = app
@@ -69,7 +69,7 @@ async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> boo
             code: GAVE_UP.to_owned(),
             message: reason,
         };
-        ending::fail_requests(&app.control, task, &failure).await;
+        ending::give_up(&app.control, task, &failure).await;
         announce_stored(app, task).await;
     }
     true

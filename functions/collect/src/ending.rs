@@ -1,15 +1,18 @@
-//! How requests end without rows, and which webhooks are logged. No other module fails or expires a
-//! request, or logs a webhook.
+//! How requests and webhooks end without rows. No other module fails or expires a request.
 
-use domain::{Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp};
+use domain::{
+    Failure, LinkId, RequestId, RequestRecord, Resource, Retrieval, Timestamp, WebhookOutcome,
+};
 use lambda_runtime::tracing;
 use shared::{
     belvo::{LINK_DELETED, Subject},
     cause::chain,
     queue::{Delivery, Task},
-    store::{Control, LoggedWebhook, Recorded, Requests, StoreError, WebhookLog},
+    store::{Control, Recorded, Requests, StoreError},
     telemetry::Event,
 };
+
+use crate::archive;
 
 /// What asked for rows.
 #[derive(Clone, Copy)]
@@ -20,8 +23,7 @@ pub(crate) struct Origin<'a> {
     pub(crate) delivery: Option<&'a Delivery>,
 }
 
-/// Records a retrieval as failed. If the failure came in a webhook but names no request of this
-/// link, the webhook is logged.
+/// Records a retrieval as failed, if there is one of this link.
 pub(crate) async fn fail(
     control: &Control,
     origin: Origin<'_>,
@@ -38,11 +40,6 @@ pub(crate) async fn fail(
         }
         None => None,
     };
-    if let Some(delivery) = origin.delivery
-        && recorded != Some(Recorded::Written)
-    {
-        log_webhook(&control.webhook_log, delivery).await?;
-    }
     if recorded == Some(Recorded::AnotherLinks) {
         return Ok(());
     }
@@ -66,36 +63,60 @@ fn log_failure(origin: Origin<'_>, request: Option<&RequestId>, failure: &Failur
     );
 }
 
-/// Fails every request that a task was for, because Belvo no longer has its link. A webhook that
-/// names no request is logged.
+/// Fails every request that a task was for, because Belvo no longer has its link, and archives its
+/// webhooks.
 pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(), StoreError> {
     let Some(origin) = Origin::of(task) else {
         return Ok(());
     };
     let gone = link_gone();
     let requests = task.requests();
-    if requests.is_empty() && origin.delivery.is_some() {
-        return fail(control, origin, None, &gone).await;
-    }
     for request in &requests {
         fail(control, origin, Some(request), &gone).await?;
+    }
+    if requests.is_empty() && origin.delivery.is_some() {
+        fail(control, origin, None, &gone).await?;
+    }
+    for delivery in task.deliveries() {
+        archive::archive(&control.webhooks, delivery, &failed(&gone)).await?;
     }
     Ok(())
 }
 
-/// Fails every request that a task was for, because its message was dead-lettered. A failure that
-/// cannot be recorded is only logged.
-pub(crate) async fn fail_requests(control: &Control, task: &Task, failure: &Failure) {
-    let Some(origin) = Origin::of(task) else {
-        return;
-    };
+/// What becomes of a webhook with the retrieval that it is about.
+pub(crate) fn failed(failure: &Failure) -> WebhookOutcome {
+    WebhookOutcome::Failed {
+        code: failure.code.clone(),
+    }
+}
+
+/// Fails every request that a task was for, because its message was dead-lettered, and archives its
+/// webhooks. What cannot be recorded is only logged.
+pub(crate) async fn give_up(control: &Control, task: &Task, failure: &Failure) {
+    let origin = Origin::of(task);
     for request in &task.requests() {
+        let Some(origin) = origin else { break };
         if let Err(error) = fail(control, origin, Some(request), failure).await {
             tracing::error!(
                 event = Event::RequestNotFailed.name(),
                 correlation.id = request.as_str(),
                 cause = %chain(&error),
                 "could not mark the request of a dead-lettered message as failed"
+            );
+        }
+    }
+
+    let outcome = WebhookOutcome::DeadLettered {
+        reason: failure.message.clone(),
+    };
+    for delivery in task.deliveries() {
+        if let Err(error) = archive::archive(&control.webhooks, delivery, &outcome).await {
+            tracing::error!(
+                event = Event::WebhookNotArchived.name(),
+                correlation.id = delivery.correlation_id,
+                webhook.id = delivery.webhook_id().as_str(),
+                cause = %chain(&error),
+                "could not archive the webhook of a dead-lettered message"
             );
         }
     }
@@ -123,33 +144,6 @@ pub(crate) fn link_gone() -> Failure {
         code: LINK_DELETED.to_owned(),
         message: "Belvo no longer has the link".to_owned(),
     }
-}
-
-/// Logs a webhook that leads to no collection: of an unknown type, about accounts, a link or a
-/// consent, a failure that names no request, or one that is held.
-pub(crate) async fn log_webhook(log: &WebhookLog, delivery: &Delivery) -> Result<(), StoreError> {
-    let webhook = &delivery.webhook;
-    let webhook_type = webhook.subject.webhook_type();
-    let logged = LoggedWebhook {
-        delivery_id: delivery.id.clone(),
-        link: webhook.link.clone(),
-        webhook_type: webhook_type.to_owned(),
-        webhook_code: webhook.code.clone(),
-        request_id: webhook.request_id.clone(),
-        received_at: delivery.received_at,
-        body: delivery.body.get().to_owned(),
-    };
-    log.log(&logged).await?;
-
-    tracing::info!(
-        event = Event::WebhookLogged.name(),
-        correlation.id = delivery.correlation_id,
-        link.id = webhook.link.as_str(),
-        webhook.r#type = webhook_type,
-        webhook.code = webhook.code,
-        "webhook logged"
-    );
-    Ok(())
 }
 
 impl<'a> Origin<'a> {

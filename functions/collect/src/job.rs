@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use domain::{
     Collection, Days, Failure, LastCollection, LinkRecord, Outcome, Progress, Retrieval, RowQuery,
-    Timestamp, Verdict,
+    Timestamp, Verdict, WebhookOutcome,
 };
 use futures::future::join_all;
 use lambda_runtime::tracing;
 use shared::{
     belvo::BelvoError,
     cause::chain,
-    queue::{Continuation, Coverage, Task},
+    queue::{Continuation, Coverage, Delivery, Task},
     store::Control,
     telemetry::Event,
 };
 use tokio::time::Instant;
 
 use crate::{
-    App, CollectError, HEAD_START,
+    App, CollectError, HEAD_START, archive,
     ending::{self, Origin},
     fetch::{self, FetchTime, Fetched},
     link_record::LinkKeeper,
     plan::DaysToFetch,
     turn::Turn,
-    waiter::Waiter,
+    waiter::{Waiter, deliveries},
 };
 
 /// How soon a short fetch is repeated for the first time: a webhook may be ahead of the listing.
@@ -32,6 +32,10 @@ const REPEATED_AFTER: Duration = Duration::from_secs(15);
 
 /// When a link is read again after a short fetch for a webhook that names no request, in seconds.
 const READ_AGAIN_AFTER_S: i64 = 60 * 60;
+
+/// The most bytes of webhooks that share a fetch: they travel with its continuation, in a message
+/// of limited size. One webhook may have as many.
+const MOST_WEBHOOK_BYTES: usize = 64 * 1024;
 
 /// A fetch to make, and the messages that it answers.
 pub(crate) struct Job {
@@ -68,10 +72,16 @@ impl Job {
 
         !is_alone(self)
             && !is_alone(other)
+            && self.webhook_bytes() + other.webhook_bytes() <= MOST_WEBHOOK_BYTES
             && one.resource == another.resource
             && one.link == another.link
             && one.account == another.account
             && one.days.joined(&another.days).is_some()
+    }
+
+    fn webhook_bytes(&self) -> usize {
+        let bytes = |delivery: &Delivery| delivery.body.get().len();
+        deliveries(&self.waiters).into_iter().map(bytes).sum()
     }
 
     /// Also answers the messages of a job that it [`takes`](Self::takes).
@@ -223,11 +233,15 @@ impl Job {
     ) -> Option<Task> {
         let first = waiters.first()?;
         let requests = waiters.iter().filter_map(|waiter| waiter.request());
+        let is_triggers =
+            |delivery: &Delivery| first.delivery().is_some_and(|one| one.is_same(delivery));
+        let webhooks = deliveries(waiters.iter().copied()).into_iter();
         Some(Task::Continue(Box::new(Continuation {
             resource: self.query.resource,
             link: self.query.link.clone(),
             account: self.query.account.clone(),
             trigger: first.trigger.clone(),
+            other_webhooks: webhooks.filter(|one| !is_triggers(one)).cloned().collect(),
             requests: requests.cloned().collect(),
             coverage: self.coverage,
             not_before,
@@ -311,7 +325,7 @@ impl Job {
         Ok(())
     }
 
-    /// Records on every request what was found for it.
+    /// Records on every request what was found for it, and archives the webhooks.
     async fn conclude(
         self,
         app: &App,
@@ -320,7 +334,7 @@ impl Job {
     ) -> Result<(), CollectError> {
         let mut short = Vec::new();
         for (waiter, found) in self.waiters.iter().zip(found) {
-            let missing = waiter.missing(found);
+            let missing = waiter.verdict(found).missing();
             let outcome = waiter.outcome(found, missing, app.deadlines);
             waiter.record(&app.control.requests, outcome, found).await?;
 
@@ -335,7 +349,32 @@ impl Job {
             let is_final = !is_read_again && !matches!(outcome, Outcome::Short { .. });
             self.log(waiter, found, is_final.then_some(missing));
         }
+        self.archive(app, found, &short).await?;
         self.fetch_again(app, days, &short).await
+    }
+
+    /// Archives the webhooks that are answered, but for those of requests that are fetched again.
+    async fn archive(
+        &self,
+        app: &App,
+        found: &[Collection],
+        short: &[&Waiter],
+    ) -> Result<(), CollectError> {
+        for delivery in deliveries(&self.waiters) {
+            let waits =
+                |waiter: &Waiter| waiter.delivery().is_some_and(|one| one.is_same(delivery));
+            if short.iter().any(|waiter| waits(waiter)) {
+                continue;
+            }
+            let found = self.waiters.iter().zip(found);
+            let found = found.filter(|(waiter, _)| waits(waiter));
+            let verdicts = found.map(|(waiter, found)| (waiter.verdict(found), found));
+            if let Some((worst, found)) = verdicts.max_by_key(|(verdict, _)| *verdict) {
+                let outcome = WebhookOutcome::collected(found, worst);
+                archive::archive(&app.control.webhooks, delivery, &outcome).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets all rows be read again in an hour: no request is there to be repeated.
@@ -399,7 +438,7 @@ impl Job {
         Ok(collection)
     }
 
-    /// Fails every request.
+    /// Fails every request, and archives the webhooks.
     async fn fail(self, control: &Control, failure: &Failure) -> Result<(), CollectError> {
         for waiter in &self.waiters {
             let origin = Origin {
@@ -409,6 +448,9 @@ impl Job {
             };
             ending::fail(control, origin, waiter.request(), failure).await?;
         }
+        for delivery in deliveries(&self.waiters) {
+            archive::archive(&control.webhooks, delivery, &ending::failed(failure)).await?;
+        }
         Ok(())
     }
 
@@ -417,6 +459,8 @@ impl Job {
     fn log(&self, waiter: &Waiter, collection: &Collection, missing: Option<u64>) {
         let finished_at = collection.finished_at;
         let declared = waiter.declared();
+        // A replay says nothing of how long rows take.
+        let announced_at = waiter.announced_at().filter(|_| !waiter.is_replayed());
         let is_scrub = waiter.is_scrub();
         let known = if is_scrub {
             collection.tally.unstored
@@ -440,7 +484,7 @@ impl Job {
             missing = missing.map(|rows| rows.saturating_sub(known)),
             healed = is_scrub.then(|| collection.healed()),
             duration_ms = finished_at.millis_since(collection.started_at),
-            since_webhook_ms = waiter.announced_at().map(|at| finished_at.millis_since(at)),
+            since_webhook_ms = announced_at.map(|at| finished_at.millis_since(at)),
             verdict = %collection.verdict(declared.as_ref()),
             "rows collected"
         );

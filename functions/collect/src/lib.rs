@@ -7,6 +7,7 @@ compile_error!("collect catches the panic of a message: build it with `panic = \
 
 mod account_listing;
 mod accounts;
+mod archive;
 mod config;
 mod dead_letter;
 mod duplicates;

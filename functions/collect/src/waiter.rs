@@ -2,11 +2,12 @@
 
 use domain::{
     Collection, Deadlines, Declared, FetchResult, Outcome, RequestId, RequestRecord, Timestamp,
+    Verdict,
 };
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
-    queue::Trigger,
+    queue::{Delivery, Trigger},
     store::{Requests, Short, StoreError},
     telemetry::Event,
 };
@@ -40,6 +41,17 @@ impl Waiter {
     pub(crate) fn correlation_id(&self) -> &str {
         self.request()
             .map_or(&self.correlation_id, RequestId::as_str)
+    }
+
+    /// The webhook that it waits for, if Belvo announced the rows.
+    pub(crate) fn delivery(&self) -> Option<&Delivery> {
+        self.trigger.delivery()
+    }
+
+    /// Whether somebody asked for that webhook to be processed again.
+    pub(crate) fn is_replayed(&self) -> bool {
+        let delivery = self.delivery();
+        delivery.is_some_and(|delivery| delivery.replayed_at.is_some())
     }
 
     /// Whether the fetch was made although Belvo announced nothing.
@@ -78,9 +90,9 @@ impl Waiter {
         }
     }
 
-    /// How many of the rows that Belvo says there are, are not stored. For a request that had all
-    /// that was declared, the declaration is the past: since then rows may have gone.
-    pub(crate) fn missing(&self, found: &Collection) -> u64 {
+    /// Whether everything that Belvo says there is, is stored. For a request that had all that was
+    /// declared, the declaration is the past: since then rows may have gone.
+    pub(crate) fn verdict(&self, found: &Collection) -> Verdict {
         let had_all = self.record.as_ref().is_some_and(|record| {
             record.facts().collected_at.is_some()
                 && record
@@ -88,7 +100,7 @@ impl Waiter {
                     .is_some_and(|verdict| verdict.missing() == 0)
         });
         let declared = self.declared().filter(|_| !had_all);
-        found.verdict(declared.as_ref()).missing()
+        found.verdict(declared.as_ref())
     }
 
     /// What a fetch that found this, and after which this many rows are missing, means for the
@@ -161,6 +173,18 @@ impl Waiter {
             );
         }
     }
+}
+
+/// The webhooks of messages, each delivery once: one that names no request waits for its own rows
+/// and for those of the request that it answers.
+pub(crate) fn deliveries<'a>(waiters: impl IntoIterator<Item = &'a Waiter>) -> Vec<&'a Delivery> {
+    let mut distinct: Vec<&Delivery> = Vec::new();
+    for delivery in waiters.into_iter().filter_map(Waiter::delivery) {
+        if !distinct.iter().any(|known| known.is_same(delivery)) {
+            distinct.push(delivery);
+        }
+    }
+    distinct
 }
 
 /// Records that Belvo does not have the rows yet: the request is checked again at `next`.

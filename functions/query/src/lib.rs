@@ -1,5 +1,5 @@
-//! Reads back what the pipeline stored: links, requests, accounts, transactions, rows of other
-//! resources.
+//! Reads back what the pipeline stored: links, requests, webhooks, accounts, transactions, rows of
+//! other resources.
 
 mod accounts;
 mod changes;
@@ -10,6 +10,7 @@ mod news;
 mod parameters;
 mod requests;
 mod rows;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         Some("GET /links/{link}") => links::show(app, request).await,
         Some("GET /links/{link}/requests") => requests::list_of_link(app, request).await,
         Some("GET /links/{link}/quota") => links::show_quota(app, request).await,
+        Some("GET /links/{link}/webhooks") => webhooks::list_of_link(app, request).await,
+        Some("GET /webhooks/{id}") => webhooks::show(app, request).await,
         Some("GET /links/{link}/accounts") => accounts::list(app, request).await,
         Some("GET /links/{link}/accounts/{account}/balances") => {
             accounts::list_balances(app, request).await

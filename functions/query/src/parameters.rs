@@ -2,7 +2,7 @@
 
 use domain::{
     AccountId, Blocked, Filter, LinkFilter, LinkId, RESOURCES, RequestId, Resource, RowId, Status,
-    Timestamp, parse_date,
+    Timestamp, WebhookId, parse_date,
 };
 use lambda_http::Request;
 use serde::de::DeserializeOwned;
@@ -20,6 +20,10 @@ const MAX_LIMIT: u16 = 500;
 
 pub(crate) fn request_id(request: &Request) -> Result<RequestId, Problem> {
     Problem::named("id", RequestId::parse(&path_parameter(request, "id")))
+}
+
+pub(crate) fn webhook_id(request: &Request) -> Result<WebhookId, Problem> {
+    Problem::named("id", WebhookId::parse(&path_parameter(request, "id")))
 }
 
 pub(crate) fn row_id(request: &Request) -> Result<RowId, Problem> {

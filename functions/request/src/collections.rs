@@ -94,7 +94,7 @@ fn parse(body: &[u8], today: Date) -> Result<(Resource, Days), Problem> {
 }
 
 /// Why Belvo has no rows of the link any more, if it is deleted.
-fn gone(known: &LinkRecord) -> Option<Block> {
+pub(crate) fn gone(known: &LinkRecord) -> Option<Block> {
     let is_gone =
         |block: &Block| matches!(block.reason, BlockReason::Deleting | BlockReason::Deleted);
     known.block().filter(is_gone)

@@ -11,6 +11,7 @@ mod idempotency;
 mod links;
 mod problems;
 mod quota;
+mod replays;
 mod retrieval_request;
 mod retrieve;
 
@@ -39,7 +40,7 @@ const RETRIEVE: &str = "POST /requests";
 pub struct App {
     pub belvo: Client,
     pub control: Control,
-    /// Receives a task for each retrieval that Belvo answered with its data.
+    /// Receives what is left to `collect`.
     pub queue: Queue,
     pub limits: Limits,
     /// Seconds after which a request is checked if no webhook has arrived.
@@ -66,6 +67,7 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         Some("POST /links") => links::register(app, request).await,
         Some("DELETE /links/{link}") => links::delete(app, request).await,
         Some("POST /links/{link}/collections") => collections::collect(app, request).await,
+        Some("POST /webhooks/{id}/replays") => replays::replay(app, request).await,
         _ => Err(Problem::not_found("There is no such route.")),
     }
 }

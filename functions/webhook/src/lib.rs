@@ -194,7 +194,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
     tracing::info!(
         event = Event::WebhookQueued.name(),
         correlation.id = delivery.correlation_id,
-        delivery.id = delivery.id,
+        webhook.id = delivery.webhook_id().as_str(),
         link.id = webhook.link.as_str(),
         webhook.r#type = webhook.subject.webhook_type(),
         webhook.code = webhook.code,

@@ -96,7 +96,7 @@ impl Webhook {
     /// examples leave out each of the other fields somewhere. A request id that cannot be a key
     /// counts as absent: the link is enough. A field that is not read may hold anything, such as
     /// text that is not Unicode.
-    pub(crate) fn parse(body: &str) -> Result<Self, WebhookError> {
+    pub fn parse(body: &str) -> Result<Self, WebhookError> {
         let body: Fields<'_> = serde_json::from_str(body)
             .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
         let webhook_type = required(&body, "webhook_type")?;

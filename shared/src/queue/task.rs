@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use domain::{AccountId, Days, LinkId, Progress, RequestId, Resource, Timestamp};
+use domain::{AccountId, Days, LinkId, Progress, RequestId, Resource, Timestamp, WebhookId};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -69,6 +69,8 @@ pub struct Delivery {
     /// The id that the log lines of this work share: Belvo's request id, else API Gateway's.
     pub correlation_id: String,
     pub received_at: Timestamp,
+    /// When somebody asked for the archived webhook to be processed again, if that is why.
+    pub replayed_at: Option<Timestamp>,
     pub webhook: Webhook,
     /// The webhook's JSON as Belvo sent it.
     pub body: Box<RawValue>,
@@ -84,6 +86,9 @@ pub struct Continuation {
     pub account: Option<AccountId>,
     /// Why the collection was started.
     pub trigger: Trigger,
+    /// Webhooks that it answers beside the trigger's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_webhooks: Vec<Delivery>,
     /// The retrievals that it ends.
     pub requests: Vec<RequestId>,
     pub coverage: Coverage,
@@ -167,10 +172,36 @@ impl Delivery {
             id: Self::id_of(body.as_bytes()),
             correlation_id,
             received_at,
+            replayed_at: None,
             webhook,
             body: RawValue::from_string(body.trim().to_owned())
                 .map_err(|error| WebhookError::NotJson(json_fault(&error)))?,
         })
+    }
+
+    /// The same, to be processed again because somebody asked for it.
+    #[must_use]
+    pub fn replayed(self, at: Timestamp) -> Self {
+        Self {
+            replayed_at: Some(at),
+            ..self
+        }
+    }
+
+    /// The id under which the webhook is archived.
+    #[must_use]
+    pub fn webhook_id(&self) -> WebhookId {
+        match self.webhook.request_id {
+            Some(_) => WebhookId::of(&self.id),
+            None => WebhookId::at(&self.id, self.received_at),
+        }
+    }
+
+    /// Whether both are one delivery, processed for one reason.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let key = |one: &Self| (one.received_at, one.replayed_at);
+        self.id == other.id && key(self) == key(other)
     }
 }
 
@@ -231,6 +262,21 @@ impl Task {
         }
     }
 
+    /// The webhooks that it processes.
+    #[must_use]
+    pub fn deliveries(&self) -> Vec<&Delivery> {
+        match self {
+            Self::Webhook(delivery) => vec![delivery],
+            Self::Continue(continuation) => continuation.deliveries().collect(),
+            Self::DataReady { .. }
+            | Self::LinkGone { .. }
+            | Self::CheckOverdue { .. }
+            | Self::CheckLink { .. }
+            | Self::Collect { .. }
+            | Self::Sweep => Vec::new(),
+        }
+    }
+
     /// The resource that somebody asked for, and when, if that is why it is fetched.
     #[must_use]
     pub fn asked(&self) -> Option<(Resource, Timestamp)> {
@@ -270,8 +316,12 @@ impl Task {
         match self {
             // A webhook with a request id says the same thing each time it is sent. One without may
             // say "there are new rows" twice with the same bytes, and the second must not be
-            // dropped after the first was processed.
-            Self::Webhook(delivery) if delivery.webhook.request_id.is_some() => delivery.id.clone(),
+            // dropped after the first was processed; nor must one that somebody asks for.
+            Self::Webhook(delivery)
+                if delivery.webhook.request_id.is_some() && delivery.replayed_at.is_none() =>
+            {
+                delivery.id.clone()
+            }
             Self::Webhook(delivery) => {
                 format!("{}-{}", &delivery.id[..32], Uuid::new_v4().simple())
             }
@@ -304,6 +354,14 @@ impl Continuation {
                 self.link.as_str()
             }
         }
+    }
+
+    /// The webhooks that it answers.
+    pub fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        self.trigger
+            .delivery()
+            .into_iter()
+            .chain(&self.other_webhooks)
     }
 
     /// The id of what it continues: the same for every attempt at the same message.
@@ -379,6 +437,8 @@ struct DeliveryMessage<'a> {
     delivery_id: Cow<'a, str>,
     correlation_id: Cow<'a, str>,
     received_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replayed_at: Option<Timestamp>,
     webhook: Cow<'a, RawValue>,
 }
 
@@ -396,6 +456,7 @@ impl TryFrom<DeliveryMessage<'_>> for Delivery {
             id: message.delivery_id.into_owned(),
             correlation_id: message.correlation_id.into_owned(),
             received_at: message.received_at,
+            replayed_at: message.replayed_at,
             body: message.webhook.into_owned(),
         })
     }
@@ -407,6 +468,7 @@ impl Serialize for Delivery {
             delivery_id: Cow::Borrowed(&self.id),
             correlation_id: Cow::Borrowed(&self.correlation_id),
             received_at: self.received_at,
+            replayed_at: self.replayed_at,
             webhook: Cow::Borrowed(&self.body),
         };
         message.serialize(serializer)
@@ -476,6 +538,7 @@ mod tests {
             link: link(),
             account: None,
             trigger,
+            other_webhooks: Vec::new(),
             requests: vec![request("r")],
             coverage: Coverage::Certain,
             not_before: None,
@@ -537,6 +600,33 @@ mod tests {
         let sent = delivery(WITH_ID);
         assert_eq!((read.body.get(), read.webhook), (WITH_ID, sent.webhook));
         assert_eq!((read.id, read.received_at), (sent.id, sent.received_at));
+    }
+
+    #[test]
+    fn a_continuation_keeps_every_webhook_that_it_answers() {
+        let Task::Continue(mut rest) =
+            continuation(Trigger::Webhook(Box::new(delivery(WITH_ID))), 0)
+        else {
+            panic!("a continuation")
+        };
+        rest.other_webhooks = vec![delivery(WITHOUT_ID).replayed(at(9))];
+        let message = serde_json::to_string(&Task::Continue(rest)).unwrap();
+        let read = Task::parse(&message).unwrap();
+        let kept: Vec<_> = read
+            .deliveries()
+            .into_iter()
+            .map(|delivery| (delivery.body.get(), delivery.replayed_at))
+            .collect();
+        assert_eq!(kept, [(WITH_ID, None), (WITHOUT_ID, Some(at(9)))]);
+    }
+
+    #[test]
+    fn a_redelivered_webhook_is_archived_as_one_only_if_it_names_a_request() {
+        let later = |body: &str| Delivery::new(body, "gateway", at(400)).unwrap();
+        let id = |delivery: Delivery| delivery.webhook_id();
+        assert_eq!(id(delivery(WITH_ID)), id(later(WITH_ID)));
+        assert_ne!(id(delivery(WITHOUT_ID)), id(later(WITHOUT_ID)));
+        assert!(!delivery(WITH_ID).is_same(&later(WITH_ID)));
     }
 
     #[test]
@@ -621,8 +711,10 @@ mod tests {
 
     #[test]
     fn a_message_that_may_be_news_each_time_has_its_own_deduplication_id() {
+        let replayed = delivery(WITH_ID).replayed(at(0));
         let each_its_own = [
             webhook(WITHOUT_ID),
+            Task::Webhook(replayed),
             Task::LinkGone { link: link() },
             check_link(),
             Task::Sweep,

@@ -1,6 +1,8 @@
 //! Everything except rows: a handle for each kind of item in the control table.
 
-use super::{IdempotencyKeys, Intents, Links, Pace, Quotas, Requests, WebhookLog, table::Table};
+use super::{
+    IdempotencyKeys, Intents, Links, Pace, Quotas, Requests, WebhookArchive, table::Table,
+};
 use crate::aws::SdkConfig;
 
 #[derive(Clone)]
@@ -11,7 +13,7 @@ pub struct Control {
     pub links: Links,
     pub idempotency_keys: IdempotencyKeys,
     pub pace: Pace,
-    pub webhook_log: WebhookLog,
+    pub webhooks: WebhookArchive,
     table: Table,
 }
 
@@ -28,8 +30,17 @@ impl Control {
             links: Links::new(table.clone()),
             idempotency_keys: IdempotencyKeys::new(table.clone()),
             pace: Pace::new(table.clone()),
-            webhook_log: WebhookLog::new(table.clone()),
+            webhooks: WebhookArchive::new(table.clone()),
             table,
+        }
+    }
+
+    /// The same, keeping webhooks for this many days.
+    #[must_use]
+    pub fn keeping_webhooks_for(self, days: u32) -> Self {
+        Self {
+            webhooks: self.webhooks.keeping_for(days),
+            ..self
         }
     }
 

@@ -16,7 +16,7 @@ mod retention;
 mod stream;
 mod table;
 mod transactions;
-mod webhook_log;
+mod webhook_archive;
 
 pub use self::{
     control::Control,
@@ -33,5 +33,5 @@ pub use self::{
         Accounts, Candidate, ChangedRows, ChangesPage, History, LogPlace, Position, Rows,
         TransactionsTable, Written,
     },
-    webhook_log::{LoggedWebhook, WebhookLog},
+    webhook_archive::{ArchivedWebhook, ProcessedWebhook, WebhookArchive},
 };

@@ -7,8 +7,8 @@ use super::item::number;
 
 pub(super) const DAY_S: i64 = 24 * 60 * 60;
 
-/// Webhooks that needed no collection.
-pub(super) const WEBHOOK_LOG_DAYS: i64 = 90;
+/// Archived webhooks, if nothing else is configured.
+pub(super) const WEBHOOK_DAYS: u32 = 90;
 /// Intents, for callers who repeat a request.
 pub(super) const INTENT_DAYS: i64 = 7;
 /// Answers by `Idempotency-Key`.

@@ -9,7 +9,7 @@
 //! | `link#<id>` | what is known about a link | [`Links`](super::Links) |
 //! | `pace#belvo` | when the next call of Belvo is due | [`Pace`](super::Pace) |
 //! | `key#<hash>` | the answer to an `Idempotency-Key` | [`IdempotencyKeys`](super::IdempotencyKeys) |
-//! | `event#<received at>#<delivery id>` | a webhook that needed no collection | [`WebhookLog`](super::WebhookLog) |
+//! | `webhook#<id>` | a webhook and what became of it | [`WebhookArchive`](super::WebhookArchive) |
 //!
 //! Items with the two attributes of an [`Index`] are in it. All indexes may lag slightly behind the
 //! table.
@@ -33,7 +33,7 @@ use crate::{aws::SdkConfig, cause::chain, telemetry::Event};
 
 /// What an error calls this table.
 pub(super) const NAME: &str = "Requests";
-/// Requests and open intents by their link, and all registered links.
+/// Requests, open intents and webhooks by their link, and all registered links.
 pub(super) const BY_LINK: Index = Index::of("by_link", "link", "listed_at");
 /// What has to be looked at some time.
 pub(super) const BY_DUE: Index = Index::of("by_due", "due", "due_at");

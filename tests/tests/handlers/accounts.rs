@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{AccountId, Days, LinkId, RequestId, Resource, Status, Verdict};
 use serde_json::{Value, json};
 use shared::store::Accounts;
 
-use crate::worker::{AMPLE, Worker, id, webhook};
+use crate::{
+    archive::outcomes,
+    worker::{AMPLE, Worker, id, webhook},
+};
 
 /// A webhook about a link's accounts.
 fn about_accounts(link: &str, code: &str) -> Value {
@@ -43,20 +45,6 @@ async fn account_gets(worker: &Worker) -> u64 {
 
 fn store(worker: &Worker) -> Accounts {
     worker.app.transactions.accounts()
-}
-
-/// How many webhooks about a link the log has.
-pub(crate) async fn logged(worker: &Worker, link: &str) -> i32 {
-    let client = aws_sdk_dynamodb::Client::new(&worker.aws);
-    let scan = client.scan().table_name(&worker.here.stack.requests_table);
-    let pages = scan
-        .filter_expression("begins_with(pk, :event) AND link = :link")
-        .expression_attribute_values(":event", AttributeValue::S("event#".to_owned()))
-        .expression_attribute_values(":link", AttributeValue::S(link.to_owned()))
-        .into_paginator()
-        .send();
-    let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
-    pages.iter().map(|page| page.count).sum()
 }
 
 /// The stored accounts of a link, by id.
@@ -117,7 +105,7 @@ async fn a_webhook_about_accounts_alone_brings_them_all() {
     }
     assert_eq!(account_gets(&worker).await, 2);
     assert_eq!(worker.here.counters().await["gets"], 0, "no row is read");
-    assert_eq!(logged(&worker, &link).await, 2);
+    assert_eq!(outcomes(&worker, &link).await, ["noted"; 2]);
 }
 
 #[tokio::test]

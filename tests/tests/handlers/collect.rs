@@ -2,7 +2,7 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use collect::{App, handle};
-use domain::{Days, LinkId, RequestId, Status};
+use domain::{Days, LinkId, RequestId, Resource, Status};
 use serde_json::json;
 use shared::store::TransactionsTable;
 
@@ -23,45 +23,33 @@ async fn failed(app: &App, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn an_event_of_a_retrieval_stores_its_rows() {
-    let worker = Worker::new().await;
-    let here = &worker.here;
-
-    for event in [
-        "collect-historical-update",
-        "collect-two-messages-of-a-link",
-        "collect-continuation",
+    let alone = ["collect-two-messages-of-a-link"];
+    for events in [
+        &["collect-historical-update", "collect-continuation"][..],
+        &alone,
     ] {
-        let gets_before = here.get_queries().await.len();
-        assert!(failed(&worker.app, event).await.is_empty(), "{event}");
-        assert!(
-            here.get_queries().await.len() > gets_before,
-            "{event} fetches"
-        );
-    }
-    assert!(worker.dead_letters().await.is_empty());
+        let worker = Worker::with_own_tables().await;
+        for event in events {
+            let gets_before = worker.here.get_queries().await.len();
+            assert!(failed(&worker.app, event).await.is_empty(), "{event}");
+            let gets = worker.here.get_queries().await.len();
+            assert!(gets > gets_before, "{event} fetches");
+        }
+        assert!(worker.dead_letters().await.is_empty());
 
-    let record = here
-        .control()
-        .requests
-        .get(&RequestId::parse(REQUEST).unwrap())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        (record.status(), record.collection.unwrap().tally.rows),
-        (Status::Collected, 120)
-    );
-    let stored = here
-        .rows()
-        .known(&LinkId::parse(LINK).unwrap(), Days::ALL, None)
-        .await
-        .unwrap();
-    assert_eq!(stored.len(), 120);
+        let record = worker.record(REQUEST).await;
+        let found = (record.status(), record.collection.unwrap().tally.rows);
+        assert_eq!(found, (Status::Collected, 120), "{events:?}");
+        let rows = worker.app.transactions.rows(Resource::TRANSACTIONS);
+        let link = LinkId::parse(LINK).unwrap();
+        let stored = rows.known(&link, Days::ALL, None).await.unwrap();
+        assert_eq!(stored.len(), 120, "{events:?}");
+    }
 }
 
 #[tokio::test]
 async fn a_poison_message_is_dead_lettered_at_once_and_its_neighbour_is_collected() {
-    let worker = Worker::new().await;
+    let worker = Worker::with_own_tables().await;
     assert!(
         failed(&worker.app, "collect-poison-beside-a-good-message")
             .await
@@ -83,7 +71,7 @@ async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delay
     let link = worker.link(5).await;
     let id = uuid::Uuid::new_v4().simple().to_string();
     worker
-        .enqueue_text(&link, json!({"kind": "of_tomorrow"}))
+        .enqueue_text(&link, r#"{"kind": "of_tomorrow"}"#)
         .await;
     let webhook = webhook(&link, "historical_update", Some(&id));
     worker.enqueue(&webhook).await;
@@ -100,7 +88,7 @@ async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delay
 
 #[tokio::test]
 async fn after_a_failure_the_links_later_messages_are_retried_too() {
-    let Worker { here, app, .. } = Worker::new().await;
+    let Worker { here, app, .. } = Worker::with_own_tables().await;
     here.sandbox_control(
         "rules",
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}),
@@ -118,7 +106,7 @@ async fn after_a_failure_the_links_later_messages_are_retried_too() {
 
 #[tokio::test]
 async fn events_that_ask_for_no_collection_fetch_nothing() {
-    let Worker { here, app, .. } = Worker::new().await;
+    let Worker { here, app, .. } = Worker::with_own_tables().await;
     here.sandbox_control(
         "rules",
         json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}}),
@@ -128,7 +116,7 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
     assert!(failed(&app, "collect-failed-retrieval").await.is_empty());
 
     let failed = RequestId::parse("00000000-0000-4000-8000-00000000fa11").unwrap();
-    let record = here.control().requests.get(&failed).await.unwrap().unwrap();
+    let record = app.control.requests.get(&failed).await.unwrap().unwrap();
     assert_eq!(
         (record.status(), record.failure.unwrap().code.as_str()),
         (Status::Failed, "login_error")
@@ -137,7 +125,7 @@ async fn events_that_ask_for_no_collection_fetch_nothing() {
 
 #[tokio::test]
 async fn an_unavailable_store_loses_no_message() {
-    let Worker { here, app, .. } = Worker::new().await;
+    let Worker { here, app, .. } = Worker::with_own_tables().await;
     let transactions = TransactionsTable::open(&here.stack.aws, "no-such-table".to_owned());
     let app = App {
         transactions,

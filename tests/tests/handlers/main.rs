@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod archive;
 mod batches;
 mod bodies;
 mod changes;

@@ -1,25 +1,55 @@
 //! The handler of the query function.
 
-use domain::{Connection, LinkId, LinkRecord, Timestamp};
+use domain::{
+    Connection, LinkId, LinkRecord, RequestId, Resource, Retrieval, Timestamp, WebhookOutcome,
+};
 use query::{App, handle};
+use serde_json::Value;
+use shared::{queue::Task, store::ProcessedWebhook};
 
 use crate::surroundings::{
-    AMPLE_LIMITS, LINK, REQUEST, Surroundings, http_event, kind, read_of, route,
+    AMPLE_LIMITS, LINK, REQUEST, Surroundings, event, http_event, kind, read_of, route,
 };
+
+/// Archives the webhook of `events/collect-historical-update.json`.
+async fn archive_the_webhook(app: &App) {
+    let batch: Value = serde_json::from_str(&event("collect-historical-update")).unwrap();
+    let message = batch["Records"][0]["body"].as_str().unwrap();
+    let Ok(Task::Webhook(delivery)) = Task::parse(message) else {
+        panic!("{message}")
+    };
+    let processed = ProcessedWebhook {
+        id: delivery.webhook_id(),
+        link: &delivery.webhook.link,
+        body: delivery.body.get(),
+        received_at: delivery.received_at,
+        replayed_at: None,
+        ended_at: Timestamp::now(),
+        outcome: &WebhookOutcome::Held,
+    };
+    let webhooks = &app.control.webhooks;
+    webhooks.processed(&processed).await.unwrap();
+}
 
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
     let here = Surroundings::new().await;
     let app = App {
-        control: here.control(),
+        control: here.own_control().await,
         transactions: here.transactions(),
         limits: AMPLE_LIMITS,
     };
-    here.issue(LINK, REQUEST, "2026-01-01", "2026-01-31").await;
+    let request = RequestId::parse(REQUEST).unwrap();
+    let at = Timestamp::now();
+    let retrieval = Retrieval::of(LinkId::parse(LINK).unwrap(), Resource::TRANSACTIONS);
+    let issued = app.control.requests.issued(&request, &retrieval, at, at);
+    issued.await.unwrap();
     let registered =
         |link: LinkRecord| link.registered(Connection::default(), Timestamp::now(), 1_800);
     let link = LinkId::parse(LINK).unwrap();
     app.control.links.change(&link, registered).await.unwrap();
+
+    archive_the_webhook(&app).await;
 
     let cases = [
         ("query-links", 200, Ok("links")),
@@ -29,6 +59,8 @@ async fn every_query_event_gets_its_answer() {
         ("query-accounts", 200, Ok("accounts")),
         ("query-quota", 200, Ok("retrievals")),
         ("query-balances", 200, Ok("balances")),
+        ("query-webhook", 200, Ok("body")),
+        ("query-webhooks-of-link", 200, Ok("webhooks")),
         (
             "query-history-of-an-unknown-transaction",
             404,

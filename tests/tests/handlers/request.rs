@@ -64,6 +64,7 @@ async fn every_request_event_gets_its_answer() {
             Some("external_id"),
         ),
         ("request-delete-link", 202, None, None),
+        ("request-replay-webhook", 404, Some("not-found"), None),
     ];
     for (name, status, problem, field) in cases {
         let event = http_event(name);

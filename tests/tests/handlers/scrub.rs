@@ -123,7 +123,7 @@ async fn scrubs_wait_while_other_work_does() {
     make_due(&worker, &link).await;
     for message in 0..40 {
         worker
-            .enqueue_text(&format!("link-{message}"), json!("work"))
+            .enqueue_text(&format!("link-{message}"), "\"work\"")
             .await;
     }
     worker.sweep().await;

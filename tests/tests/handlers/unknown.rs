@@ -4,7 +4,7 @@ use domain::{LinkId, RequestId, Resource, Status, Timestamp, UnknownLinks};
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::logged,
+    archive::outcomes,
     service::Service,
     worker::{AMPLE, id, webhook},
 };
@@ -114,7 +114,8 @@ async fn held_webhooks_are_kept_apart_and_processed_on_registration() {
     service.process(about_accounts(&link)).await;
     assert_eq!(service.rows(&link).await, 0);
     assert_eq!(service.gets().await, (json!(0), json!(0)));
-    assert_eq!(logged(&service.worker, &link).await, 2);
+    let worker = &service.worker;
+    assert_eq!(outcomes(worker, &link).await, ["held"; 2]);
     assert!(service.expires(&format!("link#{link}")).await);
 
     assert_eq!(service.register(&link, "mine").await.0, 201);
@@ -231,7 +232,7 @@ async fn a_failure_is_held_and_leaves_nothing_to_read() {
     let mut failed = webhook(&link, "historical_update", None);
     failed["data"] = json!({"errors": [{"code": "token_required", "message": "m"}]});
     service.process(failed).await;
-    assert_eq!(logged(&service.worker, &link).await, 1);
+    assert_eq!(outcomes(&service.worker, &link).await, ["held"]);
     assert_eq!(service.register(&link, "mine").await.0, 201);
     assert!(service.worker.waiting().await.is_empty());
 }

@@ -6,7 +6,7 @@ use domain::{
 use serde_json::{Value, json};
 
 use crate::{
-    accounts::logged,
+    archive::outcomes,
     worker::{AMPLE, Worker, id, webhook},
 };
 
@@ -85,14 +85,14 @@ async fn no_request_is_answered_while_another_may_be_at_work() {
 }
 
 #[tokio::test]
-async fn a_failure_is_logged_and_says_nothing_about_the_request() {
+async fn a_failure_is_archived_and_says_nothing_about_the_request() {
     let worker = Worker::with_own_tables().await;
     let (link, id) = requested(&worker, 20).await;
     let mut failed = unnamed(&link);
     failed["data"] = json!({"errors": [{"code": "institution_down", "message": "m"}]});
     process(&worker, &failed).await;
     assert_eq!(worker.record(&id).await.status(), Status::Issued);
-    assert_eq!(logged(&worker, &link).await, 1);
+    assert_eq!(outcomes(&worker, &link).await, ["failed"]);
 }
 
 #[tokio::test]

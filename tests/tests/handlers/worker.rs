@@ -185,11 +185,9 @@ impl Worker {
     }
 
     /// Puts any text into the group of a link.
-    pub(crate) async fn enqueue_text(&self, link: &str, text: Value) {
+    pub(crate) async fn enqueue_text(&self, link: &str, text: &str) {
         let message = self.sqs.send_message().queue_url(&self.queue_url);
-        let message = message
-            .message_group_id(link)
-            .message_body(text.to_string());
+        let message = message.message_group_id(link).message_body(text);
         let id = uuid::Uuid::new_v4().to_string();
         message.message_deduplication_id(id).send().await.unwrap();
     }

@@ -1,6 +1,5 @@
 //! `POST /webhooks/belvo`: what is acknowledged, and what becomes of it.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
 use uuid::Uuid;
@@ -214,18 +213,14 @@ async fn webhooks_of_unknown_types_are_acknowledged_and_recorded() {
             .await;
 
         assert_eq!(answer.status, 202);
-        let event = recorded_event(&stack, answer.body["delivery_id"].as_str().unwrap()).await;
+        let delivery_id = answer.body["delivery_id"].as_str().unwrap();
+        let archived = archived(&stack, &link.id, delivery_id).await;
         assert_eq!(
-            (
-                event["webhook_type"].as_str(),
-                event["webhook_code"].as_str()
-            ),
-            (Some(webhook_type), Some(code))
+            (&archived["webhook_type"], &archived["webhook_code"]),
+            (&json!(webhook_type), &json!(code))
         );
-        assert_eq!(
-            serde_json::from_str::<Value>(event["body"].as_str().unwrap()).unwrap(),
-            body
-        );
+        assert_eq!(archived["outcome"], json!({"status": "noted"}));
+        assert_eq!(archived["body"], body);
     }
 }
 
@@ -316,30 +311,44 @@ async fn a_failed_retrieval_is_recorded_with_its_reason() {
     assert!(link.stored().await.is_empty());
 }
 
-async fn recorded_event(stack: &Stack, delivery_id: &str) -> Value {
-    let dynamodb = aws_sdk_dynamodb::Client::new(&stack.aws);
-    eventually(&format!("the event {delivery_id}"), || async {
-        let events = dynamodb
-            .scan()
-            .table_name(&stack.requests_table)
-            .filter_expression("delivery_id = :id")
-            .expression_attribute_values(":id", AttributeValue::S(delivery_id.to_owned()))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<_>, _>>()
-            .await
-            .unwrap();
-        let text =
-            |(name, value): (String, AttributeValue)| Some((name, json!(value.as_s().ok()?)));
-        Some(
-            events
-                .into_iter()
-                .next()?
-                .into_iter()
-                .filter_map(text)
-                .collect(),
-        )
+#[tokio::test]
+async fn a_webhook_is_processed_again_when_somebody_asks_for_it() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(10).await;
+    let id = Uuid::new_v4().to_string();
+    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
+    let answer = stack.deliver(body.to_string(), Some(&stack.authorization));
+    let answer = answer.await.body;
+    let webhook = answer["delivery_id"].as_str().unwrap();
+    let first = archived(&stack, &link.id, webhook).await;
+    assert_eq!(
+        (&first["id"], &first["outcome"]["rows"]),
+        (&json!(webhook), &json!(10))
+    );
+
+    link.add(5, "2026-01-10").await;
+    let accepted = stack
+        .post(&format!("/webhooks/{webhook}/replays"), &json!({}))
+        .await;
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+
+    let replayed = eventually("the replay", || async {
+        let now = archived(&stack, &link.id, webhook).await;
+        (now["replayed_at"] == accepted.body["replayed_at"]).then_some(now)
+    });
+    assert_eq!(replayed.await["outcome"]["written"], 5);
+    link.assert_equals_the_sandbox().await;
+}
+
+/// The webhook of a link whose id begins with a delivery's, with its body, once it is processed.
+async fn archived(stack: &Stack, link: &str, delivery_id: &str) -> Value {
+    let what = format!("the webhook {delivery_id}");
+    let id = eventually(&what, || async {
+        let listed = stack.get(&format!("/links/{link}/webhooks")).await.body;
+        let ids = listed["webhooks"].as_array().unwrap().iter();
+        let mut ids = ids.map(|webhook| webhook["id"].as_str().unwrap().to_owned());
+        ids.find(|id| id.starts_with(delivery_id))
     })
-    .await
+    .await;
+    stack.get(&format!("/webhooks/{id}")).await.body
 }

@@ -1,6 +1,8 @@
 //! The two databases.
 
-use aws_sdk_dynamodb::Client;
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::{LinkId, Resource};
 use shared::{
     aws::SdkConfig,
@@ -16,6 +18,7 @@ pub(crate) struct Tables {
     /// Of transactions.
     pub(crate) rows: Rows,
     pub(crate) accounts: Accounts,
+    pub(crate) control_table: String,
     pub(crate) transactions_table: String,
     pub(crate) client: Client,
     pub(crate) endpoint: String,
@@ -31,11 +34,25 @@ impl Tables {
             rows: transactions.rows(Resource::TRANSACTIONS),
             accounts: transactions.accounts(),
             transactions,
+            control_table: stack.requests_table.clone(),
             transactions_table: stack.transactions_table.clone(),
             client: Client::new(aws),
             endpoint: aws.endpoint_url().expect("an endpoint").to_owned(),
             link: LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap(),
         }
+    }
+}
+
+impl Tables {
+    /// An item of the control table.
+    pub(crate) async fn control_item(&self, pk: &str) -> HashMap<String, AttributeValue> {
+        let item = self
+            .client
+            .get_item()
+            .table_name(&self.control_table)
+            .key("pk", AttributeValue::S(pk.to_owned()))
+            .send();
+        item.await.unwrap().item.expect("an item")
     }
 }
 

@@ -20,3 +20,4 @@ mod quota;
 mod requests;
 mod throttling;
 mod transactions;
+mod webhooks;

@@ -4,11 +4,13 @@ use domain::{
     Collection, Days, Declared, Failure, RequestId, RequestRecord, Resource, Retrieval, Status,
     Tally, Timestamp, Verdict, Window,
 };
-use serde_json::json;
-use shared::store::{LoggedWebhook, Notified};
+use shared::store::Notified;
 use time::macros::date;
 
-use crate::databases::{Tables, both};
+use crate::{
+    databases::{Tables, both},
+    webhooks,
+};
 
 fn at(second: u32) -> Timestamp {
     Timestamp::parse(&format!("2026-03-01T00:00:{second:02}Z")).unwrap()
@@ -181,22 +183,13 @@ async fn rows_outrank_an_earlier_failure() {
 }
 
 #[tokio::test]
-async fn a_links_requests_are_listed_newest_first_without_its_events() {
+async fn a_links_requests_are_listed_newest_first_without_its_webhooks() {
     for tables in both().await {
         let ids: Vec<_> = (0..5).map(|_| RequestId::random()).collect();
         for (second, id) in (1..).zip(&ids) {
             issue(&tables, id, second).await;
         }
-        let webhook = LoggedWebhook {
-            delivery_id: uuid::Uuid::new_v4().simple().to_string(),
-            link: tables.link.clone(),
-            webhook_type: "LINK".to_owned(),
-            webhook_code: "token_required".to_owned(),
-            request_id: None,
-            received_at: at(9),
-            body: json!({}).to_string(),
-        };
-        tables.control.webhook_log.log(&webhook).await.unwrap();
+        webhooks::archive(&tables, &webhooks::id(), 9).await;
 
         let (mut listed, mut after) = (Vec::new(), None);
         loop {

@@ -16,7 +16,7 @@ import * as trouble from "/trouble.js";
 const DEFAULT_DAYS = 29;
 const SETTLE_MS = 150;
 // After these lines of the log a link's record has changed.
-const CHANGES_LINK = new Set(["webhook_logged", "rows_collected", "retrieval_failed", "link_registered", "link_deleted"]);
+const CHANGES_LINK = new Set(["webhook_archived", "rows_collected", "retrieval_failed", "link_registered", "link_deleted"]);
 const CHANGES_ROWS = new Set(["rows_collected", "link_deleted"]);
 
 const state = { facts: {}, links: [], next: null, link: null, records: [], request: null };

@@ -14,13 +14,14 @@ mod unnamed;
 
 pub(crate) use days::DaysToFetch;
 
+use domain::WebhookOutcome;
 use shared::{
     belvo::Subject,
     queue::{Delivery, Task},
 };
 
 use crate::{
-    App, CollectError, ending,
+    App, CollectError, archive, ending,
     job::Job,
     link_record::{LinkKeeper, Standing},
     received::Received,
@@ -31,13 +32,26 @@ use crate::{
 /// to repeat: facts are recorded once.
 pub(crate) async fn plan(app: &App, message: &Received) -> Result<Option<Job>, CollectError> {
     let task = message.task.as_ref().map_err(Clone::clone)?;
-    let links = LinkKeeper::from(app);
-    let standing = standing(links, task).await?;
+    if let Task::Webhook(delivery) = task
+        && archive::is_redelivered(&app.control.webhooks, delivery).await?
+    {
+        return Ok(None);
+    }
+    let standing = standing(app.into(), task).await?;
     if standing == Standing::Gone {
         ending::fail_with_link(&app.control, task).await?;
         return Ok(None);
     }
+    plan_task(app, task, standing).await
+}
 
+/// Plans a task that has not ended with its link.
+async fn plan_task(
+    app: &App,
+    task: &Task,
+    standing: Standing,
+) -> Result<Option<Job>, CollectError> {
+    let links = LinkKeeper::from(app);
     match task {
         Task::Webhook(delivery) => plan_webhook(app, delivery, standing).await,
         Task::DataReady {
@@ -91,18 +105,21 @@ async fn plan_webhook(
     delivery: &Delivery,
     standing: Standing,
 ) -> Result<Option<Job>, CollectError> {
+    let webhooks = &app.control.webhooks;
     if standing == Standing::Held {
-        ending::log_webhook(&app.control.webhook_log, delivery).await?;
+        archive::archive(webhooks, delivery, &WebhookOutcome::Held).await?;
         return Ok(None);
     }
     match &delivery.webhook.subject {
         Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource, standing).await,
         Subject::Accounts => {
-            accounts_webhook::plan(app, delivery).await?;
+            let outcome = accounts_webhook::process(app, delivery).await?;
+            archive::archive(webhooks, delivery, &outcome).await?;
             Ok(None)
         }
         Subject::Link | Subject::Consent | Subject::Other(_) => {
-            other_webhook::plan(app.into(), &app.control.webhook_log, delivery).await?;
+            other_webhook::process(app.into(), delivery).await?;
+            archive::archive(webhooks, delivery, &WebhookOutcome::Noted).await?;
             Ok(None)
         }
     }

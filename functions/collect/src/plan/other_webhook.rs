@@ -4,15 +4,13 @@
 use shared::{
     belvo::{LINK_DELETED, Subject},
     queue::Delivery,
-    store::WebhookLog,
 };
 
-use crate::{CollectError, ending, link_record::LinkKeeper};
+use crate::{CollectError, link_record::LinkKeeper};
 
-/// Records what it says about its link, and logs it.
-pub(super) async fn plan(
+/// Records what it says about its link.
+pub(super) async fn process(
     links: LinkKeeper<'_>,
-    log: &WebhookLog,
     delivery: &Delivery,
 ) -> Result<(), CollectError> {
     let webhook = &delivery.webhook;
@@ -26,5 +24,5 @@ pub(super) async fn plan(
     if is_deletion {
         links.end_if_gone(&webhook.link).await?;
     }
-    Ok(ending::log_webhook(log, delivery).await?)
+    Ok(())
 }

@@ -14,7 +14,7 @@ use super::{
     intent, unnamed,
 };
 use crate::{
-    App, CollectError,
+    App, CollectError, archive,
     ending::{self, Origin},
     job::Job,
     link_record::Standing,
@@ -101,7 +101,7 @@ async fn record(
     Ok(Some(record))
 }
 
-/// Fails the retrieval that the webhook reports as failed.
+/// Fails the retrieval that the webhook reports as failed, and archives the webhook.
 async fn fail(
     control: &Control,
     delivery: &Delivery,
@@ -118,7 +118,8 @@ async fn fail(
         delivery: Some(delivery),
     };
     let request = record.map(|record| &record.id);
-    Ok(ending::fail(control, origin, request, failure).await?)
+    ending::fail(control, origin, request, failure).await?;
+    Ok(archive::archive(&control.webhooks, delivery, &ending::failed(failure)).await?)
 }
 
 /// Records that Belvo had no retrieval left for a link, in the class and the month that this one

@@ -1,9 +1,9 @@
-//! The small items of the control table: counters, idempotency keys, logged webhooks.
+//! The small items of the control table: counters, idempotency keys, webhooks.
 
 use std::time::Duration;
 
-use domain::{Limits, QuotaHolder, RetrievalClass, Spacing};
-use shared::store::{Admission, KeyState, LoggedWebhook};
+use domain::{Limits, QuotaHolder, RetrievalClass, Spacing, WebhookId, WebhookOutcome};
+use shared::store::{Admission, ArchivedWebhook, KeyState, ProcessedWebhook};
 
 use super::{Store, at, link, request};
 
@@ -80,18 +80,51 @@ async fn a_stored_idempotency_key_is_answered() {
     assert_eq!(other, KeyState::Reused);
 }
 
-#[tokio::test]
-async fn a_logged_webhook_is_stored_as_before() {
-    let store = Store::empty().await;
-    let webhook = LoggedWebhook {
-        delivery_id: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+/// A webhook of a request whose rows were collected.
+fn webhook() -> ArchivedWebhook {
+    ArchivedWebhook {
+        id: WebhookId::of("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"),
         link: link(),
-        webhook_type: "LINKS".to_owned(),
-        webhook_code: "a_code_of_tomorrow".to_owned(),
-        request_id: Some(request()),
         received_at: at(0),
-        body: r#"{"webhook_type": "LINKS"}"#.to_owned(),
+        last_received_at: at(9),
+        deliveries: 2,
+        replayed_at: Some(at(20)),
+        ended_at: at(21),
+        outcome: WebhookOutcome::Collected {
+            rows: 120,
+            written: 3,
+            deleted: 1,
+            missing: 0,
+            verdict: "complete".to_owned(),
+        },
+        body: r#"{"webhook_type": "TRANSACTIONS"}"#.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_archived_webhook_is_stored_as_before() {
+    let store = Store::empty().await;
+    let (webhooks, webhook) = (&store.control.webhooks, webhook());
+    let mut processed = ProcessedWebhook {
+        id: webhook.id.clone(),
+        link: &webhook.link,
+        body: &webhook.body,
+        received_at: webhook.received_at,
+        replayed_at: None,
+        ended_at: at(1),
+        outcome: &WebhookOutcome::Held,
     };
-    store.control.webhook_log.log(&webhook).await.unwrap();
-    store.assert_holds(&["logged-webhook"]);
+    webhooks.processed(&processed).await.unwrap();
+    webhooks.redelivered(&webhook.id, at(9)).await.unwrap();
+    processed.replayed_at = webhook.replayed_at;
+    (processed.ended_at, processed.outcome) = (webhook.ended_at, &webhook.outcome);
+    webhooks.processed(&processed).await.unwrap();
+    store.assert_holds(&["archived-webhook"]);
+}
+
+#[tokio::test]
+async fn a_stored_webhook_is_read() {
+    let store = Store::holding(&["archived-webhook"]).await;
+    let read = store.control.webhooks.get(&webhook().id).await.unwrap();
+    assert_eq!(read, Some(webhook()));
 }
