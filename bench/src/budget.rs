@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use collect::{RetryPolicy, TURN};
 use domain::{
-    Comparison, Days, Deadlines, Filter, LinkId, Observation, Resource, ScrubPeriod, Timestamp,
-    UnknownLinks, WebhookId, WebhookOutcome,
+    Comparison, Days, Deadlines, Filter, LinkId, Observation, QuotaHolder, Resource,
+    RetrievalClass, ScrubPeriod, Timestamp, UnknownLinks, WebhookId, WebhookOutcome,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use shared::{
     belvo::Client,
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
-    store::{Control, ProcessedWebhook, Rows, TransactionsTable},
+    store::{Control, ProcessedWebhook, Reservation, Rows, TransactionsTable},
 };
 
 use crate::{
@@ -34,6 +34,7 @@ pub(crate) struct Budget {
     collections: BTreeMap<Step, Bound>,
     pub(crate) followers: followers::Bound,
     webhooks: BoundOfArchive,
+    write_units_of_a_counted_retrieval: f64,
     sqs_requests_of_a_delivery: u64,
 }
 
@@ -157,6 +158,27 @@ async fn a_delivery_is_one_request_to_the_queue() {
     let asked = world.aws.take_asked();
     assert!(asked.requests("SendMessage") <= Budget::committed().sqs_requests_of_a_delivery);
     assert_eq!(asked.requests.len(), 1, "{:?}", asked.requests);
+}
+
+/// One for the counter, and one for its place in the listing of the month.
+#[tokio::test]
+async fn counting_a_retrieval_costs_what_is_committed() {
+    let world = World::plain().await.unwrap();
+    let control = Control::open(&aws(&world), world.aws.requests_table.clone());
+    let at = Timestamp::parse("2026-03-15T00:00:00.000Z").unwrap();
+    // As many links as one customer hardly has.
+    for _ in 0..10 {
+        let link = LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap();
+        let holder = QuotaHolder::customer("a user of a bank", link);
+        world.aws.take_asked();
+        let reserved = control
+            .quotas
+            .reserve(&holder, RetrievalClass::Long, 99, at);
+        assert_eq!(reserved.await.unwrap(), Reservation::Granted);
+        let written = world.aws.take_asked().written(&world.aws.requests_table);
+        let most = Budget::committed().write_units_of_a_counted_retrieval;
+        assert!(written > 0.0 && written <= most, "{written}");
+    }
 }
 
 /// A webhook of an unknown type leads to nothing else, so that all that is asked for is for the

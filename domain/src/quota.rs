@@ -8,7 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use time::{Date, Duration, Month as CalendarMonth};
 
-use crate::{LinkId, Timestamp, Window};
+use crate::{LinkId, Timestamp, Window, parse_date};
 
 /// A retrieval of fewer days than this from now counts as short.
 const SHORT_DAYS: i64 = 6;
@@ -75,41 +75,61 @@ impl Limits {
 
 const CUSTOMER: &str = "customer:";
 
-/// Whose retrievals are counted together. Its text is the middle of a counter's key.
+/// Whose retrievals are counted together, and for which of its links one is counted. Its text is
+/// the middle of a counter's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuotaHolder(String);
+pub struct QuotaHolder {
+    text: String,
+    link: LinkId,
+}
 
 impl QuotaHolder {
     /// All links of a customer at a bank, by Belvo's `institution_user_id`.
     #[must_use]
-    pub fn customer(institution_user_id: &str) -> Self {
+    pub fn customer(institution_user_id: &str, link: LinkId) -> Self {
         // Hashed, because it outlives the erasure of a link's rows.
-        Self(format!(
-            "{CUSTOMER}{}",
-            hex::encode(Sha256::digest(institution_user_id))
-        ))
+        let digest = hex::encode(Sha256::digest(institution_user_id));
+        Self {
+            text: format!("{CUSTOMER}{digest}"),
+            link,
+        }
     }
 
     /// `customer` or `link`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        if self.0.starts_with(CUSTOMER) {
+        Self::kind_of(&self.text)
+    }
+
+    /// The same of its text.
+    #[must_use]
+    pub fn kind_of(text: &str) -> &'static str {
+        if text.starts_with(CUSTOMER) {
             "customer"
         } else {
             "link"
         }
     }
+
+    /// The link for which a retrieval is counted.
+    #[must_use]
+    pub fn link(&self) -> &LinkId {
+        &self.link
+    }
 }
 
 impl From<&LinkId> for QuotaHolder {
     fn from(link: &LinkId) -> Self {
-        Self(link.to_string())
+        Self {
+            text: link.to_string(),
+            link: link.clone(),
+        }
     }
 }
 
 impl fmt::Display for QuotaHolder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -129,6 +149,16 @@ impl QuotaMonth {
             year: day.year(),
             month: day.month(),
         }
+    }
+
+    /// Reads `YYYY-MM`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let first = parse_date(&format!("{text}-01"))?;
+        Some(Self {
+            year: first.year(),
+            month: first.month(),
+        })
     }
 
     /// Whether Belvo's month may still be the one before ours at this instant.
@@ -277,6 +307,23 @@ mod tests {
             "2026-03-01T02:30:00Z",
         ];
         assert_eq!(refused(&first_hours), "2026-03-01T03:30:00.000Z");
+    }
+
+    #[test]
+    fn a_month_is_read_as_it_is_written() {
+        let month = |text| QuotaMonth::parse(text).map(QuotaMonth::text);
+        assert_eq!(month("2026-02").as_deref(), Some("2026-02"));
+        for text in [
+            "",
+            "2026",
+            "2026-2",
+            "2026-13",
+            "2026-02-01",
+            "26-02",
+            "2026-02\n",
+        ] {
+            assert_eq!(month(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod history;
 mod links;
 mod news;
 mod parameters;
+mod quotas;
 mod requests;
 mod rows;
 mod webhooks;
@@ -48,6 +49,7 @@ async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> 
         Some("GET /changes") => news::list(app, request).await,
         Some("GET /requests") => requests::list_with_status(app, request).await,
         Some("GET /requests/{id}") => requests::show(app, request).await,
+        Some("GET /quotas") => quotas::list(app, request).await,
         Some("GET /links") => links::list(app, request).await,
         Some("GET /links/{link}") => links::show(app, request).await,
         Some("GET /links/{link}/requests") => requests::list_of_link(app, request).await,

@@ -1,8 +1,8 @@
 //! Path and query parameters of the read routes.
 
 use domain::{
-    AccountId, Blocked, Filter, LinkFilter, LinkId, RESOURCES, RequestId, Resource, RowId, Status,
-    Timestamp, WebhookId, parse_date,
+    AccountId, Blocked, Filter, LinkFilter, LinkId, QuotaMonth, RESOURCES, RequestId, Resource,
+    RowId, Status, Timestamp, WebhookId, parse_date,
 };
 use lambda_http::Request;
 use serde::de::DeserializeOwned;
@@ -84,6 +84,17 @@ pub(crate) fn limit(request: &Request) -> Result<u16, Problem> {
             Err(Problem::field("limit", detail))
         }
     }
+}
+
+pub(crate) fn month(request: &Request) -> Result<Option<QuotaMonth>, Problem> {
+    let Some(text) = query_parameter(request, "month") else {
+        return Ok(None);
+    };
+    let detail = "month must be a calendar month written YYYY-MM";
+    let month = QuotaMonth::parse(&text);
+    month
+        .map(Some)
+        .ok_or_else(|| Problem::field("month", detail))
 }
 
 /// The filter, and the cursor, which must belong to it.

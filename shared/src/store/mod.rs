@@ -26,7 +26,7 @@ pub use self::{
     intents::{IntentOutcome, Intents},
     links::Links,
     pace::{Admission, Pace},
-    quotas::{Quotas, Reservation},
+    quotas::{Counters, Quotas, Reservation},
     requests::{Notified, Recorded, Requests, Short},
     stream::{RecordChange, Update},
     transactions::{

@@ -1,19 +1,31 @@
-//! Retrievals counted by customer and month: a count per class, and when Belvo last refused one of
-//! a class. Kept for 90 days after the month.
+//! Retrievals counted by customer and month: a count per class, the links that they were for, and
+//! when Belvo last refused one of a class. Those of a month are listed together
+//! (docs/decisions/0033). Kept for 90 days after the month.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
+    operation::update_item::builders::UpdateItemFluentBuilder,
     types::AttributeValue,
 };
-use domain::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass, Timestamp};
+use domain::{Limits, LinkId, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass, Timestamp};
 
 use super::{
-    StoreError,
+    Cursor, StoreError,
     error::was_written,
     item::{Item, number, text, timestamp},
     retention::{self, QUOTA_DAYS},
-    table::Table,
+    table::{BY_LINK, Listing, Page, Table},
 };
+
+const KIND: &str = "quota";
+const RECORD: &str = "a quota";
+
+/// What puts a counter into the listing of its month, where it stays, and names the link.
+const SET_LISTED: &str = "link = :month, listed_at = if_not_exists(listed_at, :at), \
+                          expires_at = :expires_at";
+const ADD_LINK: &str = "links :links";
 
 /// Whether a retrieval may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +34,16 @@ pub enum Reservation {
     Granted,
     /// None is left, or Belvo has refused one lately.
     Exhausted,
+}
+
+/// The counters of a customer's month, or of a link's that is not registered.
+#[derive(Debug, Clone)]
+pub struct Counters {
+    holder: String,
+    month: QuotaMonth,
+    /// The links for which retrievals were counted.
+    pub links: BTreeSet<LinkId>,
+    item: Item,
 }
 
 #[derive(Clone)]
@@ -45,11 +67,10 @@ impl Quotas {
             return Ok(Reservation::Exhausted);
         }
         let outcome = self
-            .0
-            .update(counter_key(holder, at))
-            .update_expression(
-                "SET #class = if_not_exists(#class, :none) + :one, expires_at = :expires_at",
-            )
+            .counting(holder, at)
+            .update_expression(format!(
+                "SET #class = if_not_exists(#class, :none) + :one, {SET_LISTED} ADD {ADD_LINK}"
+            ))
             // Below the limit by our count, and not closed by Belvo's word.
             .condition_expression(
                 "(attribute_not_exists(#class) OR #class < :limit) \
@@ -57,11 +78,9 @@ impl Quotas {
             )
             .expression_attribute_names("#class", class.name())
             .expression_attribute_names("#closed_until", closed_until(class))
-            .expression_attribute_values(":at", text(at.to_string()))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
-            .expression_attribute_values(":expires_at", expires_at(at))
             .customize()
             .config_override(once())
             .send()
@@ -82,7 +101,7 @@ impl Quotas {
     ) -> Result<(), StoreError> {
         let outcome = self
             .0
-            .update(counter_key(holder, at))
+            .update(counter_key(holder, QuotaMonth::of(at)))
             .update_expression("SET #class = #class - :one")
             .condition_expression("#class >= :one")
             .expression_attribute_names("#class", class.name())
@@ -101,7 +120,8 @@ impl Quotas {
         class: RetrievalClass,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let item = self.0.item(counter_key(holder, at)).await?;
+        let key = counter_key(holder, QuotaMonth::of(at));
+        let item = self.0.item(key).await?;
         let earlier = item.as_ref().and_then(|item| refusal(item, class));
         let refusal = Refusal::after(earlier, at);
         if earlier == Some(refusal) {
@@ -117,21 +137,17 @@ impl Quotas {
         class: RetrievalClass,
         refusal: Refusal,
     ) -> Result<(), StoreError> {
-        let at = refusal.at;
         let outcome = self
-            .0
-            .update(counter_key(holder, at))
+            .counting(holder, refusal.at)
             .condition_expression(
                 "attribute_not_exists(#closed_until) OR #closed_until < :closed_until",
             )
-            .update_expression(
-                "SET #refused_at = :at, #closed_until = :closed_until, expires_at = :expires_at",
-            )
+            .update_expression(format!(
+                "SET #refused_at = :at, #closed_until = :closed_until, {SET_LISTED} ADD {ADD_LINK}"
+            ))
             .expression_attribute_names("#refused_at", refused_at(class))
             .expression_attribute_names("#closed_until", closed_until(class))
-            .expression_attribute_values(":at", text(refusal.at.to_string()))
             .expression_attribute_values(":closed_until", text(refusal.closed_until.to_string()))
-            .expression_attribute_values(":expires_at", expires_at(at))
             .send()
             .await;
         was_written(outcome).map(|_| ())
@@ -148,17 +164,17 @@ impl Quotas {
     }
 
     /// Adds what `from` has used this month to `to`, once a link turns out to belong to a customer.
+    /// What was added is no longer listed for `from`.
     pub async fn carry_over(
         &self,
         from: &QuotaHolder,
         to: &QuotaHolder,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let item = self
-            .0
-            .item(counter_key(from, at))
-            .await?
-            .unwrap_or_default();
+        let key = counter_key(from, QuotaMonth::of(at));
+        let Some(item) = self.0.item(&key).await? else {
+            return Ok(());
+        };
         for class in RetrievalClass::ALL {
             let used = used(&item, class);
             if used > 0 {
@@ -168,7 +184,12 @@ impl Quotas {
                 self.close(to, class, refusal).await?;
             }
         }
-        Ok(())
+        let unlisted = self
+            .0
+            .update(key)
+            .update_expression("REMOVE link, listed_at")
+            .condition_expression("attribute_exists(pk)");
+        was_written(unlisted.send().await).map(|_| ())
     }
 
     async fn add(
@@ -178,17 +199,27 @@ impl Quotas {
         n: u32,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.0
-            .update(counter_key(holder, at))
-            .update_expression("SET expires_at = :expires_at ADD #class :n")
+        self.counting(holder, at)
+            .update_expression(format!("SET {SET_LISTED} ADD #class :n, {ADD_LINK}"))
             .expression_attribute_names("#class", class.name())
             .expression_attribute_values(":n", number(n))
-            .expression_attribute_values(":expires_at", expires_at(at))
             .customize()
             .config_override(once())
             .send()
             .await?;
         Ok(())
+    }
+
+    /// An update of a counter, with the values that list it.
+    fn counting(&self, holder: &QuotaHolder, at: Timestamp) -> UpdateItemFluentBuilder {
+        let month = QuotaMonth::of(at);
+        let links = AttributeValue::Ss(vec![holder.link().to_string()]);
+        self.0
+            .update(counter_key(holder, month))
+            .expression_attribute_values(":month", text(under(month)))
+            .expression_attribute_values(":at", text(at.to_string()))
+            .expression_attribute_values(":expires_at", expires_at(at))
+            .expression_attribute_values(":links", links)
     }
 
     /// What is left of each class in the month of `at`.
@@ -198,15 +229,57 @@ impl Quotas {
         limits: Limits,
         at: Timestamp,
     ) -> Result<Vec<Quota>, StoreError> {
-        let item = self
-            .0
-            .item(counter_key(holder, at))
-            .await?
-            .unwrap_or_default();
-        Ok(RetrievalClass::ALL
-            .iter()
-            .map(|class| quota(&item, *class, limits, at))
-            .collect())
+        let month = QuotaMonth::of(at);
+        let item = self.0.item(counter_key(holder, month)).await?;
+        Ok(quotas(&item.unwrap_or_default(), month, limits, at))
+    }
+
+    /// The counters of a month, the latest to be counted for the first time first, at most `limit`,
+    /// and where the listing continues. Read from an index that may lag slightly behind the table.
+    pub async fn of_month(
+        &self,
+        month: QuotaMonth,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Page<Counters>, StoreError> {
+        let listing = Listing {
+            index: BY_LINK,
+            kind: KIND,
+            under: &under(month),
+        };
+        let read = |item| Counters::read(item, month);
+        self.0.listed(listing, after, limit, read).await
+    }
+}
+
+impl Counters {
+    fn read(item: Item, month: QuotaMonth) -> Result<Self, StoreError> {
+        let pk = item.get("pk").and_then(|pk| pk.as_s().ok());
+        let holder = pk.and_then(|pk| {
+            let holder_and_month = pk.strip_prefix(KIND)?.strip_prefix('#')?;
+            Some(holder_and_month.rsplit_once('#')?.0.to_owned())
+        });
+        let links = item.get("links").and_then(|links| links.as_ss().ok());
+        let links = links.into_iter().flatten().map(|link| LinkId::parse(link));
+        let links = links.collect::<Result<BTreeSet<_>, _>>().ok();
+        Ok(Self {
+            holder: holder.ok_or(StoreError::Corrupt(RECORD))?,
+            month,
+            links: links.ok_or(StoreError::Corrupt(RECORD))?,
+            item,
+        })
+    }
+
+    /// `customer` or `link`.
+    #[must_use]
+    pub fn counted_for(&self) -> &'static str {
+        QuotaHolder::kind_of(&self.holder)
+    }
+
+    /// What was used of each class, and what is left of it now.
+    #[must_use]
+    pub fn left(&self, limits: Limits, now: Timestamp) -> Vec<Quota> {
+        quotas(&self.item, self.month, limits, now)
     }
 }
 
@@ -221,8 +294,13 @@ fn once() -> Builder {
     Config::builder().retry_config(RetryConfig::disabled())
 }
 
-fn counter_key(holder: &QuotaHolder, at: Timestamp) -> String {
-    format!("quota#{holder}#{}", QuotaMonth::of(at).text())
+fn counter_key(holder: &QuotaHolder, month: QuotaMonth) -> String {
+    format!("{KIND}#{holder}#{}", month.text())
+}
+
+/// The attribute `link` of all counters of a month: a name that no link has.
+fn under(month: QuotaMonth) -> String {
+    format!("{KIND}#{}", month.text())
 }
 
 fn refused_at(class: RetrievalClass) -> String {
@@ -240,23 +318,25 @@ fn refusal(item: &Item, class: RetrievalClass) -> Option<Refusal> {
     })
 }
 
-fn quota(item: &Item, class: RetrievalClass, limits: Limits, at: Timestamp) -> Quota {
-    let used = used(item, class);
-    let limit = limits.of(class);
-    let closed_until = refusal(item, class).map(|refusal| refusal.closed_until);
-    let closed_until = closed_until.filter(|until| *until > at);
-    let left = match closed_until {
-        Some(_) => 0,
-        None => limit.saturating_sub(used),
+fn quotas(item: &Item, month: QuotaMonth, limits: Limits, now: Timestamp) -> Vec<Quota> {
+    let quota = |class: &RetrievalClass| {
+        let (used, limit) = (used(item, *class), limits.of(*class));
+        let closed_until = refusal(item, *class).map(|refusal| refusal.closed_until);
+        let closed_until = closed_until.filter(|until| *until > now);
+        let left = match closed_until {
+            Some(_) => 0,
+            None => limit.saturating_sub(used),
+        };
+        Quota {
+            class: *class,
+            limit,
+            used,
+            left,
+            closed_until,
+            resets_at: month.ends_at(),
+        }
     };
-    Quota {
-        class,
-        limit,
-        used,
-        left,
-        closed_until,
-        resets_at: QuotaMonth::of(at).ends_at(),
-    }
+    RetrievalClass::ALL.iter().map(quota).collect()
 }
 
 fn used(item: &Item, class: RetrievalClass) -> u32 {

@@ -33,7 +33,8 @@ use crate::{aws::SdkConfig, cause::chain, telemetry::Event};
 
 /// What an error calls this table.
 pub(super) const NAME: &str = "Requests";
-/// Requests, open intents and webhooks by their link, and all registered links.
+/// Requests, open intents and webhooks by their link, all registered links, and counters of
+/// retrievals by their month.
 pub(super) const BY_LINK: Index = Index::of("by_link", "link", "listed_at");
 /// What has to be looked at some time.
 pub(super) const BY_DUE: Index = Index::of("by_due", "due", "due_at");

@@ -24,6 +24,7 @@ mod news;
 mod pace;
 mod publish;
 mod query;
+mod quotas;
 mod request;
 mod resources;
 mod scrub;

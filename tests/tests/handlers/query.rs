@@ -58,6 +58,7 @@ async fn every_query_event_gets_its_answer() {
         ("query-requests-of-link", 200, Ok("requests")),
         ("query-accounts", 200, Ok("accounts")),
         ("query-quota", 200, Ok("retrievals")),
+        ("query-quotas", 200, Ok("quotas")),
         ("query-balances", 200, Ok("balances")),
         ("query-webhook", 200, Ok("body")),
         ("query-webhooks-of-link", 200, Ok("webhooks")),

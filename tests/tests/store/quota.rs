@@ -1,8 +1,8 @@
 //! The counters of retrievals.
 
-use domain::{Limits, Quota, RetrievalClass, Timestamp};
+use domain::{Limits, LinkId, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Timestamp};
 use futures::future::join_all;
-use shared::store::Reservation;
+use shared::store::{Counters, Reservation};
 
 use crate::databases::{Tables, both};
 
@@ -149,4 +149,99 @@ async fn a_limit_of_zero_grants_nothing() {
             .unwrap();
         assert_eq!(outcome, Reservation::Exhausted, "{}", tables.name);
     }
+}
+
+/// Every counter of a month, in the order of the listing, two a page.
+async fn listed(tables: &Tables, month: &str) -> Vec<Counters> {
+    let (quotas, month) = (&tables.control.quotas, QuotaMonth::parse(month).unwrap());
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = quotas.of_month(month, after.as_ref(), 2).await;
+        let (page, next) = page.unwrap();
+        listed.extend(page);
+        match next {
+            Some(cursor) => after = Some(cursor),
+            None => return listed,
+        }
+    }
+}
+
+/// Of the listed counters those that have a link.
+fn of<'a>(counters: &'a [Counters], link: &LinkId) -> Vec<&'a Counters> {
+    let has_link = |one: &&Counters| one.links.contains(link);
+    counters.iter().filter(has_link).collect()
+}
+
+fn used(counters: &Counters) -> [u32; 2] {
+    let left = counters.left(LIMITS, now());
+    [left[0].used, left[1].used]
+}
+
+#[tokio::test]
+async fn a_month_is_listed_by_customer_with_the_links_that_spent() {
+    for tables in both().await {
+        let quotas = &tables.control.quotas;
+        let customer = uuid::Uuid::new_v4().to_string();
+        let others = [random_link(), random_link()];
+        let mut links = vec![tables.link.clone()];
+        links.extend(others);
+        links.sort_unstable();
+        let class = RetrievalClass::Short;
+        for link in &links {
+            let holder = QuotaHolder::customer(&customer, link.clone());
+            let reserved = quotas.reserve(&holder, class, 9, now());
+            assert_eq!(reserved.await.unwrap(), Reservation::Granted);
+            let alone = QuotaHolder::from(&random_link());
+            quotas.reserve(&alone, class, 9, now()).await.unwrap();
+        }
+
+        let march = listed(&tables, "2026-03").await;
+        let found = of(&march, &tables.link);
+        let [one] = found.as_slice() else {
+            panic!("{}: {found:?}", tables.name)
+        };
+        assert_eq!(one.counted_for(), "customer");
+        assert!(one.links.iter().eq(&links), "{}: {one:?}", tables.name);
+        assert_eq!(used(one), [0, 3], "{}", tables.name);
+        let april = listed(&tables, "2026-04").await;
+        assert!(of(&april, &tables.link).is_empty(), "{}", tables.name);
+    }
+}
+
+#[tokio::test]
+async fn what_a_link_has_spent_is_listed_for_its_customer_once_that_is_known() {
+    for tables in both().await {
+        let quotas = &tables.control.quotas;
+        reserve(&tables, now()).await;
+        let alone = QuotaHolder::from(&tables.link);
+        let customer = uuid::Uuid::new_v4().to_string();
+        let customer = QuotaHolder::customer(&customer, tables.link.clone());
+        quotas.carry_over(&alone, &customer, now()).await.unwrap();
+
+        let march = listed(&tables, "2026-03").await;
+        let found = of(&march, &tables.link);
+        let [one] = found.as_slice() else {
+            panic!("{}: {found:?}", tables.name)
+        };
+        assert_eq!((one.counted_for(), used(one)), ("customer", [1, 0]));
+    }
+}
+
+#[tokio::test]
+async fn what_belvo_refused_is_listed_although_nothing_was_counted() {
+    for tables in both().await {
+        let (quotas, holder) = (&tables.control.quotas, QuotaHolder::from(&tables.link));
+        let refused = quotas.refused(&holder, RetrievalClass::Long, now());
+        refused.await.unwrap();
+        let march = listed(&tables, "2026-03").await;
+        let left = of(&march, &tables.link)[0].left(LIMITS, now());
+        assert_eq!((left[0].used, left[0].left), (0, 0), "{}", tables.name);
+        let later = now().plus_seconds(40 * 86_400);
+        let left = of(&march, &tables.link)[0].left(LIMITS, later);
+        assert_eq!((left[0].left, left[0].closed_until), (LIMITS.long, None));
+    }
+}
+
+fn random_link() -> LinkId {
+    LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap()
 }

@@ -59,7 +59,8 @@ impl Links {
         Ok((records, next))
     }
 
-    async fn all(&self, ids: Vec<LinkId>) -> Result<Vec<LinkRecord>, StoreError> {
+    /// The records of these links, without those of which nothing is known.
+    pub async fn all(&self, ids: Vec<LinkId>) -> Result<Vec<LinkRecord>, StoreError> {
         let records = stream::iter(ids).map(|id| async move { self.get(&id).await });
         let records: Vec<_> = records.buffered(READS_AT_ONCE).try_collect().await?;
         Ok(records.into_iter().flatten().collect())

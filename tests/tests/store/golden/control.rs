@@ -10,7 +10,7 @@ use super::{Store, at, link, request};
 const KEY: &str = "a key of the caller";
 
 fn customer() -> QuotaHolder {
-    QuotaHolder::customer("a user of a bank")
+    QuotaHolder::customer("a user of a bank", link())
 }
 
 #[tokio::test]
