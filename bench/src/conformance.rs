@@ -158,8 +158,9 @@ async fn stored(
             .as_str()
             .context("a sort key")?
             .to_owned();
-        // Ours lists rows by items of its own, and the peers by an attribute and an index.
-        if key.starts_with("I#") {
+        // Ours lists rows by items of its own, and the peers by an attribute and an index. Only ours
+        // keeps a log of what changes.
+        if key.starts_with("I#") || key.starts_with('C') {
             continue;
         }
         let fields = item.as_object_mut().context("an item")?;
