@@ -37,7 +37,7 @@ define run_torture
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -123,6 +123,12 @@ test: lint validate browser build ## Everything that must hold before a commit
 
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
+
+dashboard: build ## Put the dashboard into template.yaml anew, and draw in docs/screenshots what it shows of a local stack
+	@$(PYTHON) tools/install.py bench
+	@PYTHONPATH=tools .venv/local/bin/python -m dashboard template
+	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m dashboard values .local/dashboard.json
+	@PYTHONPATH=tools .venv/figures/bin/python -m dashboard picture .local/dashboard.json docs/screenshots/dashboard.png
 
 lint: tools deny ## Check format, lints and dependencies
 	$(RUFF) format --check $(PYTHON_CODE)

@@ -158,8 +158,8 @@ async fn stored(
             .as_str()
             .context("a sort key")?
             .to_owned();
-        // Ours lists rows by items of its own, and the peers by an attribute and an index. Only ours
-        // keeps a log of what changes.
+        // Ours lists rows by items of its own, and the peers by an attribute and an index. Only
+        // ours keeps a log of what changes.
         if key.starts_with("I#") || key.starts_with('C') {
             continue;
         }

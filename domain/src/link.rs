@@ -561,6 +561,16 @@ impl LinkRecord {
         Some(last_seen_at.plus_seconds(2 * period_s))
     }
 
+    /// How long Belvo has sent no webhook about a link that it refreshes by itself, as a share of
+    /// the time between two refreshes. `None` for other links, and for those whose user has to act
+    /// first.
+    #[must_use]
+    pub fn silence_percent(&self, now: Timestamp) -> Option<u64> {
+        let (last_seen_at, period_s) = self.refreshes().filter(|_| !self.awaits_user())?;
+        let silent_s = now.seconds_since(last_seen_at);
+        Some(silent_s * 100 / u64::try_from(period_s).ok()?)
+    }
+
     /// When a recurrent link was last seen, and how many seconds are between two refreshes.
     fn refreshes(&self) -> Option<(Timestamp, i64)> {
         if self.deletion.is_some() {

@@ -10,6 +10,7 @@
     reason = "a harness of tests fails by panicking"
 )]
 
+mod alarms;
 mod days;
 mod dynoxide;
 mod events;
@@ -23,6 +24,7 @@ mod signing;
 mod stack;
 mod wait;
 
+pub use alarms::{AlarmState, Alarms, Datum};
 pub use days::days_ago;
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
 pub use events::{EventSchemas, heard};

@@ -13,6 +13,7 @@ WRITES = ("write_units", "write_units_of_the_index", "write_units_of_the_record"
 SQS_CALLS = ("SendMessage", "ChangeMessageVisibility", "DeleteMessage")
 # These are sent several at a time, others one after the other.
 BATCHES = ("BatchWriteItem", "BatchGetItem")
+EVENTS_OF_A_SWEEP = ("overdue_requests", "readings_due", "links_counted")
 MEMORY_MB = {"webhook": 256, "collect": 512, "query": 256, "publish": 256}
 
 
@@ -83,9 +84,11 @@ def idle_month(template: str, prices: Prices, *, sweeps: bool) -> float:
     # A sweep reads an empty index; its message is sent, received and deleted.
     sweep = prices.invocation("collect", prices.assumed["sweep_cpu_ms"], prices.assumed["dynamodb_call_ms"])
     sweep += prices.of("sqs_request", 1 + prices.assumed["sqs_requests_of_a_message_received"])
+    metrics = _metrics_of_a_sweep(template) if sweeps else 0
     return (
         prices.of("secret_month", _resources(template, "SecretsManager::Secret"))
         + prices.of("alarm_month", _resources(template, "CloudWatch::Alarm"))
+        + prices.of("metric_month", metrics)
         + prices.of("sqs_request", seconds * prices.assumed["idle_polls_per_second"])
         + sweeps_made * sweep
     )
@@ -120,6 +123,12 @@ def following_month(followers: dict[str, float], prices: Prices, links: int = MI
         "with a bus: `publish`": batches * batch,
         "with a bus: the events": prices.of("event", refreshes * assumed["events_of_a_refresh"]),
     }
+
+
+def _metrics_of_a_sweep(template: str) -> int:
+    """Those that get a value from every sweep; all others cost nothing in an hour in which they get none."""
+    events = "|".join(EVENTS_OF_A_SWEEP)
+    return len(re.findall(rf"FilterPattern: '{{ \$\.fields\.event = \"(?:{events})\" }}'", template))
 
 
 def _resources(template: str, kind: str) -> int:

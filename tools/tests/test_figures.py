@@ -105,7 +105,11 @@ class Costs(unittest.TestCase):
         template += "    Type: AWS::CloudWatch::Alarm\n    Condition: HasEventBus\n"
         month = costs.idle_month(template, prices, sweeps=False)
         self.assertAlmostEqual(month, 0.4 + 0.1 + 30 * 86_400 * 0.25 * 0.5e-6)
-        self.assertGreater(costs.idle_month(template, prices, sweeps=True), month)
+        with_sweeps = costs.idle_month(template, prices, sweeps=True)
+        self.assertGreater(with_sweeps, month)
+        template += "      FilterPattern: '{ $.fields.event = \"readings_due\" }'\n"
+        template += "      FilterPattern: '{ $.fields.event = \"rows_collected\" }'\n"
+        self.assertAlmostEqual(costs.idle_month(template, prices, sweeps=True), with_sweeps + 0.3)
 
     def test_those_who_follow_pay_for_units_questions_and_events(self) -> None:
         prices = Prices.read(ROOT / "bench" / "prices.json")

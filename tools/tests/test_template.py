@@ -6,11 +6,10 @@ import unittest
 from typing import Any, ClassVar
 
 import boto3
-import yaml
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from local import aws, paths
+from local import aws, template
 
 # What exists only with an event bus: the function, and all that it needs.
 OF_EVENTS = {
@@ -25,29 +24,12 @@ OF_EVENTS = {
 }
 
 
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms, such as `!Ref Name`, as their long ones."""
-
-
-def _long_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    name = tag if tag in {"Ref", "Condition"} else f"Fn::{tag}"
-    if isinstance(node, yaml.ScalarNode):
-        text = loader.construct_scalar(node)
-        return {name: text.split(".", 1) if tag == "GetAtt" else text}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    return {name: loader.construct_mapping(node, deep=True)}
-
-
-Loader.add_multi_constructor("!", _long_form)
-
-
 def transformed() -> dict[str, Any]:
     """The template as CloudFormation gets it."""
-    template = yaml.load((paths.ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a safe loader)
-    template["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
+    source = template.read()
+    source["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
     region = boto3.Session(region_name=aws.REGION)
-    return Translator({}, Parser(), boto_session=region).translate(template, {})
+    return Translator({}, Parser(), boto_session=region).translate(source, {})
 
 
 class Stack:

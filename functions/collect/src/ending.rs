@@ -9,7 +9,7 @@ use shared::{
     cause::chain,
     queue::{Delivery, Task},
     store::{Control, Recorded, Requests, StoreError},
-    telemetry::Event,
+    telemetry::{Event, METRICS},
 };
 
 use crate::archive;
@@ -129,6 +129,7 @@ pub(crate) async fn expire(requests: &Requests, record: &RequestRecord) -> Resul
     requests.expired(&record.id, now).await?;
 
     tracing::warn!(
+        target: METRICS,
         event = Event::RequestExpired.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),
@@ -136,6 +137,18 @@ pub(crate) async fn expire(requests: &Requests, record: &RequestRecord) -> Resul
         "request expired"
     );
     Ok(())
+}
+
+/// Logs the line behind the metric of incomplete requests (template.yaml).
+pub(crate) fn log_incomplete(record: &RequestRecord) {
+    tracing::warn!(
+        target: METRICS,
+        event = Event::RequestIncomplete.name(),
+        correlation.id = record.id.as_str(),
+        link.id = record.retrieval.link.as_str(),
+        age_s = record.facts().age_s(Timestamp::now()),
+        "request stays incomplete"
+    );
 }
 
 /// The failure of a retrieval whose link Belvo no longer has.

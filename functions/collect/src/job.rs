@@ -13,7 +13,7 @@ use shared::{
     cause::chain,
     queue::{Continuation, Coverage, Delivery, Task},
     store::Control,
-    telemetry::Event,
+    telemetry::{Event, METRICS},
 };
 use tokio::time::Instant;
 
@@ -115,6 +115,7 @@ impl Job {
             return self.fail(&app.control, &ending::link_gone()).await;
         }
         let link = link.unwrap_or_else(|| LinkRecord::new(self.query.link.clone()));
+        app.belvo.is_about(link.connection.institution.as_deref());
 
         match self.fetch(app, turn).await {
             Ok(Fetched::Whole(whole)) => {
@@ -454,8 +455,9 @@ impl Job {
         Ok(())
     }
 
-    /// Logs the line behind the metric of missing rows (template.yaml): those that are not looked
-    /// for again. A scrub finds the rows that cannot be stored each time, which are known.
+    /// Logs the line behind the metrics of collections (template.yaml). Missing are the rows that
+    /// are not looked for again. A scrub finds the rows that cannot be stored each time, which are
+    /// known.
     fn log(&self, waiter: &Waiter, collection: &Collection, missing: Option<u64>) {
         let finished_at = collection.finished_at;
         let declared = waiter.declared();
@@ -468,9 +470,12 @@ impl Job {
             0
         };
         tracing::info!(
+            target: METRICS,
             event = Event::RowsCollected.name(),
             correlation.id = waiter.correlation_id(),
             link.id = self.query.link.as_str(),
+            resource = self.query.resource.name(),
+            answered_by = waiter.answered_by(),
             pages = collection.tally.pages,
             rows = collection.tally.rows,
             counted = collection.tally.counted,
@@ -481,6 +486,7 @@ impl Job {
             revived = collection.tally.revived,
             deleted = collection.tally.deleted,
             undated = collection.tally.undated,
+            left_out = collection.tally.unstored,
             missing = missing.map(|rows| rows.saturating_sub(known)),
             healed = is_scrub.then(|| collection.healed()),
             duration_ms = finished_at.millis_since(collection.started_at),

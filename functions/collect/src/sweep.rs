@@ -1,13 +1,13 @@
 //! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
 //! it is processed in order with the link's other work.
 
-use domain::{Deadlines, LinkDue, LinkRecord, RequestRecord, SweepDecision, Timestamp};
+use domain::{Deadlines, LinkDue, LinkFilter, LinkRecord, RequestRecord, SweepDecision, Timestamp};
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
     queue::{Queue, Task},
-    store::{Links, Requests},
-    telemetry::Event,
+    store::{LinkGroup, Links, Requests, StoreError},
+    telemetry::{Event, METRICS},
 };
 
 use crate::{App, CollectError, ending};
@@ -17,6 +17,8 @@ const AT_ONCE: u16 = 500;
 /// How many links one sweep lets be read. Each keeps its place in a batch for a turn at most, so
 /// that all of them delay other links by less than a minute (docs/decisions/0024).
 const READINGS_AT_ONCE: u16 = 20;
+/// How many links, the last to be registered, a sweep looks at to tell whether any webhook arrives.
+const LATEST_LINKS: u16 = 100;
 
 /// Runs one sweep. Safe to repeat.
 pub(crate) async fn run(app: &App) -> Result<(), CollectError> {
@@ -31,6 +33,7 @@ pub(crate) async fn run(app: &App) -> Result<(), CollectError> {
     if !due.is_empty() && app.queue.waiting().await? <= usize::from(READINGS_AT_ONCE) {
         check_all(app, &due, now).await;
     }
+    count_links(&app.control.links, now).await;
     Ok(())
 }
 
@@ -90,11 +93,48 @@ fn log_oldest_reading(due: &[LinkRecord], now: Timestamp) {
     let due_at = due.iter().filter_map(LinkRecord::due).map(|(_, at)| at);
     let oldest_s = due_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     tracing::info!(
+        target: METRICS,
         event = Event::ReadingsDue.name(),
         links = due.len(),
         oldest_s,
         "links to be read"
     );
+}
+
+/// Logs the line behind the metrics of links (template.yaml). If they cannot be counted, the next
+/// sweep does it.
+async fn count_links(links: &Links, now: Timestamp) {
+    let counted = async {
+        let blocked = links.count(LinkGroup::Blocked).await?;
+        let stale = links.count(LinkGroup::Stale).await?;
+        let (latest, _) = links
+            .registered(&LinkFilter::default(), None, LATEST_LINKS)
+            .await?;
+        Ok::<_, StoreError>((blocked, stale, silence_percent(&latest, now)))
+    };
+    match counted.await {
+        Ok((blocked, stale, silence_percent)) => tracing::info!(
+            target: METRICS,
+            event = Event::LinksCounted.name(),
+            blocked,
+            stale,
+            silence_percent,
+            "links counted"
+        ),
+        Err(error) => tracing::warn!(
+            event = Event::LinksNotCounted.name(),
+            cause = %chain(&error),
+            "links could not be counted"
+        ),
+    }
+}
+
+/// How long none of these links has had a webhook that Belvo sends by itself, as a share of the
+/// time between two refreshes: the share of the link for which it is least. `None` if Belvo
+/// refreshes none of them.
+fn silence_percent(links: &[LinkRecord], now: Timestamp) -> Option<u64> {
+    let silences = links.iter().filter_map(|link| link.silence_percent(now));
+    silences.min()
 }
 
 /// Queues a check of every overdue request, and makes it due again later, so that the next sweep
@@ -130,6 +170,7 @@ async fn overdue_requests(
             SweepDecision::EndIncomplete => {
                 log_never_checked(&record);
                 requests.stayed_incomplete(&record.id, now).await?;
+                ending::log_incomplete(&record);
             }
             SweepDecision::Forget => requests.no_longer_due(&record.id, now).await?,
         }
@@ -145,6 +186,7 @@ fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
     let oldest_s = issued_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     let oldest_percent = oldest_s * 100 / u64::from(deadlines.expires_s.max(1));
     tracing::info!(
+        target: METRICS,
         event = Event::OverdueRequests.name(),
         requests = overdue.len(),
         oldest_s,

@@ -82,6 +82,18 @@ impl Waiter {
         })
     }
 
+    /// What led to the fetch, for the log: `sweep` where the webhook of a request is missing.
+    pub(crate) fn answered_by(&self) -> &'static str {
+        match (&self.trigger, &self.record) {
+            (Trigger::Webhook(_), _) => "webhook",
+            (Trigger::DataReady { .. }, _) => "data_ready",
+            (Trigger::Asked { .. }, _) => "asked",
+            (Trigger::Check, None) => "scrub",
+            (Trigger::Check, Some(record)) if record.facts().announced_at().is_none() => "sweep",
+            (Trigger::Check, Some(_)) => "check",
+        }
+    }
+
     /// What Belvo declared, in this webhook or in an earlier one of the same request.
     pub(crate) fn declared(&self) -> Option<Declared> {
         match &self.record {
@@ -143,7 +155,11 @@ impl Waiter {
                 };
                 requests.short(&record.id, found, short).await
             }
-            Outcome::Incomplete => requests.incomplete(&record.id, found).await,
+            Outcome::Incomplete => {
+                requests.incomplete(&record.id, found).await?;
+                ending::log_incomplete(record);
+                Ok(())
+            }
             Outcome::Wait { next } => wait(requests, record, next).await,
             Outcome::Expired => ending::expire(requests, record).await,
         }

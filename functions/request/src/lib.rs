@@ -37,6 +37,7 @@ const TIME_TO_ANSWER: Duration = Duration::from_secs(27);
 const RETRIEVE: &str = "POST /requests";
 
 /// What the function needs to do its work.
+#[derive(Clone)]
 pub struct App {
     pub belvo: Client,
     pub control: Control,
@@ -51,8 +52,19 @@ pub struct App {
     pub widget: WidgetSettings,
 }
 
+impl App {
+    /// The same for one call of the API, after which it is logged how Belvo answered.
+    fn for_call(&self) -> Self {
+        Self {
+            belvo: self.belvo.counting(),
+            ..self.clone()
+        }
+    }
+}
+
 /// Answers the routes that ask Belvo for something.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    let app = &app.for_call();
     let too_late = || match http::route_key(&request).as_deref() {
         Some(RETRIEVE) => problems::unconfirmed(Timestamp::now()),
         _ => Problem::unavailable("The call timed out. It is safe to repeat.").retry_after(1),

@@ -15,21 +15,21 @@ use shared::{
 use crate::{problems, retrieval_request::RetrievalRequest};
 
 /// Counts the retrieval, or refuses it: nothing is sent beyond the limit, nor if it cannot be
-/// counted.
+/// counted. Returns what is left then of those that Belvo limits, in percent.
 pub(crate) async fn reserve(
     quotas: &Quotas,
     limits: Limits,
     asked: &RetrievalRequest,
     holder: &QuotaHolder,
-) -> Result<(), Problem> {
+) -> Result<Option<u32>, Problem> {
     let Some(class) = asked.class() else {
-        return Ok(());
+        return Ok(None);
     };
 
     let limit = limits.of(class);
     let reservation = quotas.reserve(holder, class, limit, asked.at).await;
     match reservation.map_err(|error| problems::unrecorded(&error))? {
-        Reservation::Granted => Ok(()),
+        Reservation::Granted { left } => Ok(Some(left * 100 / limit)),
         Reservation::Exhausted => {
             let left = quotas.left(holder, limits, asked.at).await;
             let left = left.map_err(|error| problems::unrecorded(&error))?;

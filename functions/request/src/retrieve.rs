@@ -14,7 +14,7 @@ use shared::{
     problem::Problem,
     queue::Task,
     store::IntentOutcome,
-    telemetry::Event,
+    telemetry::{Event, METRICS},
 };
 
 use crate::{App, body, idempotency, problems, quota, retrieval_request::RetrievalRequest};
@@ -61,7 +61,10 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
         return Err(problems::blocked(block));
     }
     let holder = match &link {
-        Some(known) => known.quota_holder(),
+        Some(known) => {
+            app.belvo.is_about(known.connection.institution.as_deref());
+            known.quota_holder()
+        }
         None => (&retrieval.link).into(),
     };
 
@@ -72,19 +75,34 @@ async fn issue(app: &App, asked: &RetrievalRequest) -> Result<RequestId, Problem
         IntentOutcome::Sending => return Err(problems::being_sent()),
         IntentOutcome::Unknown { until } => return Err(problems::unresolved(until, asked.at)),
     }
-    if let Err(problem) = quota::reserve(&app.control.quotas, app.limits, asked, &holder).await {
-        withdraw(app, asked).await;
-        return Err(problem);
-    }
+    let left_percent = reserve(app, asked, &holder).await?;
 
     let is_known = link.as_ref().is_some_and(LinkRecord::is_known);
-    match send(app, asked, &holder).await? {
-        RetrievalOutcome::Accepted(id) => {
-            record(app, asked, &id, is_known).await;
-            Ok(id)
-        }
-        RetrievalOutcome::Ready => collect_at_once(app, asked, is_known).await,
+    let outcome = send(app, asked, &holder).await?;
+    let id = match &outcome {
+        RetrievalOutcome::Accepted(id) => id.clone(),
+        // It gets an id from us.
+        RetrievalOutcome::Ready => RequestId::random(),
+    };
+    log_issued(asked, &id, left_percent);
+    record(app, asked, &id, is_known).await;
+    if outcome == RetrievalOutcome::Ready {
+        collect_at_once(app, asked, &id).await?;
     }
+    Ok(id)
+}
+
+/// Counts the retrieval, or withdraws its intent. Returns what is left then, in percent.
+async fn reserve(
+    app: &App,
+    asked: &RetrievalRequest,
+    holder: &QuotaHolder,
+) -> Result<Option<u32>, Problem> {
+    let reserved = quota::reserve(&app.control.quotas, app.limits, asked, holder).await;
+    if reserved.is_err() {
+        withdraw(app, asked).await;
+    }
+    reserved
 }
 
 /// Sends the retrieval. If Belvo does not accept it, that is recorded.
@@ -107,15 +125,12 @@ async fn send(
 }
 
 /// Starts the collection that a webhook would start: Belvo ignored the asynchronous mode and has
-/// the data. The retrieval gets an id from us.
+/// the data.
 async fn collect_at_once(
     app: &App,
     asked: &RetrievalRequest,
-    is_known: bool,
-) -> Result<RequestId, Problem> {
-    let request = RequestId::random();
-    record(app, asked, &request, is_known).await;
-
+    request: &RequestId,
+) -> Result<(), Problem> {
     let task = Task::DataReady {
         resource: asked.retrieval.resource,
         link: asked.retrieval.link.clone(),
@@ -129,9 +144,24 @@ async fn collect_at_once(
             cause = %chain(&error),
             "Belvo answered with the data, but its collection could not be queued"
         );
-        return Err(problems::not_queued(request));
+        return Err(problems::not_queued(request.clone()));
     }
-    Ok(request)
+    Ok(())
+}
+
+/// Logs the line behind the metrics of retrievals (template.yaml).
+fn log_issued(asked: &RetrievalRequest, id: &RequestId, left_percent: Option<u32>) {
+    let retrieval = &asked.retrieval;
+    tracing::info!(
+        target: METRICS,
+        event = Event::RetrievalIssued.name(),
+        correlation.id = id.as_str(),
+        link.id = retrieval.link.as_str(),
+        resource = retrieval.resource.name(),
+        window = retrieval.window.map(tracing::field::display),
+        left_percent,
+        "retrieval issued"
+    );
 }
 
 /// Records what Belvo accepted, then that the link is known if it was not, and then settles the
@@ -139,15 +169,6 @@ async fn collect_at_once(
 /// held. A failure to record is only logged; the intent then stays unknown until the webhook makes
 /// up for it or its time is over.
 async fn record(app: &App, asked: &RetrievalRequest, id: &RequestId, is_known: bool) {
-    tracing::info!(
-        event = Event::RetrievalIssued.name(),
-        correlation.id = id.as_str(),
-        link.id = asked.retrieval.link.as_str(),
-        resource = asked.retrieval.resource.name(),
-        window = asked.retrieval.window.map(tracing::field::display),
-        "retrieval issued"
-    );
-
     let at = Timestamp::now();
     let due_at = at.plus_seconds(app.request_due_s.into());
     let recorded = async {

@@ -19,7 +19,7 @@ use shared::{
     problem::{Problem, ProblemKind},
     queue::{Delivery, Queue, Task},
     secret::{self, CachedSecret, Newer, SecretError, SecretString},
-    telemetry::Event,
+    telemetry::{Event, METRICS},
 };
 
 pub use config::Config;
@@ -73,6 +73,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 
 fn log_refusal(problem: &Problem) {
     tracing::warn!(
+        target: METRICS,
         event = Event::WebhookRefused.name(),
         http.status = problem.status(),
         problem = problem.kind().name(),
@@ -192,6 +193,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
         );
     }
     tracing::info!(
+        target: METRICS,
         event = Event::WebhookQueued.name(),
         correlation.id = delivery.correlation_id,
         webhook.id = delivery.webhook_id().as_str(),

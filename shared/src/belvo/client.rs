@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
@@ -19,7 +19,9 @@ use url::Url;
 
 use super::{
     BelvoError, Haste, Pace,
+    answers::Answers,
     body::{of_error, read},
+    error::NOT_FOUND,
     paging::{self, smaller},
     wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
 };
@@ -35,9 +37,6 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long an unused connection is kept.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
-
-/// Belvo's code for a page or row that it does not have.
-const NOT_FOUND: &str = "not_found";
 
 /// The JSON document in the secret that holds the API keys.
 #[derive(Debug, Clone, Deserialize)]
@@ -68,6 +67,7 @@ pub struct Client {
     /// How many more requests go before those of others; all, if it is not limited.
     head_start: Option<Arc<AtomicU32>>,
     haste: Option<Haste>,
+    answers: Arc<Answers>,
 }
 
 impl Client {
@@ -94,6 +94,7 @@ impl Client {
             pace: None,
             head_start: None,
             haste: None,
+            answers: Arc::default(),
         })
     }
 
@@ -106,14 +107,31 @@ impl Client {
         }
     }
 
-    /// The same client for one collection, of which so many requests go before those of others, and
-    /// which does not wait for Belvo at any cost if it is in haste.
+    /// The same client for one piece of work, after which a line of the log counts how Belvo
+    /// answered.
+    #[must_use]
+    pub fn counting(&self) -> Self {
+        Self {
+            answers: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// The same for one collection, of which so many requests go before those of others, and which
+    /// does not wait for Belvo at any cost if it is in haste.
     #[must_use]
     pub fn for_collection(&self, head_start: u32, haste: Option<Haste>) -> Self {
         Self {
             head_start: Some(Arc::new(AtomicU32::new(head_start))),
             haste,
-            ..self.clone()
+            ..self.counting()
+        }
+    }
+
+    /// Says at which bank the link is that the work is about.
+    pub fn is_about(&self, institution: Option<&str>) {
+        if let Some(institution) = institution {
+            self.answers.are_of(institution);
         }
     }
 
@@ -282,13 +300,19 @@ impl Client {
         haste: Option<&Haste>,
         finish: impl Fn(Response) -> F,
     ) -> Result<T, BelvoError> {
-        self.admitted(haste).await?;
+        let since = Instant::now();
+        let admitted = self.admitted(haste).await;
+        self.answers.waited(since.elapsed());
+        admitted?;
         let answer = async { finish(answer(request).await?).await };
-        let Some(haste) = haste else {
-            return answer.await;
+        let answer = match haste {
+            Some(haste) => haste.answer(answer).await,
+            None => answer.await,
         };
-        let answer = haste.answer(answer).await;
-        if !matches!(answer, Err(BelvoError::Interrupted { .. })) {
+        self.answers.count(&answer);
+        if let Some(haste) = haste
+            && !matches!(answer, Err(BelvoError::Interrupted { .. }))
+        {
             haste.answered();
         }
         answer

@@ -109,7 +109,9 @@ pub const NO_RETRIEVAL_LEFT: &str = "operational_limits_reached";
 pub(super) const NO_CODE: &str = "none";
 /// Stands in for the code of an HTML answer, which comes from the firewall in front of Belvo and
 /// has none.
-const HTML: &str = "html";
+pub(super) const HTML: &str = "html";
+/// Belvo's code for what it does not have.
+pub(super) const NOT_FOUND: &str = "not_found";
 
 const fn rule(statuses: std::ops::RangeInclusive<u16>, code: &'static str, advice: Advice) -> Rule {
     Rule {

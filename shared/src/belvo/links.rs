@@ -4,7 +4,7 @@ use domain::{Connection, LinkId, RequestId, Timestamp};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 
-use super::{BelvoError, Client, client::accepted_id};
+use super::{BelvoError, Client, client::accepted_id, error::NOT_FOUND};
 
 /// A link on the wire (`Link` in Belvo's OpenAPI). Any field may be missing or null.
 #[derive(Deserialize)]
@@ -62,7 +62,7 @@ impl Client {
 }
 
 fn is_not_found(error: &BelvoError) -> bool {
-    matches!(error, BelvoError::Rejected { status: 404, code, .. } if code == "not_found")
+    matches!(error, BelvoError::Rejected { status: 404, code, .. } if code == NOT_FOUND)
 }
 
 impl From<LinkBody> for Connection {

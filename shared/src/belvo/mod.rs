@@ -2,6 +2,7 @@
 //! each error means for the caller.
 
 mod accounts;
+mod answers;
 mod body;
 mod client;
 mod error;

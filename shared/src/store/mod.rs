@@ -24,7 +24,7 @@ pub use self::{
     error::StoreError,
     idempotency_keys::{IdempotencyKeys, KeyState},
     intents::{IntentOutcome, Intents},
-    links::Links,
+    links::{LinkGroup, Links},
     pace::{Admission, Pace},
     quotas::{Counters, Quotas, Reservation},
     requests::{Notified, Recorded, Requests, Short},

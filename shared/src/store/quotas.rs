@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::{
     config::{Builder, Config, retry::RetryConfig},
     operation::update_item::builders::UpdateItemFluentBuilder,
-    types::AttributeValue,
+    types::{AttributeValue, ReturnValue},
 };
 use domain::{Limits, LinkId, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass, Timestamp};
 
@@ -30,8 +30,8 @@ const ADD_LINK: &str = "links :links";
 /// Whether a retrieval may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reservation {
-    /// It is counted.
-    Granted,
+    /// It is counted, and so many are left.
+    Granted { left: u32 },
     /// None is left, or Belvo has refused one lately.
     Exhausted,
 }
@@ -81,12 +81,16 @@ impl Quotas {
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
+            .return_values(ReturnValue::UpdatedNew)
             .customize()
             .config_override(once())
             .send()
             .await;
+        let counted = outcome.as_ref().ok().and_then(|it| it.attributes());
+        let used = counted.map_or(limit, |item| used(item, class));
         Ok(if was_written(outcome)? {
-            Reservation::Granted
+            let left = limit.saturating_sub(used);
+            Reservation::Granted { left }
         } else {
             Reservation::Exhausted
         })

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::{
         delete_item::builders::DeleteItemFluentBuilder, put_item::builders::PutItemFluentBuilder,
         query::builders::QueryFluentBuilder, update_item::builders::UpdateItemFluentBuilder,
     },
-    types::AttributeValue,
+    types::{AttributeValue, Select},
 };
 
 use lambda_http::tracing;
@@ -142,6 +142,17 @@ impl Table {
         let items = answer.items.unwrap_or_default().into_iter();
         let records = items.filter_map(|item| read(item).inspect_err(log_unreadable).ok());
         Ok((records.collect(), next))
+    }
+
+    /// How many items are under this name in an index, of the first megabyte of them.
+    pub(super) async fn count(&self, index: Index, under: &str) -> Result<u64, StoreError> {
+        let answer = self
+            .query(index, under)
+            .key_condition_expression("#partition = :partition")
+            .select(Select::Count)
+            .send()
+            .await?;
+        Ok(u64::try_from(answer.count).unwrap_or_default())
     }
 
     /// Items of a listing behind a place in its order, in that order, at most `limit`.

@@ -26,6 +26,7 @@ events! {
     AccountsListed => "accounts_listed",
     AccountsRefused => "accounts_refused",
     AnswerNotRecorded => "answer_not_recorded",
+    BelvoAnswers => "belvo_answers",
     BelvoCallFailed => "belvo_call_failed",
     BelvoUnusable => "belvo_unusable",
     CollectionAsked => "collection_asked",
@@ -46,6 +47,8 @@ events! {
     LinkNotChecked => "link_not_checked",
     LinkRegistered => "link_registered",
     LinkStale => "link_stale",
+    LinksCounted => "links_counted",
+    LinksNotCounted => "links_not_counted",
     MessageDeadLettered => "message_dead_lettered",
     MessageNotDeadLettered => "message_not_dead_lettered",
     MessageNeedsOperator => "message_needs_operator",
@@ -62,6 +65,7 @@ events! {
     RefusalNotRecorded => "refusal_not_recorded",
     ReplayNotQueued => "replay_not_queued",
     RequestExpired => "request_expired",
+    RequestIncomplete => "request_incomplete",
     RequestNeverChecked => "request_never_checked",
     RequestNotFailed => "request_not_failed",
     RequestNotProcessed => "request_not_processed",
@@ -96,11 +100,17 @@ mod tests {
     use super::*;
 
     /// The events that template.yaml turns into metrics.
-    const METERED: [&str; 4] = [
-        Event::RowsCollected.name(),
+    const METERED: [&str; 10] = [
+        Event::BelvoAnswers.name(),
+        Event::LinksCounted.name(),
         Event::OverdueRequests.name(),
         Event::ReadingsDue.name(),
         Event::RequestExpired.name(),
+        Event::RequestIncomplete.name(),
+        Event::RetrievalIssued.name(),
+        Event::RowsCollected.name(),
+        Event::WebhookQueued.name(),
+        Event::WebhookRefused.name(),
     ];
 
     #[test]

@@ -9,6 +9,7 @@
 )]
 
 mod accounts;
+mod alarms;
 mod archive;
 mod batches;
 mod bodies;
@@ -18,6 +19,7 @@ mod consent;
 mod healing;
 mod links;
 mod listing;
+mod log;
 mod missing;
 mod moving;
 mod news;

@@ -15,7 +15,8 @@ fn suspicious(secret: CachedSecret<WebhookSecret>) -> CachedSecret<WebhookSecret
     secret.with_ages(Duration::ZERO, Duration::MAX)
 }
 
-async fn webhook(here: &Surroundings, secret: Value) -> App {
+/// The function, which authenticates with this secret.
+pub(crate) async fn webhook_function(here: &Surroundings, secret: Value) -> App {
     let secret = CachedSecret::new(&here.stack.aws, here.secret(secret).await);
     App {
         queue: here.queue().await,
@@ -33,7 +34,7 @@ async fn status(webhook: &App, name: &str) -> u16 {
 #[tokio::test]
 async fn every_webhook_event_gets_its_answer() {
     let here = Surroundings::new().await;
-    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     let cases = [
         ("webhook-historical-update", 202, None),
         ("webhook-new-transactions-updated", 202, None),
@@ -57,7 +58,7 @@ async fn every_webhook_event_gets_its_answer() {
 #[tokio::test]
 async fn a_bad_body_is_answered_with_both_request_ids() {
     let here = Surroundings::new().await;
-    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
 
     let (_, problem) = read(&handle(&webhook, http_event("webhook-bad-json")).await);
 
@@ -83,7 +84,7 @@ fn with_body(body: &str) -> Request {
 #[tokio::test]
 async fn a_check_of_the_address_is_acknowledged_and_not_queued() {
     let here = Surroundings::new().await;
-    let mut webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let mut webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     // Nothing answers there.
     let url = "http://127.0.0.1:1/queue.fifo".to_owned();
     webhook.queue = Queue::new(&here.stack.aws_at("http://127.0.0.1:1"), url);
@@ -101,7 +102,7 @@ async fn a_check_of_the_address_is_acknowledged_and_not_queued() {
 #[tokio::test]
 async fn a_bad_body_is_answered_with_the_request_id_of_its_outermost_object_as_belvo_spells_it() {
     let here = Surroundings::new().await;
-    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     let id = "4363B08B-51EB-4350-9C74-5DF5AC92A7F6";
     let body = format!(r#"{{"data": {{"request_id": "inner"}}, "request_id": "{id}"}}"#);
     let (status, problem) = read(&handle(&webhook, with_body(&body)).await);
@@ -113,7 +114,7 @@ async fn the_acknowledgement_can_be_200() {
     let here = Surroundings::new().await;
     let webhook = App {
         ack_status: StatusCode::OK,
-        ..webhook(&here, json!({"current": AUTHORIZATION})).await
+        ..webhook_function(&here, json!({"current": AUTHORIZATION})).await
     };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 200);
 }
@@ -125,7 +126,7 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let secret = suspicious(CachedSecret::new(&here.stack.aws, arn.clone()));
     let webhook = App {
         secret,
-        ..webhook(&here, json!({"current": "unused"})).await
+        ..webhook_function(&here, json!({"current": "unused"})).await
     };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 
@@ -160,7 +161,7 @@ async fn a_withdrawn_secret_is_rejected_once_the_cached_one_expires() {
         CachedSecret::new(&here.stack.aws, arn.clone()).with_ages(Duration::ZERO, Duration::ZERO);
     let webhook = App {
         secret,
-        ..webhook(&here, json!({"current": "unused"})).await
+        ..webhook_function(&here, json!({"current": "unused"})).await
     };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
 
@@ -183,7 +184,7 @@ async fn a_missing_secret_is_a_503() {
     let secret = CachedSecret::new(&here.stack.aws, "no-such-secret".to_owned());
     let webhook = App {
         secret,
-        ..webhook(&here, json!({"current": AUTHORIZATION})).await
+        ..webhook_function(&here, json!({"current": AUTHORIZATION})).await
     };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
 }
@@ -196,7 +197,7 @@ async fn only_listed_addresses_may_send_if_any_is_listed() {
             .map(|ip| ip.parse::<IpAddr>().unwrap())
             .collect::<Vec<_>>()
     };
-    let mut webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let mut webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     webhook.allowed_source_ips = listed(&["3.130.254.46"]);
     assert_eq!(status(&webhook, "webhook-historical-update").await, 403);
     webhook.allowed_source_ips = listed(&["3.130.254.46", "127.0.0.1"]);
@@ -211,7 +212,7 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
     let endpoint = format!("http://{}", deaf.local_addr().unwrap());
     let aws = shared::aws::sdk_config(webhook::CALL_BUDGET).unwrap();
     let aws = aws.into_builder().endpoint_url(&endpoint).build();
-    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     webhook.secret.get().await.unwrap();
     let webhook = App {
         queue: Queue::new(&aws, format!("{endpoint}/000000000000/webhooks.fifo")),
@@ -233,7 +234,7 @@ async fn a_queue_that_does_not_answer_is_a_503_within_four_seconds() {
 #[tokio::test]
 async fn an_unavailable_queue_is_a_503() {
     let here = Surroundings::new().await;
-    let webhook = webhook(&here, json!({"current": AUTHORIZATION})).await;
+    let webhook = webhook_function(&here, json!({"current": AUTHORIZATION})).await;
     let gone = format!(
         "{}-gone.fifo",
         here.stack.queue_url.trim_end_matches(".fifo")

@@ -77,7 +77,10 @@ async fn an_old_row_that_was_swapped_without_a_webhook_is_healed_by_the_next_scr
 
     make_due(&stack, &link.id).await;
     let logged = swept_until(&stack, &[&link.id, "rows_collected", "\"healed\""]).await;
-    assert_eq!(metrics::value(&stack, "HealedRows", &logged).await, Some(2));
+    assert_eq!(
+        metrics::value(&stack, "HealedRows", &logged).await,
+        Some(2.0)
+    );
     link.assert_equals_the_sandbox().await;
 }
 

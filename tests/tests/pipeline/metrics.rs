@@ -1,7 +1,7 @@
 //! What the metric filters of template.yaml make of the functions' log lines.
 
-use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use serde_json::Value;
+use tests::{Alarms, Stack, eventually};
 
 /// The first line of the log that has all of these texts, once there is one.
 pub(crate) async fn logged(stack: &Stack, texts: &[&str]) -> Value {
@@ -15,27 +15,9 @@ pub(crate) async fn find(stack: &Stack, texts: &[&str]) -> Option<Value> {
     serde_json::from_str(logs.lines().find(has_all)?).ok()
 }
 
-/// The value that a line adds to a metric; `None` if it has none.
-pub(crate) async fn value(stack: &Stack, metric: &str, line: &Value) -> Option<u64> {
-    let filters = stack
-        .local_aws("logs", "Logs_20140328.DescribeMetricFilters", &json!({}))
-        .await;
-    let filters = filters["metricFilters"].as_array().expect("filters");
-    let filter = filters
-        .iter()
-        .find(|filter| filter["metricTransformations"][0]["metricName"] == metric);
-    let filter = filter.unwrap_or_else(|| panic!("no filter for {metric}"));
-    let event = line["fields"]["event"].as_str().unwrap();
-    let pattern = format!("{{ $.fields.event = \"{event}\" }}");
-    assert_eq!(
-        filter["filterPattern"], pattern,
-        "the line is one that the filter takes"
-    );
-    let path = filter["metricTransformations"][0]["metricValue"]
-        .as_str()
-        .unwrap()
-        .strip_prefix("$.")
-        .unwrap();
-    let value = path.split('.').fold(line, |value, name| &value[name]);
-    value.as_u64()
+/// The value that a line of `collect` adds to a metric; `None` if it has none.
+pub(crate) async fn value(stack: &Stack, metric: &str, line: &Value) -> Option<f64> {
+    let alarms = Alarms::of(stack).await;
+    let data = alarms.data(metric, "Collect", std::slice::from_ref(line));
+    data.first().map(|datum| datum.value)
 }

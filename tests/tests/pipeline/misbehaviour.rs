@@ -48,7 +48,7 @@ async fn a_row_that_cannot_be_stored_is_named_and_stops_no_other() {
     let logged = metrics::logged(&stack, &[id, "rows_collected"]).await;
     assert_eq!(
         metrics::value(&stack, "MissingRows", &logged).await,
-        Some(1)
+        Some(1.0)
     );
     let odd = BTreeSet::from([odd]);
     link.assert_equals_the_sandbox_but_for(&odd).await;

@@ -45,7 +45,7 @@ async fn concurrent_reservations_are_granted_up_to_the_limit() {
         let reservations = join_all((0..12).map(|_| reserve(&tables, now()))).await;
         let granted = reservations
             .iter()
-            .filter(|outcome| **outcome == Reservation::Granted)
+            .filter(|outcome| matches!(outcome, Reservation::Granted { .. }))
             .count();
         assert_eq!(granted, 3, "{}", tables.name);
         assert_eq!((long(&tables).await.used, long(&tables).await.left), (3, 0));
@@ -56,8 +56,8 @@ async fn concurrent_reservations_are_granted_up_to_the_limit() {
 async fn classes_months_and_links_are_counted_separately() {
     let [one, other] = [both().await, both().await];
     for (tables, other) in one.into_iter().zip(other) {
-        for _ in 0..3 {
-            assert_eq!(reserve(&tables, now()).await, Reservation::Granted);
+        for left in [2, 1, 0] {
+            assert_eq!(reserve(&tables, now()).await, Reservation::Granted { left });
         }
         assert_eq!(reserve(&tables, now()).await, Reservation::Exhausted);
         let short = tables
@@ -71,10 +71,12 @@ async fn classes_months_and_links_are_counted_separately() {
             )
             .await
             .unwrap();
-        assert_eq!(short, Reservation::Granted);
+        let left = LIMITS.short - 1;
+        assert_eq!(short, Reservation::Granted { left });
         let april = Timestamp::parse("2026-04-01T00:00:00Z").unwrap();
-        assert_eq!(reserve(&tables, april).await, Reservation::Granted);
-        assert_eq!(reserve(&other, now()).await, Reservation::Granted);
+        let first = Reservation::Granted { left: 2 };
+        assert_eq!(reserve(&tables, april).await, first);
+        assert_eq!(reserve(&other, now()).await, first);
         assert_eq!(long(&tables).await.resets_at, Some(april));
     }
 }
@@ -120,7 +122,8 @@ async fn belvos_refusal_overrides_our_count() {
         assert_eq!(long(&tables).await.closed_until, Some(in_an_hour));
         let just_before = in_an_hour.plus_seconds(-1);
         assert_eq!(reserve(&tables, just_before).await, Reservation::Exhausted);
-        assert_eq!(reserve(&tables, in_an_hour).await, Reservation::Granted);
+        let granted = reserve(&tables, in_an_hour).await;
+        assert_eq!(granted, Reservation::Granted { left: 1 });
     }
 }
 
@@ -134,7 +137,7 @@ async fn a_refusal_of_one_month_does_not_close_another() {
         let refused = quotas.refused(&holder, RetrievalClass::Long, last_second);
         refused.await.unwrap();
         let next = reserve(&tables, at("2026-03-01T00:00:00Z")).await;
-        assert_eq!(next, Reservation::Granted, "{}", tables.name);
+        assert_eq!(next, Reservation::Granted { left: 2 }, "{}", tables.name);
     }
 }
 
@@ -190,7 +193,8 @@ async fn a_month_is_listed_by_customer_with_the_links_that_spent() {
         for link in &links {
             let holder = QuotaHolder::customer(&customer, link.clone());
             let reserved = quotas.reserve(&holder, class, 9, now());
-            assert_eq!(reserved.await.unwrap(), Reservation::Granted);
+            let granted = reserved.await.unwrap();
+            assert!(matches!(granted, Reservation::Granted { .. }));
             let alone = QuotaHolder::from(&random_link());
             quotas.reserve(&alone, class, 9, now()).await.unwrap();
         }

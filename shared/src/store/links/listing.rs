@@ -19,7 +19,26 @@ const MOST_BYTES: usize = 2_048;
 /// Records that are read at the same time.
 const READS_AT_ONCE: usize = 10;
 
+/// Links that an operator looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkGroup {
+    /// They cannot be used until somebody acts.
+    Blocked,
+    /// Belvo has sent no webhook about them for two refreshes.
+    Stale,
+}
+
 impl Links {
+    /// How many links are in a group, at most those of which the records have a megabyte: about a
+    /// thousand. Read from an index that may lag slightly behind the table.
+    pub async fn count(&self, group: LinkGroup) -> Result<u64, StoreError> {
+        let state = match group {
+            LinkGroup::Blocked => BLOCKED,
+            LinkGroup::Stale => STALE,
+        };
+        self.0.count(BY_STATE, state).await
+    }
+
     /// Registered links that pass a filter, the latest first, at most `limit`, and where the
     /// listing continues. Fewer, even none, may be found before it continues. Read from an index
     /// that may lag slightly behind the table.

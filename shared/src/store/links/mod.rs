@@ -6,6 +6,8 @@
 mod listing;
 mod news;
 
+pub use listing::LinkGroup;
+
 use domain::{LinkDue, LinkId, LinkRecord, QuotaHolder, Timestamp};
 use serde_json::{Value, json};
 

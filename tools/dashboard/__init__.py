@@ -1,0 +1,1 @@
+"""The dashboard of template.yaml: made of one list, together with the alarms, and drawn of a local stack's log."""
