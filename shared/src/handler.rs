@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use lambda_http::{
     Body, Request, Response,
-    tracing::{Instrument, error_span},
+    tracing::{Instrument, error_span, field::display},
 };
 use tokio::time::timeout;
 
-use crate::{http::gateway_request_id, problem::Problem};
+use crate::{http::gateway_request_id, problem::Problem, telemetry::Trace};
 
 /// Answers a request with what `handler` returns within `limit`, or else with `too_late`. The
-/// problem, and the span of every line logged meanwhile, carry API Gateway's request id.
+/// problem, and the span of every line logged meanwhile, carry API Gateway's request id; the span
+/// has the trace's id, too.
 pub async fn answer(
     request: &Request,
     limit: Duration,
@@ -20,7 +21,9 @@ pub async fn answer(
     handler: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> Response<Body> {
     let id = gateway_request_id(request);
-    let span = error_span!("call", gateway.request_id = id);
+    let trace = Trace::current();
+    let trace_id = trace.as_ref().map(|trace| display(trace.id()));
+    let span = error_span!("call", gateway.request_id = id, trace.id = trace_id);
     let outcome = timeout(limit, handler.instrument(span)).await;
 
     outcome

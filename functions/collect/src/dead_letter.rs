@@ -5,7 +5,12 @@ use std::time::Duration;
 use domain::{Failure, GAVE_UP, LinkRecord, Timestamp};
 use futures::future::join_all;
 use lambda_runtime::tracing;
-use shared::{advice::Advice, cause::chain, queue::Task, telemetry::Event};
+use shared::{
+    advice::Advice,
+    cause::chain,
+    queue::Task,
+    telemetry::{Event, traced},
+};
 use tokio::time::timeout;
 
 use crate::{App, CollectError, ending, link_record::LinkKeeper, received::Received};
@@ -31,7 +36,8 @@ pub(crate) async fn dead_letter_final(
 }
 
 async fn move_in_time(app: &App, message: &Received, error: &CollectError) -> bool {
-    let moved = timeout(TIME_TO_MOVE, dead_letter(app, message, error));
+    let moved = traced(message.trace.clone(), dead_letter(app, message, error));
+    let moved = timeout(TIME_TO_MOVE, moved);
     moved.await.unwrap_or(false)
 }
 

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
-use shared::{belvo::Haste, queue::Task};
+use shared::{belvo::Haste, queue::Task, telemetry::traced};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -58,6 +58,7 @@ async fn plan_all(
         let for_it = app.for_collection(head_start(&message), haste([&message], turn));
         // Large futures, of which a batch holds ten.
         let plan = Box::pin(plan::plan(&for_it, &message));
+        let plan = traced(message.trace.clone(), plan);
         match contained(plan, turn.deadline).await {
             Ok(None) => {}
             Ok(Some(job)) => add(&mut planned, job, message),
@@ -89,7 +90,9 @@ async fn run_all(app: &App, planned: Vec<PlannedJob>, turn: &Turn) -> Option<Fai
         }
         let for_it = app.for_collection(job.head_start(), haste(&messages, turn));
         let deadline = turn.deadline + TIME_TO_CONTINUE;
-        let outcome = contained(Box::pin(job.run(&for_it, turn)), deadline).await;
+        let trace = messages.first().and_then(|message| message.trace.clone());
+        let work = traced(trace, Box::pin(job.run(&for_it, turn)));
+        let outcome = contained(work, deadline).await;
         let Err(error) = outcome else {
             continue;
         };

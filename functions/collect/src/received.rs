@@ -1,7 +1,10 @@
 //! A message as SQS delivers it, with its task parsed.
 
 use aws_lambda_events::sqs::SqsMessage;
-use shared::queue::{Task, TaskError};
+use shared::{
+    queue::{Task, TaskError},
+    telemetry::Trace,
+};
 
 pub(crate) struct Received {
     /// Identifies it in the batch's response.
@@ -12,6 +15,8 @@ pub(crate) struct Received {
     pub(crate) group: String,
     /// How often it has been received, this time included.
     pub(crate) receives: u32,
+    /// The trace that it was sent in.
+    pub(crate) trace: Option<Trace>,
     pub(crate) body: String,
     pub(crate) task: Result<Task, TaskError>,
 }
@@ -39,6 +44,7 @@ impl From<SqsMessage> for Received {
         let receives = message.attributes.get("ApproximateReceiveCount");
         let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
         let group = message.attributes.remove("MessageGroupId");
+        let trace = message.attributes.get("AWSTraceHeader");
 
         Self {
             // SQS gives every message an id. An empty one in the response would make SQS deliver
@@ -47,6 +53,7 @@ impl From<SqsMessage> for Received {
             receipt: message.receipt_handle.unwrap_or_default(),
             group: group.unwrap_or_else(|| "none".to_owned()),
             receives,
+            trace: trace.and_then(|header| Trace::of_header(header)),
             task: Task::parse(&body),
             body,
         }

@@ -8,7 +8,7 @@ use shared::{
     advice::{Advice, FIRST_RETRY, with_jitter},
     cause::chain,
     queue::Queue,
-    telemetry::Event,
+    telemetry::{Event, traced},
 };
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -83,7 +83,8 @@ pub(crate) async fn queue_again(queue: &Queue, messages: Vec<Received>) -> Vec<R
     let until = Instant::now() + TIME_TO_QUEUE_AGAIN;
     let mut messages = messages.into_iter();
     while let Some(message) = messages.next() {
-        let sent = timeout_at(until, queue.send_again(&message.body, &message.group));
+        let sent = queue.send_again(&message.body, &message.group);
+        let sent = timeout_at(until, traced(message.trace.clone(), sent));
         if !matches!(sent.await, Ok(Ok(()))) {
             return std::iter::once(message).chain(messages).collect();
         }

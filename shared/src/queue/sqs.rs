@@ -9,7 +9,10 @@ use aws_sdk_sqs::{
         get_queue_attributes::GetQueueAttributesError,
         send_message::{SendMessageError, builders::SendMessageFluentBuilder},
     },
-    types::{MessageAttributeValue, QueueAttributeName},
+    types::{
+        MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+        QueueAttributeName,
+    },
 };
 use thiserror::Error;
 
@@ -17,6 +20,7 @@ use super::Task;
 use crate::{
     advice::{Advice, FIRST_RETRY},
     aws::SdkConfig,
+    telemetry::Trace,
 };
 
 /// The longest time SQS hides a message, twelve hours (`ChangeMessageVisibility`, SQS API
@@ -126,19 +130,29 @@ pub struct DeadLetters {
     url: String,
 }
 
-/// A message in a group, which is a duplicate of no other unless it gets another id.
+/// A message in a group, which is a duplicate of no other unless it gets another id. It carries on
+/// the trace that it is sent in.
 fn message(
     client: &aws_sdk_sqs::Client,
     url: &str,
     body: &str,
     group: &str,
 ) -> SendMessageFluentBuilder {
-    client
+    let message = client
         .send_message()
         .queue_url(url)
         .message_body(body)
         .message_group_id(group)
-        .message_deduplication_id(uuid::Uuid::new_v4().to_string())
+        .message_deduplication_id(uuid::Uuid::new_v4().to_string());
+    let trace = Trace::current().and_then(|trace| {
+        let value = MessageSystemAttributeValue::builder().data_type("String");
+        value.string_value(trace.header()).build().ok()
+    });
+    match trace {
+        Some(trace) => message
+            .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, trace),
+        None => message,
+    }
 }
 
 /// Sends a message. When this returns `Ok`, SQS holds it durably.

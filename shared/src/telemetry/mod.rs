@@ -1,8 +1,10 @@
 //! Logs: one JSON object a line on standard output, which Lambda keeps in its log group.
 
 mod event;
+mod trace;
 
 pub use event::Event;
+pub use trace::{Trace, traced};
 
 use lambda_http::tracing::subscriber::{
     filter::{LevelFilter, Targets},

@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use tests::{Stack, eventually};
 
+use crate::metrics;
+
 #[tokio::test]
 async fn no_secret_and_no_personal_data_is_logged() {
     let stack = Stack::of_this_run();
@@ -67,6 +69,22 @@ async fn a_correlation_id_leads_from_the_request_to_the_rows() {
         });
         assert!(found, "{step} for {id}");
     }
+}
+
+#[tokio::test]
+async fn a_webhook_and_its_collection_are_one_trace() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(4).await;
+    let id = link.retrieve().await;
+    stack.request_with_status(&id, "collected").await;
+
+    let trace = async |event: &str| {
+        let logged = metrics::logged(&stack, &[&id, event]).await;
+        logged["span"]["trace.id"].as_str().map(str::to_owned)
+    };
+    let webhook = trace("webhook_queued").await;
+    assert!(webhook.as_ref().is_some_and(|id| id.starts_with("1-")));
+    assert_eq!(trace("rows_collected").await, webhook);
 }
 
 async fn secret_values(stack: &Stack) -> Vec<String> {
