@@ -10,7 +10,7 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from dashboard.graphs import ROWS, Graph
+from dashboard.graphs import OURS, ROWS, Graph
 
 BINS = 40
 Values = dict[str, list[list[float]]]
@@ -36,15 +36,17 @@ def _plot(axes: Axes, graph: Graph, values: Values, thresholds: dict[str, Any], 
     axes.set_title(graph.title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, span[1] - span[0])
-    axes.set_ylim(bottom=0)
     drawn = [line for line in graph.lines if line.metric in values]
     for line in drawn:
         points = _points(values[line.metric], line.statistic, span)
         name = f"{line.metric}, {line.statistic}" if line.statistic.startswith("p") else line.metric
         axes.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=name)
     if not drawn:
-        axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", color="#888888")
+        nothing = "no values" if any(line.namespace == OURS for line in graph.lines) else "measured by AWS"
+        axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", color="#888888")
+        axes.set_yticks([])
         return
+    axes.set_ylim(0, 1.3 * max(1, axes.get_ylim()[1]))
     for name, threshold in thresholds.get(graph.title, {}).items():
         if isinstance(threshold, int | float) and threshold <= 2 * axes.get_ylim()[1]:
             axes.axhline(threshold, color="#b7410e", linewidth=0.8, linestyle="--", label=name)
