@@ -117,7 +117,7 @@ impl Days {
 
     /// Whether this span holds every row of the other.
     #[must_use]
-    pub(crate) fn covers(self, other: Self) -> bool {
+    pub fn covers(self, other: Self) -> bool {
         let starts = self
             .from
             .is_none_or(|from| other.from.is_some_and(|day| from <= day));

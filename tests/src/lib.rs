@@ -12,6 +12,7 @@
 
 mod alarms;
 mod days;
+mod dead_letters;
 mod dynoxide;
 mod events;
 mod follower;
