@@ -36,8 +36,12 @@ define run_torture
 		-- target/debug/torture $(1)
 endef
 
+# A stack of its own, on which nothing happens but what the page is about; a lost webhook is late after seconds.
+run_operations = $(LOCAL) exec --parameter RequestDueSeconds=5 -- \
+	cargo test --locked --package cli --test operations --target-dir target -- --ignored
+
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,6 +57,15 @@ build: tools ## Build the functions for this machine, and the fake Belvo
 	$(LOCAL_BUILD) cargo lambda build --release --locked
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 	cargo build --locked --package belvo-sandbox --target-dir target
+
+cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
+	@# Without what makes functions small and quick to start: minutes less.
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo build --locked --release --package cli --target-dir target
+	@echo "Built $(CURDIR)/target/release/belvo-ingest; its completions and manual page: belvo-ingest completions, belvo-ingest man"
+
+operations: build ## Run the commands of docs/OPERATIONS.md and write their outputs anew
+	@WRITE_OPERATIONS=1 $(run_operations)
 
 demo: build ## Take two links through the whole pipeline and compare, and let a consumer follow one; LOSE_ROWS=3 shows how a loss is found
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
@@ -119,6 +132,7 @@ sandbox: ## Run the fake Belvo alone
 
 test: lint validate browser build ## Everything that must hold before a commit
 	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
+	@$(run_operations)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
 
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots

@@ -27,7 +27,15 @@ pub(crate) struct Global {
 const GROUPS: &[(&str, &[&str])] = &[
     (
         "See how it is",
-        &["status", "stuck", "link", "request", "why-missing", "tail"],
+        &[
+            "status",
+            "stuck",
+            "link",
+            "request",
+            "why-missing",
+            "tail",
+            "changes",
+        ],
     ),
     (
         "Repair and catch up",

@@ -146,8 +146,8 @@ impl ErasedLink {
 
 /// How long something remains.
 enum Kept {
-    /// Until somebody removes it.
-    ByHand,
+    /// For good.
+    Stays,
     Days(u64),
     /// As long as the stack keeps logs.
     AsLogs,
@@ -158,17 +158,17 @@ const REMAINS: [(&str, &str, Kept); 8] = [
     (
         "the link's record",
         "that it was deleted, and when",
-        Kept::ByHand,
+        Kept::Stays,
     ),
     (
         "the Requests table",
         "requests: ids of the link and of an account, days, counts, Belvo's error code",
-        Kept::ByHand,
+        Kept::Stays,
     ),
     (
         "the Requests table",
         "how many retrievals were spent, by month",
-        Kept::ByHand,
+        Kept::Stays,
     ),
     (
         "the Requests table",
@@ -204,7 +204,7 @@ fn remains(erased: &[ErasedLink], log_days: u64) -> Vec<Remains> {
         place,
         what,
         until: match kept {
-            Kept::ByHand => None,
+            Kept::Stays => None,
             Kept::Days(days) => after(*days),
             Kept::AsLogs => after(log_days),
         },
@@ -232,7 +232,7 @@ impl Report for Receipt {
         let mut table = Table::new(["where", "what", "until"]);
         for one in &self.remains {
             let until = one.until.map(|at| since(at, self.at));
-            let until = until.unwrap_or_else(|| "it is removed by hand".to_owned());
+            let until = until.unwrap_or_else(|| "it stays".to_owned());
             table.row([one.place.to_owned(), one.what.to_owned(), until]);
         }
         page.table(&table);

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod backfill;
+mod changes;
 mod collect;
 mod completions;
 mod dead_letters;
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Request(request::RequestArgs),
     WhyMissing(why_missing::WhyMissingArgs),
     Tail(tail::TailArgs),
+    Changes(changes::ChangesArgs),
     Collect(collect::CollectArgs),
     Backfill(backfill::BackfillArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -60,6 +62,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Outcome, 
         Command::Request(args) => request::run(args, context).await,
         Command::WhyMissing(args) => why_missing::run(args, context).await,
         Command::Tail(args) => tail::run(args, context).await,
+        Command::Changes(args) => changes::run(args, context).await,
         Command::Collect(args) => collect::run(args, context).await,
         Command::Backfill(args) => backfill::run(args, context).await,
         Command::DeadLetters(args) => dead_letters::run(args, context).await,

@@ -189,6 +189,28 @@ async fn put_oldest_message(stack: &Stack, age_s: u32) {
 }
 
 #[tokio::test]
+async fn what_has_changed_lately_is_summed_by_link() {
+    let stack = Stack::of_this_run();
+    let link = stack.recurrent_link(10).await;
+    link.collect().await;
+    link.delete(&link.newest().await).await;
+    link.add(2, &tests::days_ago(1)).await;
+    link.collect().await;
+
+    let changes = json(&["changes", &link.id, "--since", "60"], 0).await;
+    assert_eq!(changes["collections"], 2, "{changes}");
+    let of_link = &changes["links"][0];
+    assert_eq!(
+        (&of_link["added"], &of_link["removed"]),
+        (&json!(12), &json!(1)),
+        "{changes}"
+    );
+
+    let all = json(&["changes"], 0).await;
+    assert!(all["links"].to_string().contains(&link.id), "{all}");
+}
+
+#[tokio::test]
 async fn completions_and_the_manual_page_are_printed() {
     let script = run(&["completions", "bash"]).await.stdout;
     assert!(

@@ -33,9 +33,9 @@ use crate::{CliError, aws::said, error::OrFail, output::spinner, stack::Stack};
 /// The most that one call of SQS takes or gives.
 const BATCH: usize = 10;
 /// For how long received messages are hidden: a part that does not depend on their number, and how
-/// many are read in a second at the least.
-const HIDDEN_S: u64 = 20;
-const READ_PER_SECOND: u64 = 25;
+/// many are usually read in a second. What comes back earlier is received once more.
+const HIDDEN_S: u64 = 10;
+const READ_PER_SECOND: u64 = 50;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const MAY_TAKE: &str = "Use credentials that are allowed sqs:ReceiveMessage, sqs:DeleteMessage, \
                         sqs:ChangeMessageVisibility and sqs:GetQueueAttributes on the dead-letter \
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn letters_are_hidden_for_as_long_as_it_takes_to_read_them() {
-        assert_eq!(hidden_for(0), Duration::from_secs(20));
-        assert_eq!(hidden_for(500), Duration::from_secs(40));
+        assert_eq!(hidden_for(0), Duration::from_secs(10));
+        assert_eq!(hidden_for(500), Duration::from_secs(20));
     }
 }

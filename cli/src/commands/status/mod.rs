@@ -103,7 +103,7 @@ fn last_hour(page: &mut Page, hour: &LastHour) {
     let refused = counts(&hour.webhooks_refused);
     page.field(
         "Webhooks",
-        format_args!("{} accepted, {refused} refused", hour.webhooks_accepted),
+        format_args!("{} accepted; refused: {refused}", hour.webhooks_accepted),
     );
     page.field("Collections", counts(&hour.collections));
     if let Some(delay) = hour.stored_after_ms {

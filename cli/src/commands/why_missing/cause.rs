@@ -160,7 +160,7 @@ fn of_history(facts: &Facts, history: &History) -> Option<Answer> {
 }
 
 fn deleted(facts: &Facts, latest: &Version) -> Answer {
-    let seen = Evidence::new("first seen as it last was")
+    let seen = Evidence::new("its last version was first seen")
         .at(Some(latest.observed_at))
         .by(latest.observed_by.as_ref());
     let gone = Evidence::new("asked for it, Belvo no longer had it")
