@@ -104,8 +104,25 @@ pub(crate) fn confirm(question: &str, yes: bool) -> Result<(), CliError> {
     let mut answer = String::new();
     let read = stdin().read_line(&mut answer);
     read.or_fail("read the answer", "")?;
+    agreed(&answer)
+}
+
+fn agreed(answer: &str) -> Result<(), CliError> {
     match answer.trim() {
         "y" | "Y" | "yes" => Ok(()),
         _ => Err(CliError::Declined),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_yes_is_one() {
+        assert!(agreed("y\n").is_ok() && agreed("yes").is_ok());
+        for answer in ["", "\n", "n", "yep"] {
+            assert_eq!(agreed(answer).unwrap_err().exit_code(), 5, "{answer}");
+        }
     }
 }
