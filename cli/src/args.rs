@@ -35,11 +35,12 @@ const GROUPS: &[(&str, &[&str])] = &[
             "why-missing",
             "tail",
             "changes",
+            "spend",
         ],
     ),
     (
         "Repair and catch up",
-        &["collect", "backfill", "dead-letters"],
+        &["collect", "backfill", "dead-letters", "webhooks"],
     ),
     ("Keys and people", &["secrets", "erase"]),
     ("This command", &["completions", "man", "help"]),
@@ -106,7 +107,7 @@ fn exit_codes() -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, path::Path};
 
     use super::*;
 
@@ -152,6 +153,75 @@ mod tests {
                 .map(ToString::to_string)
                 .unwrap_or_default();
             assert!(after.contains("belvo-ingest "), "{}", leaf.get_name());
+        }
+    }
+
+    /// The documents that show commands.
+    const DOCUMENTS: [&str; 3] = ["README.md", "docs/OPERATIONS.md", "docs/runbooks"];
+
+    #[test]
+    fn every_command_of_the_documents_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let texts = DOCUMENTS.iter().flat_map(|name| texts(&root.join(name)));
+        let shown: Vec<_> = texts.flat_map(|text| shown(&text)).collect();
+        for words in &shown {
+            let parsed = command().try_get_matches_from(words);
+            assert!(parsed.is_ok(), "{words:?}: {}", parsed.unwrap_err());
+        }
+        assert!(shown.len() > 12, "{}", shown.len());
+    }
+
+    /// The commands of a text: what is in code, and what a line of code begins with.
+    fn shown(text: &str) -> Vec<Vec<String>> {
+        let in_line = text.split("`belvo-ingest ").skip(1);
+        let lines = text
+            .lines()
+            .map(|line| line.strip_prefix("$ ").unwrap_or(line));
+        let of_lines = lines.filter_map(|line| line.strip_prefix("belvo-ingest "));
+        in_line.chain(of_lines).filter_map(words).collect()
+    }
+
+    /// The document, or those of a folder.
+    fn texts(path: &Path) -> Vec<String> {
+        if path.is_file() {
+            return vec![std::fs::read_to_string(path).unwrap()];
+        }
+        let files = std::fs::read_dir(path).into_iter().flatten().flatten();
+        files.flat_map(|file| texts(&file.path())).collect()
+    }
+
+    /// A command as a shell would divide it, with values for what is to be filled in; `None` for
+    /// what only begins like one.
+    fn words(shown: &str) -> Option<Vec<String>> {
+        let end = shown.find(['`', '|', '#', ';']).unwrap_or(shown.len());
+        let mut words = vec!["belvo-ingest".to_owned()];
+        let mut quoted: Option<(char, String)> = None;
+        for word in shown[..end].split_whitespace() {
+            match &mut quoted {
+                Some((quote, text)) => {
+                    text.push_str(word);
+                    if word.ends_with(*quote) {
+                        words.push(std::mem::take(text));
+                        quoted = None;
+                    }
+                }
+                None if word.starts_with(['\'', '"']) && !word[1..].ends_with(&word[..1]) => {
+                    quoted = Some((word.chars().next()?, word.to_owned()));
+                }
+                None => words.push(value(word.trim_end_matches([',', '.', ':'])).to_owned()),
+            }
+        }
+        let name = words.get(1)?;
+        let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        (is_name && !name.starts_with('-')).then_some(words)
+    }
+
+    fn value(word: &str) -> &str {
+        match word.trim_matches(['<', '>']) {
+            "link" | "$LINK" | "$BLOCKED" => "16f68516-bcbc-4cf7-b815-c500d4204e28",
+            "day" => "2026-03-01",
+            "$REQUEST" | "$ROW" => "b5d0106ac9cc43d5b36199fe831f6bbe",
+            word => word,
         }
     }
 

@@ -6,12 +6,14 @@ mod problem;
 mod quota;
 mod request;
 mod row;
+mod webhook;
 
 pub(crate) use self::client::Api;
 pub(crate) use self::{
     link::{Accepted, Blocked, Link},
     problem::Problem,
-    quota::Quota,
+    quota::{ClassQuota, Quota},
     request::{Collection, LinkRequests, Request, Status, Unconfirmed},
     row::{History, Listed, Original, Transactions, Version},
+    webhook::{Replay, Webhook},
 };

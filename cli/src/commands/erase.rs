@@ -83,10 +83,13 @@ pub(crate) async fn run(args: EraseArgs, context: &Context) -> Result<Outcome, C
         let _: Value = stack.api.delete(&path, &[("rows", "erase")]).await?;
     }
     let erased = wait(&stack, &links).await?;
-    let log_days = stack.number("LogRetentionDays")?;
+    let days = KeptDays {
+        logs: stack.number("LogRetentionDays")?,
+        webhooks: stack.number("WebhookRetentionDays")?,
+    };
     context.output.show(&Receipt {
         external_id: args.external_id,
-        remains: remains(&erased, log_days),
+        remains: remains(&erased, days),
         links: erased,
         at: Timestamp::now(),
     })
@@ -151,6 +154,15 @@ enum Kept {
     Days(u64),
     /// As long as the stack keeps logs.
     AsLogs,
+    /// As long as the stack keeps webhooks.
+    AsWebhooks,
+}
+
+/// How long the stack keeps things.
+#[derive(Clone, Copy)]
+struct KeptDays {
+    logs: u64,
+    webhooks: u64,
 }
 
 /// What remains of links that are erased.
@@ -187,26 +199,27 @@ const REMAINS: [(&str, &str, Kept); 8] = [
         Kept::Days(35),
     ),
     (
-        "the webhook log",
+        "the archive of webhooks",
         "webhooks as Belvo sent them: ids and codes",
-        Kept::Days(90),
+        Kept::AsWebhooks,
     ),
 ];
 
 /// What remains, and until when: counted from the last erasure.
-fn remains(erased: &[ErasedLink], log_days: u64) -> Vec<Remains> {
+fn remains(erased: &[ErasedLink], kept: KeptDays) -> Vec<Remains> {
     let last = erased.iter().filter_map(|link| link.erased_at).max();
     let after = |days: u64| {
         let seconds = i64::try_from(days * 86_400).unwrap_or(i64::MAX);
         last.map(|at| at.plus_seconds(seconds))
     };
-    let remains = REMAINS.iter().map(|(place, what, kept)| Remains {
+    let remains = REMAINS.iter().map(|(place, what, how)| Remains {
         place,
         what,
-        until: match kept {
+        until: match how {
             Kept::Stays => None,
             Kept::Days(days) => after(*days),
-            Kept::AsLogs => after(log_days),
+            Kept::AsLogs => after(kept.logs),
+            Kept::AsWebhooks => after(kept.webhooks),
         },
     });
     remains.collect()
@@ -256,7 +269,13 @@ mod tests {
             erased("2026-03-01T00:00:00Z"),
             erased("2026-03-02T00:00:00Z"),
         ];
-        let remains = remains(&links, 30);
+        let remains = remains(
+            &links,
+            KeptDays {
+                logs: 30,
+                webhooks: 90,
+            },
+        );
         let until = |place: &str| {
             let one = remains.iter().find(|one| one.place == place).unwrap();
             one.until.map(|at| at.day().to_string())
@@ -265,7 +284,10 @@ mod tests {
             until("the functions' log groups").as_deref(),
             Some("2026-04-01")
         );
-        assert_eq!(until("the webhook log").as_deref(), Some("2026-05-31"));
+        assert_eq!(
+            until("the archive of webhooks").as_deref(),
+            Some("2026-05-31")
+        );
         assert_eq!(until("the link's record"), None);
     }
 }

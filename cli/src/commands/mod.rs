@@ -11,9 +11,11 @@ mod man;
 mod request;
 mod secrets;
 mod selection;
+mod spend;
 mod status;
 mod stuck;
 mod tail;
+mod webhooks;
 mod why_missing;
 
 use clap::Subcommand;
@@ -44,9 +46,11 @@ pub(crate) enum Command {
     WhyMissing(why_missing::WhyMissingArgs),
     Tail(tail::TailArgs),
     Changes(changes::ChangesArgs),
+    Spend(spend::SpendArgs),
     Collect(collect::CollectArgs),
     Backfill(backfill::BackfillArgs),
     DeadLetters(dead_letters::DeadLettersArgs),
+    Webhooks(webhooks::WebhooksArgs),
     Secrets(secrets::SecretsArgs),
     Erase(erase::EraseArgs),
     Completions(completions::CompletionsArgs),
@@ -63,9 +67,11 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Outcome, 
         Command::WhyMissing(args) => why_missing::run(args, context).await,
         Command::Tail(args) => tail::run(args, context).await,
         Command::Changes(args) => changes::run(args, context).await,
+        Command::Spend(args) => spend::run(args, context).await,
         Command::Collect(args) => collect::run(args, context).await,
         Command::Backfill(args) => backfill::run(args, context).await,
         Command::DeadLetters(args) => dead_letters::run(args, context).await,
+        Command::Webhooks(args) => webhooks::run(args, context).await,
         Command::Secrets(args) => secrets::run(args, context).await,
         Command::Erase(args) => erase::run(args, context).await,
         Command::Completions(args) => completions::run(&args, context),

@@ -62,6 +62,10 @@ fn kind(word: &str) -> Option<&'static str> {
         ("00:00:00Z", "<time>"),
         ("00:00:00.000", "<time>"),
     ];
+    let is_digest = word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+    if is_digest {
+        return Some("<digest>");
+    }
     let known = kinds.into_iter().find(|(pattern, _)| like(pattern));
     known.map(|(_, kind)| kind)
 }

@@ -1,9 +1,9 @@
 //! Links are read again, also after a crash.
 
 use serde_json::json;
-use tests::{Stack, days_ago, eventually};
+use tests::{Stack, days_ago};
 
-use crate::command::{command, json, kill, run};
+use crate::command::{command, json, kill, remembers, run};
 
 #[tokio::test]
 async fn links_are_read_again_without_a_retrieval() {
@@ -76,11 +76,9 @@ async fn a_command_that_was_killed_is_resumed_without_asking_twice() {
     let state = tempfile::tempdir().unwrap();
     let arguments = ["collect", &one.id, &two.id, "--wait"];
     let child = command(&arguments, state.path()).spawn().unwrap();
-    eventually("both links to be asked for", || async {
-        let asked = [asked(&stack, &one.id).await, asked(&stack, &two.id).await];
-        (asked == [1, 1]).then_some(())
-    })
-    .await;
+    for link in [&one, &two] {
+        remembers(state.path(), &link.id).await;
+    }
     kill(child).await;
 
     let resumed = [&arguments[..], &["--resume", "--json"]].concat();

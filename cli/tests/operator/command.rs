@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{Link, Stack};
+use tests::{Link, Stack, eventually};
 use tokio::process::{Child, Command};
 
 /// How a command ended.
@@ -41,6 +41,18 @@ pub(crate) async fn json(arguments: &[&str], code: i32) -> Value {
     let ended = run(&[arguments, &["--json"]].concat()).await;
     assert_eq!(ended.code, code, "{ended:?}");
     serde_json::from_str(&ended.stdout).unwrap()
+}
+
+/// Waits until a command has written down that it has taken the step that this names.
+pub(crate) async fn remembers(state: &Path, step: &str) {
+    eventually(&format!("{step} to be remembered"), || async {
+        let files = std::fs::read_dir(state.join("belvo-ingest"))
+            .ok()?
+            .flatten();
+        let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        texts.collect::<String>().contains(step).then_some(())
+    })
+    .await;
 }
 
 /// Ends a command as a crash does.

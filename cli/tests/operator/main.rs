@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod archive;
 mod collecting;
 mod command;
 mod dead_letters;

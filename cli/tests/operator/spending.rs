@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Stack, days_ago};
 
-use crate::command::{command, json, run};
+use crate::command::{command, json, remembers, run};
 
 #[tokio::test]
 async fn nothing_is_spent_that_nobody_agreed_to() {
@@ -82,14 +82,7 @@ async fn a_backfill_that_was_interrupted_spends_nothing_twice() {
         requests["requests"][0]["id"].as_str().map(str::to_owned)
     })
     .await;
-    // It records the request before it waits for it.
-    tests::eventually("the record of it", || async {
-        let folder = state.path().join("belvo-ingest");
-        let files = std::fs::read_dir(folder).ok()?.flatten();
-        let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
-        texts.collect::<String>().contains(&id).then_some(())
-    })
-    .await;
+    remembers(state.path(), &id).await;
     crate::command::kill(child).await;
     let resumed = [&arguments[..], &["--resume", "--json"]].concat();
     let waiting = command(&resumed, state.path()).spawn().unwrap();

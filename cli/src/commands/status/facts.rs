@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     api::{Link, Request},
+    commands::spend::SpendReport,
     logs::Line,
 };
 
@@ -29,6 +30,7 @@ pub(crate) struct Facts {
     pub(crate) links: Links,
     /// Requests that have not moved for longer than they should.
     pub(crate) stuck: Vec<Request>,
+    pub(crate) spent: Spent,
     pub(crate) last_hour: Option<LastHour>,
     /// What could not be read, and why.
     pub(crate) unread: Vec<Unread>,
@@ -58,6 +60,17 @@ pub(crate) struct Links {
     pub(crate) blocked: BTreeMap<String, usize>,
     /// Those without a webhook for two refreshes.
     pub(crate) stale: Vec<String>,
+}
+
+/// What was spent of this month's retrievals.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Spent {
+    pub(crate) month: String,
+    pub(crate) long: u32,
+    pub(crate) short: u32,
+    pub(crate) customers: usize,
+    /// Customers that have none of a class left.
+    pub(crate) exhausted: usize,
 }
 
 /// What the functions logged in the last hour.
@@ -124,6 +137,18 @@ impl Links {
         Self {
             blocked: counts,
             stale: stale.iter().map(|link| link.id.to_string()).collect(),
+        }
+    }
+}
+
+impl From<SpendReport> for Spent {
+    fn from(report: SpendReport) -> Self {
+        Self {
+            exhausted: report.exhausted(),
+            month: report.month,
+            long: report.long,
+            short: report.short,
+            customers: report.customers.len(),
         }
     }
 }

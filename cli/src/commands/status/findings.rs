@@ -38,6 +38,7 @@ pub(crate) fn findings(facts: &Facts) -> Vec<Finding> {
     findings.extend(queue(facts));
     findings.extend(stuck(facts));
     findings.extend(stale(facts));
+    findings.extend(spent(facts));
     findings.extend(facts.last_hour.as_ref().and_then(late_readings));
     let unread = facts.unread.iter().map(|unread| {
         let what = format!("{} could not be read: {}", unread.what, unread.why);
@@ -140,6 +141,12 @@ fn stale(facts: &Facts) -> Option<Finding> {
     (count > 0).then(|| Finding::new(what, "belvo-ingest collect --all --stale --wait"))
 }
 
+fn spent(facts: &Facts) -> Option<Finding> {
+    let count = facts.spent.exhausted;
+    let what = format!("customers without a retrieval of a class left this month: {count}");
+    (count > 0).then(|| Finding::new(what, "belvo-ingest spend"))
+}
+
 fn late_readings(hour: &LastHour) -> Option<Finding> {
     let late = hour.late_readings_s;
     let what = format!(
@@ -158,7 +165,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::{
-        super::facts::{Answers, Links, Queue, Unread},
+        super::facts::{Answers, Links, Queue, Spent, Unread},
         *,
     };
     use crate::commands::request::tests::request;
@@ -175,6 +182,7 @@ pub(super) mod tests {
             dead_letters: Some(0),
             links: Links::default(),
             stuck: Vec::new(),
+            spent: Spent::default(),
             last_hour: Some(LastHour {
                 webhooks_accepted: 5,
                 ..LastHour::default()
@@ -302,6 +310,12 @@ pub(super) mod tests {
             only(&facts).next,
             "belvo-ingest collect --all --stale --wait"
         );
+        let spent = Spent {
+            exhausted: 2,
+            ..Spent::default()
+        };
+        let facts = Facts { spent, ..healthy() };
+        assert_eq!(only(&facts).next, "belvo-ingest spend");
         let facts = in_the_hour(|hour| hour.late_readings_s = 90_000);
         assert!(only(&facts).what.contains("25 h late"));
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 
-use self::facts::{Facts, LastHour};
+use self::facts::{Facts, LastHour, Spent};
 pub(crate) use self::findings::{Finding, findings};
 use super::Context;
 use crate::{
@@ -62,6 +62,7 @@ impl Report for StatusReport {
         queues(&mut page, facts);
         links(&mut page, facts);
         page.field("Stuck", counted(facts.stuck.len(), "request"));
+        page.field("Spent", spent(&facts.spent));
         if let Some(hour) = &facts.last_hour {
             last_hour(&mut page, hour);
         }
@@ -71,6 +72,14 @@ impl Report for StatusReport {
     fn outcome(&self) -> Outcome {
         Outcome::attention_if(!self.findings.is_empty())
     }
+}
+
+fn spent(spent: &Spent) -> String {
+    let customers = counted(spent.customers, "customer");
+    let Spent {
+        month, long, short, ..
+    } = spent;
+    format!("{long} long and {short} short retrievals in {month}, for {customers}")
 }
 
 fn queues(page: &mut Page, facts: &Facts) {

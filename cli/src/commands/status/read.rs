@@ -7,7 +7,7 @@ use super::facts::{EVENTS, Facts, LastHour, Links, Queue, Unread};
 use crate::{
     CliError,
     api::Link,
-    commands::stuck,
+    commands::{spend, stuck},
     logs::{Wanted, What},
     stack::Stack,
 };
@@ -23,7 +23,12 @@ pub(super) async fn facts(stack: &Stack) -> Result<Facts, CliError> {
             let query = [(filter, "true")];
             stack.api.all::<Link>("/links", &query, "links").await
         };
-        try_join!(links("blocked"), links("stale"), stuck::read(stack, None))
+        try_join!(
+            links("blocked"),
+            links("stale"),
+            stuck::read(stack, None),
+            spend::read(&stack.api, None)
+        )
     };
     let aws = async {
         Ok(futures::join!(
@@ -32,7 +37,7 @@ pub(super) async fn facts(stack: &Stack) -> Result<Facts, CliError> {
             last_hour(stack, now)
         ))
     };
-    let ((blocked, stale, unmoved), (queue, dead_letters, last_hour)) = try_join!(api, aws)?;
+    let ((blocked, stale, unmoved, spent), (queue, dead_letters, last_hour)) = try_join!(api, aws)?;
 
     let mut unread = Vec::new();
     Ok(Facts {
@@ -42,6 +47,7 @@ pub(super) async fn facts(stack: &Stack) -> Result<Facts, CliError> {
         dead_letters: known(dead_letters, "the dead-letter queue", &mut unread),
         links: Links::of(&blocked, &stale),
         stuck: unmoved.requests,
+        spent: spent.into(),
         last_hour: known(last_hour, "the last hour's log", &mut unread),
         unread,
     })
