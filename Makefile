@@ -37,8 +37,13 @@ define run_torture
 endef
 
 # A stack of its own, on which nothing happens but what the page is about; a lost webhook is late after seconds.
-run_operations = $(LOCAL) exec --parameter RequestDueSeconds=5 -- \
-	cargo test --locked --package cli --test operations --target-dir target -- --ignored
+# Each on a stack of its own.
+define run_operations
+	@$(1) $(LOCAL) exec --parameter RequestDueSeconds=5 -- \
+		cargo test --locked --package cli --test operations --target-dir target -- --ignored the_commands
+	@$(1) $(LOCAL) exec -- \
+		cargo test --locked --package cli --test operations --target-dir target -- --ignored a_night
+endef
 
 .DEFAULT_GOAL := help
 .PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
@@ -64,8 +69,8 @@ cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
 		cargo build --locked --release --package cli --target-dir target
 	@echo "Built $(CURDIR)/target/release/belvo-ingest; its completions and manual page: belvo-ingest completions, belvo-ingest man"
 
-operations: build ## Run the commands of docs/OPERATIONS.md and write their outputs anew
-	@WRITE_OPERATIONS=1 $(run_operations)
+operations: build ## Run the commands of docs/OPERATIONS.md and docs/INCIDENT.md and write their outputs anew
+	$(call run_operations,WRITE_OPERATIONS=1)
 
 demo: build ## Take two links through the whole pipeline and compare, and let a consumer follow one; LOSE_ROWS=3 shows how a loss is found
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
@@ -132,7 +137,7 @@ sandbox: ## Run the fake Belvo alone
 
 test: lint validate browser build ## Everything that must hold before a commit
 	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
-	@$(run_operations)
+	$(call run_operations)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
 
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots

@@ -50,7 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   belvo-ingest status --stack belvo-ingest-prod
   belvo-ingest why-missing $LINK --day 2026-03-01
-  belvo-ingest collect --all --stale --wait
+  belvo-ingest collect --stale --wait
   belvo-ingest dead-letters redrive --reason 'HTTP 500' --dry-run
   belvo-ingest stuck --json | jq -r '.requests[].id'
 ";

@@ -28,6 +28,9 @@ pub(crate) struct Line {
     /// What happened; empty if the line names no event.
     pub(crate) event: String,
     pub(crate) message: String,
+    /// The trace that it belongs to, under which X-Ray shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trace: Option<String>,
     /// Everything else that it says.
     pub(crate) fields: Map<String, Value>,
 }
@@ -55,6 +58,15 @@ pub(crate) enum What<'a> {
 struct Written {
     level: String,
     fields: Map<String, Value>,
+    #[serde(default)]
+    span: Span,
+}
+
+/// The work within which a line was written.
+#[derive(Default, Deserialize)]
+struct Span {
+    #[serde(rename = "trace.id")]
+    trace: Option<String>,
 }
 
 impl Logs {
@@ -130,7 +142,11 @@ impl What<'_> {
 impl Line {
     /// `None` for what a function's runtime writes by itself.
     fn parse(at: Timestamp, function: &str, text: &str) -> Option<Self> {
-        let Written { level, mut fields } = serde_json::from_str(text).ok()?;
+        let Written {
+            level,
+            mut fields,
+            span,
+        } = serde_json::from_str(text).ok()?;
         let mut take = |name: &str| match fields.remove(name) {
             Some(Value::String(text)) => text,
             _ => String::new(),
@@ -142,6 +158,7 @@ impl Line {
             level,
             event,
             message,
+            trace: span.trace,
             fields,
         })
     }

@@ -94,7 +94,7 @@ pub(crate) async fn run(args: BackfillArgs, context: &Context) -> Result<Outcome
         return Err(CliError::usage("--from is after --to", "Exchange them."));
     }
     let stack = context.stack().await?;
-    let links = args.selection.links(&stack.api).await?;
+    let links = args.selection.links(&stack).await?;
     let words = format!(
         "{} --from {} --to {}",
         args.selection.words(),

@@ -34,6 +34,7 @@ const LISTED: usize = 20;
 #[command(after_help = "Examples:
   belvo-ingest collect $LINK --wait
   belvo-ingest collect $LINK --from 2026-01-01 --to 2026-01-31 --wait
+  belvo-ingest collect --stale --wait           # after webhooks were refused
   belvo-ingest collect --all --wait
   belvo-ingest collect --all --wait --resume    # after a crash, with the same arguments
 
@@ -83,7 +84,7 @@ pub(crate) struct AskedLink {
 
 pub(crate) async fn run(args: CollectArgs, context: &Context) -> Result<Outcome, CliError> {
     let stack = context.stack().await?;
-    let links = args.selection.links(&stack.api).await?;
+    let links = args.selection.links(&stack).await?;
     let what = format!("{} collect {}", stack.api.url(), args.words());
     let mut journal = Journal::open(&what, args.resume)?;
     let mut asked = ask(&stack, &args, links, &mut journal).await?;

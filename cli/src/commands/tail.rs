@@ -56,15 +56,16 @@ pub(crate) async fn run(args: TailArgs, context: &Context) -> Result<Outcome, Cl
     let stack = context.stack().await?;
     let subject = Subject::find(&stack, &args.id).await?;
     let logs = stack.logs().await?;
-    let mut tail = Tail {
-        since: Timestamp::now().plus_seconds(-60 * i64::from(args.since)),
-        told: BTreeSet::new(),
-    };
+    let mut tail = Tail::since(Timestamp::now().plus_seconds(-60 * i64::from(args.since)));
     loop {
         // Asked for before the lines are read, so that none of its last ones is missed.
         let has_ended = args.no_follow || subject.has_ended(&stack).await?;
         for line in tail.news(&logs, subject.id()).await? {
-            print(&shown(&line, context.output.is_json()))?;
+            let is_json = context.output.is_json();
+            if let Some(trace) = tail.new_trace(&line).filter(|_| !is_json) {
+                print(&Style::Dim.of(format!("             trace {trace}\n")))?;
+            }
+            print(&shown(&line, is_json))?;
         }
         if has_ended {
             return Ok(Outcome::Fine);
@@ -117,9 +118,26 @@ impl Subject {
 struct Tail {
     since: Timestamp,
     told: BTreeSet<String>,
+    /// That of the latest line.
+    trace: Option<String>,
 }
 
 impl Tail {
+    fn since(since: Timestamp) -> Self {
+        Self {
+            since,
+            told: BTreeSet::new(),
+            trace: None,
+        }
+    }
+
+    /// The trace of a line, if it is another one than before.
+    fn new_trace(&mut self, line: &Line) -> Option<String> {
+        let trace = line.trace.clone().filter(|_| self.trace != line.trace)?;
+        self.trace = Some(trace.clone());
+        Some(trace)
+    }
+
     async fn news(&mut self, logs: &Logs, id: &str) -> Result<Vec<Line>, CliError> {
         let wanted = Wanted {
             functions: &[],
@@ -177,10 +195,7 @@ mod tests {
 
     #[test]
     fn a_line_is_told_once_and_late_ones_are_told() {
-        let mut tail = Tail {
-            since: Timestamp::parse("2026-03-01T00:00:00Z").unwrap(),
-            told: BTreeSet::new(),
-        };
+        let mut tail = Tail::since(Timestamp::parse("2026-03-01T00:00:00Z").unwrap());
         let at = |second: &str, message: &str| {
             let fields = json!({"event": "e", "message": message});
             line(&format!("2026-03-01T00:00:{second}Z"), "webhook", &fields)

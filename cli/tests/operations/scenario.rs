@@ -38,6 +38,10 @@ impl Scenario {
             ("$REQUEST", request),
             ("$USER", user.to_owned()),
         ];
+        Self::of(values)
+    }
+
+    pub(crate) fn of(values: Vec<(&'static str, String)>) -> Self {
         Self { values }
     }
 
@@ -48,7 +52,8 @@ impl Scenario {
     }
 }
 
-async fn connected<'a>(stack: &'a Stack, external_id: &str, rows: u64) -> Link<'a> {
+/// A user who is connected and registered, with this many rows.
+pub(crate) async fn connected<'a>(stack: &'a Stack, external_id: &str, rows: u64) -> Link<'a> {
     let link = json!({"access_mode": "recurrent", "transactions": rows,
         "external_id": external_id});
     let link = stack.link(link).await;

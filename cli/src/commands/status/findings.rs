@@ -138,7 +138,7 @@ fn stuck(facts: &Facts) -> Option<Finding> {
 fn stale(facts: &Facts) -> Option<Finding> {
     let count = facts.links.stale.len();
     let what = format!("links without a webhook for two refreshes: {count}");
-    (count > 0).then(|| Finding::new(what, "belvo-ingest collect --all --stale --wait"))
+    (count > 0).then(|| Finding::new(what, "belvo-ingest collect --stale --wait"))
 }
 
 fn spent(facts: &Facts) -> Option<Finding> {
@@ -306,10 +306,7 @@ pub(super) mod tests {
             ..Links::default()
         };
         let facts = Facts { links, ..healthy() };
-        assert_eq!(
-            only(&facts).next,
-            "belvo-ingest collect --all --stale --wait"
-        );
+        assert_eq!(only(&facts).next, "belvo-ingest collect --stale --wait");
         let spent = Spent {
             exhausted: 2,
             ..Spent::default()
