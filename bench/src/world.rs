@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
 
 /// The settings of template.yaml, and what Lambda adds to them.
-const SETTINGS: [(&str, &str); 31] = [
+const SETTINGS: [(&str, &str); 32] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "bench"),
     ("AWS_SECRET_ACCESS_KEY", "bench"),
@@ -44,6 +44,7 @@ const SETTINGS: [(&str, &str); 31] = [
     ("UNKNOWN_LINKS", "collect"),
     ("CHANGES_DAYS", "90"),
     ("WEBHOOK_RETENTION_DAYS", "90"),
+    ("REQUEST_RETENTION_DAYS", "90"),
     ("EVENT_BUS_NAME", "bench"),
     ("LOG_LEVEL", "INFO"),
     ("POWERTOOLS_SERVICE_NAME", "bench"),

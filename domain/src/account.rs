@@ -1,14 +1,25 @@
 //! An account, which Belvo repeats in each of its transactions and which is stored once.
 
+use std::fmt;
+
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{AccountId, Digest, LinkId, Timestamp};
 
 /// An account as Belvo sends it within its transactions.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Account {
     id: AccountId,
     document: Map<String, Value>,
+}
+
+/// Shows the id only: the rest is a person's.
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Account {

@@ -3,13 +3,14 @@
 use std::{
     borrow::{Borrow, Cow},
     collections::BTreeMap,
+    fmt,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
 /// Fields by name. Of two with the same name, the last one counts.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Fields<'a>(#[serde(borrow)] BTreeMap<Name<'a>, &'a RawValue>);
 
 /// A name, borrowed unless it has escapes.
@@ -19,6 +20,13 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 impl Borrow<str> for Name<'_> {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+/// Shows the names only: the values are a person's.
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 

@@ -1,5 +1,7 @@
 //! What was seen at Belvo and when: the versions of a row and the balances of an account.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::{RequestId, Row, RowRef, Timestamp};
@@ -41,7 +43,7 @@ impl Version {
 }
 
 /// A balance as Belvo reported it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Balance {
     /// When Belvo read it from the institution, in Belvo's words.
     pub collected_at: Option<String>,
@@ -51,4 +53,14 @@ pub struct Balance {
     pub request: Option<RequestId>,
     /// Belvo's `balance` object.
     pub balance: Value,
+}
+
+/// Shows when it was seen only: what it is, is a person's.
+impl fmt::Debug for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Balance")
+            .field("observed_at", &self.observed_at)
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
 }

@@ -153,6 +153,13 @@ impl WebhookId {
         Self(format!("{sha_256}-{}", received_at.unix_millis()))
     }
 
+    /// The SHA-256 in it.
+    #[must_use]
+    pub fn sha_256(&self) -> &str {
+        let (digest, _) = self.0.split_once('-').unwrap_or((&self.0, ""));
+        digest
+    }
+
     /// Accepts what the API shows.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         let (digest, millis) = text.split_once('-').unwrap_or((text, "0"));
@@ -206,6 +213,7 @@ mod tests {
         let (named, unnamed) = (WebhookId::of(digest), WebhookId::at(digest, at));
         assert_eq!(unnamed.as_str(), format!("{digest}-{}", at.unix_millis()));
         for id in [named, unnamed] {
+            assert_eq!(id.sha_256(), digest);
             assert_eq!(WebhookId::parse(id.as_str()), Ok(id));
         }
         for wrong in [

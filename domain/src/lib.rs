@@ -10,6 +10,7 @@ mod days;
 mod digest;
 mod facts;
 mod fields;
+mod hidden;
 mod history;
 mod id;
 mod intent;
@@ -46,12 +47,13 @@ pub use self::{
     digest::Digest,
     facts::{Fact, Facts, Status, Step, Write},
     fields::Fields,
+    hidden::Hidden,
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId, WebhookId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
     last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
-    link::{Connection, Consent, Deletion, LinkDue, LinkEvent, LinkRecord, OnDeletion},
+    link::{Connection, Consent, Deletion, Erased, LinkDue, LinkEvent, LinkRecord, OnDeletion},
     link_filter::{Blocked, LinkFilter},
     listing::{Filter, Listed},
     news::{LinkState, Readable},

@@ -149,9 +149,25 @@ pub struct Deletion {
     /// When Belvo no longer had the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// When its rows were erased here.
+    /// What there was to erase when the erasure began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Erased>,
+    /// When all of it was erased here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_at: Option<Timestamp>,
+}
+
+/// What an erasure takes: the receipt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Rows of all resources, each with its earlier versions.
+    pub rows: u64,
+    /// Accounts, each with its balances.
+    pub accounts: u64,
+    /// Archived webhooks.
+    pub webhooks: u64,
+    /// Records of retrievals, which lose what may quote the rows, and expire.
+    pub requests: u64,
 }
 
 /// What happens to the rows of a deleted link.
@@ -449,6 +465,33 @@ impl LinkRecord {
         self
     }
 
+    /// Records what there is to erase, if its rows are to be erased and that is not known yet: what
+    /// an interrupted erasure has taken already cannot be counted any more.
+    #[must_use]
+    pub fn erasing(mut self, erased: Erased) -> Self {
+        if let Some(deletion) = &mut self.deletion
+            && deletion.rows == OnDeletion::Erase
+        {
+            deletion.erased.get_or_insert(erased);
+        }
+        self
+    }
+
+    /// Whether its rows are to be erased once Belvo no longer has it, and were not counted yet.
+    #[must_use]
+    pub fn is_uncounted(&self) -> bool {
+        let deletion = self.deletion.as_ref();
+        deletion
+            .is_some_and(|deletion| deletion.rows == OnDeletion::Erase && deletion.erased.is_none())
+    }
+
+    /// Whether its rows were erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        let deletion = self.deletion.as_ref();
+        deletion.is_some_and(|deletion| deletion.erased_at.is_some())
+    }
+
     /// Records that its rows were erased, and removes what could identify the person.
     #[must_use]
     pub fn erased(mut self, at: Timestamp) -> Self {
@@ -646,6 +689,7 @@ impl Deletion {
             requested_at: None,
             request_id: None,
             deleted_at: None,
+            erased: None,
             erased_at: None,
         }
     }

@@ -1,9 +1,13 @@
 //! The record of one retrieval. The store and the API use one shape: its field names are those of
 //! the item and of the JSON (docs/decisions/0016).
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Collection, Declared, Facts, RequestId, Retrieval, Status, Timestamp, Verdict};
+use crate::{
+    Check, Collection, Declared, Facts, Hidden, RequestId, Retrieval, Status, Timestamp, Verdict,
+};
 
 /// The code of the failure that a request ends with when its message is dead-lettered.
 pub const GAVE_UP: &str = "gave_up";
@@ -39,11 +43,21 @@ pub struct RequestRecord {
 }
 
 /// Why a retrieval brought nothing: in Belvo's words, or `gave_up` and the last reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// Belvo's error code, such as `login_error`, or `gave_up`.
     pub code: String,
+    /// May quote what a person entered. Empty once the rows of the link are erased.
     pub message: String,
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Failure")
+            .field("code", &self.code)
+            .field("message", &Hidden::of(&self.message))
+            .finish()
+    }
 }
 
 impl RequestRecord {

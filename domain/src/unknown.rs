@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::{LinkRecord, Resource, Timestamp};
 
 /// How long the record of an unknown link is kept after the latest time in it, in seconds.
-const KEPT_S: i64 = 90 * 24 * 60 * 60;
+const KEPT_DAYS: i64 = 90;
 /// How far the time of a held announcement may lag behind the latest one, in seconds: this saves a
 /// write per webhook.
 const HELD_WITHIN_S: i64 = 24 * 60 * 60;
@@ -108,7 +108,7 @@ impl LinkRecord {
         ];
         let held = self.held_at.values().copied();
         let latest = times.into_iter().flatten().chain(held).max()?;
-        Some(latest.plus_seconds(KEPT_S))
+        Some(latest.plus_seconds(KEPT_DAYS * 24 * 60 * 60))
     }
 }
 

@@ -40,6 +40,8 @@ def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) 
         "Architecture": paths.architecture(),
         "DeletionProtection": "false",
         "QueuesRequireTls": "false",
+        # A test looks for personal data in whatever the functions can log.
+        "LogLevel": "DEBUG",
         **further,
     }
     _run_sam(

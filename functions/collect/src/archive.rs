@@ -3,7 +3,9 @@
 
 use domain::{Timestamp, WebhookOutcome};
 use lambda_runtime::tracing;
+use serde_json::json;
 use shared::{
+    belvo::{LINK_DELETED, Webhook},
     queue::Delivery,
     store::{ProcessedWebhook, StoreError, WebhookArchive},
     telemetry::Event,
@@ -46,11 +48,45 @@ pub(crate) async fn archive(
     delivery: &Delivery,
     outcome: &WebhookOutcome,
 ) -> Result<(), StoreError> {
+    if is_of_gone_link(&delivery.webhook, outcome) {
+        return archive_without_data(archive, delivery, outcome).await;
+    }
+    write(archive, delivery, delivery.body.get(), outcome).await
+}
+
+/// The same of a webhook about a link that Belvo no longer has: what was stored of the link may
+/// have been erased already.
+pub(crate) async fn archive_without_data(
+    archive: &WebhookArchive,
+    delivery: &Delivery,
+    outcome: &WebhookOutcome,
+) -> Result<(), StoreError> {
+    let webhook = &delivery.webhook;
+    let body = json!({
+        "webhook_type": webhook.subject.webhook_type(),
+        "webhook_code": webhook.code,
+        "link_id": webhook.link,
+        "request_id": webhook.request_id,
+    });
+    write(archive, delivery, &body.to_string(), outcome).await
+}
+
+fn is_of_gone_link(webhook: &Webhook, outcome: &WebhookOutcome) -> bool {
+    let is_gone = matches!(outcome, WebhookOutcome::Failed { code } if code == LINK_DELETED);
+    is_gone || webhook.code == LINK_DELETED
+}
+
+async fn write(
+    archive: &WebhookArchive,
+    delivery: &Delivery,
+    body: &str,
+    outcome: &WebhookOutcome,
+) -> Result<(), StoreError> {
     let (id, webhook) = (delivery.webhook_id(), &delivery.webhook);
     let processed = ProcessedWebhook {
         id: id.clone(),
         link: &webhook.link,
-        body: delivery.body.get(),
+        body,
         received_at: delivery.received_at,
         replayed_at: delivery.replayed_at,
         ended_at: Timestamp::now(),

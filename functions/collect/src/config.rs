@@ -27,6 +27,8 @@ pub struct Config {
     pub changes_days: u32,
     /// Days for which webhooks are kept.
     pub webhook_retention_days: u32,
+    /// Days for which requests of erased links are kept.
+    pub request_retention_days: u32,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
             unknown_links: environment.unknown_links()?,
             changes_days: environment.number("CHANGES_DAYS")?,
             webhook_retention_days: environment.number("WEBHOOK_RETENTION_DAYS")?,
+            request_retention_days: environment.number("REQUEST_RETENTION_DAYS")?,
         })
     }
 }
@@ -74,6 +77,7 @@ mod tests {
             "UNKNOWN_LINKS" => "hold",
             "CHANGES_DAYS" => "90",
             "WEBHOOK_RETENTION_DAYS" => "60",
+            "REQUEST_RETENTION_DAYS" => "45",
             name => name,
         };
         Some(value.to_owned())
@@ -88,6 +92,7 @@ mod tests {
         assert_eq!(config.unknown_links, UnknownLinks::Hold);
         assert_eq!(config.changes_days, 90);
         assert_eq!(config.webhook_retention_days, 60);
+        assert_eq!(config.request_retention_days, 45);
     }
 
     #[test]

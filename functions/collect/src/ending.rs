@@ -34,7 +34,7 @@ pub(crate) async fn fail(
         Some(id) => {
             let retrieval = Retrieval::of(origin.link.clone(), origin.resource);
             let link = control.links.get(origin.link).await?;
-            let is_known = link.is_some_and(|link| link.is_known());
+            let is_known = link.is_some_and(|link| link.is_known() && !link.is_erased());
             let at = (Timestamp::now(), is_known);
             Some(control.requests.failed(id, &retrieval, failure, at).await?)
         }

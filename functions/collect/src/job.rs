@@ -128,6 +128,7 @@ impl Job {
             Ok(Fetched::Unfinished(rest, error)) => self.continue_later(app, rest, &error).await,
             Err(CollectError::Belvo(BelvoError::Rejected { code, message, .. })) => {
                 self.announce_stored(app, &code).await?;
+                let message = message.as_str().to_owned();
                 self.fail(&app.control, &Failure { code, message }).await
             }
             Err(error) => Err(error),

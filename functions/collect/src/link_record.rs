@@ -1,14 +1,14 @@
 //! The record of a link: updated from webhooks and from Belvo, until the link ends.
 
 use domain::{
-    BlockReason, Failure, LinkEvent, LinkId, LinkRecord, Resource, Timestamp, Unconfirmed,
+    BlockReason, Erased, Failure, LinkEvent, LinkId, LinkRecord, Resource, Timestamp, Unconfirmed,
     UnknownLinks,
 };
 use lambda_runtime::tracing;
 use shared::{
     belvo::{BelvoError, Client, LinkDeletion},
     queue::Delivery,
-    store::{Intents, Links, Requests, TransactionsTable},
+    store::{Intents, Links, Requests, TransactionsTable, WebhookArchive},
     telemetry::Event,
 };
 
@@ -44,6 +44,7 @@ pub(crate) struct LinkKeeper<'a> {
     links: &'a Links,
     intents: &'a Intents,
     requests: &'a Requests,
+    webhooks: &'a WebhookArchive,
     transactions: &'a TransactionsTable,
     unknown_links: UnknownLinks,
 }
@@ -55,6 +56,7 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
             links: &app.control.links,
             intents: &app.control.intents,
             requests: &app.control.requests,
+            webhooks: &app.control.webhooks,
             transactions: &app.transactions,
             unknown_links: app.unknown_links,
         }
@@ -62,9 +64,9 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
 }
 
 impl LinkKeeper<'_> {
-    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. A deletion is confirmed with
-    /// Belvo first, because rows may be erased.
-    pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<(), CollectError> {
+    /// Records a webhook of type `LINK` or `CONSENT`, and returns whether the link is known to be
+    /// gone. Safe to repeat. A deletion is confirmed with Belvo first, because rows may be erased.
+    pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<bool, CollectError> {
         let webhook = &delivery.webhook;
         let event = LinkEvent {
             webhook_type: webhook.subject.webhook_type().to_owned(),
@@ -79,17 +81,21 @@ impl LinkKeeper<'_> {
 
     /// Applies what a webhook with this code says about a link. That the user has to log in again
     /// is believed until Belvo is asked; that the consent has ended only once Belvo was asked and
-    /// does not call the link valid. If Belvo refuses to say, it is not believed.
+    /// does not call the link valid. If Belvo refuses to say, it is not believed. Returns whether
+    /// the link is known to be gone.
     async fn apply_confirmed(
         &self,
         link: &LinkId,
         (code, at): (&str, Timestamp),
         change: impl Fn(LinkRecord) -> LinkRecord,
-    ) -> Result<(), CollectError> {
+    ) -> Result<bool, CollectError> {
         let mut unusable = None;
         if BlockReason::of_code(code) == Some(BlockReason::ConsentExpired) {
             match self.belvo.link(link).await {
-                Ok(None) => return self.end(link).await,
+                Ok(None) => {
+                    self.end(link).await?;
+                    return Ok(true);
+                }
                 Ok(Some(connection)) => unusable = Some(connection).filter(|it| !it.is_valid()),
                 Err(BelvoError::Rejected { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -102,8 +108,7 @@ impl LinkKeeper<'_> {
                 .consent_ended(at),
             None => change(known),
         };
-        self.links.change(link, confirmed).await?;
-        Ok(())
+        Ok(self.links.change(link, confirmed).await?.is_deleted())
     }
 
     /// Ends a link if Belvo no longer has it.
@@ -286,17 +291,45 @@ impl LinkKeeper<'_> {
         }
     }
 
+    /// What is stored about a link.
+    async fn stored(&self, link: &LinkId) -> Result<Erased, CollectError> {
+        let (rows, accounts) = self.transactions.holdings(link).await?;
+        Ok(Erased {
+            rows,
+            accounts,
+            webhooks: self.webhooks.count(link).await?,
+            requests: self.requests.count(link).await?,
+        })
+    }
+
+    /// Erases what is stored about a link, and returns the number of items of its rows. The link's
+    /// record says that it is done only in the end: until then, this is repeated.
+    async fn erase(&self, link: &LinkId, at: Timestamp) -> Result<u64, CollectError> {
+        self.requests.erase(link, at).await?;
+        self.webhooks.erase(link).await?;
+        let erased = self.transactions.erase(link).await?;
+        let erased_at = Timestamp::now();
+        self.announce(link, |known| known.erased(erased_at)).await?;
+        Ok(erased)
+    }
+
     /// Ends a link that Belvo no longer has. Its rows stay, or are erased if `DELETE /links/{link}`
     /// asked for that. Safe to repeat: it resumes where it was interrupted.
     async fn end(&self, link: &LinkId) -> Result<(), CollectError> {
-        let now = Timestamp::now();
-        let record = self.links.change(link, |known| known.deleted(now)).await?;
+        let (now, known) = (Timestamp::now(), self.links.get(link).await?);
+        let mut to_erase = None;
+        if known.as_ref().is_some_and(LinkRecord::is_uncounted) {
+            to_erase = Some(self.stored(link).await?);
+        }
+        let deleted = |known: LinkRecord| match to_erase {
+            Some(to_erase) => known.deleted(now).erasing(to_erase),
+            None => known.deleted(now),
+        };
+        let record = self.links.change(link, deleted).await?;
 
         let mut erased = None;
         if record.awaits_erasure() {
-            erased = Some(self.transactions.erase(link).await?);
-            let erased_at = Timestamp::now();
-            self.announce(link, |known| known.erased(erased_at)).await?;
+            erased = Some(self.erase(link, now).await?);
         } else {
             // No other collection will: what its rows are now may be read.
             self.transactions.settle_log(link).await?;

@@ -26,7 +26,8 @@ async fn main() -> Result<(), Error> {
         belvo: Client::new(config.belvo_base_url, keys)?
             .with_pace(Pace::in_process(config.belvo_calls_per_30_s)),
         control: Control::open(&aws, config.requests_table)
-            .keeping_webhooks_for(config.webhook_retention_days),
+            .keeping_webhooks_for(config.webhook_retention_days)
+            .keeping_erased_requests_for(config.request_retention_days),
         transactions: TransactionsTable::open(&aws, config.transactions_table)
             .keeping_changes_for(config.changes_days),
         queue: Queue::new(&aws, config.queue_url),

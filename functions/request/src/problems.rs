@@ -22,10 +22,10 @@ pub(crate) fn of_retrieval(error: &BelvoError, asked: &RetrievalRequest) -> Prob
     log(error, Some(&asked.retrieval.link));
     match error {
         _ if error.is_ambiguous() => unconfirmed(asked.at),
-        BelvoError::Rejected { message, .. } if message.is_empty() => {
-            refused(error, "Belvo refused the request.")
-        }
-        BelvoError::Rejected { message, .. } => refused(error, message),
+        BelvoError::Rejected { message, .. } => match message.as_str() {
+            "" => refused(error, "Belvo refused the request."),
+            message => refused(error, message),
+        },
         BelvoError::Unreachable(_) => {
             Problem::unavailable("Belvo cannot be reached. No retrieval was spent.").retry_after(3)
         }

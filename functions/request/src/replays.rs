@@ -71,7 +71,7 @@ async fn queue(
     };
     let delivery = Delivery::new(&archived.body, correlation_id, archived.received_at);
     let delivery = delivery.map_err(|error| failed(error.to_string()))?;
-    let task = Task::Webhook(delivery.replayed(at));
+    let task = Task::Webhook(delivery.replayed(&archived.id, at));
     let sent = app.queue.send(&task).await;
     sent.map_err(|error| failed(chain(&error).to_string()))
 }

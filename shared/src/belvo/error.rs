@@ -2,8 +2,9 @@
 //! whether a call is repeated; the table is `RULES`. [`domain::BlockReason`] says which codes block
 //! a link.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
+use domain::Hidden;
 use reqwest::StatusCode;
 use serde_json::Value;
 use thiserror::Error;
@@ -40,7 +41,7 @@ pub enum BelvoError {
         /// Belvo's code, such as `invalid_link`.
         code: String,
         /// Belvo's explanation.
-        message: String,
+        message: Explanation,
         /// The field of the request that Belvo names, if any.
         field: Option<String>,
         /// Belvo's id for this answer, which its support asks for.
@@ -92,6 +93,23 @@ pub enum BelvoError {
     /// Our keys could not be read.
     #[error("the Belvo API keys could not be read")]
     Keys(#[from] SecretError),
+}
+
+/// Belvo's own words, which may quote what a person entered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Explanation(String);
+
+impl Explanation {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Hidden::of(&self.0).fmt(f)
+    }
 }
 
 /// One line of the classification. The first line that matches an answer applies; `code: ""`
@@ -239,7 +257,7 @@ impl BelvoError {
             Stop => Self::Rejected {
                 status,
                 code,
-                message: text(entry.message).unwrap_or_default(),
+                message: Explanation(text(entry.message).unwrap_or_default()),
                 field: text(entry.field),
                 belvo_request_id: text(entry.request_id),
             },
@@ -351,6 +369,15 @@ mod tests {
         let error = BelvoError::from_answer(StatusCode::FORBIDDEN, None, true, html);
         assert_eq!(error.advice(), seconds(30));
         assert!(!error.is_ambiguous());
+    }
+
+    #[test]
+    fn belvos_words_are_not_printed() {
+        let body = br#"[{"code": "login_error", "message": "Maria Plantada"}]"#;
+        let error = BelvoError::from_answer(StatusCode::BAD_REQUEST, None, false, body);
+        let printed = format!("{error:?} {error}");
+        assert!(matches!(error, BelvoError::Rejected { .. }), "{printed}");
+        assert!(!printed.contains("Plantada"), "{printed}");
     }
 
     #[test]

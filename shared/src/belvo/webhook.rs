@@ -1,14 +1,14 @@
 //! Belvo's webhook body. It is unsigned, so it is a hint to fetch and never data: only the link,
 //! what happened, and what it declares are read.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use domain::{Consent, Declared, Failure, Fields, LinkId, RequestId, Resource};
+use domain::{Consent, Declared, Failure, Fields, Hidden, LinkId, RequestId, Resource};
 use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
 /// A webhook that says what happened and to which link.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Webhook {
     pub subject: Subject,
     /// What happened, such as `historical_update`. An open vocabulary.
@@ -18,6 +18,19 @@ pub struct Webhook {
     pub request_id: Option<RequestId>,
     /// The text of its JSON object `data`; of an empty one if it has none.
     data: Box<str>,
+}
+
+/// Hides the data.
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Webhook")
+            .field("subject", &self.subject)
+            .field("code", &self.code)
+            .field("link", &self.link)
+            .field("request_id", &self.request_id)
+            .field("data", &Hidden::of(&self.data))
+            .finish()
+    }
 }
 
 /// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's

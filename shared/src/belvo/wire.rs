@@ -1,5 +1,7 @@
 //! The JSON that Belvo sends, before it is interpreted.
 
+use std::fmt;
+
 use domain::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
@@ -31,7 +33,7 @@ pub(super) struct RetrievalBody<'a> {
 }
 
 /// One page of a listing, its rows not yet parsed.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(super) struct PageBody {
     pub(super) count: u64,
     pub(super) next: Option<String>,
@@ -39,7 +41,7 @@ pub(super) struct PageBody {
 }
 
 /// One entry of the array in Belvo's error body. Any field may be missing, null or not text.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 pub(super) struct ErrorEntry {
     pub(super) code: Option<Value>,
     pub(super) message: Option<Value>,
@@ -48,7 +50,6 @@ pub(super) struct ErrorEntry {
 }
 
 /// One page of a listing.
-#[derive(Debug)]
 pub struct Page {
     /// How many rows, or accounts, the whole listing holds, by Belvo's count.
     pub count: u64,
@@ -56,6 +57,17 @@ pub struct Page {
     pub rows: Vec<Box<RawValue>>,
     /// The next page; absent on the last one.
     pub next: Option<NextPage>,
+}
+
+/// Shows how many rows it has only: they are a person's.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page")
+            .field("count", &self.count)
+            .field("rows", &self.rows.len())
+            .field("has_next", &self.next.is_some())
+            .finish()
+    }
 }
 
 /// The address of a further page, on the host and path of the one before.

@@ -1,8 +1,10 @@
 //! What a message asks `collect` to do, and how it is written in the queue.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use domain::{AccountId, Days, LinkId, Progress, RequestId, Resource, Timestamp, WebhookId};
+use domain::{
+    AccountId, Days, Hidden, LinkId, Progress, RequestId, Resource, Timestamp, WebhookId,
+};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -61,7 +63,7 @@ pub enum Task {
 }
 
 /// One delivery of a webhook.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "DeliveryMessage<'static>")]
 pub struct Delivery {
     /// SHA-256 of the webhook's bytes in hexadecimal: the same for every redelivery of them.
@@ -148,6 +150,20 @@ pub enum TaskError {
     Unreadable(String),
 }
 
+/// Hides the body.
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id)
+            .field("correlation_id", &self.correlation_id)
+            .field("received_at", &self.received_at)
+            .field("replayed_at", &self.replayed_at)
+            .field("webhook", &self.webhook)
+            .field("body", &Hidden::of(self.body.get()))
+            .finish()
+    }
+}
+
 impl Delivery {
     /// The id of a delivery of these bytes.
     #[must_use]
@@ -179,10 +195,12 @@ impl Delivery {
         })
     }
 
-    /// The same, to be processed again because somebody asked for it.
+    /// The same, of an archived webhook, to be processed again because somebody asked for it. What
+    /// is archived need not have the bytes that were received.
     #[must_use]
-    pub fn replayed(self, at: Timestamp) -> Self {
+    pub fn replayed(self, webhook: &WebhookId, at: Timestamp) -> Self {
         Self {
+            id: webhook.sha_256().to_owned(),
             replayed_at: Some(at),
             ..self
         }
@@ -609,7 +627,9 @@ mod tests {
         else {
             panic!("a continuation")
         };
-        rest.other_webhooks = vec![delivery(WITHOUT_ID).replayed(at(9))];
+        let other = delivery(WITHOUT_ID);
+        let id = other.webhook_id();
+        rest.other_webhooks = vec![other.replayed(&id, at(9))];
         let message = serde_json::to_string(&Task::Continue(rest)).unwrap();
         let read = Task::parse(&message).unwrap();
         let kept: Vec<_> = read
@@ -627,6 +647,18 @@ mod tests {
         assert_eq!(id(delivery(WITH_ID)), id(later(WITH_ID)));
         assert_ne!(id(delivery(WITHOUT_ID)), id(later(WITHOUT_ID)));
         assert!(!delivery(WITH_ID).is_same(&later(WITH_ID)));
+    }
+
+    #[test]
+    fn what_a_webhook_carries_is_not_printed() {
+        let body = WITH_ID.replacen(
+            '{',
+            r#"{"external_id":"planted","data":{"name":"planted"},"#,
+            1,
+        );
+        let first = Trigger::Webhook(Box::new(delivery(&body)));
+        let printed = format!("{:?} {:?}", webhook(&body), continuation(first, 0));
+        assert!(!printed.contains("planted"), "{printed}");
     }
 
     #[test]
@@ -711,7 +743,9 @@ mod tests {
 
     #[test]
     fn a_message_that_may_be_news_each_time_has_its_own_deduplication_id() {
-        let replayed = delivery(WITH_ID).replayed(at(0));
+        let named = delivery(WITH_ID);
+        let id = named.webhook_id();
+        let replayed = named.replayed(&id, at(0));
         let each_its_own = [
             webhook(WITHOUT_ID),
             Task::Webhook(replayed),

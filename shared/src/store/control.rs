@@ -44,6 +44,15 @@ impl Control {
         }
     }
 
+    /// The same, keeping the requests of erased links for this many days.
+    #[must_use]
+    pub fn keeping_erased_requests_for(self, days: u32) -> Self {
+        Self {
+            requests: self.requests.keeping_erased_for(days),
+            ..self
+        }
+    }
+
     /// Opens the connection that the first call will use. A failure shows again, with its reason,
     /// when that call is made.
     pub async fn warm_up(&self) {

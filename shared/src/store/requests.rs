@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use super::{
     Cursor, StoreError,
     error::was_written,
-    item::{Item, attribute, document},
-    retention::{DAY_S, UNKNOWN_REQUEST_DAYS},
-    table::{self, BY_DUE, BY_LINK, BY_STATE, Due, Listing, Page, Table},
+    item::{Item, attribute, document, text},
+    retention::{DAY_S, ERASED_REQUEST_DAYS, UNKNOWN_REQUEST_DAYS, expires_at},
+    table::{self, BY_DUE, BY_LINK, BY_STATE, Due, FIRST, Listing, Page, Table},
 };
 
 pub(super) const KIND: &str = "request";
@@ -26,8 +26,12 @@ const DUE: &str = "due";
 /// The attribute `state` of a retrieval whose rows are not all stored.
 const UNCOLLECTED: &str = "uncollected";
 
+/// The records. `erased_days` is for how many days those of an erased link are kept.
 #[derive(Clone)]
-pub struct Requests(Table);
+pub struct Requests {
+    table: Table,
+    erased_days: u32,
+}
 
 /// A retrieval that a webhook announced.
 #[derive(Debug, Clone)]
@@ -66,19 +70,28 @@ pub enum Recorded {
     AnotherLinks,
 }
 
-/// Sorts before every instant.
-const FIRST: &str = "0";
-
 /// An attribute and how it is written.
 type AttributeWrite = (String, Write<Value>);
 
 impl Requests {
     pub(super) fn new(table: Table) -> Self {
-        Self(table)
+        Self {
+            table,
+            erased_days: ERASED_REQUEST_DAYS,
+        }
+    }
+
+    /// The same, keeping the records of erased links for this many days.
+    #[must_use]
+    pub fn keeping_erased_for(self, days: u32) -> Self {
+        Self {
+            erased_days: days,
+            ..self
+        }
     }
 
     pub async fn get(&self, id: &RequestId) -> Result<Option<RequestRecord>, StoreError> {
-        self.0.item(key(id)).await?.map(record).transpose()
+        self.table.item(key(id)).await?.map(record).transpose()
     }
 
     /// A link's retrievals, newest first, at most `limit`, and where the listing continues. Read
@@ -94,7 +107,7 @@ impl Requests {
             kind: KIND,
             under: link.as_str(),
         };
-        self.0.listed(listing, after, limit, record).await
+        self.table.listed(listing, after, limit, record).await
     }
 
     /// Retrievals of all links with this status, at most `limit`, and where the listing continues:
@@ -117,7 +130,7 @@ impl Requests {
             kind: KIND,
             under,
         };
-        let (mut records, next) = self.0.listed(listing, after, limit, record).await?;
+        let (mut records, next) = self.table.listed(listing, after, limit, record).await?;
         records.retain(|record| record.status() == status);
         Ok((records, next))
     }
@@ -129,7 +142,7 @@ impl Requests {
         link: &LinkId,
         since: Timestamp,
     ) -> Result<Vec<RequestRecord>, StoreError> {
-        let items = self.0.listed_since(link.as_str(), since).await?;
+        let items = self.table.listed_since(link.as_str(), since).await?;
         Ok(items
             .into_iter()
             .filter_map(|item| record(item).ok())
@@ -143,7 +156,7 @@ impl Requests {
         now: Timestamp,
         limit: u16,
     ) -> Result<Due<RequestRecord>, StoreError> {
-        self.0.due(DUE, now, limit, record).await
+        self.table.due(DUE, now, limit, record).await
     }
 
     /// Records that Belvo accepted a retrieval, which is checked at `due_at` if no webhook has
@@ -279,12 +292,53 @@ impl Requests {
     /// Keeps the records of a link's retrievals, of which some were to expire while it was unknown.
     /// The index may lag, so that one of the last second may be missed.
     pub async fn keep_of_link(&self, link: &LinkId) -> Result<(), StoreError> {
-        let items = self.0.listed_since(link.as_str(), FIRST).await?;
+        let items = self.table.listed_since(link.as_str(), FIRST).await?;
         let expiring = items.iter().filter(|item| item.contains_key("expires_at"));
         for pk in expiring.filter_map(|item| item.get("pk")?.as_s().ok()) {
             self.keep_item(pk).await?;
         }
         Ok(())
+    }
+
+    /// How many retrievals of a link are recorded. The index may lag slightly behind the table.
+    pub async fn count(&self, link: &LinkId) -> Result<u64, StoreError> {
+        let items = self.table.listed_since(link.as_str(), FIRST).await?;
+        Ok(items.len() as u64)
+    }
+
+    /// Takes out of the records of an erased link's retrievals what may quote its data, Belvo's
+    /// words of a failure and the ids of rows that were left out, and lets them expire, as long
+    /// after `at` as is configured. One of the last second may be missed, because the index may
+    /// lag. Safe to interrupt and repeat.
+    pub async fn erase(&self, link: &LinkId, at: Timestamp) -> Result<(), StoreError> {
+        for item in self.table.listed_since(link.as_str(), FIRST).await? {
+            self.erase_item(&item, at).await?;
+        }
+        Ok(())
+    }
+
+    async fn erase_item(&self, item: &Item, at: Timestamp) -> Result<(), StoreError> {
+        let Some(pk) = item.get("pk").and_then(|pk| pk.as_s().ok()) else {
+            return Err(StoreError::Corrupt(table::NAME));
+        };
+        let expires_at = expires_at(at, self.erased_days.into());
+        let mut update = self
+            .table
+            .update(pk)
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":expires_at", expires_at);
+        let mut change = "SET expires_at = if_not_exists(expires_at, :expires_at)".to_owned();
+        if item.contains_key("failure") {
+            change += ", failure.#message = :empty";
+            update = update
+                .expression_attribute_names("#message", "message")
+                .expression_attribute_values(":empty", text(""));
+        }
+        if item.contains_key("collection") {
+            change += " REMOVE #collection.left_out";
+            update = update.expression_attribute_names("#collection", "collection");
+        }
+        was_written(update.update_expression(change).send().await).map(|_| ())
     }
 
     /// Keeps the record of a retrieval, which was to expire while its link was unknown.
@@ -293,7 +347,7 @@ impl Requests {
     }
 
     async fn keep_item(&self, pk: &str) -> Result<(), StoreError> {
-        let kept = self.0.update(pk).update_expression("REMOVE expires_at");
+        let kept = self.table.update(pk).update_expression("REMOVE expires_at");
         // It may have expired; without it, this would create an item.
         let kept = kept.condition_expression("attribute_exists(pk)");
         was_written(kept.send().await).map(|_| ())
@@ -360,7 +414,7 @@ impl Requests {
         id: &RequestId,
         writes: Vec<AttributeWrite>,
     ) -> Result<UpdateItemFluentBuilder, StoreError> {
-        let mut update = self.0.update(key(id));
+        let mut update = self.table.update(key(id));
         let (mut set, mut remove) = (Vec::new(), Vec::new());
 
         for (name, write) in writes {

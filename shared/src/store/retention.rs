@@ -15,6 +15,8 @@ pub(super) const INTENT_DAYS: i64 = 7;
 pub(super) const IDEMPOTENCY_KEY_DAYS: i64 = 1;
 /// Retrievals of links that nobody here has asked for.
 pub(super) const UNKNOWN_REQUEST_DAYS: i64 = 90;
+/// Retrievals of a link whose rows were erased, if nothing else is configured.
+pub(super) const ERASED_REQUEST_DAYS: u32 = 90;
 /// Entries of the change log, if nothing else is configured.
 pub(super) const CHANGES_DAYS: u32 = 90;
 /// Counters of retrievals, after their month.

@@ -44,6 +44,8 @@ pub(super) const BY_STATE: Index = Index::of("by_state", "state", "state_at");
 pub(super) const BY_EXTERNAL_ID: Index = Index::of("by_external_id", "found_by", "listed_at");
 /// Keys of links by their latest news (docs/decisions/0030).
 pub(super) const BY_NEWS: Index = Index::of("by_news", "news", "news_at");
+/// Sorts before every instant.
+pub(super) const FIRST: &str = "0";
 /// The start of `listed_at` in an open intent: it sorts behind every instant.
 pub(super) const OPEN: &str = "~";
 /// How often an item is read and written until no other writer changes it in between.

@@ -1,8 +1,10 @@
 //! Webhooks and what became of them, each in one item, which is written once the webhook is
 //! processed (docs/decisions/0032). Later deliveries of it, and replays, change that item.
 
+use std::fmt;
+
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use domain::{LinkId, Timestamp, WebhookId, WebhookOutcome};
+use domain::{Hidden, LinkId, Timestamp, WebhookId, WebhookOutcome};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use super::{
     error::was_written,
     item::{Item, attribute, document, number, text},
     retention::{WEBHOOK_DAYS, expires_at},
-    table::{BY_LINK, Listing, Page, Table},
+    table::{BY_LINK, FIRST, Listing, Page, Table},
 };
 
 const KIND: &str = "webhook";
@@ -37,7 +39,7 @@ pub struct WebhookArchive {
 }
 
 /// A webhook that has just been processed.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ProcessedWebhook<'a> {
     pub id: WebhookId,
     pub link: &'a LinkId,
@@ -51,7 +53,7 @@ pub struct ProcessedWebhook<'a> {
 }
 
 /// A webhook as it is archived.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct ArchivedWebhook {
     #[serde(rename = "pk")]
     pub id: WebhookId,
@@ -70,6 +72,23 @@ pub struct ArchivedWebhook {
     pub outcome: WebhookOutcome,
     /// Its JSON text.
     pub body: String,
+}
+
+/// Hides the body.
+impl fmt::Debug for ArchivedWebhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArchivedWebhook")
+            .field("id", &self.id)
+            .field("link", &self.link)
+            .field("received_at", &self.received_at)
+            .field("last_received_at", &self.last_received_at)
+            .field("deliveries", &self.deliveries)
+            .field("replayed_at", &self.replayed_at)
+            .field("ended_at", &self.ended_at)
+            .field("outcome", &self.outcome)
+            .field("body", &Hidden::of(&self.body))
+            .finish()
+    }
 }
 
 impl WebhookArchive {
@@ -134,6 +153,22 @@ impl WebhookArchive {
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":received_at", text(at.to_string()));
         was_written(noted.send().await).map(|_| ())
+    }
+
+    /// How many webhooks about a link are archived. The index may lag slightly behind the table.
+    pub async fn count(&self, link: &LinkId) -> Result<u64, StoreError> {
+        let items = self.table.listed_since(&under(link), FIRST).await?;
+        Ok(items.len() as u64)
+    }
+
+    /// Deletes the webhooks about a link. One of the last second may be missed, because the index
+    /// may lag; it expires. Safe to interrupt and repeat.
+    pub async fn erase(&self, link: &LinkId) -> Result<(), StoreError> {
+        let items = self.table.listed_since(&under(link), FIRST).await?;
+        for pk in items.iter().filter_map(|item| item.get("pk")?.as_s().ok()) {
+            self.table.delete(pk).send().await?;
+        }
+        Ok(())
     }
 
     fn update(

@@ -307,6 +307,30 @@ async fn a_replay_processes_an_archived_webhook_again_whatever_became_of_it() {
     );
 }
 
+/// What is archived of a webhook is its JSON without what surrounds it.
+#[tokio::test]
+async fn a_replay_is_of_the_webhook_that_was_received() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let worker = &service.worker;
+    for request in [Some(id()), None] {
+        let webhook = webhook(&link, "historical_update", request.as_deref());
+        let text = format!("\n {webhook}\n");
+        let delivery = Delivery::new(&text, "gateway", Timestamp::now()).unwrap();
+        let webhook = delivery.webhook_id();
+        let task = Task::Webhook(delivery);
+        worker.app.queue.send(&task).await.unwrap();
+        worker.process_everything().await;
+        let before = archived(worker, &link).await.len();
+
+        assert_eq!(replay(&service, webhook.as_str()).await.0, 202);
+        worker.process_everything().await;
+        let archived = archived(worker, &link).await;
+        assert_eq!(archived.len(), before);
+        assert!(archived[0].replayed_at.is_some());
+    }
+}
+
 #[tokio::test]
 async fn a_replayed_event_of_a_link_does_not_undo_what_is_known_since() {
     let service = Service::new().await;

@@ -10,6 +10,7 @@
 )]
 
 mod databases;
+mod erasing;
 mod followed;
 mod golden;
 mod intents;

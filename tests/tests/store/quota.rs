@@ -4,7 +4,10 @@ use domain::{Limits, LinkId, Quota, QuotaHolder, QuotaMonth, RetrievalClass, Tim
 use futures::future::join_all;
 use shared::store::{Counters, Reservation};
 
-use crate::databases::{Tables, both};
+use crate::{
+    databases::{Tables, both},
+    webhooks,
+};
 
 const LIMITS: Limits = Limits { long: 3, short: 5 };
 
@@ -185,7 +188,7 @@ async fn a_month_is_listed_by_customer_with_the_links_that_spent() {
     for tables in both().await {
         let quotas = &tables.control.quotas;
         let customer = uuid::Uuid::new_v4().to_string();
-        let others = [random_link(), random_link()];
+        let others = [webhooks::link(), webhooks::link()];
         let mut links = vec![tables.link.clone()];
         links.extend(others);
         links.sort_unstable();
@@ -195,7 +198,7 @@ async fn a_month_is_listed_by_customer_with_the_links_that_spent() {
             let reserved = quotas.reserve(&holder, class, 9, now());
             let granted = reserved.await.unwrap();
             assert!(matches!(granted, Reservation::Granted { .. }));
-            let alone = QuotaHolder::from(&random_link());
+            let alone = QuotaHolder::from(&webhooks::link());
             quotas.reserve(&alone, class, 9, now()).await.unwrap();
         }
 
@@ -244,8 +247,4 @@ async fn what_belvo_refused_is_listed_although_nothing_was_counted() {
         let left = of(&march, &tables.link)[0].left(LIMITS, later);
         assert_eq!((left[0].left, left[0].closed_until), (LIMITS.long, None));
     }
-}
-
-fn random_link() -> LinkId {
-    LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap()
 }

@@ -1,6 +1,6 @@
 //! The archive of webhooks.
 
-use domain::{Timestamp, WebhookId, WebhookOutcome};
+use domain::{LinkId, Timestamp, WebhookId, WebhookOutcome};
 use serde_json::json;
 use shared::store::{ArchivedWebhook, ProcessedWebhook};
 
@@ -14,6 +14,11 @@ fn at(second: u32) -> Timestamp {
 pub(crate) fn id() -> WebhookId {
     let random = || uuid::Uuid::new_v4().simple().to_string();
     WebhookId::of(&format!("{}{}", random(), random()))
+}
+
+/// A link that no other test has.
+pub(crate) fn link() -> LinkId {
+    LinkId::parse(&uuid::Uuid::new_v4().to_string()).unwrap()
 }
 
 fn body(tables: &Tables) -> String {

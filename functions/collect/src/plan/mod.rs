@@ -118,8 +118,12 @@ async fn plan_webhook(
             Ok(None)
         }
         Subject::Link | Subject::Consent | Subject::Other(_) => {
-            other_webhook::process(app.into(), delivery).await?;
-            archive::archive(webhooks, delivery, &WebhookOutcome::Noted).await?;
+            let noted = WebhookOutcome::Noted;
+            if other_webhook::process(app.into(), delivery).await? {
+                archive::archive_without_data(webhooks, delivery, &noted).await?;
+            } else {
+                archive::archive(webhooks, delivery, &noted).await?;
+            }
             Ok(None)
         }
     }

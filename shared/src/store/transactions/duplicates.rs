@@ -20,6 +20,10 @@ use crate::store::{
     item::{Item, text},
 };
 
+/// The sort keys of rows and of their earlier versions (`T#…`, `V#…`) lie between these.
+const FIRST: &str = "T#";
+const LAST: &str = "V$";
+
 /// A stored transaction that may be a duplicate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -105,6 +109,33 @@ impl Rows {
             .send()
             .await;
         was_written(outcome).map(|_| ())
+    }
+
+    /// Removes the marks of a link's rows, and of their earlier versions, that name rows of another
+    /// link. Reads all of them. Safe to repeat.
+    pub(super) async fn unmark(&self, link: &LinkId, original: &LinkId) -> Result<(), StoreError> {
+        let original = format!("{original}#");
+        let mut marked = self
+            .table
+            .items_between(&self.partition(link), FIRST, LAST)
+            .filter_expression("begins_with(#same_as, :original)")
+            .projection_expression("#link, #item")
+            .expression_attribute_names("#same_as", "_same_as")
+            .expression_attribute_values(":original", text(&original))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(key) = marked.try_next().await? {
+            let unmarked = self
+                .table
+                .update(key)
+                .update_expression("REMOVE #same_as")
+                .condition_expression("begins_with(#same_as, :original)")
+                .expression_attribute_names("#same_as", "_same_as")
+                .expression_attribute_values(":original", text(&original));
+            was_written(unmarked.send().await)?;
+        }
+        Ok(())
     }
 
     /// The keys of an account's rows on some days.

@@ -143,6 +143,11 @@ impl TransactionsTable {
         Accounts(self.0.clone())
     }
 
+    /// How many rows and how many accounts of a link are stored, whatever the resource.
+    pub async fn holdings(&self, link: &LinkId) -> Result<(u64, u64), StoreError> {
+        erase::holdings(&self.0, link).await
+    }
+
     /// Erases everything stored for a link, and returns the number of items.
     pub async fn erase(&self, link: &LinkId) -> Result<u64, StoreError> {
         Box::pin(erase::erase(&self.0, link)).await

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::{
     AccountId, AskedCollection, Block, BlockReason, Blocked, Connection, Consent, Days, Deletion,
-    LastCollection, LinkDue, LinkEvent, LinkFilter, LinkId, LinkRecord, NewsPlace, OnDeletion,
-    Sequence,
+    Erased, LastCollection, LinkDue, LinkEvent, LinkFilter, LinkId, LinkRecord, NewsPlace,
+    OnDeletion, Sequence,
 };
 
 use time::macros::date;
@@ -82,6 +82,12 @@ fn erased() -> LinkRecord {
         deletion: Some(Deletion {
             requested_at: Some(at(6)),
             deleted_at: Some(at(7)),
+            erased: Some(Erased {
+                rows: 120,
+                accounts: 3,
+                webhooks: 9,
+                requests: 2,
+            }),
             erased_at: Some(at(8)),
             ..Deletion::of(OnDeletion::Erase)
         }),
