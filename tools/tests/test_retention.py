@@ -4,10 +4,8 @@ import re
 import unittest
 from typing import NamedTuple
 
-import yaml
-
+from local import template
 from local.paths import ROOT
-from tests.test_template import Loader
 
 SECONDS_OF_A_DAY = 24 * 60 * 60
 # Where constants say for how many days something is kept.
@@ -35,15 +33,15 @@ def _lines() -> list[Line]:
 
 def _settings() -> dict[str, int]:
     """Days, by what sets them in the words of the table."""
-    template = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a safe loader)
-    parameters = template["Parameters"].items()
+    source = template.read()
+    parameters = source["Parameters"].items()
     settings = {f"parameter `{name}`": it["Default"] for name, it in parameters if name.endswith("Days")}
-    for name, it in template["Resources"].items():
+    for name, it in source["Resources"].items():
         seconds = it.get("Properties", {}).get("MessageRetentionPeriod")
         if seconds is not None:
             settings[f"`MessageRetentionPeriod` of `{name}`"] = seconds / SECONDS_OF_A_DAY
-    for source in SOURCES:
-        settings |= {f"constant `{name}`": int(days) for name, days in CONSTANT.findall(source.read_text())}
+    for file in SOURCES:
+        settings |= {f"constant `{name}`": int(days) for name, days in CONSTANT.findall(file.read_text())}
     return settings
 
 
@@ -75,13 +73,13 @@ class Retention(unittest.TestCase):
 
     def test_backups_are_on_and_everything_is_encrypted(self) -> None:
         """As the page says."""
-        template = yaml.load((ROOT / "template.yaml").read_text(), Loader)  # noqa: S506 (a safe loader)
-        tables = [it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::DynamoDB::Table"]
+        source = template.read()
+        tables = [it["Properties"] for it in source["Resources"].values() if it["Type"] == "AWS::DynamoDB::Table"]
         self.assertEqual(len(tables), 2)
         for table in tables:
             self.assertTrue(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"])
             self.assertTrue(table["SSESpecification"]["SSEEnabled"])
-        queues = [it["Properties"] for it in template["Resources"].values() if it["Type"] == "AWS::SQS::Queue"]
+        queues = [it["Properties"] for it in source["Resources"].values() if it["Type"] == "AWS::SQS::Queue"]
         self.assertTrue(queues and all(queue["SqsManagedSseEnabled"] for queue in queues))
 
 

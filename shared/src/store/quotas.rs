@@ -1,6 +1,6 @@
 //! Retrievals counted by customer and month: a count per class, the links that they were for, and
 //! when Belvo last refused one of a class. Those of a month are listed together
-//! (docs/decisions/0033). Kept for 90 days after the month.
+//! (docs/decisions/0035). Kept for 90 days after the month.
 
 use std::collections::BTreeSet;
 
