@@ -56,6 +56,7 @@ fn kind(word: &str) -> Option<&'static str> {
     let kinds = [
         ("xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "<uuid>"),
         ("xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "<id>"),
+        ("0-xxxxxxxx-xxxxxxxxxxxxxxxxxxxxxxxx", "<trace>"),
         ("0000-00-00", "<day>"),
         ("0000-00", "<month>"),
         ("0000-00-00..0000-00-00", "<days>"),
