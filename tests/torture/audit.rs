@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Follower, Link, Stack, eventually};
 use tokio::time::sleep;
@@ -153,6 +154,7 @@ async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
 /// The invariants, link by link.
 pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower, logs: &str) {
     let mut rows = BTreeMap::new();
+    let log = stack.sandbox(Method::GET, "log", None).await;
     for link in links {
         // I2 and I4: each row once, as Belvo has it, and none that Belvo does not have; a row that
         // cannot be stored is named.
@@ -165,6 +167,7 @@ pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower
             .await;
         rows.insert(link.id.clone(), stored);
         every_notified_request_has_ended(stack, link).await;
+        every_acknowledged_webhook_is_archived(stack, link, &log).await;
     }
     marks_are_right(stack, &rows).await;
     for link in links {
@@ -211,6 +214,34 @@ async fn every_notified_request_has_ended(stack: &Stack, link: &Link<'_>) {
             None => return,
         }
     }
+}
+
+/// I1, too: by what the sandbox was answered.
+async fn every_acknowledged_webhook_is_archived(stack: &Stack, link: &Link<'_>, log: &Value) {
+    let deliveries = log["deliveries"].as_array().unwrap().iter();
+    let of_link = deliveries.filter(|delivery| delivery["link"] == link.id.as_str());
+    let attempts = of_link.flat_map(|delivery| delivery["attempts"].as_array().unwrap());
+    let answers = attempts.filter_map(|attempt| attempt["answer"].as_str());
+    let answers = answers.filter_map(|answer| serde_json::from_str::<Value>(answer).ok());
+    let acknowledged: BTreeSet<_> = answers
+        .filter_map(|answer| Some(answer["delivery_id"].as_str()?.to_owned()))
+        .collect();
+    assert!(!acknowledged.is_empty(), "{}", link.id);
+
+    let (mut archived, mut cursor) = (BTreeSet::new(), String::new());
+    loop {
+        let path = format!("/links/{}/webhooks?limit=100{cursor}", link.id);
+        let page = stack.get(&path).await.body;
+        let ids = page["webhooks"].as_array().unwrap().iter();
+        // Of a webhook that names no request, the id also has the time of its receipt.
+        archived.extend(ids.map(|webhook| webhook["id"].as_str().unwrap()[..64].to_owned()));
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let lost: Vec<_> = acknowledged.difference(&archived).collect();
+    assert!(lost.is_empty(), "webhooks of {}: {lost:?}", link.id);
 }
 
 /// Of each transaction that several links hold under one day, all rows but one are marked as
