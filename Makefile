@@ -36,8 +36,8 @@ define run_torture
 		-- target/debug/torture $(1)
 endef
 
-# A stack of its own, on which nothing happens but what the page is about; a lost webhook is late after seconds.
-# Each on a stack of its own.
+# Each page on a stack of its own, on which nothing happens but what it is about; on the first, a lost webhook is late
+# after seconds.
 define run_operations
 	@$(1) $(LOCAL) exec --parameter RequestDueSeconds=5 -- \
 		cargo test --locked --package cli --test operations --target-dir target -- --ignored the_commands

@@ -53,7 +53,10 @@ pub use self::{
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
     last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
-    link::{Connection, Consent, Deletion, Erased, LinkDue, LinkEvent, LinkRecord, OnDeletion},
+    link::{
+        Connection, Consent, Deletion, Erased, LinkDue, LinkEvent, LinkRecord, OnDeletion,
+        silence_percent,
+    },
     link_filter::{Blocked, LinkFilter},
     listing::{Filter, Listed},
     news::{LinkState, Readable},

@@ -604,16 +604,6 @@ impl LinkRecord {
         Some(last_seen_at.plus_seconds(2 * period_s))
     }
 
-    /// How long Belvo has sent no webhook about a link that it refreshes by itself, as a share of
-    /// the time between two refreshes. `None` for other links, and for those whose user has to act
-    /// first.
-    #[must_use]
-    pub fn silence_percent(&self, now: Timestamp) -> Option<u64> {
-        let (last_seen_at, period_s) = self.refreshes().filter(|_| !self.awaits_user())?;
-        let silent_s = now.seconds_since(last_seen_at);
-        Some(silent_s * 100 / u64::try_from(period_s).ok()?)
-    }
-
     /// When a recurrent link was last seen, and how many seconds are between two refreshes.
     fn refreshes(&self) -> Option<(Timestamp, i64)> {
         if self.deletion.is_some() {
@@ -637,6 +627,23 @@ impl LinkRecord {
             None => (&self.id).into(),
         }
     }
+}
+
+/// How long Belvo has sent no webhook about any of these links, as a share of the shortest time
+/// between two refreshes of one: above 100, at least one of them is overdue and none was refreshed.
+/// Only links count that were registered for longer than that time, and whose user need not act.
+/// `None` if there are none.
+#[must_use]
+pub fn silence_percent(links: &[LinkRecord], now: Timestamp) -> Option<u64> {
+    let overdue = links.iter().filter_map(|link| {
+        let (_, period_s) = link.refreshes().filter(|_| !link.awaits_user())?;
+        let is_old = link.registered_at?.plus_seconds(period_s) <= now;
+        is_old.then_some((link, period_s))
+    });
+    let (first, period_s) = overdue.min_by_key(|(_, period_s)| *period_s)?;
+    let seen = links.iter().filter_map(|link| link.last_seen_at).max();
+    let since = seen.max(first.registered_at)?;
+    Some(now.seconds_since(since) * 100 / u64::try_from(period_s).ok()?)
 }
 
 /// Why a link has to be looked at.
@@ -770,6 +777,31 @@ mod tests {
 
     fn reason(record: &LinkRecord) -> Option<BlockReason> {
         record.block().map(|block| block.reason)
+    }
+
+    #[test]
+    fn webhooks_are_missing_when_not_even_the_link_that_is_refreshed_most_often_has_one() {
+        let registered = |rate: &str, hour| {
+            let connection = Connection {
+                refresh_rate: Some(rate.to_owned()),
+                ..connection("valid")
+            };
+            let id = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+            LinkRecord::new(id).registered(connection, at(hour), DUE_S)
+        };
+        let (daily, monthly) = (registered("24h", 0), registered("30d", 0));
+        let percent = |links: &[LinkRecord], hour| silence_percent(links, at(hour));
+        assert_eq!(percent(&[], 48), None);
+        assert_eq!(
+            percent(&[registered("24h", 40)], 48),
+            None,
+            "too young to tell"
+        );
+        assert_eq!(percent(std::slice::from_ref(&daily), 36), Some(150));
+        let mixed = [daily.clone(), monthly.clone(), registered("24h", 40)];
+        assert_eq!(percent(&mixed, 48), Some(200));
+        let heard = monthly.seen(at(42));
+        assert_eq!(percent(&[daily, heard], 48), Some(25), "webhooks arrive");
     }
 
     #[test]

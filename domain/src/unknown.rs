@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::{LinkRecord, Resource, Timestamp};
 
-/// How long the record of an unknown link is kept after the latest time in it, in seconds.
+/// How long the record of an unknown link is kept after the latest time in it, in days.
 const KEPT_DAYS: i64 = 90;
 /// How far the time of a held announcement may lag behind the latest one, in seconds: this saves a
 /// write per webhook.

@@ -71,12 +71,12 @@ impl Alarms {
     }
 
     /// The same once a service has published these values of the alarm's metric, which must be this
-    /// one.
+    /// one, of what has this in its name.
     #[must_use]
     pub fn after_values(
         &self,
         alarm: &str,
-        (namespace, metric): (&str, &str),
+        (namespace, metric, of): (&str, &str, &str),
         data: &[Datum],
     ) -> AlarmState {
         let definition = self.definition(alarm);
@@ -84,6 +84,12 @@ impl Alarms {
             (&definition["Namespace"], &definition["MetricName"]),
             (&json!(namespace), &json!(metric)),
             "{alarm}"
+        );
+        let dimensions = definition["Dimensions"].as_array().expect("dimensions");
+        let last = dimensions.last().expect("a dimension")["Value"].as_str();
+        assert!(
+            last.is_some_and(|name| name.contains(of)),
+            "{alarm}: {dimensions:?}"
         );
         state(definition, data)
     }

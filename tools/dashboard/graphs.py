@@ -45,7 +45,7 @@ ROWS: list[list[Graph]] = [
                 Line("5xx", "Sum", "AWS/ApiGateway", tuple(WEBHOOKS)),
             ],
         ),
-        Graph("How long has no webhook come? (% of a period)", [Line("WebhookSilencePercent", "Maximum")]),
+        Graph("How long has no webhook come? (% of the shortest period)", [Line("WebhookSilencePercent", "Maximum")]),
     ],
     [
         Graph("Which rows came?", _sums("NewRows", "ChangedRows", "GoneRows")),

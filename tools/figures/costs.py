@@ -89,6 +89,7 @@ def idle_month(template: str, prices: Prices, *, sweeps: bool) -> float:
         prices.of("secret_month", _resources(template, "SecretsManager::Secret"))
         + prices.of("alarm_month", _resources(template, "CloudWatch::Alarm"))
         + prices.of("metric_month", metrics)
+        + prices.of("dashboard_month", _resources(template, "CloudWatch::Dashboard"))
         + prices.of("sqs_request", seconds * prices.assumed["idle_polls_per_second"])
         + sweeps_made * sweep
     )
@@ -128,7 +129,10 @@ def following_month(followers: dict[str, float], prices: Prices, links: int = MI
 def _metrics_of_a_sweep(template: str) -> int:
     """Those that get a value from every sweep; all others cost nothing in an hour in which they get none."""
     events = "|".join(EVENTS_OF_A_SWEEP)
-    return len(re.findall(rf"FilterPattern: '{{ \$\.fields\.event = \"(?:{events})\" }}'", template))
+    of_lines = re.findall(rf"FilterPattern: '{{ \$\.fields\.event = \"(?:{events})\" }}'", template)
+    # A value of zero for each line that is none.
+    of_any_line = "DefaultValue: 0" in template
+    return len(of_lines) + of_any_line
 
 
 def _resources(template: str, kind: str) -> int:

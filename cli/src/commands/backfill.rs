@@ -5,7 +5,7 @@ mod plan;
 use std::time::Duration;
 
 use clap::Args;
-use domain::{LinkId, RequestId};
+use domain::{LinkId, RequestId, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -24,6 +24,7 @@ use crate::{
     state::Journal,
 };
 
+const RESOURCE: Resource = Resource::TRANSACTIONS;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Have Belvo ask the banks again: spends retrievals, asks first
@@ -94,7 +95,7 @@ pub(crate) async fn run(args: BackfillArgs, context: &Context) -> Result<Outcome
         return Err(CliError::usage("--from is after --to", "Exchange them."));
     }
     let stack = context.stack().await?;
-    let links = args.selection.links(&stack).await?;
+    let links = args.selection.links(&stack, RESOURCE.name()).await?;
     let words = format!(
         "{} --from {} --to {}",
         args.selection.words(),

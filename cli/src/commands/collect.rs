@@ -84,7 +84,7 @@ pub(crate) struct AskedLink {
 
 pub(crate) async fn run(args: CollectArgs, context: &Context) -> Result<Outcome, CliError> {
     let stack = context.stack().await?;
-    let links = args.selection.links(&stack).await?;
+    let links = args.selection.links(&stack, &args.resource).await?;
     let what = format!("{} collect {}", stack.api.url(), args.words());
     let mut journal = Journal::open(&what, args.resume)?;
     let mut asked = ask(&stack, &args, links, &mut journal).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use domain::{LinkId, Timestamp};
+use domain::{Erased, LinkId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -57,9 +57,11 @@ pub(crate) struct ErasedLink {
     pub(crate) requested_at: Option<Timestamp>,
     pub(crate) deleted_at: Option<Timestamp>,
     pub(crate) erased_at: Option<Timestamp>,
+    /// How much there was.
+    pub(crate) erased: Option<Erased>,
 }
 
-/// Something that erasure leaves (docs/decisions/0012).
+/// Something that erasure leaves (docs/decisions/0036).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Remains {
     pub(crate) what: &'static str,
@@ -86,6 +88,7 @@ pub(crate) async fn run(args: EraseArgs, context: &Context) -> Result<Outcome, C
     let days = KeptDays {
         logs: stack.number("LogRetentionDays")?,
         webhooks: stack.number("WebhookRetentionDays")?,
+        requests: stack.number("RequestRetentionDays")?,
     };
     context.output.show(&Receipt {
         external_id: args.external_id,
@@ -142,6 +145,7 @@ impl ErasedLink {
             requested_at: deletion.and_then(|deletion| deletion.requested_at),
             deleted_at: deletion.and_then(|deletion| deletion.deleted_at),
             erased_at: deletion.and_then(|deletion| deletion.erased_at),
+            erased: deletion.and_then(|deletion| deletion.erased),
             link: link.id,
         }
     }
@@ -156,6 +160,8 @@ enum Kept {
     AsLogs,
     /// As long as the stack keeps webhooks.
     AsWebhooks,
+    /// As long as the stack keeps requests of erased links.
+    AsRequests,
 }
 
 /// How long the stack keeps things.
@@ -163,33 +169,45 @@ enum Kept {
 struct KeptDays {
     logs: u64,
     webhooks: u64,
+    requests: u64,
 }
 
-/// What remains of links that are erased.
-const REMAINS: [(&str, &str, Kept); 8] = [
+/// What remains of links that are erased, as docs/RETENTION.md has it.
+const REMAINS: [(&str, &str, Kept); 9] = [
     (
         "the link's record",
-        "that it was deleted, and when",
+        "its id, its bank, when it was deleted, and what was erased",
         Kept::Stays,
     ),
     (
-        "the Requests table",
-        "requests: ids of the link and of an account, days, counts, Belvo's error code",
-        Kept::Stays,
+        "requests",
+        "ids of the link and of an account, days, counts, Belvo's error code",
+        Kept::AsRequests,
     ),
     (
-        "the Requests table",
-        "how many retrievals were spent, by month",
-        Kept::Stays,
+        "the archive of webhooks",
+        "of webhooks that come after the erasure: type, code and ids",
+        Kept::AsWebhooks,
     ),
     (
-        "the Requests table",
+        "counters of retrievals",
+        "how many were spent in a month, a hash of the customer, ids of links",
+        // The rest of the month, and 90 days.
+        Kept::Days(31 + 90),
+    ),
+    (
+        "intents",
         "what was sent to Belvo: ids and days",
         Kept::Days(7),
     ),
     (
+        "answers by Idempotency-Key",
+        "ids of requests",
+        Kept::Days(1),
+    ),
+    (
         "the dead-letter queue",
-        "webhooks and ids in what was given up",
+        "webhooks and ids in dead letters, unless they are dropped",
         Kept::Days(14),
     ),
     ("the functions' log groups", "ids and counts", Kept::AsLogs),
@@ -197,11 +215,6 @@ const REMAINS: [(&str, &str, Kept); 8] = [
         "DynamoDB's point-in-time backups",
         "everything as it was",
         Kept::Days(35),
-    ),
-    (
-        "the archive of webhooks",
-        "webhooks as Belvo sent them: ids and codes",
-        Kept::AsWebhooks,
     ),
 ];
 
@@ -220,9 +233,21 @@ fn remains(erased: &[ErasedLink], kept: KeptDays) -> Vec<Remains> {
             Kept::Days(days) => after(*days),
             Kept::AsLogs => after(kept.logs),
             Kept::AsWebhooks => after(kept.webhooks),
+            Kept::AsRequests => after(kept.requests),
         },
     });
     remains.collect()
+}
+
+/// How much was erased.
+fn counts(erased: &Erased) -> String {
+    let Erased {
+        rows,
+        accounts,
+        webhooks,
+        requests,
+    } = erased;
+    format!("{rows} rows, {accounts} accounts, {webhooks} webhooks; {requests} requests emptied")
 }
 
 impl Report for Receipt {
@@ -230,7 +255,7 @@ impl Report for Receipt {
         let mut page = Page::new();
         let whose = self.external_id.as_ref().map(|id| format!(" of {id}"));
         page.title(Style::Good.of(format_args!("Erased{}", whose.unwrap_or_default())));
-        let mut table = Table::new(["link", "requested", "deleted at belvo", "rows erased"]);
+        let mut table = Table::new(["link", "requested", "deleted at belvo", "erased", "what"]);
         let show = |at: Option<Timestamp>| at.map(instant).unwrap_or_default();
         for link in &self.links {
             table.row([
@@ -238,6 +263,7 @@ impl Report for Receipt {
                 show(link.requested_at),
                 show(link.deleted_at),
                 show(link.erased_at),
+                link.erased.as_ref().map(counts).unwrap_or_default(),
             ]);
         }
         page.table(&table);
@@ -264,6 +290,7 @@ mod tests {
             requested_at: None,
             deleted_at: None,
             erased_at: Timestamp::parse(at),
+            erased: None,
         };
         let links = [
             erased("2026-03-01T00:00:00Z"),
@@ -274,6 +301,7 @@ mod tests {
             KeptDays {
                 logs: 30,
                 webhooks: 90,
+                requests: 60,
             },
         );
         let until = |place: &str| {
@@ -288,6 +316,7 @@ mod tests {
             until("the archive of webhooks").as_deref(),
             Some("2026-05-31")
         );
+        assert_eq!(until("requests").as_deref(), Some("2026-05-01"));
         assert_eq!(until("the link's record"), None);
     }
 }

@@ -32,8 +32,12 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The links, each once.
-    pub(crate) async fn links(&self, stack: &Stack) -> Result<Vec<LinkId>, CliError> {
+    /// The links, each once; of those that may have missed a webhook, those about this resource.
+    pub(crate) async fn links(
+        &self,
+        stack: &Stack,
+        resource: &str,
+    ) -> Result<Vec<LinkId>, CliError> {
         if !self.links.is_empty() {
             let mut links = self.links.clone();
             links.sort();
@@ -44,7 +48,7 @@ impl Selection {
         links.retain(|link| !is_gone(link));
         if self.stale {
             let refused_at = last_refusal(stack).await?;
-            links.retain(|link| may_lack_rows(link, refused_at));
+            links.retain(|link| may_lack_rows(link, resource, refused_at));
         }
         Ok(links.into_iter().map(|link| link.id).collect())
     }
@@ -73,8 +77,11 @@ async fn last_refusal(stack: &Stack) -> Result<Option<Timestamp>, CliError> {
     Ok(lines.iter().map(|line| line.at).max())
 }
 
-fn may_lack_rows(link: &Link, refused_at: Option<Timestamp>) -> bool {
-    let collected_at = link.collected.values().map(|last| last.at).max();
+/// A collection of some days, or of one account, may have left out what the webhook was about.
+fn may_lack_rows(link: &Link, resource: &str, refused_at: Option<Timestamp>) -> bool {
+    let last = link.collected.get(resource);
+    let whole = last.filter(|last| last.days.is_all() && last.account.is_none());
+    let collected_at = whole.map(|last| last.at);
     link.stale || refused_at.is_some_and(|at| collected_at <= Some(at))
 }
 
@@ -85,6 +92,7 @@ fn is_gone(link: &Link) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use domain::Days;
     use serde_json::json;
 
     use super::*;
@@ -95,8 +103,11 @@ mod tests {
 
     fn link(is_stale: bool, collected_at: Option<u32>) -> Link {
         let collected = collected_at.map(|minute| {
-            json!({"transactions": {"at": at(minute), "verdict": "complete", "rows": 1, "added": 0,
-                "modified": 0, "removed": 0}})
+            let last = json!({"at": at(minute), "verdict": "complete", "rows": 1, "added": 0,
+                "modified": 0, "removed": 0});
+            let mut later = last.clone();
+            later["at"] = json!(at(50));
+            json!({"transactions": last, "invoices": later})
         });
         let link = json!({"link": "16f68516-bcbc-4cf7-b815-c500d4204e28", "stale": is_stale,
             "collected": collected.unwrap_or_else(|| json!({}))});
@@ -113,11 +124,17 @@ mod tests {
             (link(true, Some(15)), Some(10), true),
             (link(true, Some(15)), None, true),
         ] {
-            assert_eq!(
-                may_lack_rows(&link, refused_at.map(at)),
-                expected,
-                "{link:?}"
-            );
+            let found = may_lack_rows(&link, "transactions", refused_at.map(at));
+            assert_eq!(found, expected, "{link:?}");
         }
+    }
+
+    #[test]
+    fn a_collection_of_some_days_says_nothing_about_the_others() {
+        let mut link = link(false, Some(15));
+        let days = Days::since(time::macros::date!(2026 - 02 - 01));
+        link.collected.get_mut("transactions").unwrap().days = days;
+        assert!(may_lack_rows(&link, "transactions", Some(at(10))));
+        assert!(!may_lack_rows(&link, "transactions", None));
     }
 }

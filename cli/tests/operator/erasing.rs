@@ -20,6 +20,12 @@ async fn every_link_of_a_person_is_erased_and_the_receipt_says_when_and_what_rem
     for fact in ["requested_at", "deleted_at", "erased_at"] {
         assert!(receipt["links"][0][fact].is_string(), "{fact} in {receipt}");
     }
+    let erased = &receipt["links"][0]["erased"];
+    assert_eq!(
+        (&erased["rows"], &erased["requests"]),
+        (&json!(10), &json!(1)),
+        "{receipt}"
+    );
     let remains = receipt["remains"].as_array().unwrap();
     let logs = remains
         .iter()

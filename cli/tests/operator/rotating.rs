@@ -5,12 +5,15 @@ use serde_json::Value;
 use tests::Stack;
 use tokio::net::TcpListener;
 
-use crate::command::{Ended, command, json, run};
+use crate::command::{Ended, command, run};
 
 #[tokio::test]
 async fn the_secrets_in_use_are_accepted_and_never_shown() {
     let stack = Stack::of_this_run();
-    let report = json(&["secrets", "check"], 0).await;
+    // 3 where other tests have called the webhook with a wrong value within the hour.
+    let ended = run(&["secrets", "check", "--json"]).await;
+    assert!(matches!(ended.code, 0 | 3), "{ended:?}");
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     let results = report["checks"].as_array().unwrap();
     let results: Vec<_> = results
         .iter()

@@ -1,5 +1,5 @@
 //! The archive of webhooks: whether one was processed before, and what became of it. No other
-//! module writes to it.
+//! module adds to it.
 
 use domain::{Timestamp, WebhookOutcome};
 use lambda_runtime::tracing;
@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::{
     belvo::{LINK_DELETED, Webhook},
     queue::Delivery,
-    store::{ProcessedWebhook, StoreError, WebhookArchive},
+    store::{Control, ProcessedWebhook, StoreError, WebhookArchive},
     telemetry::Event,
 };
 
@@ -44,36 +44,47 @@ pub(crate) async fn is_redelivered(
 /// Archives a webhook when it is done with. Safe to repeat; if this fails, so does the message, and
 /// the webhook is processed again.
 pub(crate) async fn archive(
-    archive: &WebhookArchive,
+    control: &Control,
     delivery: &Delivery,
     outcome: &WebhookOutcome,
 ) -> Result<(), StoreError> {
-    if is_of_gone_link(&delivery.webhook, outcome) {
-        return archive_without_data(archive, delivery, outcome).await;
+    let archive = &control.webhooks;
+    if is_of_gone_link(control, &delivery.webhook, outcome).await? {
+        let left = without_data(&delivery.webhook);
+        return write(archive, delivery, &left, outcome).await;
     }
     write(archive, delivery, delivery.body.get(), outcome).await
 }
 
-/// The same of a webhook about a link that Belvo no longer has: what was stored of the link may
+/// What is left of a webhook about a link that Belvo no longer has: what was stored of the link may
 /// have been erased already.
-pub(crate) async fn archive_without_data(
-    archive: &WebhookArchive,
-    delivery: &Delivery,
-    outcome: &WebhookOutcome,
-) -> Result<(), StoreError> {
-    let webhook = &delivery.webhook;
-    let body = json!({
+fn without_data(webhook: &Webhook) -> String {
+    json!({
         "webhook_type": webhook.subject.webhook_type(),
         "webhook_code": webhook.code,
         "link_id": webhook.link,
         "request_id": webhook.request_id,
-    });
-    write(archive, delivery, &body.to_string(), outcome).await
+    })
+    .to_string()
 }
 
-fn is_of_gone_link(webhook: &Webhook, outcome: &WebhookOutcome) -> bool {
-    let is_gone = matches!(outcome, WebhookOutcome::Failed { code } if code == LINK_DELETED);
-    is_gone || webhook.code == LINK_DELETED
+/// Whether the webhook says so, or the link's record does: of a deleted link, nothing is collected.
+async fn is_of_gone_link(
+    control: &Control,
+    webhook: &Webhook,
+    outcome: &WebhookOutcome,
+) -> Result<bool, StoreError> {
+    if webhook.code == LINK_DELETED {
+        return Ok(true);
+    }
+    match outcome {
+        WebhookOutcome::Collected { .. } => Ok(false),
+        WebhookOutcome::Failed { code } if code == LINK_DELETED => Ok(true),
+        _ => {
+            let link = control.links.get(&webhook.link).await?;
+            Ok(link.is_some_and(|link| link.is_deleted()))
+        }
+    }
 }
 
 async fn write(

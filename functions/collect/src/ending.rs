@@ -78,7 +78,7 @@ pub(crate) async fn fail_with_link(control: &Control, task: &Task) -> Result<(),
         fail(control, origin, None, &gone).await?;
     }
     for delivery in task.deliveries() {
-        archive::archive(&control.webhooks, delivery, &failed(&gone)).await?;
+        archive::archive(control, delivery, &failed(&gone)).await?;
     }
     Ok(())
 }
@@ -110,7 +110,7 @@ pub(crate) async fn give_up(control: &Control, task: &Task, failure: &Failure) {
         reason: failure.message.clone(),
     };
     for delivery in task.deliveries() {
-        if let Err(error) = archive::archive(&control.webhooks, delivery, &outcome).await {
+        if let Err(error) = archive::archive(control, delivery, &outcome).await {
             tracing::error!(
                 event = Event::WebhookNotArchived.name(),
                 correlation.id = delivery.correlation_id,

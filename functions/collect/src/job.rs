@@ -373,7 +373,7 @@ impl Job {
             let verdicts = found.map(|(waiter, found)| (waiter.verdict(found), found));
             if let Some((worst, found)) = verdicts.max_by_key(|(verdict, _)| *verdict) {
                 let outcome = WebhookOutcome::collected(found, worst);
-                archive::archive(&app.control.webhooks, delivery, &outcome).await?;
+                archive::archive(&app.control, delivery, &outcome).await?;
             }
         }
         Ok(())
@@ -451,7 +451,7 @@ impl Job {
             ending::fail(control, origin, waiter.request(), failure).await?;
         }
         for delivery in deliveries(&self.waiters) {
-            archive::archive(&control.webhooks, delivery, &ending::failed(failure)).await?;
+            archive::archive(control, delivery, &ending::failed(failure)).await?;
         }
         Ok(())
     }

@@ -64,9 +64,9 @@ impl<'a> From<&'a App> for LinkKeeper<'a> {
 }
 
 impl LinkKeeper<'_> {
-    /// Records a webhook of type `LINK` or `CONSENT`, and returns whether the link is known to be
-    /// gone. Safe to repeat. A deletion is confirmed with Belvo first, because rows may be erased.
-    pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<bool, CollectError> {
+    /// Records a webhook of type `LINK` or `CONSENT`. Safe to repeat. A deletion is confirmed with
+    /// Belvo first, because rows may be erased.
+    pub(crate) async fn apply_event(&self, delivery: &Delivery) -> Result<(), CollectError> {
         let webhook = &delivery.webhook;
         let event = LinkEvent {
             webhook_type: webhook.subject.webhook_type().to_owned(),
@@ -81,21 +81,17 @@ impl LinkKeeper<'_> {
 
     /// Applies what a webhook with this code says about a link. That the user has to log in again
     /// is believed until Belvo is asked; that the consent has ended only once Belvo was asked and
-    /// does not call the link valid. If Belvo refuses to say, it is not believed. Returns whether
-    /// the link is known to be gone.
+    /// does not call the link valid. If Belvo refuses to say, it is not believed.
     async fn apply_confirmed(
         &self,
         link: &LinkId,
         (code, at): (&str, Timestamp),
         change: impl Fn(LinkRecord) -> LinkRecord,
-    ) -> Result<bool, CollectError> {
+    ) -> Result<(), CollectError> {
         let mut unusable = None;
         if BlockReason::of_code(code) == Some(BlockReason::ConsentExpired) {
             match self.belvo.link(link).await {
-                Ok(None) => {
-                    self.end(link).await?;
-                    return Ok(true);
-                }
+                Ok(None) => return self.end(link).await,
                 Ok(Some(connection)) => unusable = Some(connection).filter(|it| !it.is_valid()),
                 Err(BelvoError::Rejected { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -108,7 +104,8 @@ impl LinkKeeper<'_> {
                 .consent_ended(at),
             None => change(known),
         };
-        Ok(self.links.change(link, confirmed).await?.is_deleted())
+        self.links.change(link, confirmed).await?;
+        Ok(())
     }
 
     /// Ends a link if Belvo no longer has it.

@@ -1,7 +1,10 @@
 //! Finds overdue requests and stale links, and queues a check of each in its link's group, so that
 //! it is processed in order with the link's other work.
 
-use domain::{Deadlines, LinkDue, LinkFilter, LinkRecord, RequestRecord, SweepDecision, Timestamp};
+use domain::{
+    Deadlines, LinkDue, LinkFilter, LinkRecord, RequestRecord, SweepDecision, Timestamp,
+    silence_percent,
+};
 use lambda_runtime::tracing;
 use shared::{
     cause::chain,
@@ -127,14 +130,6 @@ async fn count_links(links: &Links, now: Timestamp) {
             "links could not be counted"
         ),
     }
-}
-
-/// How long none of these links has had a webhook that Belvo sends by itself, as a share of the
-/// time between two refreshes: the share of the link for which it is least. `None` if Belvo
-/// refreshes none of them.
-fn silence_percent(links: &[LinkRecord], now: Timestamp) -> Option<u64> {
-    let silences = links.iter().filter_map(|link| link.silence_percent(now));
-    silences.min()
 }
 
 /// Queues a check of every overdue request, and makes it due again later, so that the next sweep

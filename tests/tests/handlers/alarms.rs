@@ -21,8 +21,9 @@ use crate::{
 
 const AN_HOUR: i64 = 3_600;
 const A_DAY: i64 = 24 * AN_HOUR;
-/// Metrics of the API's route for webhooks.
+/// Metrics of the API, and its route for webhooks.
 const API: &str = "AWS/ApiGateway";
+const ROUTE: &str = "/webhooks/belvo";
 
 /// Asserts that these lines of a function, and nothing but them, set off an alarm.
 async fn assert_rings(alarm: &str, worker: &Worker, log: &Log) {
@@ -38,7 +39,12 @@ async fn assert_rings_of(function: &str, alarm: &str, here: &Surroundings, log: 
 }
 
 /// Asserts that so many of what a service counts set off an alarm, and one less does not.
-async fn assert_counted(alarm: &str, here: &Surroundings, metric: (&str, &str), least: usize) {
+async fn assert_counted(
+    alarm: &str,
+    here: &Surroundings,
+    metric: (&str, &str, &str),
+    least: usize,
+) {
     let alarms = Alarms::of(&here.stack).await;
     let state = |count| alarms.after_values(alarm, metric, &vec![Datum::now(1.0); count]);
     assert_eq!(state(least), AlarmState::Alarm, "{alarm}");
@@ -70,7 +76,7 @@ async fn webhooks_with_another_authorization() {
     let statuses = statuses(&function, "webhook-wrong-authorization", 3).await;
     assert_eq!(statuses, [401; 3]);
     assert_rings_of("Webhook", "UnauthorizedWebhooksAlarm", &here, &log).await;
-    assert_counted("RefusedWebhooksAlarm", &here, (API, "4xx"), 3).await;
+    assert_counted("RefusedWebhooksAlarm", &here, (API, "4xx", ROUTE), 3).await;
 }
 
 #[tokio::test]
@@ -118,8 +124,8 @@ async fn webhooks_that_cannot_be_queued() {
     let statuses = statuses(&function, "webhook-historical-update", 1).await;
     assert_eq!(statuses, [503]);
     assert_rings_of("Webhook", "ErrorLinesAlarm", &here, &log).await;
-    assert_counted("WebhookErrorsAlarm", &here, (API, "5xx"), 1).await;
-    assert_counted("ApiErrorsAlarm", &here, (API, "5xx"), 5).await;
+    assert_counted("WebhookErrorsAlarm", &here, (API, "5xx", ROUTE), 1).await;
+    assert_counted("ApiErrorsAlarm", &here, (API, "5xx", ""), 5).await;
 }
 
 #[tokio::test]
@@ -260,9 +266,17 @@ async fn a_message_that_is_given_up() {
 
     let visible = worker.dead_letters().await.len();
     assert_eq!(visible, 1);
-    let metric = ("AWS/SQS", "ApproximateNumberOfMessagesVisible");
-    assert_counted("DeadLettersAlarm", &worker.here, metric, visible).await;
-    assert_counted("UnpublishedEventsAlarm", &worker.here, metric, 1).await;
+    let metric = |queue| ("AWS/SQS", "ApproximateNumberOfMessagesVisible", queue);
+    let here = &worker.here;
+    assert_counted(
+        "DeadLettersAlarm",
+        here,
+        metric("-dead-letters.fifo"),
+        visible,
+    )
+    .await;
+    let unpublished = metric("UnpublishedEventsQueue");
+    assert_counted("UnpublishedEventsAlarm", here, unpublished, 1).await;
 }
 
 #[tokio::test]
@@ -279,12 +293,21 @@ async fn no_sweep_in_half_an_hour() {
 #[tokio::test]
 async fn what_lambda_and_the_queue_measure() {
     let here = Surroundings::new().await;
-    assert_counted("CollectErrorsAlarm", &here, ("AWS/Lambda", "Errors"), 1).await;
-    for alarm in ["CollectThrottlesAlarm", "WebhookThrottlesAlarm"] {
-        assert_counted(alarm, &here, ("AWS/Lambda", "Throttles"), 1).await;
+    let errors = ("AWS/Lambda", "Errors", "CollectFunction");
+    assert_counted("CollectErrorsAlarm", &here, errors, 1).await;
+    for (alarm, function) in [
+        ("CollectThrottlesAlarm", "CollectFunction"),
+        ("WebhookThrottlesAlarm", "WebhookFunction"),
+    ] {
+        let throttles = ("AWS/Lambda", "Throttles", function);
+        assert_counted(alarm, &here, throttles, 1).await;
     }
     let alarms = Alarms::of(&here.stack).await;
-    let metric = ("AWS/SQS", "ApproximateAgeOfOldestMessage");
+    let metric = (
+        "AWS/SQS",
+        "ApproximateAgeOfOldestMessage",
+        "-notifications.fifo",
+    );
     let after = |age: Duration| {
         let age = Datum::now(age.as_secs_f64());
         alarms.after_values("QueueAgeAlarm", metric, &[age])

@@ -27,6 +27,9 @@ pub(crate) struct Letter {
     pub(crate) dead_since: Option<Timestamp>,
     #[serde(skip)]
     pub(crate) body: String,
+    /// The tracing header of what sent it.
+    #[serde(skip)]
+    pub(crate) trace: Option<String>,
     #[serde(skip)]
     pub(crate) receipt: String,
 }
@@ -72,6 +75,7 @@ impl Letter {
             receives: ours("receives").and_then(|receives| receives.parse().ok()),
             dead_since: sent.and_then(|millis| Timestamp::of_unix_millis(millis.parse().ok()?)),
             body,
+            trace: system.get(&Attribute::AwsTraceHeader).cloned(),
             receipt: message.receipt_handle?,
         })
     }
@@ -141,6 +145,7 @@ pub(super) mod tests {
             receives: Some(30),
             dead_since: Timestamp::parse("2026-03-01T00:00:00Z"),
             body: r#"{"kind": "webhook", "task": {}}"#.to_owned(),
+            trace: None,
             receipt: format!("receipt of {id}"),
         }
     }

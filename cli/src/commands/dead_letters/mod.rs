@@ -270,7 +270,7 @@ impl Report for LetterReport {
         page.title(format_args!("Dead letter {}", letter.id));
         page.field("Link", &letter.link);
         page.field("Kind", &letter.kind);
-        page.field("CauseCount", &letter.cause);
+        page.field("Cause", &letter.cause);
         if let Some(receives) = letter.receives {
             page.field("Tried", format_args!("{receives} times"));
         }

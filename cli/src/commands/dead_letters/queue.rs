@@ -17,7 +17,8 @@ use aws_sdk_sqs::{
     Client,
     types::{
         ChangeMessageVisibilityBatchRequestEntry as Release,
-        MessageSystemAttributeName as Attribute,
+        MessageSystemAttributeName as Attribute, MessageSystemAttributeNameForSends as InSend,
+        MessageSystemAttributeValue,
     },
 };
 use domain::Timestamp;
@@ -207,15 +208,17 @@ impl<'a> DeadLetterQueue<'a> {
     /// before it has deleted the letter, and the next queues it once more within five minutes, SQS
     /// drops the second.
     async fn queue_again(&self, letter: &Letter) -> Result<(), CliError> {
-        let answer = self
+        let mut message = self
             .sqs
             .send_message()
             .queue_url(&self.main_url)
             .message_body(&letter.body)
             .message_group_id(&letter.link)
-            .message_deduplication_id(format!("redrive-{}", letter.id))
-            .send()
-            .await;
+            .message_deduplication_id(format!("redrive-{}", letter.id));
+        if let Some(trace) = traced(letter) {
+            message = message.message_system_attributes(InSend::AwsTraceHeader, trace);
+        }
+        let answer = message.send().await;
         let doing = format!("queue the dead letter {} again", letter.id);
         answer.map_err(said).or_fail(doing, MAY_TAKE)?;
         Ok(())
@@ -291,6 +294,13 @@ fn perhaps_cut_off(letters: &[Letter]) -> Option<&str> {
 /// For how long what is received is hidden, so that all can be read before the first comes back.
 fn hidden_for(count: u64) -> Duration {
     Duration::from_secs(HIDDEN_S + count / READ_PER_SECOND)
+}
+
+/// The header with which a letter stays in its trace.
+fn traced(letter: &Letter) -> Option<MessageSystemAttributeValue> {
+    let header = letter.trace.as_ref()?;
+    let value = MessageSystemAttributeValue::builder().data_type("String");
+    value.string_value(header).build().ok()
 }
 
 #[cfg(test)]

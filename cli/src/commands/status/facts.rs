@@ -192,7 +192,11 @@ impl LastHour {
 impl Delay {
     fn of(mut delays: Vec<u64>) -> Option<Self> {
         delays.sort_unstable();
-        let at = |percent: usize| delays.get((delays.len() - 1) * percent / 100).copied();
+        // The nearest rank.
+        let at = |percent: usize| {
+            let rank = (delays.len() * percent).div_ceil(100).max(1);
+            delays.get(rank - 1).copied()
+        };
         let longest = *delays.last()?;
         Some(Self {
             median: at(50)?,

@@ -105,25 +105,21 @@ async fn plan_webhook(
     delivery: &Delivery,
     standing: Standing,
 ) -> Result<Option<Job>, CollectError> {
-    let webhooks = &app.control.webhooks;
+    let control = &app.control;
     if standing == Standing::Held {
-        archive::archive(webhooks, delivery, &WebhookOutcome::Held).await?;
+        archive::archive(control, delivery, &WebhookOutcome::Held).await?;
         return Ok(None);
     }
     match &delivery.webhook.subject {
         Subject::Rows(resource) => rows_webhook::plan(app, delivery, *resource, standing).await,
         Subject::Accounts => {
             let outcome = accounts_webhook::process(app, delivery).await?;
-            archive::archive(webhooks, delivery, &outcome).await?;
+            archive::archive(control, delivery, &outcome).await?;
             Ok(None)
         }
         Subject::Link | Subject::Consent | Subject::Other(_) => {
-            let noted = WebhookOutcome::Noted;
-            if other_webhook::process(app.into(), delivery).await? {
-                archive::archive_without_data(webhooks, delivery, &noted).await?;
-            } else {
-                archive::archive(webhooks, delivery, &noted).await?;
-            }
+            other_webhook::process(app.into(), delivery).await?;
+            archive::archive(control, delivery, &WebhookOutcome::Noted).await?;
             Ok(None)
         }
     }

@@ -8,23 +8,21 @@ use shared::{
 
 use crate::{CollectError, link_record::LinkKeeper};
 
-/// Records what it says about its link, and returns whether that is known to be gone, as far as it
-/// says anything.
+/// Records what it says about its link, as far as it says anything.
 pub(super) async fn process(
     links: LinkKeeper<'_>,
     delivery: &Delivery,
-) -> Result<bool, CollectError> {
+) -> Result<(), CollectError> {
     let webhook = &delivery.webhook;
     // Belvo's pages do not show the type of `link_deleted`.
     let is_deletion = webhook.code == LINK_DELETED;
     let is_about_link = matches!(webhook.subject, Subject::Link | Subject::Consent);
 
-    let mut is_gone = false;
     if is_about_link || is_deletion {
-        is_gone = links.apply_event(delivery).await?;
+        links.apply_event(delivery).await?;
     }
     if is_deletion {
         links.end_if_gone(&webhook.link).await?;
     }
-    Ok(is_gone)
+    Ok(())
 }

@@ -119,7 +119,7 @@ async fn fail(
     };
     let request = record.map(|record| &record.id);
     ending::fail(control, origin, request, failure).await?;
-    Ok(archive::archive(&control.webhooks, delivery, &ending::failed(failure)).await?)
+    Ok(archive::archive(control, delivery, &ending::failed(failure)).await?)
 }
 
 /// Records that Belvo had no retrieval left for a link, in the class and the month that this one
