@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use crate::{CliError, error::OrFail};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// API Gateway gives up after 30 seconds.
+/// API Gateway waits 30 seconds for a function.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
 /// A client with TLS by ring and Mozilla's roots (docs/decisions/0004) that follows no redirect:

@@ -1,4 +1,4 @@
-//! Messages that were given up.
+//! Dead letters.
 
 use domain::{LinkId, Timestamp};
 use serde_json::json;
@@ -6,13 +6,13 @@ use shared::queue::{DeadLetters, Delivery, Task};
 
 use crate::Stack;
 
-/// How often a message was tried that a test gives up.
+/// How often a message was tried that a test dead-letters.
 const RECEIVES: u32 = 30;
 
 impl Stack {
     /// Puts a webhook about a link, which announces no rows, into the dead-letter queue. The log
     /// lines of its processing have `request_id` as their `correlation.id`.
-    pub async fn give_up(&self, link: &str, request_id: &str, reason: &str) {
+    pub async fn dead_letter(&self, link: &str, request_id: &str, reason: &str) {
         let webhook = json!({
             "webhook_type": "LINK",
             "webhook_code": "given_up_by_a_test",

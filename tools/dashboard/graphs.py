@@ -74,7 +74,7 @@ ROWS: list[list[Graph]] = [
     [
         Graph("How old is the oldest message? (s)", [_queue("ApproximateAgeOfOldestMessage", "Maximum", "Queue")]),
         Graph(
-            "How many wait, and how many were given up?",
+            "How many wait, and how many are dead letters?",
             [
                 _queue("ApproximateNumberOfMessagesVisible", "Maximum", "Queue"),
                 _queue("ApproximateNumberOfMessagesVisible", "Maximum", "DeadLetterQueue"),

@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) written: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) verdict: Option<String>,
-    /// Belvo's code, or why its message was given up.
+    /// Belvo's code, or why its message was dead-lettered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
 }

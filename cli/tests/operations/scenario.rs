@@ -12,7 +12,7 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// A user is collected, one of whose rows Belvo deletes; another has to log in again; a third
-    /// one's webhook is lost; messages are given up; somebody calls the webhook with a wrong value.
+    /// one's webhook is lost; messages are dead-lettered; somebody calls the webhook with a wrong value.
     pub(crate) async fn play(stack: &Stack) -> Self {
         let user = "user-4711";
         let link = connected(stack, user, 20).await;
@@ -28,7 +28,7 @@ impl Scenario {
         silent.misbehave(lost).await;
         silent.retrieve().await;
 
-        give_up(stack).await;
+        dead_letter(stack).await;
         stack.deliver("{}", Some("Bearer wrong")).await;
         until_stuck(stack).await;
         let values = vec![
@@ -75,12 +75,12 @@ async fn token_required(stack: &Stack, link: &Link<'_>) {
     .await;
 }
 
-async fn give_up(stack: &Stack) {
+async fn dead_letter(stack: &Stack) {
     let down = "a call to Belvo failed: Belvo asks to retry later (HTTP 500, none)";
     let unreadable = "the message cannot be read: the message is not a task";
     for reason in [down, down, unreadable] {
         let (link, request) = (Uuid::new_v4().to_string(), Uuid::new_v4().to_string());
-        stack.give_up(&link, &request, reason).await;
+        stack.dead_letter(&link, &request, reason).await;
     }
 }
 

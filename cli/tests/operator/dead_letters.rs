@@ -30,7 +30,7 @@ impl Given {
             for letter in 0..OF_A_LINK {
                 let cause = (link * OF_A_LINK + letter) % CAUSES;
                 let request = Uuid::new_v4().simple().to_string();
-                stack.give_up(&id, &request, &given.cause(cause)).await;
+                stack.dead_letter(&id, &request, &given.cause(cause)).await;
                 given.ids[cause].insert(request);
             }
         }

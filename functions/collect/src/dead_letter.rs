@@ -75,7 +75,7 @@ async fn dead_letter(app: &App, message: &Received, error: &CollectError) -> boo
             code: GAVE_UP.to_owned(),
             message: reason,
         };
-        ending::give_up(&app.control, task, &failure).await;
+        ending::dead_letter(&app.control, task, &failure).await;
         announce_stored(app, task).await;
     }
     true

@@ -92,7 +92,7 @@ pub(crate) fn failed(failure: &Failure) -> WebhookOutcome {
 
 /// Fails every request that a task was for, because its message was dead-lettered, and archives its
 /// webhooks. What cannot be recorded is only logged.
-pub(crate) async fn give_up(control: &Control, task: &Task, failure: &Failure) {
+pub(crate) async fn dead_letter(control: &Control, task: &Task, failure: &Failure) {
     let origin = Origin::of(task);
     for request in &task.requests() {
         let Some(origin) = origin else { break };

@@ -64,6 +64,18 @@ impl Answers {
         self.institution.get_or_init(|| institution.to_owned());
     }
 
+    /// How many answers there are: good, refused, rate limited, server errors, and none.
+    fn counts(&self) -> [u32; 5] {
+        [
+            &self.ok,
+            &self.refused,
+            &self.rate_limited,
+            &self.server_errors,
+            &self.unanswered,
+        ]
+        .map(|count| count.load(Relaxed))
+    }
+
     fn of_status(&self, status: u16, code: &str) -> &AtomicU32 {
         match (status, code) {
             // The firewall in front of Belvo, which answers so above 80 requests in 30 seconds.
@@ -78,14 +90,7 @@ impl Answers {
 
 impl Drop for Answers {
     fn drop(&mut self) {
-        let [ok, refused, rate_limited, server_errors, unanswered] = [
-            &mut self.ok,
-            &mut self.refused,
-            &mut self.rate_limited,
-            &mut self.server_errors,
-            &mut self.unanswered,
-        ]
-        .map(|count| *count.get_mut());
+        let [ok, refused, rate_limited, server_errors, unanswered] = self.counts();
         if ok + refused + rate_limited + server_errors + unanswered == 0 {
             return;
         }
@@ -98,7 +103,7 @@ impl Drop for Answers {
             rate_limited,
             server_errors,
             unanswered,
-            waited_ms = *self.waited_ms.get_mut(),
+            waited_ms = self.waited_ms.load(Relaxed),
             "answers of Belvo"
         );
     }
@@ -110,21 +115,10 @@ mod tests {
 
     use super::*;
 
-    fn counts(answers: &Answers) -> [u32; 5] {
-        [
-            &answers.ok,
-            &answers.refused,
-            &answers.rate_limited,
-            &answers.server_errors,
-            &answers.unanswered,
-        ]
-        .map(|count| count.load(Relaxed))
-    }
-
     fn counted(outcome: &Result<(), BelvoError>) -> [u32; 5] {
         let answers = Answers::default();
         answers.count(outcome);
-        counts(&answers)
+        answers.counts()
     }
 
     fn answer(status: u16, is_html: bool, body: &str) -> Result<(), BelvoError> {

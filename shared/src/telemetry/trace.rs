@@ -92,6 +92,6 @@ mod tests {
         let seen = traced(trace.clone(), async { Trace::current() }).await;
         assert_eq!(seen, trace);
         let inner = traced(trace.clone(), traced(None, async { Trace::current() })).await;
-        assert_eq!(inner, trace, "it is handed on");
+        assert_eq!(inner, trace, "it is passed on");
     }
 }

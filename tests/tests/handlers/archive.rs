@@ -214,11 +214,9 @@ async fn a_dead_lettered_webhook_is_archived_and_processed_when_it_is_moved_back
 
 /// The function with a control table that takes so many more writes.
 async fn interrupted_after(worker: &Worker, writes: u32) -> App {
-    let dynamodb = worker.aws.endpoint_url().expect("an endpoint");
-    let stack = &worker.here.stack;
-    let gated = stack.aws_at(&tests::behind_gate(dynamodb, writes).await);
+    let requests = worker.here.stack.requests_table.clone();
     App {
-        control: Control::open(&gated, stack.requests_table.clone()),
+        control: Control::open(&worker.gated(writes).await, requests),
         ..worker.app.clone()
     }
 }

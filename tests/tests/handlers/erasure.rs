@@ -43,9 +43,7 @@ fn deleted(link: &str) -> Value {
 
 /// The function with tables that take so many more writes.
 async fn interrupted_after(worker: &Worker, writes: u32) -> App {
-    let dynamodb = worker.aws.endpoint_url().expect("an endpoint");
-    let stack = &worker.here.stack;
-    let gated = stack.aws_at(&tests::behind_gate(dynamodb, writes).await);
+    let (stack, gated) = (&worker.here.stack, worker.gated(writes).await);
     App {
         control: Control::open(&gated, stack.requests_table.clone()),
         transactions: TransactionsTable::open(&gated, stack.transactions_table.clone()),

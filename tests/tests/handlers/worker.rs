@@ -95,6 +95,13 @@ impl Worker {
         self
     }
 
+    /// The configuration of the same database, which takes so many more writes.
+    pub(crate) async fn gated(&self, writes: u32) -> SdkConfig {
+        let dynamodb = self.aws.endpoint_url().expect("an endpoint");
+        let gate = tests::behind_gate(dynamodb, writes).await;
+        self.here.stack.aws_at(&gate)
+    }
+
     /// An environment of the function with the pace of calls as shipped.
     pub(crate) async fn environment(&self) -> App {
         let belvo = self.here.belvo(good_keys()).await;

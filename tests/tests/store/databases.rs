@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::{LinkId, Resource};
 use shared::{
     aws::SdkConfig,
-    store::{Accounts, Control, Rows, TransactionsTable},
+    store::{Accounts, Control, Cursor, Rows, StoreError, TransactionsTable},
 };
 use tests::Stack;
 
@@ -53,6 +53,21 @@ impl Tables {
             .key("pk", AttributeValue::S(pk.to_owned()))
             .send();
         item.await.unwrap().item.expect("an item")
+    }
+}
+
+/// Everything that a listing has, page after page.
+pub(crate) async fn listed<T>(
+    page: impl AsyncFn(Option<Cursor>) -> Result<(Vec<T>, Option<Cursor>), StoreError>,
+) -> Vec<T> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let (items, next) = page(after).await.unwrap();
+        all.extend(items);
+        if next.is_none() {
+            return all;
+        }
+        after = next;
     }
 }
 

@@ -4,11 +4,11 @@ use domain::{
     Collection, Days, Declared, Failure, RequestId, RequestRecord, Resource, Retrieval, Status,
     Tally, Timestamp, Verdict, Window,
 };
-use shared::store::Notified;
+use shared::store::{Cursor, Notified};
 use time::macros::date;
 
 use crate::{
-    databases::{Tables, both},
+    databases::{Tables, both, listed},
     webhooks,
 };
 
@@ -191,23 +191,11 @@ async fn a_links_requests_are_listed_newest_first_without_its_webhooks() {
         }
         webhooks::archive(&tables, &webhooks::id(), 9).await;
 
-        let (mut listed, mut after) = (Vec::new(), None);
-        loop {
-            let (page, next) = tables
-                .control
-                .requests
-                .of_link(&tables.link, after.as_ref(), 2)
-                .await
-                .unwrap();
-            listed.extend(page.into_iter().map(|record| record.id));
-            if next.is_none() {
-                break;
-            }
-            after = next;
-        }
-
-        listed.reverse();
-        assert_eq!(listed, ids, "{}", tables.name);
+        let requests = &tables.control.requests;
+        let page =
+            async |after: Option<Cursor>| requests.of_link(&tables.link, after.as_ref(), 2).await;
+        let listed = listed(page).await.into_iter().map(|record| record.id);
+        assert_eq!(listed.rev().collect::<Vec<_>>(), ids, "{}", tables.name);
     }
 }
 

@@ -14,7 +14,7 @@ use shared::store::Cursor;
 use tests::difference;
 use time::macros::date;
 
-use crate::databases::{Tables, both};
+use crate::databases::{Tables, both, listed};
 
 const ACCOUNT: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
 
@@ -65,20 +65,15 @@ fn seen(at: &str) -> Observation {
 }
 
 async fn all(tables: &Tables, filter: &Filter, limit: u16) -> Vec<Row> {
-    let (mut rows, mut after) = (Vec::new(), None::<Cursor>);
-    loop {
-        let (page, next) = tables
-            .rows
-            .list(&tables.link, filter, after.as_ref(), limit)
-            .await
-            .unwrap();
+    let page = async |after: Option<Cursor>| {
+        let rows = &tables.rows;
+        let listed = rows.list(&tables.link, filter, after.as_ref(), limit).await;
+        let (page, next) = listed?;
         assert!(page.len() <= usize::from(limit));
-        rows.extend(page.into_iter().map(|listed| listed.row));
-        if next.is_none() {
-            return rows;
-        }
-        after = next;
-    }
+        Ok((page, next))
+    };
+    let all = listed(page).await.into_iter();
+    all.map(|listed| listed.row).collect()
 }
 
 #[tokio::test]

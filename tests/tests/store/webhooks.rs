@@ -2,9 +2,9 @@
 
 use domain::{LinkId, Timestamp, WebhookId, WebhookOutcome};
 use serde_json::json;
-use shared::store::{ArchivedWebhook, ProcessedWebhook};
+use shared::store::{ArchivedWebhook, Cursor, ProcessedWebhook};
 
-use crate::databases::{Tables, both};
+use crate::databases::{Tables, both, listed};
 
 fn at(second: u32) -> Timestamp {
     Timestamp::parse(&format!("2026-03-01T00:00:{second:02}Z")).unwrap()
@@ -127,18 +127,11 @@ async fn the_webhooks_of_a_link_are_listed_newest_first() {
         // Its place is that of the first delivery.
         processed(&tables, &ids[0], 9, None, &WebhookOutcome::Noted).await;
 
-        let (webhooks, mut listed, mut after) = (&tables.control.webhooks, Vec::new(), None);
-        loop {
-            let page = webhooks.of_link(&tables.link, after.as_ref(), 2).await;
-            let (page, next) = page.unwrap();
-            listed.extend(page.into_iter().map(|webhook| webhook.id));
-            if next.is_none() {
-                break;
-            }
-            after = next;
-        }
-        listed.reverse();
-        assert_eq!(listed, ids, "{}", tables.name);
+        let webhooks = &tables.control.webhooks;
+        let page =
+            async |after: Option<Cursor>| webhooks.of_link(&tables.link, after.as_ref(), 2).await;
+        let listed = listed(page).await.into_iter().map(|webhook| webhook.id);
+        assert_eq!(listed.rev().collect::<Vec<_>>(), ids, "{}", tables.name);
     }
 }
 

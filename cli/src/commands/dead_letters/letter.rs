@@ -1,4 +1,4 @@
-//! A dead letter, and the cause for which it was given up.
+//! A dead letter, and its cause.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use domain::{LinkId, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 
-/// The cause of a message that SQS gave up by itself, because `collect` could not.
+/// The cause of a message that SQS dead-lettered by itself, because `collect` could not.
 const BY_SQS: &str = "received too often without an end: collect crashed, or had no time left";
 
 /// A message of the dead-letter queue.

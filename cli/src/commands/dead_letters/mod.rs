@@ -21,7 +21,7 @@ use crate::{
 /// Up to this many letters are listed one by one.
 const LISTED: usize = 20;
 
-/// List, show, redrive and drop what was given up
+/// List, show, redrive and drop dead letters
 #[derive(Debug, Args)]
 pub(crate) struct DeadLettersArgs {
     #[command(subcommand)]

@@ -128,7 +128,7 @@ impl<'a> DeadLetterQueue<'a> {
             let letters = self.receive(hidden_for(count)).await?;
             let is_new = letters.iter().any(|letter| !seen.contains(&letter.id));
             let cut_off = perhaps_cut_off(&letters).map(str::to_owned);
-            // What was queued again may be given up again: it is not taken twice.
+            // What was queued again may be dead-lettered again: it is not taken twice.
             let is_meant = |letter: &Letter| {
                 filter.takes(letter) && letter.dead_since.is_none_or(|at| at <= began)
             };

@@ -111,7 +111,7 @@ fn belvo(hour: &LastHour) -> Vec<Finding> {
 
 fn dead_letters(facts: &Facts) -> Option<Finding> {
     let count = facts.dead_letters.filter(|count| *count > 0)?;
-    let what = format!("messages given up, in the dead-letter queue: {count}");
+    let what = format!("dead letters: {count}");
     Some(Finding::new(what, "belvo-ingest dead-letters list"))
 }
 

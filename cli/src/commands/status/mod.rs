@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(
             first,
             [
-                "! messages given up, in the dead-letter queue: 2",
+                "! dead letters: 2",
                 "  next: belvo-ingest dead-letters list"
             ]
         );
