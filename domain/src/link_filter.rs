@@ -23,7 +23,7 @@ pub struct LinkFilter {
 /// Whether a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocked {
-    /// For any reason.
+    /// For a reason that somebody can do something about: it is not deleted.
     Yes,
     For(BlockReason),
     No,
@@ -42,12 +42,6 @@ impl LinkFilter {
             && self.stale.is_none_or(|stale| stale == link.is_stale())
             && (self.external_id.is_none() || self.external_id == connection.external_id)
             && (self.status.is_none() || self.status == connection.status)
-    }
-
-    /// Whether it lets only links through that cannot be used.
-    #[must_use]
-    pub fn is_of_blocked(&self) -> bool {
-        matches!(self.blocked, Some(Blocked::Yes | Blocked::For(_)))
     }
 }
 
@@ -69,7 +63,7 @@ impl Blocked {
     fn is_true_of(self, link: &LinkRecord) -> bool {
         let block = link.block();
         match self {
-            Self::Yes => block.is_some(),
+            Self::Yes => block.is_some_and(|block| block.reason != BlockReason::Deleted),
             Self::For(reason) => block.is_some_and(|block| block.reason == reason),
             Self::No => block.is_none(),
         }

@@ -10,7 +10,23 @@ use aws_config::{
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
-use crate::env::{EnvError, Environment};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
+            SharedHttpClient, SharedHttpConnector,
+        },
+        orchestrator::{HttpRequest, HttpResponse},
+        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
+    },
+};
+use aws_smithy_types::config_bag::ConfigBag;
+
+use crate::{
+    env::{EnvError, Environment},
+    telemetry::{Call, recorded},
+};
 
 /// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM
 /// (Amazon Trust Services' repository).
@@ -66,6 +82,7 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
         .operation_attempt_timeout(budget.attempt)
         .operation_timeout(budget.call)
         .build();
+    let http = Recording { http };
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
@@ -78,6 +95,50 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
         .http_client(http);
     config.set_endpoint_url(endpoint_url);
     Ok(config.build())
+}
+
+/// Makes calls that X-Ray is shown.
+#[derive(Debug)]
+struct Recording<T> {
+    http: T,
+}
+
+impl HttpClient for Recording<SharedHttpClient> {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let http = self.http.http_connector(settings, components);
+        SharedHttpConnector::new(Recording { http })
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.http.validate_base_client_config(components, config)
+    }
+
+    fn validate_final_config(
+        &self,
+        components: &RuntimeComponents,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.http.validate_final_config(components, config)
+    }
+}
+
+impl HttpConnector for Recording<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target");
+        let target = target.unwrap_or_default().to_owned();
+        let answer = self.http.call(request);
+        let status =
+            |answer: &Result<HttpResponse, _>| Some(answer.as_ref().ok()?.status().as_u16());
+        HttpConnectorFuture::new(recorded(|| Call::Aws { target }, answer, status))
+    }
 }
 
 fn trusting_amazon() -> TlsContext {

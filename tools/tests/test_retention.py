@@ -71,6 +71,22 @@ class Retention(unittest.TestCase):
         unrelated = {"parameter `ScrubDays`", "parameter `StaleInDays`"}
         self.assertEqual(settings.keys() - unrelated, {line.set_by for line in _lines()} & settings.keys())
 
+    def test_the_receipt_says_the_same_days(self) -> None:
+        """What `belvo-ingest erase` says remains, by the place that the table has for it."""
+        places = {
+            "counters of retrievals": "counters of retrievals, with a hash of the customer",
+            "intents": "intents",
+            "answers by Idempotency-Key": "answers by `Idempotency-Key`",
+            "the dead-letter queue": "dead letters, with the bodies of webhooks",
+            "DynamoDB's point-in-time backups": "backups (point-in-time recovery)",
+        }
+        command = (ROOT / "cli" / "src" / "commands" / "erase.rs").read_text()
+        remains = re.findall(r'^    \(\s*"([^"]+)",[^()]*Kept::Days\((?:31 \+ )?(\d+)\)', command, re.MULTILINE)
+        days = {line.what: line.days for line in _lines()}
+        self.assertEqual(
+            {places[place]: int(kept) for place, kept in remains}, {it: days[it] for it in places.values()}
+        )
+
     def test_backups_are_on_and_everything_is_encrypted(self) -> None:
         """As the page says."""
         source = template.read()

@@ -7,7 +7,7 @@ use domain::{AskedCollection, LastCollection, LinkId, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 use time::Date;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Context, request::verdict_is_bad, selection::Selection, why_missing::day};
 use crate::{
@@ -26,6 +26,9 @@ const AT_ONCE: usize = 5;
 /// Of how many links at a time it is looked whether they have ended.
 const WATCHED: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// Waiting ends when no link has been read for so long: what is queued is then to be looked for
+/// among the dead letters.
+const LONGEST_STANDSTILL: Duration = Duration::from_mins(30);
 /// More than this many links are not listed one by one, but for those that need attention.
 const LISTED: usize = 20;
 
@@ -78,6 +81,9 @@ pub(crate) struct AskedLink {
     pub(crate) refused: Option<Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<AskedCollection>,
+    /// The link was deleted meanwhile, and is not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) deleted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) collected: Option<LastCollection>,
 }
@@ -170,23 +176,25 @@ async fn until_few_wait(stack: &Stack) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Waits until each link has been read.
+/// Waits until each link has been read, or nothing moves any more.
 async fn wait(stack: &Stack, resource: &str, asked: &mut [AskedLink]) -> Result<(), CliError> {
     let progress = counter("Reading links", asked.len());
-    loop {
+    let mut moved_at = Instant::now();
+    while moved_at.elapsed() < LONGEST_STANDSTILL {
         let mut pending: Vec<_> = asked.iter_mut().filter(|one| one.is_pending()).collect();
         if pending.is_empty() {
             break;
         }
-        let mut has_moved = false;
+        let mut ended = 0;
         for one in pending.iter_mut().take(WATCHED) {
-            let link: Link = stack.api.get(&format!("/links/{}", one.link), &[]).await?;
-            if one.has_ended(&link, resource) {
-                progress.inc(1);
-                has_moved = true;
-            }
+            let path = format!("/links/{}", one.link);
+            let link = stack.api.find::<Link>(&path, &[]).await?;
+            ended += u64::from(one.has_ended(link.as_ref(), resource));
         }
-        if !has_moved {
+        progress.inc(ended);
+        if ended > 0 {
+            moved_at = Instant::now();
+        } else {
             sleep(BETWEEN_LOOKS).await;
         }
     }
@@ -201,6 +209,7 @@ impl AskedLink {
             asked_at: Some(asked_at),
             refused: None,
             ended: None,
+            deleted: false,
             collected: None,
         }
     }
@@ -211,16 +220,21 @@ impl AskedLink {
             asked_at: None,
             refused: Some(problem),
             ended: None,
+            deleted: false,
             collected: None,
         }
     }
 
     fn is_pending(&self) -> bool {
-        self.asked_at.is_some() && self.ended.is_none()
+        self.asked_at.is_some() && self.ended.is_none() && !self.deleted
     }
 
-    /// Takes over how the reading ended, if it has.
-    fn has_ended(&mut self, link: &Link, resource: &str) -> bool {
+    /// Takes over how the reading ended, if it has. Nothing is known about a link that was erased.
+    fn has_ended(&mut self, link: Option<&Link>, resource: &str) -> bool {
+        let Some(link) = link.filter(|link| link.deletion.is_none()) else {
+            self.deleted = true;
+            return true;
+        };
         let ended = link.asked.get(resource);
         let ended = ended.filter(|ended| Some(ended.asked_at) >= self.asked_at);
         self.ended = ended.cloned();
@@ -241,12 +255,15 @@ impl AskedLink {
             .collected
             .as_ref()
             .map(|collected| collected.verdict.as_str());
-        self.refused.is_some() || failed || verdict.is_some_and(verdict_is_bad)
+        self.refused.is_some() || self.deleted || failed || verdict.is_some_and(verdict_is_bad)
     }
 
     fn result(&self) -> String {
         if let Some(problem) = &self.refused {
             return problem.name().to_owned();
+        }
+        if self.deleted {
+            return "deleted meanwhile".to_owned();
         }
         let failure = self.ended.as_ref().and_then(|ended| ended.failure.clone());
         let verdict = self
@@ -308,12 +325,18 @@ impl Report for CollectReport {
     }
 
     fn outcome(&self) -> Outcome {
-        Outcome::attention_if(self.links.iter().any(AskedLink::needs_attention))
+        let needs_attention =
+            |one: &AskedLink| one.needs_attention() || (self.waited && one.is_pending());
+        Outcome::attention_if(self.links.iter().any(needs_attention))
     }
 }
 
 impl CollectReport {
     fn advise(&self, page: &mut Page) {
+        if self.waited && self.links.iter().any(AskedLink::is_pending) {
+            page.line(Style::Attention.of("Some are still queued, and nothing moves:"));
+            page.next("belvo-ingest dead-letters list");
+        }
         if let Some(bad) = self.links.iter().find(|one| one.needs_attention()) {
             page.line(Style::Attention.of("The first of those that need attention:"));
             page.next(format_args!("belvo-ingest link {}", bad.link));

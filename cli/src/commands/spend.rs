@@ -2,6 +2,7 @@
 
 use clap::Args;
 use domain::{LinkId, QuotaMonth, Timestamp};
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
 use super::Context;
@@ -15,20 +16,38 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   belvo-ingest spend
-  belvo-ingest spend --month 2026-02
+  belvo-ingest spend --month 2026-02 --long-price 0.45 --short-price 0.05
   belvo-ingest spend --json | jq '[.customers[].retrievals[] | .used] | add'")]
 pub(crate) struct SpendArgs {
     /// The month; this one by default. UTC
     #[arg(long, value_name = "YYYY-MM")]
     month: Option<String>,
+    #[command(flatten)]
+    prices: Option<Prices>,
+}
+
+/// What Belvo charges, by your contract with it: its prices are not public.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Prices {
+    /// What a long retrieval costs by your contract with Belvo, in its currency
+    #[arg(long, value_name = "AMOUNT", value_parser = price, env = "BELVO_LONG_PRICE")]
+    #[arg(required = false, requires = "short_price")]
+    long_price: Decimal,
+    /// What a short one costs
+    #[arg(long, value_name = "AMOUNT", value_parser = price, env = "BELVO_SHORT_PRICE")]
+    #[arg(required = false, requires = "long_price")]
+    short_price: Decimal,
 }
 
 /// What was spent of a month, the customer with the most first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct SpendReport {
     pub(crate) month: String,
     pub(crate) long: u32,
     pub(crate) short: u32,
+    /// At the prices that were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<Decimal>,
     pub(crate) customers: Vec<Spent>,
     #[serde(skip)]
     pub(crate) is_over: bool,
@@ -40,6 +59,9 @@ pub(crate) struct Spent {
     pub(crate) counted_for: String,
     pub(crate) links: Vec<SpendingLink>,
     pub(crate) retrievals: Vec<ClassQuota>,
+    /// At the prices that were given.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub(crate) cost: Option<Decimal>,
 }
 
 /// A link for which retrievals were counted.
@@ -54,7 +76,21 @@ pub(crate) struct SpendingLink {
 
 pub(crate) async fn run(args: SpendArgs, context: &Context) -> Result<Outcome, CliError> {
     let stack = context.stack().await?;
-    context.output.show(&read(&stack.api, args.month).await?)
+    let spent = read(&stack.api, args.month).await?;
+    context.output.show(&spent.at(args.prices))
+}
+
+/// An amount of the command line.
+fn price(text: &str) -> Result<Decimal, &'static str> {
+    let amount = text.parse::<Decimal>().ok();
+    let amount = amount.filter(|amount| !amount.is_sign_negative());
+    amount.ok_or("must be an amount such as 0.45")
+}
+
+impl Prices {
+    fn of(self, long: u32, short: u32) -> Decimal {
+        self.long_price * Decimal::from(long) + self.short_price * Decimal::from(short)
+    }
 }
 
 /// What was spent of a month, or of this one.
@@ -75,9 +111,37 @@ impl SpendReport {
             month,
             long: sum("long"),
             short: sum("short"),
+            cost: None,
             customers,
             is_over,
         }
+    }
+
+    /// With what it costs.
+    fn at(mut self, prices: Option<Prices>) -> Self {
+        for one in &mut self.customers {
+            one.cost = prices.map(|prices| prices.of(one.used("long"), one.used("short")));
+        }
+        self.cost = prices.map(|prices| prices.of(self.long, self.short));
+        self
+    }
+
+    fn table(&self) -> Table {
+        let columns = ["customer", "bank", "links", "long", "short", "cost", "left"];
+        let mut table = Table::new(columns);
+        for one in &self.customers {
+            let left = one.has_none_left().then_some("none of a class");
+            table.row([
+                one.name(),
+                one.institution(),
+                one.links.len().to_string(),
+                one.show("long"),
+                one.show("short"),
+                one.cost.map(money).unwrap_or_default(),
+                left.unwrap_or_default().to_owned(),
+            ]);
+        }
+        table
     }
 
     /// Those that have none of a class left in a month that is not over.
@@ -127,33 +191,22 @@ impl Spent {
 impl Report for SpendReport {
     fn page(&self) -> Page {
         let mut page = Page::new();
+        let cost = self.cost.map(|cost| format!(", {}", money(cost)));
         page.title(format_args!(
-            "{}: {} long and {} short retrievals, for {}",
+            "{}: {} long and {} short retrievals, for {}{}",
             self.month,
             self.long,
             self.short,
-            counted(self.customers.len(), "customer")
+            counted(self.customers.len(), "customer"),
+            cost.unwrap_or_default()
         ));
         if self.customers.is_empty() {
             return page;
         }
-        let mut table = Table::new(["customer", "bank", "links", "long", "short", "left"]);
-        for one in &self.customers {
-            table.row([
-                one.name(),
-                one.institution(),
-                one.links.len().to_string(),
-                one.show("long"),
-                one.show("short"),
-                if one.has_none_left() {
-                    "none of a class"
-                } else {
-                    ""
-                }
-                .to_owned(),
-            ]);
+        page.table(&self.table());
+        if self.cost.is_none() {
+            page.line("With --long-price and --short-price, what it costs is shown.");
         }
-        page.table(&table);
         if self.exhausted() > 0 {
             page.line(Style::Attention.of("Nothing is sent for those that have none left."));
         }
@@ -163,6 +216,12 @@ impl Report for SpendReport {
     fn outcome(&self) -> Outcome {
         Outcome::attention_if(self.exhausted() > 0)
     }
+}
+
+/// An amount in hundredths.
+fn money(amount: Decimal) -> String {
+    let rounded = amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero);
+    format!("{rounded:.2}")
 }
 
 #[cfg(test)]
@@ -194,6 +253,34 @@ mod tests {
         let (most, few) = (page.find("16f68516").unwrap(), page.find("few").unwrap());
         assert!(most < few, "{page}");
         assert_eq!(report.outcome(), Outcome::Fine);
+    }
+
+    #[test]
+    fn what_was_spent_costs_what_the_contract_says_and_nothing_is_known_without_one() {
+        let customers = vec![spent(Some("few"), 1), spent(Some("most"), 5)];
+        let report = SpendReport::of("2026-03".to_owned(), customers, false);
+        assert_eq!(report.clone().at(None).cost, None);
+        let (long_price, short_price) = (price("0.455").unwrap(), price("0.05").unwrap());
+        let report = report.at(Some(Prices {
+            long_price,
+            short_price,
+        }));
+        let page = report.page().to_string();
+        assert!(page.contains("for 2 customers, 2.93"), "{page}");
+        assert!(page.contains("2.38") && page.contains("0.56"), "{page}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["cost"], "2.930");
+        assert_eq!(json["customers"][0]["cost"], "2.375");
+    }
+
+    #[test]
+    fn a_price_is_an_amount() {
+        assert_eq!(price("0.45"), Ok(Decimal::new(45, 2)));
+        assert!(
+            ["-1", "much", "", "1,5"]
+                .iter()
+                .all(|text| price(text).is_err())
+        );
     }
 
     #[test]

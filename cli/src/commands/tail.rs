@@ -16,9 +16,12 @@ use crate::{
     stack::Stack,
 };
 
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// CloudWatch Logs allows five reads a second in all, and a look takes one for each function.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// Lines come late, and not in order.
-const OVERLAP_S: i64 = 10;
+const OVERLAP_S: i64 = 60;
+/// Without `query`, whose lines are about who reads, such as this command.
+const FUNCTIONS: [&str; 4] = ["request", "webhook", "collect", "publish"];
 /// What every line would repeat, or only a program reads.
 const HIDDEN: [&str; 5] = [
     "correlation.id",
@@ -114,10 +117,11 @@ impl Subject {
     }
 }
 
-/// Reads again and again, and tells each line once.
+/// Reads again and again, and shows each line once.
 struct Tail {
     since: Timestamp,
-    told: BTreeSet<String>,
+    /// The lines since then that were shown, with their times.
+    shown: BTreeSet<(Timestamp, String)>,
     /// That of the latest line.
     trace: Option<String>,
 }
@@ -126,7 +130,7 @@ impl Tail {
     fn since(since: Timestamp) -> Self {
         Self {
             since,
-            told: BTreeSet::new(),
+            shown: BTreeSet::new(),
             trace: None,
         }
     }
@@ -140,19 +144,20 @@ impl Tail {
 
     async fn news(&mut self, logs: &Logs, id: &str) -> Result<Vec<Line>, CliError> {
         let wanted = Wanted {
-            functions: &[],
+            functions: &FUNCTIONS,
             since: self.since,
             what: What::Id(id),
         };
+        let now = Timestamp::now();
         let lines = logs.lines(wanted).await?;
-        Ok(self.untold(lines))
+        Ok(self.not_yet_shown(lines, now))
     }
 
-    fn untold(&mut self, mut lines: Vec<Line>) -> Vec<Line> {
-        lines.retain(|line| self.told.insert(shown(line, true)));
-        if let Some(last) = lines.last() {
-            self.since = self.since.max(last.at.plus_seconds(-OVERLAP_S));
-        }
+    /// The lines that were not shown yet, of those that were read at this time.
+    fn not_yet_shown(&mut self, mut lines: Vec<Line>, now: Timestamp) -> Vec<Line> {
+        lines.retain(|line| self.shown.insert((line.at, shown(line, true))));
+        self.since = self.since.max(now.plus_seconds(-OVERLAP_S));
+        self.shown = self.shown.split_off(&(self.since, String::new()));
         lines
     }
 }
@@ -194,22 +199,22 @@ mod tests {
     use crate::logs::tests::line;
 
     #[test]
-    fn a_line_is_told_once_and_late_ones_are_told() {
-        let mut tail = Tail::since(Timestamp::parse("2026-03-01T00:00:00Z").unwrap());
-        let at = |second: &str, message: &str| {
+    fn a_line_is_shown_once_and_late_ones_are_shown() {
+        let moment = |time: &str| Timestamp::parse(&format!("2026-03-01T{time}Z")).unwrap();
+        let mut tail = Tail::since(moment("00:00:00"));
+        let at = |time: &str, message: &str| {
             let fields = json!({"event": "e", "message": message});
-            line(&format!("2026-03-01T00:00:{second}Z"), "webhook", &fields)
+            line(&format!("2026-03-01T{time}Z"), "webhook", &fields)
         };
-        let (first, second) = (at("30", "first"), at("31", "second"));
-        assert_eq!(tail.untold(vec![first.clone(), second.clone()]).len(), 2);
-        assert_eq!(tail.since.to_string(), "2026-03-01T00:00:21.000Z");
-        let late = at("29", "late");
-        assert_eq!(tail.untold(vec![late.clone(), first, second]), [late]);
-        assert_eq!(
-            tail.since.to_string(),
-            "2026-03-01T00:00:21.000Z",
-            "it does not go back"
-        );
+        let (old, first) = (at("00:01:00", "old"), at("00:02:30", "first"));
+        let lines = vec![old, first.clone()];
+        assert_eq!(tail.not_yet_shown(lines, moment("00:03:00")).len(), 2);
+        assert_eq!(tail.since, moment("00:02:00"), "also where nothing happens");
+        assert_eq!(tail.shown.len(), 1, "what is not read again is forgotten");
+        let late = at("00:02:29", "late");
+        let lines = vec![late.clone(), first];
+        assert_eq!(tail.not_yet_shown(lines, moment("00:02:50")), [late]);
+        assert_eq!(tail.since, moment("00:02:00"), "it does not go back");
     }
 
     #[test]

@@ -53,6 +53,18 @@ async fn what_was_spent_is_shown_by_customer() {
     assert!(ours["retrievals"][0]["used"].as_u64() >= Some(1), "{ours}");
     assert!(spent["long"].as_u64() >= Some(1), "{spent}");
 
+    let prices = ["spend", "--long-price", "2", "--short-price", "0.5"];
+    let spent = json(&prices, 0).await;
+    let customers = spent["customers"].as_array().unwrap();
+    let ours = customers.iter().find(is_ours).unwrap();
+    let used = |class: usize| ours["retrievals"][class]["used"].as_f64().unwrap();
+    let cost: f64 = ours["cost"].as_str().unwrap().parse().unwrap();
+    assert!(
+        (cost - 2.0 * used(0) - 0.5 * used(1)).abs() < 0.01,
+        "{ours}"
+    );
+    assert_eq!(run(&prices[..3]).await.code, 2, "both prices or none");
+
     let nothing = json(&["spend", "--month", "2001-01"], 0).await;
     assert_eq!(nothing["customers"], json!([]));
     let ended = run(&["spend", "--month", "soon"]).await;

@@ -10,5 +10,6 @@ mod erasing;
 mod following;
 mod missing;
 mod rotating;
+mod runbooks;
 mod seeing;
 mod spending;

@@ -25,7 +25,10 @@ use super::{
     paging::{self, smaller},
     wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
 };
-use crate::secret::{CachedSecret, ExposeSecret, Newer, SecretString};
+use crate::{
+    secret::{CachedSecret, ExposeSecret, Newer, SecretString},
+    telemetry::{Call, recorded},
+};
 
 /// Time for a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -401,7 +404,14 @@ fn unless_gone<T>(answer: Result<T, BelvoError>) -> Result<Option<T>, BelvoError
 }
 
 async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
-    let answer = request.send().await?;
+    let (http, request) = request.build_split();
+    let request = request?;
+    let method = request.method().clone();
+    let call = || Call::Belvo {
+        method: method.to_string(),
+    };
+    let status = |sent: &reqwest::Result<Response>| Some(sent.as_ref().ok()?.status().as_u16());
+    let answer = recorded(call, http.execute(request), status).await?;
     let status = answer.status();
     if status.is_success() {
         return Ok(answer);

@@ -1,9 +1,11 @@
 //! Logs: one JSON object a line on standard output, which Lambda keeps in its log group.
 
 mod event;
+mod subsegment;
 mod trace;
 
 pub use event::Event;
+pub(crate) use subsegment::{Call, recorded};
 pub use trace::{Trace, traced};
 
 use lambda_http::tracing::subscriber::{

@@ -74,16 +74,24 @@ async fn links_are_found_by_their_block_and_by_the_callers_id() {
     service
         .process(event(&blocked, "LINK", "token_required"))
         .await;
+    let deleted = service.connect("deleted").await;
+    assert_eq!(service.register(&deleted, "deleted").await.0, 201);
+    assert_eq!(service.delete(&deleted, "rows=keep").await.0, 202);
+    service.worker.here.until_gone(&deleted).await;
+    service
+        .process(event(&deleted, "LINK", "link_deleted"))
+        .await;
 
     let endless = format!("external_id={}", "x".repeat(3_000));
-    let (all, none) = ([&fine, &blocked, &other], []);
+    let (all, none) = ([&fine, &blocked, &other, &deleted], []);
     for (parameters, expected) in [
         ("", &all[..]),
         ("status=valid", &all),
+        ("external_id=deleted&blocked=true", &none),
         ("blocked=false", &[&fine, &other]),
         ("blocked=true", &[&blocked]),
         ("blocked=token_required", &[&blocked]),
-        ("blocked=deleted", &none),
+        ("blocked=deleted", &[&deleted]),
         ("external_id=other", &[&other]),
         ("external_id=mine", &[&fine, &blocked]),
         ("external_id=mine&blocked=true", &[&blocked]),

@@ -1,5 +1,7 @@
 //! What a backfill would spend.
 
+use std::collections::BTreeMap;
+
 use domain::{LinkId, Timestamp};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -61,7 +63,11 @@ pub(super) async fn read(
             let record: Option<Link> = api.find(&format!("/links/{link}"), &[]).await?;
             let quota: Quota = api.get(&format!("/links/{link}/quota"), &[]).await?;
             progress.inc(1);
-            Ok::<_, CliError>(Planned::of(link, record.as_ref(), &quota, days, is_sent))
+            Ok::<_, CliError>(
+                (Planned::of(link, record.as_ref(), &quota, days, is_sent), {
+                    Customer::of(record.as_ref(), &quota)
+                }),
+            )
         }
     });
     let links: Vec<_> = stream::iter(planned)
@@ -69,10 +75,47 @@ pub(super) async fn read(
         .try_collect()
         .await?;
     progress.finish_and_clear();
-    Ok(Plan { links })
+    Ok(Plan::of(links))
+}
+
+/// Whose retrievals are counted together: what the caller calls the person, and the bank.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Customer {
+    external_id: String,
+    institution: Option<String>,
+}
+
+impl Customer {
+    /// `None` for a link whose retrievals are counted alone, as far as is known.
+    fn of(record: Option<&Link>, quota: &Quota) -> Option<Self> {
+        let record = record.filter(|_| quota.counted_for == "customer")?;
+        Some(Self {
+            external_id: record.external_id.clone()?,
+            institution: record.institution.clone(),
+        })
+    }
 }
 
 impl Plan {
+    /// Nothing is sent for a link where some of it would be refused. A customer's links share what
+    /// is left: a link is skipped for which those before it take too
+    /// much.
+    fn of(links: Vec<(Planned, Option<Customer>)>) -> Self {
+        let mut left: BTreeMap<Customer, (u32, u32)> = BTreeMap::new();
+        let links = links.into_iter().map(|(mut link, customer)| {
+            let mut alone = (link.long_left, link.short_left);
+            let left = customer.map_or(&mut alone, |customer| {
+                left.entry(customer)
+                    .or_insert((link.long_left, link.short_left))
+            });
+            link.take_from(left);
+            link
+        });
+        Self {
+            links: links.collect(),
+        }
+    }
+
     /// How many retrievals would be sent.
     pub(crate) fn retrievals(&self) -> usize {
         let sent = self.links.iter().filter(|one| one.skipped.is_none());
@@ -120,7 +163,6 @@ impl Plan {
 }
 
 impl Planned {
-    /// Nothing is sent for a link where some of it would be refused.
     fn of(
         link: LinkId,
         record: Option<&Link>,
@@ -143,11 +185,7 @@ impl Planned {
         }
         let (long_left, short_left) = (quota.left("long"), quota.left("short"));
         let block = record.and_then(|link| link.blocked.as_ref());
-        let skipped = match block {
-            Some(block) => Some(format!("blocked: {}", block.reason)),
-            None if long > long_left || short > short_left => Some("quota is used up".to_owned()),
-            None => None,
-        };
+        let skipped = block.map(|block| format!("blocked: {}", block.reason));
         Self {
             link,
             long,
@@ -156,6 +194,21 @@ impl Planned {
             short_left,
             skipped,
             windows,
+        }
+    }
+
+    /// Takes its retrievals from what is left of the long and short ones, or is skipped.
+    fn take_from(&mut self, left: &mut (u32, u32)) {
+        (self.long_left, self.short_left) = *left;
+        if self.skipped.is_some() {
+            return;
+        }
+        match (
+            left.0.checked_sub(self.long),
+            left.1.checked_sub(self.short),
+        ) {
+            (Some(long), Some(short)) => *left = (long, short),
+            _ => self.skipped = Some("quota is used up".to_owned()),
         }
     }
 }
@@ -200,7 +253,8 @@ mod tests {
             {"class": "short", "limit": 240, "used": 0, "left": 240}]});
         let quota = serde_json::from_value(quota).unwrap();
         let link = LinkId::parse(LINK).unwrap();
-        Planned::of(link, record, &quota, (days_ago(from), days_ago(0)), is_sent)
+        let planned = Planned::of(link, record, &quota, (days_ago(from), days_ago(0)), is_sent);
+        Plan::of(vec![(planned, None)]).links.remove(0)
     }
 
     fn none_sent(_step: &str) -> bool {
@@ -243,6 +297,25 @@ mod tests {
         };
         assert_eq!(plan.retrievals(), 0);
         assert_eq!(plan.words(), "0 long and 0 short retrievals, of 0 links");
+    }
+
+    #[test]
+    fn the_links_of_a_customer_share_what_is_left() {
+        let one = |customer: &str| {
+            let customer = Customer {
+                external_id: customer.to_owned(),
+                institution: None,
+            };
+            (planned(300, 2, &none_sent), Some(customer))
+        };
+        let plan = Plan::of(vec![one("a"), one("b"), one("a"), one("a")]);
+        let skipped: Vec<_> = plan
+            .links
+            .iter()
+            .map(|link| link.skipped.is_some())
+            .collect();
+        assert_eq!(skipped, [false, false, false, true]);
+        assert_eq!(plan.links[2].long_left, 1);
     }
 
     #[test]

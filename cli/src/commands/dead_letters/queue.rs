@@ -2,11 +2,11 @@
 //!
 //! It is a FIFO queue with a group for each link: while a message of a group is received, SQS hides
 //! the others of the group beyond those that the same call returned, which are ten at most. So
-//! messages are received in rounds until none comes any more; the link with which a round ends is
-//! released, to be received once more from its beginning; what is to be taken is taken in the same
-//! round, and everything else is released at the end, in whatever way that comes. A process that is
-//! killed leaves what it has received hidden until its time is over; whoever reads next waits for
-//! that.
+//! messages are received in rounds until none comes any more; the link with which a full round
+//! ends is released, to be received once more from its beginning; what is to be taken is taken in
+//! the same round, and everything else is released at the end, in whatever way that comes. A
+//! process that is killed leaves what it has received hidden until its time is over; whoever reads
+//! next waits for that.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -124,42 +124,41 @@ impl<'a> DeadLetterQueue<'a> {
     ) -> Result<Read, CliError> {
         let (mut read, mut seen) = (Read::default(), BTreeSet::new());
         let began = Timestamp::now();
-        loop {
+        let mut without_news = 0;
+        while without_news < rounds_without_news(count) {
             let letters = self.receive(hidden_for(count)).await?;
+            if letters.is_empty() {
+                break;
+            }
             let is_new = letters.iter().any(|letter| !seen.contains(&letter.id));
+            without_news = if is_new { 0 } else { without_news + 1 };
             let cut_off = perhaps_cut_off(&letters).map(str::to_owned);
             // What was queued again may be dead-lettered again: it is not taken twice.
             let is_meant = |letter: &Letter| {
                 filter.takes(letter) && letter.dead_since.is_none_or(|at| at <= began)
             };
             let (taken, others): (Vec<_>, Vec<_>) = letters.into_iter().partition(is_meant);
-            let staying = if taking == Taking::Nothing {
-                &taken[..]
-            } else {
-                &[]
-            };
-            for letter in others.iter().chain(staying) {
-                self.hold(letter);
-            }
+            self.hold(&others);
             self.take(&taken, taking).await?;
 
             let mut new = |letter: &Letter| seen.insert(letter.id.clone());
             read.others += others.iter().filter(|letter| new(letter)).count();
             read.taken
                 .extend(taken.into_iter().filter(|letter| new(letter)));
-            match cut_off {
-                Some(link) => self.release_link(&link).await?,
-                None if is_new => {}
-                None => break,
+            if let Some(link) = cut_off.filter(|_| is_new) {
+                self.release_link(&link).await?;
             }
         }
         read.unseen = count.saturating_sub(u64::try_from(seen.len()).unwrap_or(u64::MAX));
         Ok(read)
     }
 
-    fn hold(&mut self, letter: &Letter) {
-        let of_link = self.held.entry(letter.link.clone()).or_default();
-        of_link.insert(letter.id.clone(), letter.receipt.clone());
+    /// Keeps the receipts of letters that stay.
+    fn hold(&mut self, letters: &[Letter]) {
+        for letter in letters {
+            let of_link = self.held.entry(letter.link.clone()).or_default();
+            of_link.insert(letter.id.clone(), letter.receipt.clone());
+        }
     }
 
     async fn receive(&self, hidden_for: Duration) -> Result<Vec<Letter>, CliError> {
@@ -183,8 +182,9 @@ impl<'a> DeadLetterQueue<'a> {
     }
 
     /// Takes letters: each link's in their order, those of several links at the same time.
-    async fn take(&self, letters: &[Letter], taking: Taking) -> Result<(), CliError> {
+    async fn take(&mut self, letters: &[Letter], taking: Taking) -> Result<(), CliError> {
         if taking == Taking::Nothing {
+            self.hold(letters);
             return Ok(());
         }
         let mut by_link: BTreeMap<&str, Vec<&Letter>> = BTreeMap::new();
@@ -296,6 +296,12 @@ fn hidden_for(count: u64) -> Duration {
     Duration::from_secs(HIDDEN_S + count / READ_PER_SECOND)
 }
 
+/// After how many rounds with nothing new reading ends: a released link takes one, and what was
+/// hidden for too short a time comes back only once before it counts as read.
+fn rounds_without_news(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX) / BATCH + 3
+}
+
 /// The header with which a letter stays in its trace.
 fn traced(letter: &Letter) -> Option<MessageSystemAttributeValue> {
     let header = letter.trace.as_ref()?;
@@ -324,5 +330,11 @@ mod tests {
     fn letters_are_hidden_for_as_long_as_it_takes_to_read_them() {
         assert_eq!(hidden_for(0), Duration::from_secs(10));
         assert_eq!(hidden_for(500), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn reading_goes_on_while_all_may_come_once_more() {
+        assert_eq!(rounds_without_news(0), 3);
+        assert_eq!(rounds_without_news(500), 53);
     }
 }

@@ -3,7 +3,7 @@
 use domain::{LinkId, RequestId, Timestamp};
 use serde::Serialize;
 
-use super::facts::{Elsewhere, Facts, RESOURCE, Reading};
+use super::facts::{Elsewhere, Facts, RESOURCE, Reading, RowsOfDay};
 use crate::{
     api::{Blocked, History, Request, Status, Version},
     commands::request::days,
@@ -15,6 +15,8 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
     ThereAfterAll,
+    /// The day alone was given.
+    AmongThoseOfTheDay,
     DeletedByBelvo,
     LeftOut,
     UnderAnotherLink,
@@ -53,6 +55,7 @@ impl Cause {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::ThereAfterAll => "It is there after all",
+            Self::AmongThoseOfTheDay => "Rows of that day are stored: look for it among them",
             Self::DeletedByBelvo => "Belvo no longer has it",
             Self::LeftOut => "Belvo has it, and it could not be stored",
             Self::UnderAnotherLink => "It is stored under another link of the same user",
@@ -277,21 +280,9 @@ fn short(facts: &Facts) -> Option<Answer> {
 
 /// What the stored rows of the day, and the readings that had it, tell.
 fn of_the_day(facts: &Facts) -> Option<Answer> {
-    if facts.id.is_none() && has_left_out(facts) {
-        return Some(left_out_answer(facts));
-    }
     let listed = facts.listed.as_ref().filter(|_| facts.id.is_none());
     if let Some(rows) = listed.filter(|rows| rows.count > 0) {
-        let stored = Evidence::new(format!("{} rows of that day are stored", rows.count));
-        let duplicate = rows.original.as_ref().map(|original| {
-            let what = "some are marked as duplicates of rows of another link";
-            Evidence::new(what).under(&original.link)
-        });
-        return Some(Answer {
-            cause: Cause::ThereAfterAll,
-            evidence: std::iter::once(stored).chain(duplicate).collect(),
-            next: Vec::new(),
-        });
+        return Some(among_those_of_the_day(facts, rows));
     }
     if let Some(other) = facts.elsewhere.iter().find(|other| other.rows_of_day > 0) {
         let what = format!("{} rows of that day are stored there", other.rows_of_day);
@@ -302,11 +293,38 @@ fn of_the_day(facts: &Facts) -> Option<Answer> {
         });
     }
     let latest = facts.readings().into_iter().next()?;
+    // Belvo may have got it since, and what should have brought it did not.
+    if let Some(hindrance) = hindrance(facts, Some(latest.at)) {
+        return Some(hindrance);
+    }
+    if facts.id.is_none() && has_left_out(facts) {
+        return Some(left_out_answer(facts));
+    }
     Some(Answer {
         cause: Cause::NotAtBelvo,
         evidence: vec![of_reading(&latest)],
         next: vec![collect(facts), backfill(facts)],
     })
+}
+
+fn among_those_of_the_day(facts: &Facts, rows: &RowsOfDay) -> Answer {
+    let stored = Evidence::new(format!("{} rows of that day are stored", rows.count));
+    let duplicate = rows.original.as_ref().map(|original| {
+        let what = "some are marked as duplicates of rows of another link";
+        Evidence::new(what).under(&original.link)
+    });
+    let latest = facts.readings().first().map(of_reading);
+    let left_out = has_left_out(facts).then(|| left_out_answer(facts).evidence);
+    let by_id = format!("belvo-ingest why-missing {} --id <row>", facts.link);
+    Answer {
+        cause: Cause::AmongThoseOfTheDay,
+        evidence: std::iter::once(stored)
+            .chain(duplicate)
+            .chain(latest)
+            .chain(left_out.into_iter().flatten())
+            .collect(),
+        next: vec![format!("if its id is known: {by_id}")],
+    }
 }
 
 fn has_left_out(facts: &Facts) -> bool {
@@ -316,24 +334,34 @@ fn has_left_out(facts: &Facts) -> bool {
 
 /// Why no reading had the day.
 fn unread(facts: &Facts) -> Answer {
+    hindrance(facts, None).unwrap_or_else(|| outside_every_window(facts))
+}
+
+/// What kept the day from being read since then: a block, or else a request that ended without
+/// rows.
+fn hindrance(facts: &Facts, since: Option<Timestamp>) -> Option<Answer> {
     let block = facts.record.as_ref().and_then(|link| link.blocked.as_ref());
-    if let Some(block) = block {
-        return blocked(facts, block);
+    if let Some(block) = block.filter(|block| Some(block.since) > since) {
+        return Some(blocked(facts, block));
     }
-    let ended = |request: &Request| matches!(request.status, Status::Failed | Status::Expired);
-    if let Some(request) = facts.request_where(ended) {
-        let failure = request.failure.as_ref();
-        let what = failure.map_or_else(
-            || "no webhook came, and Belvo had no rows of it".to_owned(),
-            |failure| format!("{}: {}", failure.code, failure.message),
-        );
-        let next = crate::commands::request::next(request);
-        return Answer {
-            cause: Cause::Failed,
-            evidence: vec![of_request(request, &what)],
-            next: next.into_iter().chain([backfill(facts)]).collect(),
-        };
-    }
+    let has_ended = |request: &Request| {
+        matches!(request.status, Status::Failed | Status::Expired) && request.since() > since
+    };
+    let request = facts.request_where(has_ended)?;
+    let failure = request.failure.as_ref();
+    let what = failure.map_or_else(
+        || "no webhook came, and Belvo had no rows of it".to_owned(),
+        |failure| format!("{}: {}", failure.code, failure.message),
+    );
+    let next = crate::commands::request::next(request);
+    Some(Answer {
+        cause: Cause::Failed,
+        evidence: vec![of_request(request, &what)],
+        next: next.into_iter().chain([backfill(facts)]).collect(),
+    })
+}
+
+fn outside_every_window(facts: &Facts) -> Answer {
     let windows = facts.requests.iter().take(3).map(|request| {
         let window = request.window();
         let window = window.map_or_else(

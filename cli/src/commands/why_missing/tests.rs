@@ -118,17 +118,17 @@ fn a_row_that_duplicates_another_links_is_there_and_says_so() {
 }
 
 #[test]
-fn a_day_with_rows_is_there_after_all() {
+fn a_row_of_a_day_with_rows_may_be_one_of_them() {
     let mut facts = facts();
     facts.listed = Some(RowsOfDay {
         count: 7,
         original: None,
     });
-    assert_is(
-        &facts,
-        Cause::ThereAfterAll,
-        &["7 rows of that day are stored"],
-    );
+    let shown = ["7 rows of that day are stored", "complete", "--id"];
+    assert_is(&facts, Cause::AmongThoseOfTheDay, &shown);
+    let left_out = json!({"transactions": [{"id": "other", "reason": "refused"}]});
+    facts.record = Some(link(&json!({"left_out": left_out})));
+    assert_is(&facts, Cause::AmongThoseOfTheDay, &["other: refused"]);
 }
 
 #[test]
@@ -159,6 +159,15 @@ fn a_day_whose_link_has_rows_that_could_not_be_stored_may_have_had_one_of_them()
         Cause::LeftOut,
         &["a row without a usable id: no_id"],
     );
+}
+
+#[test]
+fn a_row_that_was_left_out_explains_no_day_that_nobody_read() {
+    let mut facts = facts();
+    let left_out = json!({"transactions": [{"reason": "no_id"}]});
+    facts.record = Some(link(&json!({"left_out": left_out})));
+    facts.day = Some(date!(2025 - 11 - 15));
+    assert_is(&facts, Cause::OutsideEveryWindow, &[]);
 }
 
 #[test]
@@ -286,6 +295,31 @@ fn a_request_that_failed_explains_a_day_that_no_other_reading_had() {
         Cause::Failed,
         &["login_error: wrong", "belvo-ingest backfill"],
     );
+}
+
+#[test]
+fn what_kept_a_day_from_being_read_again_explains_it_better_than_an_older_reading() {
+    let mut facts = facts();
+    let failed = |at: &str| {
+        request(
+            &json!({"id": "late", "date_from": "2026-01-01", "date_to": "2026-01-31",
+            "status": "failed", "failed_at": at,
+            "failure": {"code": "login_error", "message": "wrong"}}),
+        )
+    };
+    facts.requests.push(failed("2026-01-20T00:00:00.000Z"));
+    assert_is(&facts, Cause::NotAtBelvo, &[]);
+    facts.requests.pop();
+    facts.requests.insert(0, failed("2026-02-09T00:00:00.000Z"));
+    assert_is(&facts, Cause::Failed, &["login_error: wrong", "late"]);
+    facts.requests.remove(0);
+    let blocked = |since: &str| {
+        link(&json!({"blocked": {"reason": "token_required", "since": since, "remedy": "r"}}))
+    };
+    facts.record = Some(blocked("2026-01-20T00:00:00.000Z"));
+    assert_is(&facts, Cause::NotAtBelvo, &[]);
+    facts.record = Some(blocked("2026-02-09T00:00:00.000Z"));
+    assert_is(&facts, Cause::Blocked, &["token_required"]);
 }
 
 #[test]

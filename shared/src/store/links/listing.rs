@@ -1,7 +1,7 @@
 //! Listings of registered links.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{LinkFilter, LinkId, LinkRecord};
+use domain::{BlockReason, Blocked, LinkFilter, LinkId, LinkRecord};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{KIND, Links, RECORD, REGISTERED, record};
@@ -11,7 +11,9 @@ use crate::store::{
     table::{BY_EXTERNAL_ID, BY_LINK, BY_STATE, Listing, Page},
 };
 
-/// The attribute `state` of a link that cannot be used, and of one that is stale otherwise.
+/// The attribute `state` of a link that is deleted, of another that cannot be used, and of one that
+/// is stale otherwise.
+const DELETED: &str = "deleted";
 const BLOCKED: &str = "blocked";
 const STALE: &str = "stale";
 /// The most bytes that DynamoDB takes as a partition key.
@@ -65,12 +67,11 @@ impl Links {
                 .await?;
             (self.all(ids).await?, next)
         } else {
-            let listing = if filter.is_of_blocked() {
-                listing(BY_STATE, BLOCKED)
-            } else if filter.stale == Some(true) {
-                listing(BY_STATE, STALE)
-            } else {
-                listing(BY_LINK, REGISTERED)
+            let listing = match (filter.blocked, filter.stale) {
+                (Some(Blocked::For(BlockReason::Deleted)), _) => listing(BY_STATE, DELETED),
+                (Some(Blocked::Yes | Blocked::For(_)), _) => listing(BY_STATE, BLOCKED),
+                (_, Some(true)) => listing(BY_STATE, STALE),
+                _ => listing(BY_LINK, REGISTERED),
             };
             self.0.listed(listing, after, limit, record).await?
         };
@@ -96,6 +97,7 @@ pub(super) fn external_id(record: &LinkRecord) -> Option<(String, AttributeValue
 /// The attributes that put a link into the index `by_state`.
 pub(super) fn state(record: &LinkRecord) -> Item {
     let (state, at) = match (record.block(), record.checked_at) {
+        (Some(block), _) if block.reason == BlockReason::Deleted => (DELETED, block.since),
         (Some(block), _) => (BLOCKED, block.since),
         (None, Some(checked_at)) if record.is_stale() => (STALE, checked_at),
         (None, _) => return Item::new(),
