@@ -23,6 +23,9 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
+# Always of the whole workspace: of one package alone, its dependencies would be compiled once more, with its features.
+CARGO_TEST := cargo test --locked --workspace --target-dir target
+
 # The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.
 LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
@@ -31,7 +34,6 @@ LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import pa
 # A stack with short waits, also between the fetches of a request that is short; with small pages, so that there are
 # many parts; with few attempts, so that some messages are given up.
 define run_torture
-	cargo build --locked --package tests --bin torture --target-dir target
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=20 $(LOCAL) exec --parameter LongestRetrySeconds=1 --parameter Attempts=3 --parameter RequestExpiresSeconds=10 \
 		-- target/debug/torture $(1)
 endef
@@ -39,10 +41,8 @@ endef
 # Each page on a stack of its own, on which nothing happens but what it is about; on the first, a lost webhook is late
 # after seconds.
 define run_operations
-	@$(1) $(LOCAL) exec --parameter RequestDueSeconds=5 -- \
-		cargo test --locked --package cli --test operations --target-dir target -- --ignored the_commands
-	@$(1) $(LOCAL) exec -- \
-		cargo test --locked --package cli --test operations --target-dir target -- --ignored a_night
+	@$(1) $(LOCAL) exec --parameter RequestDueSeconds=5 -- $(CARGO_TEST) --test operations -- --ignored the_commands
+	@$(1) $(LOCAL) exec -- $(CARGO_TEST) --test operations -- --ignored a_night
 endef
 
 .DEFAULT_GOAL := help
@@ -108,6 +108,7 @@ $(INFERNO):
 	cargo install inferno --version $(INFERNO_VERSION) --locked --root $(INFERNO)
 
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
+	cargo build --locked --package tests --bin torture --target-dir target
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
 
@@ -136,6 +137,8 @@ sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
 test: lint validate browser build ## Everything that must hold before a commit
+	@# All of it at once, with the torture: what runs then compiles nothing more.
+	$(CARGO_TEST) --no-run
 	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
 	$(call run_operations)
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
