@@ -6,7 +6,10 @@ use std::net::IpAddr;
 use lambda_http::{
     Body, Request, RequestExt, Response,
     aws_lambda_events::apigw::ApiGatewayV2httpRequestContext,
-    http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE},
+    },
     request::RequestContext,
 };
 use serde::Serialize;
@@ -76,7 +79,8 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     response(status, "application/json", body)
 }
 
-/// A response of the given JSON media type.
+/// A response of the given JSON media type, which nobody between may keep: it holds bank data, or
+/// what is true only now.
 #[must_use]
 pub fn response(
     status: StatusCode,
@@ -88,9 +92,9 @@ pub fn response(
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -104,6 +108,12 @@ fn context(request: &Request) -> Option<ApiGatewayV2httpRequestContext> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_answer_may_be_kept_on_its_way() {
+        let answer = json(StatusCode::OK, &());
+        assert_eq!(answer.headers()[CACHE_CONTROL], "no-store");
+    }
 
     #[test]
     fn the_sessions_of_a_role_are_one_caller() {

@@ -31,7 +31,7 @@ def limits(results: Results, template: str) -> list[Limit]:
     environments, calls = _default(template, "CollectConcurrency"), _default(template, "CollectCallsPer30Seconds")
     # A third of the share is kept for those that come at once (domain/src/spacing.rs).
     lasting = calls - calls // 3
-    requests = _default(template, "ApiRateLimit")
+    requests = _default(template, "WebhookRateLimit")
     found = [
         Limit(
             f"calls of Belvo as shipped: {environments} environments, {calls} in 30 s each, {lasting} for long",
@@ -49,7 +49,9 @@ def limits(results: Results, template: str) -> list[Limit]:
             "`CollectConcurrency`",
         ),
         Limit(
-            f"API Gateway as shipped: {requests} webhooks a second", _daily(requests), "`ApiRateLimit`, `ApiBurstLimit`"
+            f"API Gateway as shipped: {requests} webhooks a second",
+            _daily(requests),
+            "`WebhookRateLimit`, `WebhookBurstLimit`",
         ),
         Limit(
             "SQS FIFO, high throughput: 4,500 messages a second in São Paulo (70,000 in N. Virginia)",

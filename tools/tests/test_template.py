@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import unittest
 from typing import Any, ClassVar
 
@@ -76,6 +77,84 @@ class Stack:
             return self._resolved(then if self._holds({"Condition": condition}) else otherwise)
         fields = {name: self._resolved(field) for name, field in value.items()}
         return {name: field for name, field in fields.items() if field != {"Ref": "AWS::NoValue"}}
+
+
+class Webhooks(unittest.TestCase):
+    """What Belvo's webhooks have to themselves."""
+
+    ROUTE = "POST /webhooks/belvo"
+    template: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.template = transformed()
+
+    def test_their_route_has_limits_and_metrics_of_its_own(self) -> None:
+        properties = Stack(self.template).resources["ApiApiGatewayDefaultStage"]["Properties"]
+        others = properties["DefaultRouteSettings"]
+        self.assertEqual(others["ThrottlingRateLimit"], {"Ref": "ApiRateLimit"})
+        self.assertFalse(others["DetailedMetricsEnabled"], "metrics of a route are charged for")
+        self.assertEqual(
+            properties["RouteSettings"],
+            {
+                self.ROUTE: {
+                    "ThrottlingRateLimit": {"Ref": "WebhookRateLimit"},
+                    "ThrottlingBurstLimit": {"Ref": "WebhookBurstLimit"},
+                    "DetailedMetricsEnabled": True,
+                }
+            },
+        )
+
+    def test_executions_are_kept_for_them_only_if_that_is_asked_for(self) -> None:
+        kept = "ReservedConcurrentExecutions"
+        self.assertNotIn(kept, Stack(self.template).resources["WebhookFunction"]["Properties"])
+        stack = Stack(self.template, WebhookReservedConcurrency="5")
+        self.assertEqual(stack.resources["WebhookFunction"]["Properties"][kept], {"Ref": "WebhookReservedConcurrency"})
+
+
+class Deployment(unittest.TestCase):
+    """What a first deployment needs."""
+
+    def test_one_that_fails_can_be_rolled_back(self) -> None:
+        """DynamoDB refuses to delete protected tables, so that CloudFormation must not try."""
+        resources = transformed()["Resources"].values()
+        tables = [entry for entry in resources if entry["Type"] == "AWS::DynamoDB::Table"]
+        self.assertEqual([table["DeletionPolicy"] for table in tables], ["Retain", "Retain"])
+        for table in tables:
+            self.assertIn("DeletionProtectionEnabled", table["Properties"])
+
+    def test_the_access_log_says_who_called(self) -> None:
+        api = transformed()["Resources"]["ApiApiGatewayDefaultStage"]["Properties"]
+        line = json.loads(api["AccessLogSettings"]["Format"])
+        self.assertEqual(line["caller"], "$context.identity.userArn")
+
+
+class Parameters(unittest.TestCase):
+    """What CloudFormation accepts, a function starts with."""
+
+    def matches(self, name: str, value: str) -> bool:
+        return re.fullmatch(template.read()["Parameters"][name]["AllowedPattern"], value) is not None
+
+    def test_addresses_are_addresses(self) -> None:
+        for value in ("", "3.130.254.46", "3.130.254.46,18.220.61.186", "0.1.2.3", "255.255.255.255"):
+            self.assertTrue(self.matches("AllowedSourceIps", value), value)
+        for value in ("999.1.1.1", "256.1.1.1", "1.2.3", "01.2.3.4", "1.2.3.4,", "1.2.3.4, 5.6.7.8", "::1"):
+            self.assertFalse(self.matches("AllowedSourceIps", value), value)
+
+    def test_origins_are_origins(self) -> None:
+        for value in ("https://sandbox.belvo.com", "https://a-b.c:65535", "http://127.0.0.1:8080", "http://localhost"):
+            self.assertTrue(self.matches("BelvoBaseUrl", value), value)
+            self.assertTrue(self.matches("WidgetUrl", f"{value}/"), value)
+        for value in ("https://a..b", "https://a:99999", "https://a:0", "https://-a.b", "http://a.b"):
+            self.assertFalse(self.matches("BelvoBaseUrl", value), value)
+            self.assertFalse(self.matches("WidgetUrl", f"{value}/"), value)
+        self.assertFalse(self.matches("BelvoBaseUrl", "https://a/"))
+
+    def test_every_number_has_bounds(self) -> None:
+        for name, entry in template.read()["Parameters"].items():
+            if entry["Type"] == "Number" and "AllowedValues" not in entry:
+                self.assertLess(entry["MinValue"], entry["MaxValue"], name)
+                self.assertLessEqual(entry["MaxValue"], 2**32 - 1, name)
 
 
 class EventBus(unittest.TestCase):

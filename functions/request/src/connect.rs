@@ -2,11 +2,7 @@
 //! repair one.
 
 use domain::LinkId;
-use lambda_http::{
-    Body, Request, Response,
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
-    tracing,
-};
+use lambda_http::{Body, Request, Response, http::StatusCode, tracing};
 use serde_json::json;
 use shared::{
     belvo::{Callbacks, Identification, NewLink, TOKEN_LIFE_S, WidgetMode, WidgetRequest},
@@ -58,10 +54,7 @@ pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>,
         "external_id": external_id,
         "link": link,
     });
-    let mut response = http::json(StatusCode::CREATED, &answer);
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(CACHE_CONTROL, no_store);
-    Ok(response)
+    Ok(http::json(StatusCode::CREATED, &answer))
 }
 
 fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {

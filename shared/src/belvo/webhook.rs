@@ -33,6 +33,9 @@ impl fmt::Debug for Webhook {
     }
 }
 
+/// The longest type and code of a webhook. The longest that Belvo documents has 35 characters.
+const LONGEST_NAME: usize = 100;
+
 /// The code of a webhook that says that a link is gone (`DELETE /api/links/{id}/` in Belvo's
 /// OpenAPI).
 pub const LINK_DELETED: &str = "link_deleted";
@@ -112,8 +115,8 @@ impl Webhook {
     pub fn parse(body: &str) -> Result<Self, WebhookError> {
         let body: Fields<'_> = serde_json::from_str(body)
             .map_err(|error| WebhookError::NotJson(json_fault(&error)))?;
-        let webhook_type = required(&body, "webhook_type")?;
-        let code = required(&body, "webhook_code")?;
+        let webhook_type = name(&body, "webhook_type")?;
+        let code = name(&body, "webhook_code")?;
         let link = LinkId::parse(&required(&body, "link_id")?)
             .map_err(|error| WebhookError::Invalid("link_id", error.to_string()))?;
         let request_id = body
@@ -243,6 +246,16 @@ fn string_end(text: &str, start: usize) -> usize {
     text.len()
 }
 
+/// A required text that is kept as it came: in records, and in the log.
+fn name(body: &Fields<'_>, field: &'static str) -> Result<String, WebhookError> {
+    let name = required(body, field)?;
+    if name.chars().count() > LONGEST_NAME {
+        let reason = format!("must be at most {LONGEST_NAME} characters long");
+        return Err(WebhookError::Invalid(field, reason));
+    }
+    Ok(name)
+}
+
 fn required(body: &Fields<'_>, field: &'static str) -> Result<String, WebhookError> {
     let text = body.text(field).filter(|text| !text.is_empty());
     text.map(Cow::into_owned)
@@ -322,6 +335,13 @@ mod tests {
         );
         assert_eq!(
             field(json!({"webhook_type": "T", "webhook_code": 7, "link_id": LINK})),
+            Some("webhook_code")
+        );
+        let longest = "c".repeat(LONGEST_NAME);
+        let body = json!({"webhook_type": "T", "webhook_code": longest, "link_id": LINK});
+        assert!(parse(&body).is_ok());
+        assert_eq!(
+            field(json!({"webhook_type": "T", "webhook_code": longest + "c", "link_id": LINK})),
             Some("webhook_code")
         );
         assert_eq!(
