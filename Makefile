@@ -23,7 +23,7 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
 CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
 
-# Always of the whole workspace: of one package alone, its dependencies would be compiled once more, with its features.
+# Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
 CARGO_TEST := cargo test --locked --workspace --target-dir target
 
 # The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.

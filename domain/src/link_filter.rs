@@ -23,7 +23,7 @@ pub struct LinkFilter {
 /// Whether a link cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blocked {
-    /// For a reason that somebody can do something about: it is not deleted.
+    /// For any reason but that it is deleted.
     Yes,
     For(BlockReason),
     No,

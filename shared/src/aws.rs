@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::{
             HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
             SharedHttpClient, SharedHttpConnector,
         },
-        orchestrator::{HttpRequest, HttpResponse},
+        orchestrator::HttpRequest,
         runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
     },
 };
@@ -25,7 +25,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::{
     env::{EnvError, Environment},
-    telemetry::{Call, recorded},
+    telemetry::{Call, Shown},
 };
 
 /// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM
@@ -132,13 +132,23 @@ impl HttpClient for Recording<SharedHttpClient> {
 
 impl HttpConnector for Recording<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target");
-        let target = target.unwrap_or_default().to_owned();
+        let mut shown = Shown::begin(|| Call::Aws {
+            target: target(&request).to_owned(),
+        });
         let answer = self.http.call(request);
-        let status =
-            |answer: &Result<HttpResponse, _>| Some(answer.as_ref().ok()?.status().as_u16());
-        HttpConnectorFuture::new(recorded(|| Call::Aws { target }, answer, status))
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await?;
+            if let Some(shown) = &mut shown {
+                shown.answered(answer.status().as_u16());
+            }
+            Ok(answer)
+        })
     }
+}
+
+/// The operation that a request is for.
+fn target(request: &HttpRequest) -> &str {
+    request.headers().get("x-amz-target").unwrap_or_default()
 }
 
 fn trusting_amazon() -> TlsContext {

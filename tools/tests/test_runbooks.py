@@ -11,9 +11,9 @@ from local import paths
 RUNBOOKS = paths.ROOT / "docs" / "runbooks"
 # What the AWS CLI takes with every command.
 GLOBAL = {"output", "query", "region", "profile"}
-COMMAND = re.compile(r"\baws ([a-z-]+) ([a-z-]+)((?:[^`\\\n]|\\\n)*)")
+COMMAND = re.compile(r"\baws ([a-z0-9-]+) ([a-z0-9-]+)((?:[^`\\\n]|\\\n)*)")
 # A parameter is at the beginning of a word, and not within quotes.
-PARAMETER = re.compile(r"(?<=\s)--([a-z-]+)")
+PARAMETER = re.compile(r"(?<=\s)--([a-z0-9-]+)")
 QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 

@@ -26,9 +26,9 @@ const AT_ONCE: usize = 5;
 /// Of how many links at a time it is looked whether they have ended.
 const WATCHED: usize = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// Waiting ends when no link has been read for so long: what is queued is then to be looked for
-/// among the dead letters.
-const LONGEST_STANDSTILL: Duration = Duration::from_mins(30);
+/// A queue that has been empty for so long has no message of a link that was not read: SQS counts
+/// approximately, and a retried message is in flight until its time comes.
+const EMPTY_FOR: Duration = Duration::from_mins(2);
 /// More than this many links are not listed one by one, but for those that need attention.
 const LISTED: usize = 20;
 
@@ -81,11 +81,21 @@ pub(crate) struct AskedLink {
     pub(crate) refused: Option<Problem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<AskedCollection>,
-    /// The link was deleted meanwhile, and is not read.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) deleted: bool,
+    /// Why it will not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<Unread>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) collected: Option<LastCollection>,
+}
+
+/// Why a link that was asked for will not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unread {
+    /// It was deleted meanwhile.
+    Deleted,
+    /// Its message is no longer in the queue: SQS itself may have made it a dead letter.
+    NoMessage,
 }
 
 pub(crate) async fn run(args: CollectArgs, context: &Context) -> Result<Outcome, CliError> {
@@ -176,30 +186,42 @@ async fn until_few_wait(stack: &Stack) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Waits until each link has been read, or nothing moves any more.
+/// Waits until each link has been read, or the queue has no message any more that could bring it.
 async fn wait(stack: &Stack, resource: &str, asked: &mut [AskedLink]) -> Result<(), CliError> {
     let progress = counter("Reading links", asked.len());
-    let mut moved_at = Instant::now();
-    while moved_at.elapsed() < LONGEST_STANDSTILL {
-        let mut pending: Vec<_> = asked.iter_mut().filter(|one| one.is_pending()).collect();
-        if pending.is_empty() {
-            break;
-        }
+    let (mut number, mut moved_at) = (0, Instant::now());
+    while asked.iter().any(AskedLink::is_pending) {
+        // Some at a time, and each of them in turn.
+        let pending = asked.iter_mut().filter(|one| one.is_pending());
+        let mut pending: Vec<_> = pending.collect();
+        let count = pending.len();
+        pending.rotate_left(number % count);
+        number += WATCHED;
         let mut ended = 0;
-        for one in pending.iter_mut().take(WATCHED) {
+        for one in pending.into_iter().take(WATCHED) {
             let path = format!("/links/{}", one.link);
             let link = stack.api.find::<Link>(&path, &[]).await?;
             ended += u64::from(one.has_ended(link.as_ref(), resource));
         }
         progress.inc(ended);
-        if ended > 0 {
+        if ended > 0 || stack.waiting("QueueUrl").await? != (0, 0) {
             moved_at = Instant::now();
-        } else {
+        }
+        let was_seen_whole = number >= 2 * count;
+        if was_seen_whole && moved_at.elapsed() > EMPTY_FOR {
+            give_up(asked);
+        } else if ended == 0 {
             sleep(BETWEEN_LOOKS).await;
         }
     }
     progress.finish_and_clear();
     Ok(())
+}
+
+fn give_up(asked: &mut [AskedLink]) {
+    for one in asked.iter_mut().filter(|one| one.is_pending()) {
+        one.unread = Some(Unread::NoMessage);
+    }
 }
 
 impl AskedLink {
@@ -209,7 +231,7 @@ impl AskedLink {
             asked_at: Some(asked_at),
             refused: None,
             ended: None,
-            deleted: false,
+            unread: None,
             collected: None,
         }
     }
@@ -220,19 +242,19 @@ impl AskedLink {
             asked_at: None,
             refused: Some(problem),
             ended: None,
-            deleted: false,
+            unread: None,
             collected: None,
         }
     }
 
     fn is_pending(&self) -> bool {
-        self.asked_at.is_some() && self.ended.is_none() && !self.deleted
+        self.asked_at.is_some() && self.ended.is_none() && self.unread.is_none()
     }
 
     /// Takes over how the reading ended, if it has. Nothing is known about a link that was erased.
     fn has_ended(&mut self, link: Option<&Link>, resource: &str) -> bool {
         let Some(link) = link.filter(|link| link.deletion.is_none()) else {
-            self.deleted = true;
+            self.unread = Some(Unread::Deleted);
             return true;
         };
         let ended = link.asked.get(resource);
@@ -255,15 +277,20 @@ impl AskedLink {
             .collected
             .as_ref()
             .map(|collected| collected.verdict.as_str());
-        self.refused.is_some() || self.deleted || failed || verdict.is_some_and(verdict_is_bad)
+        self.refused.is_some()
+            || self.unread.is_some()
+            || failed
+            || verdict.is_some_and(verdict_is_bad)
     }
 
     fn result(&self) -> String {
         if let Some(problem) = &self.refused {
             return problem.name().to_owned();
         }
-        if self.deleted {
-            return "deleted meanwhile".to_owned();
+        match self.unread {
+            Some(Unread::Deleted) => return "deleted meanwhile".to_owned(),
+            Some(Unread::NoMessage) => return "no longer in the queue".to_owned(),
+            None => {}
         }
         let failure = self.ended.as_ref().and_then(|ended| ended.failure.clone());
         let verdict = self
@@ -325,16 +352,14 @@ impl Report for CollectReport {
     }
 
     fn outcome(&self) -> Outcome {
-        let needs_attention =
-            |one: &AskedLink| one.needs_attention() || (self.waited && one.is_pending());
-        Outcome::attention_if(self.links.iter().any(needs_attention))
+        Outcome::attention_if(self.links.iter().any(AskedLink::needs_attention))
     }
 }
 
 impl CollectReport {
     fn advise(&self, page: &mut Page) {
-        if self.waited && self.links.iter().any(AskedLink::is_pending) {
-            page.line(Style::Attention.of("Some are still queued, and nothing moves:"));
+        let is_lost = |one: &AskedLink| one.unread == Some(Unread::NoMessage);
+        if self.links.iter().any(is_lost) {
             page.next("belvo-ingest dead-letters list");
         }
         if let Some(bad) = self.links.iter().find(|one| one.needs_attention()) {
@@ -342,6 +367,73 @@ impl CollectReport {
             page.next(format_args!("belvo-ingest link {}", bad.link));
         } else if let Some(one) = self.links.first().filter(|_| !self.waited) {
             page.next(format_args!("belvo-ingest link {}", one.link));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINK: &str = "16f68516-bcbc-4cf7-b815-c500d4204e28";
+
+    fn asked() -> AskedLink {
+        let at = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+        AskedLink::at(LinkId::parse(LINK).unwrap(), at)
+    }
+
+    fn link(fields: &serde_json::Value) -> Link {
+        let mut link = json!({"link": LINK});
+        for (name, value) in fields.as_object().unwrap() {
+            link[name] = value.clone();
+        }
+        serde_json::from_value(link).unwrap()
+    }
+
+    #[test]
+    fn a_reading_has_ended_once_one_as_late_has() {
+        let ended = |at: &str| {
+            let asked = json!({"asked_at": at, "ended_at": "2026-03-01T00:00:09.000Z"});
+            link(&json!({"asked": {"transactions": asked}}))
+        };
+        let mut one = asked();
+        let earlier = ended("2026-02-28T00:00:00.000Z");
+        assert!(!one.has_ended(Some(&earlier), "transactions"));
+        assert!(one.is_pending());
+        let this = ended("2026-03-01T00:00:00.000Z");
+        assert!(one.has_ended(Some(&this), "transactions"));
+        assert!(!one.is_pending() && !one.needs_attention());
+    }
+
+    #[test]
+    fn a_link_that_is_deleted_meanwhile_is_not_waited_for() {
+        let deletion = json!({"deletion": {"rows": "keep",
+            "requested_at": "2026-03-01T00:00:01.000Z"}});
+        for record in [None, Some(&link(&deletion))] {
+            let mut one = asked();
+            assert!(one.has_ended(record, "transactions"));
+            assert!(!one.is_pending() && one.needs_attention());
+            assert_eq!(one.result(), "deleted meanwhile");
+        }
+    }
+
+    #[test]
+    fn a_link_whose_message_is_gone_needs_attention() {
+        let mut links = vec![asked()];
+        give_up(&mut links);
+        let report = CollectReport {
+            resource: "transactions".to_owned(),
+            links,
+            waited: true,
+        };
+        assert_eq!(report.outcome(), Outcome::NeedsAttention);
+        let page = report.page().to_string();
+        for part in [
+            "in need of attention: 1",
+            "no longer in the queue",
+            "dead-letters list",
+        ] {
+            assert!(page.contains(part), "{part} in {page}");
         }
     }
 }

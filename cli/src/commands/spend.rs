@@ -12,6 +12,9 @@ use crate::{
     output::{Page, Report, Style, Table, counted},
 };
 
+/// Above it, an amount is a slip of the keyboard.
+const HIGHEST_PRICE: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
+
 /// Show what was spent of a month's retrievals, by customer
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -83,8 +86,8 @@ pub(crate) async fn run(args: SpendArgs, context: &Context) -> Result<Outcome, C
 /// An amount of the command line.
 fn price(text: &str) -> Result<Decimal, &'static str> {
     let amount = text.parse::<Decimal>().ok();
-    let amount = amount.filter(|amount| !amount.is_sign_negative());
-    amount.ok_or("must be an amount such as 0.45")
+    let amount = amount.filter(|amount| (Decimal::ZERO..=HIGHEST_PRICE).contains(amount));
+    amount.ok_or("must be an amount such as 0.45, and a million at most")
 }
 
 impl Prices {
@@ -191,7 +194,9 @@ impl Spent {
 impl Report for SpendReport {
     fn page(&self) -> Page {
         let mut page = Page::new();
-        let cost = self.cost.map(|cost| format!(", {}", money(cost)));
+        let cost = self
+            .cost
+            .map(|cost| format!(", at a cost of {}", money(cost)));
         page.title(format_args!(
             "{}: {} long and {} short retrievals, for {}{}",
             self.month,
@@ -266,7 +271,10 @@ mod tests {
             short_price,
         }));
         let page = report.page().to_string();
-        assert!(page.contains("for 2 customers, 2.93"), "{page}");
+        assert!(
+            page.contains("for 2 customers, at a cost of 2.93"),
+            "{page}"
+        );
         assert!(page.contains("2.38") && page.contains("0.56"), "{page}");
         let json = serde_json::to_value(&report).unwrap();
         assert_eq!(json["cost"], "2.930");
@@ -277,7 +285,7 @@ mod tests {
     fn a_price_is_an_amount() {
         assert_eq!(price("0.45"), Ok(Decimal::new(45, 2)));
         assert!(
-            ["-1", "much", "", "1,5"]
+            ["-1", "much", "", "1,5", "1000001"]
                 .iter()
                 .all(|text| price(text).is_err())
         );

@@ -47,17 +47,21 @@ fn is_fine(command: &str, ended: &Ended) -> bool {
     }
 }
 
-/// The commands in code of all pages, but for those that read all links of a stack: tests in
-/// `collecting.rs` run these.
+/// The commands in code of all pages, but for those that read all links of a stack: the tests of
+/// docs/OPERATIONS.md and docs/INCIDENT.md run such ones, on stacks of their own.
 fn commands() -> BTreeSet<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks");
     let pages = std::fs::read_dir(folder).unwrap().flatten();
     let texts = pages.map(|page| std::fs::read_to_string(page.path()).unwrap());
     let texts: Vec<_> = texts.collect();
     let lines = texts.iter().flat_map(|text| text.lines());
-    let commands = lines.filter_map(|line| line.strip_prefix("belvo-ingest "));
-    let commands = commands.map(|command| command.split(" #").next().unwrap().trim());
-    let of_some_links = commands.filter(|command| {
+    let of_lines = lines.filter_map(|line| line.strip_prefix("belvo-ingest "));
+    let of_lines = of_lines.map(|command| command.split(" #").next().unwrap().trim());
+    let within = texts
+        .iter()
+        .flat_map(|text| text.split("`belvo-ingest ").skip(1));
+    let within = within.filter_map(|text| text.split('`').next());
+    let of_some_links = of_lines.chain(within).filter(|command| {
         !command.starts_with("collect --all") && !command.starts_with("collect --stale")
     });
     of_some_links.map(str::to_owned).collect()

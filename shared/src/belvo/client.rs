@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     secret::{CachedSecret, ExposeSecret, Newer, SecretString},
-    telemetry::{Call, recorded},
+    telemetry::{Call, Shown},
 };
 
 /// Time for a connection, TLS included.
@@ -406,13 +406,15 @@ fn unless_gone<T>(answer: Result<T, BelvoError>) -> Result<Option<T>, BelvoError
 async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
     let (http, request) = request.build_split();
     let request = request?;
-    let method = request.method().clone();
-    let call = || Call::Belvo {
-        method: method.to_string(),
-    };
-    let status = |sent: &reqwest::Result<Response>| Some(sent.as_ref().ok()?.status().as_u16());
-    let answer = recorded(call, http.execute(request), status).await?;
+    let mut shown = Shown::begin(|| Call::Belvo {
+        method: request.method().to_string(),
+    });
+    let answer = http.execute(request).await?;
     let status = answer.status();
+    if let Some(shown) = &mut shown {
+        shown.answered(status.as_u16());
+    }
+    drop(shown);
     if status.is_success() {
         return Ok(answer);
     }

@@ -5,7 +5,7 @@ mod subsegment;
 mod trace;
 
 pub use event::Event;
-pub(crate) use subsegment::{Call, recorded};
+pub(crate) use subsegment::{Call, Shown};
 pub use trace::{Trace, traced};
 
 use lambda_http::tracing::subscriber::{

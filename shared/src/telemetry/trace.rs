@@ -1,8 +1,6 @@
 //! The trace that a piece of work belongs to: one from a webhook to the rows that it brings,
 //! however many invocations and messages are between them ("Tracing header", AWS X-Ray).
 
-use std::cell::Cell;
-
 use lambda_http::tracing::{Instrument, error_span};
 
 use crate::env::Environment;
@@ -11,19 +9,9 @@ use crate::env::Environment;
 const OF_INVOCATION: &str = "_X_AMZN_TRACE_ID";
 /// Longer than any header that X-Ray makes.
 const LONGEST: usize = 256;
-/// How many calls of one piece of work X-Ray is shown: a trace may have 500 KB ("AWS X-Ray
-/// endpoints and quotas"), of which each call takes half a kilobyte.
-const SHOWN_CALLS: u32 = 200;
 
 tokio::task_local! {
-    static CURRENT: Work;
-}
-
-/// A piece of work.
-struct Work {
-    trace: Option<Trace>,
-    /// How many more of its calls X-Ray is shown.
-    calls_left: Cell<u32>,
+    static CURRENT: Option<Trace>;
 }
 
 /// A tracing header, such as `Root=1-67f0-26e1;Parent=53995c3f42cd8ad8;Sampled=1`.
@@ -41,11 +29,13 @@ impl Trace {
     /// That of the piece of work which asks, or else of the invocation.
     #[must_use]
     pub fn current() -> Option<Self> {
-        let of_work = CURRENT.try_with(|work| work.trace.clone()).ok().flatten();
-        of_work.or_else(|| {
-            let header = Environment::of_process().optional(OF_INVOCATION)?;
-            Self::of_header(&header)
-        })
+        let of_work = CURRENT.try_with(Clone::clone).ok().flatten();
+        of_work.or_else(Self::of_invocation)
+    }
+
+    /// That of the invocation: another one than that of the messages which it is for.
+    pub(super) fn of_invocation() -> Option<Self> {
+        Self::of_header(&Environment::of_process().optional(OF_INVOCATION)?)
     }
 
     /// The header, for messages.
@@ -59,6 +49,12 @@ impl Trace {
     pub fn id(&self) -> &str {
         root(&self.0).unwrap_or_default()
     }
+
+    /// The segment below which X-Ray shows what belongs to it; `None` if it is not sampled.
+    pub(super) fn sampled_segment(&self) -> Option<&str> {
+        let is_sampled = part(&self.0, "Sampled=") == Some("1");
+        part(&self.0, "Parent=").filter(|_| is_sampled)
+    }
 }
 
 /// Does a piece of work whose messages belong to a trace, and whose lines name it; to that of the
@@ -69,31 +65,7 @@ pub async fn traced<T>(trace: Option<Trace>, work: impl Future<Output = T>) -> T
         "work",
         trace.id = trace.as_ref().map(|trace| display(trace.id()))
     );
-    let calls_left = Cell::new(SHOWN_CALLS);
-    let of_work = Work { trace, calls_left };
-    CURRENT.scope(of_work, work.instrument(span)).await
-}
-
-/// What a call is shown below in X-Ray.
-pub(super) struct Parent {
-    pub(super) trace: String,
-    pub(super) segment: String,
-}
-
-/// What the next call of the piece of work is shown below; `None` if it is not shown.
-pub(super) fn parent() -> Option<Parent> {
-    let trace = Trace::current().filter(|trace| part(&trace.0, "Sampled=") == Some("1"))?;
-    let take = |work: &Work| {
-        let left = work.calls_left.get().checked_sub(1);
-        work.calls_left.set(left.unwrap_or_default());
-        left
-    };
-    // A function that does not divide its work makes few calls.
-    CURRENT.try_with(take).unwrap_or(Some(SHOWN_CALLS))?;
-    Some(Parent {
-        trace: trace.id().to_owned(),
-        segment: part(&trace.0, "Parent=")?.to_owned(),
-    })
+    CURRENT.scope(trace, work.instrument(span)).await
 }
 
 /// A part of a header.
@@ -127,22 +99,21 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn calls_are_shown_below_the_work_if_it_is_sampled_and_not_all_of_them() {
-        let shown = traced(Trace::of_header(HEADER), async {
-            let first = parent().unwrap();
-            assert_eq!(first.trace, "1-67f00000-000000000000000000000001");
-            assert_eq!(first.segment, "53995c3f42cd8ad8");
-            std::iter::from_fn(parent).take(10_000).count()
-        });
-        assert_eq!(shown.await, 199);
+    #[test]
+    fn what_is_not_sampled_has_no_segment() {
+        let segment = |header| {
+            Trace::of_header(header)
+                .unwrap()
+                .sampled_segment()
+                .is_some()
+        };
+        assert!(segment(HEADER));
         for header in [
             "Root=1-2;Parent=3;Sampled=0",
             "Root=1-2;Parent=3",
             "Root=1-2;Sampled=1",
         ] {
-            let shown = traced(Trace::of_header(header), async { parent().is_some() }).await;
-            assert!(!shown, "{header}");
+            assert!(!segment(header), "{header}");
         }
     }
 

@@ -63,11 +63,9 @@ pub(super) async fn read(
             let record: Option<Link> = api.find(&format!("/links/{link}"), &[]).await?;
             let quota: Quota = api.get(&format!("/links/{link}/quota"), &[]).await?;
             progress.inc(1);
-            Ok::<_, CliError>(
-                (Planned::of(link, record.as_ref(), &quota, days, is_sent), {
-                    Customer::of(record.as_ref(), &quota)
-                }),
-            )
+            let customer = Customer::of(record.as_ref(), &quota);
+            let planned = Planned::of(link, record.as_ref(), &quota, days, is_sent);
+            Ok::<_, CliError>((planned, customer))
         }
     });
     let links: Vec<_> = stream::iter(planned)
@@ -78,7 +76,9 @@ pub(super) async fn read(
     Ok(Plan::of(links))
 }
 
-/// Whose retrievals are counted together: what the caller calls the person, and the bank.
+/// Whose retrievals are counted together, as far as can be seen from here: what the caller calls the
+/// person, and the bank. The API counts by the bank's own id of the person, and refuses what this
+/// promised too much of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Customer {
     external_id: String,
@@ -98,8 +98,7 @@ impl Customer {
 
 impl Plan {
     /// Nothing is sent for a link where some of it would be refused. A customer's links share what
-    /// is left: a link is skipped for which those before it take too
-    /// much.
+    /// is left: a link is skipped for which those before it take too much.
     fn of(links: Vec<(Planned, Option<Customer>)>) -> Self {
         let mut left: BTreeMap<Customer, (u32, u32)> = BTreeMap::new();
         let links = links.into_iter().map(|(mut link, customer)| {

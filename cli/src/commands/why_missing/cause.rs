@@ -314,16 +314,21 @@ fn among_those_of_the_day(facts: &Facts, rows: &RowsOfDay) -> Answer {
         Evidence::new(what).under(&original.link)
     });
     let latest = facts.readings().first().map(of_reading);
-    let left_out = has_left_out(facts).then(|| left_out_answer(facts).evidence);
-    let by_id = format!("belvo-ingest why-missing {} --id <row>", facts.link);
+    let left_out = has_left_out(facts).then(|| {
+        let what = "rows of the link could not be stored, perhaps one of that day";
+        Evidence::new(what)
+    });
     Answer {
         cause: Cause::AmongThoseOfTheDay,
         evidence: std::iter::once(stored)
             .chain(duplicate)
             .chain(latest)
-            .chain(left_out.into_iter().flatten())
+            .chain(left_out)
             .collect(),
-        next: vec![format!("if its id is known: {by_id}")],
+        next: vec![
+            format!("belvo-ingest why-missing {} --id <row>", facts.link),
+            format!("belvo-ingest link {}", facts.link),
+        ],
     }
 }
 
@@ -337,15 +342,17 @@ fn unread(facts: &Facts) -> Answer {
     hindrance(facts, None).unwrap_or_else(|| outside_every_window(facts))
 }
 
-/// What kept the day from being read since then: a block, or else a request that ended without
-/// rows.
+/// What kept the day from being read since then: a block, or else a request that failed, or that
+/// was sent and expired.
 fn hindrance(facts: &Facts, since: Option<Timestamp>) -> Option<Answer> {
     let block = facts.record.as_ref().and_then(|link| link.blocked.as_ref());
     if let Some(block) = block.filter(|block| Some(block.since) > since) {
         return Some(blocked(facts, block));
     }
-    let has_ended = |request: &Request| {
-        matches!(request.status, Status::Failed | Status::Expired) && request.since() > since
+    let has_ended = |request: &Request| match request.status {
+        Status::Failed => request.since() > since,
+        Status::Expired => request.issued_at > since,
+        _ => false,
     };
     let request = facts.request_where(has_ended)?;
     let failure = request.failure.as_ref();

@@ -25,8 +25,8 @@ use crate::{
   belvo-ingest why-missing $LINK --id 0d3ffb69-f83b-456e-ad8e-208d0998d71d
   belvo-ingest why-missing $LINK --day 2026-03-01 --json | jq -r .cause
 
-It exits with 0 if the transaction is there after all, and with 3 otherwise: also if only its
-day is given and rows of it are stored, of which nobody can tell whether it is one.")]
+It exits with 0 if the transaction is there after all, and with 3 otherwise. By its day alone,
+it is never said to be there: whether it is among the rows of that day, only its id tells.")]
 #[command(group(ArgGroup::new("what").required(true).multiple(true).args(["day", "id"])))]
 pub(crate) struct WhyMissingArgs {
     /// Belvo's id of the link

@@ -128,7 +128,7 @@ fn a_row_of_a_day_with_rows_may_be_one_of_them() {
     assert_is(&facts, Cause::AmongThoseOfTheDay, &shown);
     let left_out = json!({"transactions": [{"id": "other", "reason": "refused"}]});
     facts.record = Some(link(&json!({"left_out": left_out})));
-    assert_is(&facts, Cause::AmongThoseOfTheDay, &["other: refused"]);
+    assert_is(&facts, Cause::AmongThoseOfTheDay, &["could not be stored"]);
 }
 
 #[test]
@@ -312,6 +312,21 @@ fn what_kept_a_day_from_being_read_again_explains_it_better_than_an_older_readin
     facts.requests.pop();
     facts.requests.insert(0, failed("2026-02-09T00:00:00.000Z"));
     assert_is(&facts, Cause::Failed, &["login_error: wrong", "late"]);
+    facts.requests.remove(0);
+    let expired = |issued_at: &str| {
+        request(
+            &json!({"id": "late", "date_from": "2026-01-01", "date_to": "2026-01-31",
+            "status": "expired", "issued_at": issued_at,
+            "expired_at": "2026-02-09T00:00:00.000Z"}),
+        )
+    };
+    // What has expired was answered by the reading if that came after it was sent.
+    facts
+        .requests
+        .insert(0, expired("2026-01-31T00:00:00.000Z"));
+    assert_is(&facts, Cause::NotAtBelvo, &[]);
+    facts.requests[0] = expired("2026-02-08T00:00:00.000Z");
+    assert_is(&facts, Cause::Failed, &["no webhook came"]);
     facts.requests.remove(0);
     let blocked = |since: &str| {
         link(&json!({"blocked": {"reason": "token_required", "since": since, "remedy": "r"}}))
