@@ -76,9 +76,9 @@ pub(super) async fn read(
     Ok(Plan::of(links))
 }
 
-/// Whose retrievals are counted together, as far as can be seen from here: what the caller calls the
-/// person, and the bank. The API counts by the bank's own id of the person, and refuses what this
-/// promised too much of.
+/// Whose retrievals are counted together, as far as can be seen from here: what the caller calls
+/// the person, and the bank. The API counts by Belvo's id of the person, and refuses what was
+/// planned beyond what is left.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Customer {
     external_id: String,
