@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use tests::{Stack, eventually};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::command::{command, json, kill};
 
+/// Held by whoever reads the queue: of two at the same time, each hides letters from the other.
+pub(crate) static QUEUE: Mutex<()> = Mutex::const_new(());
 /// Links, and the letters of each, which is fewer than the ten that SQS shows of a link.
 const LINKS: usize = 125;
 const OF_A_LINK: usize = 4;
@@ -58,6 +61,7 @@ impl Given {
 
 #[tokio::test]
 async fn one_cause_is_tried_again_through_a_crash_and_one_is_dropped_and_the_third_stays() {
+    let _alone = QUEUE.lock().await;
     let stack = Stack::of_this_run();
     let given = Given::up(&stack).await;
     let counts = given.ids.clone().map(|ids| ids.len() as u64);
