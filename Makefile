@@ -118,7 +118,7 @@ fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; 
 
 moving: build ## Let rows come, go and move between any two GETs of a collection; RUNS and SEED may be given
 	@RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),1) \
-		$(LOCAL) exec -- cargo test --locked --package tests --test handlers --target-dir target -- moving
+		$(LOCAL) exec -- $(CARGO_TEST) --test handlers -- moving
 
 up: build ## Start the local AWS with the functions, the fake Belvo and the console; deploy again if it runs
 	@$(LOCAL) up

@@ -132,15 +132,13 @@ impl HttpClient for Recording<SharedHttpClient> {
 
 impl HttpConnector for Recording<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let mut shown = Shown::begin(|| Call::Aws {
+        let shown = Shown::begin(|| Call::Aws {
             target: target(&request).to_owned(),
         });
         let answer = self.http.call(request);
         HttpConnectorFuture::new(async move {
             let answer = answer.await?;
-            if let Some(shown) = &mut shown {
-                shown.answered(answer.status().as_u16());
-            }
+            Shown::end(shown, answer.status().as_u16());
             Ok(answer)
         })
     }

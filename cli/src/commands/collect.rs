@@ -1,6 +1,6 @@
 //! Reads again what Belvo has of links, which costs no retrieval.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use clap::Args;
 use domain::{AskedCollection, LastCollection, LinkId, Timestamp};
@@ -189,28 +189,29 @@ async fn until_few_wait(stack: &Stack) -> Result<(), CliError> {
 /// Waits until each link has been read, or the queue has no message any more that could bring it.
 async fn wait(stack: &Stack, resource: &str, asked: &mut [AskedLink]) -> Result<(), CliError> {
     let progress = counter("Reading links", asked.len());
-    let (mut number, mut moved_at) = (0, Instant::now());
-    while asked.iter().any(AskedLink::is_pending) {
-        // Some at a time, and each of them in turn.
-        let pending = asked.iter_mut().filter(|one| one.is_pending());
-        let mut pending: Vec<_> = pending.collect();
+    let pending = asked.iter_mut().filter(|one| one.is_pending());
+    let mut pending: VecDeque<_> = pending.collect();
+    // When a link has ended or the queue had a message, and how many were looked at since.
+    let (mut moved_at, mut looked_at) = (Instant::now(), 0);
+    while !pending.is_empty() {
         let count = pending.len();
-        pending.rotate_left(number % count);
-        number += WATCHED;
-        let mut ended = 0;
-        for one in pending.into_iter().take(WATCHED) {
+        for one in pending.drain(..count.min(WATCHED)).collect::<Vec<_>>() {
             let path = format!("/links/{}", one.link);
             let link = stack.api.find::<Link>(&path, &[]).await?;
-            ended += u64::from(one.has_ended(link.as_ref(), resource));
+            looked_at += 1;
+            if one.has_ended(link.as_ref(), resource) {
+                progress.inc(1);
+            } else {
+                pending.push_back(one);
+            }
         }
-        progress.inc(ended);
-        if ended > 0 || stack.waiting("QueueUrl").await? != (0, 0) {
-            moved_at = Instant::now();
+        let has_ended = pending.len() < count;
+        if has_ended || stack.waiting("QueueUrl").await? != (0, 0) {
+            (moved_at, looked_at) = (Instant::now(), 0);
         }
-        let was_seen_whole = number >= 2 * count;
-        if was_seen_whole && moved_at.elapsed() > EMPTY_FOR {
-            give_up(asked);
-        } else if ended == 0 {
+        if looked_at >= pending.len() && moved_at.elapsed() > EMPTY_FOR {
+            no_longer_queued(pending.drain(..));
+        } else if !has_ended {
             sleep(BETWEEN_LOOKS).await;
         }
     }
@@ -218,10 +219,8 @@ async fn wait(stack: &Stack, resource: &str, asked: &mut [AskedLink]) -> Result<
     Ok(())
 }
 
-fn give_up(asked: &mut [AskedLink]) {
-    for one in asked.iter_mut().filter(|one| one.is_pending()) {
-        one.unread = Some(Unread::NoMessage);
-    }
+fn no_longer_queued<'a>(links: impl Iterator<Item = &'a mut AskedLink>) {
+    links.for_each(|one| one.unread = Some(Unread::NoMessage));
 }
 
 impl AskedLink {
@@ -420,7 +419,7 @@ mod tests {
     #[test]
     fn a_link_whose_message_is_gone_needs_attention() {
         let mut links = vec![asked()];
-        give_up(&mut links);
+        no_longer_queued(links.iter_mut());
         let report = CollectReport {
             resource: "transactions".to_owned(),
             links,

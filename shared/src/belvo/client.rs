@@ -406,15 +406,12 @@ fn unless_gone<T>(answer: Result<T, BelvoError>) -> Result<Option<T>, BelvoError
 async fn answer(request: RequestBuilder) -> Result<Response, BelvoError> {
     let (http, request) = request.build_split();
     let request = request?;
-    let mut shown = Shown::begin(|| Call::Belvo {
+    let shown = Shown::begin(|| Call::Belvo {
         method: request.method().to_string(),
     });
     let answer = http.execute(request).await?;
     let status = answer.status();
-    if let Some(shown) = &mut shown {
-        shown.answered(status.as_u16());
-    }
-    drop(shown);
+    Shown::end(shown, status.as_u16());
     if status.is_success() {
         return Ok(answer);
     }

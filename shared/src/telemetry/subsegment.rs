@@ -1,6 +1,6 @@
 //! Calls of Belvo and of AWS in X-Ray, as subsegments of the invocation that makes them ("AWS X-Ray
 //! segment documents", AWS X-Ray developer guide). Each is sent to Lambda's X-Ray daemon when it
-//! ends, also if it is given up before it was answered; its time ends when the body of the answer
+//! ends, also if it is cancelled before it was answered; its time ends when the body of the answer
 //! begins. They go by UDP, which nobody waits for. Without a daemon, or where the invocation is
 //! not sampled, nothing is sent.
 
@@ -58,9 +58,11 @@ impl Shown {
         })
     }
 
-    /// Says with which status the call was answered.
-    pub(crate) fn answered(&mut self, status: u16) {
-        self.status = Some(status);
+    /// Says that a call has ended, if it is shown, and with which status it was answered.
+    pub(crate) fn end(shown: Option<Self>, status: u16) {
+        if let Some(mut shown) = shown {
+            shown.status = Some(status);
+        }
     }
 }
 
@@ -293,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_given_up_is_shown_as_a_fault() {
+    fn a_call_that_is_cancelled_is_shown_as_a_fault() {
         let daemon = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let socket = connected(&daemon.local_addr().unwrap().to_string()).unwrap();
         drop(Shown {
