@@ -14,6 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local import aws, loopback
+from local.aws import Endpoint
 
 # Reading and asking, but not the route of the webhooks: those come from Belvo.
 API = (
@@ -44,7 +45,7 @@ class Upstream:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         """Reads what `local` puts into the environment."""
-        self.aws_endpoint = variables["AWS_ENDPOINT_URL"]
+        self.aws_endpoint = Endpoint.of(variables)
         self.sandbox_url = variables.get("SANDBOX_URL")
         self._api_url = variables["API_URL"]
         self._queue_url = variables["QUEUE_URL"]

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from console.feed import Feed
 from local import logs
+from local.aws import Endpoint
 from local.sandbox import control
 
 REQUEST_ID = re.compile(r'"request_id"\s*:\s*"([0-9a-fA-F-]{32,36})"')
@@ -30,7 +31,7 @@ class Source(Protocol):
 class Logs:
     """The functions' own log lines, which name ids, sizes and codes and never a secret or a body."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         """Of the stack behind this endpoint."""
         self._reader = logs.Reader(endpoint)
 

@@ -32,11 +32,11 @@ def _write_template() -> None:
 def _write_values(file: Path) -> None:
     """The metrics of a stack that has been through the demo and was then called with a wrong authorization."""
     from dashboard import graphs, traffic, values
-    from local import logs, template
+    from local import aws, logs, template
 
     traffic.make(dict(os.environ))
     resources = template.read()["Resources"]
-    metrics = values.of_log(resources, logs.lines(os.environ["AWS_ENDPOINT_URL"]))
+    metrics = values.of_log(resources, logs.lines(aws.Endpoint.of(os.environ)))
     limits = {graph.title: graphs.thresholds(resources, graph) for row in graphs.ROWS for graph in row}
     file.write_text(json.dumps({"values": metrics, "thresholds": limits}))
 

@@ -10,6 +10,7 @@ from types import FrameType
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local import logs, paths, processes, record, stack, watch
+from local.aws import Endpoint
 from local.deployment import FUNCTIONS
 from local.errors import LocalError
 from local.record import Record
@@ -64,7 +65,7 @@ def _logs(arguments: argparse.Namespace) -> int:
     running = record.load(arguments.state)
     if not running or not processes.alive(running.processes["ministack"], arguments.state):
         raise LocalError(f"no stack runs in {arguments.state}: run `make up`")
-    endpoint = running.variables["AWS_ENDPOINT_URL"]
+    endpoint = Endpoint.of(running.variables)
     source = logs.follow if arguments.follow else logs.lines
     # Following has no other end than Ctrl-C.
     with contextlib.suppress(KeyboardInterrupt):

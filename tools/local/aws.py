@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import boto3
@@ -15,7 +16,20 @@ REGION = "us-east-1"
 ACCOUNT_KEY = "test"
 
 
-def environment(endpoint: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a local AWS listens, and the secret of its account's key, which each stack makes anew."""
+
+    url: str
+    secret: str
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Self:
+        """As a stack's variables have it."""
+        return cls(variables["AWS_ENDPOINT_URL"], variables["AWS_SECRET_ACCESS_KEY"])
+
+
+def environment(endpoint: Endpoint) -> dict[str, str]:
     """The whole environment of a process that talks to the local AWS.
 
     Nothing is inherited but the search path: no profile, no credentials, no proxy and no instance metadata of the
@@ -23,11 +37,11 @@ def environment(endpoint: str) -> dict[str, str]:
     """
     return {
         "PATH": os.environ["PATH"],
-        "AWS_ENDPOINT_URL": require_loopback(endpoint),
+        "AWS_ENDPOINT_URL": require_loopback(endpoint.url),
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCOUNT_KEY,
-        "AWS_SECRET_ACCESS_KEY": ACCOUNT_KEY,
+        "AWS_SECRET_ACCESS_KEY": endpoint.secret,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -46,14 +60,14 @@ def require_loopback(url: str) -> str:
     return url
 
 
-def client(service: str, endpoint: str) -> Any:
+def client(service: str, endpoint: Endpoint) -> Any:
     """A client of one service of the local AWS."""
     return _session().client(
         service,
-        endpoint_url=require_loopback(endpoint),
+        endpoint_url=require_loopback(endpoint.url),
         region_name=REGION,
         aws_access_key_id=ACCOUNT_KEY,
-        aws_secret_access_key=ACCOUNT_KEY,
+        aws_secret_access_key=endpoint.secret,
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from local import aws, paths, processes
+from local.aws import Endpoint
 from local.errors import LocalError
 from local.waiting import wait_for
 
@@ -30,7 +31,7 @@ def start(state: Path, variables: Mapping[str, str], port: int) -> tuple[int, st
     out, log = state / "console.out", state / "console.log"
     out.unlink(missing_ok=True)
     env = {
-        **aws.environment(variables["AWS_ENDPOINT_URL"]),
+        **aws.environment(Endpoint.of(variables)),
         **{name: variables[name] for name in NEEDED if name in variables},
         "PYTHONPATH": str(paths.ROOT / "tools"),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local import aws, loopback, paths, processes
+from local.aws import Endpoint
 from local.errors import LocalError
 
 STACK = "belvo-ingest"
@@ -26,7 +27,7 @@ class Secrets:
     webhook_authorization: str
 
 
-def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) -> dict[str, str]:
+def deploy(endpoint: Endpoint, belvo_url: str, state: Path, further: dict[str, str]) -> dict[str, str]:
     """Deploys the built template, proves that its functions are the built ones, and returns the stack's outputs.
 
     `further` are parameters of the template in addition to, or in place of, those of every local run.
@@ -68,7 +69,7 @@ def deploy(endpoint: str, belvo_url: str, state: Path, further: dict[str, str]) 
     return stack
 
 
-def outputs(endpoint: str) -> dict[str, str]:
+def outputs(endpoint: Endpoint) -> dict[str, str]:
     """The outputs of the deployed stack."""
     stack = aws.client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
@@ -81,7 +82,7 @@ def deployed_functions(stack: dict[str, str]) -> dict[str, str]:
     return {function: stack[f"{function.capitalize()}FunctionName"] for function in there}
 
 
-def put_secrets(endpoint: str, stack: dict[str, str], secrets: Secrets) -> None:
+def put_secrets(endpoint: Endpoint, stack: dict[str, str], secrets: Secrets) -> None:
     """Does what the README asks of an operator after the first deployment."""
     manager = aws.client("secretsmanager", endpoint)
     keys = {"secret_id": secrets.belvo_id, "secret_password": secrets.belvo_password}
@@ -105,7 +106,7 @@ def require_same_program(package: bytes, program: Path) -> None:
         )
 
 
-def _require_built_functions(endpoint: str, stack: dict[str, str]) -> None:
+def _require_built_functions(endpoint: Endpoint, stack: dict[str, str]) -> None:
     # MiniStack runs a function from the very bytes that it gives out here.
     functions = aws.client("lambda", endpoint)
     for function, name in deployed_functions(stack).items():
@@ -119,7 +120,7 @@ def _require_built_functions(endpoint: str, stack: dict[str, str]) -> None:
         require_same_program(package, program)
 
 
-def _run_sam(argv: list[str], endpoint: str, state: Path) -> None:
+def _run_sam(argv: list[str], endpoint: Endpoint, state: Path) -> None:
     log = state / "deploy.log"
     # SAM writes into its home directory and would read samconfig.toml from the current one.
     env = {**aws.environment(endpoint), "HOME": str(state / "tmp"), "SAM_CLI_TELEMETRY": "0"}

@@ -3,13 +3,14 @@
 import json
 
 from local import aws
+from local.aws import Endpoint
 
 NAME = "belvo-ingest-events"
 # As `functions/publish/src/bus.rs` has it.
 SOURCE = "belvo-ingest"
 
 
-def create(endpoint: str) -> str:
+def create(endpoint: Endpoint) -> str:
     """Makes the bus, and a queue of all our events, unless they are there; returns the URL of the queue."""
     events, sqs = aws.client("events", endpoint), aws.client("sqs", endpoint)
     if NAME not in [bus["Name"] for bus in events.list_event_buses(NamePrefix=NAME)["EventBuses"]]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from local import aws
+from local.aws import Endpoint
 from local.deployment import STACK
 
 FOLLOW_SECONDS = 1.0
@@ -27,12 +28,12 @@ class Line(NamedTuple):
         return f"{time_of_day} {self.function:<8}{self.message}"
 
 
-def lines(endpoint: str, function: str | None = None) -> Iterator[Line]:
+def lines(endpoint: Endpoint, function: str | None = None) -> Iterator[Line]:
     """Every line so far of one function, or of all."""
     yield from Reader(endpoint, function).since(0)
 
 
-def follow(endpoint: str, function: str | None = None) -> Iterator[Line]:
+def follow(endpoint: Endpoint, function: str | None = None) -> Iterator[Line]:
     """The lines so far, then new ones as they come. MiniStack hands them over when an invocation ends."""
     reader = Reader(endpoint, function)
     while True:
@@ -43,7 +44,7 @@ def follow(endpoint: str, function: str | None = None) -> Iterator[Line]:
 class Reader:
     """Reads the logs again and again, and tells each line once."""
 
-    def __init__(self, endpoint: str, function: str | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, function: str | None = None) -> None:
         """Of one function, or of all."""
         self._cloudwatch = aws.client("logs", endpoint)
         self._groups = [(name, group) for name, group in _groups(endpoint) if function in (None, name)]
@@ -70,7 +71,7 @@ class Reader:
                     yield Line(event["timestamp"], name, event["message"].rstrip())
 
 
-def _groups(endpoint: str) -> Iterator[tuple[str, str]]:
+def _groups(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
     cloudformation = aws.client("cloudformation", endpoint)
     resources: list[dict[str, Any]] = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
     for resource in resources:

@@ -1,9 +1,12 @@
-"""The local AWS: one MiniStack process on a free port of the loopback address."""
+"""The local AWS: one MiniStack process, behind its gate, on a free port of the loopback address."""
 
+import secrets
 import socket
+import sys
 from pathlib import Path
 
 from local import aws, loopback, paths, processes
+from local.aws import Endpoint
 from local.errors import LocalError
 from local.waiting import wait_for
 
@@ -11,15 +14,15 @@ START_SECONDS = 60
 ATTEMPTS = 3
 
 
-def start(state: Path) -> tuple[int, str]:
+def start(state: Path) -> tuple[int, Endpoint]:
     """Starts MiniStack and returns its process id and endpoint, once it answers."""
-    program = paths.require(paths.MINISTACK, "make tools")
     for attempt in range(1, ATTEMPTS + 1):
         port = free_port()
-        endpoint = f"http://127.0.0.1:{port}"
-        pid = processes.start([str(program)], _environment(state, port, endpoint), state, state / "ministack.log")
+        endpoint = Endpoint(f"http://127.0.0.1:{port}", secrets.token_hex(16))
+        environment = _environment(state, port, endpoint)
+        pid = processes.start([sys.executable, "-m", "local.gate"], environment, state, state / "ministack.log")
         try:
-            _wait_until_healthy(pid, endpoint, state)
+            _wait_until_healthy(pid, endpoint.url, state)
             return pid, endpoint
         except LocalError:
             # Between finding a free port and using it, another process may have taken it.
@@ -48,12 +51,13 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
-def _environment(state: Path, port: int, endpoint: str) -> dict[str, str]:
+def _environment(state: Path, port: int, endpoint: Endpoint) -> dict[str, str]:
     scratch = state / "tmp"
     scratch.mkdir(exist_ok=True)
     return {
         # MiniStack hands its own environment to the functions: without AWS_ENDPOINT_URL they would call the real AWS.
         **aws.environment(endpoint),
+        "PYTHONPATH": str(paths.ROOT / "tools"),
         "TMPDIR": str(scratch),
         "HOME": str(scratch),
         "GATEWAY_PORT": str(port),

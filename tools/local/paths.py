@@ -8,7 +8,6 @@ from local.errors import LocalError
 ROOT = Path(__file__).resolve().parents[2]
 VENVS = ROOT / ".venv"
 SAM = VENVS / "sam" / "bin" / "sam"
-MINISTACK = VENVS / "local" / "bin" / "ministack"
 CARGO_LAMBDA_BIN = VENVS / "build" / "bin"
 BUILD = ROOT / ".local" / "build"
 BUILT_TEMPLATE = BUILD / "template.yaml"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local import aws
+from local.aws import Endpoint
 from local.deployment import STACK
 from local.errors import LocalError
 
@@ -25,7 +26,7 @@ class Route:
     authorization: str
 
 
-def create(endpoint: str) -> str:
+def create(endpoint: Endpoint) -> str:
     """Gives the deployed API the routes its template declares, and returns its URL."""
     cloudformation = aws.client("cloudformation", endpoint)
     gateway = aws.client("apigatewayv2", endpoint)
@@ -38,7 +39,7 @@ def create(endpoint: str) -> str:
     _clear(gateway, api_id)
     for route in declared(api):
         _create(gateway, aws.client("lambda", endpoint), api_id, route, names[route.function])
-    return f"{endpoint}/_aws/execute-api/{api_id}"
+    return f"{endpoint.url}/_aws/execute-api/{api_id}"
 
 
 def declared(api: dict[str, Any]) -> Iterator[Route]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local import aws, belvo, console, deployment, events, logs, ministack, processes, record, routes, sandbox
+from local.aws import Endpoint
 from local.belvo import Belvo
 from local.record import Record
 
@@ -123,8 +124,8 @@ def _bring_up(state: Path, running: Record, say: Callable[[str], None], wanted: 
         pid, endpoint = ministack.start(state)
         running.processes["ministack"] = pid
     else:
-        endpoint = running.variables["AWS_ENDPOINT_URL"]
-    say(f"Local AWS   {endpoint}")
+        endpoint = Endpoint.of(running.variables)
+    say(f"Local AWS   {endpoint.url}")
     chosen = wanted.choose_belvo(running)
     say(f"Belvo       {chosen.url}{' (a sandbox)' if chosen.is_sandbox else ''}")
 
@@ -158,7 +159,7 @@ def _console(state: Path, running: Record, variables: dict[str, str], port: int 
     return url
 
 
-def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo) -> dict[str, str]:
+def _variables(endpoint: Endpoint, api_url: str, stack: dict[str, str], chosen: Belvo) -> dict[str, str]:
     settings = aws.environment(endpoint)
     del settings["PATH"]
     sandboxed = {
@@ -186,7 +187,7 @@ def _variables(endpoint: str, api_url: str, stack: dict[str, str], chosen: Belvo
 
 def _keep_function_logs(state: Path, running: Record) -> None:
     with (state / "functions.log").open("w") as file:
-        for line in logs.lines(running.variables["AWS_ENDPOINT_URL"]):
+        for line in logs.lines(Endpoint.of(running.variables)):
             print(line, file=file)
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from local import aws, ministack, paths, processes
+from local.aws import Endpoint
 from local.deployment import FUNCTIONS
 from local.errors import LocalError
 from local.record import Record
@@ -24,7 +25,7 @@ GRACE_SECONDS = 10
 
 def run(running: Record, say: Callable[[str], None]) -> int:
     """Serves the functions until interrupted, then gives the stack back to the built ones."""
-    endpoint = running.variables["AWS_ENDPOINT_URL"]
+    endpoint = Endpoint.of(running.variables)
     functions = aws.client("lambda", endpoint)
     names = {binary: running.variables[f"{binary.upper()}_FUNCTION"] for binary in FUNCTIONS}
     host, port = _address()
@@ -66,7 +67,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _serve(endpoint: str, host: str, port: int, variables: dict[str, str]) -> int:
+def _serve(endpoint: Endpoint, host: str, port: int, variables: dict[str, str]) -> int:
     path = f"{paths.CARGO_LAMBDA_BIN}{os.pathsep}{os.environ['PATH']}"
     argv = [
         str(paths.require(paths.CARGO_LAMBDA_BIN / "cargo-lambda", "make tools")),

@@ -7,7 +7,7 @@ from unittest.mock import patch
 from local import aws
 from local.errors import LocalError
 
-ENDPOINT = "http://127.0.0.1:4566"
+ENDPOINT = aws.Endpoint("http://127.0.0.1:4566", "a-secret")
 
 
 class Isolation(unittest.TestCase):
@@ -21,8 +21,8 @@ class Isolation(unittest.TestCase):
 
     @patch.dict(os.environ, {"AWS_PROFILE": "no-such-profile", "AWS_CONFIG_FILE": "/no/such/file"})
     def test_a_client_ignores_the_users_profile(self) -> None:
-        self.assertEqual(aws.client("sqs", ENDPOINT).meta.endpoint_url, ENDPOINT)
+        self.assertEqual(aws.client("sqs", ENDPOINT).meta.endpoint_url, ENDPOINT.url)
 
     def test_an_address_of_another_machine_is_refused(self) -> None:
         with self.assertRaises(LocalError):
-            aws.client("sqs", "https://sqs.us-east-1.amazonaws.com")
+            aws.client("sqs", aws.Endpoint("https://sqs.us-east-1.amazonaws.com", "a-secret"))

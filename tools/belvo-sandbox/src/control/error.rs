@@ -21,6 +21,11 @@ impl ControlError {
         Self(StatusCode::NOT_FOUND, format!("no such {what}"))
     }
 
+    /// Nobody should call from there.
+    pub(super) fn forbidden(reason: &str) -> Self {
+        Self(StatusCode::FORBIDDEN, reason.to_owned())
+    }
+
     /// The sandbox is not in a state for this call.
     pub(super) fn conflict(reason: &str) -> Self {
         Self(StatusCode::CONFLICT, reason.to_owned())

@@ -1,9 +1,10 @@
 //! The control API: creates links and data, sends webhooks, sets rules, shows what happened. It has
-//! no keys: anything on this machine may call it.
+//! no keys: every program of this machine may call it, and no page of a browser.
 
 mod error;
 mod events;
 mod firewall;
+mod guard;
 mod input;
 mod journal;
 mod links;
@@ -14,7 +15,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{delete, get, patch, post, put},
 };
 
@@ -41,6 +42,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/counters", get(journal::counters))
         .route("/violations", violations)
         .fallback(|| async { ControlError::unknown("control call") })
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(app),
+            guard::only_programs,
+        ))
         .with_state(Arc::clone(app))
 }
 

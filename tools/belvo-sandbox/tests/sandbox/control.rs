@@ -382,3 +382,25 @@ async fn a_user_who_connects_again_has_the_same_rows_under_other_ids() {
         assert_eq!(row["account"]["link"], again);
     }
 }
+
+#[tokio::test]
+async fn no_page_of_a_browser_may_call_the_control_api() {
+    let harness = Harness::start().await;
+    for (name, value) in [
+        ("host", "attacker.example"),
+        ("origin", "https://attacker.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let request = harness.request(Method::GET, "/_control/webhook");
+        let answered = answer(request.header(name, value)).await.unwrap();
+        assert_eq!(answered.status, 403, "{name}: {value}");
+    }
+
+    let typed = harness.request(Method::GET, "/_control/webhook");
+    let answered = answer(typed.header("sec-fetch-site", "none"))
+        .await
+        .unwrap();
+    assert_eq!(answered.status, 200);
+}
