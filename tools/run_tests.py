@@ -1,5 +1,7 @@
 """Runs the Python tests, those in the browser, `cargo test` and an attack on the API; closes with one line for all.
 
+At the end, what the functions called meanwhile is compared with what their roles allow.
+
 Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
 tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
 prints their result as Cargo would.
@@ -18,6 +20,7 @@ PYTHON_TESTS = TOOLS / "tests"
 BROWSER_PYTHON = TOOLS.parent / ".venv" / "browser" / "bin" / "python"
 BROWSER_TEST = [str(BROWSER_PYTHON), str(Path(__file__).resolve()), str(TOOLS / "browser" / "tests")]
 API_TEST = [sys.executable, "-m", "fuzz"]
+PERMISSIONS_TEST = [sys.executable, "-m", "permissions"]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
@@ -59,12 +62,13 @@ def main() -> int:
     python = run_python(discover(str(PYTHON_TESTS)))
     browser_exit_code, browser = run_apart(BROWSER_TEST)
     cargo_exit_code, rust = run_apart(CARGO_TEST)
-    # Last: it leaves links and webhooks of anybody's behind.
+    # After the others: it leaves links and webhooks of anybody's behind.
     api_exit_code, api = run_apart(API_TEST)
-    tallies = (python, browser, rust, api)
+    permissions_exit_code, permissions = run_apart(PERMISSIONS_TEST)
+    tallies = (python, browser, rust, api, permissions)
     passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
     print(f"\n{passed} passed, {failed} failed", flush=True)
-    return verdict(browser_exit_code or cargo_exit_code or api_exit_code, *tallies)
+    return verdict(browser_exit_code or cargo_exit_code or api_exit_code or permissions_exit_code, *tallies)
 
 
 def discover(folder: str) -> unittest.TestSuite:

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use collect::{RetryPolicy, TURN};
+use collect::{KnownByResource, RetryPolicy, TURN};
 use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, QuotaHolder, Resource,
     RetrievalClass, ScrubPeriod, Timestamp, UnknownLinks, WebhookId, WebhookOutcome,
@@ -90,6 +90,7 @@ pub(crate) fn collect(world: &World) -> collect::App {
         scrubs: ScrubPeriod::of_days(7),
         turn: TURN,
         unknown_links: UnknownLinks::Collect,
+        known_fields: KnownByResource::default(),
     }
 }
 

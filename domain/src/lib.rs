@@ -14,6 +14,7 @@ mod hidden;
 mod history;
 mod id;
 mod intent;
+mod known_fields;
 mod last_collection;
 mod left_out;
 mod link;
@@ -51,6 +52,7 @@ pub use self::{
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId, WebhookId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
+    known_fields::{Drift, FieldNames, KnownFields, add_names},
     last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
     link::{

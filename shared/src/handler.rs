@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use lambda_http::{
     Body, Request, Response,
-    tracing::{Instrument, error_span, field::display},
+    http::StatusCode,
+    tracing::{Instrument, error_span, field::display, info},
 };
 use tokio::time::timeout;
 
-use crate::{http::gateway_request_id, problem::Problem, telemetry::Trace};
+use crate::{
+    http::{self, gateway_request_id},
+    problem::Problem,
+    telemetry::{ALWAYS, Event, Trace},
+};
 
 /// Answers a request with what `handler` returns within `limit`, or else with `too_late`. The
 /// problem, and the span of every line logged meanwhile, carry API Gateway's request id; the span
@@ -24,9 +29,30 @@ pub async fn answer(
     let trace = Trace::current();
     let trace_id = trace.as_ref().map(|trace| display(trace.id()));
     let span = error_span!("call", gateway.request_id = id, trace.id = trace_id);
-    let outcome = timeout(limit, handler.instrument(span)).await;
+    let outcome = timeout(limit, handler.instrument(span.clone())).await;
 
-    outcome
+    let response = outcome
         .unwrap_or_else(|_elapsed| Err(too_late()))
-        .unwrap_or_else(|problem| problem.at_gateway(&id).into_response())
+        .unwrap_or_else(|problem| problem.at_gateway(&id).into_response());
+    span.in_scope(|| log_caller(request, response.status()));
+    response
+}
+
+/// Who asked for what, whatever the level of the log is: bank data was read, or something was done
+/// about it. Calls without a signature, which Belvo's webhooks are, have no caller.
+fn log_caller(request: &Request, status: StatusCode) {
+    let caller = http::caller_in_session(request);
+    if caller.is_empty() {
+        return;
+    }
+    let link = http::path_parameter(request, "link");
+    info!(
+        target: ALWAYS,
+        event = Event::CallAnswered.name(),
+        caller,
+        route = http::route_key(request),
+        link.id = (!link.is_empty()).then_some(link),
+        http.status = status.as_u16(),
+        "call answered"
+    );
 }

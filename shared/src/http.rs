@@ -33,10 +33,15 @@ pub fn source_ip(request: &Request) -> Option<IpAddr> {
 /// there is none.
 #[must_use]
 pub fn caller(request: &Request) -> String {
-    let arn = context(request)
+    without_session(&caller_in_session(request)).to_owned()
+}
+
+/// The same with the session of a role, which says who took it on.
+#[must_use]
+pub fn caller_in_session(request: &Request) -> String {
+    context(request)
         .and_then(|context| context.authorizer?.iam?.user_arn)
-        .unwrap_or_default();
-    without_session(&arn).to_owned()
+        .unwrap_or_default()
 }
 
 /// `arn:aws:sts::…:assumed-role/<role>/<session>` without the session.

@@ -50,7 +50,7 @@ ROWS: list[list[Graph]] = [
     [
         Graph("Which rows came?", _sums("NewRows", "ChangedRows", "GoneRows")),
         Graph("Which are missing?", _sums("MissingRows", "LeftOutRows", "HealedRows")),
-        Graph("Which are doubtful?", _sums("UndatedRows", "UnprovenCollections")),
+        Graph("Which are doubtful?", _sums("UndatedRows", "UnprovenCollections", "ChangedFields")),
         Graph(
             "From webhook to stored (ms)",
             [Line("WebhookToStored", "p50"), Line("WebhookToStored", "p95"), Line("WebhookToStored", "Maximum")],

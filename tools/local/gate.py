@@ -10,6 +10,7 @@ anew. Signatures of the functions, which have keys of their roles, are checked b
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,6 +19,7 @@ from ministack.core import sigv4
 from ministack.core.iam_evaluator import is_root_access_key
 from ministack.core.router import extract_access_key_id
 
+from local import calls, processes
 from local.aws import ACCOUNT_KEY
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -131,6 +133,7 @@ async def _refuse(send: Send, reason: str) -> None:
 
 def main() -> None:
     """Serves MiniStack as its own command does, which takes the application from its module."""
+    calls.record(Path(os.environ[processes.MARK]) / calls.FILE)
     port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
     ministack.app = Gate(ministack.app, port, secret)
     ministack.main()

@@ -4,6 +4,7 @@ import copy
 import json
 import re
 import unittest
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import boto3
@@ -155,6 +156,76 @@ class Parameters(unittest.TestCase):
             if entry["Type"] == "Number" and "AllowedValues" not in entry:
                 self.assertLess(entry["MinValue"], entry["MaxValue"], name)
                 self.assertLessEqual(entry["MaxValue"], 2**32 - 1, name)
+
+
+class Access(unittest.TestCase):
+    """The policies for those who call the API."""
+
+    def test_every_signed_route_is_in_a_policy_and_deletions_are_in_one_of_their_own(self) -> None:
+        resources = transformed()["Resources"]
+        allowed = {name: patterns(resources[f"{name}Policy"]) for name in ("Reader", "Requester", "Eraser")}
+        paths = resources["Api"]["Properties"]["Body"]["paths"]
+        routes = [(method.upper(), path) for path, methods in paths.items() for method in methods]
+        for method, path in routes:
+            if path == "/webhooks/belvo":
+                continue
+            call = f"{method}{path}"
+            able = {name for name, all_of in allowed.items() if any(fnmatchcase(call, one) for one in all_of)}
+            expected = {"GET": {"Reader"}, "POST": {"Requester"}, "DELETE": {"Eraser"}}[method]
+            self.assertTrue(expected <= able, call)
+            self.assertFalse(able - expected - {"Requester"}, call)
+            if "Requester" in able - expected:
+                self.assertEqual(call, "GET/requests/{id}", "who asks may see what became of it, and no rows")
+
+
+class KmsKey(unittest.TestCase):
+    """The parameter `KmsKeyArn`."""
+
+    KEY: ClassVar[dict[str, str]] = {"Ref": "KmsKeyArn"}
+    # Where each kind of resource names its key.
+    NAMES: ClassVar[dict[str, tuple[str, ...]]] = {
+        "AWS::DynamoDB::Table": ("SSESpecification", "KMSMasterKeyId"),
+        "AWS::SQS::Queue": ("KmsMasterKeyId",),
+        "AWS::SecretsManager::Secret": ("KmsKeyId",),
+        "AWS::Logs::LogGroup": ("KmsKeyId",),
+        "AWS::Lambda::Function": ("KmsKeyArn",),
+    }
+
+    def test_with_a_key_everything_is_encrypted_with_it_and_without_one_with_those_of_aws(self) -> None:
+        template = transformed()
+        key = "arn:aws:kms:us-east-1:123456789012:key/0b1c2d3e-0000-4000-8000-000000000000"
+        with_key = Stack(template, KmsKeyArn=key, EventBusName="a-bus").resources
+        without = Stack(template, EventBusName="a-bus").resources
+        for name, resource in with_key.items():
+            if resource["Type"] in self.NAMES:
+                self.assertEqual(self.key_of(resource), self.KEY, name)
+                self.assertIsNone(self.key_of(without[name]), name)
+        queues = [entry["Properties"] for entry in without.values() if entry["Type"] == "AWS::SQS::Queue"]
+        self.assertTrue(all(queue["SqsManagedSseEnabled"] for queue in queues))
+        self.assertNotIn("SqsManagedSseEnabled", with_key["Queue"]["Properties"])
+
+    def test_functions_may_use_the_key_only_if_there_is_one(self) -> None:
+        template = transformed()
+        for name in ("Request", "Webhook", "Collect", "Query"):
+            self.assertNotIn("kms:", json.dumps(Stack(template).resources[f"{name}Role"]))
+            with_key = Stack(template, KmsKeyArn="a-key").resources[f"{name}Role"]
+            (policy,) = with_key["Properties"]["Policies"]
+            of_key = [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Resource"] == self.KEY]
+            self.assertEqual([entry["Action"] for entry in of_key], [["kms:Decrypt", "kms:GenerateDataKey"]])
+
+    def key_of(self, resource: dict[str, Any]) -> Any:
+        """The key of a resource, if it names one."""
+        value: Any = resource["Properties"]
+        for name in self.NAMES[resource["Type"]]:
+            value = value.get(name, {})
+        return value or None
+
+
+def patterns(policy: dict[str, Any]) -> list[str]:
+    """What a policy allows to be called, such as `GET/*`."""
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+    return [resource["Fn::Sub"].partition("/$default/")[2] for resource in resources]
 
 
 class EventBus(unittest.TestCase):

@@ -82,7 +82,9 @@ pub(crate) async fn run(args: EraseArgs, context: &Context) -> Result<Outcome, C
 
     for link in &links {
         let path = format!("/links/{}", link.id);
-        let _: Value = stack.api.delete(&path, &[("rows", "erase")]).await?;
+        // The operator has named the link and said yes.
+        let query = [("rows", "erase"), ("unregistered", "allow")];
+        let _: Value = stack.api.delete(&path, &query).await?;
     }
     let erased = wait(&stack, &links).await?;
     let days = KeptDays {

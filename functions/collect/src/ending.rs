@@ -9,7 +9,7 @@ use shared::{
     cause::chain,
     queue::{Delivery, Task},
     store::{Control, Recorded, Requests, StoreError},
-    telemetry::{Event, METRICS},
+    telemetry::{ALWAYS, Event},
 };
 
 use crate::archive;
@@ -129,7 +129,7 @@ pub(crate) async fn expire(requests: &Requests, record: &RequestRecord) -> Resul
     requests.expired(&record.id, now).await?;
 
     tracing::warn!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::RequestExpired.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),
@@ -142,7 +142,7 @@ pub(crate) async fn expire(requests: &Requests, record: &RequestRecord) -> Resul
 /// Logs the line behind the metric of incomplete requests (template.yaml).
 pub(crate) fn log_incomplete(record: &RequestRecord) {
     tracing::warn!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::RequestIncomplete.name(),
         correlation.id = record.id.as_str(),
         link.id = record.retrieval.link.as_str(),

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use domain::{Days, Next, Observation, Progress, RequestId, RowQuery, Timestamp};
+use domain::{Days, FieldNames, Next, Observation, Progress, RequestId, RowQuery, Timestamp};
 use futures::future::BoxFuture;
 use shared::{
     belvo::{BelvoError, Client, Page},
@@ -61,7 +61,7 @@ pub(crate) async fn fetch(
     // What an earlier attempt has left.
     app.transactions.settle_log(&query.link).await?;
     let account_store = app.transactions.accounts();
-    let fetch = Fetch {
+    let mut fetch = Fetch {
         belvo: &app.belvo,
         rows: app.transactions.rows(query.resource),
         accounts: Accounts::stored(&account_store, query).await?,
@@ -69,11 +69,18 @@ pub(crate) async fn fetch(
         duplicates: Duplicates::default(),
         ahead: None,
         written: HashSet::new(),
+        fields: FieldNames::new(),
         query,
         request,
         progress,
     };
-    fetch.run(time).await
+    let fetched = fetch.run(time).await;
+    let (known, store) = (&app.known_fields, &app.control.fields);
+    known.saw(store, query.resource, &fetch.fields).await;
+    fetched.map(|outcome| match outcome {
+        Ran::Whole => Fetched::Whole(fetch.progress),
+        Ran::Unfinished(error) => Fetched::Unfinished(fetch.progress, error),
+    })
 }
 
 /// A listing that is being fetched. How a part is read and stored is in `part.rs`, what becomes of
@@ -92,6 +99,14 @@ pub(crate) struct Fetch<'a> {
     /// A hash of each row that a link's first collection has written: only these can be stored
     /// under another day.
     pub(crate) written: HashSet<u64>,
+    /// Of the rows that were looked at: the first of each page.
+    pub(crate) fields: FieldNames,
+}
+
+/// How far a fetch came; its progress says the rest.
+enum Ran {
+    Whole,
+    Unfinished(CollectError),
 }
 
 /// What a step did.
@@ -103,7 +118,7 @@ pub(crate) enum Step {
 }
 
 impl Fetch<'_> {
-    async fn run(mut self, time: FetchTime<'_>) -> Result<Fetched, CollectError> {
+    async fn run(&mut self, time: FetchTime<'_>) -> Result<Ran, CollectError> {
         let steps_before = self.progress.steps;
         loop {
             let (started, done_before) = (Instant::now(), self.progress.steps);
@@ -112,15 +127,15 @@ impl Fetch<'_> {
             let step = step.unwrap_or(Err(CollectError::OutOfTime));
             let advanced = self.progress.steps > steps_before;
             match step {
-                Ok(Step::Done) => return Ok(Fetched::Whole(self.progress)),
+                Ok(Step::Done) => return Ok(Ran::Whole),
                 Ok(Step::Taken) if self.progress.steps > done_before => {
                     if let Some(error) = time.over(started) {
-                        return Ok(Fetched::Unfinished(self.progress, error));
+                        return Ok(Ran::Unfinished(error));
                     }
                 }
                 Ok(Step::Taken) => {}
                 Err(error) if advanced && error.is_transient() => {
-                    return Ok(Fetched::Unfinished(self.progress, error.of_turn()));
+                    return Ok(Ran::Unfinished(error.of_turn()));
                 }
                 Err(error) => return Err(error),
             }

@@ -13,7 +13,7 @@ use shared::{
     cause::chain,
     queue::{Continuation, Coverage, Delivery, Task},
     store::Control,
-    telemetry::{Event, METRICS},
+    telemetry::{ALWAYS, Event},
 };
 use tokio::time::Instant;
 
@@ -471,7 +471,7 @@ impl Job {
             0
         };
         tracing::info!(
-            target: METRICS,
+            target: ALWAYS,
             event = Event::RowsCollected.name(),
             correlation.id = waiter.correlation_id(),
             link.id = self.query.link.as_str(),

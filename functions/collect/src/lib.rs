@@ -10,6 +10,7 @@ mod accounts;
 mod archive;
 mod config;
 mod dead_letter;
+mod drift;
 mod duplicates;
 mod ending;
 mod error;
@@ -39,6 +40,7 @@ use shared::{
 use tokio::time::Instant;
 
 pub use config::Config;
+pub use drift::KnownByResource;
 pub use error::CollectError;
 pub use retry::RetryPolicy;
 
@@ -72,6 +74,8 @@ pub struct App {
     /// that, what is left goes on behind them.
     pub turn: Duration,
     pub unknown_links: UnknownLinks,
+    /// The fields that rows are known to have.
+    pub known_fields: KnownByResource,
 }
 
 impl App {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use collect::{App, Config, RetryPolicy, TURN, handle};
+use collect::{App, Config, KnownByResource, RetryPolicy, TURN, handle};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::{
     aws::{CallBudget, sdk_config, warm_up},
@@ -36,6 +36,7 @@ async fn main() -> Result<(), Error> {
         scrubs: config.scrubs,
         turn: TURN,
         unknown_links: config.unknown_links,
+        known_fields: KnownByResource::default(),
         retry_policy: RetryPolicy {
             attempts: config.attempts,
             longest_wait: Duration::from_secs(config.longest_retry_s.into()),

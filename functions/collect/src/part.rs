@@ -11,7 +11,9 @@ use std::{
     pin::pin,
 };
 
-use domain::{AccountId, Comparison, Days, LeftOut, NO_DATE, Part, Row, RowError, RowId};
+use domain::{
+    AccountId, Comparison, Days, LeftOut, NO_DATE, Part, Row, RowError, RowId, add_names,
+};
 use futures::{
     FutureExt,
     future::{Either, ready, select},
@@ -255,6 +257,9 @@ impl Fetch<'_> {
         page: Vec<Box<RawValue>>,
     ) -> (Vec<Row>, Vec<LeftOut>) {
         let (mut rows, mut left_out) = (Vec::with_capacity(page.len()), Vec::new());
+        if let Some(first) = page.first() {
+            add_names(first, &mut self.fields);
+        }
         for row in page {
             match self.parse_row(accounts, &row) {
                 Ok(row) => rows.push(row),

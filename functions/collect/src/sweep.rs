@@ -10,7 +10,7 @@ use shared::{
     cause::chain,
     queue::{Queue, Task},
     store::{LinkGroup, Links, Requests, StoreError},
-    telemetry::{Event, METRICS},
+    telemetry::{ALWAYS, Event},
 };
 
 use crate::{App, CollectError, ending};
@@ -96,7 +96,7 @@ fn log_oldest_reading(due: &[LinkRecord], now: Timestamp) {
     let due_at = due.iter().filter_map(LinkRecord::due).map(|(_, at)| at);
     let oldest_s = due_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     tracing::info!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::ReadingsDue.name(),
         links = due.len(),
         oldest_s,
@@ -117,7 +117,7 @@ async fn count_links(links: &Links, now: Timestamp) {
     };
     match counted.await {
         Ok((blocked, stale, silence_percent)) => tracing::info!(
-            target: METRICS,
+            target: ALWAYS,
             event = Event::LinksCounted.name(),
             blocked,
             stale,
@@ -181,7 +181,7 @@ fn log_oldest(overdue: &[RequestRecord], now: Timestamp, deadlines: Deadlines) {
     let oldest_s = issued_at.map(|at| now.seconds_since(at)).max().unwrap_or(0);
     let oldest_percent = oldest_s * 100 / u64::from(deadlines.expires_s.max(1));
     tracing::info!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::OverdueRequests.name(),
         requests = overdue.len(),
         oldest_s,

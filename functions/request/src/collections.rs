@@ -16,6 +16,7 @@ use crate::{
     App,
     body::{listed_days, resource},
     fields::{Fields, link_id},
+    known::known,
     problems,
 };
 
@@ -41,12 +42,8 @@ pub(crate) async fn collect(app: &App, request: &Request) -> Result<Response<Bod
     let asked_at = Timestamp::now();
     let link = link_id(&path_parameter(request, "link"))?;
     let (resource, days) = parse(request.body().as_ref(), asked_at.day())?;
-    let known = app.control.links.get(&link).await;
-    let known = known.map_err(|error| problems::unrecorded(&error))?;
-    let known = known.filter(LinkRecord::is_known).ok_or_else(|| {
-        Problem::not_found("Nobody has registered this link here, or requested its rows.")
-    })?;
-    if let Some(block) = gone(&known) {
+    let record = known(app, &link).await?;
+    if let Some(block) = gone(&record) {
         return Err(problems::blocked(block));
     }
 

@@ -16,6 +16,7 @@ use url::Url;
 use crate::{
     App,
     fields::{Fields, link_id},
+    known::{Unregistered, known_or_allowed},
     problems,
 };
 
@@ -29,11 +30,29 @@ const SHAPE: &str = "The body must be a JSON object such as \
 const LONGEST_PURPOSE: usize = 140;
 /// The maximum length of a callback address.
 const LONGEST_URL: usize = 2_048;
+/// Schemes with an authority that a browser or Android resolves by itself.
+const OF_BROWSERS: [&str; 9] = [
+    "chrome",
+    "content",
+    "file",
+    "ftp",
+    "intent",
+    "javascript",
+    "vbscript",
+    "ws",
+    "wss",
+];
 
 /// Mints a token and answers 201 with the address to send the user's browser to. The token opens
 /// the widget once, within ten minutes. It costs nothing at Belvo, so the call is safe to repeat.
 pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
-    let asked = parse(request.body().as_ref())?;
+    let Asked {
+        widget: asked,
+        unregistered,
+    } = parse(request.body().as_ref())?;
+    if let WidgetMode::Update(link) = &asked.mode {
+        known_or_allowed(app, link, unregistered).await?;
+    }
     let token = app.belvo.widget_token(&asked, &app.widget).await;
     let token = token.map_err(|error| problems::of_call(&error))?;
 
@@ -57,13 +76,21 @@ pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>,
     Ok(http::json(StatusCode::CREATED, &answer))
 }
 
-fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
+/// What a caller asks for. Only in update mode does a link have to be registered here.
+struct Asked {
+    widget: WidgetRequest,
+    unregistered: Unregistered,
+}
+
+fn parse(body: &[u8]) -> Result<Asked, Problem> {
     let mut fields = Fields::parse(body, SHAPE)?;
     let callbacks = callbacks(fields.object("callback_urls")?)?;
     let locale = fields.one_of("locale", &["pt", "en", "es"])?;
+    let mut unregistered = Unregistered::Refused;
     let mode = if fields.has("link") {
         let mode = WidgetMode::Update(link_id(&fields.required("link")?)?);
-        fields.end("link, callback_urls and locale in update mode")?;
+        unregistered = Unregistered::of_body(&mut fields)?;
+        fields.end("link, callback_urls, locale and unregistered in update mode")?;
         mode
     } else {
         let new_link = new_link(&mut fields)?;
@@ -73,10 +100,14 @@ fn parse(body: &[u8]) -> Result<WidgetRequest, Problem> {
         )?;
         WidgetMode::Create(Box::new(new_link))
     };
-    Ok(WidgetRequest {
+    let widget = WidgetRequest {
         mode,
         callbacks,
         locale,
+    };
+    Ok(Asked {
+        widget,
+        unregistered,
     })
 }
 
@@ -160,14 +191,14 @@ fn identification(mut fields: Fields) -> Result<Identification, Problem> {
 fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
     let mut url = |name: &str| {
         let text = fields.required(name)?;
-        let names = Url::parse(&text)
-            .is_ok_and(|url| !["javascript", "data", "file"].contains(&url.scheme()));
-        if names && text.len() <= LONGEST_URL {
+        let leads_somewhere = Url::parse(&text).is_ok_and(|url| is_page_or_app(&url));
+        if leads_somewhere && text.len() <= LONGEST_URL {
             Ok(text)
         } else {
             let field = format!("callback_urls.{name}");
             let detail = format!(
-                "{field} must be the address of a page, or a deep link such as app://success"
+                "{field} must be an https:// address, or a deep link of your app such as \
+                 app://success"
             );
             Err(Problem::field(&field, detail))
         }
@@ -179,6 +210,18 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
     };
     fields.end("success, exit and event")?;
     Ok(callbacks)
+}
+
+/// An `https` page, a page of the user's own machine, or a deep link of an app. A scheme without an
+/// authority, such as `data:` or `tel:`, is none of these.
+fn is_page_or_app(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => url
+            .host_str()
+            .is_some_and(|host| host == "localhost" || host == "127.0.0.1"),
+        scheme => url.has_authority() && !OF_BROWSERS.contains(&scheme),
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +238,9 @@ mod tests {
     }
 
     fn parsed(body: &Value) -> Result<WidgetRequest, Value> {
-        parse(body.to_string().as_bytes()).map_err(|problem| serde_json::to_value(problem).unwrap())
+        parse(body.to_string().as_bytes())
+            .map(|asked| asked.widget)
+            .map_err(|problem| serde_json::to_value(problem).unwrap())
     }
 
     #[test]
@@ -222,6 +267,30 @@ mod tests {
         assert!(matches!(parsed(&body).unwrap().mode, WidgetMode::Update(_)));
         body["external_id"] = json!("mine");
         assert_eq!(parsed(&body).unwrap_err()["field"], "external_id");
+    }
+
+    #[test]
+    fn users_are_sent_back_to_pages_and_apps_only() {
+        for (address, leads_back) in [
+            ("https://shop.example/done?a=b", true),
+            ("http://127.0.0.1:8080/done", true),
+            ("http://localhost/done", true),
+            ("app://success", true),
+            ("com.shop.app://success", true),
+            ("http://shop.example/done", false),
+            ("javascript://%0aalert(1)", false),
+            ("vbscript://x", false),
+            ("intent://x#Intent;end", false),
+            ("file:///etc/passwd", false),
+            ("blob:https://shop.example/1", false),
+            ("data:text/html,x", false),
+            ("tel:110", false),
+            ("success", false),
+        ] {
+            let mut body = good();
+            body["callback_urls"]["event"] = json!(address);
+            assert_eq!(parsed(&body).is_ok(), leads_back, "{address}");
+        }
     }
 
     #[test]
@@ -261,6 +330,7 @@ mod tests {
                 "callback_urls.exit",
                 json!({"success": "app://s", "exit": "javascript:1", "event": "app://e"}),
             ),
+            ("unregistered", "unregistered", json!("allow")),
             (
                 "callback_urls",
                 "event",

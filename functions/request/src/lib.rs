@@ -8,6 +8,7 @@ mod config;
 mod connect;
 mod fields;
 mod idempotency;
+mod known;
 mod links;
 mod problems;
 mod quota;

@@ -21,6 +21,7 @@ use crate::{
     App,
     connect::external_id,
     fields::{Fields, link_id},
+    known::{Unregistered, known_or_allowed},
     problems,
 };
 
@@ -152,13 +153,14 @@ async fn count(quotas: &Quotas, record: &LinkRecord, at: Timestamp) -> Result<()
 }
 
 /// Asks Belvo to delete a link. `?rows=keep` or `?rows=erase` decides what then happens to its rows
-/// here. Answers 202 before the deletion is done, with Belvo's id for it. Safe to repeat, even to
-/// have kept rows erased after all.
+/// here. A link that nobody here has registered or requested is refused with 404, unless
+/// `?unregistered=allow` says that it is meant. Answers 202 before the deletion is done, with
+/// Belvo's id for it. Safe to repeat, even to have kept rows erased after all.
 pub(crate) async fn delete(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
     let link = link_id(&path_parameter(request, "link"))?;
     let rows = rows(request)?;
-    let before = app.control.links.get(&link).await;
-    let before = before.map_err(|error| problems::unrecorded(&error))?;
+    let unregistered = Unregistered::of_query(request)?;
+    let before = known_or_allowed(app, &link, unregistered).await?;
     let before = before.and_then(|known| known.deletion);
 
     // Written first: if Belvo deletes the link and the rest is lost, the sweep still finds what has

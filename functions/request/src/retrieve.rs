@@ -14,7 +14,7 @@ use shared::{
     problem::Problem,
     queue::Task,
     store::IntentOutcome,
-    telemetry::{Event, METRICS},
+    telemetry::{ALWAYS, Event},
 };
 
 use crate::{App, body, idempotency, problems, quota, retrieval_request::RetrievalRequest};
@@ -153,7 +153,7 @@ async fn collect_at_once(
 fn log_issued(asked: &RetrievalRequest, id: &RequestId, left_percent: Option<u32>) {
     let retrieval = &asked.retrieval;
     tracing::info!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::RetrievalIssued.name(),
         correlation.id = id.as_str(),
         link.id = retrieval.link.as_str(),

@@ -18,14 +18,17 @@ use shared::{
     handler, http,
     problem::{Problem, ProblemKind},
     queue::{Delivery, Queue, Task},
-    secret::{self, CachedSecret, Newer, SecretError, SecretString},
-    telemetry::{Event, METRICS},
+    secret::{self, CachedSecret, ExposeSecret, Newer, SecretError, SecretString},
+    telemetry::{ALWAYS, Event},
 };
 
 pub use config::Config;
 
 /// The largest body accepted. Belvo's documented webhooks are below 1 KB.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The fewest characters of a value that webhooks may authenticate with, `Bearer ` and the like
+/// included: what could be guessed admits nobody.
+const LEAST_CHARACTERS: usize = 32;
 /// Belvo waits five seconds for an answer; a webhook that is not queued by now is refused, so that
 /// Belvo sends it again.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(3_800);
@@ -73,7 +76,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 
 fn log_refusal(problem: &Problem) {
     tracing::warn!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::WebhookRefused.name(),
         http.status = problem.status(),
         problem = problem.kind().name(),
@@ -120,27 +123,32 @@ async fn authenticate(app: &App, request: &Request) -> Result<(), Problem> {
     }
 
     // The secret may have been rotated since it was read.
-    match app
-        .secret
-        .newer_than(&known)
-        .await
-        .map_err(unauthenticated)?
-    {
-        Newer::Version(newer) if newer.value.admits(sent) => Ok(()),
-        _ => {
-            let detail = "The Authorization header must be the value registered at Belvo for this \
-                          webhook.";
-            Err(Problem::new(ProblemKind::Unauthorized, detail))
-        }
+    let newer = app.secret.newer_than(&known).await;
+    let latest = match newer.map_err(unauthenticated)? {
+        Newer::Version(newer) if newer.value.admits(sent) => return Ok(()),
+        Newer::Version(newer) => newer,
+        Newer::Same | Newer::TooSoon(_) => known,
+    };
+    if latest.value.is_too_short() {
+        return Err(unusable(&format!(
+            "current has fewer than {LEAST_CHARACTERS} characters, so that it admits nobody"
+        )));
     }
+    let detail = "The Authorization header must be the value registered at Belvo for this webhook.";
+    Err(Problem::new(ProblemKind::Unauthorized, detail))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "called by `map_err`")]
 fn unauthenticated(error: SecretError) -> Problem {
+    unusable(&chain(&error).to_string())
+}
+
+/// Belvo delivers again until an operator has put a usable secret.
+fn unusable(cause: &str) -> Problem {
     tracing::error!(
         event = Event::SecretUnreadable.name(),
-        cause = %chain(&error),
-        "the webhook secret cannot be read"
+        cause,
+        "the webhook secret cannot be used"
     );
     Problem::unavailable("The webhook cannot be authenticated right now. Deliver it again.")
 }
@@ -193,7 +201,7 @@ async fn enqueue(app: &App, delivery: &Delivery) -> Result<(), Problem> {
         );
     }
     tracing::info!(
-        target: METRICS,
+        target: ALWAYS,
         event = Event::WebhookQueued.name(),
         correlation.id = delivery.correlation_id,
         webhook.id = delivery.webhook_id().as_str(),
@@ -212,7 +220,12 @@ impl WebhookSecret {
         let current = secret::matches(&self.current, sent);
         let previous = self.previous.as_ref();
         let previous = previous.is_some_and(|previous| secret::matches(previous, sent));
-        current | previous
+        sent.len() >= LEAST_CHARACTERS && (current | previous)
+    }
+
+    /// Whether the value that Belvo should send is one that could be guessed.
+    fn is_too_short(&self) -> bool {
+        self.current.expose_secret().len() < LEAST_CHARACTERS
     }
 }
 
@@ -224,18 +237,30 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
+    const NEW: &str = "Bearer new-0123456789abcdef01234";
+    const OLD: &str = "Bearer old-0123456789abcdef01234";
+
     #[test]
     fn two_values_are_valid_during_a_rotation() {
-        let secret = secret(r#"{"current": "Bearer new", "previous": "Bearer old"}"#);
-        assert!(secret.admits(b"Bearer new"));
-        assert!(secret.admits(b"Bearer old"));
-        assert!(!secret.admits(b"Bearer ne"));
+        let secret = secret(&json!({"current": NEW, "previous": OLD}).to_string());
+        assert!(secret.admits(NEW.as_bytes()));
+        assert!(secret.admits(OLD.as_bytes()));
+        assert!(!secret.admits(NEW.replace("234", "235").as_bytes()));
         assert!(!secret.admits(b""));
     }
 
     #[test]
     fn an_empty_previous_value_admits_no_caller() {
-        assert!(!secret(r#"{"current": "Bearer new", "previous": ""}"#).admits(b""));
-        assert!(!secret(r#"{"current": "Bearer new"}"#).admits(b""));
+        assert!(!secret(&json!({"current": NEW, "previous": ""}).to_string()).admits(b""));
+        assert!(!secret(&json!({"current": NEW}).to_string()).admits(b""));
+    }
+
+    #[test]
+    fn a_value_that_could_be_guessed_admits_nobody() {
+        assert_eq!(NEW.len(), LEAST_CHARACTERS);
+        let short = &NEW[1..];
+        let secret = secret(&json!({"current": short, "previous": short}).to_string());
+        assert!(secret.is_too_short());
+        assert!(!secret.admits(short.as_bytes()));
     }
 }

@@ -14,7 +14,7 @@ use super::{
     BelvoError,
     error::{HTML, NOT_FOUND},
 };
-use crate::telemetry::{Event, METRICS};
+use crate::telemetry::{ALWAYS, Event};
 
 /// The answers to the calls of one piece of work. They are logged, as one line, when it is dropped,
 /// so that work which is interrupted is counted, too.
@@ -95,7 +95,7 @@ impl Drop for Answers {
             return;
         }
         tracing::info!(
-            target: METRICS,
+            target: ALWAYS,
             event = Event::BelvoAnswers.name(),
             institution = self.institution.get(),
             ok,

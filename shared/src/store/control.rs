@@ -1,7 +1,8 @@
 //! Everything except rows: a handle for each kind of item in the control table.
 
 use super::{
-    IdempotencyKeys, Intents, Links, Pace, Quotas, Requests, WebhookArchive, table::Table,
+    FieldStore, IdempotencyKeys, Intents, Links, Pace, Quotas, Requests, WebhookArchive,
+    table::Table,
 };
 use crate::aws::SdkConfig;
 
@@ -14,6 +15,7 @@ pub struct Control {
     pub idempotency_keys: IdempotencyKeys,
     pub pace: Pace,
     pub webhooks: WebhookArchive,
+    pub fields: FieldStore,
     table: Table,
 }
 
@@ -31,6 +33,7 @@ impl Control {
             idempotency_keys: IdempotencyKeys::new(table.clone()),
             pace: Pace::new(table.clone()),
             webhooks: WebhookArchive::new(table.clone()),
+            fields: FieldStore::new(table.clone()),
             table,
         }
     }

@@ -5,6 +5,7 @@
 mod control;
 mod cursor;
 mod error;
+mod fields;
 mod idempotency_keys;
 mod intents;
 mod item;
@@ -22,6 +23,7 @@ pub use self::{
     control::Control,
     cursor::{Cursor, opaque, read_opaque},
     error::StoreError,
+    fields::{FieldStore, StoredFields},
     idempotency_keys::{IdempotencyKeys, KeyState},
     intents::{IntentOutcome, Intents},
     links::{LinkGroup, Links},

@@ -29,6 +29,7 @@ events! {
     BelvoAnswers => "belvo_answers",
     BelvoCallFailed => "belvo_call_failed",
     BelvoUnusable => "belvo_unusable",
+    CallAnswered => "call_answered",
     CollectionAsked => "collection_asked",
     CollectionContinued => "collection_continued",
     CollectionNotQueued => "collection_not_queued",
@@ -39,6 +40,8 @@ events! {
     DueUnreadable => "due_unreadable",
     DuplicatesMarked => "duplicates_marked",
     EventsPublished => "events_published",
+    FieldChanged => "field_changed",
+    FieldsNotCompared => "fields_not_compared",
     HeldNotQueued => "held_not_queued",
     IntentNotWithdrawn => "intent_not_withdrawn",
     LinkDeleted => "link_deleted",
@@ -100,8 +103,9 @@ mod tests {
     use super::*;
 
     /// The events that template.yaml turns into metrics.
-    const METERED: [&str; 10] = [
+    const METERED: [&str; 11] = [
         Event::BelvoAnswers.name(),
+        Event::FieldChanged.name(),
         Event::LinksCounted.name(),
         Event::OverdueRequests.name(),
         Event::ReadingsDue.name(),

@@ -18,9 +18,9 @@ use lambda_http::tracing::subscriber::{
 
 use crate::env::Environment;
 
-/// The target of the lines behind the metrics of template.yaml: they are written whatever the level
-/// is, so that it silences no alarm.
-pub const METRICS: &str = "metrics";
+/// The target of lines that are written whatever the level is: those behind the metrics of
+/// template.yaml, so that it silences no alarm, and those that say who called.
+pub const ALWAYS: &str = "always";
 
 /// Starts logging for a function, given its crate's name: from the level `LOG_LEVEL` on, or `INFO`.
 pub fn init(crate_name: &'static str) {
@@ -41,7 +41,7 @@ where
     let ours = Targets::new()
         .with_default(LevelFilter::WARN)
         .with_targets([(crate_name, level), (env!("CARGO_PKG_NAME"), level)])
-        .with_target(METRICS, LevelFilter::TRACE);
+        .with_target(ALWAYS, LevelFilter::TRACE);
     let lines = fmt::layer().json().with_target(false).with_span_list(false);
     registry().with(lines.with_writer(to)).with(ours)
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::{
     service::{LIMITS, Service, event},
+    surroundings::kind,
     worker::webhook,
 };
 
@@ -655,4 +656,53 @@ async fn a_refused_widget_token_does_not_echo_the_users_identity() {
         (422, Some("validation_error"))
     );
     assert!(!problem.to_string().contains("52998224725"), "{problem}");
+}
+
+#[tokio::test]
+async fn a_link_that_nobody_registered_is_touched_only_if_it_is_meant() {
+    let service = Service::new().await;
+    let link = service.connect("theirs").await;
+    let update = |unregistered: Option<&str>| {
+        let callbacks = json!({"success": "app://s", "exit": "app://e", "event": "app://v"});
+        let body = json!({"link": link, "callback_urls": callbacks, "unregistered": unregistered});
+        service.call(Method::POST, "/connect/token", "", "", body)
+    };
+
+    for (status, problem) in [
+        update(None).await,
+        update(Some("refuse")).await,
+        service.delete(&link, "rows=erase").await,
+    ] {
+        assert_eq!((status, kind(&problem)), (404, Some("not-found")));
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("unregistered set to `allow`"), "{detail}");
+    }
+    assert_eq!(service.worker.here.counters().await["tokens"], 0);
+    let links = &service.request.control.links;
+    let record = links.get(&LinkId::parse(&link).unwrap()).await.unwrap();
+    assert_eq!(record, None, "nothing was asked of Belvo");
+
+    let misspelt = service.delete(&link, "rows=erase&unregistered=yes").await;
+    assert_eq!(misspelt.1["field"], "unregistered");
+
+    assert_eq!(update(Some("allow")).await.0, 201);
+    let meant = service.delete(&link, "rows=erase&unregistered=allow").await;
+    assert_eq!(meant.0, 202);
+    assert_eq!(
+        service.delete(&link, "rows=erase").await.0,
+        202,
+        "asked for once"
+    );
+}
+
+#[tokio::test]
+async fn a_registered_link_is_repaired_without_more_ado() {
+    let service = Service::new().await;
+    let link = service.registered().await;
+    let callbacks = json!({"success": "app://s", "exit": "app://e", "event": "app://v"});
+    let body = json!({"link": link, "callback_urls": callbacks});
+    let token = service
+        .call(Method::POST, "/connect/token", "", "", body)
+        .await;
+    assert_eq!((token.0, &token.1["link"]), (201, &json!(link)));
 }

@@ -16,6 +16,7 @@ mod bodies;
 mod changes;
 mod collect;
 mod consent;
+mod drift;
 mod erasure;
 mod healing;
 mod links;

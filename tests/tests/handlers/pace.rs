@@ -7,7 +7,7 @@ use std::{
 
 use aws_lambda_events::sqs::SqsMessage;
 use collect::TIME_TO_RELEASE;
-use domain::{LinkId, QuotaHolder, Spacing, Timestamp, Verdict};
+use domain::{Connection, LinkId, LinkRecord, QuotaHolder, Spacing, Timestamp, Verdict};
 use futures::future::{join, join_all};
 use lambda_http::Request;
 use request::{App, handle};
@@ -175,6 +175,10 @@ async fn at_its_limit(worker: &Worker) -> App {
 async fn whatever_would_wait_too_long_is_not_sent_and_the_caller_told_when_to_try_again() {
     let worker = Worker::with_own_tables().await;
     let app = at_its_limit(&worker).await;
+    let link = LinkId::parse(LINK).unwrap();
+    let registered =
+        |known: LinkRecord| known.registered(Connection::default(), Timestamp::now(), 1_800);
+    app.control.links.change(&link, registered).await.unwrap();
     for event in [
         "request-one-month",
         "request-connect-token",
@@ -199,13 +203,8 @@ async fn whatever_would_wait_too_long_is_not_sent_and_the_caller_told_when_to_tr
     }
     assert_eq!(worker.here.rate().await, (0, 0), "nothing was sent");
     assert_nothing_is_lost(&worker.here, &app, 0).await;
-    let link = app
-        .control
-        .links
-        .get(&LinkId::parse(LINK).unwrap())
-        .await
-        .unwrap();
-    assert!(link.is_none_or(|link| link.deletion.is_none()));
+    let record = app.control.links.get(&link).await.unwrap();
+    assert!(record.unwrap().deletion.is_none());
 }
 
 #[tokio::test]

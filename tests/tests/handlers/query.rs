@@ -3,12 +3,17 @@
 use domain::{
     Connection, LinkId, LinkRecord, RequestId, Resource, Retrieval, Timestamp, WebhookOutcome,
 };
+use lambda_http::tracing::subscriber::filter::LevelFilter;
 use query::{App, handle};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::{queue::Task, store::ProcessedWebhook};
 
-use crate::surroundings::{
-    AMPLE_LIMITS, LINK, REQUEST, Surroundings, event, http_event, kind, read_of, route,
+use crate::{
+    log::Log,
+    surroundings::{
+        AMPLE_LIMITS, LINK, REQUEST, Surroundings, event, http_event, kind, read_of, route,
+        signed_by,
+    },
 };
 
 /// Archives the webhook of `events/collect-historical-update.json`.
@@ -81,4 +86,33 @@ async fn every_query_event_gets_its_answer() {
             Err(problem) => assert_eq!(kind(&body), Some(problem), "{name}: {body}"),
         }
     }
+}
+
+#[tokio::test]
+async fn who_read_whose_data_is_logged_at_any_level() {
+    let here = Surroundings::new().await;
+    let app = App {
+        control: here.own_control().await,
+        transactions: here.transactions(),
+        limits: AMPLE_LIMITS,
+    };
+    let who = "arn:aws:sts::123456789012:assumed-role/payments/somebody";
+    let log = Log::of("query", LevelFilter::ERROR);
+
+    handle(&app, signed_by(http_event("query-transactions"), who)).await;
+    handle(&app, http_event("query-transactions")).await;
+
+    let lines = log.lines();
+    let [line] = lines.as_slice() else {
+        panic!("one line, of the call that somebody signed: {lines:?}")
+    };
+    let fields = json!({
+        "message": "call answered",
+        "event": "call_answered",
+        "caller": who,
+        "route": "GET /links/{link}/transactions",
+        "link.id": LINK,
+        "http.status": 200,
+    });
+    assert_eq!(line["fields"], fields);
 }

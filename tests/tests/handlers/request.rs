@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use lambda_http::{Request, RequestExt, http::HeaderValue, request::RequestContext};
+use lambda_http::{Request, http::HeaderValue};
 use request::{App, handle};
 use serde_json::json;
 use shared::{belvo::Client, secret::CachedSecret};
 
 use crate::surroundings::{
-    AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read, read_of, route,
+    AMPLE_LIMITS, LINK, Surroundings, good_keys, http_event, kind, read, read_of, route, signed_by,
 };
 
 async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
@@ -90,8 +90,8 @@ async fn every_token_that_can_be_asked_for_is_one_that_belvo_allows() {
         json!({"identification": person, "access_mode": "single", "external_id": "mine"}),
         json!({"identification": person, "purpose": "é".repeat(140)}),
         json!({"identification": person, "terms_and_conditions_url": "https://acme.example/a?b#c"}),
-        json!({"link": LINK}),
-        json!({"link": LINK.to_uppercase(), "locale": "es"}),
+        json!({"link": LINK, "unregistered": "allow"}),
+        json!({"link": LINK.to_uppercase(), "locale": "es", "unregistered": "allow"}),
     ] {
         let mut asked = body.clone();
         asked["callback_urls"] =
@@ -166,17 +166,13 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
 
 /// A request for a month with an `Idempotency-Key`, signed by a session of a role.
 fn keyed(event: &str, role: &str, session: &str) -> Request {
-    let arn = format!("arn:aws:sts::123456789012:assumed-role/{role}/{session}");
     let mut request = http_event(event);
     let key = HeaderValue::from_static("a key");
     request.headers_mut().insert("idempotency-key", key);
-    let Some(RequestContext::ApiGatewayV2(mut context)) = request.request_context_ref().cloned()
-    else {
-        panic!("an event of API Gateway");
-    };
-    let iam = json!({"iam": {"userArn": arn}});
-    context.authorizer = Some(serde_json::from_value(iam).unwrap());
-    request.with_request_context(RequestContext::ApiGatewayV2(context))
+    signed_by(
+        request,
+        &format!("arn:aws:sts::123456789012:assumed-role/{role}/{session}"),
+    )
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use aws_sdk_sqs::types::QueueAttributeName;
 use belvo_sandbox::{Config, Sandbox};
 use domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
-use lambda_http::{Body, Request, Response};
+use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
@@ -342,6 +342,17 @@ pub(crate) fn event(name: &str) -> String {
 /// An event file of the HTTP API, as the runtime passes it to the handler.
 pub(crate) fn http_event(name: &str) -> Request {
     lambda_http::request::from_str(&event(name)).unwrap()
+}
+
+/// A call as API Gateway passes it on that this IAM identity has signed.
+pub(crate) fn signed_by(call: Request, arn: &str) -> Request {
+    let Some(RequestContext::ApiGatewayV2(mut context)) = call.request_context_ref().cloned()
+    else {
+        panic!("an event of API Gateway");
+    };
+    let iam = json!({"iam": {"userArn": arn}});
+    context.authorizer = Some(serde_json::from_value(iam).unwrap());
+    call.with_request_context(RequestContext::ApiGatewayV2(context))
 }
 
 /// The kind of a problem; `None` for any other body.

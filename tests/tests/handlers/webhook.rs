@@ -2,13 +2,16 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use lambda_http::{Body, Request, http::StatusCode};
+use lambda_http::{Body, Request, http::StatusCode, tracing::subscriber::filter::LevelFilter};
 use serde_json::{Value, json};
 use shared::{queue::Queue, secret::CachedSecret};
 use tokio::net::TcpListener;
 use webhook::{App, WebhookSecret, handle};
 
-use crate::surroundings::{AUTHORIZATION, Surroundings, http_event, kind, read, read_of, route};
+use crate::{
+    log::Log,
+    surroundings::{AUTHORIZATION, Surroundings, http_event, kind, read, read_of, route},
+};
 
 /// Rereads the secret whenever a value does not match.
 fn suspicious(secret: CachedSecret<WebhookSecret>) -> CachedSecret<WebhookSecret> {
@@ -122,7 +125,9 @@ async fn the_acknowledgement_can_be_200() {
 #[tokio::test]
 async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     let here = Surroundings::new().await;
-    let arn = here.secret(json!({"current": "Bearer first"})).await;
+    let arn = here
+        .secret(json!({"current": "Bearer first-of-four-authorizations"}))
+        .await;
     let secret = suspicious(CachedSecret::new(&here.stack.aws, arn.clone()));
     let webhook = App {
         secret,
@@ -140,15 +145,18 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
             .await
             .unwrap();
     };
-    rotate(json!({"current": AUTHORIZATION, "previous": "Bearer first"})).await;
+    rotate(json!({"current": AUTHORIZATION, "previous": "Bearer first-of-four-authorizations"}))
+        .await;
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
-    rotate(json!({"current": "Bearer third", "previous": AUTHORIZATION})).await;
+    rotate(json!({"current": "Bearer third-of-four-authorizations", "previous": AUTHORIZATION}))
+        .await;
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
-    rotate(json!({"current": "Bearer fourth", "previous": "Bearer third"})).await;
+    rotate(json!({"current": "Bearer fourth-of-four-authorizations", "previous": "Bearer third-of-four-authorizations"})).await;
     let mut other = http_event("webhook-historical-update");
-    other
-        .headers_mut()
-        .insert("authorization", "Bearer fourth".parse().unwrap());
+    other.headers_mut().insert(
+        "authorization",
+        "Bearer fourth-of-four-authorizations".parse().unwrap(),
+    );
     assert_eq!(handle(&webhook, other).await.status(), 202);
     assert_eq!(status(&webhook, "webhook-historical-update").await, 401);
 }
@@ -166,7 +174,7 @@ async fn a_withdrawn_secret_is_rejected_once_the_cached_one_expires() {
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
 
     let secrets = aws_sdk_secretsmanager::Client::new(&here.stack.aws);
-    let withdrawn = json!({"current": "Bearer other"}).to_string();
+    let withdrawn = json!({"current": "Bearer another-authorization-than-before"}).to_string();
     secrets
         .put_secret_value()
         .secret_id(&arn)
@@ -244,4 +252,25 @@ async fn an_unavailable_queue_is_a_503() {
         ..webhook
     };
     assert_eq!(status(&webhook, "webhook-historical-update").await, 503);
+}
+
+#[tokio::test]
+async fn a_secret_that_could_be_guessed_admits_nobody_and_is_reported() {
+    let here = Surroundings::new().await;
+    let short = &AUTHORIZATION[..31];
+    let webhook = webhook_function(&here, json!({"current": short})).await;
+    let log = Log::of("webhook", LevelFilter::ERROR);
+
+    let mut call = http_event("webhook-historical-update");
+    call.headers_mut()
+        .insert("authorization", short.parse().unwrap());
+    assert_eq!(handle(&webhook, call).await.status(), 503);
+
+    let lines = log.lines();
+    let unusable = lines
+        .iter()
+        .find(|line| line["fields"]["event"] == "secret_unreadable");
+    let cause = unusable.unwrap()["fields"]["cause"].as_str().unwrap();
+    assert!(cause.contains("fewer than 32 characters"), "{cause}");
+    assert!(!cause.contains(short), "{cause}");
 }

@@ -6,7 +6,7 @@ use std::{collections::HashMap, convert::Infallible, time::Duration};
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use collect::{App, RetryPolicy, TURN, handle};
+use collect::{App, KnownByResource, RetryPolicy, TURN, handle};
 use domain::{
     AccountId, Deadlines, LinkId, RequestId, RequestRecord, Resource, Retrieval, ScrubPeriod,
     Timestamp, UnknownLinks, Window,
@@ -69,6 +69,7 @@ impl Worker {
             scrubs: ScrubPeriod::of_days(7),
             turn: TURN,
             unknown_links: UnknownLinks::Collect,
+            known_fields: KnownByResource::default(),
         };
         let aws = here.stack.aws.clone();
         Self {
