@@ -46,7 +46,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -115,6 +115,10 @@ torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINK
 fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; SEED and EXAMPLES may be given
 	@$(PYTHON) tools/install.py api
 	@$(LOCAL) exec -- .venv/local/bin/python -m fuzz --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) --examples $(or $(EXAMPLES),100)
+
+contract: $(if $(BELVO_SECRET_ID),tools) ## Compare Belvo's answers with its OpenAPI document and with the fake Belvo; needs Belvo's keys, LINK may be given
+	@$(if $(BELVO_SECRET_ID),cargo build --locked --package belvo-sandbox --target-dir target)
+	@PYTHONPATH=tools $(if $(BELVO_SECRET_ID),.venv/local/bin/python,$(PYTHON)) -m contract
 
 moving: build ## Let rows come, go and move between any two GETs of a collection; RUNS and SEED may be given
 	@RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),1) \
