@@ -10,7 +10,7 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from local import aws, template
+from local import aws, paths, template
 
 # What exists only with an event bus: the function, and all that it needs.
 OF_EVENTS = {
@@ -159,6 +159,11 @@ class Parameters(unittest.TestCase):
             self.assertFalse(self.matches("BelvoBaseUrl", value), value)
             self.assertFalse(self.matches("WidgetUrl", f"{value}/"), value)
         self.assertFalse(self.matches("BelvoBaseUrl", "https://a/"))
+
+    def test_every_one_is_in_the_readme(self) -> None:
+        text = (paths.ROOT / "README.md").read_text().split("### Configuration")[1].split("\n## ")[0]
+        for name in template.read()["Parameters"]:
+            self.assertIn(f"`{name}`", text)
 
     def test_every_number_has_bounds(self) -> None:
         for name, entry in template.read()["Parameters"].items():
