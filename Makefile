@@ -13,7 +13,10 @@ SAM := .venv/sam/bin/sam
 RUFF := .venv/build/bin/ruff
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true PATH="$(CURDIR)/.venv/api/bin:$$PATH" \
 	.venv/api/node/node_modules/.bin/redocly
+ZIZMOR := .venv/build/bin/zizmor
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
+DEPLOY := PYTHONPATH=tools .venv/local/bin/python -m deploy
+DEPLOY_OPTIONS = '$(ENVIRONMENT)' $(if $(CANARY),--canary='$(CANARY)') $(if $(filter no,$(CONFIRM)),--unasked)
 PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
@@ -46,7 +49,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate package clean
+.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate package deploy secrets clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -162,6 +165,7 @@ lint: tools deny ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --features shared/measured --target-dir target -- --deny warnings
+	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/deploy.yml
 
 fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)
@@ -182,8 +186,18 @@ validate: tools ## Check template.yaml and docs/openapi.json
 	@$(PYTHON) tools/install.py api
 	$(REDOCLY) lint --config tools/redocly/redocly.yaml docs/openapi.json
 
-package: tools ## Build what `sam deploy` ships (arm64, takes minutes)
+package: tools ## Build what `make deploy` ships (arm64, takes minutes)
+	rustup target add aarch64-unknown-linux-gnu
 	$(WITH_TOOLS) $(SAM) build
+
+deploy: tools ## Build, and deploy to AWS: ENVIRONMENT=dev or prod (docs/DEPLOYMENT.md); CANARY and CONFIRM=no may be given
+	@# What would fail after minutes of building fails now.
+	@$(DEPLOY) check $(DEPLOY_OPTIONS)
+	@$(MAKE) package
+	@$(DEPLOY) deploy $(DEPLOY_OPTIONS)
+
+secrets: tools ## Put Belvo's keys and the webhook's authorization into a stack, and try them: ENVIRONMENT=dev, prod or local; SHOW=1 may be given
+	@$(DEPLOY) secrets '$(ENVIRONMENT)' $(if $(SHOW),--show)
 
 clean: ## Remove everything built; the tools in .venv stay
 	@if [ -e .local/stack/stack.json ]; then $(MAKE) down; fi

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from deploy.aws import LOOPBACK, Aws
 from local.errors import LocalError
 
 REGION = "us-east-1"
@@ -55,7 +57,7 @@ def command_environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 def require_loopback(url: str) -> str:
     """Returns `url` if it stays on this machine, else refuses."""
-    if urlsplit(url).hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if urlsplit(url).hostname not in LOOPBACK:
         raise LocalError(f"refusing {url} as the local AWS: it is not a loopback address")
     return url
 
@@ -70,6 +72,11 @@ def client(service: str, endpoint: Endpoint) -> Any:
         aws_secret_access_key=endpoint.secret,
         config=Config(proxies={}, retries={"max_attempts": 2}),
     )
+
+
+def reached(endpoint: Endpoint) -> Aws:
+    """The local AWS, as a place to deploy to."""
+    return Aws(partial(client, endpoint=endpoint), REGION, environment(endpoint))
 
 
 def _session() -> boto3.Session:

@@ -1,21 +1,21 @@
-"""`sam deploy` of what `sam build` built, into the local AWS."""
+"""The deployment of what `make build` built to the local AWS, by the same code as to AWS (`tools/deploy`)."""
 
 import io
-import json
-import subprocess
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from local import aws, loopback, paths, processes
+from deploy import sam, secrets
+from deploy.environment import LOCAL, settings
+from deploy.sam import Deployment
+from local import aws, loopback, paths
 from local.aws import Endpoint
 from local.errors import LocalError
 
+# As samconfig.toml has it.
 STACK = "belvo-ingest"
-BUCKET = "belvo-ingest-artifacts"
 FUNCTIONS = ("request", "webhook", "collect", "query", "publish")
-# A dozen is usual.
-DEPLOY_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -27,69 +27,40 @@ class Secrets:
     webhook_authorization: str
 
 
-def deploy(endpoint: Endpoint, belvo_url: str, state: Path, further: dict[str, str]) -> dict[str, str]:
+def deploy(endpoint: Endpoint, belvo_url: str, state: Path, further: dict[str, str]) -> Mapping[str, str]:
     """Deploys the built template, proves that its functions are the built ones, and returns the stack's outputs.
 
     `further` are parameters of the template in addition to, or in place of, those of every local run.
     """
-    template = paths.require(paths.BUILT_TEMPLATE, "make build")
-    sam = paths.require(paths.SAM, "make tools")
-    # A bucket of our own is several seconds quicker than `--resolve-s3`, which deploys a stack for it.
-    aws.client("s3", endpoint).create_bucket(Bucket=BUCKET)
-    parameters = {
-        "BelvoBaseUrl": belvo_url,
-        "Architecture": paths.architecture(),
-        "DeletionProtection": "false",
-        "QueuesRequireTls": "false",
-        # A test looks for personal data in whatever the functions can log.
-        "LogLevel": "DEBUG",
-        **further,
-    }
-    _run_sam(
-        [
-            str(sam),
-            "deploy",
-            f"--template-file={template}",
-            f"--stack-name={STACK}",
-            f"--s3-bucket={BUCKET}",
-            f"--region={aws.REGION}",
-            "--capabilities=CAPABILITY_IAM",
-            "--no-confirm-changeset",
-            "--no-fail-on-empty-changeset",
-            "--no-progressbar",
-            "--parameter-overrides",
-            # SAM takes no empty value: the template's own is meant.
-            *(f"{name}={value}" for name, value in parameters.items() if value),
-        ],
-        endpoint,
-        state,
-    )
-    stack = outputs(endpoint)
+    # A bucket of our own is several seconds quicker than `resolve_s3`, which deploys a stack for it.
+    aws.client("s3", endpoint).create_bucket(Bucket=settings(LOCAL)["s3_bucket"])
+    parameters = {"BelvoBaseUrl": belvo_url, "Architecture": paths.architecture(), **further}
+    stack = sam.deploy(planned(endpoint, state, parameters), state, log=state / "deploy.log").outputs
     _require_built_functions(endpoint, stack)
     return stack
 
 
-def outputs(endpoint: Endpoint) -> dict[str, str]:
-    """The outputs of the deployed stack."""
-    stack = aws.client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+def planned(endpoint: Endpoint, state: Path, parameters: Mapping[str, str]) -> Deployment:
+    """The deployment to the local AWS, which goes the same way as one to AWS."""
+    reached = aws.reached(endpoint)
+    # SAM writes into its home directory.
+    reached = replace(reached, variables={**reached.variables, "HOME": str(state / "tmp")})
+    template = paths.require(paths.BUILT_TEMPLATE, "make build")
+    return Deployment(reached, LOCAL, STACK, template, {**settings(LOCAL)["parameter_overrides"], **parameters})
 
 
-def deployed_functions(stack: dict[str, str]) -> dict[str, str]:
+def deployed_functions(stack: Mapping[str, str]) -> dict[str, str]:
     """The functions of a stack, by program: publish is there only if there is an event bus."""
     has_events = "PublishFunctionName" in stack
     there = [function for function in FUNCTIONS if has_events or function != "publish"]
     return {function: stack[f"{function.capitalize()}FunctionName"] for function in there}
 
 
-def put_secrets(endpoint: Endpoint, stack: dict[str, str], secrets: Secrets) -> None:
-    """Does what the README asks of an operator after the first deployment."""
-    manager = aws.client("secretsmanager", endpoint)
-    keys = {"secret_id": secrets.belvo_id, "secret_password": secrets.belvo_password}
-    manager.put_secret_value(SecretId=stack["BelvoKeysSecretArn"], SecretString=json.dumps(keys))
-    manager.put_secret_value(
-        SecretId=stack["WebhookSecretArn"], SecretString=json.dumps({"current": secrets.webhook_authorization})
-    )
+def put_secrets(endpoint: Endpoint, stack: Mapping[str, str], values: Secrets) -> None:
+    """Does what `make secrets` does after the first deployment."""
+    reached = aws.reached(endpoint)
+    secrets.put_keys(reached, stack, secrets.Keys(values.belvo_id, values.belvo_password))
+    secrets.put_authorization(reached, stack, secrets.Authorization(values.webhook_authorization))
 
 
 def require_same_program(package: bytes, program: Path) -> None:
@@ -106,7 +77,7 @@ def require_same_program(package: bytes, program: Path) -> None:
         )
 
 
-def _require_built_functions(endpoint: Endpoint, stack: dict[str, str]) -> None:
+def _require_built_functions(endpoint: Endpoint, stack: Mapping[str, str]) -> None:
     # MiniStack runs a function from the very bytes that it gives out here.
     functions = aws.client("lambda", endpoint)
     for function, name in deployed_functions(stack).items():
@@ -118,27 +89,3 @@ def _require_built_functions(endpoint: Endpoint, stack: dict[str, str]) -> None:
         except OSError as error:
             raise LocalError(f"the deployed package of {resource} cannot be downloaded: {error}") from error
         require_same_program(package, program)
-
-
-def _run_sam(argv: list[str], endpoint: Endpoint, state: Path) -> None:
-    log = state / "deploy.log"
-    # SAM writes into its home directory and would read samconfig.toml from the current one.
-    env = {**aws.environment(endpoint), "HOME": str(state / "tmp"), "SAM_CLI_TELEMETRY": "0"}
-    try:
-        with log.open("wb") as output:
-            subprocess.run(
-                argv,
-                env=env,
-                cwd=state,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=DEPLOY_SECONDS,
-                check=True,
-            )
-    except subprocess.CalledProcessError as error:
-        raise LocalError(f"sam deploy failed. The end of {log}:\n{processes.tail(log)}") from error
-    except subprocess.TimeoutExpired as error:
-        raise LocalError(
-            f"sam deploy was not done after {DEPLOY_SECONDS} s. The end of {log}:\n{processes.tail(log)}"
-        ) from error

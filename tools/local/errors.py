@@ -2,4 +2,4 @@
 
 
 class LocalError(Exception):
-    """Something that keeps the local stack, or the demo on it, from working; the message says what."""
+    """Something that keeps the local stack, the demo on it, or a deployment from working; the message says what."""

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -159,7 +159,7 @@ def _console(state: Path, running: Record, variables: dict[str, str], port: int 
     return url
 
 
-def _variables(endpoint: Endpoint, api_url: str, stack: dict[str, str], chosen: Belvo) -> dict[str, str]:
+def _variables(endpoint: Endpoint, api_url: str, stack: Mapping[str, str], chosen: Belvo) -> dict[str, str]:
     settings = aws.environment(endpoint)
     del settings["PATH"]
     sandboxed = {

@@ -1,5 +1,6 @@
 """`template.yaml` as data."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,7 +25,6 @@ def _long_form(loader: Loader, tag: str, node: yaml.Node) -> dict[str, Any]:
 Loader.add_multi_constructor("!", _long_form)
 
 
-def read() -> dict[str, Any]:
+def read(path: Path = paths.ROOT / "template.yaml") -> dict[str, Any]:
     """The template, as it is before SAM transforms it."""
-    text = (paths.ROOT / "template.yaml").read_text()
-    return yaml.load(text, Loader)  # noqa: S506 (a safe loader)
+    return yaml.load(path.read_text(), Loader)  # noqa: S506 (a safe loader)

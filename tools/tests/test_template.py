@@ -11,7 +11,7 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from local import aws, template
+from local import aws, paths, template
 
 # What exists only with an event bus: the function, and all that it needs.
 OF_EVENTS = {
@@ -23,6 +23,13 @@ OF_EVENTS = {
     "UnpublishedEventsAlarm",
     "UnpublishedEventsQueue",
     "UnpublishedEventsQueuePolicy",
+}
+OUTPUTS_OF_EVENTS = {
+    "PublishFunctionArn",
+    "PublishFunctionName",
+    "PublishLogGroupName",
+    "UnpublishedEventsQueueArn",
+    "UnpublishedEventsQueueUrl",
 }
 
 
@@ -49,19 +56,22 @@ class Stack:
         there = {}
         for name, entry in entries.items():
             condition = entry.get("Condition")
-            if condition is None or self._holds({"Condition": condition}):
+            if condition is None or self.holds({"Condition": condition}):
                 there[name] = self._resolved({key: value for key, value in entry.items() if key != "Condition"})
         return there
 
-    def _holds(self, condition: Any) -> bool:
+    def holds(self, condition: Any) -> bool:
+        """Whether a condition is true with these parameters."""
         (kind, operands), *_ = condition.items()
         match kind:
             case "Condition":
-                return self._holds(self._conditions[operands])
+                return self.holds(self._conditions[operands])
             case "Fn::Not":
-                return not self._holds(operands[0])
+                return not self.holds(operands[0])
             case "Fn::And":
-                return all(self._holds(operand) for operand in operands)
+                return all(self.holds(operand) for operand in operands)
+            case "Fn::Or":
+                return any(self.holds(operand) for operand in operands)
             case "Fn::Equals":
                 first, second = (self._parameters[of["Ref"]] if isinstance(of, dict) else of for of in operands)
                 return first == second
@@ -75,7 +85,7 @@ class Stack:
             return value
         if "Fn::If" in value:
             condition, then, otherwise = value["Fn::If"]
-            return self._resolved(then if self._holds({"Condition": condition}) else otherwise)
+            return self._resolved(then if self.holds({"Condition": condition}) else otherwise)
         fields = {name: self._resolved(field) for name, field in value.items()}
         return {name: field for name, field in fields.items() if field != {"Ref": "AWS::NoValue"}}
 
@@ -150,6 +160,11 @@ class Parameters(unittest.TestCase):
             self.assertFalse(self.matches("BelvoBaseUrl", value), value)
             self.assertFalse(self.matches("WidgetUrl", f"{value}/"), value)
         self.assertFalse(self.matches("BelvoBaseUrl", "https://a/"))
+
+    def test_every_one_is_in_the_readme(self) -> None:
+        text = (paths.ROOT / "README.md").read_text().split("### Configuration")[1].split("\n## ")[0]
+        for name in template.read()["Parameters"]:
+            self.assertIn(f"`{name}`", text)
 
     def test_every_number_has_bounds(self) -> None:
         for name, entry in template.read()["Parameters"].items():
@@ -228,6 +243,84 @@ def patterns(policy: dict[str, Any]) -> list[str]:
     return [resource["Fn::Sub"].partition("/$default/")[2] for resource in resources]
 
 
+class Outputs(unittest.TestCase):
+    """What other templates, and policies, can refer to."""
+
+    # By type, what they are known by.
+    KNOWN_BY: ClassVar[dict[str, set[str]]] = {
+        "AWS::Lambda::Function": {"Ref", "Arn"},
+        "AWS::DynamoDB::Table": {"Ref", "Arn"},
+        "AWS::SQS::Queue": {"Ref", "Arn"},
+        "AWS::Logs::LogGroup": {"Ref"},
+        "AWS::CloudWatch::Alarm": {"Ref"},
+        "AWS::SecretsManager::Secret": {"Id"},
+    }
+
+    def known_by(self, stack: Stack, name: str) -> set[str]:
+        """Whether a reference to a resource, or one of its attributes, is in an output."""
+        text = json.dumps([output["Value"] for output in stack.outputs.values()])
+        found = set(re.findall(rf'"Fn::GetAtt": \["{name}", "(\w+)"\]', text))
+        return found | ({"Ref"} if f'{{"Ref": "{name}"}}' in text else set())
+
+    def test_everything_is_in_one(self) -> None:
+        stack = Stack(transformed(), EventBusName="a-bus")
+        for name, resource in stack.resources.items():
+            self.assertLessEqual(self.KNOWN_BY.get(resource["Type"], set()), self.known_by(stack, name), name)
+
+    def test_the_api_can_be_named_in_a_policy(self) -> None:
+        arn = Stack(transformed()).outputs["ApiArn"]["Value"]["Fn::Sub"]
+        self.assertEqual(arn, "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}")
+
+    def test_there_are_no_more_than_cloudformation_takes(self) -> None:
+        self.assertLessEqual(len(template.read()["Outputs"]), 200)
+
+
+class Vpc(unittest.TestCase):
+    """The parameters `SubnetIds` and `SecurityGroupIds`."""
+
+    CALLS_BELVO = ("CollectFunction", "RequestFunction")
+    template: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.template = transformed()
+
+    def test_without_subnets_nothing_is_in_a_vpc_nor_may_make_interfaces(self) -> None:
+        stack = Stack(self.template)
+        text = json.dumps(stack.resources)
+        for word in ("VpcConfig", "NetworkPolicy", "ec2:", "ManagedPolicyArns"):
+            self.assertNotIn(word, text)
+
+    def test_with_subnets_the_functions_that_call_belvo_are_in_them_and_no_others(self) -> None:
+        stack, without = self.in_a_vpc(), Stack(self.template)
+        self.assertEqual(set(stack.resources) - set(without.resources), {"NetworkPolicy"})
+        changed = {name for name, resource in without.resources.items() if stack.resources[name] != resource}
+        self.assertEqual(changed, {*self.CALLS_BELVO, "CollectRole", "RequestRole"})
+        for function in self.CALLS_BELVO:
+            split = {name: {"Fn::Split": [",", {"Ref": name}]} for name in ("SubnetIds", "SecurityGroupIds")}
+            self.assertEqual(stack.resources[function]["Properties"]["VpcConfig"], split)
+            role = stack.resources[function.replace("Function", "Role")]["Properties"]
+            self.assertEqual(role["ManagedPolicyArns"], [{"Ref": "NetworkPolicy"}])
+
+    def test_lambda_may_make_interfaces_and_the_code_may_not(self) -> None:
+        policy = self.in_a_vpc().resources["NetworkPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        allowed, denied = policy
+        self.assertEqual((allowed["Effect"], denied["Effect"]), ("Allow", "Deny"))
+        self.assertEqual(allowed["Action"], denied["Action"])
+        self.assertIn("ec2:CreateNetworkInterface", allowed["Action"])
+        self.assertEqual(list(denied["Condition"]["ArnLike"]), ["lambda:SourceFunctionArn"])
+
+    def in_a_vpc(self) -> Stack:
+        """The stack with both parameters."""
+        return Stack(self.template, SubnetIds="subnet-1,subnet-2", SecurityGroupIds="sg-1")
+
+    def test_one_without_the_other_is_refused(self) -> None:
+        (assertion,) = template.read()["Rules"]["SubnetsWithSecurityGroups"]["Assertions"]
+        for subnets, groups, good in (("", "", True), ("s", "g", True), ("s", "", False), ("", "g", False)):
+            stack = Stack(self.template, SubnetIds=subnets, SecurityGroupIds=groups)
+            self.assertEqual(stack.holds(assertion["Assert"]), good, (subnets, groups))
+
+
 class EventBus(unittest.TestCase):
     """The parameter `EventBusName`."""
 
@@ -247,9 +340,7 @@ class EventBus(unittest.TestCase):
     def test_a_bus_adds_a_function_and_a_stream_and_changes_nothing_else(self) -> None:
         without, with_bus = Stack(self.template), Stack(self.template, EventBusName="a-bus")
         self.assertEqual(set(with_bus.resources) - set(without.resources), OF_EVENTS)
-        self.assertEqual(
-            set(with_bus.outputs) - set(without.outputs), {"PublishFunctionName", "UnpublishedEventsQueueUrl"}
-        )
+        self.assertEqual(set(with_bus.outputs) - set(without.outputs), OUTPUTS_OF_EVENTS)
         others = copy.deepcopy({name: with_bus.resources[name] for name in without.resources})
         stream = others["RequestsTable"]["Properties"].pop("StreamSpecification")
         self.assertEqual(stream, {"StreamViewType": "NEW_AND_OLD_IMAGES"})

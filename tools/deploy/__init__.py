@@ -1,0 +1,1 @@
+"""Deploys the stack, to AWS or to a local AWS, and puts its secrets."""
