@@ -414,7 +414,8 @@ impl Trigger {
 }
 
 impl TaskKind {
-    const ALL: [Self; 8] = [
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
         Self::Webhook,
         Self::DataReady,
         Self::LinkGone,

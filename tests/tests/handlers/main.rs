@@ -29,6 +29,7 @@ mod pace;
 mod publish;
 mod query;
 mod quotas;
+mod released;
 mod request;
 mod resources;
 mod scrub;

@@ -1,5 +1,6 @@
 //! Stored items outlive the code that wrote them. `tests/data/items` has one of every kind, as
-//! DynamoDB holds it: the store must write exactly these, and read them (docs/decisions/0016).
+//! DynamoDB holds it: the store must write exactly these (docs/decisions/0016), and read those of
+//! the last release, which are in `tests/data/released`.
 
 mod accounts;
 mod changes;
@@ -48,11 +49,11 @@ impl Store {
         }
     }
 
-    /// One that holds the golden items of these names, as if an earlier version had written them.
+    /// One that holds the items of these names as the last release wrote them.
     async fn holding(names: &[&str]) -> Self {
         let store = Self::empty().await;
         for name in names {
-            let item: Value = serde_json::from_str(&golden(name)).unwrap();
+            let item: Value = serde_json::from_str(&released(name)).unwrap();
             let table = if item.get("pk").is_some() {
                 &store.control_table
             } else {
@@ -119,6 +120,12 @@ impl Store {
 fn golden(name: &str) -> String {
     let file = format!("{}/data/items/{name}.json", env!("CARGO_MANIFEST_DIR"));
     fs::read_to_string(file).unwrap_or_default()
+}
+
+/// The item as the last release wrote it; the golden one, if it wrote none of this kind.
+fn released(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/released/items");
+    fs::read_to_string(format!("{folder}/{name}.json")).unwrap_or_else(|_| golden(name))
 }
 
 /// Where an item that differs from the golden one is left.
