@@ -2,13 +2,23 @@
 //! test run, and not only when somebody measures. The figures are in `bench/budget.json`, the units
 //! with a few for rows that are larger by chance; lower them when a change asks for less.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use axum::body::Bytes;
 use collect::{KnownByResource, RetryPolicy, TURN};
 use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, QuotaHolder, Resource,
     RetrievalClass, ScrubPeriod, Timestamp, UnknownLinks, WebhookId, WebhookOutcome,
 };
+use lambda_http::tracing::subscriber::{filter::LevelFilter, util::SubscriberInitExt};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -17,6 +27,7 @@ use shared::{
     queue::{DeadLetters, Queue},
     secret::CachedSecret,
     store::{Control, ProcessedWebhook, Reservation, Rows, TransactionsTable},
+    telemetry,
 };
 
 use crate::{
@@ -36,6 +47,18 @@ pub(crate) struct Budget {
     webhooks: BoundOfArchive,
     write_units_of_a_counted_retrieval: f64,
     sqs_requests_of_a_delivery: u64,
+    log_bytes: LogBytes,
+}
+
+/// The most that is logged as shipped, at INFO, without what Lambda logs of an invocation.
+#[derive(Deserialize)]
+struct LogBytes {
+    /// A webhook that is queued.
+    delivery: usize,
+    /// A collection of [`ROWS`] rows, of which Belvo has added some.
+    refresh: usize,
+    /// A sweep that finds nothing to do.
+    sweep: usize,
 }
 
 /// The most of a collection of [`ROWS`] rows.
@@ -138,10 +161,9 @@ fn assert_within(step: Step, asked: &Counts, bound: &Bound) {
     }
 }
 
-#[tokio::test]
-async fn a_delivery_is_one_request_to_the_queue() {
-    let world = World::plain().await.unwrap();
-    let aws = aws(&world);
+/// The function `webhook` in this process.
+async fn webhook(world: &World) -> webhook::App {
+    let aws = aws(world);
     let app = webhook::App {
         queue: Queue::new(&aws, "http://127.0.0.1/queue.fifo".to_owned()),
         secret: CachedSecret::new(&aws, "webhook".to_owned()),
@@ -149,13 +171,87 @@ async fn a_delivery_is_one_request_to_the_queue() {
         allowed_source_ips: vec![],
     };
     app.secret.get().await.unwrap();
-    world.aws.take_asked();
+    app
+}
 
+async fn deliver(app: &webhook::App) {
     let event = events::good_delivery("57a2fbe1-84ac-4ebd-9893-7dd181a3caec");
     let event = lambda_http::request::from_str(std::str::from_utf8(&event).unwrap()).unwrap();
-    let answer = webhook::handle(&app, event).await;
-
+    let answer = webhook::handle(app, event).await;
     assert_eq!(answer.status(), 202);
+}
+
+/// Counts what is written.
+struct Count(Arc<AtomicUsize>);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.fetch_add(bytes.len(), Ordering::Relaxed);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes that a function logs during a call.
+async fn logged(function: &'static str, call: impl Future<Output = ()>) -> usize {
+    let bytes = Arc::<AtomicUsize>::default();
+    let written = Arc::clone(&bytes);
+    let lines = telemetry::lines(function, LevelFilter::INFO, move || {
+        Count(Arc::clone(&written))
+    });
+    let until_dropped = lines.set_default();
+    call.await;
+    drop(until_dropped);
+    bytes.load(Ordering::Relaxed)
+}
+
+/// What is logged is billed by the byte: tools/figures/costs.py has the price.
+#[tokio::test]
+async fn no_more_is_logged_than_is_committed() {
+    let world = World::plain().await.unwrap();
+    let bound = Budget::committed().log_bytes;
+    let (webhook, collect) = (webhook(&world).await, collect(&world));
+    let link = world.belvo.link(ROWS).await.unwrap();
+    let invoke = async |event: Bytes| {
+        let event = serde_json::from_slice(&event).unwrap();
+        let response = collect::handle(&collect, event, Duration::from_mins(5)).await;
+        assert!(response.batch_item_failures.is_empty());
+    };
+    invoke(Step::First.happen(&world, &link, ROWS).await.unwrap()).await;
+
+    let sweep = events::sent(&json!({"kind": "sweep", "at": "2026-03-01T00:00:00Z"}));
+    let refresh = Step::Refresh.happen(&world, &link, ROWS).await.unwrap();
+    for (what, bytes, most) in [
+        (
+            "delivery",
+            logged("webhook", deliver(&webhook)).await,
+            bound.delivery,
+        ),
+        (
+            "refresh",
+            logged("collect", invoke(refresh)).await,
+            bound.refresh,
+        ),
+        ("sweep", logged("collect", invoke(sweep)).await, bound.sweep),
+    ] {
+        assert!(
+            bytes > 0 && bytes <= most,
+            "{what}: {bytes} bytes, and {most} are committed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_one_request_to_the_queue() {
+    let world = World::plain().await.unwrap();
+    let app = webhook(&world).await;
+    world.aws.take_asked();
+
+    deliver(&app).await;
+
     let asked = world.aws.take_asked();
     assert!(asked.requests("SendMessage") <= Budget::committed().sqs_requests_of_a_delivery);
     assert_eq!(asked.requests.len(), 1, "{:?}", asked.requests);

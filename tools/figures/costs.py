@@ -9,6 +9,7 @@ from typing import Any
 from figures.results import Results, Row
 
 MILLION = 1_000_000
+GB = 1_000_000_000
 WRITES = ("write_units", "write_units_of_the_index", "write_units_of_the_record")
 SQS_CALLS = ("SendMessage", "ChangeMessageVisibility", "DeleteMessage")
 # These are sent several at a time, others one after the other.
@@ -76,14 +77,12 @@ def collected(collection: Row, prices: Prices) -> float:
     )
 
 
-def idle_month(template: str, prices: Prices, *, sweeps: bool) -> float:
+def idle_month(template: str, prices: Prices, log_bytes: dict[str, int], *, sweeps: bool) -> float:
     """A month in which nothing happens: what is there, the trigger's polling, and our sweeps."""
     days = prices.assumed["days_of_a_month"]
     seconds = days * 24 * 3_600
     sweeps_made = seconds / 60 / prices.assumed["sweep_minutes"] if sweeps else 0
-    # A sweep reads an empty index; its message is sent, received and deleted.
-    sweep = prices.invocation("collect", prices.assumed["sweep_cpu_ms"], prices.assumed["dynamodb_call_ms"])
-    sweep += prices.of("sqs_request", 1 + prices.assumed["sqs_requests_of_a_message_received"])
+    sweep = _sweep(prices, log_bytes["sweep"])
     metrics = _metrics_of_a_sweep(template) if sweeps else 0
     return (
         prices.of("secret_month", _resources(template, "SecretsManager::Secret"))
@@ -92,6 +91,17 @@ def idle_month(template: str, prices: Prices, *, sweeps: bool) -> float:
         + prices.of("dashboard_month", _resources(template, "CloudWatch::Dashboard"))
         + prices.of("sqs_request", seconds * prices.assumed["idle_polls_per_second"])
         + sweeps_made * sweep
+    )
+
+
+def _sweep(prices: Prices, logged: int) -> float:
+    """One sweep that finds nothing to do: its message is sent, received and deleted, and it reads an empty index."""
+    return (
+        prices.invocation("collect", prices.assumed["sweep_cpu_ms"], prices.assumed["dynamodb_call_ms"])
+        + prices.of("sqs_request", 1 + prices.assumed["sqs_requests_of_a_message_received"])
+        + prices.of("trace", 1)
+        + prices.of("log_gb", (logged + prices.assumed["log_bytes_of_an_invocation"]) / GB)
+        + prices.of("kms_request", 1)
     )
 
 
@@ -124,6 +134,39 @@ def following_month(followers: dict[str, float], prices: Prices, links: int = MI
         "with a bus: `publish`": batches * batch,
         "with a bus: the events": prices.of("event", refreshes * assumed["events_of_a_refresh"]),
     }
+
+
+def observing_month(template: str, prices: Prices, log_bytes: dict[str, int], links: int = MILLION) -> dict[str, float]:
+    """What it costs to see what links that change daily do, and to keep it encrypted.
+
+    `log_bytes` are those of `bench/budget.json`, to which a test holds them. A webhook is taken to be an invocation of
+    its own of each function, which it is not when there are many.
+    """
+    assumed = prices.assumed
+    hours = assumed["days_of_a_month"] * 24
+    refreshes = links * assumed["days_of_a_month"]
+    logged = log_bytes["delivery"] + log_bytes["refresh"] + 2 * assumed["log_bytes_of_an_invocation"]
+    # Of each function, X-Ray records one call a second and a share of the others.
+    per_second = refreshes / (hours * 3_600)
+    always = min(per_second, assumed["traces_per_second_and_function"])
+    traced = always + (per_second - always) * assumed["share_of_further_traces"]
+    metrics = _metrics(template) - _metrics_of_a_sweep(template)
+    tables = _resources(template, "DynamoDB::Table")
+    return {
+        "logs of the functions": prices.of("log_gb", refreshes * logged / GB),
+        "access log": prices.of("log_gb", refreshes * assumed["log_bytes_of_a_request"] / GB),
+        "traces": prices.of("trace", 2 * traced * hours * 3_600),
+        "metrics that only traffic makes": prices.of("metric_month", metrics),
+        "metrics of the webhook's route": prices.of("metric_month", assumed["metrics_of_a_route"]),
+        "reading secrets": prices.of(
+            "secret_request", assumed["environments"] * assumed["readings_of_a_secret_and_hour"] * hours
+        ),
+        "keys of the tables": prices.of("kms_request", tables * assumed["kms_requests_of_a_table_and_hour"] * hours),
+    }
+
+
+def _metrics(template: str) -> int:
+    return len(set(re.findall(r"MetricName: (\w+), MetricValue", template)))
 
 
 def _metrics_of_a_sweep(template: str) -> int:

@@ -32,7 +32,8 @@ def all_tables(results: Results) -> dict[str, str]:
     """Every table that can be made of these results, by name."""
     prices = Prices.read(ROOT / "bench" / "prices.json")
     template = (ROOT / "template.yaml").read_text()
-    followers = json.loads((ROOT / "bench" / "budget.json").read_text())["followers"]
+    budget = json.loads((ROOT / "bench" / "budget.json").read_text())
+    followers, log_bytes = budget["followers"], budget["log_bytes"]
     makers: dict[str, Callable[[], str]] = {
         "machine": lambda: tables.machine(results),
         "targets": lambda: tables.targets(results),
@@ -45,9 +46,10 @@ def all_tables(results: Results) -> dict[str, str]:
         "instructions": lambda: tables.instructions(results),
         "stack": lambda: tables.stack(results),
         "sizes": lambda: tables.sizes(results),
-        "money": lambda: tables.money(results, prices, template),
-        "costs": lambda: tables.costs_in_short(results, prices, template),
+        "money": lambda: tables.money(results, prices, template, log_bytes),
+        "costs": lambda: tables.costs_in_short(results, prices, template, log_bytes),
         "following": lambda: tables.following(prices, followers),
+        "observing": lambda: tables.observing(template, prices, log_bytes),
         "limits": lambda: tables.limits_of_scale(results, template),
         "days": lambda: tables.days(results),
     }

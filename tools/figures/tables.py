@@ -173,22 +173,25 @@ def sizes(results: Results) -> str:
     return table(["", "MB", "zipped MB"], lines)
 
 
-def money(results: Results, prices: Prices, template: str) -> str:
+def money(results: Results, prices: Prices, template: str, log_bytes: dict[str, int]) -> str:
     """What it costs, in US dollars."""
     makers = results.makers()
-    columns = [_costs(results, prices, template, maker) for maker in makers]
+    columns = [_costs(results, prices, template, log_bytes, maker) for maker in makers]
     lines = [[what, *(column[what] for column in columns)] for what in columns[0]]
     return table(["US dollars", *(MAKERS[maker] for maker in makers)], lines)
 
 
-def costs_in_short(results: Results, prices: Prices, template: str) -> str:
-    """What ours costs, in three lines."""
-    ours = _costs(results, prices, template, "ours")
+def costs_in_short(results: Results, prices: Prices, template: str, log_bytes: dict[str, int]) -> str:
+    """What ours costs, in four lines."""
+    ours = _costs(results, prices, template, log_bytes, "ours")
+    seeing = sum(costs.observing_month(template, prices, log_bytes).values())
     return (
         f"- **Traffic:** 1,000 webhooks cost USD {ours['1,000 webhooks']}, 1,000,000 new rows "
         f"USD {ours['1,000,000 new rows']}, 1,000,000 unchanged rows USD {ours['1,000,000 unchanged rows']}.\n"
         f"- **Links:** a link with 1,000 rows, refreshed daily, costs USD {ours['a link and month, refreshed daily']} "
         f"a month; 1,000,000 of them cost USD {ours['1,000,000 such links and month']}.\n"
+        f"- **Seeing it:** logs, traces and metrics of these 1,000,000 links, and the keys of the tables, cost USD "
+        f"{_usd(seeing)} a month.\n"
         f"- **Idle:** USD {ours['an idle month']} a month, for secrets, alarms, metrics, the queue's trigger and the "
         "sweep."
     )
@@ -197,6 +200,12 @@ def costs_in_short(results: Results, prices: Prices, template: str) -> str:
 def following(prices: Prices, followers: dict[str, float]) -> str:
     """What it costs to follow a million links."""
     lines = costs.following_month(followers, prices)
+    return table(["US dollars a month", "1,000,000 links"], [[what, _usd(price)] for what, price in lines.items()])
+
+
+def observing(template: str, prices: Prices, log_bytes: dict[str, int]) -> str:
+    """What it costs to see what a million links do."""
+    lines = costs.observing_month(template, prices, log_bytes)
     return table(["US dollars a month", "1,000,000 links"], [[what, _usd(price)] for what, price in lines.items()])
 
 
@@ -251,7 +260,7 @@ def one_run(results: Results) -> Row:
     return runs[0]
 
 
-def _costs(results: Results, prices: Prices, template: str, maker: str) -> dict[str, str]:
+def _costs(results: Results, prices: Prices, template: str, log_bytes: dict[str, int], maker: str) -> dict[str, str]:
     link_month = costs.link_month(results, prices, maker)
     return {
         "1,000 webhooks": _usd(costs.webhooks(results, prices, maker)),
@@ -259,7 +268,7 @@ def _costs(results: Results, prices: Prices, template: str, maker: str) -> dict[
         "1,000,000 unchanged rows": _usd(costs.rows(results, prices, maker, "unchanged")),
         "a link and month, refreshed daily": _usd(link_month),
         "1,000,000 such links and month": _usd(link_month * costs.MILLION),
-        "an idle month": _usd(costs.idle_month(template, prices, sweeps=maker == "ours")),
+        "an idle month": _usd(costs.idle_month(template, prices, log_bytes, sweeps=maker == "ours")),
     }
 
 

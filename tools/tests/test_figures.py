@@ -4,7 +4,7 @@ import json
 import re
 import unittest
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from figures import costs, documents, tables
 from figures.costs import Prices
@@ -91,6 +91,8 @@ class Targets(unittest.TestCase):
 class Costs(unittest.TestCase):
     """The cost model."""
 
+    LOGGED: ClassVar[dict[str, int]] = {"delivery": 500, "refresh": 1_100, "sweep": 400}
+
     def test_a_collection_costs_its_units_requests_and_time(self) -> None:
         prices = Prices.read(ROOT / "bench" / "prices.json")
         row = collection("ours", "collect", 100, write_units=1_000, read_units=500, gets=2)
@@ -103,13 +105,13 @@ class Costs(unittest.TestCase):
         prices = Prices.read(ROOT / "bench" / "prices.json")
         template = "    Type: AWS::SecretsManager::Secret\n    Type: AWS::CloudWatch::Alarm\n"
         template += "    Type: AWS::CloudWatch::Alarm\n    Condition: HasEventBus\n"
-        month = costs.idle_month(template, prices, sweeps=False)
+        month = costs.idle_month(template, prices, self.LOGGED, sweeps=False)
         self.assertAlmostEqual(month, 0.4 + 0.1 + 30 * 86_400 * 0.25 * 0.5e-6)
-        with_sweeps = costs.idle_month(template, prices, sweeps=True)
+        with_sweeps = costs.idle_month(template, prices, self.LOGGED, sweeps=True)
         self.assertGreater(with_sweeps, month)
         template += "      FilterPattern: '{ $.fields.event = \"readings_due\" }'\n"
         template += "      FilterPattern: '{ $.fields.event = \"rows_collected\" }'\n"
-        self.assertAlmostEqual(costs.idle_month(template, prices, sweeps=True), with_sweeps + 0.3)
+        self.assertAlmostEqual(costs.idle_month(template, prices, self.LOGGED, sweeps=True), with_sweeps + 0.3)
 
     def test_those_who_follow_pay_for_units_questions_and_events(self) -> None:
         prices = Prices.read(ROOT / "bench" / "prices.json")
@@ -126,6 +128,18 @@ class Costs(unittest.TestCase):
         self.assertAlmostEqual(month["reading each link's changes"], 30_000 * (answer + 9 * 0.125e-6))
         questions = 30 * 86_400 / 10 * (answer + 8 * 0.125e-6)
         self.assertAlmostEqual(month["asking every ten seconds which links have news"], questions)
+
+    def test_what_is_logged_traced_and_counted_is_in_the_bill(self) -> None:
+        prices = Prices.read(ROOT / "bench" / "prices.json")
+        template = "    Type: AWS::DynamoDB::Table\n" + "{ MetricName: NewRows, MetricValue: 1 }\n" * 2
+        month = costs.observing_month(template, prices, self.LOGGED, links=1_000)
+        self.assertAlmostEqual(month["logs of the functions"], 30_000 * (500 + 1_100 + 2 * 1_000) / 1e9 * 0.5)
+        self.assertAlmostEqual(month["traces"], 2 * 30_000 * 5e-6, msg="one a second is more than there are")
+        self.assertAlmostEqual(month["metrics that only traffic makes"], 0.3)
+        self.assertAlmostEqual(month["keys of the tables"], 12 * 24 * 30 * 3e-6)
+        many = costs.observing_month(template, prices, self.LOGGED, links=1_000_000)
+        seconds, calls = 30 * 86_400, 30_000_000
+        self.assertAlmostEqual(many["traces"], 2 * (seconds + (calls - seconds) * 0.05) * 5e-6)
 
     def test_every_price_names_its_page(self) -> None:
         document = json.loads((ROOT / "bench" / "prices.json").read_text())
@@ -184,11 +198,15 @@ class Measured(unittest.TestCase):
 
     def test_every_maker_has_a_column(self) -> None:
         measured = Results.read(MEASURED)
-        head = tables.money(measured, Prices.read(ROOT / "bench" / "prices.json"), "").splitlines()[0]
+        head = tables.money(measured, Prices.read(ROOT / "bench" / "prices.json"), "", {"sweep": 0}).splitlines()[0]
         self.assertEqual(head, "| US dollars | Rust (ours) | Python | Node.js |")
 
-    def test_the_costs_in_short_are_three_lines_with_our_column_of_the_table(self) -> None:
+    def test_the_costs_in_short_are_four_lines_with_our_column_of_the_table(self) -> None:
         made = all_tables(Results.read(MEASURED))
         ours = [line.split(" | ")[1] for line in made["money"].splitlines()[2:]]
-        self.assertEqual(len(made["costs"].splitlines()), 3)
-        self.assertEqual([amount.rstrip(".,;") for amount in re.findall(r"USD ([0-9.,]+)", made["costs"])], ours)
+        traffic, links, seeing, idle = made["costs"].splitlines()
+        amounts = re.findall(r"USD ([0-9.,]+)", "".join((traffic, links, idle)))
+        self.assertEqual([amount.rstrip(".,;") for amount in amounts], ours)
+        lines = [float(line.split(" | ")[1].rstrip(" |")) for line in made["observing"].splitlines()[2:]]
+        (all_of_it,) = re.findall(r"cost USD ([0-9.]+)", seeing)
+        self.assertAlmostEqual(float(all_of_it), sum(lines), delta=0.05)
