@@ -1,9 +1,13 @@
-//! The small items of the control table: counters, idempotency keys, webhooks.
+//! The small items of the control table: counters, idempotency keys, webhooks, fields of rows.
 
 use std::time::Duration;
 
-use domain::{Limits, QuotaHolder, RetrievalClass, Spacing, WebhookId, WebhookOutcome};
+use domain::{
+    FieldNames, KnownFields, Limits, QuotaHolder, Resource, RetrievalClass, Spacing, WebhookId,
+    WebhookOutcome,
+};
 use shared::store::{Admission, ArchivedWebhook, KeyState, ProcessedWebhook};
+use time::macros::date;
 
 use super::{Store, at, link, request};
 
@@ -41,6 +45,42 @@ async fn stored_counters_of_retrievals_are_read() {
         .collect();
     let expected = [(RetrievalClass::Long, 1, 0), (RetrievalClass::Short, 2, 18)];
     assert_eq!(left, expected);
+}
+
+fn fields(names: &[&str]) -> FieldNames {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_fields_that_rows_have_are_stored_as_before() {
+    let store = Store::empty().await;
+    let seen = fields(&["amount", "merchant", "merchant.logo"]);
+    let known = KnownFields::first(&seen, date!(2026 - 03 - 01));
+    let stored = &store.control.fields;
+    let put = stored.put(Resource::TRANSACTIONS, known, None).await;
+    assert!(put.unwrap().is_some());
+    store.assert_holds(&["fields"]);
+}
+
+#[tokio::test]
+async fn the_stored_fields_that_rows_have_are_read_and_written_over() {
+    let store = Store::holding(&["fields"]).await;
+    let stored = &store.control.fields;
+    let before = stored.of(Resource::TRANSACTIONS).await.unwrap().unwrap();
+    let seen = fields(&["amount", "merchant", "merchant.logo"]);
+    assert_eq!(
+        before.known,
+        KnownFields::first(&seen, date!(2026 - 03 - 01))
+    );
+
+    let (after, _) = before.known.after(&seen, date!(2026 - 03 - 02));
+    let put = |known| stored.put(Resource::TRANSACTIONS, known, Some(&before));
+    assert!(put(after.clone()).await.unwrap().is_some());
+    let late = put(after).await.unwrap();
+    assert!(
+        late.is_none(),
+        "what somebody else has written is not written over"
+    );
 }
 
 #[tokio::test]
