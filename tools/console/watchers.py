@@ -79,11 +79,13 @@ def keep_watching(source: Source, feed: Feed) -> None:
 
 
 def log_event(line: logs.Line) -> dict[str, Any] | None:
-    """The event of a log line, if it is one of the functions' own."""
+    """The event of a log line, if it is one of the functions' own, and not of a call: the page makes those itself."""
     try:
         record = json.loads(line.message)
         fields = dict(record["fields"])
     except (ValueError, KeyError, TypeError):
+        return None
+    if fields.get("event") == "call_answered":
         return None
     return {
         "kind": "log",

@@ -133,6 +133,10 @@ class Watching(unittest.TestCase):
         for text in ("REPORT RequestId: 1", '"text"', "{}", '{"fields": 1}'):
             self.assertIsNone(log_event(Line(0, "webhook", text)), text)
 
+    def test_calls_of_the_page_itself_are_no_news(self) -> None:
+        call = {"fields": {"event": "call_answered", "message": "call answered", "link.id": "l-1"}}
+        self.assertIsNone(log_event(Line(0, "query", json.dumps(call))))
+
     def test_an_attempt_tells_the_webhooks_names_and_not_its_data(self) -> None:
         body = {"webhook_code": "historical_update", "request_id": REQUEST, "data": {"total_transactions": 250}}
         (event,) = journal_events(journal(deliveries=[delivery(body)]))
