@@ -1,19 +1,24 @@
 """Runs the Python tests, those in the browser, `cargo test` and an attack on the API; closes with one line for all.
 
-At the end, what the functions called meanwhile is compared with what their roles allow.
+Tests of the deployed functions have the stack that this runs against, and at its end, what the functions called is
+compared with what their roles allow. Rust tests that need only tables and queues run meanwhile beside a stack of their
+own, and what they print comes at the end.
 
 Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
 tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
 prints their result as Cargo would.
 """
 
+import json
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 TOOLS = Path(__file__).resolve().parent
 PYTHON_TESTS = TOOLS / "tests"
@@ -22,6 +27,11 @@ BROWSER_TEST = [str(BROWSER_PYTHON), str(Path(__file__).resolve()), str(TOOLS / 
 API_TEST = [sys.executable, "-m", "fuzz"]
 PERMISSIONS_TEST = [sys.executable, "-m", "permissions"]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
+METADATA = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"]
+# Of the deployed functions; all other test binaries are run beside them.
+DEPLOYED = ("events", "feed", "lifecycle", "operator", "outage", "pipeline")
+DEPLOYED_TESTS = [*CARGO_TEST, *(f"--test={name}" for name in DEPLOYED)]
+STACK_OF_ITS_OWN = [sys.executable, "-m", "local", "exec", "--"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
 
@@ -59,16 +69,23 @@ def main() -> int:
     if not BROWSER_PYTHON.exists():
         print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
         return 1
-    python = run_python(discover(str(PYTHON_TESTS)))
-    browser_exit_code, browser = run_apart(BROWSER_TEST)
-    cargo_exit_code, rust = run_apart(CARGO_TEST)
-    # After the others: it leaves links and webhooks of anybody's behind.
-    api_exit_code, api = run_apart(API_TEST)
-    permissions_exit_code, permissions = run_apart(PERMISSIONS_TEST)
-    tallies = (python, browser, rust, api, permissions)
+    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryFile("w+") as printed:
+        others = beside.submit(run_apart, [*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], printed)
+        outcomes = [
+            (0, run_python(discover(str(PYTHON_TESTS)))),
+            run_apart(BROWSER_TEST),
+            run_apart(DEPLOYED_TESTS),
+            # After the others: it leaves links and webhooks of anybody's behind.
+            run_apart(API_TEST),
+            run_apart(PERMISSIONS_TEST),
+            others.result(),
+        ]
+        printed.seek(0)
+        print(printed.read(), flush=True)
+    tallies = [tally for _, tally in outcomes]
     passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
     print(f"\n{passed} passed, {failed} failed", flush=True)
-    return verdict(browser_exit_code or cargo_exit_code or api_exit_code or permissions_exit_code, *tallies)
+    return verdict(max(exit_code for exit_code, _ in outcomes), *tallies)
 
 
 def discover(folder: str) -> unittest.TestSuite:
@@ -76,10 +93,18 @@ def discover(folder: str) -> unittest.TestSuite:
     return unittest.defaultTestLoader.discover(folder, top_level_dir=str(TOOLS))
 
 
-def run_apart(command: list[str]) -> tuple[int, Tally]:
+def other_tests() -> list[str]:
+    """Names what `cargo test` runs beside the tests of the deployed functions: it has no option to leave some out."""
+    packages = json.loads(subprocess.check_output(METADATA))["packages"]
+    targets = [target for package in packages for target in package["targets"]]
+    tests = [target["name"] for target in targets if target["kind"] == ["test"] and target["name"] not in DEPLOYED]
+    return ["--lib", "--bins", *(f"--test={name}" for name in sorted(tests))]
+
+
+def run_apart(command: list[str], to: IO[str] = sys.stdout) -> tuple[int, Tally]:
     """Runs a command that prints results, and returns its exit code and the sum of them."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        tally = count(echoed(process.stdout or ()))
+        tally = count(echoed(process.stdout or (), to))
     return process.returncode, tally
 
 
@@ -88,10 +113,10 @@ def run_python(suite: unittest.TestSuite, stream: Any = None) -> Tally:
     return unittest.TextTestRunner(stream, resultclass=CountingResult).run(suite).tally()
 
 
-def echoed(lines: Iterable[str]) -> Iterable[str]:
+def echoed(lines: Iterable[str], to: IO[str]) -> Iterable[str]:
     """Prints each line as it comes."""
     for line in lines:
-        print(line, end="", flush=True)
+        print(line, end="", flush=True, file=to)
         yield line
 
 

@@ -67,7 +67,7 @@ pub use self::{
     progress::{Next, Part, Progress},
     quota::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass},
     reconcile::{Changes, Comparison, DigestedRow, KnownVersion},
-    request::{Failure, GAVE_UP, RequestRecord},
+    request::{Failure, GAVE_UP, RequestRecord, failure_code},
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},

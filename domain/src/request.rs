@@ -42,6 +42,9 @@ pub struct RequestRecord {
     pub collection: Option<Collection>,
 }
 
+/// Belvo's own codes have up to 58 characters.
+const LONGEST_CODE: usize = 64;
+
 /// Why a retrieval brought nothing: in Belvo's words, or `gave_up` and the last reason.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -49,6 +52,14 @@ pub struct Failure {
     pub code: String,
     /// May quote what a person entered. Empty once the rows of the link are erased.
     pub message: String,
+}
+
+/// What Belvo calls a code, if it is one, and no text that might be about somebody.
+#[must_use]
+pub fn failure_code(text: &str) -> Option<String> {
+    let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let is_short = (1..=LONGEST_CODE).contains(&text.len());
+    (is_short && text.chars().all(is_code)).then(|| text.to_owned())
 }
 
 impl fmt::Debug for Failure {

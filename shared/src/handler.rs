@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::{LinkId, RequestId, WebhookId};
 use lambda_http::{
     Body, Request, Response,
     http::StatusCode,
@@ -45,13 +46,23 @@ fn log_caller(request: &Request, status: StatusCode) {
     if caller.is_empty() {
         return;
     }
-    let link = http::path_parameter(request, "link");
+    // Only what is an id: a caller may have put anything there by mistake.
+    let link = LinkId::parse(&http::path_parameter(request, "link")).ok();
+    let route = http::route_key(request).unwrap_or_default();
+    let id_in = |path| {
+        let id = http::path_parameter(request, "id");
+        route.contains(path).then_some(id)
+    };
+    let of_request = id_in("/requests/{id}").and_then(|id| RequestId::parse(&id).ok());
+    let of_webhook = id_in("/webhooks/{id}").and_then(|id| WebhookId::parse(&id).ok());
     info!(
         target: ALWAYS,
         event = Event::CallAnswered.name(),
         caller,
-        route = http::route_key(request),
-        link.id = (!link.is_empty()).then_some(link),
+        route,
+        link.id = link.as_ref().map(LinkId::as_str),
+        request.id = of_request.as_ref().map(RequestId::as_str),
+        webhook.id = of_webhook.as_ref().map(WebhookId::as_str),
         http.status = status.as_u16(),
         "call answered"
     );

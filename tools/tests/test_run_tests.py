@@ -2,8 +2,10 @@
 
 import io
 import unittest
+from itertools import chain
 
-from run_tests import Tally, count, run_python, verdict
+from local import paths
+from run_tests import DEPLOYED, Tally, count, other_tests, run_python, verdict
 
 OUTPUT = """\
 running 2 tests
@@ -22,6 +24,14 @@ class Cargo(unittest.TestCase):
 
     def test_the_results_of_all_binaries_are_summed(self) -> None:
         self.assertEqual(count(OUTPUT.splitlines()), (13, 1))
+
+    def test_every_binary_is_run_once(self) -> None:
+        files = paths.ROOT.glob("*/tests/*/main.rs"), paths.ROOT.glob("tools/*/tests/*/main.rs")
+        files = chain(*files, paths.ROOT.glob("tools/*/tests/*.rs"))
+        binaries = {file.parent.name if file.name == "main.rs" else file.stem for file in files}
+        others = {option.removeprefix("--test=") for option in other_tests() if option.startswith("--test=")}
+        self.assertEqual(others | set(DEPLOYED), binaries)
+        self.assertFalse(others & set(DEPLOYED))
 
 
 class Python(unittest.TestCase):

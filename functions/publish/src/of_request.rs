@@ -1,11 +1,8 @@
 //! How a request ended, from its record as it was and as it is.
 
-use domain::{LastCollection, RequestRecord, Status};
+use domain::{LastCollection, RequestRecord, Status, failure_code};
 
 use crate::event::{Counts, Event, OfRequest};
-
-/// Belvo's own codes have up to 58 characters.
-const LONGEST_CODE: usize = 64;
 
 /// That a request has ended, or ended another way than it had before.
 #[must_use]
@@ -32,14 +29,7 @@ pub fn of_request(before: Option<&RequestRecord>, after: &RequestRecord) -> Opti
         resource: after.retrieval.resource,
         verdict: found.as_ref().map(|found| found.verdict.clone()),
         counts: found.as_ref().map(Counts::from),
-        code: failure.and_then(|failure| code(&failure.code)),
+        code: failure.and_then(|failure| failure_code(&failure.code)),
     };
     Some(Event::of_request(name, about, after.ended_at()?))
-}
-
-/// What Belvo calls a code, if it is one, and no text that might be about somebody.
-fn code(text: &str) -> Option<String> {
-    let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let is_short = (1..=LONGEST_CODE).contains(&text.len());
-    (is_short && text.chars().all(is_code)).then(|| text.to_owned())
 }

@@ -9,7 +9,7 @@ use shared::{
     http,
     problem::Problem,
     secret::ExposeSecret,
-    telemetry::Event,
+    telemetry::{ALWAYS, Event},
 };
 use url::Url;
 
@@ -61,6 +61,7 @@ pub(crate) async fn mint(app: &App, request: &Request) -> Result<Response<Body>,
         WidgetMode::Update(link) => (None, Some(link)),
     };
     tracing::info!(
+        target: ALWAYS,
         event = Event::WidgetTokenMinted.name(),
         link.id = link.map(LinkId::as_str),
         "widget token minted"
@@ -147,7 +148,7 @@ fn terms_and_conditions_url(fields: &mut Fields) -> Result<Option<String>, Probl
 }
 
 /// Belvo's rule: 3 to 256 letters, digits, `-` and `_` (`external_id` in Belvo's OpenAPI), which
-/// also keeps personal data out.
+/// keeps names and addresses out.
 pub(crate) fn external_id(id: String) -> Result<String, Problem> {
     let plain = id
         .chars()

@@ -14,7 +14,7 @@ use shared::{
     problem::{Problem, ProblemKind},
     queue::Task,
     store::{Quotas, StoreError},
-    telemetry::Event,
+    telemetry::{ALWAYS, Event},
 };
 
 use crate::{
@@ -53,6 +53,7 @@ pub(crate) async fn register(app: &App, request: &Request) -> Result<Response<Bo
     keep_requests(app, &link).await;
 
     tracing::info!(
+        target: ALWAYS,
         event = Event::LinkRegistered.name(),
         link.id = link.as_str(),
         is_new,

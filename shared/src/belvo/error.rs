@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use domain::Hidden;
+use domain::{Hidden, failure_code};
 use reqwest::StatusCode;
 use serde_json::Value;
 use thiserror::Error;
@@ -240,7 +240,7 @@ impl BelvoError {
         let code = if html {
             Some(HTML.to_owned())
         } else {
-            text(entry.code)
+            text(entry.code).and_then(|code| failure_code(&code))
         };
         let code = code.unwrap_or_else(|| NO_CODE.to_owned());
         match advice(status, &code) {

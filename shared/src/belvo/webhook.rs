@@ -3,7 +3,9 @@
 
 use std::{borrow::Cow, fmt};
 
-use domain::{Consent, Declared, Failure, Fields, Hidden, LinkId, RequestId, Resource};
+use domain::{
+    Consent, Declared, Failure, Fields, Hidden, LinkId, RequestId, Resource, failure_code,
+};
 use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
@@ -169,20 +171,22 @@ impl Webhook {
 
     /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented);
     /// public code also models `data.errors[]` inside TRANSACTIONS webhooks (undocumented), so both
-    /// are read.
+    /// are read. A code that is none is left empty.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
+        let (code, message) = self.failure_in_words()?;
+        let code = failure_code(&code).unwrap_or_default();
+        Some(Failure { code, message })
+    }
+
+    fn failure_in_words(&self) -> Option<(String, String)> {
         if let Some(code) = self.text("error_code") {
-            let message = self.text("error_message").unwrap_or_default();
-            return Some(Failure { code, message });
+            return Some((code, self.text("error_message").unwrap_or_default()));
         }
         let errors: Vec<Value> = serde_json::from_str(self.data().get("errors")?.get()).ok()?;
         let first = errors.first()?;
         let text = |field| first[field].as_str().unwrap_or_default().to_owned();
-        Some(Failure {
-            code: text("code"),
-            message: text("message"),
-        })
+        Some((text("code"), text("message")))
     }
 
     /// A text in `data`.
@@ -382,6 +386,19 @@ mod tests {
     fn an_unusable_request_id_does_not_lose_the_webhook() {
         let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "request_id": "a b"});
         assert_eq!(parse(&body).unwrap().request_id, None);
+    }
+
+    #[test]
+    fn a_text_in_the_place_of_a_code_is_none() {
+        let words = "O CPF 529.982.247-25 nao existe";
+        for data in [
+            json!({"error_code": words}),
+            json!({"errors": [{"code": words}]}),
+            json!({"error_code": "c".repeat(65)}),
+        ] {
+            let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data});
+            assert_eq!(parse(&body).unwrap().failure().unwrap().code, "");
+        }
     }
 
     #[test]

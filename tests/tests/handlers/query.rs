@@ -3,7 +3,7 @@
 use domain::{
     Connection, LinkId, LinkRecord, RequestId, Resource, Retrieval, Timestamp, WebhookOutcome,
 };
-use lambda_http::tracing::subscriber::filter::LevelFilter;
+use lambda_http::{http::Method, tracing::subscriber::filter::LevelFilter};
 use query::{App, handle};
 use serde_json::{Value, json};
 use shared::{queue::Task, store::ProcessedWebhook};
@@ -11,8 +11,8 @@ use shared::{queue::Task, store::ProcessedWebhook};
 use crate::{
     log::Log,
     surroundings::{
-        AMPLE_LIMITS, LINK, REQUEST, Surroundings, event, http_event, kind, read_of, route,
-        signed_by,
+        AMPLE_LIMITS, LINK, REQUEST, Surroundings, api_call, event, http_event, kind, read_of,
+        route, signed_by,
     },
 };
 
@@ -100,11 +100,12 @@ async fn who_read_whose_data_is_logged_at_any_level() {
     let log = Log::of("query", LevelFilter::ERROR);
 
     handle(&app, signed_by(http_event("query-transactions"), who)).await;
+    handle(&app, signed_by(http_event("query-request"), who)).await;
     handle(&app, http_event("query-transactions")).await;
 
     let lines = log.lines();
-    let [line] = lines.as_slice() else {
-        panic!("one line, of the call that somebody signed: {lines:?}")
+    let [line, of_request] = lines.as_slice() else {
+        panic!("one line for each call that somebody signed: {lines:?}")
     };
     let fields = json!({
         "message": "call answered",
@@ -115,4 +116,28 @@ async fn who_read_whose_data_is_logged_at_any_level() {
         "http.status": 200,
     });
     assert_eq!(line["fields"], fields);
+    assert_eq!(of_request["fields"]["request.id"], REQUEST);
+}
+
+#[tokio::test]
+async fn what_a_caller_puts_into_a_path_by_mistake_is_not_logged() {
+    let here = Surroundings::new().await;
+    let app = App {
+        control: here.own_control().await,
+        transactions: here.transactions(),
+        limits: AMPLE_LIMITS,
+    };
+    let log = Log::of("query", LevelFilter::DEBUG);
+    let path = json!({"link": "52998224725", "id": "52998224725"});
+    let route = "/links/{link}/transactions/{id}/history";
+    let call = api_call(&Method::GET, route, &path, "", None);
+
+    let answer = handle(&app, signed_by(call, "arn:aws:iam::123456789012:user/u")).await;
+
+    assert_eq!(answer.status(), 400);
+    let text = format!("{:?}", log.lines());
+    assert!(
+        text.contains("call_answered") && !text.contains("52998224725"),
+        "{text}"
+    );
 }

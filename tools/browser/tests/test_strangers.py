@@ -94,6 +94,12 @@ class Strangers(unittest.TestCase):
             status, _ = _answer(LOCAL_AWS, "POST", "/", headers={"X-Amz-Target": target, **signature})
             self.assertEqual(status, 403)
 
+    def test_a_program_cannot_call_the_api_without_a_signature(self) -> None:
+        api = urlsplit(os.environ["API_URL"])
+        for authorization in ({}, {"Authorization": "Bearer of-somebody"}, {"Authorization": "Basic eDp5"}):
+            status, _ = _answer(LOCAL_AWS, "GET", f"{api.path}/links", headers=authorization)
+            self.assertEqual(status, 403, authorization)
+
     def status_of(self, url: str, body: str) -> int:
         """The status of a request that a page may send to any site."""
         with self.page.expect_response(url) as answered:
