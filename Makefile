@@ -17,6 +17,7 @@ ZIZMOR := .venv/build/bin/zizmor
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
 DEPLOY := PYTHONPATH=tools .venv/local/bin/python -m deploy
 DEPLOY_OPTIONS = '$(ENVIRONMENT)' $(if $(CANARY),--canary='$(CANARY)') $(if $(filter no,$(CONFIRM)),--unasked)
+PREFLIGHT := PYTHONPATH=tools .venv/local/bin/python -m preflight
 PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
@@ -49,7 +50,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate package deploy secrets clean
+.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -182,9 +183,14 @@ $(CARGO_DENY):
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
 validate: tools ## Check template.yaml and docs/openapi.json
-	$(SAM) validate --lint
-	@$(PYTHON) tools/install.py api
+	@$(PYTHON) tools/install.py api policy
+	@$(PREFLIGHT)
 	$(REDOCLY) lint --config tools/redocly/redocly.yaml docs/openapi.json
+
+preflight: tools ## Check a deployment beforehand (docs/DEPLOYMENT.md); ENVIRONMENT and PARAMETERS may be given, and ACCOUNT=1 to ask AWS
+	@$(PYTHON) tools/install.py policy
+	@$(PREFLIGHT) --environment='$(ENVIRONMENT)' $(if $(PARAMETERS),--parameters $(PARAMETERS)) \
+		$(if $(filter 1,$(ACCOUNT)),--account) $(if $(filter 1,$(WRITE)),--write)
 
 package: tools ## Build what `make deploy` ships (arm64, takes minutes)
 	rustup target add aarch64-unknown-linux-gnu

@@ -1,6 +1,6 @@
-"""Installs the pinned tools into `.venv`, inside the checkout: `python3 tools/install.py [api] [browser] [bench]`.
+"""Installs the pinned tools into `.venv`, inside the checkout: `tools/install.py [api] [browser] [bench] [policy]`.
 
-Several environments, because the SAM CLI and MiniStack pin different versions of botocore, only the checks of
+Several environments, because the SAM CLI, MiniStack and checkov pin different versions of botocore, only the checks of
 docs/openapi.json need theirs, only the tests of the console a browser, and only the benchmark the functions that ours
 are measured beside. What is there already, from the same pins and the same Python, is left alone.
 """
@@ -29,6 +29,7 @@ ENVIRONMENTS = {
 }
 API = "Schemathesis, Node.js and Redocly CLI (about 100 MB to fetch, 300 MB unpacked)"
 BROWSER = "Playwright and Chromium (about 200 MB to fetch, 600 MB unpacked)"
+POLICY = "checkov and cfn-lint (about 70 MB to fetch, 420 MB unpacked)"
 BENCH = "the packages of the functions in Python, and Node.js (about 120 MB to fetch, 400 MB unpacked)"
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -51,7 +52,8 @@ def main() -> None:
     _check_machine()
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
-    for name, install in (("api", _install_api), ("browser", _install_browser), ("bench", _install_bench)):
+    further = {"api": _install_api, "browser": _install_browser, "bench": _install_bench, "policy": _install_policy}
+    for name, install in further.items():
         if name in sys.argv[1:]:
             install()
 
@@ -77,6 +79,10 @@ def _install_bench() -> None:
     _install("bench", BENCH, peers.pins())
     _install("figures", "matplotlib, which draws plots")
     _complete(peers.build, "See above what went wrong, check the connection to the package index, and try again.")
+
+
+def _install_policy() -> None:
+    _install("policy", POLICY)
 
 
 def _complete(install: Callable[[], None], remedy: str) -> None:

@@ -37,10 +37,14 @@ class Environment:
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
+def names() -> list[str]:
+    """The environments that there are, but for the local one."""
+    return sorted(_sections().keys() - {LOCAL})
+
+
 def load(name: str, own: Path | None = None) -> Environment:
     """The environment of that name."""
-    sections = _sections()
-    known = sorted(sections.keys() - {LOCAL})
+    sections, known = _sections(), names()
     if name == LOCAL:
         raise LocalError("the local stack is deployed by `make up`")
     if name not in known:

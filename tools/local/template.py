@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
-from local import paths
+from local import aws, paths
 
 
 class Loader(yaml.SafeLoader):
@@ -28,3 +31,22 @@ Loader.add_multi_constructor("!", _long_form)
 def read(path: Path = paths.ROOT / "template.yaml") -> dict[str, Any]:
     """The template, as it is before SAM transforms it."""
     return yaml.load(path.read_text(), Loader)  # noqa: S506 (a safe loader)
+
+
+def tables() -> dict[str, Any]:
+    """A template of the tables alone, as a new stack takes them up again that another has left behind.
+
+    They are the same resources with the same parameters: a deployment of the whole template changes nothing about them.
+    """
+    source = read()
+    of_tables = {name: entry for name, entry in source["Resources"].items() if entry["Type"] == "AWS::DynamoDB::Table"}
+    kept = {key: source[key] for key in ("AWSTemplateFormatVersion", "Parameters", "Conditions")}
+    return {**kept, "Resources": of_tables}
+
+
+def transformed() -> dict[str, Any]:
+    """The template as CloudFormation gets it."""
+    source = read()
+    source["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
+    region = boto3.Session(region_name=aws.REGION)
+    return Translator({}, Parser(), boto_session=region).translate(source, {})

@@ -7,11 +7,8 @@ import unittest
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-import boto3
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-
-from local import aws, paths, template
+from local import paths, template
+from local.template import transformed
 
 # What exists only with an event bus: the function, and all that it needs.
 OF_EVENTS = {
@@ -31,14 +28,6 @@ OUTPUTS_OF_EVENTS = {
     "UnpublishedEventsQueueArn",
     "UnpublishedEventsQueueUrl",
 }
-
-
-def transformed() -> dict[str, Any]:
-    """The template as CloudFormation gets it."""
-    source = template.read()
-    source["Globals"]["Function"]["CodeUri"] = "s3://bucket/code"
-    region = boto3.Session(region_name=aws.REGION)
-    return Translator({}, Parser(), boto_session=region).translate(source, {})
 
 
 class Stack:
@@ -138,6 +127,16 @@ class Deployment(unittest.TestCase):
         api = transformed()["Resources"]["ApiApiGatewayDefaultStage"]["Properties"]
         line = json.loads(api["AccessLogSettings"]["Format"])
         self.assertEqual(line["caller"], "$context.identity.userArn")
+
+    def test_a_line_of_the_access_log_is_json_with_an_error_and_without(self) -> None:
+        """As "Customize HTTP API access logs" has the variables: what is not there is a dash, and some have quotes."""
+        api = transformed()["Resources"]["ApiApiGatewayDefaultStage"]["Properties"]
+        log = api["AccessLogSettings"]["Format"]
+        self.assertNotIn("\n", log)
+        quoted = {"$context.error.message": 'a "quoted" word', "$context.error.messageString": '"a word"'}
+        for values in ({}, quoted):
+            line = json.loads(re.sub(r"\$context(\.\w+)+", lambda name, of=values: of.get(name[0], "-"), log))
+            self.assertEqual(line["error"], "-")
 
 
 class Parameters(unittest.TestCase):

@@ -1,0 +1,1 @@
+"""`make preflight`: what can be checked about a deployment before it, without an AWS account and with one."""
