@@ -69,7 +69,7 @@ def main() -> int:
     if not BROWSER_PYTHON.exists():
         print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
         return 1
-    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryFile("w+") as printed:
+    with tempfile.TemporaryFile("w+") as printed, ThreadPoolExecutor(1) as beside:
         others = beside.submit(run_apart, [*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], printed)
         outcomes = [
             (0, run_python(discover(str(PYTHON_TESTS)))),
@@ -85,7 +85,8 @@ def main() -> int:
     tallies = [tally for _, tally in outcomes]
     passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
     print(f"\n{passed} passed, {failed} failed", flush=True)
-    return verdict(max(exit_code for exit_code, _ in outcomes), *tallies)
+    # One that is ended by a signal is negative.
+    return verdict(int(any(exit_code != 0 for exit_code, _ in outcomes)), *tallies)
 
 
 def discover(folder: str) -> unittest.TestSuite:

@@ -12,7 +12,7 @@ use crate::parse_date;
 /// Days on which rows were seen before a field counts as new: most fields of a row are not in every
 /// row, so that the first rows do not show them all.
 const LEARNING_DAYS: u32 = 7;
-/// Days on which rows were seen, and none with the field, after which it counts as gone.
+/// Days on which rows were looked at, and none had the field, after which it counts as gone.
 const GONE_AFTER_DAYS: u32 = 30;
 /// The deepest field, the longest name and the most names that are kept: what is beyond is data in
 /// the place of a name, such as a map by id.
@@ -33,12 +33,12 @@ pub struct KnownFields {
     fields: BTreeMap<String, u32>,
 }
 
-/// What rows of today say beside what was known.
+/// How the fields of today's rows differ from those that were known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Drift {
+pub struct FieldChanges {
     /// Fields that were never seen before. Empty while the fields are being learned.
     pub new: Vec<String>,
-    /// Fields that no row has had for a month.
+    /// Fields that no row looked at has had on thirty days.
     pub gone: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ impl KnownFields {
     /// What is known after rows of today, and how it differs. Rows of a day that has passed count
     /// as rows of the latest one.
     #[must_use]
-    pub fn after(&self, names: &FieldNames, today: Date) -> (Self, Drift) {
+    pub fn after(&self, names: &FieldNames, today: Date) -> (Self, FieldChanges) {
         let is_new_day = parse_date(&self.day).is_none_or(|day| day < today);
         let days = self.days.saturating_add(u32::from(is_new_day));
         let day = if is_new_day {
@@ -71,7 +71,7 @@ impl KnownFields {
             fields: self.fields.clone(),
         };
 
-        let mut drift = Drift::default();
+        let mut changes = FieldChanges::default();
         for name in names {
             let is_known = after.fields.contains_key(name);
             if !is_known && after.fields.len() >= MOST {
@@ -79,17 +79,17 @@ impl KnownFields {
             }
             after.fields.insert(name.clone(), days);
             if !is_known && days > LEARNING_DAYS {
-                drift.new.push(name.clone());
+                changes.new.push(name.clone());
             }
         }
         after.fields.retain(|name, seen| {
-            let is_gone = days - *seen >= GONE_AFTER_DAYS;
+            let is_gone = days.saturating_sub(*seen) >= GONE_AFTER_DAYS;
             if is_gone {
-                drift.gone.push(name.clone());
+                changes.gone.push(name.clone());
             }
             !is_gone
         });
-        (after, drift)
+        (after, changes)
     }
 }
 
@@ -102,14 +102,25 @@ pub fn add_names(row: &RawValue, names: &mut FieldNames) {
 
 fn add(names: &mut FieldNames, parent: &str, depth: usize, fields: &Map<String, Value>) {
     for (name, value) in fields {
+        if !is_name(name) {
+            continue;
+        }
         let name = format!("{parent}{name}");
-        let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
-        if name.len() > LONGEST || names.len() >= MOST || !name.chars().all(is_name) {
+        if name.len() > LONGEST || names.len() >= MOST {
             continue;
         }
         add_below(names, &name, depth, value);
         names.insert(name);
     }
+}
+
+/// Whether this is a name that somebody has given to a field, and no data in its place: a document
+/// number, an account, or somebody's own name.
+fn is_name(name: &str) -> bool {
+    let starts_like_one = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let has_number = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_digit);
+    starts_like_one && name.chars().all(is_plain) && !name.as_bytes().windows(4).any(has_number)
 }
 
 fn add_below(names: &mut FieldNames, name: &str, depth: usize, value: &Value) {
@@ -148,8 +159,8 @@ mod tests {
     fn learned(of: &[&str], days: i64) -> KnownFields {
         let mut known = KnownFields::first(&seen(of), FIRST);
         for day in 1..days {
-            let (after, drift) = known.after(&seen(of), FIRST + time::Duration::days(day));
-            assert_eq!(drift, Drift::default());
+            let (after, changes) = known.after(&seen(of), FIRST + time::Duration::days(day));
+            assert_eq!(changes, FieldChanges::default());
             known = after;
         }
         known
@@ -158,8 +169,15 @@ mod tests {
     #[test]
     fn a_row_shows_its_names_and_none_of_its_values() {
         let row = r#"{"id": "x", "merchant": {"logo": null}, "items": [{"price": 1}, {"tax": []}],
-            "by-id": {"a b": 1, "Ângela": 2}}"#;
-        let expected = ["by-id", "id", "items", "items[].price", "items[].tax"];
+            "by-id": {"a b": 1, "Ângela": 2, "52998224725": 3, "acc-0001234": 4, "line1": 5}}"#;
+        let expected = [
+            "by-id",
+            "by-id.line1",
+            "id",
+            "items",
+            "items[].price",
+            "items[].tax",
+        ];
         let expected = [&expected[..], &["merchant", "merchant.logo"]].concat();
         assert_eq!(names(row), seen(&expected));
         assert_eq!(names("[1]"), FieldNames::new());
@@ -170,40 +188,43 @@ mod tests {
     fn a_field_that_was_never_seen_is_new_once_the_others_are_known() {
         let known = learned(&["id", "amount"], 7);
         let today = FIRST + time::Duration::days(7);
-        let (known, drift) = known.after(&seen(&["id", "pix_key"]), today);
+        let (known, changes) = known.after(&seen(&["id", "pix_key"]), today);
         assert_eq!(
-            (drift.new, drift.gone),
+            (changes.new, changes.gone),
             (vec!["pix_key".to_owned()], vec![])
         );
 
-        let (_, drift) = known.after(&seen(&["id", "pix_key"]), today);
-        assert_eq!(drift, Drift::default(), "said once");
+        let (_, changes) = known.after(&seen(&["id", "pix_key"]), today);
+        assert_eq!(changes, FieldChanges::default(), "said once");
     }
 
     #[test]
     fn fields_of_the_first_days_are_only_learned() {
         let known = learned(&["id"], 6);
-        let (known, drift) =
+        let (known, changes) =
             known.after(&seen(&["id", "merchant"]), FIRST + time::Duration::days(6));
-        assert_eq!(drift, Drift::default());
+        assert_eq!(changes, FieldChanges::default());
         let later = FIRST + time::Duration::days(7);
-        assert_eq!(known.after(&seen(&["merchant"]), later).1, Drift::default());
+        assert_eq!(
+            known.after(&seen(&["merchant"]), later).1,
+            FieldChanges::default()
+        );
     }
 
     #[test]
     fn a_field_is_gone_once_no_row_has_had_it_for_a_month_of_rows() {
         let mut known = learned(&["id", "amount"], 7);
         for day in 7..36 {
-            let (after, drift) = known.after(&seen(&["id"]), FIRST + time::Duration::days(day));
-            assert_eq!(drift, Drift::default(), "day {day}");
+            let (after, changes) = known.after(&seen(&["id"]), FIRST + time::Duration::days(day));
+            assert_eq!(changes, FieldChanges::default(), "day {day}");
             known = after;
         }
-        let (after, drift) = known.after(&seen(&["id"]), FIRST + time::Duration::days(36));
-        assert_eq!(drift.gone, ["amount"]);
+        let (after, changes) = known.after(&seen(&["id"]), FIRST + time::Duration::days(36));
+        assert_eq!(changes.gone, ["amount"]);
         let next = FIRST + time::Duration::days(37);
         assert_eq!(
             after.after(&seen(&["id"]), next).1,
-            Drift::default(),
+            FieldChanges::default(),
             "said once"
         );
     }
@@ -214,7 +235,7 @@ mod tests {
         let a_year_later = FIRST + time::Duration::days(365);
         assert_eq!(
             known.after(&seen(&["id"]), a_year_later).1,
-            Drift::default()
+            FieldChanges::default()
         );
     }
 

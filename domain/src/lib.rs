@@ -52,7 +52,7 @@ pub use self::{
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId, WebhookId},
     intent::{Conflict, Intent, Resolution, SENDING_S, Unconfirmed},
-    known_fields::{Drift, FieldNames, KnownFields, add_names},
+    known_fields::{FieldChanges, FieldNames, KnownFields, add_names},
     last_collection::{AskedCollection, LastCollection},
     left_out::{LeftOut, Reason},
     link::{
@@ -67,7 +67,7 @@ pub use self::{
     progress::{Next, Part, Progress},
     quota::{Limits, Quota, QuotaHolder, QuotaMonth, Refusal, RetrievalClass},
     reconcile::{Changes, Comparison, DigestedRow, KnownVersion},
-    request::{Failure, GAVE_UP, RequestRecord, failure_code},
+    request::{Failure, GAVE_UP, RequestRecord},
     resource::{Dates, Direction, RESOURCES, Resource},
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},

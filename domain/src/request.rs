@@ -54,12 +54,19 @@ pub struct Failure {
     pub message: String,
 }
 
-/// What Belvo calls a code, if it is one, and no text that might be about somebody.
-#[must_use]
-pub fn failure_code(text: &str) -> Option<String> {
-    let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let is_short = (1..=LONGEST_CODE).contains(&text.len());
-    (is_short && text.chars().all(is_code)).then(|| text.to_owned())
+/// The code of a failure that names none, or a text in its place.
+const UNREADABLE: &str = "unreadable";
+
+impl Failure {
+    /// What Belvo calls a code, or `unreadable` in place of a text that might be about somebody.
+    #[must_use]
+    pub fn readable_code(text: &str) -> String {
+        let is_code = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let is_short = (1..=LONGEST_CODE).contains(&text.len());
+        let is_readable = is_short && text.chars().all(is_code);
+        let code = if is_readable { text } else { UNREADABLE };
+        code.to_owned()
+    }
 }
 
 impl fmt::Debug for Failure {

@@ -39,10 +39,9 @@ pub async fn answer(
     response
 }
 
-/// Who asked for what, whatever the level of the log is: bank data was read, or something was done
-/// about it. Calls without a signature, which Belvo's webhooks are, have no caller.
+/// The audit line of a signed call, written at any log level. Belvo's webhooks are not signed.
 fn log_caller(request: &Request, status: StatusCode) {
-    let caller = http::caller_in_session(request);
+    let caller = http::caller_with_session(request);
     if caller.is_empty() {
         return;
     }

@@ -33,12 +33,12 @@ pub fn source_ip(request: &Request) -> Option<IpAddr> {
 /// there is none.
 #[must_use]
 pub fn caller(request: &Request) -> String {
-    without_session(&caller_in_session(request)).to_owned()
+    without_session(&caller_with_session(request)).to_owned()
 }
 
-/// The same with the session of a role, which says who took it on.
+/// The same with the session of a role, whose name says who assumed it.
 #[must_use]
-pub fn caller_in_session(request: &Request) -> String {
+pub fn caller_with_session(request: &Request) -> String {
     context(request)
         .and_then(|context| context.authorizer?.iam?.user_arn)
         .unwrap_or_default()

@@ -57,9 +57,8 @@ async fn pass(
             return (StatusCode::BAD_REQUEST, content_type, refusal.to_string());
         }
     }
-    for own in ["host", "content-length"] {
-        headers.remove(own);
-    }
+    // The host stays as it is: it is signed.
+    headers.remove("content-length");
     let sent = gate.http.post(&gate.dynamodb).headers(headers).body(body);
     let answer = sent.send().await.unwrap();
     (answer.status(), content_type, answer.text().await.unwrap())

@@ -73,7 +73,8 @@ class Walk:
         accepted = self._see("retrieval", self.client.retrieve(path, {"link": link, **days}))
         deadline = time.monotonic() + deadline_seconds
         while accepted.status == 202:
-            if self._state(link, days) != before:
+            now = self._state(link, days)
+            if now and before and now != before:
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
@@ -104,13 +105,18 @@ class Walk:
             answers.append(self._see(name, self.client.get(path, following)))
         return answers
 
-    def _state(self, link: str, days: dict[str, str]) -> tuple[Any, ...]:
-        """What a retrieval changes: when the bank was last reached, how many rows there are, and how new they are."""
+    def _state(self, link: str, days: dict[str, str]) -> tuple[Any, ...] | None:
+        """What a retrieval changes: when the bank was last reached, how many rows there are, and how new they are.
+
+        `None` if Belvo did not say.
+        """
         found = self._see("link", self.client.get(f"/api/links/{link}/"))
         reached = found.body.get("last_accessed_at") if isinstance(found.body, dict) else None
         path, _ = LISTINGS["transactions"]
         query = {"link": link, "page_size": self.page_rows, "value_date__range": ",".join(days.values())}
         page = self._see(RETRIEVED, self.client.get(path, query))
+        if (found.status, page.status) != (200, 200):
+            return None
         collected = [str(row.get("collected_at")) for row in page.rows if isinstance(row, dict)]
         return reached, page.body.get("count") if isinstance(page.body, dict) else None, max(collected, default=None)
 

@@ -49,8 +49,8 @@ def _deploy(arguments: argparse.Namespace) -> None:
         )
     stack = sam.deploy(plan, BUILD)
     print(f"Stack       {wanted.stack}: {stack.status}")
-    if not stack.outputs:
-        print("Nothing     was deployed: the change set was not executed")
+    if not stack.is_changed:
+        print("Nothing     was deployed: nothing had changed, or the change set was not executed")
         return
     for name in ("ApiUrl", "WebhookUrl"):
         if name in stack.outputs:

@@ -53,14 +53,14 @@ def with_aliases(source: dict[str, Any], kind: str, build: Path, parameters: Map
             resources[alarm] = _alarm(name, resource.get("Condition"))
         added = {
             "AutoPublishAlias": ALIAS,
-            "AutoPublishCodeSha256": _fingerprint(source, name, build / name / "bootstrap", parameters),
+            "AutoPublishCodeSha256": _digest(source, name, build / name / "bootstrap", parameters),
             "DeploymentPreference": preference,
         }
         resources[name] = {**resource, "Properties": {**resource["Properties"], **added}}
     return {**source, "Resources": resources}
 
 
-def _fingerprint(source: dict[str, Any], name: str, program: Path, parameters: Mapping[str, str]) -> str:
+def _digest(source: dict[str, Any], name: str, program: Path, parameters: Mapping[str, str]) -> str:
     """What a version is made of. By itself SAM overlooks the values of parameters, and the alias keeps the old ones."""
     settings = [source["Globals"], source["Resources"][name]["Properties"], dict(parameters)]
     return hashlib.sha256(program.read_bytes() + json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -12,7 +12,7 @@ from deploy.secrets import Authorization, Keys
 from deploy.stacks import Deployed
 from local.errors import LocalError
 
-# Of a random value that is made here, and the least length of one that is given, without its scheme.
+# Of a random value that is made here, and the least length of one that is given, as the function has it.
 RANDOM_BYTES = 32
 LEAST_CHARACTERS = 32
 # What Belvo sends: a scheme and a token of visible characters.
@@ -55,9 +55,9 @@ def require_strong(value: str) -> str:
         raise LocalError(
             "the authorization must be what Belvo sends: `Bearer` or `Basic`, one space, and a token without spaces"
         )
-    if len(match[2]) < LEAST_CHARACTERS:
+    if len(value) < LEAST_CHARACTERS:
         raise LocalError(
-            f"the authorization has {len(match[2])} characters after {match[1]}, and must have {LEAST_CHARACTERS}:"
+            f"the authorization has {len(value)} characters, and must have {LEAST_CHARACTERS}:"
             " whoever guesses it can send webhooks. Press Enter to have one made"
         )
     return value

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Stack:
     status: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    # Whether the deployment that was asked for has changed it.
+    is_changed: bool = True
 
 
 def deploy(deployment: Deployment, folder: Path, log: Path | None = None) -> Stack:
@@ -51,8 +53,11 @@ def deploy(deployment: Deployment, folder: Path, log: Path | None = None) -> Sta
     """
     file = folder / "parameters.yaml"
     file.write_text(yaml.safe_dump(all_parameters(deployment.template, deployment.parameters)))
+    before = updated_at(deployment.aws, deployment.stack)
     _run(deployment, arguments(deployment, file), folder, log)
-    return describe(deployment.aws, deployment.stack)
+    stack = describe(deployment.aws, deployment.stack)
+    # SAM also succeeds if there was nothing to change, and if the question was answered with no.
+    return replace(stack, is_changed=updated_at(deployment.aws, deployment.stack) != before)
 
 
 def arguments(deployment: Deployment, parameters: Path) -> list[str]:
@@ -95,6 +100,18 @@ def describe(aws: Aws, stack: str) -> Stack:
         outputs=_pairs(described.get("Outputs", []), "Output"),
         parameters=_pairs(described.get("Parameters", []), "Parameter"),
     )
+
+
+def updated_at(aws: Aws, stack: str) -> Any:
+    """When a stack was last changed; `None` if it never was, or is not there."""
+    try:
+        described = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        return None
+    is_there = described["StackStatus"] != "REVIEW_IN_PROGRESS"
+    return described.get("LastUpdatedTime", described["CreationTime"]) if is_there else None
 
 
 def _pairs(entries: list[dict[str, Any]], kind: str) -> dict[str, str]:

@@ -190,7 +190,7 @@ def costs_in_short(results: Results, prices: Prices, template: str, log_bytes: d
         f"USD {ours['1,000,000 new rows']}, 1,000,000 unchanged rows USD {ours['1,000,000 unchanged rows']}.\n"
         f"- **Links:** a link with 1,000 rows, refreshed daily, costs USD {ours['a link and month, refreshed daily']} "
         f"a month; 1,000,000 of them cost USD {ours['1,000,000 such links and month']}.\n"
-        f"- **Seeing it:** logs, traces and metrics of these 1,000,000 links, and the keys of the tables, cost USD "
+        f"- **Observability:** logs, traces and metrics of these 1,000,000 links, and the keys of the tables, cost USD "
         f"{_usd(seeing)} a month.\n"
         f"- **Idle:** USD {ours['an idle month']} a month, for secrets, alarms, metrics, the queue's trigger and the "
         "sweep."

@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
 
 import requests
 import schemathesis
@@ -27,6 +28,10 @@ class Authorization(requests.auth.AuthBase):
         if request.url == os.environ["WEBHOOK_URL"]:
             request.headers["Authorization"] = os.environ["WEBHOOK_AUTHORIZATION"]
             return request
+        # Encoded as it is signed: `requests` leaves a plus, for example, as it is.
+        address, separator, query = str(request.url).partition("?")
+        fields = urlencode(parse_qsl(query, keep_blank_values=True), quote_via=quote, safe="-_.~")
+        request.url = f"{address}{separator}{fields}"
         credentials = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
         signed = AWSRequest(request.method, request.url, {}, request.body)
         SigV4Auth(credentials, "execute-api", os.environ["AWS_REGION"]).add_auth(signed)

@@ -2,9 +2,9 @@
 
 MiniStack takes the account's key without looking at its signature, answers unsigned requests on paths of its own, and
 allows every site in a browser to read its answers. A page that somebody has open could drive it, and let it run code.
-So nothing reaches MiniStack but what a program of this stack sends: no browser names an `Origin` or a `Sec-Fetch-Site`,
-no name was pointed at this machine (`Host`), and who uses the account's key knows its secret, which each stack makes
-anew. Signatures of the functions, which have keys of their roles, are checked by MiniStack itself.
+So the gate refuses requests with an `Origin` or a `Sec-Fetch-Site`, requests with a foreign `Host`, and requests with
+the account's key whose signature was not made with its secret, which each stack makes anew. Signatures of functions,
+which have keys of their roles, are checked by MiniStack itself.
 """
 
 import json
@@ -38,10 +38,9 @@ WEBHOOK = "/webhooks/belvo"
 class Gate:
     """Refuses what no program of this stack sends, and passes on the rest."""
 
-    def __init__(self, application: Application, port: int, secret: str) -> None:
-        """In front of `application`, which listens on `port`, for those who know the `secret` of the account's key."""
+    def __init__(self, application: Application, secret: str) -> None:
+        """In front of `application`, for those who know the `secret` of the account's key."""
         self._application = application
-        self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         self._secret = secret
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -54,7 +53,7 @@ class Gate:
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        refusal = self._stranger(headers) or _closed(scope["method"], scope["path"])
+        refusal = _stranger(headers) or _closed(scope["method"], scope["path"])
         if refusal is None and not scope["path"].startswith((HEALTH, CODE)):
             body = await _whole(receive)
             refusal = self._forged(scope, headers, body)
@@ -62,20 +61,13 @@ class Gate:
         if refusal is None:
             await self._application(scope, receive, send)
         else:
-            await _refuse(send, refusal)
-
-    def _stranger(self, headers: Mapping[str, str]) -> str | None:
-        if headers.get("host") not in self._hosts:
-            return "this is not the address of the local AWS"
-        if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
-            return "the local AWS answers no page of a browser"
-        return None
+            await _refuse(scope["path"], send, refusal)
 
     def _forged(self, scope: Mapping[str, Any], headers: Mapping[str, str], body: bytes) -> str | None:
         """Why the signature is not that of the account's key; of another key's, MiniStack finds out."""
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         key = extract_access_key_id(headers, query)
-        if not is_root_access_key(key) or (not key and _is_unsigned(scope["path"], headers)):
+        if not is_root_access_key(key) or (not key and _is_unsigned(scope, headers)):
             return None
         if key != ACCOUNT_KEY:
             return "sign the request with the keys of this stack, which are in its file env"
@@ -97,9 +89,23 @@ def _closed(method: str, path: str) -> str | None:
     return None if is_read else "the local AWS does not answer this path"
 
 
-def _is_unsigned(path: str, headers: Mapping[str, str]) -> bool:
-    """A call of the API that MiniStack judges rightly. Of a signed route, it takes any other `Authorization` for one."""
-    return path.startswith(API) and (path.endswith(WEBHOOK) or "authorization" not in headers)
+def _stranger(headers: Mapping[str, str]) -> str | None:
+    """Why whoever sends these is no program of this machine. A test's proxy may have another port."""
+    if headers.get("host", "").rpartition(":")[0] not in ("127.0.0.1", "localhost"):
+        return "this is not the address of the local AWS"
+    if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+        return "the local AWS answers no page of a browser"
+    return None
+
+
+def _is_unsigned(scope: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """A call of the API that MiniStack refuses itself, or that needs no signature.
+
+    MiniStack takes any `Authorization` of a signed route for a signature.
+    """
+    method, path = scope["method"], scope["path"]
+    is_webhook = method == "POST" and path.endswith(WEBHOOK)
+    return path.startswith(API) and (is_webhook or "authorization" not in headers)
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -130,8 +136,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse(send: Send, reason: str) -> None:
-    body = json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
+async def _refuse(path: str, send: Send, reason: str) -> None:
+    """As the API and the services of AWS do."""
+    kind = {} if path.startswith(API) else {"__type": "AccessDeniedException"}
+    body = json.dumps({**kind, "message": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 403, "headers": [*headers, (b"connection", b"close")]})
     await send({"type": "http.response.body", "body": body})
@@ -140,8 +148,7 @@ async def _refuse(send: Send, reason: str) -> None:
 def main() -> None:
     """Serves MiniStack as its own command does, which takes the application from its module."""
     calls.record(Path(os.environ[processes.MARK]) / calls.FILE)
-    port, secret = int(os.environ["GATEWAY_PORT"]), os.environ["AWS_SECRET_ACCESS_KEY"]
-    ministack.app = Gate(ministack.app, port, secret)
+    ministack.app = Gate(ministack.app, os.environ["AWS_SECRET_ACCESS_KEY"])
     ministack.main()
 
 

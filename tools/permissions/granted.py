@@ -47,13 +47,21 @@ def calls(resources: dict[str, Any]) -> Iterator[Call]:
     for name, resource in resources.items():
         if resource["Type"] != "AWS::IAM::Role":
             continue
-        function = name.removesuffix("Role").lower()
-        for policy in resource["Properties"]["Policies"]:
-            for entry in policy["PolicyDocument"]["Statement"]:
-                condition, statement, _ = entry.get("Fn::If", (None, entry, None))
-                for action in _listed(statement["Action"]):
-                    for target in _listed(statement["Resource"]):
-                        yield Call(function, action, _name(target), condition)
+        function, properties = name.removesuffix("Role").lower(), resource["Properties"]
+        for policy in properties["Policies"]:
+            yield from _of_document(function, policy["PolicyDocument"], None)
+        if managed := properties.get("ManagedPolicyArns"):
+            condition, (policy,), _ = managed["Fn::If"]
+            yield from _of_document(function, resources[policy["Ref"]]["Properties"]["PolicyDocument"], condition)
+
+
+def _of_document(function: str, document: dict[str, Any], condition: str | None) -> Iterator[Call]:
+    for entry in document["Statement"]:
+        of_entry, statement, _ = entry.get("Fn::If", (condition, entry, None))
+        if statement["Effect"] == "Allow":
+            for action in _listed(statement["Action"]):
+                for target in _listed(statement["Resource"]):
+                    yield Call(function, action, _name(target), of_entry)
 
 
 def is_of_lambda(call: Call) -> bool:

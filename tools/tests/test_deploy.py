@@ -61,6 +61,8 @@ class Files(unittest.TestCase):
 class SameWay(Files):
     """What `sam` is called with for both."""
 
+    updated_at = "now"
+
     def setUp(self) -> None:
         super().setUp()
         built = self.folder / "template.yaml"
@@ -77,9 +79,18 @@ class SameWay(Files):
             patch("deploy.sam.subprocess.run", return_value=done) as run,
             patch("deploy.sam.paths.require", side_effect=lambda path, _: path),
             patch("deploy.sam.describe", return_value=Stack("", {}, {})),
+            patch("deploy.sam.updated_at", side_effect=["before", self.updated_at]),
         ):
-            sam.deploy(plan, self.folder, log)
+            self.stack = sam.deploy(plan, self.folder, log)
         return run.call_args.args[0], run.call_args.kwargs["env"]
+
+    def test_a_stack_that_stays_as_it_was_is_told_from_one_that_was_changed(self) -> None:
+        """SAM succeeds either way."""
+        self.called_with(self.theirs)
+        self.assertTrue(self.stack.is_changed)
+        self.updated_at = "before"
+        self.called_with(self.theirs)
+        self.assertFalse(self.stack.is_changed)
 
     def test_the_arguments_differ_in_region_and_profile_alone(self) -> None:
         local, _ = self.called_with(self.ours, self.folder / "log")
@@ -106,6 +117,7 @@ class SameWay(Files):
         failed = subprocess.CompletedProcess([], 1)
         with (
             patch("deploy.sam.subprocess.run", return_value=failed),
+            patch("deploy.sam.updated_at", return_value=None),
             patch("deploy.sam.paths.require", side_effect=lambda path, _: path),
             self.assertRaisesRegex(LocalError, "see above"),
         ):
@@ -244,9 +256,9 @@ class Command(Files):
         self.assertTrue(self.deploy.call_args.args[0].unasked)
 
     def test_a_first_change_set_that_is_declined_deploys_nothing(self) -> None:
-        self.deploy.return_value = Stack("REVIEW_IN_PROGRESS", {}, {})
+        self.deploy.return_value = Stack("REVIEW_IN_PROGRESS", {}, {}, is_changed=False)
         self.assertEqual(self.run_with("deploy", "dev"), 0)
-        self.assertIn("was deployed: the change set was not executed", self.said.getvalue())
+        self.assertIn("the change set was not executed", self.said.getvalue())
         self.assertNotIn("make secrets", self.said.getvalue())
 
     def test_another_account_is_not_deployed_to(self) -> None:
@@ -285,7 +297,7 @@ class Page(unittest.TestCase):
 
     def test_its_policies_are_ones(self) -> None:
         policies = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", self.TEXT, re.DOTALL)]
-        self.assertEqual([policy["Version"] for policy in policies], ["2012-10-17"] * 3)
+        self.assertEqual([policy["Version"] for policy in policies], ["2012-10-17"] * 2)
 
 
 @patch.dict(os.environ, NOBODY, clear=True)

@@ -71,8 +71,13 @@ class Comparison(unittest.TestCase):
         self.assertEqual(page.FILE.read_text(), page.text(granted.calls(template.read()["Resources"])))
 
     def test_nothing_but_traces_is_allowed_on_everything(self) -> None:
-        everything = {call.action for call in granted.calls(template.read()["Resources"]) if call.resource == "*"}
+        calls = list(granted.calls(template.read()["Resources"]))
+        everything = {call.action for call in calls if call.resource == "*" and call.condition is None}
         self.assertEqual(everything, granted.TRACES)
+        # AWS takes no narrower resource for these.
+        network = {call.action for call in calls if call.resource == "*" and call.condition == "IsInVpc"}
+        self.assertTrue(all(action.startswith("ec2:") for action in network), network)
+        self.assertEqual({call.condition for call in calls}, {None, "HasKmsKey", "IsInVpc"})
 
 
 @unittest.skipUnless(STACK_RUNS, "needs a stack, as `make test` has one")

@@ -62,6 +62,9 @@ class Verdict(unittest.TestCase):
     def test_a_binary_that_crashed_fails_the_run(self) -> None:
         self.assertEqual(verdict(101, GOOD, GOOD), 1)
 
+    def test_a_run_that_was_ended_by_a_signal_fails(self) -> None:
+        self.assertEqual(verdict(-9, GOOD, GOOD), 1)
+
     def test_a_run_without_tests_in_either_language_fails(self) -> None:
         self.assertEqual(verdict(0, Tally(0, 0), GOOD), 1)
         self.assertEqual(verdict(0, GOOD, Tally(0, 0)), 1)

@@ -76,7 +76,8 @@ pub(crate) async fn fetch(
     };
     let fetched = fetch.run(time).await;
     let (known, store) = (&app.known_fields, &app.control.fields);
-    known.saw(store, query.resource, &fetch.fields).await;
+    let recorded = known.record(store, query.resource, &fetch.fields, time.turn.deadline);
+    recorded.await;
     fetched.map(|outcome| match outcome {
         Ran::Whole => Fetched::Whole(fetch.progress),
         Ran::Unfinished(error) => Fetched::Unfinished(fetch.progress, error),

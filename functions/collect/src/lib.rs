@@ -10,11 +10,11 @@ mod accounts;
 mod archive;
 mod config;
 mod dead_letter;
-mod drift;
 mod duplicates;
 mod ending;
 mod error;
 mod fetch;
+mod field_changes;
 mod group;
 mod job;
 mod link_record;
@@ -40,8 +40,8 @@ use shared::{
 use tokio::time::Instant;
 
 pub use config::Config;
-pub use drift::KnownByResource;
 pub use error::CollectError;
+pub use field_changes::KnownByResource;
 pub use retry::RetryPolicy;
 
 use crate::received::Received;

@@ -1,6 +1,6 @@
 //! How a request ended, from its record as it was and as it is.
 
-use domain::{LastCollection, RequestRecord, Status, failure_code};
+use domain::{Failure, LastCollection, RequestRecord, Status};
 
 use crate::event::{Counts, Event, OfRequest};
 
@@ -29,7 +29,7 @@ pub fn of_request(before: Option<&RequestRecord>, after: &RequestRecord) -> Opti
         resource: after.retrieval.resource,
         verdict: found.as_ref().map(|found| found.verdict.clone()),
         counts: found.as_ref().map(Counts::from),
-        code: failure.and_then(|failure| failure_code(&failure.code)),
+        code: failure.map(|failure| Failure::readable_code(&failure.code)),
     };
     Some(Event::of_request(name, about, after.ended_at()?))
 }

@@ -16,8 +16,8 @@ use crate::{
     App,
     body::{listed_days, resource},
     fields::{Fields, link_id},
-    known::known,
     problems,
+    unregistered::known,
 };
 
 const SHAPE: &str = "The body may be left out, or be a JSON object such as \

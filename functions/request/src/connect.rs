@@ -16,8 +16,8 @@ use url::Url;
 use crate::{
     App,
     fields::{Fields, link_id},
-    known::{Unregistered, known_or_allowed},
     problems,
+    unregistered::{Unregistered, known_or_allowed},
 };
 
 const SHAPE: &str = "The body must be a JSON object such as \

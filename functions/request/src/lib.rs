@@ -8,13 +8,13 @@ mod config;
 mod connect;
 mod fields;
 mod idempotency;
-mod known;
 mod links;
 mod problems;
 mod quota;
 mod replays;
 mod retrieval_request;
 mod retrieve;
+mod unregistered;
 
 use std::time::Duration;
 

@@ -21,8 +21,8 @@ use crate::{
     App,
     connect::external_id,
     fields::{Fields, link_id},
-    known::{Unregistered, known_or_allowed},
     problems,
+    unregistered::{Unregistered, known_or_allowed},
 };
 
 const SHAPE: &str = "The body must be a JSON object such as \

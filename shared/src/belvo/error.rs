@@ -4,7 +4,7 @@
 
 use std::{fmt, time::Duration};
 
-use domain::{Hidden, failure_code};
+use domain::{Failure, Hidden};
 use reqwest::StatusCode;
 use serde_json::Value;
 use thiserror::Error;
@@ -237,13 +237,14 @@ impl BelvoError {
         let status = status.as_u16();
         let entry = first_entry(body);
         let text = |value: Option<Value>| value.as_ref().and_then(Value::as_str).map(str::to_owned);
-        let code = if html {
+        let named = if html {
             Some(HTML.to_owned())
         } else {
-            text(entry.code).and_then(|code| failure_code(&code))
+            text(entry.code)
         };
-        let code = code.unwrap_or_else(|| NO_CODE.to_owned());
-        match advice(status, &code) {
+        let named = named.unwrap_or_else(|| NO_CODE.to_owned());
+        let code = Failure::readable_code(&named);
+        match advice(status, &named) {
             Retry(after) => Self::Later {
                 status,
                 code,

@@ -3,9 +3,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use domain::{
-    Consent, Declared, Failure, Fields, Hidden, LinkId, RequestId, Resource, failure_code,
-};
+use domain::{Consent, Declared, Failure, Fields, Hidden, LinkId, RequestId, Resource};
 use serde_json::{Value, value::RawValue};
 use thiserror::Error;
 
@@ -171,11 +169,11 @@ impl Webhook {
 
     /// Why the retrieval failed, if it did. LINK webhooks carry `data.error_code` (documented);
     /// public code also models `data.errors[]` inside TRANSACTIONS webhooks (undocumented), so both
-    /// are read. A code that is none is left empty.
+    /// are read.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
         let (code, message) = self.failure_in_words()?;
-        let code = failure_code(&code).unwrap_or_default();
+        let code = Failure::readable_code(&code);
         Some(Failure { code, message })
     }
 
@@ -389,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_the_place_of_a_code_is_none() {
+    fn a_text_in_the_place_of_a_code_is_not_repeated() {
         let words = "O CPF 529.982.247-25 nao existe";
         for data in [
             json!({"error_code": words}),
@@ -397,7 +395,7 @@ mod tests {
             json!({"error_code": "c".repeat(65)}),
         ] {
             let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data});
-            assert_eq!(parse(&body).unwrap().failure().unwrap().code, "");
+            assert_eq!(parse(&body).unwrap().failure().unwrap().code, "unreadable");
         }
     }
 

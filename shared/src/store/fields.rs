@@ -11,7 +11,6 @@ use super::{
 };
 
 const RECORD: &str = "the fields of a resource";
-const OWN: [&str; 2] = ["pk", "version"];
 
 /// What is known, and the version of the item that says so.
 #[derive(Debug, Clone)]
@@ -67,11 +66,10 @@ fn key(resource: Resource) -> String {
 fn stored(item: Item) -> Result<StoredFields, StoreError> {
     let version = item.get("version").and_then(|it| it.as_n().ok());
     let version = version.and_then(|digits| digits.parse().ok());
-    let document = document(item).map(|mut document| {
-        document.retain(|name, _| !OWN.contains(&name.as_str()));
-        Value::Object(document)
+    let known = document(item).and_then(|document| {
+        // Its other attributes are the key and the version.
+        serde_json::from_value(Value::Object(document)).ok()
     });
-    let known = document.and_then(|document| serde_json::from_value(document).ok());
     match (known, version) {
         (Some(known), Some(version)) => Ok(StoredFields { known, version }),
         _ => Err(StoreError::Corrupt(RECORD)),

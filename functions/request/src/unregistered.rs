@@ -8,9 +8,8 @@ use shared::{http::query_parameter, problem::Problem};
 
 use crate::{App, fields::Fields, problems};
 
-/// How a caller names such links.
+/// How a caller says that such a link is meant.
 const NAME: &str = "unregistered";
-const WORDS: [&str; 2] = ["refuse", "allow"];
 const UNKNOWN: &str = "Nobody has registered this link here, or requested its rows.";
 
 /// What a caller says of unregistered links.
@@ -23,21 +22,22 @@ pub(crate) enum Unregistered {
 impl Unregistered {
     /// Of the query parameter `unregistered`.
     pub(crate) fn of_query(request: &Request) -> Result<Self, Problem> {
-        match query_parameter(request, NAME).as_deref() {
-            None | Some("refuse") => Ok(Self::Refused),
-            Some("allow") => Ok(Self::Allowed),
-            Some(_) => {
-                let detail = format!("{NAME} must be one of {}", WORDS.join(", "));
-                Err(Problem::field(NAME, detail))
-            }
-        }
+        Self::parse(query_parameter(request, NAME).as_deref())
     }
 
     /// Of the body's field `unregistered`.
     pub(crate) fn of_body(fields: &mut Fields) -> Result<Self, Problem> {
-        match fields.one_of(NAME, &WORDS)?.as_str() {
-            "allow" => Ok(Self::Allowed),
-            _ => Ok(Self::Refused),
+        Self::parse(fields.optional(NAME)?.as_deref())
+    }
+
+    fn parse(word: Option<&str>) -> Result<Self, Problem> {
+        match word {
+            None | Some("refuse") => Ok(Self::Refused),
+            Some("allow") => Ok(Self::Allowed),
+            Some(_) => {
+                let detail = format!("{NAME} must be `refuse` or `allow`");
+                Err(Problem::field(NAME, detail))
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Fields of Belvo's rows that are new or gone.
 
 use collect::KnownByResource;
-use domain::{KnownFields, Resource};
+use domain::{KnownFields, LinkId, Resource};
 use lambda_http::tracing::subscriber::filter::LevelFilter;
 use serde_json::{Value, json};
+use shared::store::Control;
 
 use crate::{
     log::Log,
@@ -17,7 +18,7 @@ async fn collect(worker: &mut Worker, link: &str) -> Vec<Value> {
 }
 
 async fn collect_again(worker: &Worker, link: &str) -> Vec<Value> {
-    let log = Log::of("collect", LevelFilter::ERROR);
+    let log = Log::of("collect", LevelFilter::WARN);
     let code = "historical_update";
     worker.enqueue(&webhook(link, code, None)).await;
     worker.process_everything().await;
@@ -25,8 +26,9 @@ async fn collect_again(worker: &Worker, link: &str) -> Vec<Value> {
         .lines()
         .into_iter()
         .map(|mut line| line["fields"].take());
+    let about_fields = ["field_changed", "fields_not_compared"];
     lines
-        .filter(|fields| fields["event"] == "field_changed")
+        .filter(|fields| about_fields.contains(&fields["event"].as_str().unwrap_or_default()))
         .collect()
 }
 
@@ -87,4 +89,69 @@ async fn a_field_that_no_row_has_had_for_a_month_is_named_as_gone() {
     let (field, change) = (&entry["field"], &entry["change"]);
     assert_eq!((field, change), (&json!("legacy_code"), &json!("gone")));
     assert!(collect(&mut worker, &link).await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn what_another_environment_has_recorded_is_known_to_all() {
+    let mut worker = Worker::with_own_tables().await;
+    let link = worker.link(1).await;
+    collect(&mut worker, &link).await;
+    remember(&worker, |known| known["days"] = json!(8)).await;
+    collect(&mut worker, &link).await;
+    let old_environment = worker.app.known_fields.clone();
+
+    let row = worker.here.truth(&link).await.remove(0);
+    let id = row["id"].as_str().unwrap();
+    let more = json!({"merchant": {"pix_key": "planted"}});
+    worker.here.patch_row(&link, id, more).await;
+    remember(&worker, |known| {
+        known["fields"]["merchant.pix_key"] = json!(8);
+    })
+    .await;
+    assert!(collect(&mut worker, &link).await.is_empty());
+
+    worker.app.known_fields = old_environment;
+    let fields = &worker.app.control.fields;
+    let before = json!(
+        fields
+            .of(Resource::TRANSACTIONS)
+            .await
+            .unwrap()
+            .unwrap()
+            .known
+    );
+    collect_again(&worker, &link).await;
+    let fields = &worker.app.control.fields;
+    let after = json!(
+        fields
+            .of(Resource::TRANSACTIONS)
+            .await
+            .unwrap()
+            .unwrap()
+            .known
+    );
+    assert_eq!(
+        after, before,
+        "nothing is lost by an environment that knew less"
+    );
+}
+
+#[tokio::test]
+async fn a_collection_stores_every_row_although_fields_cannot_be_recorded() {
+    let mut worker = Worker::with_own_tables().await;
+    let link = worker.link(40).await;
+    let refuses_writes = Control::open(
+        &worker.gated(0).await,
+        worker.here.stack.requests_table.clone(),
+    );
+    worker.app.control.fields = refuses_writes.fields;
+
+    let named = collect(&mut worker, &link).await;
+
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert_eq!(named[0]["event"], "fields_not_compared");
+    let rows = worker.app.transactions.rows(Resource::TRANSACTIONS);
+    let link = LinkId::parse(&link).unwrap();
+    let stored = rows.known(&link, domain::Days::ALL, None).await.unwrap();
+    assert_eq!(stored.len(), 40);
 }
