@@ -426,6 +426,7 @@ class ImportOfTheApi(unittest.TestCase):
         self.answers.add_response("delete_api", {})
         account.import_api(self.account, template.transformed())
         self.assertNotRegex(sent[0], r"Fn::|\$\{|\"Ref\"")
+        self.assertNotIn("servers", json.loads(sent[0]), "the default endpoint is disabled by a parameter alone")
         uri = json.loads(sent[0])["paths"]["/links"]["get"]["x-amazon-apigateway-integration"]["uri"]
         function = "arn:aws:lambda:eu-west-1:123456789012:function:throw-away-QueryFunction"
         self.assertEqual(uri, f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{function}/invocations")
