@@ -182,7 +182,7 @@ audit: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs 
 $(CARGO_DENY):
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
-validate: tools ## Check template.yaml and docs/openapi.json
+validate: tools ## Check template.yaml, edge.yaml and docs/openapi.json
 	@$(PYTHON) tools/install.py api policy
 	@$(PREFLIGHT)
 	$(REDOCLY) lint --config tools/redocly/redocly.yaml docs/openapi.json

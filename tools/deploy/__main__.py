@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deploy import aws, canary, environment, guide, sam, stacks
+from deploy import aws, canary, edge, environment, guide, sam, stacks
 from deploy.aws import Aws
 from deploy.environment import Environment
-from deploy.sam import Deployment
+from deploy.sam import Deployment, Stack
 from local import paths
 from local.errors import LocalError
 
@@ -55,7 +55,16 @@ def _deploy(arguments: argparse.Namespace) -> None:
     for name in ("ApiUrl", "WebhookUrl"):
         if name in stack.outputs:
             print(f"{name:<12}{stack.outputs[name]}")
+    if wanted.edge is not None:
+        _deploy_edge(wanted, stack, arguments.unasked)
     print(f"Secrets     if they are not there yet: make secrets ENVIRONMENT={wanted.name}")
+
+
+def _deploy_edge(wanted: Environment, behind: Stack, unasked: bool) -> None:
+    stack = sam.deploy(edge.planned(wanted, behind, unasked), BUILD)
+    print(f"Front       {edge.stack_name(wanted)}: {stack.status}")
+    if stack.outputs:
+        print(f"Register    {stack.outputs['WebhookUrl']} at Belvo, in place of WebhookUrl")
 
 
 def _reached(arguments: argparse.Namespace) -> tuple[Environment, Aws]:
@@ -65,6 +74,7 @@ def _reached(arguments: argparse.Namespace) -> tuple[Environment, Aws]:
     if wanted.canary:
         canary.require_type(wanted.canary)
     sam.all_parameters(paths.ROOT / "template.yaml", wanted.parameters)
+    edge.require_possible(wanted)
     if wanted.asks and not arguments.unasked and not sys.stdin.isatty():
         raise LocalError(
             f"{wanted.name} shows its change set and asks before it executes it, and there is no terminal to ask at."

@@ -13,7 +13,7 @@ CONFIG = paths.ROOT / "samconfig.toml"
 OWN = paths.ROOT / "deploy.toml"
 # The section of the local stack, which `make up` deploys.
 LOCAL = "local"
-OWN_KEYS = {"account", "canary", "parameters", "profile", "region", "stack_name"}
+OWN_KEYS = {"account", "canary", "edge", "parameters", "profile", "region", "stack_name"}
 # A queue's name has at most 80 characters ("Quotas related to queues", Amazon SQS), and this is the longest one's end.
 LONGEST_QUEUE_SUFFIX = "-notifications.fifo"
 LONGEST_STACK_NAME = 80 - len(LONGEST_QUEUE_SUFFIX)
@@ -35,6 +35,8 @@ class Environment:
     canary: str | None = None
     # Of the template. The others have the template's defaults.
     parameters: Mapping[str, str] = field(default_factory=dict)
+    # Those of edge.yaml, if the webhook has a front.
+    edge: Mapping[str, str] | None = None
 
 
 def names() -> list[str]:
@@ -62,6 +64,7 @@ def load(name: str, own: Path | None = None) -> Environment:
         account=str(mine["account"]) if "account" in mine else None,
         canary=mine.get("canary"),
         parameters={**_texts(shared.get("parameter_overrides", {})), **_texts(mine.get("parameters", {}))},
+        edge=_texts(mine["edge"]) if "edge" in mine else None,
     )
 
 
@@ -87,6 +90,8 @@ def _own(path: Path, name: str, known: list[str]) -> dict[str, Any]:
             f"{path.name} names {unknown[0]} in [{name}], and there may be {', '.join(sorted(OWN_KEYS))}."
             f" Parameters of the template belong in [{name}.parameters]"
         )
+    if not isinstance(mine.get("edge", {}), dict):
+        raise LocalError(f"{path.name} has a value for edge in [{name}], and it is a section: [{name}.edge]")
     return mine
 
 

@@ -39,6 +39,8 @@ def run(deployed: Deployed, terminal: Terminal, show: bool = False) -> None:
     _put_keys(deployed, terminal)
     authorization = _put_authorization(deployed, terminal)
     _say_what_to_register(deployed, authorization, terminal, show)
+    if deployed.front_url:
+        terminal.say("Testing     past the front, which admits Belvo's addresses alone")
     checks.check_webhook(deployed.webhook_url, authorization.current, terminal.say)
 
 
@@ -100,7 +102,7 @@ def _wanted(known: Authorization | None, terminal: Terminal) -> Authorization:
 
 def _say_what_to_register(deployed: Deployed, value: Authorization, terminal: Terminal, show: bool) -> None:
     terminal.say("\nRegister the webhook at Belvo (dashboard: Developers, Webhooks):")
-    terminal.say(f"  URL            {deployed.webhook_url}")
+    terminal.say(f"  URL            {deployed.front_url or deployed.webhook_url}")
     if show:
         terminal.say(f"  Authorization  {value.current}\n")
         return

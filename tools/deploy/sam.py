@@ -82,9 +82,9 @@ def all_parameters(of: Path, given: Mapping[str, str]) -> dict[str, str]:
     for name in given:
         if name not in declared:
             meant = get_close_matches(name, declared, 1)
-            hint = f"; is {meant[0]} meant?" if meant else ": README.md lists them"
-            raise LocalError(f"the template has no parameter {name}{hint}")
-    return {**{name: str(entry["Default"]) for name, entry in declared.items()}, **given}
+            hint = f"; is {meant[0]} meant?" if meant else ": README.md and docs/DEPLOYMENT.md list them"
+            raise LocalError(f"{of.name} has no parameter {name}{hint}")
+    return {**{name: str(entry["Default"]) for name, entry in declared.items() if "Default" in entry}, **given}
 
 
 def describe(aws: Aws, stack: str) -> Stack:

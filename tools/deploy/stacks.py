@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import aws, environment, sam
+from deploy import aws, edge, environment, sam
 from deploy.aws import Aws
 from deploy.environment import LOCAL
 from local import paths, record
@@ -25,6 +25,8 @@ class Deployed:
     parameters: Mapping[str, str]
     # Where its API takes webhooks. The local AWS serves it under an address that no output has.
     webhook_url: str
+    # Where its front takes them from Belvo, if it has one.
+    front_url: str | None = None
 
 
 def find(name: str, state: Path = paths.DEFAULT_STATE) -> Deployed:
@@ -37,7 +39,8 @@ def find(name: str, state: Path = paths.DEFAULT_STATE) -> Deployed:
     stack = sam.describe(there, wanted.stack)
     if "WebhookUrl" not in stack.outputs:
         raise LocalError(f"the stack {wanted.stack} is {stack.status}: make deploy ENVIRONMENT={name}")
-    return Deployed(wanted.stack, there, stack.outputs, stack.parameters, stack.outputs["WebhookUrl"])
+    front = edge.url(wanted)
+    return Deployed(wanted.stack, there, stack.outputs, stack.parameters, stack.outputs["WebhookUrl"], front)
 
 
 def reading_command(deployed: Deployed, output: str) -> str:

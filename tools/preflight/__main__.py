@@ -12,7 +12,7 @@ from typing import Any
 
 from samtranslator.model.exceptions import InvalidDocumentException
 
-from deploy import aws, environment
+from deploy import aws, edge, environment
 from local import paths, template
 from local.errors import LocalError
 from preflight import account, findings, limits, linters, page, parameters, permissions
@@ -46,7 +46,7 @@ def _run(arguments: argparse.Namespace) -> int:
     of_template = [
         *_linted(transformed),
         limits.check(transformed),
-        permissions.check(transformed),
+        permissions.check(transformed, template.read(edge.TEMPLATE)),
     ]
     tables = page.tables(of_template, exemptions)
     if arguments.write:
@@ -99,7 +99,8 @@ def _linted(transformed: dict[str, Any]) -> list[Step]:
         file = Path(directory) / "transformed.json"
         # On several lines, without which checkov reads no JSON.
         file.write_text(json.dumps(transformed, indent=1))
-        return linters.check({"template.yaml": paths.ROOT / "template.yaml", "transformed": file})
+        of_stack = {"template.yaml": paths.ROOT / "template.yaml", "transformed": file}
+        return linters.check({**of_stack, edge.TEMPLATE.name: edge.TEMPLATE})
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Chosen]:

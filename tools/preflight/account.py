@@ -23,6 +23,7 @@ from preflight.parameters import Chosen
 
 PREFIX = "belvo-ingest-preflight-"
 PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+NO_VALUE = {"Ref": "AWS::NoValue"}
 WAIT_SECONDS = 600
 # What CloudFormation answers to a template or parameters that it does not take.
 REFUSALS = {"InsufficientCapabilitiesException", "ValidationError"}
@@ -168,14 +169,17 @@ def _validation(cloudformation: Any, names: dict[str, str]) -> Iterator[Finding]
 
 
 def _resolved(value: Any, account: Account) -> Any:
-    """The value with what stands for the account, and for functions that are not there yet."""
+    """The value with what stands for the account, for functions that are not there yet, and for defaults."""
     match value:
         case {"Ref": "AWS::StackName"}:
             return account.name
+        case {"Fn::If": [_, _, by_default]}:
+            return _resolved(by_default, account)
         case {"Fn::Sub": str(text)}:
             return PLACEHOLDER.sub(lambda name: _named(name[1], account), text)
         case dict():
-            return {key: _resolved(field, account) for key, field in value.items()}
+            fields = {key: _resolved(field, account) for key, field in value.items()}
+            return {key: field for key, field in fields.items() if field != NO_VALUE}
         case list():
             return [_resolved(element, account) for element in value]
     return value

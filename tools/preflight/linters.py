@@ -1,4 +1,4 @@
-"""cfn-lint and checkov, each on template.yaml and on what SAM makes of it."""
+"""cfn-lint and checkov, each on template.yaml, on what SAM makes of it, and on edge.yaml."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from preflight.findings import Finding, Step
 
 BIN = paths.VENVS / "policy" / "bin"
 REGIONS = Path(__file__).with_name("regions.py")
-REMEDY = "Change template.yaml, or say in tools/preflight/exceptions.toml why not."
+REMEDY = "Change the template, or say in tools/preflight/exceptions.toml why not."
 
 
 def check(templates: dict[str, Path]) -> list[Step]:

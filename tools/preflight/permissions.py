@@ -14,9 +14,9 @@ FILE = Path(__file__).with_name("permissions.toml")
 PREFIX = 20
 
 
-def check(template: dict[str, Any], path: Path = FILE) -> Step:
-    """Whether the file has the actions of each type of a transformed template, and of no other."""
-    there = {entry["Type"] for entry in template["Resources"].values()}
+def check(*templates: dict[str, Any], path: Path = FILE) -> Step:
+    """Whether the file has the actions of each type of some templates, as SAM has transformed them, and of no other."""
+    there = {entry["Type"] for template in templates for entry in template["Resources"].values()}
     known = set(_read(path)["types"])
     missing = [
         Finding(
@@ -28,7 +28,7 @@ def check(template: dict[str, Any], path: Path = FILE) -> Step:
         for kind in sorted(there - known)
     ]
     unused = [
-        Finding("permissions", kind, f"{path.name} has it, and the template has none", "Remove it there.")
+        Finding("permissions", kind, f"{path.name} has it, and no template has one", "Remove it there.")
         for kind in sorted(known - there)
     ]
     return Step("permissions of who deploys", len(there), (*missing, *unused))

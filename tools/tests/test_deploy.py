@@ -18,7 +18,7 @@ from unittest.mock import patch
 from botocore.stub import Stubber
 
 from deploy import __main__ as command
-from deploy import aws, canary, environment, sam
+from deploy import aws, canary, edge, environment, sam
 from deploy.aws import Aws
 from deploy.environment import Environment
 from deploy.sam import Deployment, Stack
@@ -188,18 +188,25 @@ class Environments(Files):
             ("[staging]", r"a section \[staging\]"),
             ('[dev]\nprofil = "work"', "names profil"),
             ("[dev", "is not TOML"),
+            ("[dev]\nedge = true", r"it is a section: \[dev.edge\]"),
         ):
             with self.assertRaisesRegex(LocalError, message):
                 self.load(text)
 
     def test_the_example_is_one(self) -> None:
         text = (paths.ROOT / "deploy.example.toml").read_text()
+        # The front, which costs something each month, is a comment.
+        text = re.sub(r"^# (\[|\w+ = )", r"\1", text, flags=re.MULTILINE)
         declared, sections = template.read()["Parameters"], tomllib.loads(text)
+        of_front = template.read(edge.TEMPLATE)["Parameters"]
         self.assertEqual({key for section in sections.values() for key in section}, environment.OWN_KEYS)
         for name in sections:
             shown = self.load(text, name)
             for parameter, value in shown.parameters.items():
                 self.assertRegex(value, declared[parameter].get("AllowedPattern", "."), parameter)
+            for parameter, value in (shown.edge or {}).items():
+                self.assertIn(value, of_front[parameter].get("AllowedValues", [value]), parameter)
+            edge.require_possible(shown)
             if shown.canary:
                 canary.require_type(shown.canary)
 
@@ -271,6 +278,23 @@ class Command(Files):
         self.own("[dev.parameters]\nLogLevle = 'INFO'")
         self.assertEqual(self.run_with("check", "dev"), 1)
         self.assertIn("is LogLevel meant", self.errors.getvalue())
+
+    def test_a_front_is_deployed_after_the_stack_that_is_behind_it(self) -> None:
+        self.own("[dev.edge]\nWafMode = 'count'")
+        outputs = {"ApiUrl": "https://a", "WebhookUrl": "https://a/webhooks/belvo"}
+        behind = Stack("UPDATE_COMPLETE", outputs, {"WebhookRateLimit": "500", "RunbooksUrl": "docs"})
+        front = Stack("CREATE_COMPLETE", {"WebhookUrl": "https://front/webhooks/belvo"}, {})
+        self.deploy.side_effect = [behind, front]
+        self.assertEqual(self.run_with("deploy", "dev"), 0)
+        plans = [call.args[0] for call in self.deploy.call_args_list]
+        self.assertEqual([plan.stack for plan in plans], ["belvo-ingest-dev", "belvo-ingest-dev-edge"])
+        self.assertEqual(plans[1].parameters["WafMode"], "count")
+        self.assertIn("Register    https://front/webhooks/belvo at Belvo", self.said.getvalue())
+
+    def test_a_front_that_is_impossible_is_refused_before_anything_is_built(self) -> None:
+        self.own("[dev.parameters]\nAllowedSourceIps = '192.0.2.1'\n[dev.edge]")
+        self.assertEqual(self.run_with("check", "dev"), 1)
+        self.assertIn("would refuse every webhook", self.errors.getvalue())
 
     def test_a_canary_deploys_the_template_with_aliases(self) -> None:
         self.assertEqual(self.run_with("deploy", "dev", "--canary", "Canary10Percent5Minutes"), 0)

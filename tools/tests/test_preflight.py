@@ -15,6 +15,7 @@ from unittest.mock import patch
 import boto3
 from botocore.stub import ANY, Stubber
 
+from deploy import edge
 from deploy.aws import Aws
 from local import aws, ministack, processes, template
 from local.errors import LocalError
@@ -229,12 +230,12 @@ class Permissions(unittest.TestCase):
     """What a role needs that deploys."""
 
     def test_the_types_of_the_template_are_those_of_the_list(self) -> None:
-        made = template.transformed()
-        self.assertEqual(permissions.check(made).findings, ())
+        made, front = template.transformed(), template.read(edge.TEMPLATE)
+        self.assertEqual(permissions.check(made, front).findings, ())
         del made["Resources"]["Dashboard"]
         made["Resources"]["Topic"] = {"Type": "AWS::SNS::Topic"}
         wanted = [("permissions", "AWS::SNS::Topic"), ("permissions", "AWS::CloudWatch::Dashboard")]
-        self.assertEqual(rules_of(permissions.check(made)), wanted)
+        self.assertEqual(rules_of(permissions.check(made, front)), wanted)
 
     def test_the_policy_allows_each_action_and_roles_of_the_stack_only(self) -> None:
         text = permissions.policy("my-stack")
@@ -426,6 +427,7 @@ class ImportOfTheApi(unittest.TestCase):
         self.answers.add_response("delete_api", {})
         account.import_api(self.account, template.transformed())
         self.assertNotRegex(sent[0], r"Fn::|\$\{|\"Ref\"")
+        self.assertNotIn("servers", json.loads(sent[0]), "the default endpoint is disabled by a parameter alone")
         uri = json.loads(sent[0])["paths"]["/links"]["get"]["x-amazon-apigateway-integration"]["uri"]
         function = "arn:aws:lambda:eu-west-1:123456789012:function:throw-away-QueryFunction"
         self.assertEqual(uri, f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{function}/invocations")

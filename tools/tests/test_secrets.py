@@ -105,13 +105,14 @@ class Guided(unittest.TestCase):
         self.posts.append((value, body))
         return (202 if value in self.manager.values.get(AUTHORIZATION, {}).values() else 401), {}
 
-    def run_with(self, *answers: str, show: bool = False) -> None:
+    def run_with(self, *answers: str, show: bool = False, front: str | None = None) -> None:
         """Answers in this order, and no others."""
         left = list(answers)
         terminal = Terminal(self.said.append, ask_secretly=lambda _: left.pop(0), ask=lambda _: left.pop(0))
         there = Aws(lambda _: self.manager, "sa-east-1", {}, "work")
         outputs = {"BelvoKeysSecretArn": KEYS, "WebhookSecretArn": AUTHORIZATION}
-        guide.run(Deployed("a-stack", there, outputs, {"BelvoBaseUrl": self.belvo}, self.webhook), terminal, show)
+        deployed = Deployed("a-stack", there, outputs, {"BelvoBaseUrl": self.belvo}, self.webhook, front)
+        guide.run(deployed, terminal, show)
         self.assertEqual(left, [])
 
     @property
@@ -138,6 +139,12 @@ class Guided(unittest.TestCase):
             self.assertNotIn(secret, self.text)
         self.run_with("n", "n", show=True)
         self.assertIn(f"Authorization  {current}", self.text)
+
+    def test_a_front_is_what_to_register_and_is_not_what_is_tried(self) -> None:
+        self.run_with("an-id", PASSWORD, GIVEN, front="https://front.invalid/webhooks/belvo")
+        self.assertIn("URL            https://front.invalid/webhooks/belvo", self.text)
+        self.assertIn("past the front", self.text)
+        self.assertEqual(self.posts[-1][0], GIVEN)
 
     def test_the_webhook_is_tried_with_a_wrong_value_and_with_the_right_one(self) -> None:
         self.run_with("an-id", PASSWORD, GIVEN)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from local import paths, template
 from local.template import transformed
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
 # What exists only with an event bus: the function, and all that it needs.
 OF_EVENTS = {
     "PublishErrorLines",
@@ -76,7 +77,7 @@ class Stack:
             condition, then, otherwise = value["Fn::If"]
             return self._resolved(then if self.holds({"Condition": condition}) else otherwise)
         fields = {name: self._resolved(field) for name, field in value.items()}
-        return {name: field for name, field in fields.items() if field != {"Ref": "AWS::NoValue"}}
+        return {name: field for name, field in fields.items() if field != NO_VALUE}
 
 
 class Webhooks(unittest.TestCase):
@@ -110,6 +111,19 @@ class Webhooks(unittest.TestCase):
         self.assertNotIn(kept, Stack(self.template).resources["WebhookFunction"]["Properties"])
         stack = Stack(self.template, WebhookReservedConcurrency="5")
         self.assertEqual(stack.resources["WebhookFunction"]["Properties"][kept], {"Ref": "WebhookReservedConcurrency"})
+
+
+class Routes(unittest.TestCase):
+    """The API's, which SAM adds to its definition."""
+
+    def test_each_event_has_one_of_its_own(self) -> None:
+        """With a definition in the template, SAM says nothing of two events with the same route."""
+        functions = [entry["Properties"] for entry in template.read()["Resources"].values() if "Properties" in entry]
+        events = [
+            event for each in functions for event in each.get("Events", {}).values() if event["Type"] == "HttpApi"
+        ]
+        body = transformed()["Resources"]["Api"]["Properties"]["Body"]
+        self.assertEqual(len(events), sum(len(operations) for operations in body["paths"].values()))
 
 
 class Deployment(unittest.TestCase):
@@ -319,6 +333,90 @@ class Vpc(unittest.TestCase):
         for subnets, groups, good in (("", "", True), ("s", "g", True), ("s", "", False), ("", "g", False)):
             stack = Stack(self.template, SubnetIds=subnets, SecurityGroupIds=groups)
             self.assertEqual(stack.holds(assertion["Assert"]), good, (subnets, groups))
+
+
+class Domain(unittest.TestCase):
+    """The parameters `ApiDomainName`, `ApiCertificateArn`, `ApiMappingKey` and `DefaultEndpoint`."""
+
+    CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/0b1c2d3e-0000-4000-8000-000000000000"
+    KEY = "0123456789abcdef0123456789abcdef"
+    template: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.template = transformed()
+
+    def test_without_them_the_api_has_its_default_endpoint_alone(self) -> None:
+        stack = Stack(self.template)
+        self.assertFalse({"ApiDomain", "ApiMapping"} & set(stack.resources))
+        self.assertNotIn("ApiDomainTarget", stack.outputs)
+        self.assertNotIn("servers", stack.resources["Api"]["Properties"]["Body"])
+        self.assertEqual(stack.outputs["ApiUrl"]["Value"], {"Fn::GetAtt": ["Api", "ApiEndpoint"]})
+        self.assertEqual(stack.outputs["WebhookUrl"]["Value"], {"Fn::Sub": "${Api.ApiEndpoint}/webhooks/belvo"})
+
+    def test_a_domain_adds_itself_and_its_mapping_and_changes_nothing_but_addresses(self) -> None:
+        stack, without = self.with_domain(), Stack(self.template)
+        self.assertEqual(set(stack.resources) - set(without.resources), {"ApiDomain", "ApiMapping"})
+        self.assertEqual({name: stack.resources[name] for name in without.resources}, without.resources)
+        changed = {name for name, output in without.outputs.items() if stack.outputs[name] != output}
+        self.assertEqual(changed, {"ApiUrl", "WebhookUrl"})
+        self.assertEqual(set(stack.outputs) - set(without.outputs), {"ApiDomainTarget"})
+        (settings,) = stack.resources["ApiDomain"]["Properties"]["DomainNameConfigurations"]
+        self.assertEqual((settings["EndpointType"], settings["SecurityPolicy"]), ("REGIONAL", "TLS_1_2"))
+        mapping = stack.resources["ApiMapping"]["Properties"]
+        self.assertEqual((mapping["ApiId"], mapping["Stage"]), ({"Ref": "Api"}, {"Ref": "ApiApiGatewayDefaultStage"}))
+        self.assertNotIn("ApiMappingKey", mapping)
+
+    def test_the_addresses_are_the_domains_with_its_path(self) -> None:
+        url = "https://belvo.example.com"
+        self.assertEqual(self.addresses(), (url, f"{url}/webhooks/belvo"))
+        self.assertEqual(
+            self.addresses(ApiMappingKey=self.KEY), (f"{url}/{self.KEY}", f"{url}/{self.KEY}/webhooks/belvo")
+        )
+        mapping = self.with_domain(ApiMappingKey=self.KEY).resources["ApiMapping"]["Properties"]
+        self.assertEqual(mapping["ApiMappingKey"], {"Ref": "ApiMappingKey"})
+
+    def test_the_default_endpoint_can_be_disabled_and_nothing_else_changes(self) -> None:
+        stack, before = self.with_domain(DefaultEndpoint="disabled"), self.with_domain()
+        (server,) = stack.resources["Api"]["Properties"]["Body"].pop("servers")
+        self.assertEqual(server["x-amazon-apigateway-endpoint-configuration"], {"disableExecuteApiEndpoint": True})
+        self.assertIn("url", server, "without one, API Gateway warns")
+        changed = {name for name, resource in before.resources.items() if stack.resources[name] != resource}
+        self.assertEqual((changed, stack.outputs), (set(), before.outputs))
+
+    def test_what_makes_no_sense_is_refused(self) -> None:
+        domain = {"ApiDomainName": "belvo.example.com", "ApiCertificateArn": self.CERTIFICATE}
+        key, disabled = {"ApiMappingKey": self.KEY}, {"DefaultEndpoint": "disabled"}
+        for given in ({}, domain, domain | key, domain | disabled, domain | key | disabled):
+            self.assertTrue(self.accepted(given), given)
+        for given in ({"ApiDomainName": "d"}, {"ApiCertificateArn": self.CERTIFICATE}, key, disabled):
+            self.assertFalse(self.accepted(given), given)
+
+    def test_a_path_that_could_be_guessed_is_none(self) -> None:
+        pattern = template.read()["Parameters"]["ApiMappingKey"]["AllowedPattern"]
+        self.assertRegex(self.KEY, pattern)
+        for value in ("v1", "a" * 21, f"{self.KEY}/", f"/{self.KEY}"):
+            self.assertNotRegex(value, pattern)
+
+    def with_domain(self, **parameters: str) -> Stack:
+        """The stack with a domain."""
+        return Stack(self.template, ApiDomainName="belvo.example.com", ApiCertificateArn=self.CERTIFICATE, **parameters)
+
+    def addresses(self, **parameters: str) -> tuple[str, ...]:
+        """`ApiUrl` and `WebhookUrl` as CloudFormation computes them."""
+        values = {"ApiDomainName": "belvo.example.com", **parameters}
+        outputs = self.with_domain(**parameters).outputs
+        lists = [outputs[name]["Value"]["Fn::Join"] for name in ("ApiUrl", "WebhookUrl")]
+        return tuple(
+            between.join(values[part["Ref"]] if isinstance(part, dict) else part for part in parts if part != NO_VALUE)
+            for between, parts in lists
+        )
+
+    def accepted(self, given: dict[str, str]) -> bool:
+        """Whether the rules of the template take these parameters."""
+        stack = Stack(self.template, **given)
+        rules = [rule for name, rule in template.read()["Rules"].items() if name.startswith("Domain")]
+        return all(stack.holds(each["Assert"]) for rule in rules for each in rule["Assertions"])
 
 
 class EventBus(unittest.TestCase):
