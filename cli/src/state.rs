@@ -5,6 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -61,7 +62,14 @@ impl<T: Serialize + DeserializeOwned + Clone> Journal<T> {
         let header = Header {
             run: format!("{}-{}", domain::Timestamp::now(), std::process::id()),
         };
-        let file = File::create(&path).or_fail(writing(&path), CAN_IT_BE_WRITTEN)?;
+        // It names links, which are nobody else's business on a shared machine.
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&path)
+            .or_fail(writing(&path), CAN_IT_BE_WRITTEN)?;
         let mut journal = Self {
             path,
             file,
@@ -133,6 +141,8 @@ fn nothing_to_resume() -> CliError {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
@@ -140,6 +150,14 @@ mod tests {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         folder.join("journal.jsonl")
+    }
+
+    #[test]
+    fn nobody_else_may_read_a_journal() {
+        let path = folder("private");
+        Journal::<String>::begin(path.clone()).unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -133,6 +133,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, metavar="SECONDS", help="go on for ever; otherwise end when up to date")
     arguments = parser.parse_args()
 
+    os.umask(0o077)  # The copy is for its owner's eyes.
     api, database = Api(arguments.api), sqlite3.connect(arguments.database)
     database.executescript(TABLES)
     while True:
