@@ -1,8 +1,9 @@
-"""Installs the pinned tools into `.venv`, inside the checkout: `tools/install.py [api] [browser] [bench] [policy]`.
+"""Installs the pinned tools into the checkout's `.venv`: `tools/install.py [api] [browser] [bench] [policy] [release]`.
 
 Several environments, because the SAM CLI, MiniStack and checkov pin different versions of botocore, only the checks of
-docs/openapi.json need theirs, only the tests of the console a browser, and only the benchmark the functions that ours
-are measured beside. What is there already, from the same pins and the same Python, is left alone.
+docs/openapi.json need theirs, only the tests of the console a browser, only the benchmark the functions that ours
+are measured beside, and only releases and audits what they check with. What is there already, from the same pins and
+the same Python, is left alone.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ API = "Schemathesis, Node.js and Redocly CLI (about 100 MB to fetch, 300 MB unpa
 BROWSER = "Playwright and Chromium (about 200 MB to fetch, 600 MB unpacked)"
 POLICY = "checkov and cfn-lint (about 70 MB to fetch, 420 MB unpacked)"
 BENCH = "the packages of the functions in Python, and Node.js (about 120 MB to fetch, 400 MB unpacked)"
+RELEASE = "the schema of CycloneDX, and pip-audit"
 # The interpreter itself even if this runs in a virtual environment, which may be one that is about to be replaced.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
 RUSTUP = "Install Rust: https://rustup.rs (rust-toolchain.toml picks the version)."
@@ -52,7 +54,13 @@ def main() -> None:
     _check_machine()
     for name, content in ENVIRONMENTS.items():
         _install(name, content)
-    further = {"api": _install_api, "browser": _install_browser, "bench": _install_bench, "policy": _install_policy}
+    further = {
+        "api": _install_api,
+        "browser": _install_browser,
+        "bench": _install_bench,
+        "policy": lambda: _install("policy", POLICY),
+        "release": lambda: _install("release", RELEASE),
+    }
     for name, install in further.items():
         if name in sys.argv[1:]:
             install()
@@ -79,10 +87,6 @@ def _install_bench() -> None:
     _install("bench", BENCH, peers.pins())
     _install("figures", "matplotlib, which draws plots")
     _complete(peers.build, "See above what went wrong, check the connection to the package index, and try again.")
-
-
-def _install_policy() -> None:
-    _install("policy", POLICY)
 
 
 def _complete(install: Callable[[], None], remedy: str) -> None:
