@@ -16,8 +16,10 @@ REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true PATH="$(CUR
 ZIZMOR := .venv/build/bin/zizmor
 LOCAL := PYTHONPATH=tools .venv/local/bin/python -m local
 DEPLOY := PYTHONPATH=tools .venv/local/bin/python -m deploy
-DEPLOY_OPTIONS = '$(ENVIRONMENT)' $(if $(CANARY),--canary='$(CANARY)') $(if $(filter no,$(CONFIRM)),--unasked)
+DEPLOY_OPTIONS = '$(ENVIRONMENT)' $(if $(CANARY),--canary='$(CANARY)') $(if $(filter no,$(CONFIRM)),--unasked) \
+	$(if $(RELEASE),--release='$(RELEASE)')
 PREFLIGHT := PYTHONPATH=tools .venv/local/bin/python -m preflight
+RELEASES := PYTHONPATH=tools .venv/local/bin/python -m release
 PYTHON_CODE := tools bench/peers examples
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
@@ -50,7 +52,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets clean
+.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -166,7 +168,8 @@ lint: tools deny ## Check format, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
 	cargo clippy --locked --workspace --all-targets --features shared/measured --target-dir target -- --deny warnings
-	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/deploy.yml
+	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/*.yml
+	@$(RELEASES) audit --deny=$(CARGO_DENY) --if-reachable
 
 fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)
@@ -176,8 +179,9 @@ fmt: tools ## Format everything
 deny: $(CARGO_DENY) ## Check licences and sources of the dependencies
 	$(CARGO_DENY) --locked check bans licenses sources
 
-audit: $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network)
-	$(CARGO_DENY) --locked check advisories
+audit: tools $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network); ADVISORY_DB may be given
+	@$(PYTHON) tools/install.py release
+	@$(RELEASES) audit --deny=$(CARGO_DENY)
 
 $(CARGO_DENY):
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
@@ -194,16 +198,26 @@ preflight: tools ## Check a deployment beforehand (docs/DEPLOYMENT.md); ENVIRONM
 
 package: tools ## Build what `make deploy` ships (arm64, takes minutes)
 	rustup target add aarch64-unknown-linux-gnu
-	$(WITH_TOOLS) $(SAM) build
+	@# As `make release` builds: the programs are the same wherever they are built.
+	flags="$$(PYTHONPATH=tools $(PYTHON) -c 'from release import build; print(build.rustflags())')"; \
+		$(WITH_TOOLS) CARGO_BUILD_RUSTFLAGS="$$flags" $(SAM) build
 
-deploy: tools ## Build, and deploy to AWS: ENVIRONMENT=dev or prod (docs/DEPLOYMENT.md); CANARY and CONFIRM=no may be given
+deploy: tools ## Build, and deploy to AWS: ENVIRONMENT=dev or prod (docs/DEPLOYMENT.md); RELEASE, CANARY and CONFIRM=no may be given
 	@# What would fail after minutes of building fails now.
 	@$(DEPLOY) check $(DEPLOY_OPTIONS)
-	@$(MAKE) package
+	@$(if $(RELEASE),,$(MAKE) package)
 	@$(DEPLOY) deploy $(DEPLOY_OPTIONS)
 
 secrets: tools ## Put Belvo's keys and the webhook's authorization into a stack, and try them: ENVIRONMENT=dev, prod or local; SHOW=1 may be given
 	@$(DEPLOY) secrets '$(ENVIRONMENT)' $(if $(SHOW),--show)
+
+release: tools ## Build a release of what is committed: VERSION=1.2.3; AUTHOR, HOME_PAGE and SOURCE_CODE may be given (docs/DEPLOYMENT.md)
+	@$(PYTHON) tools/install.py release
+	@$(RELEASES) make '$(VERSION)' $(if $(AUTHOR),--author='$(AUTHOR)') \
+		$(if $(HOME_PAGE),--home-page='$(HOME_PAGE)') $(if $(SOURCE_CODE),--source-code='$(SOURCE_CODE)')
+
+reproducible: tools ## Build the functions twice, in different directories, and compare (takes many minutes); ARCHITECTURE=x86_64 may be given
+	@$(RELEASES) reproduce $(if $(ARCHITECTURE),--architecture='$(ARCHITECTURE)')
 
 clean: ## Remove everything built; the tools in .venv stay
 	@if [ -e .local/stack/stack.json ]; then $(MAKE) down; fi
