@@ -3,6 +3,7 @@
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,6 +13,7 @@ from deploy.environment import Environment
 from deploy.sam import Deployment, Stack
 from local import paths
 from local.errors import LocalError
+from release import package
 
 BUILD = paths.ROOT / ".aws-sam"
 BUILT_TEMPLATE = BUILD / "build" / "template.yaml"
@@ -40,7 +42,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _deploy(arguments: argparse.Namespace) -> None:
     wanted, there = _reached(arguments)
-    template = paths.require(BUILT_TEMPLATE, "make package")
+    template = _released(arguments.release) or paths.require(BUILT_TEMPLATE, "make package")
     plan = Deployment(there, wanted.name, wanted.stack, template, wanted.parameters, arguments.unasked)
     if wanted.canary:
         print(f"Canary      {wanted.canary}, by the alias `{canary.ALIAS}` of each function", flush=True)
@@ -73,7 +75,7 @@ def _reached(arguments: argparse.Namespace) -> tuple[Environment, Aws]:
     wanted = replace(wanted, canary=arguments.canary or wanted.canary)
     if wanted.canary:
         canary.require_type(wanted.canary)
-    sam.all_parameters(paths.ROOT / "template.yaml", wanted.parameters)
+    sam.all_parameters(_released(arguments.release) or paths.ROOT / "template.yaml", wanted.parameters)
     edge.require_possible(wanted)
     if wanted.asks and not arguments.unasked and not sys.stdin.isatty():
         raise LocalError(
@@ -83,6 +85,15 @@ def _reached(arguments: argparse.Namespace) -> tuple[Environment, Aws]:
     there = aws.of_user(wanted.profile, wanted.region)
     aws.require_account(there, wanted.account)
     return wanted, there
+
+
+def _released(version: str) -> Path | None:
+    """The template of a release, all of whose files are there and unchanged."""
+    if not version:
+        return None
+    folder = package.RELEASES / version
+    package.require_whole(folder)
+    return folder / package.TEMPLATE
 
 
 def _secrets(arguments: argparse.Namespace) -> None:
@@ -100,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=what)
         command.add_argument("environment")
         command.add_argument("--canary", default="", help="shift traffic like this, whatever deploy.toml says")
+        command.add_argument("--release", default="", help="deploy this release, and build nothing")
         command.add_argument("--unasked", action="store_true", help="execute the change set without a question")
         command.set_defaults(run=run)
     put = commands.add_parser("secrets", help="ask for the secrets of a deployed stack, prove and put them")

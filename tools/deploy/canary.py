@@ -53,11 +53,17 @@ def with_aliases(source: dict[str, Any], kind: str, build: Path, parameters: Map
             resources[alarm] = _alarm(name, resource.get("Condition"))
         added = {
             "AutoPublishAlias": ALIAS,
-            "AutoPublishCodeSha256": _digest(source, name, build / name / "bootstrap", parameters),
+            "AutoPublishCodeSha256": _digest(source, name, _program(resource, build / name), parameters),
             "DeploymentPreference": preference,
         }
         resources[name] = {**resource, "Properties": {**resource["Properties"], **added}}
     return {**source, "Resources": resources}
+
+
+def _program(resource: dict[str, Any], folder: Path) -> Path:
+    """The program that was built, or the zip of one that a release has beside its template."""
+    code = resource["Properties"].get("CodeUri", "")
+    return folder.with_name(code) if code.endswith(".zip") else folder / "bootstrap"
 
 
 def _digest(source: dict[str, Any], name: str, program: Path, parameters: Mapping[str, str]) -> str:

@@ -51,6 +51,7 @@ def deploy(deployment: Deployment, folder: Path, log: Path | None = None) -> Sta
 
     What SAM says and asks is for the terminal; with a `log` it goes there instead, and it may not take long.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "parameters.yaml"
     file.write_text(yaml.safe_dump(all_parameters(deployment.template, deployment.parameters)))
     before = updated_at(deployment.aws, deployment.stack)

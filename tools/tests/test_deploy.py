@@ -26,6 +26,7 @@ from local import aws as local_aws
 from local import deployment, paths, template
 from local.aws import Endpoint
 from local.errors import LocalError
+from release import package
 
 ENDPOINT = Endpoint("http://127.0.0.1:4566", "secret")
 THEIRS = {"PATH": os.environ["PATH"], "HOME": "/home/of/theirs", "AWS_PROFILE": "work"}
@@ -307,6 +308,48 @@ class Command(Files):
         query = template.read(plan.template)["Resources"]["QueryFunction"]["Properties"]
         self.assertEqual(query["DeploymentPreference"]["Type"], "AllAtOnce")
         self.assertEqual(self.run_with("check", "dev", "--canary", "10Percent"), 1)
+
+    def released(self) -> Path:
+        """A release whose programs do nothing."""
+        self.enterContext(patch.object(package, "RELEASES", self.folder))
+        folder = self.folder / "1.2.3"
+        folder.mkdir()
+        (self.folder / "program").touch()
+        programs = dict.fromkeys(package.programs(template.read()).values(), self.folder / "program")
+        package.write(folder, paths.ROOT, programs, "arm64", None)
+        package.write_sums(folder)
+        return folder
+
+    def test_a_release_is_deployed_as_it_was_made(self) -> None:
+        folder = self.released()
+        self.assertEqual(self.run_with("deploy", "dev", "--release", "1.2.3"), 0)
+        self.assertEqual(self.deploy.call_args.args[0].template, folder / "template.yaml")
+        self.deploy.reset_mock()
+        (folder / "query.zip").write_bytes(b"another")
+        for step in ("check", "deploy"):
+            self.assertEqual(self.run_with(step, "dev", "--release", "1.2.3"), 1)
+        self.assertIn("query.zip in", self.errors.getvalue())
+        self.deploy.assert_not_called()
+
+    def test_a_release_that_is_not_there_is_not_deployed(self) -> None:
+        self.enterContext(patch.object(package, "RELEASES", self.folder))
+        self.assertEqual(self.run_with("check", "dev", "--release", "1.2.3"), 1)
+        self.assertIn("make release VERSION=1.2.3", self.errors.getvalue())
+
+    def test_a_canary_of_a_release_looks_at_its_zips(self) -> None:
+        folder = self.released()
+
+        def digests() -> dict[str, str]:
+            self.assertEqual(self.run_with("deploy", "dev", "--release=1.2.3", "--canary=AllAtOnce"), 0)
+            resources = template.read(self.deploy.call_args.args[0].template)["Resources"]
+            functions = package.programs(template.read())
+            return {name: resources[name]["Properties"]["AutoPublishCodeSha256"] for name in functions}
+
+        before = digests()
+        (folder / "query.zip").write_bytes(b"another")
+        package.write_sums(folder)
+        changed = digests().items() - before.items()
+        self.assertEqual([name for name, _ in changed], ["QueryFunction"])
 
 
 class Page(unittest.TestCase):
