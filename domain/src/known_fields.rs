@@ -23,8 +23,8 @@ const MOST: usize = 500;
 /// The names of the fields of rows, such as `merchant.logo`; an element of a list is `[]`.
 pub type FieldNames = BTreeSet<String>;
 
-/// The fields that rows of a resource are known to have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The fields that rows of a resource are known to have: none by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownFields {
     /// The latest day on which rows were seen, and how many such days there were.
     day: String,
@@ -43,17 +43,6 @@ pub struct FieldChanges {
 }
 
 impl KnownFields {
-    /// What the first rows show.
-    #[must_use]
-    pub fn first(names: &FieldNames, today: Date) -> Self {
-        let seen = names.iter().take(MOST).map(|name| (name.clone(), 1));
-        Self {
-            day: today.to_string(),
-            days: 1,
-            fields: seen.collect(),
-        }
-    }
-
     /// What is known after rows of today, and how it differs. Rows of a day that has passed count
     /// as rows of the latest one.
     #[must_use]
@@ -157,7 +146,7 @@ mod tests {
 
     /// What is known after so many days of the same rows.
     fn learned(of: &[&str], days: i64) -> KnownFields {
-        let mut known = KnownFields::first(&seen(of), FIRST);
+        let (mut known, _) = KnownFields::default().after(&seen(of), FIRST);
         for day in 1..days {
             let (after, changes) = known.after(&seen(of), FIRST + time::Duration::days(day));
             assert_eq!(changes, FieldChanges::default());
@@ -242,7 +231,8 @@ mod tests {
     #[test]
     fn what_is_known_has_a_bounded_size() {
         let many: FieldNames = (0..2_000).map(|n| format!("field-{n}")).collect();
-        assert_eq!(KnownFields::first(&many, FIRST).fields.len(), MOST);
+        let (first, _) = KnownFields::default().after(&many, FIRST);
+        assert_eq!(first.fields.len(), MOST);
         let (after, _) = learned(&["id"], 8).after(&many, FIRST + time::Duration::days(8));
         assert_eq!(after.fields.len(), MOST);
         let long = format!(r#"{{"{}": 1}}"#, "x".repeat(LONGEST + 1));

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Stack:
     status: str
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
+    # When a change set was last executed; `None` if none ever was.
+    updated_at: datetime | None = None
     # Whether the deployment that was asked for has changed it.
     is_changed: bool = True
 
@@ -54,11 +57,11 @@ def deploy(deployment: Deployment, folder: Path, log: Path | None = None) -> Sta
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "parameters.yaml"
     file.write_text(yaml.safe_dump(all_parameters(deployment.template, deployment.parameters)))
-    before = updated_at(deployment.aws, deployment.stack)
+    before = find(deployment.aws, deployment.stack)
     _run(deployment, arguments(deployment, file), folder, log)
     stack = describe(deployment.aws, deployment.stack)
     # SAM also succeeds if there was nothing to change, and if the question was answered with no.
-    return replace(stack, is_changed=updated_at(deployment.aws, deployment.stack) != before)
+    return replace(stack, is_changed=stack.updated_at != (before and before.updated_at))
 
 
 def arguments(deployment: Deployment, parameters: Path) -> list[str]:
@@ -89,30 +92,27 @@ def all_parameters(of: Path, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def describe(aws: Aws, stack: str) -> Stack:
-    """The deployed stack."""
-    try:
-        described = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" not in str(error):
-            raise
-        raise LocalError(f"there is no stack {stack} in {aws.region}: deploy it first (make deploy)") from error
-    return Stack(
-        status=described["StackStatus"],
-        outputs=_pairs(described.get("Outputs", []), "Output"),
-        parameters=_pairs(described.get("Parameters", []), "Parameter"),
-    )
+    """The deployed stack, which has to be there."""
+    if described := find(aws, stack):
+        return described
+    raise LocalError(f"there is no stack {stack} in {aws.region}: deploy it first (make deploy)")
 
 
-def updated_at(aws: Aws, stack: str) -> Any:
-    """When a stack was last changed; `None` if it never was, or is not there."""
+def find(aws: Aws, stack: str) -> Stack | None:
+    """The deployed stack, if it is there."""
     try:
         described = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
         return None
-    is_there = described["StackStatus"] != "REVIEW_IN_PROGRESS"
-    return described.get("LastUpdatedTime", described["CreationTime"]) if is_there else None
+    is_deployed = described["StackStatus"] != "REVIEW_IN_PROGRESS"
+    return Stack(
+        status=described["StackStatus"],
+        outputs=_pairs(described.get("Outputs", []), "Output"),
+        parameters=_pairs(described.get("Parameters", []), "Parameter"),
+        updated_at=described.get("LastUpdatedTime", described["CreationTime"]) if is_deployed else None,
+    )
 
 
 def _pairs(entries: list[dict[str, Any]], kind: str) -> dict[str, str]:

@@ -4,15 +4,21 @@
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_evaluator
 
-FILE = "calls.jsonl"
+from local import processes
 
 
-def record(file: Path) -> None:
+def file() -> Path:
+    """The file of the stack that this process belongs to."""
+    return Path(os.environ[processes.MARK]) / "calls.jsonl"
+
+
+def record() -> None:
     """Writes down each call that MiniStack decides by the policies of a role: who, which action, on what."""
     decide, known = iam_evaluator.evaluate, set[tuple[str, str, str]]()
 
@@ -20,7 +26,7 @@ def record(file: Path) -> None:
         call = (context.principal_arn, context.action, context.resource_arn)
         if call not in known:
             known.add(call)
-            with file.open("a") as lines:
+            with file().open("a") as lines:
                 print(json.dumps(call), file=lines)
         return decide(context, *policies)
 

@@ -10,7 +10,6 @@ which have keys of their roles, are checked by MiniStack itself.
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,7 +18,7 @@ from ministack.core import sigv4
 from ministack.core.iam_evaluator import is_root_access_key
 from ministack.core.router import extract_access_key_id
 
-from local import calls, processes
+from local import calls
 from local.aws import ACCOUNT_KEY
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -147,7 +146,7 @@ async def _refuse(path: str, send: Send, reason: str) -> None:
 
 def main() -> None:
     """Serves MiniStack as its own command does, which takes the application from its module."""
-    calls.record(Path(os.environ[processes.MARK]) / calls.FILE)
+    calls.record()
     ministack.app = Gate(ministack.app, os.environ["AWS_SECRET_ACCESS_KEY"])
     ministack.main()
 

@@ -7,9 +7,8 @@ What is missing from a role has failed a test already, since the local AWS enfor
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-from local import aws, calls, processes, template
+from local import aws, calls, template
 from permissions import granted, page, used
 from permissions.granted import Call
 
@@ -19,7 +18,7 @@ def main() -> int:
     if sys.argv[1:] == ["write"]:
         page.FILE.write_text(page.text(granted.calls(template.read()["Resources"])))
         return 0
-    lines = (Path(os.environ[processes.MARK]) / calls.FILE).read_text().splitlines()
+    lines = calls.file().read_text().splitlines()
     seen = set(used.calls(lines, used.physical_names(aws.Endpoint.of(os.environ))))
     allowed = list(granted.calls(template.read()["Resources"]))
     differences = list(compare(allowed, seen))

@@ -79,8 +79,7 @@ class SameWay(Files):
         with (
             patch("deploy.sam.subprocess.run", return_value=done) as run,
             patch("deploy.sam.paths.require", side_effect=lambda path, _: path),
-            patch("deploy.sam.describe", return_value=Stack("", {}, {})),
-            patch("deploy.sam.updated_at", side_effect=["before", self.updated_at]),
+            patch("deploy.sam.find", side_effect=[Stack("", {}, {}, at) for at in ("before", self.updated_at)]),
         ):
             self.stack = sam.deploy(plan, self.folder, log)
         return run.call_args.args[0], run.call_args.kwargs["env"]
@@ -118,7 +117,7 @@ class SameWay(Files):
         failed = subprocess.CompletedProcess([], 1)
         with (
             patch("deploy.sam.subprocess.run", return_value=failed),
-            patch("deploy.sam.updated_at", return_value=None),
+            patch("deploy.sam.find", return_value=None),
             patch("deploy.sam.paths.require", side_effect=lambda path, _: path),
             self.assertRaisesRegex(LocalError, "see above"),
         ):

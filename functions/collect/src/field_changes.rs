@@ -63,10 +63,9 @@ impl KnownByResource {
             None => store.of(resource).await?,
         };
         for _ in 0..ATTEMPTS {
-            let (known, changes) = match &before {
-                Some(stored) => stored.known.after(names, today),
-                None => (KnownFields::first(names, today), FieldChanges::default()),
-            };
+            let nothing = KnownFields::default();
+            let known = before.as_ref().map_or(&nothing, |stored| &stored.known);
+            let (known, changes) = known.after(names, today);
             if before.as_ref().is_some_and(|stored| stored.known == known) {
                 break;
             }

@@ -394,7 +394,9 @@ mod tests {
             json!({"errors": [{"code": words}]}),
             json!({"error_code": "c".repeat(65)}),
         ] {
-            let body = json!({"webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data});
+            let body = json!({
+                "webhook_type": "TRANSACTIONS", "webhook_code": "c", "link_id": LINK, "data": data,
+            });
             assert_eq!(parse(&body).unwrap().failure().unwrap().code, "unreadable");
         }
     }

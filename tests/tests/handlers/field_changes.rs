@@ -4,7 +4,7 @@ use collect::KnownByResource;
 use domain::{KnownFields, LinkId, Resource};
 use lambda_http::tracing::subscriber::filter::LevelFilter;
 use serde_json::{Value, json};
-use shared::store::Control;
+use shared::store::{Control, StoredFields};
 
 use crate::{
     log::Log,
@@ -32,13 +32,27 @@ async fn collect_again(worker: &Worker, link: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Changes what is stored about the fields of transactions.
-async fn remember(worker: &Worker, change: impl FnOnce(&mut Value)) {
+/// Gives the first row of a link a field that no row has had.
+async fn plant_field(worker: &Worker, link: &str) {
+    let row = worker.here.truth(link).await.remove(0);
+    let id = row["id"].as_str().unwrap();
+    let more = json!({"merchant": {"pix_key": "planted"}});
+    worker.here.patch_row(link, id, more).await;
+}
+
+/// What is stored about the fields of transactions.
+async fn stored(worker: &Worker) -> StoredFields {
     let fields = &worker.app.control.fields;
-    let before = fields.of(Resource::TRANSACTIONS).await.unwrap().unwrap();
+    fields.of(Resource::TRANSACTIONS).await.unwrap().unwrap()
+}
+
+/// Changes what is stored about them.
+async fn remember(worker: &Worker, change: impl FnOnce(&mut Value)) {
+    let before = stored(worker).await;
     let mut known = json!(before.known);
     change(&mut known);
     let known: KnownFields = serde_json::from_value(known).unwrap();
+    let fields = &worker.app.control.fields;
     let put = fields.put(Resource::TRANSACTIONS, known, Some(&before));
     assert!(put.await.unwrap().is_some());
 }
@@ -50,10 +64,7 @@ async fn a_field_that_belvo_has_never_sent_is_named_once_and_its_value_never() {
     assert!(collect(&mut worker, &link).await.is_empty(), "the first");
 
     remember(&worker, |known| known["days"] = json!(8)).await;
-    let row = worker.here.truth(&link).await.remove(0);
-    let id = row["id"].as_str().unwrap();
-    let more = json!({"merchant": {"pix_key": "planted"}});
-    worker.here.patch_row(&link, id, more).await;
+    plant_field(&worker, &link).await;
 
     let named = collect(&mut worker, &link).await;
     let expected = json!({
@@ -100,10 +111,7 @@ async fn what_another_environment_has_recorded_is_known_to_all() {
     collect(&mut worker, &link).await;
     let old_environment = worker.app.known_fields.clone();
 
-    let row = worker.here.truth(&link).await.remove(0);
-    let id = row["id"].as_str().unwrap();
-    let more = json!({"merchant": {"pix_key": "planted"}});
-    worker.here.patch_row(&link, id, more).await;
+    plant_field(&worker, &link).await;
     remember(&worker, |known| {
         known["fields"]["merchant.pix_key"] = json!(8);
     })
@@ -111,25 +119,9 @@ async fn what_another_environment_has_recorded_is_known_to_all() {
     assert!(collect(&mut worker, &link).await.is_empty());
 
     worker.app.known_fields = old_environment;
-    let fields = &worker.app.control.fields;
-    let before = json!(
-        fields
-            .of(Resource::TRANSACTIONS)
-            .await
-            .unwrap()
-            .unwrap()
-            .known
-    );
+    let before = stored(&worker).await.known;
     collect_again(&worker, &link).await;
-    let fields = &worker.app.control.fields;
-    let after = json!(
-        fields
-            .of(Resource::TRANSACTIONS)
-            .await
-            .unwrap()
-            .unwrap()
-            .known
-    );
+    let after = stored(&worker).await.known;
     assert_eq!(
         after, before,
         "nothing is lost by an environment that knew less"

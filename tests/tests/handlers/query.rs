@@ -16,6 +16,14 @@ use crate::{
     },
 };
 
+async fn app(here: &Surroundings) -> App {
+    App {
+        control: here.own_control().await,
+        transactions: here.transactions(),
+        limits: AMPLE_LIMITS,
+    }
+}
+
 /// Archives the webhook of `events/collect-historical-update.json`.
 async fn archive_the_webhook(app: &App) {
     let batch: Value = serde_json::from_str(&event("collect-historical-update")).unwrap();
@@ -39,11 +47,7 @@ async fn archive_the_webhook(app: &App) {
 #[tokio::test]
 async fn every_query_event_gets_its_answer() {
     let here = Surroundings::new().await;
-    let app = App {
-        control: here.own_control().await,
-        transactions: here.transactions(),
-        limits: AMPLE_LIMITS,
-    };
+    let app = app(&here).await;
     let request = RequestId::parse(REQUEST).unwrap();
     let at = Timestamp::now();
     let retrieval = Retrieval::of(LinkId::parse(LINK).unwrap(), Resource::TRANSACTIONS);
@@ -91,11 +95,7 @@ async fn every_query_event_gets_its_answer() {
 #[tokio::test]
 async fn who_read_whose_data_is_logged_at_any_level() {
     let here = Surroundings::new().await;
-    let app = App {
-        control: here.own_control().await,
-        transactions: here.transactions(),
-        limits: AMPLE_LIMITS,
-    };
+    let app = app(&here).await;
     let who = "arn:aws:sts::123456789012:assumed-role/payments/somebody";
     let log = Log::of("query", LevelFilter::ERROR);
 
@@ -122,11 +122,7 @@ async fn who_read_whose_data_is_logged_at_any_level() {
 #[tokio::test]
 async fn what_a_caller_puts_into_a_path_by_mistake_is_not_logged() {
     let here = Surroundings::new().await;
-    let app = App {
-        control: here.own_control().await,
-        transactions: here.transactions(),
-        limits: AMPLE_LIMITS,
-    };
+    let app = app(&here).await;
     let log = Log::of("query", LevelFilter::DEBUG);
     let path = json!({"link": "52998224725", "id": "52998224725"});
     let route = "/links/{link}/transactions/{id}/history";

@@ -223,7 +223,8 @@ fn messages_are_written_as_before() {
     let folder = env!("CARGO_TARGET_TMPDIR");
     assert!(
         changed.is_empty(),
-        "{changed:?}: {ADVICE} If that is so, copy the new message from {folder} over the golden one."
+        "{changed:?}: {ADVICE} If that is so, copy the new message from {folder} over the golden \
+         one."
     );
 }
 

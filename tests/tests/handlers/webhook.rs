@@ -151,7 +151,11 @@ async fn a_rotated_secret_is_noticed_and_the_previous_value_stays_valid() {
     rotate(json!({"current": "Bearer third-of-four-authorizations", "previous": AUTHORIZATION}))
         .await;
     assert_eq!(status(&webhook, "webhook-historical-update").await, 202);
-    rotate(json!({"current": "Bearer fourth-of-four-authorizations", "previous": "Bearer third-of-four-authorizations"})).await;
+    rotate(json!({
+        "current": "Bearer fourth-of-four-authorizations",
+        "previous": "Bearer third-of-four-authorizations",
+    }))
+    .await;
     let mut other = http_event("webhook-historical-update");
     other.headers_mut().insert(
         "authorization",

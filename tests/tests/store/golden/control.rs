@@ -55,7 +55,7 @@ fn fields(names: &[&str]) -> FieldNames {
 async fn the_fields_that_rows_have_are_stored_as_before() {
     let store = Store::empty().await;
     let seen = fields(&["amount", "merchant", "merchant.logo"]);
-    let known = KnownFields::first(&seen, date!(2026 - 03 - 01));
+    let (known, _) = KnownFields::default().after(&seen, date!(2026 - 03 - 01));
     let stored = &store.control.fields;
     let put = stored.put(Resource::TRANSACTIONS, known, None).await;
     assert!(put.unwrap().is_some());
@@ -68,10 +68,8 @@ async fn the_stored_fields_that_rows_have_are_read_and_written_over() {
     let stored = &store.control.fields;
     let before = stored.of(Resource::TRANSACTIONS).await.unwrap().unwrap();
     let seen = fields(&["amount", "merchant", "merchant.logo"]);
-    assert_eq!(
-        before.known,
-        KnownFields::first(&seen, date!(2026 - 03 - 01))
-    );
+    let (first, _) = KnownFields::default().after(&seen, date!(2026 - 03 - 01));
+    assert_eq!(before.known, first);
 
     let (after, _) = before.known.after(&seen, date!(2026 - 03 - 02));
     let put = |known| stored.put(Resource::TRANSACTIONS, known, Some(&before));
