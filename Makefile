@@ -114,7 +114,7 @@ $(INFERNO):
 	cargo install inferno --version $(INFERNO_VERSION) --locked --root $(INFERNO)
 
 torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
-	cargo build --locked --package tests --bin torture --target-dir target
+	cargo build --locked --package pipeline-tests --bin torture --target-dir target
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
 

@@ -24,7 +24,7 @@ use dynoxide::Database;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tests::Stack;
+use test_harness::Stack;
 use tokio::net::TcpListener;
 
 pub(crate) use self::{asked::Asked, partitions::Throughput};
@@ -67,7 +67,7 @@ impl CountingAws {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let stack = Stack::of_this_run();
         let database = Database::memory()?;
-        tests::copy_tables(&stack, &database).await;
+        test_harness::copy_tables(&stack, &database).await;
         create_peers_table(&database)?;
         let shared = Arc::new(Shared {
             database,

@@ -356,7 +356,7 @@ async fn a_listing_of_the_past_reads_what_it_shows() {
         assert!(
             listed
                 .iter()
-                .all(|listed| tests::json_of(&listed.row)["description"] == "0")
+                .all(|listed| test_harness::json_of(&listed.row)["description"] == "0")
         );
         read.push(world.aws.take_asked().read());
     }
@@ -375,7 +375,7 @@ async fn store_version(rows: &Rows, link: &LinkId, version: u32, at: Timestamp) 
             "id": format!("row-{id:02}"), "value_date": "2026-01-01",
             "description": version.to_string(),
         });
-        tests::taken_apart(&row).0
+        test_harness::taken_apart(&row).0
     });
     let known = rows.known(link, Days::ALL, None).await.unwrap();
     let changes = Comparison::new(known).changes(page.collect());

@@ -13,7 +13,7 @@ use shared::{
     aws::{CallBudget, sdk_config},
     store::{Rows, TransactionsTable},
 };
-use tests::days_ago;
+use test_harness::days_ago;
 
 use crate::world::World;
 
@@ -110,7 +110,10 @@ impl<'a> Stored<'a> {
 
     /// Compares a page with what is stored, as `collect` does, and writes the difference.
     async fn store(&self, page: &[Value], known: Known, at: &str) -> anyhow::Result<()> {
-        let page = page.iter().map(|row| tests::taken_apart(row).0).collect();
+        let page = page
+            .iter()
+            .map(|row| test_harness::taken_apart(row).0)
+            .collect();
         let changes = Comparison::new(known).changes(page);
         let seen = Observation {
             at: Timestamp::parse(at).context("a timestamp")?,

@@ -4,7 +4,7 @@
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::Value;
-use tests::Stack;
+use test_harness::Stack;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::statistics::{Spread, milliseconds};

@@ -8,7 +8,7 @@ use std::{
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Follower, Link, Stack, eventually};
+use test_harness::{Follower, Link, Stack, eventually};
 use tokio::time::sleep;
 use uuid::Uuid;
 

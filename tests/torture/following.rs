@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tests::{Follower, Link, Stack};
+use test_harness::{Follower, Link, Stack};
 use tokio::{
     sync::oneshot,
     task::JoinHandle,

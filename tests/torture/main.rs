@@ -27,7 +27,7 @@ use futures::{StreamExt, stream};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use tests::{Link, Stack};
+use test_harness::{Link, Stack};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},

@@ -8,7 +8,7 @@ use rand::{
 };
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago};
+use test_harness::{Link, Stack, days_ago};
 use uuid::Uuid;
 
 /// How many bytes a text has that no row is stored with, because it cannot be compressed.

@@ -10,7 +10,7 @@ mod scenario;
 
 use std::path::{Path, PathBuf};
 
-use tests::Stack;
+use test_harness::Stack;
 use tokio::process::Command;
 
 use crate::{night::Night, normal::normal, page::Page, scenario::Scenario};

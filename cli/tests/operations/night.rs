@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{AlarmState, Alarms, Link, Stack, days_ago, eventually};
+use test_harness::{AlarmState, Alarms, Link, Stack, days_ago, eventually};
 
 use crate::scenario::{Scenario, connected};
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Link, Stack, eventually};
+use test_harness::{Link, Stack, eventually};
 use uuid::Uuid;
 
 /// The values of the variables that the page has in its commands.

@@ -1,7 +1,7 @@
 //! Webhooks of the archive, and what was spent.
 
 use serde_json::json;
-use tests::Stack;
+use test_harness::Stack;
 
 use crate::command::{json, registered, run};
 
@@ -24,7 +24,7 @@ async fn a_webhook_is_listed_shown_and_replayed() {
         "{shown}"
     );
 
-    link.add(2, &tests::days_ago(1)).await;
+    link.add(2, &test_harness::days_ago(1)).await;
     let replayed = json(&["webhooks", "replay", id, "--wait"], 0).await;
     assert_eq!(replayed["is_queued"], false);
     assert_eq!(replayed["webhook"]["outcome"]["written"], 2, "{replayed}");

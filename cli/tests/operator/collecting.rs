@@ -1,7 +1,7 @@
 //! Links are read again, also after a crash.
 
 use serde_json::json;
-use tests::{Stack, days_ago};
+use test_harness::{Stack, days_ago};
 
 use crate::command::{command, json, kill, remembers, run};
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tests::{Link, Stack, eventually};
+use test_harness::{Link, Stack, eventually};
 use tokio::process::{Child, Command};
 
 /// How a command ended.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 

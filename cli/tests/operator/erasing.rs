@@ -1,7 +1,7 @@
 //! A person is erased, with a receipt.
 
 use serde_json::json;
-use tests::Stack;
+use test_harness::Stack;
 
 use crate::command::{json, registered, run};
 

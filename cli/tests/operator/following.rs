@@ -1,7 +1,7 @@
 //! A request's life, as it is told.
 
 use serde_json::Value;
-use tests::Stack;
+use test_harness::Stack;
 
 use crate::command::run;
 

@@ -3,7 +3,7 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago, eventually};
+use test_harness::{Link, Stack, days_ago, eventually};
 
 use crate::command::{json, register, registered};
 

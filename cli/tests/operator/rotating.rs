@@ -2,7 +2,7 @@
 
 use axum::{Router, http::StatusCode, routing::post};
 use serde_json::Value;
-use tests::Stack;
+use test_harness::Stack;
 use tokio::net::TcpListener;
 
 use crate::command::{Ended, command, run};

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use futures::future::join_all;
-use tests::{Stack, days_ago};
+use test_harness::{Stack, days_ago};
 use uuid::Uuid;
 
 use crate::{

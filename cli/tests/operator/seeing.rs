@@ -1,7 +1,7 @@
 //! What one sees: links, requests, what is stuck, and how the stack is.
 
 use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 
 use crate::command::{json, registered, run};
 
@@ -194,7 +194,7 @@ async fn what_has_changed_lately_is_summed_by_link() {
     let link = stack.recurrent_link(10).await;
     link.collect().await;
     link.delete(&link.newest().await).await;
-    link.add(2, &tests::days_ago(1)).await;
+    link.add(2, &test_harness::days_ago(1)).await;
     link.collect().await;
 
     let changes = json(&["changes", &link.id, "--since", "60"], 0).await;

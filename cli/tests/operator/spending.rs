@@ -1,7 +1,7 @@
 //! Retrievals are spent only once somebody has agreed, and once.
 
 use serde_json::json;
-use tests::{Stack, days_ago};
+use test_harness::{Stack, days_ago};
 
 use crate::command::{command, json, remembers, run};
 
@@ -74,7 +74,7 @@ async fn a_backfill_that_was_interrupted_spends_nothing_twice() {
         "backfill", &link.id, "--from", &from, "--to", &to, "--wait", "--yes",
     ];
     let child = command(&arguments, state.path()).spawn().unwrap();
-    let id = tests::eventually("the retrieval", || async {
+    let id = test_harness::eventually("the retrieval", || async {
         let requests = stack
             .get(&format!("/links/{}/requests", link.id))
             .await

@@ -15,7 +15,7 @@ mod schemas;
 use domain::Timestamp;
 use publish::Event;
 use serde_json::{Value, json};
-use tests::EventSchemas;
+use test_harness::EventSchemas;
 
 fn at(hour: i64) -> Timestamp {
     Timestamp::parse("2026-03-01T00:00:00Z")

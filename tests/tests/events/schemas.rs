@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::{BlockReason, RESOURCES, Resource};
 use serde_json::{Value, json};
-use tests::EventSchemas;
+use test_harness::EventSchemas;
 
 #[test]
 fn each_schema_has_an_example_that_it_accepts() {

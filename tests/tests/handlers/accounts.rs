@@ -72,9 +72,9 @@ async fn assert_all_stored(worker: &Worker, link: &str) {
     assert_eq!(stored.len(), truth.len());
     for account in &truth {
         let id = account["id"].as_str().unwrap();
-        assert_eq!(tests::difference(account, &stored[id]), None, "{id}");
+        assert_eq!(test_harness::difference(account, &stored[id]), None, "{id}");
         let newest = balances(worker, link, id).await.remove(0);
-        let difference = tests::difference(&account["balance"], &newest);
+        let difference = test_harness::difference(&account["balance"], &newest);
         assert_eq!(difference, None, "the balance of {id}");
     }
 }

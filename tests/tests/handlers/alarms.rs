@@ -8,7 +8,7 @@ use domain::{Connection, LinkId, LinkRecord, Resource, Status, Timestamp};
 use lambda_http::{http::Method, tracing::subscriber::filter::LevelFilter};
 use serde_json::{Value, json};
 use shared::queue::Queue;
-use tests::{AlarmState, Alarms, Datum, eventually};
+use test_harness::{AlarmState, Alarms, Datum, eventually};
 use webhook::handle;
 
 use crate::{

@@ -280,7 +280,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     for row in [newest, oldest] {
         let row = RowId::parse(row["id"].as_str().unwrap()).unwrap();
         assert_eq!(
-            tests::versions(&worker.here.rows(), &link, &row)
+            test_harness::versions(&worker.here.rows(), &link, &row)
                 .await
                 .len(),
             2
@@ -508,7 +508,7 @@ async fn links_that_hang_delay_no_other_link() {
     let messages = worker.waiting().await;
 
     let (id, control) = (RequestId::parse(&id).unwrap(), worker.here.control());
-    let good_is_collected = tests::eventually("the good link to be collected", async || {
+    let good_is_collected = test_harness::eventually("the good link to be collected", async || {
         let record = control.requests.get(&id).await.unwrap()?;
         (record.status() == Status::Collected).then_some(())
     });

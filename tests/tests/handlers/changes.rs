@@ -183,11 +183,11 @@ async fn a_consumer_without_a_cursor_gets_everything_and_then_nothing() {
         let told = consumer.follow(&query, &link, 7).await;
         assert_eq!(told, [49, 0, 0], "invoices, too");
         assert_eq!(consumer.rows, stored(&query, &link).await);
-        let truth = tests::by_id(&worker.here.accounts(&link).await);
-        let copy = tests::by_id(&consumer.accounts);
+        let truth = test_harness::by_id(&worker.here.accounts(&link).await);
+        let copy = test_harness::by_id(&consumer.accounts);
         assert!(copy.keys().eq(truth.keys()));
         for (id, account) in &truth {
-            assert_eq!(tests::difference(&copy[id], account), None, "{id}");
+            assert_eq!(test_harness::difference(&copy[id], account), None, "{id}");
         }
         assert_eq!(consumer.follow(&query, &link, 7).await, [0, 0, 0]);
     }

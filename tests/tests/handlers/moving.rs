@@ -262,7 +262,7 @@ async fn run(worker: &Worker, front: &Front, seed: u64) -> bool {
 /// How a stored row differs from Belvo's.
 fn difference(stored: Option<&Value>, belvo: &Value) -> Option<String> {
     match stored {
-        Some(stored) => tests::difference(belvo, stored),
+        Some(stored) => test_harness::difference(belvo, stored),
         None => Some("it is not stored".to_owned()),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use axum::{Json, Router, body::Bytes, extract::State, http::StatusCode, routing::post};
 use publish::{Bus, BusError, StreamEvent, handle};
 use serde_json::{Value, json};
-use tests::{EventSchemas, Stack};
+use test_harness::{EventSchemas, Stack};
 use tokio::net::TcpListener;
 
 use crate::surroundings::event;

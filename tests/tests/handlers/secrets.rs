@@ -14,7 +14,7 @@ use shared::{
     aws::{CallBudget, sdk_config},
     secret::CachedSecret,
 };
-use tests::eventually;
+use test_harness::eventually;
 use tokio::net::TcpListener;
 
 /// More than a read takes that gets no answer.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{Deadlines, RequestRecord, Status, Timestamp, Verdict};
 use serde_json::json;
-use tests::eventually;
+use test_harness::eventually;
 
 use crate::worker::{AMPLE, Worker, id, webhook};
 

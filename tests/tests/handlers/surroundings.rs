@@ -12,7 +12,7 @@ use shared::{
     secret::CachedSecret,
     store::{Control, Rows, TransactionsTable},
 };
-use tests::{Documented, Stack, assert_documented};
+use test_harness::{Documented, Stack, assert_documented};
 
 /// The link that the events are about: the first of this seed at any sandbox.
 pub(crate) const LINK: &str = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
@@ -159,7 +159,7 @@ impl Surroundings {
     pub(crate) async fn until_gone(&self, link: &str) {
         let url = format!("{}/api/links/{link}/", self.sandbox.url());
         let keys = Config::default();
-        tests::eventually("the link is gone", async || {
+        test_harness::eventually("the link is gone", async || {
             let answer = plain_http()
                 .get(&url)
                 .basic_auth(&keys.secret_id, Some(&keys.secret_password))
@@ -282,7 +282,7 @@ impl Surroundings {
 
     /// A control table that no other test writes to.
     pub(crate) async fn own_control(&self) -> Control {
-        let endpoint = tests::dynoxide_with_tables_of(&self.stack).await;
+        let endpoint = test_harness::dynoxide_with_tables_of(&self.stack).await;
         Control::open(
             &self.stack.aws_at(&endpoint),
             self.stack.requests_table.clone(),

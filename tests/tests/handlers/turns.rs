@@ -76,7 +76,7 @@ async fn busy(worker: &Worker) -> (Vec<Announced>, [Announced; 2]) {
 /// A small link is announced when both large ones are being read.
 async fn a_small_link_behind(worker: &Worker, hanging: &[Announced], large: &[Announced; 2]) {
     let small = Announced::of(worker, 20).await;
-    tests::eventually("both large links to be read", async || {
+    test_harness::eventually("both large links to be read", async || {
         let [one, other] = large.each_ref().map(|large| gets(worker, &large.link));
         (one.await > 0 && other.await > 0).then_some(())
     })
@@ -85,7 +85,7 @@ async fn a_small_link_behind(worker: &Worker, hanging: &[Announced], large: &[An
     let announced = Instant::now();
     small.enqueue(worker).await;
     let collected = async || small.is_collected(worker).await;
-    tests::eventually("the small link's rows", collected).await;
+    test_harness::eventually("the small link's rows", collected).await;
     let waited = announced.elapsed();
     eprintln!("the small link waited {:.1} s", waited.as_secs_f64());
     assert!(waited < Duration::from_secs(15), "{waited:?}");
@@ -93,7 +93,7 @@ async fn a_small_link_behind(worker: &Worker, hanging: &[Announced], large: &[An
     worker.here.forget_rules().await;
     for link in hanging {
         let collected = async || link.is_collected(worker).await;
-        tests::eventually("a link that hung", collected).await;
+        test_harness::eventually("a link that hung", collected).await;
     }
 }
 
@@ -127,7 +127,7 @@ async fn every_link_of_a_batch_gets_on_at_the_shipped_pace() {
     small.enqueue(&worker).await;
     let batch = worker.waiting().await;
     let served = invoke(&app, batch, Duration::from_mins(5));
-    let collected = tests::eventually("the smaller link's rows", async || {
+    let collected = test_harness::eventually("the smaller link's rows", async || {
         small.is_collected(&worker).await
     });
     tokio::select! {

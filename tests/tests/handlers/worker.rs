@@ -89,7 +89,7 @@ impl Worker {
 
     pub(crate) async fn in_own_tables(mut self) -> Self {
         let stack = &self.here.stack;
-        let aws = stack.aws_at(&tests::dynoxide_with_tables_of(stack).await);
+        let aws = stack.aws_at(&test_harness::dynoxide_with_tables_of(stack).await);
         self.app.control = Control::open(&aws, stack.requests_table.clone());
         self.app.transactions = TransactionsTable::open(&aws, stack.transactions_table.clone());
         self.aws = aws;
@@ -99,7 +99,7 @@ impl Worker {
     /// The configuration of the same database, which takes so many more writes.
     pub(crate) async fn gated(&self, writes: u32) -> SdkConfig {
         let dynamodb = self.aws.endpoint_url().expect("an endpoint");
-        let gate = tests::behind_gate(dynamodb, writes).await;
+        let gate = test_harness::behind_gate(dynamodb, writes).await;
         self.here.stack.aws_at(&gate)
     }
 

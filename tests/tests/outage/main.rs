@@ -10,7 +10,7 @@
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json;
-use tests::{Stack, eventually, heard};
+use test_harness::{Stack, eventually, heard};
 use tokio::sync::Mutex;
 
 /// One part is missing at a time.

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack, difference, eventually};
+use test_harness::{Link, Stack, difference, eventually};
 
 async fn balances(stack: &Stack, link: &Link<'_>, account: &str, parameters: &str) -> Value {
     let answer = stack

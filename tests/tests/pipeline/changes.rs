@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tests::{Follower, Stack};
+use test_harness::{Follower, Stack};
 
 #[tokio::test]
 async fn a_follower_of_all_links_has_what_belvo_has_after_every_collection() {
@@ -21,7 +21,7 @@ async fn a_follower_of_all_links_has_what_belvo_has_after_every_collection() {
     let copy = follower.transactions(&link);
     let amended = copy.keys().find(|id| **id != newest).unwrap();
     link.amend(amended, json!({"description": "amended"})).await;
-    link.add(3, &tests::days_ago(1)).await;
+    link.add(3, &test_harness::days_ago(1)).await;
     link.collect().await;
     follower.follow_all(&stack).await;
     follower

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago};
+use test_harness::{Link, Stack, days_ago};
 
 #[tokio::test]
 async fn a_row_that_belvo_no_longer_returns_is_no_longer_listed() {
@@ -226,7 +226,7 @@ async fn the_rows_known_at_an_instant_can_be_queried() {
     for (instant, rows) in known {
         let pages = link.stored_pages(&format!("limit=7&as_of={instant}")).await;
         assert!(pages.iter().all(|page| page.len() <= 7));
-        let stored = tests::by_id(&pages.concat());
+        let stored = test_harness::by_id(&pages.concat());
         assert_eq!(
             stored.keys().collect::<Vec<_>>(),
             rows.keys().collect::<Vec<_>>(),
@@ -234,7 +234,7 @@ async fn the_rows_known_at_an_instant_can_be_queried() {
         );
         for (id, row) in &rows {
             assert_eq!(
-                tests::difference(row, &stored[id]),
+                test_harness::difference(row, &stored[id]),
                 None,
                 "{id} as of {instant}"
             );

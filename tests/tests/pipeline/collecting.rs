@@ -1,7 +1,7 @@
 //! From `POST /requests` to stored rows.
 
 use serde_json::json;
-use tests::Stack;
+use test_harness::Stack;
 
 #[tokio::test]
 async fn a_recurrent_link_is_stored_field_by_field() {

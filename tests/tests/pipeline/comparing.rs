@@ -2,7 +2,7 @@
 //! the webhook declared.
 
 use serde_json::{Value, json};
-use tests::{Stack, days_ago, eventually};
+use test_harness::{Stack, days_ago, eventually};
 
 use crate::metrics;
 

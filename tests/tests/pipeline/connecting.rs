@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use tests::{Link, Stack, eventually};
+use test_harness::{Link, Stack, eventually};
 use url::Url;
 
 const CALLBACKS: [(&str, &str); 3] = [

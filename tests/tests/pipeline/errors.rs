@@ -2,7 +2,7 @@
 //! request. The table is that of docs/ERRORS.md, which is that of `shared/src/belvo/error.rs`.
 
 use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 
 /// What becomes of a collection.
 #[derive(Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use tests::{Link, Stack, eventually, heard};
+use test_harness::{Link, Stack, eventually, heard};
 
 use crate::{
     connecting::{collected, connect, own_id, through_the_widget},
@@ -65,7 +65,7 @@ async fn the_life_of_a_link_is_told_in_the_order_of_its_sequence() {
     heard_of(&stack, &link.id, "transactions.changed", &history).await;
 
     link.delete(&link.newest().await).await;
-    link.add(3, &tests::days_ago(1)).await;
+    link.add(3, &test_harness::days_ago(1)).await;
     let request = link.collect().await;
     let change = json!({"counts": {"added": 3, "modified": 0, "removed": 1}});
     let event = heard_of(&stack, &link.id, "transactions.changed", &change).await;

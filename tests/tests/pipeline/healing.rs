@@ -3,7 +3,7 @@
 use domain::{LinkId, LinkRecord, RequestId, Resource, Retrieval, Timestamp, Window};
 use serde_json::{Value, json};
 use shared::store::Control;
-use tests::{Stack, days_ago, eventually};
+use test_harness::{Stack, days_ago, eventually};
 
 use crate::metrics;
 

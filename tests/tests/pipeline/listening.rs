@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use tests::{Follower, Link, Stack, days_ago, heard};
+use test_harness::{Follower, Link, Stack, days_ago, heard};
 
 use crate::events::heard_of;
 

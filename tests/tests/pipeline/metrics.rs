@@ -1,7 +1,7 @@
 //! What the metric filters of template.yaml make of the functions' log lines.
 
 use serde_json::Value;
-use tests::{Alarms, Stack, eventually};
+use test_harness::{Alarms, Stack, eventually};
 
 /// The first line of the log that has all of these texts, once there is one.
 pub(crate) async fn logged(stack: &Stack, texts: &[&str]) -> Value {

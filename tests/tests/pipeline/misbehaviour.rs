@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 
 use crate::metrics;
 

@@ -2,7 +2,7 @@
 //! about, whatever they carry.
 
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago};
+use test_harness::{Link, Stack, days_ago};
 
 /// Has Belvo send a webhook, and returns the queries that it caused.
 async fn queries_of_webhook(link: &Link<'_>, fields: Value) -> Vec<String> {

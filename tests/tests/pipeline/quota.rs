@@ -1,7 +1,7 @@
 //! The monthly quota of retrievals, and who refuses once it is used up.
 
 use serde_json::{Value, json};
-use tests::{Link, Stack};
+use test_harness::{Link, Stack};
 
 async fn long(stack: &Stack, link: &Link<'_>) -> Value {
     let quota = stack.get(&format!("/links/{}/quota", link.id)).await.body;

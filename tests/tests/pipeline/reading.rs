@@ -1,7 +1,7 @@
 //! The read routes.
 
 use serde_json::{Value, json};
-use tests::Stack;
+use test_harness::Stack;
 
 /// `2026-03-01#id`, as a cursor is written.
 const CURSOR_IN_MARCH: &str = "MjAyNi0wMy0wMSNpZA";
@@ -101,7 +101,7 @@ async fn accounts_are_stored_once_each() {
             .values()
             .find(|row| row["account"]["id"] == account["id"])
             .unwrap();
-        assert_eq!(tests::difference(&row["account"], &account), None);
+        assert_eq!(test_harness::difference(&row["account"], &account), None);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago};
+use test_harness::{Link, Stack, days_ago};
 
 /// The original of each duplicate row of a link, by the row's id.
 async fn same_as(stack: &Stack, link: &Link<'_>) -> BTreeMap<String, Value> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join_all;
 use serde_json::json;
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 
 const FROM_TO: [&str; 2] = ["2026-01-01", "2026-01-31"];
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago};
+use test_harness::{Link, Stack, days_ago};
 
 const WITHOUT_DATES: [&str; 3] = ["employments", "employment-records", "financial-statements"];
 

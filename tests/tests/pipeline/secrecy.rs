@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::QuotaMonth;
 use serde_json::{Value, json};
-use tests::{Link, Stack, days_ago, eventually};
+use test_harness::{Link, Stack, days_ago, eventually};
 use uuid::Uuid;
 
 use crate::metrics;

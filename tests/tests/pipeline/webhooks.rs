@@ -1,7 +1,7 @@
 //! `POST /webhooks/belvo`: what is acknowledged, and what becomes of it.
 
 use serde_json::{Value, json};
-use tests::{Stack, eventually};
+use test_harness::{Stack, eventually};
 use uuid::Uuid;
 
 #[tokio::test]

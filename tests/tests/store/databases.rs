@@ -8,7 +8,7 @@ use shared::{
     aws::SdkConfig,
     store::{Accounts, Control, Cursor, Rows, StoreError, TransactionsTable},
 };
-use tests::Stack;
+use test_harness::Stack;
 
 /// A database with both tables, and a link that no other test uses.
 pub(crate) struct Tables {
@@ -74,7 +74,7 @@ pub(crate) async fn listed<T>(
 /// Both databases.
 pub(crate) async fn both() -> [Tables; 2] {
     let stack = Stack::of_this_run();
-    let endpoint = tests::dynoxide_with_tables_of(&stack).await;
+    let endpoint = test_harness::dynoxide_with_tables_of(&stack).await;
     let dynoxide = stack.aws_at(&endpoint);
     [
         Tables::new("local AWS", &stack.aws, &stack),

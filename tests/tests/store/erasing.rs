@@ -30,12 +30,12 @@ fn account(identification: &str) -> Account {
         "internal_identification": identification,
     });
     let row = json!({"id": "row", "account": account});
-    tests::taken_apart(&row).1.unwrap()
+    test_harness::taken_apart(&row).1.unwrap()
 }
 
 fn row(amount: u32) -> Row {
     let row = json!({"id": "row", "value_date": "2026-01-01", "amount": amount});
-    tests::taken_apart(&row).0
+    test_harness::taken_apart(&row).0
 }
 
 async fn store(tables: &Tables, link: &LinkId, account: &Account, day: u32) {
@@ -53,7 +53,7 @@ async fn store(tables: &Tables, link: &LinkId, account: &Account, day: u32) {
 
 /// What the link's row is marked as a duplicate of, as it is now and as it was.
 async fn marks(tables: &Tables, link: &LinkId, id: &RowId) -> Vec<Option<RowRef>> {
-    let versions = tests::versions(&tables.rows, link, id).await;
+    let versions = test_harness::versions(&tables.rows, link, id).await;
     let marks = versions.into_iter().map(|version| version.duplicate_of);
     marks.collect()
 }

@@ -52,7 +52,7 @@ impl Consumer {
         }
         for (_, row, _) in rows.rows {
             let id = row.id().to_string();
-            self.copy.insert(id, tests::json_of(&row));
+            self.copy.insert(id, test_harness::json_of(&row));
         }
         for (_, id) in rows.removed {
             self.copy.remove(id.as_str());

@@ -16,7 +16,7 @@ use domain::{LinkId, Observation, RequestId, Timestamp, Window};
 use dynoxide::Database;
 use serde_json::{Map, Value, json};
 use shared::store::{Control, TransactionsTable};
-use tests::Stack;
+use test_harness::Stack;
 use time::macros::date;
 
 /// What to do when the store writes another item than the golden one.
@@ -38,8 +38,8 @@ impl Store {
     async fn empty() -> Self {
         let stack = Stack::of_this_run();
         let database = Database::memory().unwrap();
-        tests::copy_tables(&stack, &database).await;
-        let aws = stack.aws_at(&tests::serve_dynoxide(database.clone()).await);
+        test_harness::copy_tables(&stack, &database).await;
+        let aws = stack.aws_at(&test_harness::serve_dynoxide(database.clone()).await);
         Self {
             control: Control::open(&aws, stack.requests_table.clone()),
             transactions: TransactionsTable::open(&aws, stack.transactions_table.clone()),

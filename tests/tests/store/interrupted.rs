@@ -8,7 +8,7 @@ use domain::{
 };
 use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
-use tests::Stack;
+use test_harness::Stack;
 use time::{Date, macros::date};
 
 use crate::{
@@ -21,7 +21,7 @@ const OLD_WEEK: [Date; 2] = [date!(2026 - 01 - 12), date!(2026 - 01 - 18)];
 
 /// The table of a database behind a gate.
 pub(crate) async fn behind_gate(tables: &Tables, writes: u32) -> TransactionsTable {
-    let endpoint = tests::behind_gate(&tables.endpoint, writes).await;
+    let endpoint = test_harness::behind_gate(&tables.endpoint, writes).await;
     let stack = Stack::of_this_run();
     TransactionsTable::open(&stack.aws_at(&endpoint), stack.transactions_table)
 }
@@ -64,7 +64,10 @@ pub(crate) async fn collect(
     };
     table.settle_log(link).await?;
     let rows = &table.rows(Resource::TRANSACTIONS);
-    let all: Vec<Row> = belvo.iter().map(|row| tests::taken_apart(row).0).collect();
+    let all: Vec<Row> = belvo
+        .iter()
+        .map(|row| test_harness::taken_apart(row).0)
+        .collect();
     let listed = all
         .iter()
         .filter(|row| days.hold(&row.day(Resource::TRANSACTIONS)));
@@ -128,7 +131,7 @@ pub(crate) async fn listed(tables: &Tables) -> Vec<Value> {
         .unwrap();
     assert_eq!(next, None);
     rows.into_iter()
-        .map(|listed| tests::json_of(&listed.row))
+        .map(|listed| test_harness::json_of(&listed.row))
         .collect()
 }
 
@@ -148,7 +151,7 @@ async fn assert_equal_to(tables: &Tables, belvo: &[Value], when: &str) {
 
     for id in ["row-01", "row-02", "row-03", "row-14"] {
         let id = domain::RowId::parse(id).unwrap();
-        let versions = tests::versions(rows, link, &id).await;
+        let versions = test_harness::versions(rows, link, &id).await;
         let differ = |pair: &[domain::Version]| {
             pair[0].row != pair[1].row || pair[0].deleted != pair[1].deleted
         };

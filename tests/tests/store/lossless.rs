@@ -14,7 +14,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use serde_json::{Map, Number, Value, value::RawValue};
-use tests::difference;
+use test_harness::difference;
 use tokio::runtime::Runtime;
 
 use crate::databases::{Tables, both};
@@ -147,7 +147,7 @@ fn seen() -> Observation {
 
 async fn store_and_read(tables: &Tables, case: u32, sent: &[Value]) -> Vec<Value> {
     let seen = seen();
-    let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(tests::taken_apart).unzip();
+    let (new, accounts): (Vec<_>, Vec<_>) = sent.iter().map(test_harness::taken_apart).unzip();
     let accounts: Vec<_> = accounts.into_iter().flatten().collect();
     tables
         .accounts

@@ -11,7 +11,7 @@ use shared::{
     aws::SdkConfig,
     store::{Admission, Control, Pace},
 };
-use tests::Stack;
+use test_harness::Stack;
 
 use crate::databases::{Tables, both};
 

@@ -13,7 +13,7 @@ use axum::{Router, body::Bytes, extract::State, http::HeaderMap, response::IntoR
 use domain::{Changes, Days, LinkId, Observation, Resource, RowId, Timestamp};
 use serde_json::{Value, json};
 use shared::store::{Rows, StoreError, TransactionsTable};
-use tests::Stack;
+use test_harness::Stack;
 use tokio::{net::TcpListener, time::timeout};
 
 /// Leaves all but the first item of this many further batches unprocessed.
@@ -32,7 +32,7 @@ impl Throttle {
 /// A table behind a proxy that throttles this many batches.
 async fn throttled(batches: u32) -> (Rows, Arc<Throttle>) {
     let stack = Stack::of_this_run();
-    let dynamodb = tests::dynoxide_with_tables_of(&stack).await;
+    let dynamodb = test_harness::dynoxide_with_tables_of(&stack).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let throttle = Arc::new(Throttle {
         dynamodb,
@@ -110,7 +110,7 @@ async fn pass(
 fn changes() -> Changes {
     let row = |id: u32| {
         let row = json!({"id": format!("row-{id:02}"), "value_date": "2026-01-01", "amount": 1});
-        tests::taken_apart(&row).0.into()
+        test_harness::taken_apart(&row).0.into()
     };
     Changes {
         new: (0..60).map(row).collect(),

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json, value::to_raw_value};
 use shared::store::Cursor;
-use tests::difference;
+use test_harness::difference;
 use time::macros::date;
 
 use crate::databases::{Tables, both, listed};
@@ -29,7 +29,7 @@ fn row(id: usize, day: &str, amount: &str) -> Value {
 }
 
 fn parse(row: &Value) -> Row {
-    tests::taken_apart(row).0
+    test_harness::taken_apart(row).0
 }
 
 async fn put(tables: &Tables, rows: &[Value]) {
@@ -115,7 +115,7 @@ async fn rows_are_found_by_their_account_however_belvo_spells_it() {
         let found = all(&tables, &filter, 10).await;
         let ids: Vec<_> = found.iter().map(|row| row.id().as_str()).collect();
         assert_eq!(ids, ["row-0003", "row-0002", "row-0001"]);
-        assert_eq!(tests::json_of(&found[0])["account"], bare["account"]);
+        assert_eq!(test_harness::json_of(&found[0])["account"], bare["account"]);
     }
 }
 
@@ -145,7 +145,7 @@ async fn a_row_comes_back_as_it_was_sent() {
 
         let stored: BTreeMap<_, _> = stored
             .into_iter()
-            .map(|row| (row.id().as_str().to_owned(), tests::json_of(&row)))
+            .map(|row| (row.id().as_str().to_owned(), test_harness::json_of(&row)))
             .collect();
         for mut sent in odd {
             if sent["account"].is_object() {
@@ -228,7 +228,7 @@ async fn each_replaced_version_of_a_row_is_kept_once() {
                 .unwrap();
         }
 
-        let history = tests::versions(&tables.rows, &tables.link, version("1").id()).await;
+        let history = test_harness::versions(&tables.rows, &tables.link, version("1").id()).await;
 
         let rows: Vec<_> = history.iter().map(|version| version.row.digest()).collect();
         assert_eq!(
@@ -262,7 +262,7 @@ async fn a_history_is_read_in_pages_that_join() {
             rows.put(link, &changes, &seen).await.unwrap();
         }
         let id = parse(&row(1, "2026-01-01", "0")).id().clone();
-        let all = tests::versions(rows, link, &id).await;
+        let all = test_harness::versions(rows, link, &id).await;
         assert_eq!(all.len(), 25, "{}", tables.name);
 
         for limit in [1, 7, 24, 25] {
@@ -308,7 +308,7 @@ async fn a_version_differs_in_a_value_and_not_in_its_spelling_or_the_time_of_rea
         ] {
             let unchanged = change(&tables, std::slice::from_ref(sent)).await;
             assert_eq!(unchanged == 1, sent == &respelled, "{}", tables.name);
-            let history = tests::versions(&tables.rows, &tables.link, &id).await;
+            let history = test_harness::versions(&tables.rows, &tables.link, &id).await;
             assert_eq!(history.len(), versions, "{}", tables.name);
             let latest = history.last().unwrap();
             // DynamoDB itself drops the zeros at the end of a fraction.
@@ -360,9 +360,9 @@ async fn a_tombstoned_row_is_not_listed_but_remembered() {
                 .unwrap()[&tombstoned]
                 .deleted
         );
-        assert!(tests::versions(&tables.rows, &tables.link, &tombstoned).await[0].deleted);
+        assert!(test_harness::versions(&tables.rows, &tables.link, &tombstoned).await[0].deleted);
         assert!(
-            tests::versions(&tables.rows, &tables.link, &never_stored)
+            test_harness::versions(&tables.rows, &tables.link, &never_stored)
                 .await
                 .is_empty()
         );
@@ -418,7 +418,7 @@ async fn accounts_are_kept_beside_the_rows_and_not_among_them() {
     for tables in both().await {
         let sent =
             json!({"id": ACCOUNT, "balance": {"current": 5874.13, "blocked": null}, "name": ""});
-        let (_, account) = tests::taken_apart(&json!({"id": "t", "account": sent}));
+        let (_, account) = test_harness::taken_apart(&json!({"id": "t", "account": sent}));
         let account = account.unwrap();
         tables
             .accounts
@@ -537,7 +537,7 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
                 .unwrap();
             let rows: Vec<_> = rows
                 .into_iter()
-                .map(|listed| tests::json_of(&listed.row))
+                .map(|listed| test_harness::json_of(&listed.row))
                 .collect();
             assert_eq!((rows, next), (vec![row(resource)], None), "{}", tables.name);
             let day = match resource.date_field() {
@@ -567,7 +567,7 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
             .await
             .unwrap();
         assert_eq!(
-            tests::versions(&invoices, &tables.link, &gone[1])
+            test_harness::versions(&invoices, &tables.link, &gone[1])
                 .await
                 .len(),
             1

@@ -18,7 +18,7 @@ fn account() -> Account {
         "currency": "BRL",
     });
     let row = json!({"id": "row", "account": account});
-    tests::taken_apart(&row).1.unwrap()
+    test_harness::taken_apart(&row).1.unwrap()
 }
 
 fn balance() -> Balance {

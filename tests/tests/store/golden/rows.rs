@@ -25,19 +25,19 @@ pub(super) fn transaction(status: &str) -> Row {
         "is_new": true,
         "tags": ["food", 1, {"deep": false}],
     });
-    tests::taken_apart(&row).0
+    test_harness::taken_apart(&row).0
 }
 
 /// A transaction that is kept as JSON text: one of its fields has a name like ours.
 fn odd_transaction() -> Row {
-    let mut row = tests::json_of(&transaction("PROCESSED"));
+    let mut row = test_harness::json_of(&transaction("PROCESSED"));
     row["_link"] = Value::from("a field of Belvo's");
-    tests::taken_apart(&row).0
+    test_harness::taken_apart(&row).0
 }
 
 fn employment() -> Row {
     let row = json!({"id": "7b0f", "start_date": "2020-05-04", "end_date": null});
-    tests::taken_apart(&row).0
+    test_harness::taken_apart(&row).0
 }
 
 fn employments() -> Resource {
@@ -125,7 +125,7 @@ async fn a_row_and_its_earlier_version_are_stored_as_before() {
 async fn a_stored_row_and_its_earlier_version_are_read() {
     let store = Store::holding(&["leaf", "row", "row-version"]).await;
     let (rows, row) = (transactions(&store), transaction("PROCESSED"));
-    let versions = tests::versions(&rows, &link(), row.id()).await;
+    let versions = test_harness::versions(&rows, &link(), row.id()).await;
     let expected = [
         Version {
             until: Some(at(60)),
@@ -169,7 +169,10 @@ async fn a_stored_tombstone_is_read() {
         deleted_by: Some(later_request()),
         ..version(row)
     };
-    assert_eq!(tests::versions(&rows, &link(), &id).await, [expected]);
+    assert_eq!(
+        test_harness::versions(&rows, &link(), &id).await,
+        [expected]
+    );
 
     let known = rows.known(&link(), Days::ALL, None).await.unwrap();
     assert!(known[&id].deleted);

@@ -1,5 +1,5 @@
-//! The harness of the tests that need a whole pipeline: the stack that `make test` deploys into a
-//! local AWS, with `tools/belvo-sandbox` as Belvo. Every test makes a link of its own, so that
+//! What tests, the torture, the benchmarks and the demo share: the stack that `make test` deploys
+//! into a local AWS, with `tools/belvo-sandbox` as Belvo. Every test makes a link of its own, so that
 //! tests run side by side in one stack.
 
 #![expect(

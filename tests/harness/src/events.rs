@@ -24,7 +24,7 @@ impl EventSchemas {
     /// Those that are documented.
     #[must_use]
     pub fn documented() -> Self {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/events");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events");
         let files = fs::read_dir(folder).expect("a folder of schemas");
         let schemas = files.map(|file| {
             let path = file.expect("a file").path();

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let text = include_str!("../../docs/openapi.json");
+    let text = include_str!("../../../docs/openapi.json");
     serde_json::from_str(text).expect("docs/openapi.json is JSON")
 });
 
