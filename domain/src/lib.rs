@@ -47,7 +47,7 @@ pub use self::{
     days::Days,
     digest::Digest,
     facts::{Fact, Facts, Status, Step, Write},
-    fields::Fields,
+    fields::{Fields, text_of},
     hidden::Hidden,
     history::{Balance, Observation, Version},
     id::{AccountId, LinkId, RequestId, RowId, WebhookId},

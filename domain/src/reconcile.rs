@@ -68,12 +68,13 @@ impl From<Row> for DigestedRow {
 /// The stored rows of a window, against which fetches of the same window are compared row by row.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    stored: HashMap<RowId, KnownVersion>,
+    /// Every row that is stored, or that the fetch has returned.
+    rows: HashMap<RowId, ComparedRow>,
     /// Rows that were stored under the days of another window, and whether they have been written
     /// under this one's since.
     elsewhere: HashMap<RowId, bool>,
-    seen: HashSet<RowId>,
-    counted: HashSet<RowId>,
+    /// Distinct rows that the fetch has returned.
+    distinct: u64,
     /// Rows to write that the store does not hold.
     pub new: u64,
     /// Rows to write that differ from the stored ones.
@@ -82,6 +83,26 @@ pub struct Comparison {
     pub revived: u64,
     /// Rows that were written under no day.
     pub undated: u64,
+}
+
+/// A row that is stored, or will be.
+#[derive(Debug)]
+struct ComparedRow {
+    version: KnownVersion,
+    /// Whether the fetch has returned it.
+    is_seen: bool,
+    /// Whether it has been counted as what it was when it was first seen.
+    is_counted: bool,
+}
+
+impl From<KnownVersion> for ComparedRow {
+    fn from(version: KnownVersion) -> Self {
+        Self {
+            version,
+            is_seen: false,
+            is_counted: false,
+        }
+    }
 }
 
 /// What to do with a row.
@@ -96,9 +117,10 @@ enum Step {
 impl Comparison {
     /// Compares with what the store holds of the window.
     #[must_use]
-    pub fn new(stored: HashMap<RowId, KnownVersion>) -> Self {
+    pub fn new(stored: impl IntoIterator<Item = (RowId, KnownVersion)>) -> Self {
+        let stored = stored.into_iter();
         Self {
-            stored,
+            rows: stored.map(|(id, version)| (id, version.into())).collect(),
             ..Self::default()
         }
     }
@@ -109,7 +131,7 @@ impl Comparison {
     pub fn unknown(&self, page: &[Row]) -> HashSet<RowId> {
         page.iter()
             .map(Row::id)
-            .filter(|id| !self.stored.contains_key(id))
+            .filter(|id| !self.rows.contains_key(id))
             .cloned()
             .collect()
     }
@@ -119,7 +141,9 @@ impl Comparison {
     pub fn learn(&mut self, elsewhere: HashMap<RowId, KnownVersion>) {
         self.elsewhere
             .extend(elsewhere.keys().map(|id| (id.clone(), false)));
-        self.stored.extend(elsewhere);
+        let elsewhere = elsewhere.into_iter();
+        self.rows
+            .extend(elsewhere.map(|(id, version)| (id, version.into())));
     }
 
     /// Selects the rows of a page that have to be written, in its order; of several with one id,
@@ -173,20 +197,24 @@ impl Comparison {
 
     /// The rows that the fetch has returned.
     #[must_use]
-    pub fn seen(&self) -> &HashSet<RowId> {
-        &self.seen
+    pub fn seen(&self) -> HashSet<RowId> {
+        let seen = self.rows.iter().filter(|(_, row)| row.is_seen);
+        seen.map(|(id, _)| id.clone()).collect()
     }
 
     /// Starts another fetch of the same window. What the previous one wrote is known and not
     /// written again.
     pub fn start_over(&mut self) {
-        self.seen.clear();
+        for row in self.rows.values_mut() {
+            row.is_seen = false;
+        }
+        self.distinct = 0;
     }
 
     /// How many distinct rows the fetch has returned.
     #[must_use]
     pub fn distinct(&self) -> u64 {
-        self.seen.len() as u64
+        self.distinct
     }
 
     /// Rows that stay stored under the days of another window, because the fetch returned an older
@@ -201,48 +229,57 @@ impl Comparison {
     /// Whether the fetch has returned this row.
     #[must_use]
     pub(crate) fn has_seen(&self, id: &RowId) -> bool {
-        self.seen.contains(id)
+        self.rows.get(id).is_some_and(|row| row.is_seen)
     }
 
     /// The stored rows that the fetch did not return. They are gone only if the fetch was complete.
     #[must_use]
     pub(crate) fn vanished(&self) -> Vec<RowId> {
-        let gone = |(id, stored): (&RowId, &KnownVersion)| {
+        let gone = |(id, row): (&RowId, &ComparedRow)| {
             let is_elsewhere = self.elsewhere.get(id) == Some(&false);
-            let gone = !stored.deleted && !self.seen.contains(id) && !is_elsewhere;
+            let gone = !row.version.deleted && !row.is_seen && !is_elsewhere;
             gone.then(|| id.clone())
         };
-        self.stored.iter().filter_map(gone).collect()
+        self.rows.iter().filter_map(gone).collect()
     }
 
     /// Decides what to do with a row and records it. Each id is counted once, as what it was when
     /// it was first seen.
     fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
-        self.seen.insert(row.id().clone());
-        let first_time = self.counted.insert(row.id().clone());
-        let stored = self.stored.get(row.id());
-        if stored.is_some_and(|stored| !stored.deleted && stored.digest == *digest) {
-            return Step::Keep;
+        let mut known = self.rows.get_mut(row.id());
+        let mut is_first_time = true;
+        if let Some(known) = &mut known {
+            is_first_time = !std::mem::replace(&mut known.is_counted, true);
+            self.distinct += u64::from(!std::mem::replace(&mut known.is_seen, true));
+            if !known.version.deleted && known.version.digest == *digest {
+                return Step::Keep;
+            }
         }
         let fetched = KnownVersion {
             digest: *digest,
             collected_at: row.collected_at(),
             deleted: false,
         };
-        let (step, counter) = match stored {
-            None => (Step::Add, Some(&mut self.new)),
-            Some(stored) if stored.deleted => (Step::Revive, Some(&mut self.revived)),
-            Some(stored) if fetched.replaces(stored) => (Step::Replace, Some(&mut self.changed)),
-            Some(_) => (Step::Keep, None),
+        let (step, counter) = match &known {
+            None => (Step::Add, &mut self.new),
+            Some(known) if known.version.deleted => (Step::Revive, &mut self.revived),
+            Some(known) if fetched.replaces(&known.version) => (Step::Replace, &mut self.changed),
+            Some(_) => return Step::Keep,
         };
-        if let Some(counter) = counter.filter(|_| first_time) {
-            *counter += 1;
+        *counter += u64::from(is_first_time);
+        if let Some(known) = known {
+            known.version = fetched;
+        } else {
+            self.distinct += 1;
+            let row_seen = ComparedRow {
+                version: fetched,
+                is_seen: true,
+                is_counted: true,
+            };
+            self.rows.insert(row.id().clone(), row_seen);
         }
-        if step != Step::Keep {
-            self.stored.insert(row.id().clone(), fetched);
-            self.elsewhere
-                .entry(row.id().clone())
-                .and_modify(|written| *written = true);
+        if let Some(written) = self.elsewhere.get_mut(row.id()) {
+            *written = true;
         }
         step
     }

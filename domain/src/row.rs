@@ -13,7 +13,7 @@ use serde_json::{
 use thiserror::Error;
 
 use crate::{
-    Account, AccountId, Digest, Fields, LinkId, Resource, RowId, Timestamp, fields::text,
+    Account, AccountId, Digest, Fields, LinkId, Resource, RowId, Timestamp, fields::text_of,
     window::day_of,
 };
 
@@ -191,7 +191,8 @@ fn replaced(row: &str, account: &str, id: &AccountId) -> Box<str> {
     let start = account.as_ptr().addr() - row.as_ptr().addr();
     let (before, rest) = row.split_at(start);
     let (_, after) = rest.split_at(account.len());
-    format!("{before}{}{after}", Value::from(id.as_str())).into()
+    // A UUID, in which nothing is to be escaped.
+    [before, "\"", id.as_str(), "\"", after].concat().into()
 }
 
 /// How a row differs from its stored version.
@@ -248,13 +249,13 @@ impl<'a> Scanned<'a> {
     }
 
     fn row_id(&self) -> Result<RowId, RowError> {
-        let id = self.id.and_then(text);
+        let id = self.id.and_then(text_of);
         id.and_then(|id| RowId::parse(&id).ok())
             .ok_or(RowError::NoId)
     }
 
     fn collected_at(&self) -> Option<Timestamp> {
-        let collected_at = self.collected_at.and_then(text);
+        let collected_at = self.collected_at.and_then(text_of);
         collected_at.and_then(|at| Timestamp::parse(&at))
     }
 }

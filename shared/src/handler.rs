@@ -34,7 +34,7 @@ pub async fn answer(
 
     let response = outcome
         .unwrap_or_else(|_elapsed| Err(too_late()))
-        .unwrap_or_else(|problem| problem.at_gateway(&id).into_response());
+        .unwrap_or_else(|problem| problem.at_gateway(id).into_response());
     span.in_scope(|| log_caller(request, response.status()));
     response
 }

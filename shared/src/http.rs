@@ -17,31 +17,32 @@ use serde::Serialize;
 /// API Gateway's id of the invocation, which its access log and our log lines share. `none` where
 /// there is no gateway.
 #[must_use]
-pub fn gateway_request_id(request: &Request) -> String {
-    context(request)
-        .and_then(|context| context.request_id)
-        .unwrap_or_else(|| "none".to_owned())
+pub fn gateway_request_id(request: &Request) -> &str {
+    let id = context(request).and_then(|context| context.request_id.as_deref());
+    id.unwrap_or("none")
 }
 
 /// The address that API Gateway saw the request come from.
 #[must_use]
 pub fn source_ip(request: &Request) -> Option<IpAddr> {
-    context(request)?.http.source_ip?.parse().ok()
+    let address = context(request)?.http.source_ip.as_deref()?;
+    address.parse().ok()
 }
 
 /// The IAM identity that signed the request: a user, or a role whatever its session. Empty where
 /// there is none.
 #[must_use]
 pub fn caller(request: &Request) -> String {
-    without_session(&caller_with_session(request)).to_owned()
+    without_session(caller_with_session(request)).to_owned()
 }
 
 /// The same with the session of a role, whose name says who assumed it.
 #[must_use]
-pub fn caller_with_session(request: &Request) -> String {
-    context(request)
-        .and_then(|context| context.authorizer?.iam?.user_arn)
-        .unwrap_or_default()
+pub fn caller_with_session(request: &Request) -> &str {
+    let authorizer = context(request).and_then(|context| context.authorizer.as_ref());
+    let identity = authorizer.and_then(|authorizer| authorizer.iam.as_ref());
+    let arn = identity.and_then(|identity| identity.user_arn.as_deref());
+    arn.unwrap_or_default()
 }
 
 /// `arn:aws:sts::…:assumed-role/<role>/<session>` without the session.
@@ -54,8 +55,8 @@ fn without_session(arn: &str) -> &str {
 
 /// The route that API Gateway chose, such as `GET /requests/{id}`.
 #[must_use]
-pub fn route_key(request: &Request) -> Option<String> {
-    context(request)?.route_key
+pub fn route_key(request: &Request) -> Option<&str> {
+    context(request)?.route_key.as_deref()
 }
 
 /// A path parameter of the route, or the empty string.
@@ -103,8 +104,8 @@ pub fn response(
     response
 }
 
-fn context(request: &Request) -> Option<ApiGatewayV2httpRequestContext> {
-    match request.request_context() {
+fn context(request: &Request) -> Option<&ApiGatewayV2httpRequestContext> {
+    match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => Some(context),
         _ => None,
     }

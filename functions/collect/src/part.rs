@@ -89,13 +89,14 @@ impl Fetch<'_> {
                 None => self.belvo.first_page(&self.of_days(days)).await?,
             };
             let reading = self.read(&mut part, days, first).await?;
-            let ids = part.comparison.seen();
-            let is_settled = reading.pages == 1 || previous.as_ref() == Some(ids);
+            let is_of_one_page = reading.pages == 1;
+            let ids = (!is_of_one_page).then(|| part.comparison.seen());
+            let is_settled = is_of_one_page || (ids.is_some() && previous == ids);
             part.is_whole = reading.is_consistent && (is_settled || days == Days::UNDATED);
             if part.is_whole || days == Days::UNDATED {
                 break;
             }
-            previous = reading.is_consistent.then(|| ids.clone());
+            previous = ids.filter(|_| reading.is_consistent);
             // It is older than what is read now.
             self.ahead = None;
         }
@@ -292,7 +293,9 @@ impl Fetch<'_> {
         }
         Row::parse(row, |account| {
             let id = self.accounts.read(account)?;
-            accounts.insert(id.clone());
+            if !accounts.contains(&id) {
+                accounts.insert(id.clone());
+            }
             Some(id)
         })
     }

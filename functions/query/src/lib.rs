@@ -45,7 +45,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
-    match http::route_key(request).as_deref() {
+    match http::route_key(request) {
         Some("GET /changes") => news::list(app, request).await,
         Some("GET /requests") => requests::list_with_status(app, request).await,
         Some("GET /requests/{id}") => requests::show(app, request).await,

@@ -19,8 +19,8 @@ async fn main() -> Result<(), Error> {
         limits: config.limits,
     };
 
-    // During INIT, so that the first query finds an open connection.
-    warm_up(app.control.warm_up()).await;
+    // During INIT, so that the first query finds the two open connections that a listing needs.
+    warm_up(async { tokio::join!(app.control.warm_up(), app.transactions.warm_up()) }).await;
     lambda_http::run(service_fn(async |request: Request| {
         Ok::<_, Error>(handle(&app, request).await)
     }))

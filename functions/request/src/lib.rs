@@ -66,7 +66,7 @@ impl App {
 /// Answers the routes that ask Belvo for something.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
     let app = &app.for_call();
-    let too_late = || match http::route_key(&request).as_deref() {
+    let too_late = || match http::route_key(&request) {
         Some(RETRIEVE) => problems::unconfirmed(Timestamp::now()),
         _ => Problem::unavailable("The call timed out. It is safe to repeat.").retry_after(1),
     };
@@ -74,7 +74,7 @@ pub async fn handle(app: &App, request: Request) -> Response<Body> {
 }
 
 async fn route(app: &App, request: &Request) -> Result<Response<Body>, Problem> {
-    match http::route_key(request).as_deref() {
+    match http::route_key(request) {
         Some(RETRIEVE) => retrieve::retrieve(app, request).await,
         Some("POST /connect/token") => connect::mint(app, request).await,
         Some("POST /links") => links::register(app, request).await,

@@ -36,7 +36,7 @@ pub(crate) async fn replay(app: &App, request: &Request) -> Result<Response<Body
     }
 
     let replayed_at = Timestamp::now();
-    queue(app, &archived, &gateway_request_id(request), replayed_at).await?;
+    queue(app, &archived, gateway_request_id(request), replayed_at).await?;
     tracing::info!(
         event = Event::WebhookReplayed.name(),
         webhook.id = id.as_str(),

@@ -182,7 +182,7 @@ fn read(request: &Request) -> Result<Delivery, Problem> {
     let text = std::str::from_utf8(body);
     let text = text.map_err(|_| invalid("the body must be UTF-8".to_owned(), None))?;
     let gateway_request_id = http::gateway_request_id(request);
-    Delivery::new(text, &gateway_request_id, Timestamp::now())
+    Delivery::new(text, gateway_request_id, Timestamp::now())
         .map_err(|error| invalid(error.to_string(), error.field()))
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Map, Number, Value, value::RawValue};
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// DynamoDB nests 32 levels deep; a document starts at the second level.
-const DEEPEST: usize = 30;
+pub(super) const DEEPEST: usize = 30;
 /// The fields of a transaction, and ours.
 const USUAL_FIELDS: usize = 28;
 /// DynamoDB keeps 38 significant digits.
@@ -111,7 +111,7 @@ pub(super) fn document(item: Item) -> Option<Map<String, Value>> {
 /// Whether DynamoDB keeps a number exactly: a plain decimal with no more digits than DynamoDB
 /// keeps, as Belvo's amounts are. Longer numbers and exponents count as inexact, which is simpler
 /// than a rule about where exactness ends.
-fn is_exact(number: &str) -> bool {
+pub(super) fn is_exact(number: &str) -> bool {
     let digits = number.bytes().filter(u8::is_ascii_digit).count();
     digits <= MOST_DIGITS && !number.contains(['e', 'E'])
 }

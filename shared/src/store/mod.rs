@@ -2,6 +2,7 @@
 //! item is known only here, and to the records of `domain` that are stored as they are
 //! (docs/decisions/0016).
 
+mod attributes;
 mod control;
 mod cursor;
 mod error;

@@ -68,7 +68,7 @@ fn part(known: impl IntoIterator<Item = String>) -> Part {
         };
         (row.id().clone(), version)
     });
-    part.comparison = Comparison::new(stored.collect());
+    part.comparison = Comparison::new(stored);
     let _ = part.comparison.changes(vec![row("new")]);
     (part.pages, part.count, part.is_whole) = (1, 1, true);
     part

@@ -398,7 +398,7 @@ pub(crate) fn api_call(
 
 /// The route that API Gateway chose for a call, such as `GET /links/{link}`.
 pub(crate) fn route(call: &Request) -> String {
-    shared::http::route_key(call).unwrap()
+    shared::http::route_key(call).unwrap().to_owned()
 }
 
 /// Status and JSON body of an answer of this route, which must be one that docs/openapi.json has.

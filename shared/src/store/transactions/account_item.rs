@@ -7,38 +7,50 @@ use serde_json::{Map, json};
 use super::{
     document::{document_item, key_after, observed, stored_document},
     partition::Partition,
+    write_request::WriteRequest,
 };
-use crate::store::item::{Item, text, timestamp};
+use crate::store::{
+    StoreError,
+    item::{Item, text, timestamp},
+};
 
-pub(super) fn account_item(partition: &Partition, account: &Account, at: Timestamp) -> Item {
+/// A request to put an account.
+pub(super) fn account_item(
+    partition: &Partition,
+    account: &Account,
+    at: Timestamp,
+) -> Result<WriteRequest, StoreError> {
     let document = json!(account.document()).to_string();
     let digest = Blob::new(account.digest().as_bytes());
     let mut item = document_item(&document, &["collected_at"]);
-    item.extend(partition.key(format!("A#{}", account.id())));
-    item.insert("_digest".to_owned(), AttributeValue::B(digest));
-    item.insert("_stored_at".to_owned(), text(at.to_string()));
-    item
+    let ours = &mut item.ours;
+    ours.extend(partition.key(format!("A#{}", account.id())));
+    ours.insert("_digest".to_owned(), AttributeValue::B(digest));
+    ours.insert("_stored_at".to_owned(), text(at.to_string()));
+    WriteRequest::put_document(&item)
 }
 
-/// The item of an account's balance, if Belvo sent one. Its key has the time at which Belvo read
-/// it, so that a balance that is seen again is the same item.
+/// A request to put the item of an account's balance, if Belvo sent one. Its key has the time at
+/// which Belvo read it, so that a balance that is seen again is the same item.
 pub(super) fn balance_item(
     partition: &Partition,
     account: &Account,
     seen: &Observation,
-) -> Option<Item> {
+) -> Option<Result<WriteRequest, StoreError>> {
     let fields = account.document();
-    let balance = fields.get("balance").filter(|balance| !balance.is_null())?;
+    let balance = fields.get("balance");
+    let balance = balance.filter(|balance| !balance.is_null())?;
     let mut document = Map::from_iter([("balance".to_owned(), balance.clone())]);
     if let Some(collected_at) = fields.get("collected_at") {
         document.insert("collected_at".to_owned(), collected_at.clone());
     }
 
-    let mut item = document_item(&json!(document).to_string(), &[]);
+    let document = json!(document).to_string();
+    let mut item = document_item(&document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
-    item.extend(partition.key(format!("B#{}#{at}", account.id())));
-    item.extend(observed(seen));
-    Some(item)
+    let key = partition.key(format!("B#{}#{at}", account.id()));
+    item.ours.extend(key.into_iter().chain(observed(seen)));
+    Some(WriteRequest::put_document(&item))
 }
 
 pub(super) fn account(item: Item) -> Option<Account> {

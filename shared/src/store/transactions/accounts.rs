@@ -9,7 +9,8 @@ use domain::{
 use super::{
     account_item::{account, account_item, balance_item, known_account},
     partition::Partition,
-    table::{self, Table, delete_request, put_request},
+    table::{self, Table},
+    write_request::WriteRequest,
 };
 use crate::store::{
     StoreError,
@@ -64,12 +65,21 @@ impl Accounts {
         let balances = accounts
             .iter()
             .filter_map(|account| balance_item(&partition, account, seen));
-        self.0.write_all(balances.map(put_request)).await?;
+        self.put_all(&partition, balances).await?;
 
         let accounts = accounts
             .iter()
             .map(|account| account_item(&partition, account, seen.at));
-        self.0.write_all(accounts.map(put_request)).await
+        self.put_all(&partition, accounts).await
+    }
+
+    async fn put_all(
+        &self,
+        partition: &Partition,
+        puts: impl Iterator<Item = Result<WriteRequest, StoreError>>,
+    ) -> Result<(), StoreError> {
+        let puts: Vec<_> = puts.collect::<Result<_, _>>()?;
+        self.0.write_all(partition.as_str(), puts.into_iter()).await
     }
 
     /// Records that a link holds an account. Safe to repeat: the first time is kept.
@@ -79,11 +89,11 @@ impl Accounts {
         account: &Account,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(key) = holder_key(link, account) else {
+        let Some(identity) = account.identity() else {
             return Ok(());
         };
         self.0
-            .update(key)
+            .update(holder_key(link, account, &identity))
             .update_expression("SET #at = if_not_exists(#at, :at)")
             .expression_attribute_names("#at", "_stored_at")
             .expression_attribute_values(":at", text(at.to_string()))
@@ -94,10 +104,12 @@ impl Accounts {
 
     /// Forgets that a link holds an account.
     pub(super) async fn release(&self, link: &LinkId, account: &Account) -> Result<(), StoreError> {
-        match holder_key(link, account) {
-            Some(key) => self.0.write_all(std::iter::once(delete_request(key))).await,
-            None => Ok(()),
-        }
+        let Some(identity) = account.identity() else {
+            return Ok(());
+        };
+        let key = holder_key(link, account, &identity);
+        let delete = std::iter::once(WriteRequest::delete(&key)?);
+        self.0.write_all(&held(&identity), delete).await
     }
 
     /// The links that hold an account, the oldest first.
@@ -141,12 +153,11 @@ fn holder(item: &Item) -> Option<Holder> {
 }
 
 /// The key of the record that a link holds an account, if the institution identifies the account.
-fn holder_key(link: &LinkId, account: &Account) -> Option<Item> {
-    let held = held(&account.identity()?);
-    Some(Item::from([
-        ("_link".to_owned(), text(held)),
+fn holder_key(link: &LinkId, account: &Account, identity: &str) -> Item {
+    Item::from([
+        ("_link".to_owned(), text(held(identity))),
         ("_item".to_owned(), text(format!("{link}#{}", account.id()))),
-    ]))
+    ])
 }
 
 /// The partition of an account that links hold.

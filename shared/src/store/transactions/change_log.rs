@@ -16,7 +16,8 @@ use super::{
     accounts::partition,
     leaf_item::PackedText,
     partition::Partition,
-    table::{self, Table, put_request},
+    table::{self, Table},
+    write_request::WriteRequest,
 };
 use crate::store::{
     StoreError,
@@ -114,9 +115,8 @@ impl<'a> ChangeLog<'a> {
         item.extend(self.key(number));
         let expires_at = self.table.change_expiry(at);
         item.insert("_expires_at".to_owned(), expires_at);
-        self.table
-            .write_all(std::iter::once(put_request(item)))
-            .await
+        let put = std::iter::once(WriteRequest::put(&item)?);
+        self.table.write_all(self.partition.as_str(), put).await
     }
 
     /// Moves the head forward, and never back: a write may be repeated late.

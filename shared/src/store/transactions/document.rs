@@ -4,14 +4,17 @@
 use std::{borrow::Cow, io::Read};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
-use domain::{Fields, Observation};
+use domain::{Fields, Observation, text_of};
 use flate2::{
     Compression,
     read::{ZlibDecoder, ZlibEncoder},
 };
 use serde_json::{Map, Value};
 
-use crate::store::item::{Item, attributes, document, text};
+use crate::store::{
+    attributes::{Fate, append_document},
+    item::{Item, document, text},
+};
 
 /// A longer text is compressed: an item has at most 400 KB ("Constraints in Amazon DynamoDB",
 /// developer guide), and our attributes and later marks need some of them.
@@ -19,25 +22,65 @@ const LARGEST_TEXT: usize = 390 * 1_024;
 /// No document is longer than this when it is read back.
 const LARGEST_DOCUMENT: u64 = 64 * 1_024 * 1_024;
 
+/// A new item of one of Belvo's documents.
+pub(super) struct DocumentItem<'a> {
+    /// The document's fields as attributes, in the JSON in which they are sent.
+    pub(super) fields: String,
+    /// The attributes beside them.
+    pub(super) ours: Item,
+    /// Those of the index's fields that are texts, in its order.
+    pub(super) indexed: Vec<Option<Cow<'a, str>>>,
+}
+
 /// A document's fields as attributes, without `id`, which the key holds; or else its JSON text,
 /// compressed if it is large, with the fields that the index needs as attributes beside it.
-pub(super) fn document_item(document: &str, indexed: &[&str]) -> Item {
+pub(super) fn document_item<'a>(document: &'a str, indexed: &[&str]) -> DocumentItem<'a> {
     let is_large = document.len() > LARGEST_TEXT;
-    let plain = (!is_large).then(|| attributes(document)).flatten();
-    if let Some(mut item) = plain.filter(|item| item.keys().all(|name| !is_ours(name))) {
-        item.remove("id");
+    let plain = (!is_large).then(|| plain_item(document, indexed));
+    if let Some(item) = plain.flatten() {
         return item;
     }
     let fields = Fields::of(document).unwrap_or_default();
-    let text_of = |name: &&str| Some(((*name).to_owned(), text(fields.text(name)?)));
-    let mut item: Item = indexed.iter().filter_map(text_of).collect();
+    let indexed_texts: Vec<_> = indexed.iter().map(|name| fields.text(name)).collect();
+    let beside = indexed.iter().zip(&indexed_texts);
+    let text_of = |(name, value): (&&str, &Option<Cow<str>>)| {
+        Some(((*name).to_owned(), text(value.as_deref()?)))
+    };
+    let mut ours: Item = beside.filter_map(text_of).collect();
     let (name, kept) = if is_large {
         ("_zlib", AttributeValue::B(Blob::new(compressed(document))))
     } else {
         ("_json", text(document))
     };
-    item.insert(name.to_owned(), kept);
-    item
+    ours.insert(name.to_owned(), kept);
+    DocumentItem {
+        fields: String::new(),
+        ours,
+        indexed: indexed_texts,
+    }
+}
+
+/// The item of a document that DynamoDB keeps as it is, and none of whose fields has a name of
+/// ours.
+fn plain_item<'a>(document: &'a str, indexed: &[&str]) -> Option<DocumentItem<'a>> {
+    let mut item = DocumentItem {
+        fields: String::with_capacity(2 * document.len()),
+        ours: Item::new(),
+        indexed: vec![None; indexed.len()],
+    };
+    append_document(&mut item.fields, document, |name, value| {
+        if name == "id" {
+            return Fate::LeftOut;
+        }
+        if is_ours(name) {
+            return Fate::Refused;
+        }
+        if let Some(place) = indexed.iter().position(|indexed| *indexed == name) {
+            item.indexed[place] = text_of(value);
+        }
+        Fate::Kept
+    })?;
+    Some(item)
 }
 
 /// The JSON text of an item that has one.

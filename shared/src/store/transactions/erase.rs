@@ -10,7 +10,8 @@ use super::{
     change_log::{ChangeLog, LogEntry, is_end, is_of_log},
     partition::Partition,
     rows::Rows,
-    table::{Table, delete_request},
+    table::Table,
+    write_request::WriteRequest,
 };
 use crate::store::{StoreError, item::Item};
 
@@ -103,8 +104,9 @@ async fn erase_partition(
             return Ok(erased);
         }
         erased += keys.iter().filter(|key| !is_of_log(key)).count() as u64;
+        let deletes: Result<Vec<_>, _> = keys.iter().map(WriteRequest::delete).collect();
         table
-            .write_all(keys.into_iter().map(delete_request))
+            .write_all(partition.as_str(), deletes?.into_iter())
             .await?;
     }
 }

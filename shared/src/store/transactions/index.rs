@@ -16,7 +16,8 @@ use super::{
     leaf_item::{leaf, leaf_attributes},
     partition::Partition,
     row_item,
-    table::{self, Table, put_request},
+    table::{self, Table},
+    write_request::WriteRequest,
 };
 use crate::store::{StoreError, item::Item};
 
@@ -121,9 +122,10 @@ impl<'a> Index<'a> {
         for leaf in leaves.take_changed() {
             let mut item = leaf_attributes(&leaf).ok_or(StoreError::Corrupt(table::NAME))?;
             item.extend(self.key(&leaf.key));
-            puts.push(put_request(item));
+            puts.push(WriteRequest::put(&item)?);
         }
-        self.table.write_all(puts.into_iter()).await
+        let partition = self.partition.as_str();
+        self.table.write_all(partition, puts.into_iter()).await
     }
 
     fn key(&self, leaf: &LeafKey) -> Item {

@@ -59,6 +59,7 @@ mod row_item;
 mod rows;
 mod table;
 mod write;
+mod write_request;
 
 pub use self::{
     accounts::Accounts,
@@ -76,7 +77,10 @@ use self::{
     change_log::{ChangeLog, LogEntry},
     table::Table,
 };
-use super::StoreError;
+use super::{
+    StoreError,
+    item::{Item, text},
+};
 use crate::aws::SdkConfig;
 
 #[derive(Clone)]
@@ -93,6 +97,13 @@ impl TransactionsTable {
     #[must_use]
     pub fn keeping_changes_for(self, days: u32) -> Self {
         Self(self.0.keeping_changes_for(days))
+    }
+
+    /// Opens a connection, as [`super::Control::warm_up`] does: a listing reads rows and accounts
+    /// at the same time.
+    pub async fn warm_up(&self) {
+        let nowhere = Item::from(["_link", "_item"].map(|name| (name.to_owned(), text("warm-up"))));
+        let _ = self.0.get(nowhere).await;
     }
 
     /// Lists what an interrupted collection of a link has stored without listing it, so that the

@@ -5,6 +5,9 @@ use domain::{LinkId, Resource};
 
 use crate::store::item::{Item, text};
 
+/// What an error calls the table.
+pub(super) const NAME: &str = "Transactions";
+
 /// The partition of a link's rows of one resource. The transactions' partition also holds accounts
 /// and balances.
 #[derive(Debug, Clone)]
@@ -20,6 +23,10 @@ impl Partition {
             other => format!("{link}/{}", other.name()),
         };
         Self { key, resource }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.key
     }
 
     /// The value of `_link`.

@@ -1,12 +1,12 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use domain::{
-    AccountId, Digest, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row, RowId, RowRef,
-    Timestamp, day_of,
+    AccountId, Digest, DigestedRow, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row,
+    RowId, RowRef, Timestamp, day_of,
 };
 
 use super::{
-    document::{document_item, json_text, key_after, observed, stored_fields},
+    document::{DocumentItem, document_item, json_text, key_after, observed, stored_fields},
     leaf::{Entry, State},
     partition::Partition,
 };
@@ -15,13 +15,39 @@ use crate::store::item::{Item, text, timestamp};
 /// The fields that an entry of the index is made of, beside the resource's date.
 const INDEXED: [&str; 4] = ["account", "status", "type", "collected_at"];
 
-pub(super) fn row_item(partition: &Partition, row: &Row, seen: &Observation) -> Item {
+/// The item of a row, and what the index will say of it.
+pub(super) fn row_item<'a>(
+    partition: &Partition,
+    row: &'a DigestedRow,
+    seen: &Observation,
+) -> (DocumentItem<'a>, Entry) {
+    let DigestedRow { row, digest } = row;
     let date = partition.resource.date_field();
     let indexed: Vec<_> = INDEXED.into_iter().chain(date).collect();
     let mut item = document_item(row.text(), &indexed);
-    item.extend(partition.row_key(row.id().as_str()));
-    item.extend(observed(seen));
-    item
+    let key = partition.row_key(row.id().as_str());
+    item.ours.extend(key.into_iter().chain(observed(seen)));
+
+    let field = |name: &str| {
+        let place = indexed.iter().position(|indexed| *indexed == name);
+        place.and_then(|place| item.indexed[place].as_deref())
+    };
+    let entry = Entry {
+        id: row.id().clone(),
+        day: day(date.and_then(field)),
+        digest: *digest,
+        collected_at: row.collected_at(),
+        account: field("account").map(AccountId::spelled),
+        status: field("status").map(str::to_owned),
+        kind: field("type").map(str::to_owned),
+        state: State::Live,
+    };
+    (item, entry)
+}
+
+/// The day under which a row with this date is listed.
+fn day(date: Option<&str>) -> String {
+    date.and_then(day_of).unwrap_or_else(|| NO_DATE.to_owned())
 }
 
 /// The item of a superseded version, made from the item that is being replaced: the same document
@@ -85,9 +111,7 @@ pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
     let date = resource.date_field().and_then(field);
     Some(Entry {
         id,
-        day: date
-            .and_then(|date| day_of(date))
-            .unwrap_or_else(|| NO_DATE.to_owned()),
+        day: day(date.map(String::as_str)),
         digest: known.digest,
         collected_at: known.collected_at,
         account: field("account").map(|id| AccountId::spelled(id)),

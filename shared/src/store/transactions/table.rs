@@ -12,11 +12,11 @@ use aws_sdk_dynamodb::{
         query::builders::QueryFluentBuilder,
         update_item::builders::UpdateItemFluentBuilder,
     },
-    types::{
-        AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
-        WriteRequest,
-    },
+    types::{AttributeValue, KeysAndAttributes},
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
 use domain::Timestamp;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::time::{Duration, sleep};
@@ -24,6 +24,7 @@ use tokio::time::{Duration, sleep};
 use super::{
     pace::{Paces, Turn},
     partition::Partition,
+    write_request::{WriteRequest, body},
 };
 use crate::{
     advice::with_jitter,
@@ -35,6 +36,8 @@ use crate::{
     },
 };
 
+pub(super) use super::partition::NAME;
+
 /// `BatchWriteItem` takes 25 rows.
 const WRITE_BATCH: usize = 25;
 /// `BatchGetItem` takes 100 keys.
@@ -45,9 +48,6 @@ const AT_ONCE: usize = 8;
 /// each time.
 const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-
-/// What an error calls this table.
-pub(super) const NAME: &str = "Transactions";
 
 #[derive(Clone)]
 pub(super) struct Table {
@@ -150,40 +150,37 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Writes items one by one, several at a time, and returns the keys of those that DynamoDB does
-    /// not take.
+    /// Sends requests one by one, several at a time, and returns the keys of those that DynamoDB
+    /// does not take.
     pub(super) async fn write_each<K>(
         &self,
-        items: impl Iterator<Item = (K, Item)>,
+        partition: &str,
+        requests: impl Iterator<Item = (K, WriteRequest)>,
     ) -> Result<Vec<K>, StoreError> {
-        let puts = items.map(async |(key, item)| {
-            let put = self.client.put_item().table_name(&self.name);
-            match put
-                .set_item(Some(item))
-                .send()
-                .await
-                .map_err(StoreError::from)
-            {
-                Ok(_) => Ok(None),
+        let writes = requests.map(async |(key, request)| {
+            match self.write_batch(partition, vec![request]).await {
+                Ok(()) => Ok(None),
                 Err(StoreError::Invalid(..)) => Ok(Some(key)),
                 Err(error) => Err(error),
             }
         });
-        let refused = stream::iter(puts).buffer_unordered(AT_ONCE);
+        let refused = stream::iter(writes).buffer_unordered(AT_ONCE);
         refused
             .try_filter_map(async |key| Ok(key))
             .try_collect()
             .await
     }
 
-    /// Writes all items, several batches at a time. `Ok` means that every one is written. Where
+    /// Sends all requests, several batches at a time. `Ok` means that every one is done. Where
     /// DynamoDB throttles, this goes on at the pace of the partition, for as long as the caller
-    /// lets it. No two items may have the same key, and all have the same partition.
+    /// lets it. No two items may have the same key, and all are of this partition.
     pub(super) async fn write_all(
         &self,
-        writes: impl Iterator<Item = WriteRequest>,
+        partition: &str,
+        requests: impl Iterator<Item = WriteRequest>,
     ) -> Result<(), StoreError> {
-        stream::iter(batches(writes, WRITE_BATCH).map(|batch| self.write_batch(batch)))
+        let batches = batches(requests, WRITE_BATCH);
+        stream::iter(batches.map(|batch| self.write_batch(partition, batch)))
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
@@ -211,56 +208,62 @@ impl Table {
     }
 
     /// Sends what DynamoDB leaves unwritten (`UnprocessedItems`, which throttling causes) again.
-    async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let partition = partition_of(&writes).to_owned();
+    async fn write_batch(
+        &self,
+        partition: &str,
+        mut requests: Vec<WriteRequest>,
+    ) -> Result<(), StoreError> {
         loop {
-            let turn = self.paces.turn(&partition, writes.len()).await;
-            let sent = self.send(writes, &turn).await?;
+            let turn = self.paces.turn(partition, requests.len()).await;
+            let sent = self.send(requests, &turn).await?;
             if sent.left.is_empty() {
                 turn.written(sent.consumed);
                 return Ok(());
             }
             turn.throttled();
-            writes = sent.left;
+            requests = sent.left;
         }
     }
 
     /// Sends a batch once its turn has come. In a partition that is not paced, a batch that is
     /// refused is left to the SDK's retries; in one that is, it waits for another turn.
-    async fn send(&self, writes: Vec<WriteRequest>, turn: &Turn<'_>) -> Result<Sent, StoreError> {
-        let batch = self.client.batch_write_item();
+    async fn send(&self, requests: Vec<WriteRequest>, turn: &Turn<'_>) -> Result<Sent, StoreError> {
+        let body = Bytes::from(body(&self.name, &requests, turn.is_paced()));
+        let batch = self
+            .client
+            .batch_write_item()
+            // For what the client derives from the name. The body takes its place.
+            .request_items(&self.name, Vec::new())
+            .customize()
+            .mutate_request(move |request| has_body(request, &body));
         if !turn.is_paced() {
-            let answer = batch.request_items(&self.name, writes).send().await;
+            let answer = batch.send().await;
             if answer.as_ref().is_err_and(is_throttling) {
                 turn.throttled();
             }
-            return Ok(self.sent(answer?));
+            return self.sent(answer?);
         }
 
-        let batch = batch
-            .request_items(&self.name, writes.clone())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(Builder::new().retry_classifier(RefusedBatches));
+        let batch = batch.config_override(Builder::new().retry_classifier(RefusedBatches));
         match batch.send().await {
-            Ok(answer) => Ok(self.sent(answer)),
+            Ok(answer) => self.sent(answer),
             Err(error) if is_throttling(&error) => Ok(Sent {
-                left: writes,
+                left: requests,
                 ..Sent::default()
             }),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn sent(&self, answer: BatchWriteItemOutput) -> Sent {
+    fn sent(&self, answer: BatchWriteItemOutput) -> Result<Sent, StoreError> {
         let tables = answer.consumed_capacity.unwrap_or_default().into_iter();
         let units = tables.filter_map(|table| table.capacity_units);
-        let left = answer.unprocessed_items;
-        let left = left.and_then(|mut tables| tables.remove(&self.name));
-        Sent {
-            left: left.unwrap_or_default(),
+        let left = answer.unprocessed_items.unwrap_or_default();
+        let left = left.get(&self.name).into_iter().flatten();
+        Ok(Sent {
+            left: left.map(WriteRequest::again).collect::<Result<_, _>>()?,
             consumed: units.fold(0.0, |sum, units| sum + units),
-        }
+        })
     }
 
     /// Retries what DynamoDB leaves unread (`UnprocessedKeys`: more than 16 MB, throttling).
@@ -313,14 +316,11 @@ impl ClassifyRetry for RefusedBatches {
     }
 }
 
-/// The partition of a batch, all of whose items have the same.
-fn partition_of(writes: &[WriteRequest]) -> &str {
-    let item = writes.first().and_then(|write| {
-        let put = write.put_request.as_ref().map(|put| &put.item);
-        put.or_else(|| write.delete_request.as_ref().map(|delete| &delete.key))
-    });
-    let link = item.and_then(|item| item.get("_link")?.as_s().ok());
-    link.map(String::as_str).unwrap_or_default()
+/// Gives a request another body.
+fn has_body(request: &mut HttpRequest, body: &Bytes) {
+    let headers = request.headers_mut();
+    headers.insert("content-length", body.len().to_string());
+    *request.body_mut() = SdkBody::from(body.clone());
 }
 
 /// What to read of the items with these keys: some attributes, or all of them if none is named.
@@ -355,28 +355,4 @@ async fn pause_before(attempt: u32) {
     if attempt > 0 {
         sleep(with_jitter(FIRST_WAIT * 2_u32.pow(attempt - 1))).await;
     }
-}
-
-pub(super) fn put_request(item: Item) -> WriteRequest {
-    #[expect(
-        clippy::expect_used,
-        reason = "PutRequest has one required field, the item, which is given here"
-    )]
-    let put = PutRequest::builder()
-        .set_item(Some(item))
-        .build()
-        .expect("an item was given");
-    WriteRequest::builder().put_request(put).build()
-}
-
-pub(super) fn delete_request(key: Item) -> WriteRequest {
-    #[expect(
-        clippy::expect_used,
-        reason = "DeleteRequest has one required field, the key, which is given here"
-    )]
-    let delete = DeleteRequest::builder()
-        .set_key(Some(key))
-        .build()
-        .expect("a key was given");
-    WriteRequest::builder().delete_request(delete).build()
 }

@@ -10,13 +10,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     change_log::{ChangeLog, LogEntry},
-    document::OBSERVED,
+    document::{DocumentItem, OBSERVED},
     index::{Index, ends},
     leaf::{Entry, Leaves, State},
     partition::Partition,
     row_item::{entry, row, row_item, version_item},
     rows::Rows,
-    table::{self, put_request},
+    table,
+    write_request::WriteRequest,
 };
 use crate::store::{
     StoreError,
@@ -68,8 +69,8 @@ impl Rows {
         seen: &Observation,
     ) -> Result<Written, StoreError> {
         let index = Index::new(&self.table, partition);
-        let (mut entries, items) = self.prepare(partition, changes, replaced, seen)?;
-        let unchanged = entries.len() - items.len();
+        let (mut entries, puts) = replaced.puts(partition, changes, seen)?;
+        let unchanged = entries.len() - puts.len();
         let mut leaves = replaced.leaves(&index, &entries).await?;
 
         // Versions first: a failure in between leaves one version too many, which the retry writes
@@ -78,8 +79,9 @@ impl Rows {
             leaves.announce(entry);
         }
         index.write(&mut leaves).await?;
-        self.keep_versions(replaced, seen).await?;
-        let written = self.table.write_all(items.into_iter().map(put_request));
+        self.keep_versions(partition, replaced, seen).await?;
+        let puts = puts.into_iter().map(|(_, put)| put);
+        let written = self.table.write_all(partition.as_str(), puts);
         let refused = match written.await {
             Err(StoreError::Invalid(..)) => {
                 Box::pin(self.put_each(partition, changes, replaced, seen)).await?
@@ -121,24 +123,6 @@ impl Rows {
         LogEntry::of(removed.collect())
     }
 
-    /// The entries of all rows, and the items of those that are not stored as they are.
-    fn prepare(
-        &self,
-        partition: &Partition,
-        changes: &Changes,
-        replaced: &Replaced,
-        seen: &Observation,
-    ) -> Result<(Vec<Entry>, Vec<Item>), StoreError> {
-        let (mut entries, mut items) = (Vec::new(), Vec::new());
-        for DigestedRow { row, digest } in changes.rows() {
-            let (digest, item) = (*digest, row_item(partition, row, seen));
-            let entry = entry(&item, self.resource).ok_or(StoreError::Corrupt(table::NAME))?;
-            items.extend(replaced.next(&entry.id, item));
-            entries.push(Entry { digest, ..entry });
-        }
-        Ok((entries, items))
-    }
-
     /// Writes rows one by one, and returns those that DynamoDB does not take.
     async fn put_each(
         &self,
@@ -147,12 +131,9 @@ impl Rows {
         replaced: &Replaced,
         seen: &Observation,
     ) -> Result<Vec<RowId>, StoreError> {
-        let mut items = Vec::new();
-        for DigestedRow { row, .. } in changes.rows() {
-            let item = replaced.next(row.id(), row_item(partition, row, seen));
-            items.extend(item.map(|item| (row.id().clone(), item)));
-        }
-        self.table.write_each(items.into_iter()).await
+        let (_, puts) = replaced.puts(partition, changes, seen)?;
+        let puts = puts.into_iter();
+        self.table.write_each(partition.as_str(), puts).await
     }
 
     /// Marks rows of some days that Belvo does not have, and returns how many. They stay stored,
@@ -263,17 +244,17 @@ impl Rows {
 
     async fn keep_versions(
         &self,
+        partition: &Partition,
         replaced: &Replaced,
         seen: &Observation,
     ) -> Result<(), StoreError> {
         let versions = replaced.versions().map(|item| {
             let version = version_item(item.clone(), seen.at);
-            version
-                .map(put_request)
-                .ok_or(StoreError::Corrupt(table::NAME))
+            WriteRequest::put(&version.ok_or(StoreError::Corrupt(table::NAME))?)
         });
         let versions = versions.collect::<Result<Vec<_>, _>>()?;
-        self.table.write_all(versions.into_iter()).await
+        let versions = versions.into_iter();
+        self.table.write_all(partition.as_str(), versions).await
     }
 
     async fn mark_deleted(
@@ -315,6 +296,9 @@ impl Rows {
     }
 }
 
+/// Requests to put rows, with their ids.
+type Puts = Vec<(RowId, WriteRequest)>;
+
 /// The rows that are about to be replaced, by id.
 struct Replaced(HashMap<RowId, Stored>);
 
@@ -354,18 +338,20 @@ impl Stored {
     /// The item that replaces this one, if one does, with what it takes over: the mark that the row
     /// is a duplicate, and where it is the same version, since when and by which retrieval it is
     /// known.
-    fn next(&self, mut item: Item) -> Option<Item> {
+    fn next<'a>(&self, mut item: DocumentItem<'a>) -> Option<DocumentItem<'a>> {
         let mut kept = vec!["_same_as"];
         if self.fate == Fate::Stays {
             return None;
         }
         if self.fate == Fate::Refreshed {
             kept.extend(OBSERVED);
-            item.retain(|name, _| !OBSERVED.contains(&name.as_str()));
+            item.ours
+                .retain(|name, _| !OBSERVED.contains(&name.as_str()));
         }
         for name in kept {
             let value = self.item.get(name).cloned();
-            item.extend(value.map(|value| (name.to_owned(), value)));
+            item.ours
+                .extend(value.map(|value| (name.to_owned(), value)));
         }
         Some(item)
     }
@@ -386,8 +372,26 @@ impl Replaced {
         replaced.filter_map(|stored| (stored.fate == Fate::Version).then_some(&stored.item))
     }
 
+    /// The entries of rows, and requests to put those that are not stored as they are.
+    fn puts(
+        &self,
+        partition: &Partition,
+        changes: &Changes,
+        seen: &Observation,
+    ) -> Result<(Vec<Entry>, Puts), StoreError> {
+        let (mut entries, mut puts) = (Vec::new(), Vec::new());
+        for row in changes.rows() {
+            let (item, entry) = row_item(partition, row, seen);
+            if let Some(item) = self.next(&entry.id, item) {
+                puts.push((entry.id.clone(), WriteRequest::put_document(&item)?));
+            }
+            entries.push(entry);
+        }
+        Ok((entries, puts))
+    }
+
     /// The item to write of a row; none if it is stored as it is.
-    fn next(&self, id: &RowId, item: Item) -> Option<Item> {
+    fn next<'a>(&self, id: &RowId, item: DocumentItem<'a>) -> Option<DocumentItem<'a>> {
         match self.0.get(id) {
             Some(stored) => stored.next(item),
             None => Some(item),
