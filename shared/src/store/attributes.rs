@@ -12,9 +12,9 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
     ser::Error as _,
 };
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
-use super::item::{DEEPEST, Item, is_exact};
+use super::item::{DEEPEST, Item, USUAL_FIELDS, is_exact};
 
 /// What becomes of a document's field.
 pub(super) enum Fate {
@@ -24,8 +24,8 @@ pub(super) enum Fate {
     Refused,
 }
 
-/// Appends the fields of a JSON object as attributes, with commas between them, and shows each to
-/// `see`. `None` if DynamoDB would not keep one of them exactly, or if two have the same name.
+/// Appends the fields of a JSON object as attributes, each with a comma before it, and shows them
+/// to `see`. `None` if DynamoDB would not keep one of them exactly, or if two have the same name.
 pub(super) fn append_document<'a>(
     to: &mut String,
     object: &'a str,
@@ -104,7 +104,7 @@ impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> 
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
-        let mut names: Vec<Name<'de>> = Vec::new();
+        let mut names: Vec<Name<'de>> = Vec::with_capacity(USUAL_FIELDS);
         while let Some((name, value)) = fields.next_entry::<Name<'de>, &RawValue>()? {
             match (self.see)(&name.0, value) {
                 Fate::Kept => {}
@@ -114,10 +114,10 @@ impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> 
             if name.0.is_empty() || names.contains(&name) {
                 return Err(A::Error::custom("a name that is not kept"));
             }
-            if !names.is_empty() {
+            if self.depth == 0 || !names.is_empty() {
                 self.to.push(',');
             }
-            append_name(self.to, &name.0);
+            append_name(self.to, &name);
             let kept = append(self.to, self.depth, value.get());
             kept.ok_or_else(|| A::Error::custom("a value that is not kept"))?;
             names.push(name);
@@ -126,11 +126,10 @@ impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> 
     }
 }
 
-fn append_name(to: &mut String, name: &str) {
-    match serde_json::to_string(name) {
-        Ok(name) => to.push_str(&name),
-        // A text can always be written.
-        Err(_) => to.push_str(r#""""#),
+fn append_name(to: &mut String, Name(name): &Name<'_>) {
+    match name {
+        Cow::Borrowed(name) => to.extend(["\"", name, "\""]),
+        Cow::Owned(name) => to.push_str(&Value::from(name.as_str()).to_string()),
     }
     to.push(':');
 }
@@ -164,6 +163,19 @@ impl<'de> Visitor<'de> for Elements<'_> {
 
 /// An item, or a key, as it is sent.
 pub(super) struct Sent<'a>(pub(super) &'a Item);
+
+/// Attributes beside those of a document, by name.
+pub(super) type Ours = Vec<(&'static str, AttributeValue)>;
+
+/// Appends attributes, each with a comma before it. `None` for those of a type that is never
+/// written.
+pub(super) fn append_ours(to: &mut String, ours: &Ours) -> Option<()> {
+    for (name, value) in ours {
+        to.extend([",\"", name, "\":"]);
+        to.push_str(&serde_json::to_string(&SentValue(value)).ok()?);
+    }
+    Some(())
+}
 
 /// An attribute as it is sent: its type, and its value.
 #[derive(Serialize)]
@@ -208,7 +220,7 @@ mod tests {
     use std::collections::HashMap;
 
     use aws_sdk_dynamodb::primitives::Blob;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -216,7 +228,7 @@ mod tests {
     fn attributes(document: &str) -> Option<Value> {
         let mut members = String::new();
         append_document(&mut members, document, |_, _| Fate::Kept)?;
-        Some(serde_json::from_str(&format!("{{{members}}}")).unwrap())
+        Some(serde_json::from_str(&format!("{{{}}}", &members[1..])).unwrap())
     }
 
     fn kept(value: &str) -> bool {
@@ -298,7 +310,7 @@ mod tests {
                 Fate::Kept
             }
         });
-        assert_eq!(without_a.as_deref(), Some(r#""b":{"N":"2"}"#));
+        assert_eq!(without_a.as_deref(), Some(r#","b":{"N":"2"}"#));
         assert_eq!(append(|_| Fate::Refused), None);
     }
 }

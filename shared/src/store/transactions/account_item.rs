@@ -22,12 +22,13 @@ pub(super) fn account_item(
 ) -> Result<WriteRequest, StoreError> {
     let document = json!(account.document()).to_string();
     let digest = Blob::new(account.digest().as_bytes());
-    let mut item = document_item(&document, &["collected_at"]);
-    let ours = &mut item.ours;
-    ours.extend(partition.key(format!("A#{}", account.id())));
-    ours.insert("_digest".to_owned(), AttributeValue::B(digest));
-    ours.insert("_stored_at".to_owned(), text(at.to_string()));
-    WriteRequest::put_document(&item)
+    let key = format!("A#{}", account.id());
+    let mut item = document_item(partition, &key, &document, &["collected_at"]);
+    item.ours.extend([
+        ("_digest", AttributeValue::B(digest)),
+        ("_stored_at", text(at.to_string())),
+    ]);
+    WriteRequest::put_document(item)
 }
 
 /// A request to put the item of an account's balance, if Belvo sent one. Its key has the time at
@@ -46,11 +47,11 @@ pub(super) fn balance_item(
     }
 
     let document = json!(document).to_string();
-    let mut item = document_item(&document, &[]);
     let at = account.collected_at().unwrap_or(seen.at);
-    let key = partition.key(format!("B#{}#{at}", account.id()));
-    item.ours.extend(key.into_iter().chain(observed(seen)));
-    Some(WriteRequest::put_document(&item))
+    let key = format!("B#{}#{at}", account.id());
+    let mut item = document_item(partition, &key, &document, &[]);
+    item.ours.extend(observed(seen));
+    Some(WriteRequest::put_document(item))
 }
 
 pub(super) fn account(item: Item) -> Option<Account> {

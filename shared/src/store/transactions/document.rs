@@ -11,8 +11,9 @@ use flate2::{
 };
 use serde_json::{Map, Value};
 
+use super::partition::Partition;
 use crate::store::{
-    attributes::{Fate, append_document},
+    attributes::{Fate, Ours, append_document},
     item::{Item, document, text},
 };
 
@@ -24,51 +25,58 @@ const LARGEST_DOCUMENT: u64 = 64 * 1_024 * 1_024;
 
 /// A new item of one of Belvo's documents.
 pub(super) struct DocumentItem<'a> {
-    /// The document's fields as attributes, in the JSON in which they are sent.
-    pub(super) fields: String,
+    /// The beginning of a request to put it: the key, and the document's fields as attributes.
+    pub(super) put: String,
     /// The attributes beside them.
-    pub(super) ours: Item,
+    pub(super) ours: Ours,
     /// Those of the index's fields that are texts, in its order.
     pub(super) indexed: Vec<Option<Cow<'a, str>>>,
 }
 
 /// A document's fields as attributes, without `id`, which the key holds; or else its JSON text,
 /// compressed if it is large, with the fields that the index needs as attributes beside it.
-pub(super) fn document_item<'a>(document: &'a str, indexed: &[&str]) -> DocumentItem<'a> {
+pub(super) fn document_item<'a>(
+    partition: &Partition,
+    key: &str,
+    document: &'a str,
+    indexed: &[&'static str],
+) -> DocumentItem<'a> {
     let is_large = document.len() > LARGEST_TEXT;
-    let plain = (!is_large).then(|| plain_item(document, indexed));
+    let plain = (!is_large).then(|| plain_item(begun(partition, key, document), document, indexed));
     if let Some(item) = plain.flatten() {
         return item;
     }
     let fields = Fields::of(document).unwrap_or_default();
-    let indexed_texts: Vec<_> = indexed.iter().map(|name| fields.text(name)).collect();
-    let beside = indexed.iter().zip(&indexed_texts);
-    let text_of = |(name, value): (&&str, &Option<Cow<str>>)| {
-        Some(((*name).to_owned(), text(value.as_deref()?)))
-    };
-    let mut ours: Item = beside.filter_map(text_of).collect();
-    let (name, kept) = if is_large {
+    let texts: Vec<_> = indexed.iter().map(|name| fields.text(name)).collect();
+    let beside = indexed.iter().zip(&texts);
+    let mut ours: Ours = beside
+        .filter_map(|(name, value)| Some((*name, text(value.as_deref()?))))
+        .collect();
+    ours.push(if is_large {
         ("_zlib", AttributeValue::B(Blob::new(compressed(document))))
     } else {
         ("_json", text(document))
-    };
-    ours.insert(name.to_owned(), kept);
+    });
     DocumentItem {
-        fields: String::new(),
+        put: begun(partition, key, ""),
         ours,
-        indexed: indexed_texts,
+        indexed: texts,
     }
 }
 
 /// The item of a document that DynamoDB keeps as it is, and none of whose fields has a name of
 /// ours.
-fn plain_item<'a>(document: &'a str, indexed: &[&str]) -> Option<DocumentItem<'a>> {
+fn plain_item<'a>(
+    put: String,
+    document: &'a str,
+    indexed: &[&'static str],
+) -> Option<DocumentItem<'a>> {
     let mut item = DocumentItem {
-        fields: String::with_capacity(2 * document.len()),
-        ours: Item::new(),
+        put,
+        ours: Ours::new(),
         indexed: vec![None; indexed.len()],
     };
-    append_document(&mut item.fields, document, |name, value| {
+    append_document(&mut item.put, document, |name, value| {
         if name == "id" {
             return Fate::LeftOut;
         }
@@ -81,6 +89,17 @@ fn plain_item<'a>(document: &'a str, indexed: &[&str]) -> Option<DocumentItem<'a
         Fate::Kept
     })?;
     Some(item)
+}
+
+/// The beginning of a request to put an item with this key, with room for a document.
+fn begun(partition: &Partition, key: &str, document: &str) -> String {
+    let mut put = String::with_capacity(2 * document.len() + 512);
+    put.push_str(r#"{"PutRequest":{"Item":{"_link":{"S":"#);
+    put.push_str(&Value::from(partition.as_str()).to_string());
+    put.push_str(r#"},"_item":{"S":"#);
+    put.push_str(&Value::from(key).to_string());
+    put.push('}');
+    put
 }
 
 /// The JSON text of an item that has one.
@@ -135,10 +154,10 @@ pub(super) fn stored_fields(mut item: Item, id: &str) -> Option<Map<String, Valu
 pub(super) const OBSERVED: [&str; 2] = ["_stored_at", "_request"];
 
 /// When and by which retrieval an item was seen.
-pub(super) fn observed(seen: &Observation) -> Item {
-    let mut attributes = Item::from([(OBSERVED[0].to_owned(), text(seen.at.to_string()))]);
-    if let Some(request) = &seen.request {
-        attributes.insert(OBSERVED[1].to_owned(), text(request.as_str()));
-    }
-    attributes
+pub(super) fn observed(seen: &Observation) -> Ours {
+    let request = seen.request.as_ref();
+    let request = request.map(|request| (OBSERVED[1], text(request.as_str())));
+    let mut observed = vec![(OBSERVED[0], text(seen.at.to_string()))];
+    observed.extend(request);
+    observed
 }

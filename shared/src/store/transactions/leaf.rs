@@ -1,6 +1,9 @@
 //! A leaf of the index: what is known about some rows of one week without reading them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use domain::{Digest, KnownVersion, NO_DATE, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
@@ -22,10 +25,10 @@ pub(super) struct Entry {
     pub(super) day: String,
     pub(super) digest: Digest,
     pub(super) collected_at: Option<Timestamp>,
-    pub(super) account: Option<String>,
-    pub(super) status: Option<String>,
+    pub(super) account: Option<Arc<str>>,
+    pub(super) status: Option<Arc<str>>,
     /// Belvo's `type`.
-    pub(super) kind: Option<String>,
+    pub(super) kind: Option<Arc<str>>,
     pub(super) state: State,
 }
 
@@ -49,9 +52,9 @@ impl Entry {
             day: day.to_owned(),
             digest: Digest::from_bytes(b"twelve bytes").expect("twelve bytes"),
             collected_at: Timestamp::parse("2026-01-16T08:45:50.406Z"),
-            account: Some("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e".to_owned()),
+            account: Some("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e".into()),
             status: None,
-            kind: Some("OUTFLOW".to_owned()),
+            kind: Some("OUTFLOW".into()),
             state: State::Live,
         }
     }

@@ -1,10 +1,12 @@
 //! The item of a leaf. Its entries are packed: with names and repeated values they would be three
 //! times as long (docs/decisions/0018).
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use domain::{Digest, NO_DATE, RowId, Timestamp, parse_date};
 use serde::{Deserialize, Serialize};
-use time::Duration;
+use time::{Date, Duration};
 use uuid::Uuid;
 
 use super::leaf::{Entry, KIND, Leaf, LeafKey, State};
@@ -77,8 +79,13 @@ impl Packed {
             entries: Vec::with_capacity(leaf.entries.len()),
         };
         let first = parse_date(leaf.key.day());
+        let mut before: Option<(&Entry, u32)> = None;
         for entry in &leaf.entries {
-            let group = packed.group(entry);
+            let group = match before {
+                Some((before, group)) if is_of_one_group(before, entry) => group,
+                _ => packed.group(entry),
+            };
+            before = Some((entry, group));
             let days = first
                 .zip(parse_date(&entry.day))
                 .map(|(first, day)| day - first);
@@ -111,30 +118,24 @@ impl Packed {
         position_or_push(&mut self.groups, &group)
     }
 
-    fn word(&mut self, word: Option<&String>) -> Option<u32> {
+    fn word(&mut self, word: Option<&Arc<str>>) -> Option<u32> {
         word.map(|word| position_or_push(&mut self.words, &PackedText::of(word)))
     }
 
     fn unpack(self, key: &LeafKey) -> Option<Vec<Entry>> {
-        let first = parse_date(key.day());
+        let words: Vec<Arc<str>> = self.words.iter().map(|word| word.unpack().into()).collect();
         let word = |index: Option<u32>| match index {
-            Some(index) => self
-                .words
-                .get(index as usize)
-                .map(|word| Some(word.unpack())),
+            Some(index) => words.get(index as usize).cloned().map(Some),
             None => Some(None),
         };
+        let mut days = Days::of(key);
         self.entries
             .iter()
             .map(|entry| {
                 let group = self.groups.get(entry.group as usize)?;
-                let day = match first {
-                    Some(first) => Some(first.checked_add(Duration::days(entry.day.into()))?),
-                    None => None,
-                };
                 Some(Entry {
                     id: RowId::parse(&entry.id.unpack()).ok()?,
-                    day: day.map_or_else(|| NO_DATE.to_owned(), |day| day.to_string()),
+                    day: days.at(entry.day)?,
                     digest: entry.digest,
                     collected_at: entry
                         .collected_at
@@ -149,17 +150,60 @@ impl Packed {
     }
 }
 
+/// Whether entries have in common what a group has.
+fn is_of_one_group(one: &Entry, other: &Entry) -> bool {
+    one.account == other.account
+        && one.status == other.status
+        && one.kind == other.kind
+        && one.state == other.state
+}
+
+/// The days of a leaf's entries, which often have the same one after another.
+struct Days {
+    /// `None` where no entry has a date.
+    first: Option<Date>,
+    latest: Option<(u8, String)>,
+}
+
+impl Days {
+    fn of(key: &LeafKey) -> Self {
+        Self {
+            first: parse_date(key.day()),
+            latest: None,
+        }
+    }
+
+    /// The day that is so many days after the first.
+    fn at(&mut self, days: u8) -> Option<String> {
+        if let Some((_, day)) = self.latest.as_ref().filter(|(latest, _)| *latest == days) {
+            return Some(day.clone());
+        }
+        let day = match self.first {
+            Some(first) => first.checked_add(Duration::days(days.into()))?.to_string(),
+            None => NO_DATE.to_owned(),
+        };
+        self.latest = Some((days, day.clone()));
+        Some(day)
+    }
+}
+
 impl PackedText {
     pub(super) fn of(text: &str) -> Self {
+        let mut spelled = Uuid::encode_buffer();
         match Uuid::try_parse(text) {
-            Ok(uuid) if uuid.to_string() == text => Self::Uuid(uuid.into_bytes()),
+            Ok(uuid) if uuid.hyphenated().encode_lower(&mut spelled) == text => {
+                Self::Uuid(uuid.into_bytes())
+            }
             _ => Self::Other(text.to_owned()),
         }
     }
 
     pub(super) fn unpack(&self) -> String {
         match self {
-            Self::Uuid(bytes) => Uuid::from_bytes(*bytes).to_string(),
+            Self::Uuid(bytes) => {
+                let uuid = Uuid::from_bytes(*bytes).hyphenated();
+                uuid.encode_lower(&mut Uuid::encode_buffer()).to_owned()
+            }
             Self::Other(text) => text.clone(),
         }
     }
@@ -190,7 +234,7 @@ mod tests {
             collected_at: None,
             account: None,
             kind: None,
-            status: Some(String::new()),
+            status: Some("".into()),
             state: State::Moved,
             ..Entry::usual("no-uuid", "2026-01-18")
         };

@@ -1,6 +1,9 @@
 //! Listings, newest first.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use domain::{Filter, LinkId, Listed};
 
@@ -166,7 +169,9 @@ fn last_day(after: &Cursor) -> String {
 
 /// Whether an entry may be listed under a filter, whose days are not compared.
 fn matches(filter: &Filter, entry: &Entry) -> bool {
-    let is = |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;
+    let is = |wanted: &Option<String>, value: &Option<Arc<str>>| {
+        wanted.is_none() || wanted.as_deref() == value.as_deref()
+    };
     is(&filter.account, &entry.account)
         && is(&filter.status, &entry.status)
         && is(&filter.kind, &entry.kind)

@@ -45,6 +45,11 @@ impl Partition {
     /// The key of a row. Its kind is `T`, for transactions, whatever the resource: other resources
     /// came later, and stored names do not change.
     pub(super) fn row_key(&self, id: &str) -> Item {
-        self.key(format!("T#{id}"))
+        self.key(Self::row(id))
+    }
+
+    /// The sort key of a row.
+    pub(super) fn row(id: &str) -> String {
+        format!("T#{id}")
     }
 }

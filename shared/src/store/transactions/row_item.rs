@@ -1,32 +1,35 @@
 //! The items of a row: its latest version and the earlier ones.
 
 use domain::{
-    AccountId, Digest, DigestedRow, KnownVersion, LinkId, NO_DATE, Observation, Resource, Row,
-    RowId, RowRef, Timestamp, day_of,
+    AccountId, Digest, DigestedRow, KnownVersion, LinkId, NO_DATE, Resource, Row, RowId, RowRef,
+    Timestamp, day_of,
 };
 
 use super::{
-    document::{DocumentItem, document_item, json_text, key_after, observed, stored_fields},
+    document::{DocumentItem, document_item, json_text, key_after, stored_fields},
     leaf::{Entry, State},
     partition::Partition,
 };
-use crate::store::item::{Item, text, timestamp};
+use crate::store::{
+    attributes::Ours,
+    item::{Item, text, timestamp},
+};
 
 /// The fields that an entry of the index is made of, beside the resource's date.
 const INDEXED: [&str; 4] = ["account", "status", "type", "collected_at"];
 
-/// The item of a row, and what the index will say of it.
+/// The item of a row that was seen so, and what the index will say of it.
 pub(super) fn row_item<'a>(
     partition: &Partition,
     row: &'a DigestedRow,
-    seen: &Observation,
+    observed: &Ours,
 ) -> (DocumentItem<'a>, Entry) {
     let DigestedRow { row, digest } = row;
     let date = partition.resource.date_field();
     let indexed: Vec<_> = INDEXED.into_iter().chain(date).collect();
-    let mut item = document_item(row.text(), &indexed);
-    let key = partition.row_key(row.id().as_str());
-    item.ours.extend(key.into_iter().chain(observed(seen)));
+    let key = Partition::row(row.id().as_str());
+    let mut item = document_item(partition, &key, row.text(), &indexed);
+    item.ours.extend_from_slice(observed);
 
     let field = |name: &str| {
         let place = indexed.iter().position(|indexed| *indexed == name);
@@ -37,9 +40,9 @@ pub(super) fn row_item<'a>(
         day: day(date.and_then(field)),
         digest: *digest,
         collected_at: row.collected_at(),
-        account: field("account").map(AccountId::spelled),
-        status: field("status").map(str::to_owned),
-        kind: field("type").map(str::to_owned),
+        account: field("account").map(|id| AccountId::spelled(id).into()),
+        status: field("status").map(Into::into),
+        kind: field("type").map(Into::into),
         state: State::Live,
     };
     (item, entry)
@@ -114,9 +117,9 @@ pub(super) fn entry(item: &Item, resource: Resource) -> Option<Entry> {
         day: day(date.map(String::as_str)),
         digest: known.digest,
         collected_at: known.collected_at,
-        account: field("account").map(|id| AccountId::spelled(id)),
-        status: field("status").cloned(),
-        kind: field("type").cloned(),
+        account: field("account").map(|id| AccountId::spelled(id).into()),
+        status: field("status").map(|status| status.as_str().into()),
+        kind: field("type").map(|kind| kind.as_str().into()),
         state: if known.deleted {
             State::Deleted
         } else {

@@ -35,12 +35,11 @@ impl Rows {
     ) -> Result<HashMap<RowId, KnownVersion>, StoreError> {
         let partition = self.partition(link);
         let mut entries = Index::new(&self.table, &partition).entries(days).await?;
-        entries.retain(|entry| {
-            entry.state != State::Unlisted && is_of(account, entry.account.as_ref())
+        entries.retain(|entry| entry.state != State::Unlisted && is_of(account, entry));
+        let known = entries.into_iter().map(|entry| {
+            let version = entry.known();
+            (entry.id, version)
         });
-        let known = entries
-            .into_iter()
-            .map(|entry| (entry.id.clone(), entry.known()));
         Ok(known.collect())
     }
 
@@ -77,7 +76,7 @@ impl Rows {
         let partition = self.partition(link);
         let mut totals = StoredTotals::of(days);
         let mut count = |entry: Entry| {
-            if entry.state == State::Live && is_of(account, entry.account.as_ref()) {
+            if entry.state == State::Live && is_of(account, &entry) {
                 let day = parse_date(&entry.day).map(|_| entry.day.as_str());
                 totals.add(entry.kind.as_deref(), day);
             }
@@ -118,6 +117,6 @@ impl Rows {
     }
 }
 
-fn is_of(account: Option<&AccountId>, of_entry: Option<&String>) -> bool {
-    account.is_none_or(|account| of_entry.is_some_and(|id| id == account.as_str()))
+fn is_of(account: Option<&AccountId>, entry: &Entry) -> bool {
+    account.is_none_or(|account| entry.account.as_deref() == Some(account.as_str()))
 }

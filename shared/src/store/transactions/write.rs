@@ -10,7 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{
     change_log::{ChangeLog, LogEntry},
-    document::{DocumentItem, OBSERVED},
+    document::{DocumentItem, OBSERVED, observed},
     index::{Index, ends},
     leaf::{Entry, Leaves, State},
     partition::Partition,
@@ -345,13 +345,11 @@ impl Stored {
         }
         if self.fate == Fate::Refreshed {
             kept.extend(OBSERVED);
-            item.ours
-                .retain(|name, _| !OBSERVED.contains(&name.as_str()));
+            item.ours.retain(|(name, _)| !OBSERVED.contains(name));
         }
         for name in kept {
             let value = self.item.get(name).cloned();
-            item.ours
-                .extend(value.map(|value| (name.to_owned(), value)));
+            item.ours.extend(value.map(|value| (name, value)));
         }
         Some(item)
     }
@@ -379,11 +377,12 @@ impl Replaced {
         changes: &Changes,
         seen: &Observation,
     ) -> Result<(Vec<Entry>, Puts), StoreError> {
+        let observed = observed(seen);
         let (mut entries, mut puts) = (Vec::new(), Vec::new());
         for row in changes.rows() {
-            let (item, entry) = row_item(partition, row, seen);
+            let (item, entry) = row_item(partition, row, &observed);
             if let Some(item) = self.next(&entry.id, item) {
-                puts.push((entry.id.clone(), WriteRequest::put_document(&item)?));
+                puts.push((entry.id.clone(), WriteRequest::put_document(item)?));
             }
             entries.push(entry);
         }

@@ -5,7 +5,11 @@ use aws_sdk_dynamodb::types::WriteRequest as UnprocessedRequest;
 use serde::Serialize;
 
 use super::{document::DocumentItem, partition::NAME};
-use crate::store::{StoreError, attributes::Sent, item::Item};
+use crate::store::{
+    StoreError,
+    attributes::{Sent, append_ours},
+    item::Item,
+};
 
 /// A request to put or to delete an item.
 #[derive(Clone)]
@@ -29,15 +33,11 @@ impl WriteRequest {
     }
 
     /// A request to put a document, with the attributes beside it.
-    pub(super) fn put_document(document: &DocumentItem<'_>) -> Result<Self, StoreError> {
-        let put = Self::put(&document.ours)?;
-        Ok(match document.fields.as_str() {
-            "" => put,
-            fields => {
-                let (opened, rest) = put.0.split_at(r#"{"PutRequest":{"Item":{"#.len());
-                Self([opened, fields, ",", rest].concat())
-            }
-        })
+    pub(super) fn put_document(document: DocumentItem<'_>) -> Result<Self, StoreError> {
+        let mut put = document.put;
+        append_ours(&mut put, &document.ours).ok_or(StoreError::Corrupt(NAME))?;
+        put.push_str("}}}");
+        Ok(Self(put))
     }
 
     pub(super) fn delete(key: &Item) -> Result<Self, StoreError> {
