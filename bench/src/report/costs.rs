@@ -454,8 +454,10 @@ mod tests {
         let sources = sources(
             "
   A: { Type: AWS::DynamoDB::Table }
-  B: { Type: AWS::Logs::MetricFilter, Properties: { MetricTransformations: &new [{ MetricName: New }] } }
-  C: { Type: AWS::Logs::MetricFilter, Properties: { MetricTransformations: *new } }
+  B:
+    Type: AWS::Logs::MetricFilter
+    Properties: &new { MetricTransformations: [{ MetricName: New }] }
+  C: { Type: AWS::Logs::MetricFilter, Properties: *new }
 ",
         );
         let month = observing_month(&sources, 1_000.0);

@@ -41,14 +41,7 @@ mod tests {
     use std::{fs, path::Path};
 
     use super::*;
-    use crate::report::{Sources, summary, tests::checkout};
-
-    /// The names of the tables that a document quotes.
-    fn names(document: &str) -> Vec<&str> {
-        let blocks = document.split(START).skip(1);
-        let names = blocks.filter_map(|block| block.split_once(NAMED));
-        names.map(|(name, _)| name).collect()
-    }
+    use crate::report::tests::checkout;
 
     #[test]
     fn a_quoted_table_is_replaced_and_the_rest_stays() {
@@ -65,23 +58,6 @@ mod tests {
         let document = "<!-- figures: a -->\nold\n";
         let tables = Tables::from([("a", "new".to_owned())]);
         assert_eq!(quoted(document, &tables), document);
-    }
-
-    #[test]
-    fn the_documents_quote_what_was_measured() {
-        let tables = summary::tables(&Sources::committed());
-        for name in DOCUMENTS {
-            let document = fs::read_to_string(checkout().join(name)).unwrap();
-            let names = names(&document);
-            assert!(!names.is_empty(), "{name} quotes nothing");
-            for quoted in names {
-                assert!(tables.contains_key(quoted), "{name}: no table of {quoted}");
-            }
-            assert!(
-                quoted(&document, &tables) == document,
-                "{name}: run `make quote`"
-            );
-        }
     }
 
     #[test]

@@ -17,8 +17,6 @@ use crate::{
 };
 
 const DAY_S: f64 = 24.0 * 3_600.0;
-/// The span in which Belvo counts requests, and `collect` its calls.
-const SPAN_S: f64 = 30.0;
 /// Messages that SQS's FIFO queues of high throughput take in a second without batches ("Amazon SQS
 /// message quotas", SQS developer guide): in São Paulo, and in N. Virginia.
 const QUEUE: f64 = 4_500.0;
@@ -50,7 +48,8 @@ pub(crate) fn table(sources: &Sources) -> Option<String> {
 /// All limits that are known, the narrowest first.
 fn limits(sources: &Sources) -> Option<Vec<Limit>> {
     let mut limits = of_belvo(sources)?;
-    limits.extend(of_aws(sources)?);
+    limits.extend(of_webhooks(sources));
+    limits.extend(of_dynamodb(sources)?);
     limits.sort_by(|one, other| {
         let links = |limit: &Limit| limit.links.unwrap_or(f64::INFINITY);
         links(one).total_cmp(&links(other))
@@ -66,13 +65,14 @@ fn of_belvo(sources: &Sources) -> Option<Vec<Limit>> {
     let calls = shipped.collect_calls_per_30_seconds.default;
     // Beyond those that are let through at once.
     let lasting_s = Spacing::per_30_s(calls).interval.as_secs_f64();
+    let span_s = Spacing::SPAN.as_secs_f64();
     let (batch, page_s) = (scale::BATCH, scale::PAGE.as_secs_f64());
     Some(vec![
         Limit {
             what: format!(
                 "calls of Belvo as shipped: {environments} environments, {calls} in 30 s each, {} \
                  for long",
-                whole(SPAN_S / lasting_s)
+                whole(span_s / lasting_s)
             ),
             links: Some(daily(f64::from(environments) / lasting_s / gets)),
             moves: "`CollectConcurrency`, `CollectCallsPer30Seconds`, up to Belvo's limit",
@@ -82,7 +82,7 @@ fn of_belvo(sources: &Sources) -> Option<Vec<Limit>> {
                 "Belvo: {} requests in 30 s from one address",
                 scale::BELVOS_LIMIT
             ),
-            links: Some(daily(f64::from(scale::BELVOS_LIMIT) / SPAN_S / gets)),
+            links: Some(daily(f64::from(scale::BELVOS_LIMIT) / span_s / gets)),
             moves: "more addresses, and `CollectConcurrency` with them",
         },
         Limit {
@@ -96,15 +96,10 @@ fn of_belvo(sources: &Sources) -> Option<Vec<Limit>> {
     ])
 }
 
-/// The limits of API Gateway, SQS and DynamoDB.
-fn of_aws(sources: &Sources) -> Option<Vec<Limit>> {
-    let first = sources
-        .results
-        .collection(Worker::Of(Maker::Ours), ROWS, Step::First)?;
-    let of_the_partition = first.counts.write_units + first.counts.write_units_of_the_index;
-    let partition = Throughput::DOCUMENTED.write_units;
+/// The limits for webhooks: of API Gateway and of the queue.
+fn of_webhooks(sources: &Sources) -> [Limit; 2] {
     let webhooks = sources.template.parameters.webhook_rate_limit.default;
-    Some(vec![
+    [
         Limit {
             what: format!("API Gateway as shipped: {webhooks} webhooks a second"),
             links: Some(daily(f64::from(webhooks))),
@@ -119,6 +114,17 @@ fn of_aws(sources: &Sources) -> Option<Vec<Limit>> {
             links: Some(daily(QUEUE)),
             moves: "the region, or a quota request",
         },
+    ]
+}
+
+/// The limits for what is written: of a table, and of a link's partition.
+fn of_dynamodb(sources: &Sources) -> Option<[Limit; 2]> {
+    let ours = Worker::Of(Maker::Ours);
+    let first = sources.results.collection(ours, ROWS, Step::First)?;
+    let of_its_rows = first.counts.write_units + first.counts.write_units_of_the_index;
+    let of_a_row = of_its_rows / float(first.rows as u64);
+    let partition = Throughput::DOCUMENTED.write_units;
+    Some([
         Limit {
             what: format!(
                 "DynamoDB, on demand: {} write units a second and table",
@@ -132,7 +138,7 @@ fn of_aws(sources: &Sources) -> Option<Vec<Limit>> {
                 "DynamoDB: {} write units a second and link, or {} new rows; only the first \
                  collection of a link comes near",
                 whole(partition),
-                whole(partition / (of_the_partition / float(first.rows as u64)))
+                whole(partition / of_a_row)
             ),
             links: None,
             moves: "nothing; `collect` keeps to the partition's pace, and what is left goes on in \

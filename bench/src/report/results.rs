@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{bail, ensure};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -81,9 +81,10 @@ impl Results {
             scale: files.rows(Suite::Scale)?,
             ..Self::default()
         };
+        let run = files.run()?;
         files.ensure_all_are_known()?;
         Ok(Self {
-            run: files.run()?,
+            run,
             conditions: files.conditions,
             ..results
         })
@@ -166,9 +167,7 @@ impl<'a> Files<'a> {
     }
 
     fn ensure_all_are_known(&self) -> anyhow::Result<()> {
-        let directory = self.directory.display();
-        let entries = fs::read_dir(self.directory).with_context(|| format!("no {directory}"))?;
-        for entry in entries {
+        for entry in fs::read_dir(self.directory)? {
             let path = entry?.path();
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             let is_result = path

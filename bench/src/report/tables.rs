@@ -303,3 +303,22 @@ fn transport(transport: Transport) -> &'static str {
 fn per_thousand(took: Spread, rows: usize) -> String {
     ms(took.median * 1_000.0 / float(rows as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plots_name_makers_and_floors_as_the_tables_do() {
+        let plots = include_str!("../../../tools/figures/plots.py");
+        let sources = Sources::committed();
+        for row in sources.results.deliveries.iter().flatten() {
+            let id = match row.maker {
+                Some(maker) => serde_json::to_string(&maker).unwrap(),
+                None => format!("\"{}\"", row.program),
+            };
+            let name = worker(&row.program, row.maker);
+            assert!(plots.contains(&format!("{id}: \"{name}\",")), "{id}");
+        }
+    }
+}
