@@ -82,11 +82,13 @@ demo: build ## Take two links through the whole pipeline and compare, and let a 
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
-	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench --results bench/results
-	@$(FIGURES) bench/results --quote
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure --results bench/results
+	@target/harness/bench report --results bench/results --quote
+	@$(FIGURES) bench/results
 
 bench-quick: measurable ## The same with fewer rounds and smaller windows, into .local/bench/results only
-	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench --quick --results .local/bench/results
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure --quick --results .local/bench/results
+	@target/harness/bench report --results .local/bench/results
 	@$(FIGURES) .local/bench/results
 
 measurable: build
@@ -98,12 +100,15 @@ measurable: build
 
 quote: ## Make tables and plots of bench/results anew, without measuring
 	@$(PYTHON) tools/install.py bench
-	@$(FIGURES) bench/results --quote
+	@# The program of the test of it: what has built the tests has built all but this.
+	$(CARGO_TEST) --no-run --test report
+	@target/debug/bench report --results bench/results --quote
+	@$(FIGURES) bench/results
 
 flamegraphs: build $(INFERNO) ## Draw where `collect` spends its processor time into docs/flamegraphs (needs perf)
 	cargo build --locked --profile profiled --package collect --features measured --target-dir .local/bench
 	cargo build --locked --profile harness --package bench --target-dir target
-	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench profile --results .local/bench/samples
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure profile --results .local/bench/samples
 	mkdir -p docs/flamegraphs
 	for step in first unchanged; do \
 		perf script --no-inline --input=.local/bench/samples/$$step.perf 2>/dev/null | $(INFERNO)/bin/inferno-collapse-perf --skip-after main \

@@ -3,13 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use crate::program::Maker;
 
-/// Runs the measurements and writes their results as JSON files into a directory. Needs the tables
-/// of a deployed stack (`python -m local exec`).
+/// Measures the functions, and makes tables of what was measured.
 #[derive(Parser)]
+pub(crate) enum Command {
+    /// Runs the measurements and writes their results as JSON files into a directory. Needs the
+    /// tables of a deployed stack (`python -m local exec`).
+    Measure(Arguments),
+    /// Makes `summary.md` beside the results: tables, costs and limits. Prints the targets.
+    Report(Report),
+}
+
+#[derive(Args)]
 pub(crate) struct Arguments {
     /// What to measure [default: all but `profile`].
     #[arg(value_enum)]
@@ -26,6 +34,19 @@ pub(crate) struct Arguments {
     /// Directory for the results.
     #[arg(long)]
     pub(crate) results: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Report {
+    /// The checkout that holds prices, the template and the documents.
+    #[arg(long, default_value = ".")]
+    pub(crate) checkout: PathBuf,
+    /// Directory of the results.
+    #[arg(long)]
+    pub(crate) results: PathBuf,
+    /// Put the tables also where README and docs quote them.
+    #[arg(long)]
+    pub(crate) quote: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -32,7 +32,8 @@ use shared::{
 
 use crate::{
     collections::{Counts, Step, counts},
-    events, followers,
+    events,
+    report::costs::{Followers, LogBytes},
     world::World,
 };
 
@@ -43,22 +44,11 @@ pub(crate) const ROWS: usize = 1_000;
 #[derive(Deserialize)]
 pub(crate) struct Budget {
     collections: BTreeMap<Step, Bound>,
-    pub(crate) followers: followers::Bound,
+    pub(crate) followers: Followers,
     webhooks: BoundOfArchive,
     write_units_of_a_counted_retrieval: f64,
     sqs_requests_of_a_delivery: u64,
     log_bytes: LogBytes,
-}
-
-/// The most that is logged as shipped, at INFO, without what Lambda logs of an invocation.
-#[derive(Deserialize)]
-struct LogBytes {
-    /// A webhook that is queued.
-    delivery: usize,
-    /// A collection of [`ROWS`] rows, of which Belvo has added some.
-    refresh: usize,
-    /// A sweep that finds nothing to do.
-    sweep: usize,
 }
 
 /// The most of a collection of [`ROWS`] rows.
@@ -208,7 +198,7 @@ async fn logged(function: &'static str, call: impl Future<Output = ()>) -> usize
     bytes.load(Ordering::Relaxed)
 }
 
-/// What is logged is billed by the byte: tools/figures/costs.py has the price.
+/// What is logged is billed by the byte: `report/costs.rs` has the price.
 #[tokio::test]
 async fn no_more_is_logged_than_is_committed() {
     let world = World::plain().await.unwrap();
@@ -238,7 +228,7 @@ async fn no_more_is_logged_than_is_committed() {
         ("sweep", logged("collect", invoke(sweep)).await, bound.sweep),
     ] {
         assert!(
-            bytes > 0 && bytes <= most,
+            bytes > 0 && u32::try_from(bytes).unwrap() <= most,
             "{what}: {bytes} bytes, and {most} are committed"
         );
     }

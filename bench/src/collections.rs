@@ -66,10 +66,12 @@ impl Step {
 }
 
 /// What one kind of collection took: times as spreads over the rounds, counts of the last round.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Collection {
     pub(crate) program: String,
     /// `None` for a floor.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) maker: Option<Maker>,
     pub(crate) rows: usize,
     pub(crate) step: Step,
@@ -80,7 +82,8 @@ pub(crate) struct Collection {
 }
 
 /// What a collection requested and consumed.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Counts {
     pub(crate) gets: u64,
     pub(crate) requests: BTreeMap<String, u64>,
@@ -92,6 +95,7 @@ pub(crate) struct Counts {
     pub(crate) write_units_of_the_record: f64,
     pub(crate) read_units: f64,
     /// With AWS, and with Belvo; `None` where functions reach them directly.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) traffic: Option<(Traffic, Traffic)>,
 }
 

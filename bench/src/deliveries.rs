@@ -1,7 +1,7 @@
 //! What a delivery costs: webhooks, one after the other, into warm functions.
 
 use anyhow::ensure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     events,
@@ -13,10 +13,12 @@ use crate::{
 };
 
 /// What a delivery costs one program.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Deliveries {
     pub(crate) program: String,
     /// `None` for a floor.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) maker: Option<Maker>,
     pub(crate) cpu_ms: Spread,
     pub(crate) wall_ms: Spread,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::Limits;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -13,19 +12,6 @@ use crate::{
     events,
     world::World,
 };
-
-/// The most of a refresh that a service learns of by following all links.
-#[derive(Deserialize)]
-pub(crate) struct Bound {
-    /// Of the link's change log.
-    write_units_of_the_log: f64,
-    /// Of the index of news.
-    write_units_of_the_news: f64,
-    /// Of reading the link's changes.
-    read_units_of_the_changes: f64,
-    /// Of asking for news when there are none.
-    read_units_of_no_news: f64,
-}
 
 #[tokio::test]
 async fn a_follower_asks_for_no_more_than_is_committed() {

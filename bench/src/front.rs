@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncRead, AsyncWrite, copy_bidirectional},
     net::{TcpListener, TcpStream},
@@ -22,7 +22,8 @@ use tokio_rustls::TlsAcceptor;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What crossed a front, without the overhead of TLS.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Traffic {
     pub(crate) connections: u64,
     pub(crate) bytes_sent: u64,

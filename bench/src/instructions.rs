@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use axum::body::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     events,
@@ -19,11 +19,12 @@ use crate::{
 };
 
 /// What a program executed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Instructions {
     pub(crate) program: String,
     /// The unit of work.
-    pub(crate) per: &'static str,
+    pub(crate) per: String,
     #[serde(rename = "instructions")]
     pub(crate) executed: u64,
 }
@@ -72,7 +73,7 @@ impl Counter<'_> {
             let many = self.run(&program, MANY, delivery).await?;
             measured.push(Instructions {
                 program: program.name,
-                per: "delivery",
+                per: "delivery".to_owned(),
                 executed: (many - few) / (MANY - FEW),
             });
         }
@@ -92,7 +93,7 @@ impl Counter<'_> {
             let many = self.run(&program, 1, || events::batch(&large)).await?;
             measured.push(Instructions {
                 program: program.name.clone(),
-                per,
+                per: per.to_owned(),
                 // Both links have one page, so that the rows are all that differs.
                 executed: many.saturating_sub(few) * 1_000 / 999,
             });

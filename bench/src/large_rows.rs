@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
 use domain::Resource;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
@@ -24,18 +24,19 @@ const LINE: &str =
     "<cfdi:Concepto ClaveProdServ=\"43232408\" Cantidad=\"1\" Importe=\"199.00\"/>\n";
 
 /// A collection of several links, and what it took.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LargeRows {
-    resource: &'static str,
-    step: &'static str,
-    links: usize,
+    pub(crate) resource: String,
+    pub(crate) step: String,
+    pub(crate) links: usize,
     /// Of each link, and of each row.
-    rows: usize,
-    row_bytes: usize,
-    gets: u64,
-    invocations: u64,
-    wall_s: f64,
-    peak_memory_kib: u64,
+    pub(crate) rows: usize,
+    pub(crate) row_bytes: usize,
+    pub(crate) gets: u64,
+    pub(crate) invocations: u64,
+    pub(crate) wall_s: f64,
+    pub(crate) peak_memory_kib: u64,
 }
 
 /// Links with rows of one kind and size.
@@ -102,8 +103,8 @@ impl Links<'_> {
 
         self.ensure_stored()?;
         Ok(LargeRows {
-            resource: self.resource,
-            step,
+            resource: self.resource.to_owned(),
+            step: step.to_owned(),
             links: LINKS,
             rows,
             row_bytes,

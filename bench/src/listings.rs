@@ -7,7 +7,7 @@ use anyhow::Context;
 use domain::{
     Comparison, Days, Filter, KnownVersion, LinkId, Observation, Resource, RowId, Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     aws::{CallBudget, sdk_config},
@@ -27,12 +27,13 @@ const AMENDED: usize = 10;
 type Known = HashMap<RowId, KnownVersion>;
 
 /// What one use of the store asked for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Use {
     /// The link's rows, and over how many days they are spread.
     rows: usize,
     days: usize,
-    what: &'static str,
+    what: String,
     returned: usize,
     requests: u64,
     read_units: f64,
@@ -178,7 +179,7 @@ impl<'a> Stored<'a> {
         self.uses.push(Use {
             rows: self.sent.len(),
             days: self.days,
-            what,
+            what: what.to_owned(),
             returned,
             requests: asked.requests.values().sum(),
             read_units: asked.read(),

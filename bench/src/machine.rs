@@ -1,21 +1,36 @@
 //! Where, when and with which versions a measurement was made.
 
-use std::{fs, path::Path, process::Command, thread};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, thread};
 
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::program::Programs;
 
 /// The machine, the day, and the versions of what was measured.
-pub(crate) fn describe(programs: &Programs) -> Value {
-    json!({
-        "processor": field("/proc/cpuinfo", "model name"),
-        "cores": thread::available_parallelism().map_or(0, usize::from),
-        "memory": field("/proc/meminfo", "MemTotal"),
-        "kernel": read("/proc/sys/kernel/osrelease"),
-        "measured_at": time::OffsetDateTime::now_utc().date().to_string(),
-        "versions": versions(programs),
-    })
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Run {
+    pub(crate) processor: String,
+    pub(crate) cores: usize,
+    pub(crate) memory: String,
+    /// The version of Linux.
+    pub(crate) kernel: String,
+    pub(crate) measured_at: String,
+    pub(crate) versions: BTreeMap<String, String>,
+}
+
+impl Run {
+    /// A run that begins now, on this machine.
+    pub(crate) fn of(programs: &Programs) -> Self {
+        Self {
+            processor: field("/proc/cpuinfo", "model name"),
+            cores: thread::available_parallelism().map_or(0, usize::from),
+            memory: field("/proc/meminfo", "MemTotal"),
+            kernel: read("/proc/sys/kernel/osrelease"),
+            measured_at: time::OffsetDateTime::now_utc().date().to_string(),
+            versions: versions(programs),
+        }
+    }
 }
 
 /// The load average of the last minute, in running processes.
@@ -43,7 +58,7 @@ fn field(path: &str, name: &str) -> String {
     line.split_once(':').unwrap_or_default().1.trim().to_owned()
 }
 
-fn versions(programs: &Programs) -> Map<String, Value> {
+fn versions(programs: &Programs) -> BTreeMap<String, String> {
     let python = programs.python_program();
     let node = programs.node_program();
     let commands = [
@@ -55,11 +70,8 @@ fn versions(programs: &Programs) -> Map<String, Value> {
         ("node packages", node_packages(&node, programs.checkout())),
     ];
 
-    let mut versions = Map::new();
-    for (name, command) in commands {
-        versions.insert(name.to_owned(), json!(output(command)));
-    }
-    versions
+    let version_of = |(name, command): (&str, Command)| (name.to_owned(), output(command));
+    commands.map(version_of).into()
 }
 
 fn commit(checkout: &Path) -> Command {

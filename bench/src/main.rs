@@ -1,6 +1,6 @@
 //! Measures the shipped functions. Each one runs as its own process, and this process plays the
 //! Lambda Runtime API, AWS and Belvo around it. The same functions in Python and Node.js, and Rust
-//! programs that do part of the work, are measured for comparison.
+//! programs that do part of the work, are measured for comparison. `report` makes tables of it.
 
 mod arguments;
 mod aws;
@@ -23,6 +23,8 @@ mod partition;
 mod process;
 mod profile;
 mod program;
+mod report;
+mod result_file;
 mod runtime_api;
 mod scale;
 mod setup;
@@ -34,41 +36,46 @@ mod suites;
 mod tls;
 mod world;
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, time::Instant};
 
 use clap::Parser;
-use serde_json::{Value, json};
 
-use crate::{arguments::Arguments, program::Programs};
+use crate::{
+    arguments::{Arguments, Command},
+    machine::Run,
+    program::Programs,
+    result_file::ResultFile,
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    match Command::parse() {
+        Command::Measure(arguments) => measure(&arguments).await,
+        Command::Report(arguments) => report::make(&arguments),
+    }
+}
+
+/// Runs the suites and writes what each of them measured.
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
     let programs = Programs::of(fs::canonicalize(&arguments.checkout)?);
-    let run = machine::describe(&programs);
+    let run = Run::of(&programs);
     fs::create_dir_all(&arguments.results)?;
 
     for suite in arguments.suites() {
         let load_before = machine::load();
         let started = Instant::now();
-        let Some(measured) = suites::run(suite, &arguments, &programs).await? else {
+        let Some(measured) = suites::run(suite, arguments, &programs).await? else {
             continue;
         };
 
-        let result = json!({
-            "run": run,
-            "load_before": load_before,
-            "took_s": started.elapsed().as_secs(),
-            "quick": arguments.quick,
-            "measured": measured,
-        });
-        write(&arguments.results, &suite.name()?, &result)?;
+        let result = ResultFile {
+            run: run.clone(),
+            load_before,
+            took_s: started.elapsed().as_secs(),
+            quick: arguments.quick,
+            measured,
+        };
+        result.write(&arguments.results, suite)?;
     }
     Ok(())
-}
-
-/// Writes the result of a suite to `<name>.json`.
-fn write(directory: &Path, name: &str, result: &Value) -> anyhow::Result<()> {
-    let file = directory.join(format!("{name}.json"));
-    Ok(fs::write(file, format!("{result:#}\n"))?)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::{
@@ -27,25 +27,26 @@ const SMALL_LINKS: usize = 9;
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How a first collection went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Paced {
-    rows: usize,
+    pub(crate) rows: usize,
     /// From the first event to the answer to the last one.
-    seconds: f64,
-    invocations: u64,
+    pub(crate) seconds: f64,
+    pub(crate) invocations: u64,
     /// Of the large link alone.
-    write_units: f64,
+    pub(crate) write_units: f64,
     /// What the partition would take for the write units without a pause.
-    own_seconds: f64,
-    ratio: f64,
-    requests: BTreeMap<String, u64>,
+    pub(crate) own_seconds: f64,
+    pub(crate) ratio: f64,
+    pub(crate) requests: BTreeMap<String, u64>,
     /// The requests that were refused or left something undone, and the share of them in all writes
     /// of batches.
-    throttled: BTreeMap<String, u64>,
-    wasted: f64,
+    pub(crate) throttled: BTreeMap<String, u64>,
+    pub(crate) wasted: f64,
     /// Until all rows of each small link were stored: the longest, alone and beside the large one.
-    small_alone_ms: f64,
-    small_beside_ms: f64,
+    pub(crate) small_alone_ms: f64,
+    pub(crate) small_beside_ms: f64,
 }
 
 /// Collects a link with so many rows.

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::PEERS_TABLE;
 
@@ -19,7 +19,7 @@ const PYTHON_HTTP: [&str; 4] = ["requests", "certifi", "charset_normalizer", "id
 const NODE_MEMORY: [&str; 2] = ["--max-semi-space-size=25", "--max-old-space-size=460"];
 
 /// Who wrote a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Maker {
     /// This project.

@@ -11,7 +11,7 @@ use std::{
 use futures::future::join_all;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::belvo::RateLimiter;
 use tokio::{
     runtime::Builder,
@@ -27,31 +27,33 @@ const DAY: Duration = Duration::from_hours(24);
 const BUSY: Duration = Duration::from_hours(6);
 const SHARE_OF_THE_BUSY: f64 = 0.5;
 /// Pages of a refresh: the latest days, and the count (`collections.json`, step `refresh`).
-const PAGES: u32 = 2;
+pub(crate) const PAGES: u32 = 2;
 /// What a page takes at Belvo. An assumption.
-const PAGE: Duration = Duration::from_millis(500);
+pub(crate) const PAGE: Duration = Duration::from_millis(500);
 /// What storing takes.
 const STORE: Duration = Duration::from_millis(100);
 /// Messages of a batch (template.yaml), whose links are worked on at once.
-const BATCH: usize = 10;
+pub(crate) const BATCH: u32 = 10;
 /// Belvo's limit for an address, in 30 seconds (Belvo's integration checklist).
-const BELVOS_LIMIT: u32 = 80;
+pub(crate) const BELVOS_LIMIT: u32 = 80;
 
 /// What is deployed, for how many links.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct Deployment {
-    pub(crate) links: usize,
+#[derive(Debug, Clone, Copy)]
+struct Deployment {
+    links: usize,
     /// `CollectConcurrency`.
-    pub(crate) environments: u32,
+    environments: u32,
     /// `CollectCallsPer30Seconds`.
-    pub(crate) calls_per_30_s: u32,
+    calls_per_30_s: u32,
 }
 
 /// How the day went.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Day {
-    #[serde(flatten)]
-    pub(crate) deployment: Deployment,
+    pub(crate) links: usize,
+    pub(crate) environments: u32,
+    pub(crate) calls_per_30_s: u32,
     /// Addresses over which the pages have to leave so that Belvo's limit holds on each.
     pub(crate) addresses: u32,
     /// From the webhook to the end of its collection, or of the day.
@@ -60,6 +62,11 @@ pub(crate) struct Day {
     pub(crate) longest_s: f64,
     /// Messages that were waiting when the day was over.
     pub(crate) left: usize,
+}
+
+/// How many times as many links as on average Belvo refreshes in the busy hours.
+pub(crate) fn busy_factor() -> f64 {
+    SHARE_OF_THE_BUSY * DAY.as_secs_f64() / BUSY.as_secs_f64()
 }
 
 /// Days of several sizes: as shipped, and with the setting that moves the limit.
@@ -126,7 +133,9 @@ fn play(deployment: Deployment) -> anyhow::Result<Day> {
     };
     let addresses = (deployment.environments * deployment.calls_per_30_s).div_ceil(BELVOS_LIMIT);
     Ok(Day {
-        deployment,
+        links: deployment.links,
+        environments: deployment.environments,
+        calls_per_30_s: deployment.calls_per_30_s,
         addresses,
         median_s: at(50),
         p99_s: at(99),

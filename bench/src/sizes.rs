@@ -3,15 +3,17 @@
 use std::{fs, io::Write, path::Path};
 
 use flate2::{Compression, write::DeflateEncoder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::program::{Maker, Programs};
 
 /// The size of a function's package.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Size {
     pub(crate) program: String,
     /// `None` for a floor.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) maker: Option<Maker>,
     pub(crate) bytes: u64,
     pub(crate) zipped_bytes: u64,

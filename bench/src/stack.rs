@@ -2,7 +2,7 @@
 //! end of its collection, according to the request's record.
 
 use anyhow::Context;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use test_harness::Stack;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -10,7 +10,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::statistics::{Spread, milliseconds};
 
 /// The delay of webhooks for windows of one size.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Delay {
     pub(crate) rows: u64,
     /// From `notified_at` to `collected_at`.

@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 use axum::body::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,10 +19,12 @@ use crate::{
 const LATER: usize = 15;
 
 /// The starts of one program, in milliseconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Start {
-    pub(crate) function: &'static str,
+    pub(crate) function: String,
     /// `None` for a floor.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) maker: Option<Maker>,
     pub(crate) transport: Transport,
     pub(crate) init_ms: Spread,
@@ -157,7 +159,7 @@ impl Candidate {
         let spread = |value: fn(&Run) -> f64| Spread::of(self.runs.iter().map(value));
         let peak_memory_kib = self.runs.iter().map(|run| run.peak_memory_kib).max();
         Ok(Start {
-            function: self.function,
+            function: self.function.to_owned(),
             maker: self.maker,
             transport,
             init_ms: spread(|run| run.init_ms)?,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{aws::CountingAws, belvo::Belvo, front::Front, tls};
@@ -51,7 +51,7 @@ const SETTINGS: [(&str, &str); 32] = [
 ];
 
 /// How functions reach AWS and Belvo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Transport {
     Plain,

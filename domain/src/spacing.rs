@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// The span that Belvo counts requests in.
-const SPAN: Duration = Duration::from_secs(30);
-
 /// At most a given number of requests in any 30 seconds, by the generic cell rate algorithm (GCRA):
 /// a third of them at once, so that a few do not wait, the others evenly spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +13,15 @@ pub struct Spacing {
 }
 
 impl Spacing {
+    /// The span that Belvo counts requests in.
+    pub const SPAN: Duration = Duration::from_secs(30);
+
     /// For `requests` in 30 seconds, at least three.
     #[must_use]
     pub fn per_30_s(requests: u32) -> Self {
         let requests = requests.max(3);
         let burst = requests / 3;
-        let interval = SPAN / (requests - burst);
+        let interval = Self::SPAN / (requests - burst);
         Self {
             interval,
             slack: interval * (burst - 1),

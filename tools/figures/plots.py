@@ -1,7 +1,9 @@
 """Plots of what was measured, as SVG. The same results give the same bytes."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -9,79 +11,83 @@ mpl.use("svg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from figures.results import FUNCTIONS, MAKERS, Results, Row
-from figures.tables import FLOORS
+Row = dict[str, Any]
 
+NAMES = {
+    "ours": "Rust (ours)",
+    "python": "Python",
+    "node": "Node.js",
+    "floor-noop": "floor: no-op",
+    "floor-send": "floor: the SQS call",
+}
+# None is a floor.
 COLOURS = {"ours": "#b7410e", "python": "#3572a5", "node": "#5fa04e", None: "#888888"}
 STYLE = {"svg.hashsalt": "belvo-ingest", "svg.fonttype": "none", "font.size": 9, "axes.axisbelow": True}
 
 
-def draw(results: Results, directory: Path) -> None:
-    """Writes every plot."""
-    plots: dict[str, Callable[[Axes, Results], None]] = {
-        "init": _init,
-        "webhook-cpu": _webhook_cpu,
-        "collect-cpu": _collect_cpu,
-        "collect-memory": _collect_memory,
+def draw(directory: Path) -> None:
+    """Draws every plot of a directory of results into it."""
+    plots: dict[str, tuple[str, Callable[[Axes, list[Row]], None]]] = {
+        "init": ("start", _init),
+        "webhook-cpu": ("deliveries", _webhook_cpu),
+        "collect-cpu": ("collections", _collect_cpu),
+        "collect-memory": ("collections", _collect_memory),
     }
     with mpl.rc_context(STYLE):
-        for name, plot in plots.items():
+        for name, (suite, plot) in plots.items():
             figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
-            plot(axes, results)
+            plot(axes, json.loads((directory / f"{suite}.json").read_text())["measured"])
             axes.spines[["top", "right"]].set_visible(False)
             # Without a date, so that equal results are equal files.
             figure.savefig(directory / f"{name}.svg", metadata={"Date": None})
             plt.close(figure)
 
 
-def _init(axes: Axes, results: Results) -> None:
-    bars = [("no-op", None, results.row("start", function="no-op", transport="tls"))]
-    for function in FUNCTIONS:
-        for maker in MAKERS:
-            bars += [(f"{function}, {MAKERS[maker]}", maker, row) for row in _started(results, function, maker)]
-    _bars(axes, [(name, COLOURS[maker], row["init_ms"]["median"]) for name, maker, row in bars])
+def _init(axes: Axes, rows: list[Row]) -> None:
+    # Only ours has a query function.
+    compared = [row for row in rows if row["transport"] == "tls" and row["function"] != "query"]
+    _bars(axes, [(_function(row), COLOURS[row["maker"]], row["init_ms"]["median"]) for row in compared])
     axes.set_xscale("log")
     axes.set_title("INIT with connections opened over TLS, ms (less is better)")
 
 
-def _started(results: Results, function: str, maker: str) -> list[Row]:
-    return results.rows("start", function=function, maker=maker, transport="tls")
+def _function(row: Row) -> str:
+    return f"{row['function']}, {NAMES[row['maker']]}" if row["maker"] else row["function"]
 
 
-def _webhook_cpu(axes: Axes, results: Results) -> None:
-    names = MAKERS | FLOORS
-    rows = results.rows("deliveries")
+def _webhook_cpu(axes: Axes, rows: list[Row]) -> None:
     _bars(
         axes,
         [
-            (names[row["maker"] or row["program"]], COLOURS[row["maker"]], row["cpu_ms"]["median"] * 1_000)
+            (NAMES[row["maker"] or row["program"]], COLOURS[row["maker"]], row["cpu_ms"]["median"] * 1_000)
             for row in rows
         ],
     )
     axes.set_title("Processor time of one webhook, µs (less is better)")
 
 
-def _collect_cpu(axes: Axes, results: Results) -> None:
-    _lines(axes, results, lambda row: row["cpu_ms"]["median"] * 1_000 / row["rows"])
+def _collect_cpu(axes: Axes, rows: list[Row]) -> None:
+    _lines(axes, rows, lambda row: row["cpu_ms"]["median"] * 1_000 / row["rows"])
     axes.set_title("Processor time of 1,000 new rows, ms (less is better)")
     axes.set_yscale("log")
 
 
-def _collect_memory(axes: Axes, results: Results) -> None:
-    _lines(axes, results, lambda row: row["peak_memory_kib"] * 1_024 / 1e6)
+def _collect_memory(axes: Axes, rows: list[Row]) -> None:
+    _lines(axes, rows, lambda row: row["peak_memory_kib"] * 1_024 / 1e6)
     axes.set_title("Peak memory of a first collection, MB (less is better)")
     axes.set_ylim(bottom=0)
 
 
-def _lines(axes: Axes, results: Results, value: Callable[[Row], float]) -> None:
-    for maker in results.makers():
-        rows = sorted(results.rows("collections", maker=maker, step="first"), key=lambda row: row["rows"])
+def _lines(axes: Axes, rows: list[Row], value: Callable[[Row], float]) -> None:
+    first = sorted((row for row in rows if row["step"] == "first"), key=lambda row: row["rows"])
+    for maker in dict.fromkeys(row["maker"] for row in first if row["maker"]):
+        of_maker = [row for row in first if row["maker"] == maker]
         axes.plot(
-            [row["rows"] for row in rows],
-            [value(row) for row in rows],
+            [row["rows"] for row in of_maker],
+            [value(row) for row in of_maker],
             marker="o",
             color=COLOURS[maker],
-            label=MAKERS[maker],
+            label=NAMES[maker],
         )
     axes.set_xscale("log")
     axes.set_xlabel("rows of the window")

@@ -1,14 +1,18 @@
-"""The tables of docs/DEPLOYMENT.md and of a decision that the checks make."""
+"""The tables of docs/DEPLOYMENT.md and of a decision that the checks make.
 
+A document quotes a table between `<!-- figures: NAME -->` and `<!-- end -->`, each on a line of its own.
+"""
+
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from figures.documents import quoted
 from local import paths
 from preflight import permissions
 from preflight.findings import KINDS, Exemption, Finding, Step
 
 PAGES = (paths.ROOT / "docs" / "DEPLOYMENT.md", paths.ROOT / "docs" / "decisions" / "0043-policy-tools.md")
+BLOCK = re.compile(r"<!-- figures: (?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
 def tables(steps: Iterable[Step], exemptions: Iterable[Exemption]) -> dict[str, str]:
@@ -34,6 +38,16 @@ def of_exceptions(exemptions: Iterable[Exemption]) -> str:
         of_kind = [one for one in known if one.kind == kind]
         rows.append(f"| {meaning} | {len(of_kind)} | {sum(len(one.resources) for one in of_kind)} |")
     return "\n".join(["| because | rules | resources |", "|---|--:|--:|", *rows])
+
+
+def quoted(document: str, tables: dict[str, str]) -> str:
+    """The document with every block filled that has a table."""
+
+    def filled(block: re.Match[str]) -> str:
+        name = block["name"]
+        return f"<!-- figures: {name} -->\n{tables[name]}\n<!-- end -->" if name in tables else block[0]
+
+    return BLOCK.sub(filled, document)
 
 
 def write(made: dict[str, str], pages: Sequence[Path] = PAGES) -> None:

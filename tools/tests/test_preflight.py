@@ -91,6 +91,11 @@ class Documents(unittest.TestCase):
         for name in ("preflight", *made):
             self.assertIn(f"<!-- figures: {name} -->\n|", text)
 
+    def test_a_quoted_table_is_replaced_and_the_rest_stays(self) -> None:
+        document = "before\n<!-- figures: a -->\nold\n<!-- end -->\nafter\n"
+        self.assertEqual(page.quoted(document, {"a": "new"}), document.replace("old", "new"))
+        self.assertEqual(page.quoted(document, {}), document)
+
     def test_one_with_other_figures_fails_until_it_is_written_anew(self) -> None:
         file = temporary(self) / "page.md"
         file.write_text("<!-- figures: preflight -->\n<!-- end -->\n")
