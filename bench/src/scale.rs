@@ -8,6 +8,7 @@ use std::{
     rc::Rc,
 };
 
+use domain::Spacing;
 use futures::future::join_all;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -69,25 +70,36 @@ pub(crate) fn busy_factor() -> f64 {
     SHARE_OF_THE_BUSY * DAY.as_secs_f64() / BUSY.as_secs_f64()
 }
 
-/// Days of several sizes: as shipped, and with the setting that moves the limit.
+/// Days of several sizes: as shipped, and with as many environments as the busy hours ask for.
 pub(crate) fn measure(quick: bool) -> anyhow::Result<Vec<Day>> {
     let shipped = |links| Deployment {
         links,
         environments: 2,
         calls_per_30_s: 30,
     };
-    let mut deployments = vec![shipped(10_000), shipped(50_000), shipped(100_000)];
+    let sufficient = |links| Deployment {
+        environments: environments_for(links, 30),
+        ..shipped(links)
+    };
+    let mut deployments = vec![shipped(10_000), shipped(50_000), sufficient(100_000)];
     if !quick {
-        deployments.push(Deployment {
-            environments: 12,
-            ..shipped(500_000)
-        });
-        deployments.push(Deployment {
-            environments: 24,
-            ..shipped(1_000_000)
-        });
+        deployments.extend([sufficient(500_000), sufficient(1_000_000)]);
     }
     deployments.into_iter().map(play).collect()
+}
+
+/// The environments whose calls suffice for the busy hours, as long as each makes so many calls for
+/// long.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "a few dozen"
+)]
+fn environments_for(links: usize, calls_per_30_s: u32) -> u32 {
+    let refreshes_per_s = busy_factor() * links as f64 / DAY.as_secs_f64();
+    let call_every_s = Spacing::per_30_s(calls_per_30_s).interval.as_secs_f64();
+    (refreshes_per_s * f64::from(PAGES) * call_every_s).ceil() as u32
 }
 
 /// Messages that wait, and who is told of new ones.

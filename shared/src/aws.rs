@@ -5,32 +5,31 @@ use std::time::Duration;
 pub use aws_config::SdkConfig;
 use aws_config::{
     BehaviorVersion, Region, environment::EnvironmentVariableCredentialsProvider,
-    identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig,
+    identity::IdentityCache, retry::RetryConfig,
+    stalled_stream_protection::StalledStreamProtectionConfig, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-
 use aws_smithy_runtime_api::{
-    box_error::BoxError,
     client::{
         http::{
             HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
-            SharedHttpClient, SharedHttpConnector,
+            SharedHttpConnector,
         },
-        orchestrator::HttpRequest,
-        runtime_components::{RuntimeComponents, RuntimeComponentsBuilder},
+        orchestrator::{HttpRequest, HttpResponse},
+        result::ConnectorError,
+        runtime_components::RuntimeComponents,
     },
+    http::HttpError,
 };
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::body::SdkBody;
+use lambda_http::http::Response;
+use reqwest::{Request, redirect};
 
 use crate::{
     env::{EnvError, Environment},
     telemetry::{Call, Shown},
+    tls::trusting_amazon,
 };
-
-/// The authorities that sign for AWS: Amazon Root CA 1 to 4 and Starfield Services G2, in PEM
-/// (Amazon Trust Services' repository).
-const AMAZON_ROOTS: &str = include_str!("amazon-roots.pem");
 
 /// How long one call to AWS may take with its retries, and how long each attempt may take.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +52,9 @@ impl CallBudget {
     };
 }
 
+/// Time for a connection, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The longest a warm-up may take. INIT has ten seconds; a webhook that waits for it has five in
 /// total.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -72,17 +74,10 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
     let environment = Environment::of_process();
     let region = environment.text("AWS_REGION")?;
     let endpoint_url = environment.optional("AWS_ENDPOINT_URL");
-    let tls = Provider::Rustls(CryptoMode::Ring);
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls)
-        .tls_context(trusting_amazon())
-        .build_https();
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(budget.attempt)
         .operation_timeout(budget.call)
         .build();
-    let http = Recording { http };
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
@@ -92,50 +87,63 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
         .identity_cache(IdentityCache::lazy().build())
         .retry_config(RetryConfig::standard())
         .timeout_config(timeouts)
-        .http_client(http);
+        // A time-out of each attempt says more than how fast its bytes come.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(Http::new());
     config.set_endpoint_url(endpoint_url);
     Ok(config.build())
 }
 
-/// Makes calls that X-Ray is shown.
-#[derive(Debug)]
-struct Recording<T> {
-    http: T,
+/// Makes the calls of every client, over connections that all of them share, and shows them to
+/// X-Ray. It is the HTTP client with which Belvo is called: a second one would be a twentieth of a
+/// function's program (docs/decisions/0048).
+#[derive(Debug, Clone)]
+struct Http(reqwest::Client);
+
+impl Http {
+    fn new() -> Self {
+        #[expect(
+            clippy::expect_used,
+            reason = "none of this can fail; the unit test below runs this line"
+        )]
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(trusting_amazon())
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .expect("a client");
+        Self(client)
+    }
+
+    async fn answer(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let request = request.try_into_http1x();
+        let request = request.map_err(|error| ConnectorError::user(error.into()))?;
+        let request = Request::try_from(request.map(reqwest::Body::wrap)).map_err(failed)?;
+        let answer = self.0.execute(request).await.map_err(failed)?;
+        let answer = Response::from(answer).map(SdkBody::from_body_1_x);
+        answer
+            .try_into()
+            .map_err(|error: HttpError| ConnectorError::other(error.into(), None))
+    }
 }
 
-impl HttpClient for Recording<SharedHttpClient> {
+impl HttpClient for Http {
     fn http_connector(
         &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
     ) -> SharedHttpConnector {
-        let http = self.http.http_connector(settings, components);
-        SharedHttpConnector::new(Recording { http })
-    }
-
-    fn validate_base_client_config(
-        &self,
-        components: &RuntimeComponentsBuilder,
-        config: &ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.http.validate_base_client_config(components, config)
-    }
-
-    fn validate_final_config(
-        &self,
-        components: &RuntimeComponents,
-        config: &ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.http.validate_final_config(components, config)
+        SharedHttpConnector::new(self.clone())
     }
 }
 
-impl HttpConnector for Recording<SharedHttpConnector> {
+impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let shown = Shown::begin(|| Call::Aws {
             target: target(&request).to_owned(),
         });
-        let answer = self.http.call(request);
+        let answer = self.clone().answer(request);
         HttpConnectorFuture::new(async move {
             let answer = answer.await?;
             Shown::end(shown, answer.status().as_u16());
@@ -144,68 +152,28 @@ impl HttpConnector for Recording<SharedHttpConnector> {
     }
 }
 
+/// Why there is no answer, in the words by which the SDK decides whether to try again.
+fn failed(error: reqwest::Error) -> ConnectorError {
+    if error.is_timeout() {
+        ConnectorError::timeout(error.into())
+    } else if error.is_builder() {
+        ConnectorError::user(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
+}
+
 /// The operation that a request is for.
 fn target(request: &HttpRequest) -> &str {
     request.headers().get("x-amz-target").unwrap_or_default()
 }
 
-fn trusting_amazon() -> TlsContext {
-    #[cfg_attr(
-        not(feature = "measured"),
-        expect(unused_mut, reason = "only a measured function trusts more")
-    )]
-    let mut trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    #[cfg(feature = "measured")]
-    trusted.add_pem_certificate(bench_authority());
-    #[expect(
-        clippy::expect_used,
-        reason = "none of this can fail; the unit test below runs this line"
-    )]
-    TlsContext::builder()
-        .with_trust_store(trusted)
-        .build()
-        .expect("a trust store")
-}
-
-/// The PEM certificate of the authority that a benchmark also trusts; empty if the benchmark does
-/// not use TLS.
-#[cfg(feature = "measured")]
-pub(crate) fn bench_authority() -> Vec<u8> {
-    Environment::of_process()
-        .optional("BENCH_AUTHORITY")
-        .and_then(|file| std::fs::read(file).ok())
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use rustls::{
-        RootCertStore,
-        pki_types::{CertificateDer, pem::PemObject},
-    };
-
     use super::*;
 
     #[test]
-    fn amazons_roots_can_be_read() {
-        let _ = trusting_amazon();
-        let roots: Vec<_> = CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes())
-            .collect::<Result<_, _>>()
-            .unwrap();
-        assert_eq!(
-            RootCertStore::empty().add_parsable_certificates(roots),
-            (5, 0)
-        );
-    }
-
-    #[test]
-    fn amazons_roots_are_among_mozillas() {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(
-            CertificateDer::pem_slice_iter(AMAZON_ROOTS.as_bytes()).flatten(),
-        );
-        for root in &roots.roots {
-            assert!(webpki_roots::TLS_SERVER_ROOTS.contains(root), "{root:?}");
-        }
+    fn the_client_can_be_built() {
+        let _ = Http::new();
     }
 }

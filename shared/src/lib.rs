@@ -15,3 +15,4 @@ pub mod queue;
 pub mod secret;
 pub mod store;
 pub mod telemetry;
+mod tls;

@@ -12,7 +12,6 @@ use std::{
 
 use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use url::Url;
@@ -28,6 +27,7 @@ use super::{
 use crate::{
     secret::{CachedSecret, ExposeSecret, Newer, SecretString},
     telemetry::{Call, Shown},
+    tls::trusting_mozilla,
 };
 
 /// Time for a connection, TLS included.
@@ -77,7 +77,7 @@ impl Client {
     /// A client for the API at `base`, such as `https://sandbox.belvo.com/`.
     pub fn new(base: Url, keys: CachedSecret<ApiKeys>) -> Result<Self, BelvoError> {
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls())
+            .tls_backend_preconfigured(trusting_mozilla())
             // A redirect could carry the keys to another host; Belvo's API documents none.
             .redirect(redirect::Policy::none())
             // The caller decides what may be sent twice.
@@ -447,41 +447,8 @@ pub(super) async fn accepted_id(answer: Response) -> Result<RequestId, BelvoErro
     RequestId::parse(&accepted.request_id).map_err(|_| BelvoError::Unreadable("request_id"))
 }
 
-/// TLS with ring and the bundled Mozilla roots: aws-lc would spend 55 ms of CPU on the first
-/// handshake, and reading the system's roots 3 ms (docs/decisions/0004).
-fn tls() -> ClientConfig {
-    #[cfg_attr(
-        not(feature = "measured"),
-        expect(unused_mut, reason = "only a measured function trusts more")
-    )]
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    #[cfg(feature = "measured")]
-    trust_also(&mut roots);
-    #[expect(
-        clippy::expect_used,
-        reason = "ring supports both protocol versions; the unit test below runs this line"
-    )]
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring supports TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
-}
-
-/// Also trusts the authority of a benchmark's own Belvo.
-#[cfg(feature = "measured")]
-fn trust_also(roots: &mut RootCertStore) {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let authority = crate::aws::bench_authority();
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&authority).flatten());
-}
-
 #[cfg(test)]
 mod tests {
-    use rustls::ClientConnection;
-
     use super::*;
 
     #[test]
@@ -506,17 +473,5 @@ mod tests {
             let next = next_page(&first, next);
             assert!(matches!(next, Err(BelvoError::Unreadable(_))), "{next:?}");
         }
-    }
-
-    #[test]
-    fn belvo_is_offered_tls_1_3_and_1_2() {
-        let server = "sandbox.belvo.com".try_into().unwrap();
-        let mut connection = ClientConnection::new(Arc::new(tls()), server).unwrap();
-        let mut hello = Vec::new();
-        connection.write_tls(&mut hello).unwrap();
-
-        // The extension `supported_versions` (43), its length, and its list (RFC 8446, 4.2.1).
-        let versions = [0, 43, 0, 5, 4, 3, 4, 3, 3];
-        assert!(hello.windows(versions.len()).any(|bytes| bytes == versions));
     }
 }
