@@ -31,11 +31,12 @@ pub struct Stack {
     pub webhook_secret_arn: String,
     /// The secret of Belvo's API keys.
     pub belvo_secret_arn: String,
+    /// Root of the pipeline's own API.
+    pub api_url: String,
     /// The fake Belvo.
     pub sandbox: Control,
     /// Whether its functions are killed, so that API Gateway may answer in place of one.
     is_in_danger: bool,
-    api_url: String,
     aws_url: String,
     http: reqwest::Client,
 }
@@ -161,6 +162,16 @@ impl Stack {
     pub async fn get(&self, path: &str) -> Answer {
         self.signed(self.http.get(format!("{}{path}", self.api_url)))
             .await
+    }
+
+    /// The same until there is an answer: a function may be killed, or a busy machine answer too
+    /// late.
+    pub async fn read(&self, path: &str) -> Value {
+        eventually(path, || async {
+            let answer = self.get(path).await;
+            (answer.status == StatusCode::OK).then_some(answer.body)
+        })
+        .await
     }
 
     /// `POST /webhooks/belvo` with these bytes and this `Authorization`.
