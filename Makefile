@@ -37,6 +37,11 @@ LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
 	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
+# The fake Belvo and a program that drives it at once: one after the other, each would compile what they share.
+define build_with_sandbox
+	cargo build --locked --package belvo-sandbox --package pipeline-tests --bin belvo-sandbox --bin $(1) --target-dir target
+endef
+
 # A stack with short waits, also between the fetches of a request that is short; with small pages, so that there are
 # many parts; with few attempts, so that some messages are given up.
 define run_torture
@@ -52,7 +57,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots functions build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,10 +68,12 @@ tools: ## Install the pinned tools into .venv
 browser: tools ## Install Chromium and its driver, for the tests of the console and for its screenshots
 	@$(PYTHON) tools/install.py browser
 
-build: tools ## Build the functions for this machine, and the fake Belvo
+functions: tools
 	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
 	$(LOCAL_BUILD) cargo lambda build --release --locked
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
+
+build: functions ## Build the functions for this machine, and the fake Belvo
 	cargo build --locked --package belvo-sandbox --target-dir target
 
 cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
@@ -78,8 +85,9 @@ cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
 operations: build ## Run the commands of docs/OPERATIONS.md and docs/INCIDENT.md and write their outputs anew
 	$(call run_operations,WRITE_OPERATIONS=1)
 
-demo: build ## Take two links through the whole pipeline and compare, and let a consumer follow one; LOSE_ROWS=3 shows how a loss is found
-	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
+demo: functions ## Take two links through the whole pipeline and compare, and let a consumer follow one; LOSE_ROWS=3 shows how a loss is found
+	$(call build_with_sandbox,demo)
+	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- target/debug/demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
 bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
 	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure --results bench/results
@@ -118,8 +126,8 @@ flamegraphs: build $(INFERNO) ## Draw where `collect` spends its processor time 
 $(INFERNO):
 	cargo install inferno --version $(INFERNO_VERSION) --locked --root $(INFERNO)
 
-torture: build ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
-	cargo build --locked --package pipeline-tests --bin torture --target-dir target
+torture: functions ## Many links, a Belvo at its worst, functions killed; SEED, LINKS and ROUNDS may be given
+	$(call build_with_sandbox,torture)
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
 
@@ -161,9 +169,10 @@ test: lint validate browser build ## Everything that must hold before a commit
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
 
-dashboard: build ## Put the dashboard into template.yaml anew, and draw in docs/screenshots what it shows of a local stack
+dashboard: functions ## Put the dashboard into template.yaml anew, and draw in docs/screenshots what it shows of a local stack
 	@$(PYTHON) tools/install.py bench
 	@PYTHONPATH=tools .venv/local/bin/python -m dashboard template
+	$(call build_with_sandbox,demo)
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m dashboard values .local/dashboard.json
 	@PYTHONPATH=tools .venv/figures/bin/python -m dashboard picture .local/dashboard.json docs/screenshots/dashboard.png
 

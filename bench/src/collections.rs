@@ -286,7 +286,7 @@ fn parse_event(world: &World, link: &str) -> Bytes {
 
 /// The event of `floor-write`: a row of the link, to be multiplied and perhaps sent.
 async fn build_event(world: &World, link: &str, rows: usize, send: bool) -> anyhow::Result<Bytes> {
-    let first = world.belvo.rows(link).await?.into_iter().next();
+    let first = world.belvo.control.rows(link).await?.into_iter().next();
     let mut row = first.context("the link has no rows")?;
     // As `collect` stores it: the id of the account in place of the account.
     row["account"] = row["account"]["id"].take();

@@ -74,7 +74,7 @@ impl<'a> Stored<'a> {
         let aws = aws.into_builder().endpoint_url(world.aws.url()).build();
         let table = TransactionsTable::open(&aws, world.aws.transactions_table.clone());
         let link = world.belvo.link(rows).await?;
-        let mut sent = world.belvo.rows(&link).await?;
+        let mut sent = world.belvo.control.rows(&link).await?;
         for (number, row) in sent.iter_mut().enumerate() {
             row["value_date"] = days_ago(i64::try_from(number * days / rows)?).into();
         }

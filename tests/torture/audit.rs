@@ -6,7 +6,6 @@ use std::{
 };
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use reqwest::Method;
 use serde_json::{Value, json};
 use test_harness::{Follower, Link, Stack, eventually};
 use tokio::time::sleep;
@@ -154,7 +153,7 @@ async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
 /// The invariants, link by link.
 pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower, logs: &str) {
     let mut rows = BTreeMap::new();
-    let log = stack.sandbox(Method::GET, "log", None).await;
+    let log = stack.sandbox.log().await.unwrap();
     for link in links {
         // I2 and I4: each row once, as Belvo has it, and none that Belvo does not have; a row that
         // cannot be stored is named.

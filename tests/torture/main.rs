@@ -124,7 +124,7 @@ async fn run(arguments: &Arguments) {
         started.elapsed()
     );
 
-    stack.sandbox(reqwest::Method::DELETE, "rules", None).await;
+    stack.sandbox.forget_rules().await.unwrap();
     let redriven = audit::settle(&stack, &links).await;
     println!(
         "torture: settled after {:?}, {redriven} messages redriven from the dead-letter queue",

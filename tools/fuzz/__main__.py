@@ -9,8 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from demo.pipeline import Pipeline
 from fuzz import stock
+from fuzz.pipeline import Pipeline
 from fuzz.summary import summary
 from local.errors import LocalError
 from local.paths import ROOT, VENVS

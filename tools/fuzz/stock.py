@@ -3,7 +3,7 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from demo.pipeline import Pipeline
+from fuzz.pipeline import Pipeline
 from local.sandbox import control
 from local.waiting import wait_for
 
@@ -32,7 +32,7 @@ def fill(pipeline: Pipeline, sandbox_url: str) -> dict[str, str]:
         "FUZZ_REQUEST": requests[0],
         "FUZZ_WEBHOOK": pipeline.webhooks(link)[0]["id"],
         "FUZZ_ACCOUNT": pipeline.accounts(link)[0]["id"],
-        "FUZZ_TRANSACTION": next(pipeline.transactions(link))["id"],
+        "FUZZ_TRANSACTION": pipeline.transactions(link)[0]["id"],
         "FUZZ_EMPLOYMENT": control(sandbox_url, "GET", f"links/{link}/resources/employments")[0]["id"],
     }
 

@@ -13,6 +13,7 @@ BUILD = ROOT / ".local" / "build"
 BUILT_TEMPLATE = BUILD / "template.yaml"
 DEFAULT_STATE = ROOT / ".local" / "stack"
 SANDBOX = ROOT / "target" / "debug" / "belvo-sandbox"
+DEMO = ROOT / "target" / "debug" / "demo"
 # The processors that functions can run on, as the machine and as Lambda names them.
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 

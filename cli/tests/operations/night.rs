@@ -1,6 +1,5 @@
 //! What happens on the stack in the night of docs/INCIDENT.md.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use test_harness::{AlarmState, Alarms, Link, Stack, days_ago, eventually};
 
@@ -67,7 +66,7 @@ impl<'a> Night<'a> {
     pub(crate) async fn before(&self, command: usize) {
         match command {
             // The operator has corrected the value at Belvo.
-            2 => drop(self.stack.sandbox(Method::DELETE, "rules", None).await),
+            2 => self.stack.sandbox.forget_rules().await.unwrap(),
             // Belvo's next webhook.
             3 => drop(self.links[0].notify_and_collect(json!({})).await),
             _ => {}

@@ -1,6 +1,5 @@
 //! What happens on the stack before its operator asks.
 
-use reqwest::Method;
 use serde_json::json;
 use test_harness::{Link, Stack, eventually};
 use uuid::Uuid;
@@ -63,11 +62,8 @@ pub(crate) async fn connected<'a>(stack: &'a Stack, external_id: &str, rows: u64
 }
 
 async fn token_required(stack: &Stack, link: &Link<'_>) {
-    let (path, event) = (
-        format!("links/{}/event", link.id),
-        json!({"code": "token_required"}),
-    );
-    stack.sandbox(Method::POST, &path, Some(event)).await;
+    let event = stack.sandbox.event(&link.id, "token_required").await;
+    event.unwrap();
     eventually("the link to be blocked", || async {
         let link = stack.get(&format!("/links/{}", link.id)).await.body;
         link["blocked"].is_object().then_some(())

@@ -1,7 +1,6 @@
 //! Each cause for which a transaction may be missing, produced at the sandbox.
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use reqwest::Method;
 use serde_json::{Value, json};
 use test_harness::{Link, Stack, days_ago, eventually};
 
@@ -61,9 +60,7 @@ async fn it_is_under_another_link_of_the_same_user() {
     older.collect().await;
     let newer = older.reconnect().await;
     let fields = json!({"external_id": external_id});
-    stack
-        .sandbox(Method::PATCH, &format!("links/{}", newer.id), Some(fields))
-        .await;
+    stack.sandbox.patch_link(&newer.id, fields).await.unwrap();
     register(&stack, &newer, &external_id).await;
     newer.collect().await;
     let row = older.newest().await;
@@ -124,14 +121,8 @@ async fn it_may_still_come() {
 async fn the_link_is_blocked() {
     let stack = Stack::of_this_run();
     let (link, _) = registered(&stack, 5).await;
-    let event = json!({"code": "token_required"});
-    stack
-        .sandbox(
-            Method::POST,
-            &format!("links/{}/event", link.id),
-            Some(event),
-        )
-        .await;
+    let event = stack.sandbox.event(&link.id, "token_required").await;
+    event.unwrap();
     eventually("the link to be blocked", || async {
         let link = stack.get(&format!("/links/{}", link.id)).await.body;
         link["blocked"].is_object().then_some(())

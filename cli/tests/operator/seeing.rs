@@ -43,11 +43,8 @@ async fn a_link_is_shown_with_what_was_collected_its_quota_and_its_requests() {
 async fn a_blocked_link_needs_attention_and_shows_the_remedy() {
     let stack = Stack::of_this_run();
     let (link, _) = registered(&stack, 5).await;
-    let event = json!({"code": "token_required"});
-    let path = format!("links/{}/event", link.id);
-    stack
-        .sandbox(reqwest::Method::POST, &path, Some(event))
-        .await;
+    let event = stack.sandbox.event(&link.id, "token_required").await;
+    event.unwrap();
     eventually("the link to be blocked", || async {
         let link = stack.get(&format!("/links/{}", link.id)).await.body;
         (link["blocked"]["reason"] == "token_required").then_some(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{Link, Stack, difference, eventually};
+use crate::{Link, Stack, difference};
 
 /// What it has, and where it goes on. It asks for the news of all links and reads those of its own.
 #[derive(Debug, Clone)]
@@ -36,7 +36,8 @@ impl Follower {
     /// Asks which links have news, and follows them, until there is nothing more.
     pub async fn follow_all(&mut self, stack: &Stack) {
         loop {
-            let answer = ask(stack, &format!("/changes?limit=100{}", self.cursor)).await;
+            let path = format!("/changes?limit=100{}", self.cursor);
+            let answer = stack.read(&path).await;
             for news in answer["links"].as_array().expect("links") {
                 let link = news["link"].as_str().expect("a link");
                 let sequence = news["sequence"].as_u64().expect("a sequence");
@@ -87,7 +88,7 @@ impl LinkCopy {
     async fn follow(&mut self, stack: &Stack, link: &str) {
         loop {
             let path = format!("/links/{link}/changes?limit=40{}", self.cursor);
-            let answer = ask(stack, &path).await;
+            let answer = stack.read(&path).await;
             self.take(&answer);
             if answer["has_more"] == false {
                 return;
@@ -119,13 +120,4 @@ fn id(of: &Value) -> String {
 fn next(answer: &Value) -> String {
     let cursor = answer["next_cursor"].as_str().expect("a cursor");
     format!("&cursor={cursor}")
-}
-
-/// Asks until there is an answer: a function may be killed.
-async fn ask(stack: &Stack, path: &str) -> Value {
-    eventually(path, async || {
-        let answer = stack.get(path).await;
-        (answer.status == 200).then_some(answer.body)
-    })
-    .await
 }

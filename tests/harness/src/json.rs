@@ -1,5 +1,7 @@
 //! Comparing JSON by value: `10.50` is `10.5`.
 
+use std::{collections::BTreeSet, fmt};
+
 use serde_json::{Number, Value};
 
 /// The value with every number in one spelling. A database may write a decimal in another way than
@@ -17,17 +19,65 @@ pub fn canonical(value: &Value) -> Value {
     }
 }
 
+/// A place in which two documents differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Such as `counterparty.name` or `tags[2]`; empty if nothing is alike.
+    pub path: String,
+    /// What the one has there. `None` is a field that is not there, which `null` is not.
+    pub one: Option<Value>,
+    /// What the other has there.
+    pub other: Option<Value>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (one, other) = (shown(self.one.as_ref()), shown(self.other.as_ref()));
+        write!(formatter, "{}: {one} against {other}", self.path)
+    }
+}
+
+/// A value as JSON, or that it is absent.
+#[must_use]
+pub fn shown(value: Option<&Value>) -> String {
+    value.map_or("absent".to_owned(), Value::to_string)
+}
+
+/// Every place in which two documents differ. Arrays of different lengths differ as a whole.
+#[must_use]
+pub fn differences(one: &Value, other: &Value) -> Vec<Difference> {
+    let mut found = Vec::new();
+    compare(String::new(), Some(one), Some(other), &mut found);
+    found
+}
+
 /// The first place in which two documents differ, or `None` if they are equal.
 #[must_use]
 pub fn difference(one: &Value, other: &Value) -> Option<String> {
-    match (canonical(one), canonical(other)) {
-        (one, other) if one == other => None,
-        (Value::Object(one), Value::Object(other)) => one
-            .keys()
-            .chain(other.keys())
-            .find(|name| one.get(*name) != other.get(*name))
-            .map(|name| format!("{name}: {:?} against {:?}", one.get(name), other.get(name))),
-        (one, other) => Some(format!("{one} against {other}")),
+    differences(one, other).first().map(Difference::to_string)
+}
+
+fn compare(path: String, one: Option<&Value>, other: Option<&Value>, found: &mut Vec<Difference>) {
+    match (one, other) {
+        (Some(Value::Object(one)), Some(Value::Object(other))) => {
+            let names: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+            for name in names {
+                let dot = if path.is_empty() { "" } else { "." };
+                let inner = format!("{path}{dot}{name}");
+                compare(inner, one.get(name), other.get(name), found);
+            }
+        }
+        (Some(Value::Array(one)), Some(Value::Array(other))) if one.len() == other.len() => {
+            for (index, (one, other)) in one.iter().zip(other).enumerate() {
+                compare(format!("{path}[{index}]"), Some(one), Some(other), found);
+            }
+        }
+        (one, other) if one.map(canonical) == other.map(canonical) => {}
+        (one, other) => found.push(Difference {
+            path,
+            one: one.cloned(),
+            other: other.cloned(),
+        }),
     }
 }
 
@@ -60,12 +110,19 @@ fn length(text: &str) -> i64 {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
     fn equal(one: &str, other: &str) -> bool {
-        difference(
-            &serde_json::from_str(one).unwrap(),
-            &serde_json::from_str(other).unwrap(),
-        )
-        .is_none()
+        difference(&read(one), &read(other)).is_none()
+    }
+
+    /// The differences as text, joined.
+    fn differ(one: &str, other: &str) -> String {
+        let found = differences(&read(one), &read(other));
+        let found: Vec<_> = found.iter().map(Difference::to_string).collect();
+        found.join(", ")
     }
 
     #[test]
@@ -96,5 +153,36 @@ mod tests {
     fn absent_is_not_null() {
         assert!(!equal(r#"{"a": null}"#, "{}"));
         assert!(equal(r#"{"a": [1.0], "b": 2}"#, r#"{"b": 2.0, "a": [1]}"#));
+    }
+
+    #[test]
+    fn null_is_not_absent_and_the_other_way_round() {
+        assert_eq!(differ(r#"{"a": null}"#, "{}"), "a: null against absent");
+        assert_eq!(differ("{}", r#"{"a": null}"#), "a: absent against null");
+    }
+
+    #[test]
+    fn a_truth_value_is_no_number_and_a_number_no_text() {
+        assert_eq!(differ(r#"{"a": true}"#, r#"{"a": 1}"#), "a: true against 1");
+        assert!(equal(r#"{"a": false}"#, r#"{"a": false}"#));
+        assert_eq!(differ("1", r#""1""#), r#": 1 against "1""#);
+    }
+
+    #[test]
+    fn each_difference_has_its_place() {
+        let found = differ(
+            r#"{"account": {"balance": {"current": 1.5}}, "tags": ["a", "b"]}"#,
+            r#"{"account": {"balance": {"current": 1.6}}, "tags": ["a", "c"]}"#,
+        );
+        assert_eq!(
+            found,
+            r#"account.balance.current: 1.5 against 1.6, tags[1]: "b" against "c""#
+        );
+    }
+
+    #[test]
+    fn arrays_of_different_lengths_differ_as_a_whole() {
+        let found = differ(r#"{"tags": [1]}"#, r#"{"tags": [1, 2]}"#);
+        assert_eq!(found, "tags: [1] against [1,2]");
     }
 }

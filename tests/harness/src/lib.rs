@@ -13,6 +13,7 @@
 mod alarms;
 mod days;
 mod dead_letters;
+#[cfg(feature = "dynoxide")]
 mod dynoxide;
 mod events;
 mod follower;
@@ -27,11 +28,12 @@ mod wait;
 
 pub use alarms::{AlarmState, Alarms, Datum};
 pub use days::days_ago;
+#[cfg(feature = "dynoxide")]
 pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
 pub use events::{EventSchemas, heard};
 pub use follower::Follower;
 pub use gate::behind_gate;
-pub use json::{canonical, difference};
+pub use json::{Difference, canonical, difference, differences, shown};
 pub use link::{Link, by_id};
 pub use openapi::{Documented, assert_documented, route_of};
 pub use rows::{json_of, taken_apart, versions};

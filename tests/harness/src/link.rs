@@ -16,18 +16,15 @@ pub struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    pub(crate) fn new(stack: &'a Stack, id: &str) -> Self {
-        Self {
-            id: id.to_owned(),
-            stack,
-        }
+    pub(crate) fn new(stack: &'a Stack, id: String) -> Self {
+        Self { id, stack }
     }
 
     /// Makes the sandbox misbehave for this link. `rule` is a rule of its control API without
     /// `link`.
     pub async fn misbehave(&self, mut rule: Value) {
         rule["link"] = json!(self.id);
-        self.stack.sandbox(Method::POST, "rules", Some(rule)).await;
+        self.stack.sandbox.rule(rule).await.unwrap();
     }
 
     /// The body of `POST /requests` for the last year.
@@ -70,25 +67,20 @@ impl<'a> Link<'a> {
 
     /// Changes fields of a row at the sandbox.
     pub async fn amend(&self, id: &str, fields: Value) {
-        let path = format!("links/{}/transactions/{id}", self.id);
-        self.stack.sandbox(Method::PATCH, &path, Some(fields)).await;
+        let sandbox = &self.stack.sandbox;
+        sandbox.patch_row(&self.id, id, fields).await.unwrap();
     }
 
     /// Takes a row away at the sandbox.
     pub async fn delete(&self, id: &str) {
-        self.stack
-            .sandbox(
-                Method::DELETE,
-                &format!("links/{}/transactions/{id}", self.id),
-                None,
-            )
-            .await;
+        let sandbox = &self.stack.sandbox;
+        sandbox.delete_row(&self.id, id).await.unwrap();
     }
 
     /// Brings a deleted row back at the sandbox.
     pub async fn restore(&self, id: &str) {
-        let path = format!("links/{}/transactions/{id}", self.id);
-        self.stack.sandbox(Method::POST, &path, None).await;
+        let sandbox = &self.stack.sandbox;
+        sandbox.restore_row(&self.id, id).await.unwrap();
     }
 
     /// The id of the newest row at the sandbox.
@@ -100,62 +92,38 @@ impl<'a> Link<'a> {
     }
 
     /// Adds rows at the sandbox, all on one day, `YYYY-MM-DD`.
-    pub async fn add(&self, count: u64, day: &str) {
-        let body = json!({"count": count, "date": day});
-        self.stack
-            .sandbox(
-                Method::POST,
-                &format!("links/{}/transactions", self.id),
-                Some(body),
-            )
-            .await;
+    pub async fn add(&self, count: usize, day: &str) {
+        let sandbox = &self.stack.sandbox;
+        sandbox.add_rows(&self.id, count, Some(day)).await.unwrap();
     }
 
     /// Books every pending row at the sandbox.
     pub async fn settle(&self) {
-        self.stack
-            .sandbox(Method::POST, &format!("links/{}/settle", self.id), None)
-            .await;
+        let path = format!("links/{}/settle", self.id);
+        let settled = self.stack.sandbox.call(Method::POST, &path, None).await;
+        settled.unwrap();
     }
 
     /// Changes the balance of one of the sandbox's accounts.
     pub async fn change_a_balance(&self, current: u64) {
-        let accounts = self
-            .stack
-            .sandbox(Method::GET, &format!("links/{}/accounts", self.id), None)
-            .await;
-        let path = format!(
-            "links/{}/accounts/{}",
-            self.id,
-            accounts[0]["id"].as_str().expect("an id")
-        );
-        self.stack
-            .sandbox(
-                Method::PATCH,
-                &path,
-                Some(json!({"balance": {"current": current}})),
-            )
-            .await;
+        let sandbox = &self.stack.sandbox;
+        let accounts = sandbox.accounts(&self.id).await.unwrap();
+        let account = accounts[0]["id"].as_str().expect("an id");
+        let balance = json!({"balance": {"current": current}});
+        let changed = sandbox.patch_account(&self.id, account, balance).await;
+        changed.unwrap();
     }
 
     /// Makes the sandbox send a webhook about this link, overriding its usual fields with these.
     pub async fn notify(&self, fields: Value) {
-        self.stack
-            .sandbox(
-                Method::POST,
-                &format!("links/{}/notify", self.id),
-                Some(fields),
-            )
-            .await;
+        let sandbox = &self.stack.sandbox;
+        sandbox.notify(&self.id, fields).await.unwrap();
     }
 
     /// The same user connects the same bank again.
     pub async fn reconnect(&self) -> Link<'a> {
-        let link = self
-            .stack
-            .sandbox(Method::POST, &format!("links/{}/reconnect", self.id), None)
-            .await;
-        Link::new(self.stack, link["id"].as_str().expect("an id"))
+        let link = self.stack.sandbox.reconnect(&self.id).await.unwrap();
+        Link::new(self.stack, link)
     }
 
     /// Makes the sandbox send a webhook about this link, overriding its usual fields with these and
@@ -174,7 +142,7 @@ impl<'a> Link<'a> {
 
     /// The queries of the pages that were read of this link so far.
     pub async fn page_queries(&self) -> Vec<String> {
-        let log = self.stack.sandbox(Method::GET, "log", None).await;
+        let log = self.stack.sandbox.log().await.unwrap();
         let gets = log["gets"]
             .as_array()
             .expect("an array")
@@ -194,15 +162,7 @@ impl<'a> Link<'a> {
 
     /// The sandbox's rows, by id.
     pub async fn truth(&self) -> BTreeMap<String, Value> {
-        let rows = self
-            .stack
-            .sandbox(
-                Method::GET,
-                &format!("links/{}/transactions", self.id),
-                None,
-            )
-            .await;
-        by_id(rows.as_array().expect("an array of rows"))
+        by_id(&self.stack.sandbox.rows(&self.id).await.unwrap())
     }
 
     /// Our rows, by id, from every page of the API.
@@ -267,15 +227,8 @@ impl<'a> Link<'a> {
 
     /// The sandbox's rows of another resource, by id.
     pub async fn truth_of(&self, resource: &str) -> BTreeMap<String, Value> {
-        let rows = self
-            .stack
-            .sandbox(
-                Method::GET,
-                &format!("links/{}/resources/{resource}", self.id),
-                None,
-            )
-            .await;
-        by_id(rows.as_array().expect("an array of rows"))
+        let rows = self.stack.sandbox.rows_of(&self.id, resource).await;
+        by_id(&rows.unwrap())
     }
 
     /// Our rows of another resource, by id, read through every page of the API.
@@ -334,9 +287,8 @@ impl<'a> Link<'a> {
 
     /// How many retrievals this link has cost at the sandbox.
     pub async fn retrievals(&self) -> u64 {
-        self.stack.sandbox(Method::GET, "log", None).await["retrievals"][&self.id]
-            .as_u64()
-            .unwrap_or_default()
+        let log = self.stack.sandbox.log().await.unwrap();
+        log["retrievals"][&self.id].as_u64().unwrap_or_default()
     }
 
     /// A webhook body about this link.

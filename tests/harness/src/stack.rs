@@ -1,5 +1,6 @@
 //! The deployed stack, as `tools/local` describes it in the environment.
 
+use belvo_sandbox::Control;
 use reqwest::{
     Method, RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
@@ -30,11 +31,12 @@ pub struct Stack {
     pub webhook_secret_arn: String,
     /// The secret of Belvo's API keys.
     pub belvo_secret_arn: String,
-    /// Root of the fake Belvo.
-    pub sandbox_url: String,
+    /// Root of the pipeline's own API.
+    pub api_url: String,
+    /// The fake Belvo.
+    pub sandbox: Control,
     /// Whether its functions are killed, so that API Gateway may answer in place of one.
     is_in_danger: bool,
-    api_url: String,
     aws_url: String,
     http: reqwest::Client,
 }
@@ -64,7 +66,7 @@ impl Stack {
             authorization: variable("WEBHOOK_AUTHORIZATION"),
             webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
             belvo_secret_arn: variable("BELVO_SECRET_ARN"),
-            sandbox_url: variable("SANDBOX_URL"),
+            sandbox: Control::new(&variable("SANDBOX_URL")).expect("a client"),
             is_in_danger: false,
             api_url: variable("API_URL"),
             aws_url: variable("AWS_ENDPOINT_URL"),
@@ -95,11 +97,7 @@ impl Stack {
 
     /// Connects a user of the sandbox as described.
     pub async fn link(&self, spec: Value) -> Link<'_> {
-        let link = self.sandbox(Method::POST, "links", Some(spec)).await;
-        Link::new(
-            self,
-            link["id"].as_str().expect("the sandbox names its links"),
-        )
+        Link::new(self, self.sandbox.link(spec).await.unwrap())
     }
 
     /// `POST /requests` with this body.
@@ -157,13 +155,23 @@ impl Stack {
     /// A link that the sandbox has made by itself.
     #[must_use]
     pub fn known_link(&self, id: &str) -> Link<'_> {
-        Link::new(self, id)
+        Link::new(self, id.to_owned())
     }
 
     /// `GET` of the pipeline's own API.
     pub async fn get(&self, path: &str) -> Answer {
         self.signed(self.http.get(format!("{}{path}", self.api_url)))
             .await
+    }
+
+    /// The same until there is an answer: a function may be killed, or a busy machine answer too
+    /// late.
+    pub async fn read(&self, path: &str) -> Value {
+        eventually(path, || async {
+            let answer = self.get(path).await;
+            (answer.status == StatusCode::OK).then_some(answer.body)
+        })
+        .await
     }
 
     /// `POST /webhooks/belvo` with these bytes and this `Authorization`.
@@ -196,20 +204,6 @@ impl Stack {
         serde_json::from_str(keys.secret_string().unwrap()).unwrap()
     }
 
-    /// A call of the sandbox's control API, which must succeed.
-    pub async fn sandbox(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let request = self
-            .http
-            .request(method, format!("{}/_control/{path}", self.sandbox_url));
-        let answer = answer(match body {
-            Some(body) => request.json(&body),
-            None => request,
-        })
-        .await;
-        assert!(answer.status.is_success(), "{path}: {answer:?}");
-        answer.body
-    }
-
     /// The record of a retrieval, once it has this status.
     pub async fn request_with_status(&self, request_id: &str, status: &str) -> Value {
         eventually(&format!("request {request_id} to be {status}"), || async {
@@ -222,7 +216,7 @@ impl Stack {
     /// Waits until the sandbox has failed to deliver a webhook about this link.
     pub async fn failed_deliveries(&self, link: &str) {
         eventually("a failed delivery", || async {
-            let log = self.sandbox(Method::GET, "log", None).await;
+            let log = self.sandbox.log().await.unwrap();
             let about = |delivery: &&Value| delivery["link"] == link;
             let failed = |attempt: &Value| attempt["status"] == 503;
             let deliveries = log["deliveries"].as_array()?;

@@ -19,10 +19,9 @@ fn about_accounts(link: &str, code: &str) -> Value {
 }
 
 /// Opens accounts without a movement, and returns their ids.
-async fn open(worker: &Worker, link: &str, count: u64) -> Vec<String> {
-    let path = format!("links/{link}/accounts");
-    let opened = worker.here.sandbox_control(&path, json!({"count": count}));
-    serde_json::from_value(opened.await["ids"].clone()).unwrap()
+async fn open(worker: &Worker, link: &str, count: usize) -> Vec<String> {
+    let sandbox = &worker.here.sandbox;
+    sandbox.open_accounts(link, count).await.unwrap()
 }
 
 /// Has the function process a webhook and everything that follows from it.
@@ -34,12 +33,12 @@ async fn process(worker: &Worker, webhook: Value) {
 /// Makes the listing of accounts fail once, or lack an id once.
 async fn misbehave_once(worker: &Worker, action: Value) {
     let rule = json!({"on": "accounts", "times": 1, "action": action});
-    worker.here.sandbox_control("rules", rule).await;
+    worker.here.sandbox.rule(rule).await.unwrap();
 }
 
 /// How often Belvo was asked for accounts.
 async fn account_gets(worker: &Worker) -> u64 {
-    let counters = worker.here.counters().await;
+    let counters = worker.here.sandbox.counters().await.unwrap();
     counters["account_gets"].as_u64().unwrap()
 }
 
@@ -68,7 +67,10 @@ async fn balances(worker: &Worker, link: &str, account: &str) -> Vec<Value> {
 
 /// Asserts that every account of the link is stored as Belvo has it, with its balance.
 async fn assert_all_stored(worker: &Worker, link: &str) {
-    let (truth, stored) = (worker.here.accounts(link).await, stored(worker, link).await);
+    let (truth, stored) = (
+        worker.here.sandbox.accounts(link).await.unwrap(),
+        stored(worker, link).await,
+    );
     assert_eq!(stored.len(), truth.len());
     for account in &truth {
         let id = account["id"].as_str().unwrap();
@@ -104,7 +106,11 @@ async fn a_webhook_about_accounts_alone_brings_them_all() {
         open(&worker, &link, 2).await;
     }
     assert_eq!(account_gets(&worker).await, 2);
-    assert_eq!(worker.here.counters().await["gets"], 0, "no row is read");
+    assert_eq!(
+        worker.here.sandbox.counters().await.unwrap()["gets"],
+        0,
+        "no row is read"
+    );
     assert_eq!(outcomes(&worker, &link).await, ["noted"; 2]);
 }
 
@@ -125,10 +131,9 @@ async fn of_a_listing_and_rows_the_account_that_was_collected_later_wins() {
     let worker = Worker::new().await;
     let link = worker.link(60).await;
     process(&worker, webhook(&link, "historical_update", None)).await;
-    let rows = worker.here.truth(&link).await;
+    let rows = worker.here.sandbox.rows(&link).await.unwrap();
     let row = rows.iter().find(|row| !row["account"].is_null()).unwrap();
     let id = row["account"]["id"].as_str().unwrap();
-    let path = format!("links/{link}/accounts/{id}");
     let early = "2020-01-01T00:00:00Z";
     let late = "2090-01-01T00:00:00Z";
     let cases = [
@@ -145,7 +150,8 @@ async fn of_a_listing_and_rows_the_account_that_was_collected_later_wins() {
         if let Some(at) = collected_at {
             change["collected_at"] = json!(at);
         }
-        worker.here.patch(&path, change).await;
+        let sandbox = &worker.here.sandbox;
+        sandbox.patch_account(&link, id, change).await.unwrap();
         let mut news = webhook(&link, "new_transactions_available", None);
         news["webhook_type"] = json!(kind);
         process(&worker, news).await;
@@ -179,7 +185,7 @@ async fn a_collection_in_several_invocations_asks_for_accounts_once() {
     let link = worker.link(400).await;
     let error = json!({"error": {"code": "unexpected_error"}});
     let rule = json!({"on": "get", "skip": 5, "times": 1, "action": error});
-    worker.here.sandbox_control("rules", rule).await;
+    worker.here.sandbox.rule(rule).await.unwrap();
 
     let webhook = webhook(&link, "historical_update", None);
     worker.enqueue(&webhook).await;
@@ -194,10 +200,16 @@ async fn a_refresh_that_turns_out_to_need_all_days_brings_the_accounts_too() {
     let worker = Worker::new().await;
     let link = worker.link(60).await;
     process(&worker, webhook(&link, "historical_update", None)).await;
-    let oldest = worker.here.truth(&link).await.pop().unwrap();
-    let new = json!({"count": 1, "date": oldest["value_date"]});
-    let path = format!("links/{link}/transactions");
-    worker.here.sandbox_control(&path, new).await;
+    let oldest = worker
+        .here
+        .sandbox
+        .rows(&link)
+        .await
+        .unwrap()
+        .pop()
+        .unwrap();
+    let (sandbox, day) = (&worker.here.sandbox, oldest["value_date"].as_str());
+    sandbox.add_rows(&link, 1, day).await.unwrap();
     open(&worker, &link, 1).await;
 
     process(&worker, webhook(&link, "new_transactions_available", None)).await;
@@ -257,7 +269,7 @@ async fn a_listing_of_accounts_that_fails_is_read_again_and_no_row_with_it() {
     let record = worker.record(&id).await;
     assert_eq!(record.verdict(), Some(Verdict::Complete));
     assert_all_stored(&worker, &link).await;
-    let counters = worker.here.counters().await;
+    let counters = worker.here.sandbox.counters().await.unwrap();
     assert_eq!(
         (&counters["gets"], &counters["account_gets"]),
         (&json!(1), &json!(2))
@@ -314,9 +326,7 @@ async fn duplicates_are_marked_although_the_accounts_came_before_the_rows() {
     let worker = Worker::with_own_tables().await;
     let older = worker.link(60).await;
     process(&worker, webhook(&older, "historical_update", None)).await;
-    let path = format!("links/{older}/reconnect");
-    let link = worker.here.sandbox_control(&path, json!({})).await;
-    let younger = link["id"].as_str().unwrap();
+    let younger = &worker.here.sandbox.reconnect(&older).await.unwrap();
 
     process(&worker, about_accounts(younger, "historical_update")).await;
     process(&worker, webhook(younger, "historical_update", None)).await;
@@ -336,6 +346,6 @@ async fn duplicates_are_marked_although_the_accounts_came_before_the_rows() {
         }
     }
     let with_account = |row: &&Value| !row["account"].is_null();
-    let rows = worker.here.truth(younger).await;
+    let rows = worker.here.sandbox.rows(younger).await.unwrap();
     assert_eq!(marked, rows.iter().filter(with_account).count());
 }

@@ -189,11 +189,13 @@ async fn a_scrub_that_heals_and_comes_days_late() {
         .enqueue(&webhook(&link, "historical_update", None))
         .await;
     worker.process_everything().await;
-    let row = &worker.here.truth(&link).await[20];
+    let row = &worker.here.sandbox.rows(&link).await.unwrap()[20];
     worker
         .here
+        .sandbox
         .delete_row(&link, row["id"].as_str().unwrap())
-        .await;
+        .await
+        .unwrap();
     let two_days_ago = Timestamp::now().plus_seconds(-2 * A_DAY);
     let late = |known: LinkRecord| known.read_again(Resource::TRANSACTIONS, two_days_ago);
     change(&worker, &link, late).await;
@@ -256,7 +258,7 @@ async fn a_message_that_is_given_up() {
     let link = worker.link(40).await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
     let log = Log::of("collect", LevelFilter::ERROR);
     worker
         .enqueue(&webhook(&link, "historical_update", None))

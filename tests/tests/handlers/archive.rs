@@ -50,7 +50,7 @@ async fn process(worker: &Worker, webhook: &Value, seconds: i64) {
 }
 
 async fn gets(worker: &Worker) -> Value {
-    worker.here.counters().await["gets"].clone()
+    worker.here.sandbox.counters().await.unwrap()["gets"].clone()
 }
 
 fn of_type(mut webhook: Value, webhook_type: &str) -> Value {
@@ -164,9 +164,9 @@ async fn a_webhook_whose_rows_are_missing_is_processed_when_it_is_delivered_agai
     let outcome = archived(&worker, &link).await.remove(0).outcome;
     assert!(!outcome.is_settled(false), "{outcome:?}");
 
-    let new = json!({"count": 2, "date": "2026-01-10"});
-    let path = format!("links/{link}/transactions");
-    worker.here.sandbox_control(&path, new).await;
+    let sandbox = &worker.here.sandbox;
+    let added = sandbox.add_rows(&link, 2, Some("2026-01-10")).await;
+    assert_eq!(added.unwrap().len(), 2);
     process(&worker, &webhook, 600).await;
     let archived = archived(&worker, &link).await.remove(0);
     assert!(archived.outcome.is_settled(false), "{archived:?}");
@@ -180,7 +180,7 @@ async fn a_continued_collection_archives_every_webhook_at_its_end() {
     let link = worker.link(400).await;
     let (id, other) = (id(), id());
     let outage = json!({"on": "get", "skip": 5, "action": {"hang": true}});
-    worker.here.sandbox_control("rules", outage).await;
+    worker.here.sandbox.rule(outage).await.unwrap();
     for request in [Some(id.as_str()), Some(&other), None] {
         deliver(&worker, &webhook(&link, "historical_update", request), 0).await;
     }
@@ -189,7 +189,7 @@ async fn a_continued_collection_archives_every_webhook_at_its_end() {
     assert!(worker.invoke(messages, time).await.is_empty());
     assert_eq!(outcomes(&worker, &link).await, [""; 0]);
 
-    worker.here.forget_rules().await;
+    worker.here.sandbox.forget_rules().await.unwrap();
     worker.process_everything().await;
     assert_eq!(outcomes(&worker, &link).await, ["collected"; 3]);
 }
@@ -200,11 +200,11 @@ async fn a_dead_lettered_webhook_is_archived_and_processed_when_it_is_moved_back
     worker.app.retry_policy.attempts = 1;
     let (link, id) = (worker.link(20).await, id());
     let outage = json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", outage).await;
+    worker.here.sandbox.rule(outage).await.unwrap();
     process(&worker, &webhook(&link, "historical_update", Some(&id)), 0).await;
     assert_eq!(outcomes(&worker, &link).await, ["dead_lettered"]);
 
-    worker.here.forget_rules().await;
+    worker.here.sandbox.forget_rules().await.unwrap();
     let dead = worker.dead_letters().await;
     assert!(worker.invoke(dead, AMPLE).await.is_empty());
     assert_eq!(worker.record(&id).await.status(), Status::Collected);

@@ -36,11 +36,10 @@ async fn before_the_outage(ids: &[String]) -> (Worker, String) {
     }
     worker
         .here
-        .sandbox_control(
-            "rules",
-            json!({"on": "get", "skip": 5, "action": {"hang": true}}),
-        )
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "skip": 5, "action": {"hang": true}}))
+        .await
+        .unwrap();
     (worker, link)
 }
 
@@ -74,7 +73,7 @@ async fn several_messages_of_a_link_in_a_batch_share_one_fetch() {
     assert_eq!(messages.len(), 4);
     assert!(worker.invoke(messages, AMPLE).await.is_empty());
 
-    assert_eq!(worker.here.counters().await["gets"], 1);
+    assert_eq!(worker.here.sandbox.counters().await.unwrap()["gets"], 1);
     for id in &ids {
         assert_eq!(worker.record(id).await.collection.unwrap().tally.rows, 30);
     }
@@ -96,7 +95,7 @@ async fn distant_windows_are_fetched_separately() {
     assert_eq!(worker.process_everything().await, 1);
 
     assert_eq!(
-        worker.here.counters().await["gets"],
+        worker.here.sandbox.counters().await.unwrap()["gets"],
         2,
         "one for each window"
     );
@@ -136,7 +135,7 @@ async fn a_collection_that_outlasts_its_invocation_is_continued_where_it_stopped
     let ids = [id(), id()];
     let (worker, link) = interrupted(&ids).await;
 
-    worker.here.forget_rules().await;
+    worker.here.sandbox.forget_rules().await.unwrap();
     let before = worker.here.get_queries().await.len();
     assert_eq!(worker.record(&ids[0]).await.status(), Status::Collecting);
     let continuation = worker.waiting().await;
@@ -185,7 +184,7 @@ async fn a_failure_in_a_later_part_does_not_undo_the_earlier_ones() {
         "times": 1,
         "action": {"error": {"code": "unexpected_error"}},
     });
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
 
     assert!(
         worker
@@ -220,8 +219,10 @@ async fn an_invocation_without_progress_releases_its_message() {
         .await;
     worker
         .here
-        .sandbox_control("rules", json!({"on": "get", "action": {"hang": true}}))
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "action": {"hang": true}}))
+        .await
+        .unwrap();
     let messages = worker.waiting().await;
 
     assert_eq!(
@@ -232,7 +233,7 @@ async fn an_invocation_without_progress_releases_its_message() {
         1
     );
 
-    worker.here.forget_rules().await;
+    worker.here.sandbox.forget_rules().await.unwrap();
     assert!(worker.waiting().await.is_empty(), "no continuation");
     assert!(worker.invoke(messages, AMPLE).await.is_empty());
 }
@@ -245,7 +246,7 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
         .await;
     worker.process_everything().await;
-    let rows = worker.here.truth(&link).await;
+    let rows = worker.here.sandbox.rows(&link).await.unwrap();
     let (newest, oldest) = (&rows[0], &rows[rows.len() - 1]);
     for (row, day) in [
         (newest, &oldest["value_date"]),
@@ -253,12 +254,14 @@ async fn a_row_that_moves_between_parts_is_changed_and_not_deleted() {
     ] {
         worker
             .here
+            .sandbox
             .patch_row(
                 &link,
                 row["id"].as_str().unwrap(),
                 json!({"value_date": day}),
             )
-            .await;
+            .await
+            .unwrap();
     }
 
     let id = id();
@@ -299,7 +302,7 @@ async fn after_its_last_attempt_a_message_is_dead_lettered_with_its_reason_and_c
         .await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
 
     assert!(
         worker
@@ -385,7 +388,7 @@ async fn a_failure_that_ends_one_message_does_not_hold_up_the_next() {
     }
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
 
     assert!(
         worker
@@ -409,15 +412,17 @@ async fn a_row_repeated_within_a_page_is_stored_once() {
         .enqueue(&webhook(&link, "historical_update", Some(&id())))
         .await;
     worker.process_everything().await;
-    let rows = worker.here.truth(&link).await;
+    let rows = worker.here.sandbox.rows(&link).await.unwrap();
     worker
         .here
+        .sandbox
         .patch_row(
             &link,
             rows[0]["id"].as_str().unwrap(),
             json!({"value_date": "2020-01-01"}),
         )
-        .await;
+        .await
+        .unwrap();
 
     // New on that day, and twice on the page.
     let id = id();
@@ -427,11 +432,10 @@ async fn a_row_repeated_within_a_page_is_stored_once() {
         .await;
     worker
         .here
-        .sandbox_control(
-            "rules",
-            json!({"on": "get", "action": {"repeat_rows": true}}),
-        )
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "action": {"repeat_rows": true}}))
+        .await
+        .unwrap();
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
         .await;
@@ -457,15 +461,17 @@ async fn a_row_repeated_within_a_page_is_stored_once() {
 async fn rows_without_a_date_are_collected_although_no_part_covers_them() {
     let worker = Worker::with_pages_of(100).await;
     let link = worker.link(250).await;
-    let rows = worker.here.truth(&link).await;
+    let rows = worker.here.sandbox.rows(&link).await.unwrap();
     worker
         .here
+        .sandbox
         .patch_row(
             &link,
             rows[0]["id"].as_str().unwrap(),
             json!({"value_date": null}),
         )
-        .await;
+        .await
+        .unwrap();
     let id = id();
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))
@@ -494,11 +500,10 @@ async fn links_that_hang_delay_no_other_link() {
             .await;
         worker
             .here
-            .sandbox_control(
-                "rules",
-                json!({"on": "get", "link": link, "action": {"hang": true}}),
-            )
-            .await;
+            .sandbox
+            .rule(json!({"on": "get", "link": link, "action": {"hang": true}}))
+            .await
+            .unwrap();
     }
     let good = worker.link(5).await;
     let id = id();
@@ -532,7 +537,7 @@ async fn a_message_that_waited_behind_a_failing_one_has_all_its_attempts() {
     worker.enqueue(&invoices).await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
 
     let mut messages = worker.waiting().await;
     let receives = ("ApproximateReceiveCount".to_owned(), "29".to_owned());

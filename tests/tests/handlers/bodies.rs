@@ -122,17 +122,16 @@ async fn an_error_whose_body_is_too_large_counts_by_its_status() {
 async fn link_of(resource: &str, rows: usize, bytes: impl Fn(usize) -> usize) -> (Worker, String) {
     let worker = Worker::with_own_tables().await;
     let body = json!({"transactions": 0, "resources": {resource: rows}});
-    let link = worker.here.sandbox_control("links", body).await;
-    let link = link["id"].as_str().unwrap().to_owned();
-    let rows = worker.here.rows_of(&link, resource).await;
+    let sandbox = &worker.here.sandbox;
+    let link = sandbox.link(body).await.unwrap();
+    let rows = worker.here.sandbox.rows_of(&link, resource).await.unwrap();
     for (place, row) in rows.iter().enumerate() {
         let id = row["id"].as_str().unwrap();
-        let path = format!("links/{link}/resources/{resource}/{id}");
         // Few enough for the sandbox to take them.
         for field in 0..bytes(place).div_ceil(MIB) {
             let text = "x".repeat(bytes(place).min(MIB));
             let fields = json!({format!("document_{field}"): text});
-            worker.here.patch(&path, fields).await;
+            sandbox.patch_row(&link, id, fields).await.unwrap();
         }
     }
     (worker, link)

@@ -147,10 +147,10 @@ pub(crate) async fn collect(worker: &Worker, link: &str) {
     worker.process_everything().await;
 }
 
-pub(crate) async fn add_rows(worker: &Worker, link: &str, count: u64) {
-    let path = format!("links/{link}/transactions");
-    let new = json!({"count": count, "date": "2026-01-10"});
-    worker.here.sandbox_control(&path, new).await;
+pub(crate) async fn add_rows(worker: &Worker, link: &str, count: usize) {
+    let day = Some("2026-01-10");
+    let added = worker.here.sandbox.add_rows(link, count, day).await;
+    assert_eq!(added.unwrap().len(), count);
 }
 
 /// A worker with a link of this many collected rows, its query function, and a consumer that has
@@ -169,8 +169,8 @@ async fn a_consumer_without_a_cursor_gets_everything_and_then_nothing() {
     let worker = Worker::with_own_tables().await;
     let seed = Uuid::new_v4().as_fields().0;
     let user = json!({"transactions": 40, "resources": {"invoices": 9}, "seed": seed});
-    let link = worker.here.sandbox_control("links", user).await["id"].clone();
-    let (link, query) = (link.as_str().unwrap().to_owned(), query(&worker));
+    let link = worker.here.sandbox.link(user).await.unwrap();
+    let query = query(&worker);
     let mut consumer = Consumer::default();
     assert_eq!(consumer.follow(&query, &link, 7).await, [0, 0, 0]);
 
@@ -183,7 +183,7 @@ async fn a_consumer_without_a_cursor_gets_everything_and_then_nothing() {
         let told = consumer.follow(&query, &link, 7).await;
         assert_eq!(told, [49, 0, 0], "invoices, too");
         assert_eq!(consumer.rows, stored(&query, &link).await);
-        let truth = test_harness::by_id(&worker.here.accounts(&link).await);
+        let truth = test_harness::by_id(&worker.here.sandbox.accounts(&link).await.unwrap());
         let copy = test_harness::by_id(&consumer.accounts);
         assert!(copy.keys().eq(truth.keys()));
         for (id, account) in &truth {
@@ -196,18 +196,28 @@ async fn a_consumer_without_a_cursor_gets_everything_and_then_nothing() {
 #[tokio::test]
 async fn what_is_added_amended_removed_and_restored_is_told() {
     let (worker, link, query, mut consumer) = followed(40).await;
-    let truth = worker.here.truth(&link).await;
+    let truth = worker.here.sandbox.rows(&link).await.unwrap();
     let id = |place: usize| truth[place]["id"].as_str().unwrap().to_owned();
     let amended = json!({"description": "amended"});
-    worker.here.patch_row(&link, &id(3), amended).await;
-    worker.here.delete_row(&link, &id(5)).await;
-    worker.here.delete_row(&link, &id(8)).await;
+    worker
+        .here
+        .sandbox
+        .patch_row(&link, &id(3), amended)
+        .await
+        .unwrap();
+    worker.here.sandbox.delete_row(&link, &id(5)).await.unwrap();
+    worker.here.sandbox.delete_row(&link, &id(8)).await.unwrap();
     add_rows(&worker, &link, 2).await;
     collect(&worker, &link).await;
     assert_eq!(consumer.follow(&query, &link, 2).await, [2, 1, 2]);
     assert_eq!(consumer.rows, stored(&query, &link).await);
 
-    worker.here.restore_row(&link, &id(5)).await;
+    worker
+        .here
+        .sandbox
+        .restore_row(&link, &id(5))
+        .await
+        .unwrap();
     collect(&worker, &link).await;
     let told = consumer.follow(&query, &link, 100).await;
     assert_eq!(told, [1, 0, 0], "a row that returns counts as added");
@@ -221,7 +231,7 @@ async fn what_changes_while_everything_is_listed_is_told_afterwards() {
     let (mut consumer, mut told) = (Consumer::default(), Told::default());
     assert!(consumer.pull(&query, &link, 15, &mut told).await);
     let first = consumer.rows.keys().next().unwrap().1.clone();
-    worker.here.delete_row(&link, &first).await;
+    worker.here.sandbox.delete_row(&link, &first).await.unwrap();
     add_rows(&worker, &link, 3).await;
     collect(&worker, &link).await;
 

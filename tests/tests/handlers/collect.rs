@@ -89,11 +89,10 @@ async fn a_message_of_an_unknown_kind_is_dead_lettered_with_its_reason_and_delay
 #[tokio::test]
 async fn after_a_failure_the_links_later_messages_are_retried_too() {
     let Worker { here, app, .. } = Worker::with_own_tables().await;
-    here.sandbox_control(
-        "rules",
-        json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}),
-    )
-    .await;
+    here.sandbox
+        .rule(json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}}))
+        .await
+        .unwrap();
     let failed = failed(&app, "collect-two-messages-of-a-link").await;
     assert_eq!(
         failed,
@@ -107,11 +106,10 @@ async fn after_a_failure_the_links_later_messages_are_retried_too() {
 #[tokio::test]
 async fn events_that_ask_for_no_collection_fetch_nothing() {
     let Worker { here, app, .. } = Worker::with_own_tables().await;
-    here.sandbox_control(
-        "rules",
-        json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}}),
-    )
-    .await;
+    here.sandbox
+        .rule(json!({"on": "get", "action": {"error": {"code": "unexpected_error"}}}))
+        .await
+        .unwrap();
     assert!(failed(&app, "collect-link-event").await.is_empty());
     assert!(failed(&app, "collect-failed-retrieval").await.is_empty());
 

@@ -18,7 +18,10 @@ impl Service {
 
     async fn belvo_calls_it(&self, link: &str, status: &str) {
         let here = &self.worker.here;
-        here.patch_link(link, json!({ "status": status })).await;
+        here.sandbox
+            .patch_link(link, json!({ "status": status }))
+            .await
+            .unwrap();
     }
 
     /// A link whose consent has ended.
@@ -84,7 +87,7 @@ async fn nothing_is_believed_while_belvo_cannot_be_asked() {
     let link = service.registered().await;
     let outage = json!({"on": "links", "action": {"status": 503}});
     let worker = &service.worker;
-    worker.here.sandbox_control("rules", outage).await;
+    worker.here.sandbox.rule(outage).await.unwrap();
     worker.enqueue(&event(&link, "CONSENT", ENDED[0])).await;
     let failed = worker.invoke(worker.waiting().await, AMPLE).await;
     assert_eq!(failed.len(), 1, "it is retried");
@@ -100,7 +103,7 @@ async fn a_webhook_does_not_open_what_belvos_refusal_has_ended() {
         "times": 1,
         "action": {"error": {"code": "consent_without_accounts"}},
     });
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     assert_eq!(service.retrieve(&link).await.0, 422);
     assert!(!service.is_usable(&link).await);
     service.process(event(&link, "CONSENT", ENDED[0])).await;

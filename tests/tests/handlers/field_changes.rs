@@ -34,10 +34,10 @@ async fn collect_again(worker: &Worker, link: &str) -> Vec<Value> {
 
 /// Gives the first row of a link a field that no row has had.
 async fn plant_field(worker: &Worker, link: &str) {
-    let row = worker.here.truth(link).await.remove(0);
+    let row = worker.here.sandbox.rows(link).await.unwrap().remove(0);
     let id = row["id"].as_str().unwrap();
     let more = json!({"merchant": {"pix_key": "planted"}});
-    worker.here.patch_row(link, id, more).await;
+    worker.here.sandbox.patch_row(link, id, more).await.unwrap();
 }
 
 /// What is stored about the fields of transactions.

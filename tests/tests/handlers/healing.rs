@@ -28,7 +28,11 @@ async fn a_request_whose_webhook_is_lost_is_collected_after_a_sweep() {
         (record.facts().notified_at, record.facts().due_at),
         (None, None)
     );
-    assert_eq!(worker.here.counters().await["gets"], 1, "one GET");
+    assert_eq!(
+        worker.here.sandbox.counters().await.unwrap()["gets"],
+        1,
+        "one GET"
+    );
     worker.sweep().await;
     assert!(worker.waiting().await.is_empty(), "it is not checked again");
 }
@@ -84,7 +88,7 @@ async fn a_dead_lettered_overdue_check_succeeds_when_redriven() {
     worker.issue(&link, &id, AN_HOUR).await;
     let failure =
         json!({"on": "get", "times": 1, "action": {"error": {"code": "unexpected_error"}}});
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
     worker.sweep().await;
     worker.process_everything().await;
     assert_eq!(worker.record(&id).await.failure.unwrap().code, "gave_up");
@@ -124,8 +128,10 @@ async fn a_request_whose_data_is_not_ready_is_checked_again_and_finally_expires(
     let link = worker.link(400).await;
     worker
         .here
-        .sandbox_control("rules", json!({"on": "get", "action": {"empty": true}}))
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "action": {"empty": true}}))
+        .await
+        .unwrap();
     let (young, old) = (id(), id());
     worker.issue(&link, &young, AN_HOUR).await;
     worker.issue(&link, &old, A_DAY + 1).await;
@@ -185,7 +191,7 @@ async fn an_overdue_request_with_new_rows_is_collecting_while_its_collection_is_
         "times": 1,
         "action": {"error": {"code": "unexpected_error"}},
     });
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
     assert!(
         worker
             .invoke(worker.waiting().await, AMPLE)
@@ -202,11 +208,10 @@ async fn a_late_webhook_collects_an_expired_request() {
     let link = worker.link(400).await;
     worker
         .here
-        .sandbox_control(
-            "rules",
-            json!({"on": "get", "times": 1, "action": {"empty": true}}),
-        )
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "times": 1, "action": {"empty": true}}))
+        .await
+        .unwrap();
     let id = id();
     worker.issue(&link, &id, A_DAY + 1).await;
     worker.sweep().await;
@@ -231,7 +236,7 @@ async fn a_request_that_ended_before_it_was_recorded_as_issued_does_not_stay_due
         .await;
     worker.process_everything().await;
     worker.issue(&link, &id, AN_HOUR).await;
-    let gets = worker.here.counters().await["gets"].clone();
+    let gets = worker.here.sandbox.counters().await.unwrap()["gets"].clone();
 
     worker.sweep().await;
     worker.process_everything().await;
@@ -242,7 +247,7 @@ async fn a_request_that_ended_before_it_was_recorded_as_issued_does_not_stay_due
         (Status::Collected, None)
     );
     assert_eq!(
-        worker.here.counters().await["gets"],
+        worker.here.sandbox.counters().await.unwrap()["gets"],
         gets,
         "nothing is fetched for it"
     );
@@ -254,11 +259,10 @@ async fn an_overdue_request_that_belvo_refuses_ends_as_failed() {
     let link = worker.link(5).await;
     worker
         .here
-        .sandbox_control(
-            "rules",
-            json!({"on": "get", "action": {"error": {"code": "invalid_link"}}}),
-        )
-        .await;
+        .sandbox
+        .rule(json!({"on": "get", "action": {"error": {"code": "invalid_link"}}}))
+        .await
+        .unwrap();
     let id = id();
     worker.issue(&link, &id, AN_HOUR).await;
     worker.sweep().await;

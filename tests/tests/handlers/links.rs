@@ -71,12 +71,9 @@ async fn the_initial_retrieval_of_a_link_is_counted_once() {
 async fn links_of_one_customer_share_their_retrievals() {
     let service = Service::new().await;
     let first = service.registered().await;
-    let second = service
-        .worker
-        .here
-        .sandbox_control(&format!("links/{first}/reconnect"), json!({}))
-        .await;
-    let second = second["id"].as_str().unwrap();
+    let sandbox = &service.worker.here.sandbox;
+    let second = sandbox.reconnect(&first).await.unwrap();
+    let second = second.as_str();
     assert_eq!(service.register(second, "mine").await.0, 201);
     for (day, link) in [
         (1, first.as_str()),
@@ -166,7 +163,7 @@ async fn a_refusal_about_the_link_blocks_further_retrievals() {
     let service = Service::new().await;
     let link = service.connect("mine").await;
     let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     assert_eq!(service.retrieve(&link).await.0, 422);
     assert_eq!(
         service.retrieve(&link).await.1["blocked"]["reason"],
@@ -224,8 +221,10 @@ async fn a_stale_link_that_belvo_calls_invalid_is_blocked() {
     service
         .worker
         .here
+        .sandbox
         .patch_link(&link, json!({"status": "invalid"}))
-        .await;
+        .await
+        .unwrap();
     service.stale_for(&link, 49).await;
     service.worker.sweep().await;
     service.worker.process_everything().await;
@@ -416,7 +415,7 @@ async fn a_deletion_that_belvo_refuses_leaves_the_link_as_it_was() {
         "times": 1,
         "action": {"error": {"code": "permission_denied", "status": 403}},
     });
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
     assert_eq!(service.record(&link).await.deletion, None);
     assert_eq!(service.retrieve(&link).await.0, 202);
@@ -429,14 +428,14 @@ async fn a_webhook_that_arrives_after_its_link_was_deleted_stores_nothing() {
     service.delete(&link, "rows=erase").await;
     service.worker.here.until_gone(&link).await;
     service.process(event(&link, "LINK", "link_deleted")).await;
-    let gets = service.worker.here.counters().await["gets"].clone();
+    let gets = service.worker.here.sandbox.counters().await.unwrap()["gets"].clone();
     service
         .process(webhook(&link, "historical_update", None))
         .await;
     assert_eq!(
         (
             service.rows(&link).await,
-            &service.worker.here.counters().await["gets"]
+            &service.worker.here.sandbox.counters().await.unwrap()["gets"]
         ),
         (0, &gets)
     );
@@ -454,7 +453,7 @@ async fn a_webhook_about_the_accounts_of_a_deleted_link_stores_nothing() {
         .process(event(&link, "ACCOUNTS", "historical_update"))
         .await;
 
-    let counters = service.worker.here.counters().await;
+    let counters = service.worker.here.sandbox.counters().await.unwrap();
     assert_eq!(
         (service.items_about(&link).await, &counters["account_gets"]),
         (0, &json!(0))
@@ -489,7 +488,7 @@ async fn a_deletion_that_never_reached_belvo_is_repeated_by_a_sweep() {
         .process(webhook(&link, "historical_update", None))
         .await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true}});
-    service.worker.here.sandbox_control("rules", lost).await;
+    service.worker.here.sandbox.rule(lost).await.unwrap();
     assert_eq!(service.delete(&link, "rows=erase").await.0, 503);
     let an_hour_ago = |mut known: LinkRecord| {
         known.deletion.as_mut().unwrap().requested_at = Some(Timestamp::now().plus_seconds(-3_600));
@@ -517,14 +516,14 @@ async fn a_refused_second_deletion_does_not_change_the_first_intent() {
     let service = Service::new().await;
     let link = service.registered().await;
     let lost = json!({"on": "links", "times": 1, "action": {"disconnect": true, "after": true}});
-    service.worker.here.sandbox_control("rules", lost).await;
+    service.worker.here.sandbox.rule(lost).await.unwrap();
     service.delete(&link, "rows=erase").await;
     let refusal = json!({
         "on": "links",
         "times": 1,
         "action": {"error": {"code": "permission_denied", "status": 403}},
     });
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     service.delete(&link, "rows=keep").await;
     assert_eq!(
         service.record(&link).await.deletion.unwrap().rows,
@@ -593,13 +592,22 @@ async fn all_data_of_a_person_is_erased() {
     service
         .process(webhook(&link, "historical_update", None))
         .await;
-    let row = service.worker.here.truth(&link).await.remove(0);
+    let row = service
+        .worker
+        .here
+        .sandbox
+        .rows(&link)
+        .await
+        .unwrap()
+        .remove(0);
     let fields = json!({"description": "another one"});
     service
         .worker
         .here
+        .sandbox
         .patch_row(&link, row["id"].as_str().unwrap(), fields)
-        .await;
+        .await
+        .unwrap();
     service
         .process(webhook(&link, "historical_update", None))
         .await;
@@ -629,7 +637,7 @@ async fn rows_queued_in_the_batch_that_deletes_their_link_are_not_stored() {
     service.process(end).await;
     assert_eq!(service.items_about(&link).await, 0);
     assert_eq!(
-        service.worker.here.counters().await["gets"],
+        service.worker.here.sandbox.counters().await.unwrap()["gets"],
         0,
         "nothing was fetched"
     );
@@ -643,7 +651,7 @@ async fn a_refused_widget_token_does_not_echo_the_users_identity() {
         "on": "token",
         "action": {"error": {"code": "validation_error", "message": message}},
     });
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     let body = json!({
         "identification": {"type": "CPF", "number": "52998224725", "name": "Planted Name"},
         "callback_urls": {"success": "app://s", "exit": "app://e", "event": "app://v"}
@@ -677,7 +685,10 @@ async fn a_link_that_nobody_registered_is_touched_only_if_it_is_meant() {
         let detail = problem["detail"].as_str().unwrap();
         assert!(detail.contains("unregistered set to `allow`"), "{detail}");
     }
-    assert_eq!(service.worker.here.counters().await["tokens"], 0);
+    assert_eq!(
+        service.worker.here.sandbox.counters().await.unwrap()["tokens"],
+        0
+    );
     let links = &service.request.control.links;
     let record = links.get(&LinkId::parse(&link).unwrap()).await.unwrap();
     assert_eq!(record, None, "nothing was asked of Belvo");

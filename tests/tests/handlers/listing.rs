@@ -284,7 +284,7 @@ async fn a_collection_that_is_asked_for_and_fails_says_why() {
         ("unexpected_error", "gave_up"),
     ] {
         let rule = json!({"on": "get", "times": 1, "action": {"error": {"code": code}}});
-        service.worker.here.sandbox_control("rules", rule).await;
+        service.worker.here.sandbox.rule(rule).await.unwrap();
         let route = "/links/{link}/collections";
         let (status, accepted) = service
             .call(Method::POST, route, &link, "", json!({}))

@@ -56,15 +56,15 @@ struct Churn {
 
 /// A server in front of the sandbox that changes rows after each answer.
 struct Front {
-    sandbox: String,
+    sandbox: belvo_sandbox::Control,
     http: reqwest::Client,
     churn: Mutex<Option<Churn>>,
 }
 
 impl Front {
-    async fn start(sandbox: &str) -> (Arc<Self>, String) {
+    async fn start(sandbox: &belvo_sandbox::Control) -> (Arc<Self>, String) {
         let front = Arc::new(Self {
-            sandbox: sandbox.to_owned(),
+            sandbox: sandbox.clone(),
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             churn: Mutex::new(None),
         });
@@ -80,25 +80,8 @@ impl Front {
         std::mem::replace(&mut *current, churn)
     }
 
-    async fn control(&self, method: reqwest::Method, path: &str, body: Value) -> Value {
-        let url = format!("{}/_control/{path}", self.sandbox);
-        let answer = self
-            .http
-            .request(method, url)
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap_or_default()
-    }
-
     async fn rows(&self, link: &str) -> BTreeMap<String, Value> {
-        let path = format!("links/{link}/transactions");
-        let rows = self.control(reqwest::Method::GET, &path, json!(null)).await;
-        let rows = rows.as_array().unwrap().iter();
-        rows.map(|row| (row["id"].as_str().unwrap().to_owned(), row.clone()))
-            .collect()
+        test_harness::by_id(&self.sandbox.rows(link).await.unwrap())
     }
 
     /// Perhaps changes a row.
@@ -158,31 +141,25 @@ impl Churn {
     }
 
     async fn insert(&mut self, front: &Front, day: &str) {
-        let path = format!("links/{}/transactions", self.link);
-        let new = json!({"count": 1, "date": day});
-        let added = front.control(reqwest::Method::POST, &path, new).await;
-        self.touched
-            .insert(added["ids"][0].as_str().unwrap().to_owned());
+        let added = front.sandbox.add_rows(&self.link, 1, Some(day)).await;
+        self.touched.extend(added.unwrap());
     }
 
     async fn remove(&mut self, front: &Front, id: &str) {
-        let path = format!("links/{}/transactions/{id}", self.link);
-        front
-            .control(reqwest::Method::DELETE, &path, json!(null))
-            .await;
+        front.sandbox.delete_row(&self.link, id).await.unwrap();
         self.touched.insert(id.to_owned());
     }
 
     async fn amend(&mut self, front: &Front, id: &str, fields: Value) {
-        let path = format!("links/{}/transactions/{id}", self.link);
-        front.control(reqwest::Method::PATCH, &path, fields).await;
+        let changed = front.sandbox.patch_row(&self.link, id, fields).await;
+        changed.unwrap();
         self.touched.insert(id.to_owned());
     }
 }
 
 async fn pass(State(front): State<Arc<Front>>, request: Request) -> impl IntoResponse {
     let (parts, _) = request.into_parts();
-    let url = format!("{}{}", front.sandbox, parts.uri);
+    let url = format!("{}{}", front.sandbox.url(), parts.uri);
     let sent = front.http.request(parts.method, url).headers(parts.headers);
     let answer = sent.send().await.unwrap();
     let (status, body) = (answer.status(), answer.bytes().await.unwrap());
@@ -202,7 +179,7 @@ fn number(variable: &str, default: u64) -> u64 {
 #[tokio::test]
 async fn a_complete_collection_holds_every_row_that_stayed_and_no_live_row_is_ever_deleted() {
     let mut worker = Worker::with_pages_of(PAGE).await.in_own_tables().await;
-    let (front, url) = Front::start(worker.here.sandbox.url()).await;
+    let (front, url) = Front::start(&worker.here.sandbox).await;
     worker.app.belvo = worker.here.belvo_at(&url, good_keys()).await;
 
     let (first, runs) = (number("SEED", 1), number("RUNS", 200));
@@ -221,9 +198,8 @@ async fn a_complete_collection_holds_every_row_that_stayed_and_no_live_row_is_ev
 async fn run(worker: &Worker, front: &Front, seed: u64) -> bool {
     let link = worker.seeded_link(ROWS, seed).await;
     for day in [DAYS[0], DAYS[0], DAYS[0], DAYS[1]] {
-        let path = format!("links/{link}/transactions");
-        let new = json!({"count": PAGE * 3 / 4, "date": day});
-        front.control(reqwest::Method::POST, &path, new).await;
+        let added = front.sandbox.add_rows(&link, PAGE * 3 / 4, Some(day)).await;
+        added.unwrap();
     }
     // Half of the links are collected for the first time while they change.
     let is_stored = seed.is_multiple_of(2);

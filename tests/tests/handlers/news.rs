@@ -157,14 +157,11 @@ async fn new_accounts_are_news_without_rows() {
     let (worker, query, links) = collected(1).await;
     let mut follower = Follower::default();
     follower.follow(&query, 100).await;
-    let accounts = worker.here.accounts(&links[0]).await;
-    let path = format!(
-        "links/{}/accounts/{}",
-        links[0],
-        accounts[0]["id"].as_str().unwrap()
-    );
+    let accounts = worker.here.sandbox.accounts(&links[0]).await.unwrap();
+    let (sandbox, id) = (&worker.here.sandbox, accounts[0]["id"].as_str().unwrap());
     let renamed = json!({"name": "another name"});
-    worker.here.patch(&path, renamed).await;
+    let changed = sandbox.patch_account(&links[0], id, renamed).await;
+    changed.unwrap();
     let mut announced = webhook(&links[0], "historical_update", None);
     announced["webhook_type"] = json!("ACCOUNTS");
     worker.enqueue(&announced).await;
@@ -206,7 +203,7 @@ async fn rows_that_were_stored_before_belvo_refused_the_rest_are_news() {
         "skip": 5,
         "action": {"error": {"code": "invalid_link"}},
     });
-    worker.here.sandbox_control("rules", refused).await;
+    worker.here.sandbox.rule(refused).await.unwrap();
     collect(&worker, &link).await;
 
     let mut follower = Follower::default();
@@ -227,7 +224,7 @@ async fn rows_that_were_stored_before_the_last_attempt_failed_are_news() {
         "skip": 5,
         "action": {"error": {"code": "unexpected_error"}},
     });
-    worker.here.sandbox_control("rules", failure).await;
+    worker.here.sandbox.rule(failure).await.unwrap();
     collect(&worker, &link).await;
     assert_eq!(worker.dead_letters().await.len(), 1);
 

@@ -11,10 +11,7 @@ use crate::worker::{Worker, id, webhook};
 async fn link(worker: &Worker, resources: Value) -> String {
     let seed = Uuid::new_v4().as_fields().0;
     let body = json!({"transactions": 0, "resources": resources, "seed": seed});
-    worker.here.sandbox_control("links", body).await["id"]
-        .as_str()
-        .unwrap()
-        .to_owned()
+    worker.here.sandbox.link(body).await.unwrap()
 }
 
 #[tokio::test]
@@ -92,10 +89,16 @@ async fn one_row_that_cannot_be_stored_is_named_and_stops_no_other() {
     let link = link(&worker, json!({"invoices": 60})).await;
     let mut dice = ChaCha8Rng::seed_from_u64(1);
     let noise: String = (0..900_000).map(|_| dice.random_range('!'..='~')).collect();
-    let odd = worker.here.rows_of(&link, "invoices").await.remove(30);
+    let odd = worker
+        .here
+        .sandbox
+        .rows_of(&link, "invoices")
+        .await
+        .unwrap()
+        .remove(30);
     let odd = odd["id"].as_str().unwrap();
-    let path = format!("links/{link}/resources/invoices/{odd}");
-    worker.here.patch(&path, json!({"xml": noise})).await;
+    let (sandbox, noise) = (&worker.here.sandbox, json!({"xml": noise}));
+    sandbox.patch_row(&link, odd, noise).await.unwrap();
 
     let ids = [id(), id()];
     for (id, kind) in ids.iter().zip(["INVOICES", "TRANSACTIONS"]) {
@@ -118,7 +121,9 @@ async fn one_row_that_cannot_be_stored_is_named_and_stops_no_other() {
     let record = links.get(&link).await.unwrap().unwrap();
     assert_eq!(record.left_out["invoices"], named);
 
-    worker.here.patch(&path, json!({"xml": null})).await;
+    let nothing = json!({"xml": null});
+    let changed = sandbox.patch_row(link.as_str(), odd, nothing).await;
+    changed.unwrap();
     let again = id();
     let mut webhook = webhook(link.as_str(), "historical_update", Some(&again));
     webhook["webhook_type"] = json!("INVOICES");

@@ -55,7 +55,7 @@ async fn stored(worker: &Worker, link: &str) -> BTreeSet<String> {
 }
 
 async fn at_belvo(worker: &Worker, link: &str) -> BTreeSet<String> {
-    let rows = worker.here.truth(link).await;
+    let rows = worker.here.sandbox.rows(link).await.unwrap();
     let ids = rows
         .iter()
         .map(|row| row["id"].as_str().unwrap().to_owned());
@@ -86,7 +86,11 @@ async fn a_single_link_without_any_webhook_is_collected_after_the_due_time() {
     assert_eq!(stored(&worker, &link).await.len(), 30);
     worker.sweep().await;
     assert!(worker.waiting().await.is_empty(), "once");
-    assert_eq!(worker.here.counters().await["posts"], 0, "no retrieval");
+    assert_eq!(
+        worker.here.sandbox.counters().await.unwrap()["posts"],
+        0,
+        "no retrieval"
+    );
 }
 
 #[tokio::test]
@@ -97,12 +101,11 @@ async fn a_row_that_took_anothers_place_is_found_by_the_next_scrub() {
     let first_due = due_at(&worker, &link).await.unwrap();
     let a_week = Timestamp::now().plus_seconds(7 * 24 * 60 * 60);
     assert!(first_due <= a_week);
-    let old = worker.here.truth(&link).await[20].clone();
+    let old = worker.here.sandbox.rows(&link).await.unwrap()[20].clone();
     let id = old["id"].as_str().unwrap();
-    worker.here.delete_row(&link, id).await;
-    let path = format!("links/{link}/transactions");
-    let new = json!({"count": 1, "date": old["value_date"]});
-    worker.here.sandbox_control(&path, new).await;
+    worker.here.sandbox.delete_row(&link, id).await.unwrap();
+    let (sandbox, day) = (&worker.here.sandbox, old["value_date"].as_str());
+    sandbox.add_rows(&link, 1, day).await.unwrap();
     assert!(stored(&worker, &link).await.contains(id));
 
     make_due(&worker, &link).await;
@@ -186,9 +189,8 @@ async fn a_link_is_read_again_in_an_hour_if_rows_were_missing_for_a_webhook_with
     let in_an_hour = Timestamp::now().plus_seconds(60 * 60);
     assert!(due_at <= in_an_hour && due_at > in_an_hour.plus_seconds(-60));
 
-    let path = format!("links/{link}/transactions");
-    let new = json!({"count": 2, "date": "2026-01-10"});
-    worker.here.sandbox_control(&path, new).await;
+    let (sandbox, day) = (&worker.here.sandbox, Some("2026-01-10"));
+    sandbox.add_rows(&link, 2, day).await.unwrap();
     make_due(&worker, &link).await;
     worker.sweep().await;
     process_checks(&worker).await;

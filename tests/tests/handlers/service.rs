@@ -61,10 +61,7 @@ impl Service {
             "external_id": external_id,
             "refresh_rate": "24h",
         });
-        self.worker.here.sandbox_control("links", user).await["id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.worker.here.sandbox.link(user).await.unwrap()
     }
 
     pub(crate) async fn register(&self, link: &str, external_id: &str) -> (u16, Value) {
@@ -149,7 +146,7 @@ impl Service {
     }
 
     pub(crate) async fn posts(&self) -> Value {
-        self.worker.here.counters().await["posts"].clone()
+        self.worker.here.sandbox.counters().await.unwrap()["posts"].clone()
     }
 
     /// Makes it look as if a link was registered this many hours ago and not seen since.

@@ -24,10 +24,10 @@ async fn announce(worker: &Worker, link: &str, id: &str, total: u64) {
     worker.enqueue(&webhook).await;
 }
 
-async fn add_rows(worker: &Worker, link: &str, count: u64) {
-    let path = format!("links/{link}/transactions");
-    let new = json!({"count": count, "date": "2026-01-10"});
-    worker.here.sandbox_control(&path, new).await;
+async fn add_rows(worker: &Worker, link: &str, count: usize) {
+    let day = Some("2026-01-10");
+    let added = worker.here.sandbox.add_rows(link, count, day).await;
+    assert_eq!(added.unwrap().len(), count);
 }
 
 fn state(record: &RequestRecord) -> (Status, Option<Verdict>) {
@@ -68,7 +68,7 @@ async fn the_first_repetition_waits_for_seconds() {
 
     let repetition = worker.waiting().await;
     assert_eq!(worker.invoke(repetition.clone(), AMPLE).await, repetition);
-    assert_eq!(worker.here.counters().await["gets"], 1);
+    assert_eq!(worker.here.sandbox.counters().await.unwrap()["gets"], 1);
 }
 
 #[tokio::test]
@@ -140,9 +140,9 @@ async fn a_request_that_had_all_its_rows_does_not_become_short_by_what_belvo_del
     let (link, id) = (worker.link(20).await, id());
     announce(&worker, &link, &id, 20).await;
     worker.process_everything().await;
-    let newest = &worker.here.truth(&link).await[0];
+    let newest = &worker.here.sandbox.rows(&link).await.unwrap()[0];
     let newest = newest["id"].as_str().unwrap();
-    worker.here.delete_row(&link, newest).await;
+    worker.here.sandbox.delete_row(&link, newest).await.unwrap();
 
     announce(&worker, &link, &id, 20).await;
     worker.process_everything().await;

@@ -1,7 +1,7 @@
 //! What the handlers run against, and the events they are given.
 
 use aws_sdk_sqs::types::QueueAttributeName;
-use belvo_sandbox::{Config, Sandbox};
+use belvo_sandbox::{Config, Sandbox, Violation};
 use domain::{Limits, LinkId, RequestId, Resource, Retrieval, Timestamp, Window};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use reqwest::Method;
@@ -24,7 +24,8 @@ pub(crate) const AUTHORIZATION: &str = "Bearer local-webhook-authorization";
 /// A sandbox that knows [`LINK`], and clients for it and for the local AWS.
 pub(crate) struct Surroundings {
     pub(crate) stack: Stack,
-    pub(crate) sandbox: Sandbox,
+    pub(crate) sandbox: belvo_sandbox::Control,
+    server: Sandbox,
 }
 
 impl Surroundings {
@@ -39,120 +40,20 @@ impl Surroundings {
             max_page_size,
             ..Config::default()
         };
-        let sandbox = belvo_sandbox::start(config).await.unwrap();
-        let here = Self { stack, sandbox };
-        let link = here
-            .sandbox_control(
-                "links",
-                json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"}),
-            )
-            .await;
-        assert_eq!(link["id"], LINK);
-        here
+        let server = belvo_sandbox::start(config).await.unwrap();
+        let sandbox = belvo_sandbox::Control::new(server.url()).unwrap();
+        let user = json!({"seed": 2026, "transactions": 120, "today": "2026-03-01"});
+        assert_eq!(sandbox.link(user).await.unwrap(), LINK);
+        Self {
+            stack,
+            sandbox,
+            server,
+        }
     }
 
-    /// A call of the sandbox's control API.
-    pub(crate) async fn sandbox_control(&self, path: &str, body: Value) -> Value {
-        let url = format!("{}/_control/{path}", self.sandbox.url());
-        let answer = plain_http().post(url).json(&body).send().await.unwrap();
-        assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        answer.json().await.unwrap()
-    }
-
-    /// Ends the sandbox's misbehaviour.
-    pub(crate) async fn forget_rules(&self) {
-        let url = format!("{}/_control/rules", self.sandbox.url());
-        assert!(
-            plain_http()
-                .delete(url)
-                .send()
-                .await
-                .unwrap()
-                .status()
-                .is_success()
-        );
-    }
-
-    /// Lets Belvo's firewall answer above so many requests in 30 seconds, or never. It counts from
-    /// now on.
-    pub(crate) async fn limit_requests(&self, requests_per_30_s: Option<u32>) {
-        let url = format!("{}/_control/rate", self.sandbox.url());
-        let limit = json!({"requests_per_30_s": requests_per_30_s});
-        let answer = plain_http().put(url).json(&limit).send().await.unwrap();
-        assert!(answer.status().is_success());
-    }
-
-    /// The requests in the 30 seconds that had the most, and how many the firewall refused.
-    pub(crate) async fn rate(&self) -> (u64, u64) {
-        let url = format!("{}/_control/rate", self.sandbox.url());
-        let answer = plain_http().get(url).send().await.unwrap();
-        let rate: Value = answer.json().await.unwrap();
-        let number = |name: &str| rate[name].as_u64().unwrap();
-        (number("busiest_30_s"), number("refused"))
-    }
-
-    /// All rows of a link, newest first.
-    pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
-        let url = format!("{}/_control/links/{link}/transactions", self.sandbox.url());
-        plain_http()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
-    }
-
-    /// All accounts of a link.
-    pub(crate) async fn accounts(&self, link: &str) -> Vec<Value> {
-        let url = format!("{}/_control/links/{link}/accounts", self.sandbox.url());
-        let answer = plain_http().get(url).send().await.unwrap();
-        answer.json().await.unwrap()
-    }
-
-    /// Changes fields of a row.
-    pub(crate) async fn patch_row(&self, link: &str, id: &str, fields: Value) {
-        self.patch(&format!("links/{link}/transactions/{id}"), fields)
-            .await;
-    }
-
-    pub(crate) async fn delete_row(&self, link: &str, id: &str) {
-        self.row(Method::DELETE, link, id).await;
-    }
-
-    /// Brings a deleted row back.
-    pub(crate) async fn restore_row(&self, link: &str, id: &str) {
-        self.row(Method::POST, link, id).await;
-    }
-
-    async fn row(&self, method: Method, link: &str, id: &str) {
-        let url = self.sandbox.url();
-        let url = format!("{url}/_control/links/{link}/transactions/{id}");
-        let answer = plain_http().request(method, url).send().await.unwrap();
-        assert!(answer.status().is_success());
-    }
-
-    /// Changes fields of a link.
-    pub(crate) async fn patch_link(&self, link: &str, fields: Value) {
-        self.patch(&format!("links/{link}"), fields).await;
-    }
-
-    /// All rows of a link's resource, newest first.
-    pub(crate) async fn rows_of(&self, link: &str, resource: &str) -> Vec<Value> {
-        let path = format!(
-            "{}/_control/links/{link}/resources/{resource}",
-            self.sandbox.url()
-        );
-        let answer = plain_http().get(path).send().await.unwrap();
-        answer.json().await.unwrap()
-    }
-
-    /// Changes whatever is at this path of the control API.
-    pub(crate) async fn patch(&self, path: &str, fields: Value) {
-        let url = format!("{}/_control/{path}", self.sandbox.url());
-        let answer = plain_http().patch(url).json(&fields).send().await.unwrap();
-        assert!(answer.status().is_success());
+    /// What was sent to this sandbox that Belvo's OpenAPI document does not allow.
+    pub(crate) fn violations(&self) -> Vec<Violation> {
+        self.server.violations()
     }
 
     /// Waits until this sandbox no longer has a link.
@@ -172,15 +73,7 @@ impl Surroundings {
 
     /// The queries of every page that was asked for.
     pub(crate) async fn get_queries(&self) -> Vec<String> {
-        let url = format!("{}/_control/log", self.sandbox.url());
-        let log: Value = plain_http()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
+        let log = self.sandbox.log().await.unwrap();
         log["gets"]
             .as_array()
             .unwrap()
@@ -231,19 +124,6 @@ impl Surroundings {
             stale_in_days: 365,
             purpose: "Advice".to_owned(),
         }
-    }
-
-    /// What this sandbox has counted.
-    pub(crate) async fn counters(&self) -> Value {
-        let url = format!("{}/_control/counters", self.sandbox.url());
-        plain_http()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
     }
 
     /// A new secret with this value.
@@ -306,7 +186,7 @@ impl Surroundings {
 impl Drop for Surroundings {
     /// Every request that a test makes us send must be one that Belvo's OpenAPI allows.
     fn drop(&mut self) {
-        let violations = self.sandbox.violations();
+        let violations = self.violations();
         if !std::thread::panicking() {
             assert!(violations.is_empty(), "{violations:#?}");
         }

@@ -30,7 +30,7 @@ impl Announced {
             "link": announced.link,
             "action": {"delay_ms": u64::try_from(delay.as_millis()).unwrap()},
         });
-        worker.here.sandbox_control("rules", rule).await;
+        worker.here.sandbox.rule(rule).await.unwrap();
         worker.issue(&announced.link, &announced.id, 0).await;
         announced
     }
@@ -49,7 +49,7 @@ impl Announced {
 
 /// How often Belvo was asked about a link.
 async fn gets(worker: &Worker, link: &str) -> u64 {
-    let counters = worker.here.counters().await;
+    let counters = worker.here.sandbox.counters().await.unwrap();
     counters["links"][link]["gets"].as_u64().unwrap_or(0)
 }
 
@@ -90,7 +90,7 @@ async fn a_small_link_behind(worker: &Worker, hanging: &[Announced], large: &[An
     eprintln!("the small link waited {:.1} s", waited.as_secs_f64());
     assert!(waited < Duration::from_secs(15), "{waited:?}");
 
-    worker.here.forget_rules().await;
+    worker.here.sandbox.forget_rules().await.unwrap();
     for link in hanging {
         let collected = async || link.is_collected(worker).await;
         test_harness::eventually("a link that hung", collected).await;
@@ -163,7 +163,7 @@ async fn a_collection_lets_others_pass_and_goes_on_where_it_stopped() {
     ];
     // Until the queue has said that another message waits.
     let slower = json!({"on": "get", "link": large.link, "action": {"delay_ms": 200}});
-    worker.here.sandbox_control("rules", slower).await;
+    worker.here.sandbox.rule(slower).await.unwrap();
     large.enqueue(&worker).await;
     let messages = worker.waiting().await;
     small.enqueue(&worker).await;

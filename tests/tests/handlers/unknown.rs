@@ -39,7 +39,7 @@ impl Service {
 
     /// How often Belvo was asked for rows and for accounts.
     async fn gets(&self) -> (Value, Value) {
-        let counters = self.worker.here.counters().await;
+        let counters = self.worker.here.sandbox.counters().await.unwrap();
         (counters["gets"].clone(), counters["account_gets"].clone())
     }
 }
@@ -87,7 +87,7 @@ async fn a_request_makes_a_link_known() {
 
     let refused = service.connect("mine").await;
     let refusal = json!({"on": "post", "times": 1, "action": {"error": {"code": "invalid_link"}}});
-    service.worker.here.sandbox_control("rules", refusal).await;
+    service.worker.here.sandbox.rule(refusal).await.unwrap();
     assert_eq!(service.retrieve(&refused).await.0, 422);
     assert!(service.expires(&format!("link#{refused}")).await);
 }
@@ -204,10 +204,10 @@ async fn nothing_is_held_of_a_link_while_a_request_may_be_at_work() {
     let service = Service::that_holds().await;
     let link = service.connect("mine").await;
     let lost = json!({"on": "post", "times": 1, "action": {"disconnect": true, "after": true}});
-    service.worker.here.sandbox_control("rules", lost).await;
+    service.worker.here.sandbox.rule(lost).await.unwrap();
     assert_eq!(service.retrieve(&link).await.0, 502);
     let outage = json!({"on": "get", "times": 1, "action": {"status": 503}});
-    service.worker.here.sandbox_control("rules", outage).await;
+    service.worker.here.sandbox.rule(outage).await.unwrap();
     let (id, worker) = (id(), &service.worker);
     worker
         .enqueue(&webhook(&link, "historical_update", Some(&id)))

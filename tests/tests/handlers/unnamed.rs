@@ -99,7 +99,7 @@ async fn a_failure_is_archived_and_says_nothing_about_the_request() {
 async fn the_rows_of_all_accounts_are_stored_although_one_account_was_requested() {
     let worker = Worker::with_own_tables().await;
     let link = worker.link(40).await;
-    let truth = worker.here.truth(&link).await;
+    let truth = worker.here.sandbox.rows(&link).await.unwrap();
     let account = |row: &Value| row["account"]["id"].as_str().unwrap().to_owned();
     let of_one = account(&truth[0]);
     assert!(truth.iter().any(|row| account(row) != of_one));
@@ -118,7 +118,7 @@ async fn an_attempt_after_a_failure_answers_the_same_request_and_none_that_came_
     let worker = Worker::with_own_tables().await;
     let (link, first) = requested(&worker, 20).await;
     let outage = json!({"on": "get", "times": 1, "action": {"status": 503}});
-    worker.here.sandbox_control("rules", outage).await;
+    worker.here.sandbox.rule(outage).await.unwrap();
     worker.enqueue(&unnamed(&link)).await;
     let failed = worker.invoke(worker.waiting().await, AMPLE).await;
     assert_eq!(failed.len(), 1);
@@ -172,7 +172,7 @@ async fn a_continuation_goes_on_for_both() {
     let worker = Worker::with_pages_of(100).await.in_own_tables().await;
     let (link, id) = requested(&worker, 400).await;
     let outage = json!({"on": "get", "skip": 4, "times": 1, "action": {"status": 503}});
-    worker.here.sandbox_control("rules", outage).await;
+    worker.here.sandbox.rule(outage).await.unwrap();
     let mut declaring = unnamed(&link);
     declaring["data"] = json!({"total_transactions": 500});
     worker.enqueue(&declaring).await;

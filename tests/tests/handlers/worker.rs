@@ -178,11 +178,8 @@ impl Worker {
 
     /// Connects a user whose ids and transactions are those of a seed.
     pub(crate) async fn seeded_link(&self, transactions: u64, seed: u64) -> String {
-        let link = self
-            .here
-            .sandbox_control("links", json!({"transactions": transactions, "seed": seed}))
-            .await;
-        link["id"].as_str().unwrap().to_owned()
+        let user = json!({"transactions": transactions, "seed": seed});
+        self.here.sandbox.link(user).await.unwrap()
     }
 
     /// Puts a webhook into the queue, as the webhook function does.

@@ -1,6 +1,5 @@
 //! Accounts, and the history of their balances.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use test_harness::{Link, Stack, difference, eventually};
 
@@ -27,14 +26,9 @@ async fn each_collection_adds_the_balances_that_belvo_read_since_the_last() {
     let account = accounts["accounts"][0].clone();
     let id = account["id"].as_str().unwrap();
 
-    let path = format!("links/{}/accounts/{id}", link.id);
-    stack
-        .sandbox(
-            Method::PATCH,
-            &path,
-            Some(json!({"balance": {"current": 1_234_567.89}})),
-        )
-        .await;
+    let balance = json!({"balance": {"current": 1_234_567.89}});
+    let changed = stack.sandbox.patch_account(&link.id, id, balance).await;
+    changed.unwrap();
     let second = link.collect().await;
     link.collect().await;
 
@@ -63,9 +57,8 @@ async fn a_new_account_without_a_movement_is_listed_once_belvo_announces_it() {
     let stack = Stack::of_this_run();
     let link = stack.recurrent_link(60).await;
     link.collect().await;
-    let path = format!("links/{}/accounts", link.id);
-    let opened = stack.sandbox(Method::POST, &path, None).await;
-    let id = opened["ids"][0].as_str().unwrap();
+    let opened = stack.sandbox.open_accounts(&link.id, 1).await.unwrap();
+    let id = opened[0].as_str();
 
     let news = json!({"webhook_type": "ACCOUNTS", "webhook_code": "new_accounts_available"});
     link.notify(news).await;
@@ -76,8 +69,8 @@ async fn a_new_account_without_a_movement_is_listed_once_belvo_announces_it() {
         accounts.into_iter().find(|account| account["id"] == id)
     })
     .await;
-    let truth = stack.sandbox(Method::GET, &path, None).await;
-    let truth = truth.as_array().unwrap().last().unwrap();
+    let truth = stack.sandbox.accounts(&link.id).await.unwrap();
+    let truth = truth.last().unwrap();
     assert_eq!(difference(&listed, truth), None);
     let history = balances(&stack, &link, id, "").await;
     let [only] = history["balances"].as_array().unwrap().as_slice() else {

@@ -196,14 +196,8 @@ async fn a_user_whose_credentials_stopped_working_repairs_the_link_in_the_widget
     let external_id = own_id();
     let link = connect(&stack, &external_id, "recurrent").await;
     collected(&stack, &link).await;
-    let event = Some(json!({"code": "invalid_credentials"}));
-    stack
-        .sandbox(
-            reqwest::Method::POST,
-            &format!("links/{}/event", link.id),
-            event,
-        )
-        .await;
+    let event = stack.sandbox.event(&link.id, "invalid_credentials").await;
+    event.unwrap();
     eventually("the link to be blocked", || async {
         let shown = stack.get(&format!("/links/{}", link.id)).await.body;
         (shown["blocked"]["reason"] == "invalid_credentials").then_some(())

@@ -22,9 +22,7 @@ pub(crate) async fn heard_of(stack: &Stack, link: &str, name: &str, fields: &Val
 }
 
 async fn happens(stack: &Stack, link: &Link<'_>, code: &str) {
-    let path = format!("links/{}/event", link.id);
-    let event = Some(json!({"code": code}));
-    stack.sandbox(reqwest::Method::POST, &path, event).await;
+    stack.sandbox.event(&link.id, code).await.unwrap();
 }
 
 /// The sequence of the link in `GET /changes`.

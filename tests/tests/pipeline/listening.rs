@@ -28,7 +28,7 @@ async fn round(stack: &Stack, link: &Link<'_>, number: usize) -> Vec<u64> {
     let before = heard(stack, &link.id).await;
     let added = 2 + number;
     link.delete(&link.newest().await).await;
-    link.add(added as u64, &days_ago(1)).await;
+    link.add(added, &days_ago(1)).await;
     link.notify_and_collect(json!({"webhook_code": "transactions_updated"}))
         .await;
     let counts = json!({"counts": {"added": added, "modified": 0, "removed": 1}});

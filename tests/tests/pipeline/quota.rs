@@ -15,7 +15,7 @@ async fn long(stack: &Stack, link: &Link<'_>) -> Value {
 }
 
 async fn posts(stack: &Stack, link: &Link<'_>) -> usize {
-    let log = stack.sandbox(reqwest::Method::GET, "log", None).await;
+    let log = stack.sandbox.log().await.unwrap();
     log["posts"]
         .as_array()
         .unwrap()

@@ -79,8 +79,8 @@ async fn a_post_that_belvo_may_have_acted_on_is_not_repeated() {
                 .unwrap()
                 .ends_with(":unconfirmed")
         );
-        let posts = stack.sandbox(reqwest::Method::GET, "log", None).await["posts"].clone();
-        let posts = posts
+        let posts = stack.sandbox.log().await.unwrap();
+        let posts = posts["posts"]
             .as_array()
             .unwrap()
             .iter()

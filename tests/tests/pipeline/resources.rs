@@ -1,6 +1,5 @@
 //! The other resources that are handled like transactions.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use test_harness::{Link, Stack, days_ago};
 
@@ -19,14 +18,7 @@ async fn link(stack: &Stack) -> Link<'_> {
     // An invoice without a date is on no day, here as at Belvo.
     for (id, row) in link.truth_of("invoices").await {
         if row["invoice_date"].is_null() {
-            let path = format!("links/{}/resources/invoices/{id}", link.id);
-            stack
-                .sandbox(
-                    Method::PATCH,
-                    &path,
-                    Some(json!({"invoice_date": days_ago(1)})),
-                )
-                .await;
+            link.amend(&id, json!({"invoice_date": days_ago(1)})).await;
         }
     }
     link
@@ -78,14 +70,8 @@ async fn is_collected_kept_and_tombstoned(resource: &str, rows: u64) {
     // One disappears, one changes.
     let mut ids = stored.keys();
     let (gone, amended) = (ids.next().unwrap(), ids.next().unwrap());
-    let path = |id: &str| format!("links/{}/resources/{resource}/{id}", link.id);
-    stack.sandbox(Method::DELETE, &path(gone), None).await;
-    stack
-        .sandbox(
-            Method::PATCH,
-            &path(amended),
-            Some(json!({"created_at": "2026-01-01T00:00:00Z"})),
-        )
+    link.delete(gone).await;
+    link.amend(amended, json!({"created_at": "2026-01-01T00:00:00Z"}))
         .await;
     let after = link.collect_resource(resource, body(resource)).await;
     assert_eq!(

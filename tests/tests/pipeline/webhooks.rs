@@ -277,13 +277,7 @@ async fn a_webhook_of_no_request_is_fetched_again_when_its_bytes_repeat() {
     })
     .await;
 
-    stack
-        .sandbox(
-            reqwest::Method::POST,
-            &format!("links/{}/transactions", link.id),
-            Some(json!({"count": 5})),
-        )
-        .await;
+    stack.sandbox.add_rows(&link.id, 5, None).await.unwrap();
     stack.deliver(body, Some(&stack.authorization)).await;
 
     eventually("the new rows", || async {

@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The span that Belvo counts requests in.
 const SPAN: Duration = Duration::from_secs(30);
@@ -35,12 +35,14 @@ pub(crate) struct Firewall {
 }
 
 /// What the firewall has counted since the start of the sandbox or since its limit was last set.
-#[derive(Serialize)]
-pub(crate) struct Rate {
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub struct Rate {
     /// Requests in the 30 seconds that had the most, including those that were refused.
-    busiest_30_s: usize,
-    refused: u64,
-    limit: Option<NonZeroU32>,
+    pub busiest_30_s: usize,
+    /// Requests that were refused.
+    pub refused: u64,
+    /// Requests that the firewall admits in any 30 seconds, if there is a limit.
+    pub limit: Option<NonZeroU32>,
 }
 
 impl Firewall {

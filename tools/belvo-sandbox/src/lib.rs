@@ -33,6 +33,8 @@ use crate::state::App;
 
 pub use crate::{
     config::{Config, Webhook},
+    control::Control,
+    firewall::Rate,
     openapi::Violation,
 };
 

@@ -1,6 +1,7 @@
 //! The control API: creates links and data, sends webhooks, sets rules, shows what happened. It has
 //! no keys: every program of this machine may call it, and no page of a browser.
 
+mod client;
 mod error;
 mod events;
 mod firewall;
@@ -21,6 +22,8 @@ use axum::{
 
 use self::error::ControlError;
 use crate::state::App;
+
+pub use self::client::Control;
 
 /// Every route under `/_control`.
 pub(crate) fn router(app: &Arc<App>) -> Router {

@@ -1,5 +1,6 @@
 //! The control API: changing the truth, and the journal.
 
+use belvo_sandbox::Control;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -403,4 +404,45 @@ async fn no_page_of_a_browser_may_call_the_control_api() {
         .await
         .unwrap();
     assert_eq!(answered.status, 200);
+}
+
+#[tokio::test]
+async fn the_client_of_a_refused_call_says_which_it_was_and_why() {
+    let harness = Harness::start().await;
+
+    let refused = harness.control.delete_row("a-link", "a-row").await;
+
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "the sandbox answered 404 Not Found to DELETE /_control/links/a-link/transactions/a-row: \
+         {\"error\":\"no such link\"}"
+    );
+    let nowhere = Control::new("http://127.0.0.1:1").unwrap();
+    let unanswered = nowhere.log().await.unwrap_err();
+    assert_eq!(
+        unanswered.to_string(),
+        "the sandbox did not answer GET /_control/log"
+    );
+}
+
+#[tokio::test]
+async fn the_client_reaches_rows_of_every_resource() {
+    let harness = Harness::start().await;
+    let control = &harness.control;
+    let spec = json!({ "transactions": 0, "resources": { "invoices": 3 } });
+    let link = control.link(spec).await.unwrap();
+    let rows = control.rows_of(&link, "invoices").await.unwrap();
+    let [first, second, third] = ids(&rows)[..] else {
+        panic!("{rows:?}")
+    };
+
+    let named = json!({ "description": "a\u{e000}b" });
+    control.patch_row(&link, first, named).await.unwrap();
+    control.delete_row(&link, second).await.unwrap();
+    control.delete_row(&link, third).await.unwrap();
+    control.restore_row(&link, third).await.unwrap();
+
+    let after = control.rows_of(&link, "invoices").await.unwrap();
+    assert_eq!(ids(&after), [first, third]);
+    assert_eq!(after[0]["description"], "a\u{e000}b");
 }

@@ -7,7 +7,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use belvo_sandbox::{Config, Sandbox, Violation, Webhook, start};
+use belvo_sandbox::{Config, Control, Sandbox, Violation, Webhook, start};
 use reqwest::{
     Client, Method, RequestBuilder,
     header::{CONTENT_TYPE, HeaderMap},
@@ -23,6 +23,8 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Harness {
     sandbox: Sandbox,
     http: Client,
+    /// For what has to succeed; [`Harness::control`] shows what a call is answered with.
+    pub(crate) control: Control,
 }
 
 pub(crate) struct Answer {
@@ -58,9 +60,11 @@ impl Harness {
     }
 
     pub(crate) async fn start_with(config: Config) -> Self {
+        let sandbox = start(config).await.unwrap();
         Self {
-            sandbox: start(config).await.unwrap(),
             http: client(),
+            control: Control::new(sandbox.url()).unwrap(),
+            sandbox,
         }
     }
 
@@ -156,7 +160,7 @@ impl Harness {
         let today = "2026-06-30";
         let settings =
             json!({ "transactions": transactions, "today": today, "external_id": "user-1" });
-        self.create(settings).await.id()
+        self.control.link(settings).await.unwrap()
     }
 
     pub(crate) async fn patch(&self, path: &str, changes: Value) -> Answer {
@@ -173,8 +177,7 @@ impl Harness {
     }
 
     pub(crate) async fn rule(&self, rule: Value) {
-        let answer = self.control(Method::POST, "/rules", rule).await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        self.control.rule(rule).await.unwrap();
     }
 
     /// A rule that takes effect once.
@@ -195,12 +198,11 @@ impl Harness {
 
     /// All rows of a link as the bank has them.
     pub(crate) async fn truth(&self, link: &str) -> Vec<Value> {
-        let rows = self.look(&format!("/links/{link}/transactions")).await;
-        rows.as_array().unwrap().clone()
+        self.control.rows(link).await.unwrap()
     }
 
     pub(crate) async fn journal(&self) -> Value {
-        self.look("/log").await
+        self.control.log().await.unwrap()
     }
 
     /// The rows of every page from `target` on.

@@ -1,10 +1,8 @@
 """The pipeline's own API, called as a client in AWS would: signed with credentials."""
 
 import json
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
-from urllib.parse import urlencode
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -12,9 +10,6 @@ from botocore.credentials import Credentials
 
 from local import loopback
 from local.errors import LocalError
-
-# The most that the API gives at once.
-PAGE_ROWS = 500
 
 
 class Pipeline:
@@ -38,10 +33,6 @@ class Pipeline:
         """Registers a link that was not registered before."""
         self._call("POST", "/links", expected=201, body={"link": link, "external_id": external_id})
 
-    def record(self, request_id: str) -> dict[str, Any]:
-        """What is known of a retrieval."""
-        return self._call("GET", f"/requests/{request_id}")
-
     def ended(self, request_id: str) -> bool:
         """Whether the rows that a webhook announced are collected; not yet, if there is no record of it."""
         return self._answer("GET", f"/requests/{request_id}").body.get("status") == "collected"
@@ -54,15 +45,9 @@ class Pipeline:
         """The latest webhooks of a link, without their bodies."""
         return self._call("GET", f"/links/{link}/webhooks")["webhooks"]
 
-    def transactions(self, link: str) -> Iterator[dict[str, Any]]:
-        """The stored transactions of a link, page after page."""
-        parameters = {"limit": str(PAGE_ROWS)}
-        while True:
-            page = self._call("GET", f"/links/{link}/transactions?{urlencode(parameters)}")
-            yield from page["transactions"]
-            if not page["next_cursor"]:
-                return
-            parameters["cursor"] = page["next_cursor"]
+    def transactions(self, link: str) -> list[dict[str, Any]]:
+        """The newest stored transactions of a link."""
+        return self._call("GET", f"/links/{link}/transactions")["transactions"]
 
     def _call(self, method: str, path: str, expected: int = 200, body: dict[str, Any] | None = None) -> dict[str, Any]:
         answer = self._answer(method, path, body)
