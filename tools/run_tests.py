@@ -29,7 +29,7 @@ PERMISSIONS_TEST = [sys.executable, "-m", "permissions"]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 METADATA = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"]
 # Of the deployed functions; all other test binaries are run beside them.
-DEPLOYED = ("events", "feed", "lifecycle", "operator", "outage", "pipeline")
+DEPLOYED = ("events", "operator", "outage", "pipeline")
 DEPLOYED_TESTS = [*CARGO_TEST, *(f"--test={name}" for name in DEPLOYED)]
 STACK_OF_ITS_OWN = [sys.executable, "-m", "local", "exec", "--"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")

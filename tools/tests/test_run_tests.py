@@ -26,8 +26,8 @@ class Cargo(unittest.TestCase):
         self.assertEqual(count(OUTPUT.splitlines()), (13, 1))
 
     def test_every_binary_is_run_once(self) -> None:
-        files = paths.ROOT.glob("*/tests/*/main.rs"), paths.ROOT.glob("tools/*/tests/*/main.rs")
-        files = chain(*files, paths.ROOT.glob("tools/*/tests/*.rs"))
+        patterns = ("*/tests/*/main.rs", "*/*/tests/*/main.rs", "tools/*/tests/*.rs")
+        files = chain.from_iterable(paths.ROOT.glob(pattern) for pattern in patterns)
         binaries = {file.parent.name if file.name == "main.rs" else file.stem for file in files}
         others = {option.removeprefix("--test=") for option in other_tests() if option.startswith("--test=")}
         self.assertEqual(others | set(DEPLOYED), binaries)
