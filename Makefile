@@ -52,7 +52,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -63,11 +63,13 @@ tools: ## Install the pinned tools into .venv
 browser: tools ## Install Chromium and its driver, for the tests of the console and for its screenshots
 	@$(PYTHON) tools/install.py browser
 
-build: tools ## Build the functions for this machine, and the fake Belvo
+build: functions ## Build the functions for this machine, and the fake Belvo
+	cargo build --locked --package belvo-sandbox --target-dir target
+
+functions: tools
 	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
 	$(LOCAL_BUILD) cargo lambda build --locked $(LOCAL_PROFILE)
 	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
-	cargo build --locked --package belvo-sandbox --target-dir target
 
 cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
 	@# Without what makes functions small and quick to start: minutes less.
@@ -149,12 +151,24 @@ logs: tools ## Follow what the functions log; FUNCTION=collect shows one
 sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
-test: lint validate browser build ## Everything that must hold before a commit
-	@# All of it at once, with the torture: what runs then compiles nothing more.
-	$(CARGO_TEST) --no-run
-	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
-	$(call run_operations)
+test: ## Everything that must hold before a commit
+	@# Several cargos at once would each have rustup install the toolchain.
+	@cargo --version
+	@echo "Compiling, checking and installing at once; what a command prints is shown when it ends"
+	@$(MAKE) --jobs=3 --output-sync=line compiled functions validate browser lint \
+		|| { echo 'error: what failed is named in a line with *** above; before that line is what it printed' >&2; exit 1; }
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
+
+# All tests at once, with the fake Belvo and the torture: what runs then compiles nothing more.
+compiled: clippy
+	$(CARGO_TEST) --no-run
+
+# What tools/run_tests.py runs beside other tests.
+tortured:
+	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
+
+operated:
+	$(call run_operations)
 
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
@@ -165,14 +179,19 @@ dashboard: build ## Put the dashboard into template.yaml anew, and draw in docs/
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m dashboard values .local/dashboard.json
 	@PYTHONPATH=tools .venv/figures/bin/python -m dashboard picture .local/dashboard.json docs/screenshots/dashboard.png
 
-lint: tools deny ## Check format, lints and dependencies
+lint: style clippy deny ## Check format, lints and dependencies
+	@$(RELEASES) audit --deny=$(CARGO_DENY) --if-reachable
+
+style: tools
 	$(RUFF) format --check $(PYTHON_CODE)
 	$(RUFF) check $(PYTHON_CODE)
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
-	cargo clippy --locked --workspace --all-targets --features shared/measured --target-dir target -- --deny warnings
 	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/*.yml
-	@$(RELEASES) audit --deny=$(CARGO_DENY) --if-reachable
+
+clippy:
+	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
+	@# Tests are never built with the feature.
+	cargo clippy --locked --workspace --lib --bins --features shared/measured --target-dir target -- --deny warnings
 
 fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)
