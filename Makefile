@@ -25,16 +25,16 @@ INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
 FUNCTIONS := collect publish query request webhook
-CARGO_DENY_VERSION := 0.20.2
-CARGO_DENY_ROOT := .venv/cargo-deny-$(CARGO_DENY_VERSION)
-CARGO_DENY := $(CARGO_DENY_ROOT)/bin/cargo-deny
+CARGO_DENY := .venv/build/bin/cargo-deny
 
 # Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
 CARGO_TEST := cargo test --locked --workspace --target-dir target
 
-# The functions of a local run: quick to compile, and apart from the shipping build, which has other settings.
-LOCAL_BUILD := $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target \
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
+# The functions of a local run: with their own features alone, as they are shipped, and so apart from the tests, whose
+# dependencies have more. Quick to compile, and small. In SAM's mode `debug`, it calls cargo-lambda without --release.
+LOCAL_PROFILE =
+LOCAL_SETTINGS = SAM_BUILD_MODE=debug CARGO_PROFILE_DEV_DEBUG=false CARGO_PROFILE_DEV_STRIP=true
+LOCAL_BUILD = $(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/target $(LOCAL_SETTINGS)
 LOCAL_ARCHITECTURE = $(shell PYTHONPATH=tools $(PYTHON) -c "from local import paths; print(paths.architecture())")
 
 # The fake Belvo and a program that drives it at once: one after the other, each would compile what they share.
@@ -57,7 +57,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots functions build cli operations demo bench bench-quick measurable quote flamegraphs torture fuzz-api contract moving up down logs watch sandbox test dashboard lint fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -68,13 +68,13 @@ tools: ## Install the pinned tools into .venv
 browser: tools ## Install Chromium and its driver, for the tests of the console and for its screenshots
 	@$(PYTHON) tools/install.py browser
 
-functions: tools
-	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
-	$(LOCAL_BUILD) cargo lambda build --release --locked
-	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
-
 build: functions ## Build the functions for this machine, and the fake Belvo
 	cargo build --locked --package belvo-sandbox --target-dir target
+
+functions: tools
+	@# SAM runs the same cargo once per function and hides its progress, so compile first: SAM then only copies.
+	$(LOCAL_BUILD) cargo lambda build --locked $(LOCAL_PROFILE)
+	$(LOCAL_BUILD) $(SAM) build --build-dir .local/build --parameter-overrides Architecture=$(LOCAL_ARCHITECTURE)
 
 cli: ## Build the operator's command, belvo-ingest (docs/OPERATIONS.md)
 	@# Without what makes functions small and quick to start: minutes less.
@@ -99,6 +99,9 @@ bench-quick: measurable ## The same with fewer rounds and smaller windows, into 
 	@target/harness/bench report --results .local/bench/results
 	@$(FIGURES) .local/bench/results
 
+# What is measured on the local AWS has optimizations.
+measurable: LOCAL_PROFILE = --release
+measurable: LOCAL_SETTINGS = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 measurable: build
 	@$(PYTHON) tools/install.py bench
 	@# With the settings of the shipping build, for this machine: minutes, the first time.
@@ -159,12 +162,24 @@ logs: tools ## Follow what the functions log; FUNCTION=collect shows one
 sandbox: ## Run the fake Belvo alone
 	cargo run --locked --package belvo-sandbox --target-dir target
 
-test: lint validate browser build ## Everything that must hold before a commit
-	@# All of it at once, with the torture: what runs then compiles nothing more.
-	$(CARGO_TEST) --no-run
-	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
-	$(call run_operations)
+test: ## Everything that must hold before a commit
+	@# Several cargos at once would each have rustup install the toolchain.
+	@cargo --version
+	@echo "Compiling, checking and installing at once; what a command prints is shown when it ends"
+	@$(MAKE) --jobs=3 --output-sync=line compiled functions validate browser lint \
+		|| { echo 'error: what failed is named in a line with *** above; before that line is what it printed' >&2; exit 1; }
 	@$(LOCAL) exec -- .venv/local/bin/python tools/run_tests.py
+
+# All tests at once, with the fake Belvo and the torture: what runs then compiles nothing more.
+compiled: clippy
+	$(CARGO_TEST) --no-run
+
+# What tools/run_tests.py runs beside other tests.
+tortured:
+	$(call run_torture,--seed 1 --links 24 --rounds 3 --seconds 600)
+
+operated:
+	$(call run_operations)
 
 screenshots: build browser ## Click through the console and keep what it looks like in docs/screenshots
 	@BELVO_SANDBOX_MAX_PAGE_SIZE=100 $(LOCAL) exec --parameter RequestDueSeconds=5 -- .venv/browser/bin/python -m browser.screenshots
@@ -176,29 +191,31 @@ dashboard: functions ## Put the dashboard into template.yaml anew, and draw in d
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- .venv/local/bin/python -m dashboard values .local/dashboard.json
 	@PYTHONPATH=tools .venv/figures/bin/python -m dashboard picture .local/dashboard.json docs/screenshots/dashboard.png
 
-lint: tools deny ## Check format, lints and dependencies
+lint: style clippy deny ## Check format, lints and dependencies
+	@$(RELEASES) audit --deny=$(CARGO_DENY) --if-reachable
+
+style: tools
 	$(RUFF) format --check $(PYTHON_CODE)
 	$(RUFF) check $(PYTHON_CODE)
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
-	cargo clippy --locked --workspace --all-targets --features shared/measured --target-dir target -- --deny warnings
 	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/*.yml
-	@$(RELEASES) audit --deny=$(CARGO_DENY) --if-reachable
+
+clippy:
+	cargo clippy --locked --workspace --all-targets --target-dir target -- --deny warnings
+	@# Tests are never built with the feature.
+	cargo clippy --locked --workspace --lib --bins --features shared/measured --target-dir target -- --deny warnings
 
 fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)
 	$(RUFF) check --fix $(PYTHON_CODE)
 	cargo fmt --all
 
-deny: $(CARGO_DENY) ## Check licences and sources of the dependencies
+deny: tools ## Check licences and sources of the dependencies
 	$(CARGO_DENY) --locked check bans licenses sources
 
-audit: tools $(CARGO_DENY) ## Check the dependencies for known vulnerabilities (needs the network); ADVISORY_DB may be given
+audit: tools ## Check the dependencies for known vulnerabilities (needs the network); ADVISORY_DB may be given
 	@$(PYTHON) tools/install.py release
 	@$(RELEASES) audit --deny=$(CARGO_DENY)
-
-$(CARGO_DENY):
-	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --root $(CARGO_DENY_ROOT)
 
 validate: tools ## Check template.yaml, edge.yaml and docs/openapi.json
 	@$(PYTHON) tools/install.py api policy

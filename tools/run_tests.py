@@ -1,19 +1,20 @@
-"""Runs the Python tests, those in the browser, `cargo test` and an attack on the API; closes with one line for all.
+"""Runs the Python tests, those in the browser, `cargo test`, an attack on the API, the torture; closes with one line.
 
 Tests of the deployed functions have the stack that this runs against, and at its end, what the functions called is
-compared with what their roles allow. Rust tests that need only tables and queues run meanwhile beside a stack of their
-own, and what they print comes at the end.
+compared with what their roles allow. They mostly wait. Meanwhile there run, each on stacks of its own, the Rust tests
+that need only tables and queues, which mostly compute; and, one after the other, the tests in the browser, the torture
+and the commands of the operators' pages. What those print comes at the end.
 
 Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
 tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
 prints their result as Cargo would.
 """
 
+import io
 import json
 import re
 import subprocess
 import sys
-import tempfile
 import unittest
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,9 +30,13 @@ PERMISSIONS_TEST = [sys.executable, "-m", "permissions"]
 CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--no-fail-fast", "--target-dir", "target"]
 METADATA = ["cargo", "metadata", "--locked", "--no-deps", "--format-version=1"]
 # Of the deployed functions; all other test binaries are run beside them.
-DEPLOYED = ("events", "feed", "lifecycle", "operator", "outage", "pipeline")
-DEPLOYED_TESTS = [*CARGO_TEST, *(f"--test={name}" for name in DEPLOYED)]
+DEPLOYED = ("events", "operator", "outage", "pipeline")
+# They wait more than they compute: more at a time than there are processors.
+DEPLOYED_TESTS = [*CARGO_TEST, *(f"--test={name}" for name in DEPLOYED), "--", "--test-threads=4"]
 STACK_OF_ITS_OWN = [sys.executable, "-m", "local", "exec", "--"]
+# They have stacks of their own (Makefile).
+TORTURE_TEST = ["make", "tortured"]
+OPERATIONS_TEST = ["make", "operated"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
 
@@ -69,19 +74,21 @@ def main() -> int:
     if not BROWSER_PYTHON.exists():
         print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
         return 1
-    with tempfile.TemporaryFile("w+") as printed, ThreadPoolExecutor(1) as beside:
-        others = beside.submit(run_apart, [*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], printed)
+    with ThreadPoolExecutor() as beside:
+        computing = [[*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()]]
+        waiting = [[*STACK_OF_ITS_OWN, *BROWSER_TEST], TORTURE_TEST, OPERATIONS_TEST]
+        lanes = [beside.submit(run_beside, commands) for commands in (computing, waiting)]
         outcomes = [
             (0, run_python(discover(str(PYTHON_TESTS)))),
-            run_apart(BROWSER_TEST),
             run_apart(DEPLOYED_TESTS),
             # After the others: it leaves links and webhooks of anybody's behind.
             run_apart(API_TEST),
             run_apart(PERMISSIONS_TEST),
-            others.result(),
         ]
-        printed.seek(0)
-        print(printed.read(), flush=True)
+        for lane in lanes:
+            printed, further = lane.result()
+            print(printed, flush=True)
+            outcomes += further
     tallies = [tally for _, tally in outcomes]
     passed, failed = (sum(numbers) for numbers in zip(*tallies, strict=True))
     print(f"\n{passed} passed, {failed} failed", flush=True)
@@ -102,9 +109,17 @@ def other_tests() -> list[str]:
     return ["--lib", "--bins", *(f"--test={name}" for name in sorted(tests))]
 
 
+def run_beside(commands: list[list[str]]) -> tuple[str, list[tuple[int, Tally]]]:
+    """Runs commands one after the other, and returns what they printed, errors in their places, and the outcomes."""
+    printed = io.StringIO()
+    outcomes = [run_apart(command, printed) for command in commands]
+    return printed.getvalue(), outcomes
+
+
 def run_apart(command: list[str], to: IO[str] = sys.stdout) -> tuple[int, Tally]:
     """Runs a command that prints results, and returns its exit code and the sum of them."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    errors = None if to is sys.stdout else subprocess.STDOUT
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
         tally = count(echoed(process.stdout or (), to))
     return process.returncode, tally
 

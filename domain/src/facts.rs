@@ -2,7 +2,7 @@
 //! undoes another, so a webhook before the 202, a duplicate and a reordered message all end in the
 //! same record. The functions are pure and take the time as an argument, so that a model checker
 //! can run exactly these through every order of crashes, losses and repetitions
-//! (`tests/tests/lifecycle`).
+//! (`tests/models/tests/lifecycle`).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,12 @@
 """The summary of `make test` tells the truth."""
 
 import io
+import sys
 import unittest
 from itertools import chain
 
 from local import paths
-from run_tests import DEPLOYED, Tally, count, other_tests, run_python, verdict
+from run_tests import DEPLOYED, Tally, count, other_tests, run_beside, run_python, verdict
 
 OUTPUT = """\
 running 2 tests
@@ -26,12 +27,23 @@ class Cargo(unittest.TestCase):
         self.assertEqual(count(OUTPUT.splitlines()), (13, 1))
 
     def test_every_binary_is_run_once(self) -> None:
-        files = paths.ROOT.glob("*/tests/*/main.rs"), paths.ROOT.glob("tools/*/tests/*/main.rs")
-        files = chain(*files, paths.ROOT.glob("tools/*/tests/*.rs"))
+        patterns = ("*/tests/*/main.rs", "*/*/tests/*/main.rs", "tools/*/tests/*.rs")
+        files = chain.from_iterable(paths.ROOT.glob(pattern) for pattern in patterns)
         binaries = {file.parent.name if file.name == "main.rs" else file.stem for file in files}
         others = {option.removeprefix("--test=") for option in other_tests() if option.startswith("--test=")}
         self.assertEqual(others | set(DEPLOYED), binaries)
         self.assertFalse(others & set(DEPLOYED))
+
+
+class Beside(unittest.TestCase):
+    """Running commands while others run."""
+
+    def test_what_they_print_is_kept_in_order_with_their_errors_and_counted(self) -> None:
+        result = "test result: ok. 2 passed; 0 failed;"
+        passes = f"import sys; print('at first', file=sys.stderr, flush=True); print({result!r})"
+        printed, outcomes = run_beside([[sys.executable, "-c", passes], [sys.executable, "-c", "exit(3)"]])
+        self.assertEqual(printed, f"at first\n{result}\n")
+        self.assertEqual(outcomes, [(0, (2, 0)), (3, (0, 0))])
 
 
 class Python(unittest.TestCase):
