@@ -80,8 +80,10 @@ async fn candidates(setup: Setup<'_>) -> anyhow::Result<Vec<Candidate>> {
         makers,
         world,
     } = setup;
-    let noop = Candidate::new("no-op", None, programs.floor("noop"), world).await?;
-    let mut candidates = vec![noop];
+    let mut candidates = Vec::new();
+    for (name, floor) in [("no-op", "noop"), ("no-op that connects", "connect")] {
+        candidates.push(Candidate::new(name, None, programs.floor(floor), world).await?);
+    }
     for function in ["webhook", "collect", "request"] {
         for maker in makers {
             let program = programs.function(*maker, function);
