@@ -21,6 +21,7 @@ DEPLOY_OPTIONS = '$(ENVIRONMENT)' $(if $(CANARY),--canary='$(CANARY)') $(if $(fi
 PREFLIGHT := PYTHONPATH=tools .venv/local/bin/python -m preflight
 RELEASES := PYTHONPATH=tools .venv/local/bin/python -m release
 PYTHON_CODE := tools bench/peers examples
+PLAIN_PEER := --release --locked --manifest-path bench/peers/rust/Cargo.toml --target-dir .local/bench/peers-rust
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
@@ -108,6 +109,9 @@ measurable: build
 	cargo build --locked --release --package floors $(FUNCTIONS:%=--package %) \
 		--features collect/measured,request/measured --target-dir .local/bench
 	cargo build --locked --profile harness --package bench --target-dir target
+	@# The peer in plain Rust. Its lints are here: they compile what it uses, which no other target needs.
+	cargo clippy $(PLAIN_PEER) -- --deny warnings
+	cargo build $(PLAIN_PEER)
 
 quote: ## Make tables and plots of bench/results anew, without measuring
 	@$(PYTHON) tools/install.py bench
@@ -198,6 +202,7 @@ style: tools
 	$(RUFF) format --check $(PYTHON_CODE)
 	$(RUFF) check $(PYTHON_CODE)
 	cargo fmt --all --check
+	cargo fmt --manifest-path bench/peers/rust/Cargo.toml --check
 	$(ZIZMOR) --offline --no-progress --persona=pedantic examples/github-actions/*.yml
 
 clippy:
@@ -209,6 +214,7 @@ fmt: tools ## Format everything
 	$(RUFF) format $(PYTHON_CODE)
 	$(RUFF) check --fix $(PYTHON_CODE)
 	cargo fmt --all
+	cargo fmt --manifest-path bench/peers/rust/Cargo.toml
 
 deny: tools ## Check licences and sources of the dependencies
 	$(CARGO_DENY) --locked check bans licenses sources

@@ -1,17 +1,18 @@
 //! Collections of several sizes: for the first time, unchanged, with 1 % of the rows changed, and
 //! after a daily refresh.
 
+mod work;
+
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use uuid::Uuid;
 
+use self::work::Work;
 use crate::{
     aws::{Asked, PEERS_TABLE},
-    belvo, events,
+    events,
     front::Traffic,
     function::{Function, Took},
     program::{Maker, Program},
@@ -114,18 +115,6 @@ struct Candidate {
     runs: Vec<Run>,
 }
 
-#[derive(Clone, Copy)]
-enum Work {
-    /// Collect a link.
-    Collect(Maker, Step),
-    /// Only fetch, parse and serialise the rows.
-    Parse,
-    /// Only build the same number of items.
-    Build,
-    /// Only build and write the same number of items.
-    Write,
-}
-
 /// Collects windows of one size with each maker's function, and runs the floors on one, `rounds`
 /// times.
 pub(crate) async fn measure(
@@ -139,7 +128,7 @@ pub(crate) async fn measure(
         .iter()
         .map(|maker| functions(setup, *maker))
         .collect();
-    let mut floors = floors(setup, rows);
+    let mut floors = floors(setup, rows).await?;
 
     for round in 1..=rounds {
         eprintln!("  collections of {rows} rows: round {round} of {rounds}");
@@ -168,17 +157,18 @@ fn functions(setup: Setup<'_>, maker: Maker) -> Vec<Candidate> {
 }
 
 /// The floors, or none where the window is too large for them.
-fn floors(setup: Setup<'_>, rows: usize) -> Vec<Candidate> {
+async fn floors(setup: Setup<'_>, rows: usize) -> anyhow::Result<Vec<Candidate>> {
     if rows > LARGEST_FLOOR_ROWS {
-        return vec![];
+        return Ok(vec![]);
     }
 
-    let write = setup.programs.floor("write");
-    vec![
-        Candidate::new(setup.programs.floor("parse"), Work::Parse),
-        Candidate::new(write.clone(), Work::Write),
-        Candidate::new(write, Work::Build),
-    ]
+    let (receive, store) = (Work::Receive, Work::store(setup).await?);
+    // What it took to know what is to be stored does not count.
+    traffic(setup.world).await?;
+    Ok(vec![
+        Candidate::new(setup.programs.floor("receive"), receive),
+        Candidate::new(setup.programs.floor("store"), store),
+    ])
 }
 
 impl Candidate {
@@ -195,10 +185,11 @@ impl Candidate {
         let mut function = Function::start(&self.program, &world.environment()).await?;
         self.warm_up(&mut function, world).await?;
 
-        let event = self.event(world, link, rows, self.step()).await?;
+        let event = self.work.event(world, link, rows).await?;
+        self.work.prepare(&mut function, rows).await?;
         let gets_before = world.belvo.gets().await?;
         world.aws.take_asked();
-        let took = invoke(&mut function, event).await?;
+        let took = self.invoke(&mut function, event, rows).await?;
         let peak_memory_kib = function.peak_memory_kib()?;
         let asked = world.aws.take_asked();
         let gets = world.belvo.gets().await? - gets_before;
@@ -217,99 +208,44 @@ impl Candidate {
 
     async fn warm_up(&self, function: &mut Function, world: &World) -> anyhow::Result<()> {
         let link = world.belvo.link(ROWS_BEFORE).await?;
-        let event = self.event(world, &link, ROWS_BEFORE, Step::First).await?;
-        invoke(function, event).await?;
+        let event = self.work.first_event(world, &link);
+        self.work.prepare(function, ROWS_BEFORE).await?;
+        self.invoke(function, event, ROWS_BEFORE).await?;
         Ok(())
     }
 
-    fn step(&self) -> Step {
-        match self.work {
-            Work::Collect(_, step) => step,
-            Work::Parse | Work::Build | Work::Write => Step::First,
-        }
-    }
-
-    async fn event(
+    async fn invoke(
         &self,
-        world: &World,
-        link: &str,
+        function: &mut Function,
+        event: Bytes,
         rows: usize,
-        step: Step,
-    ) -> anyhow::Result<Bytes> {
-        match self.work {
-            Work::Collect(..) => step.happen(world, link, rows).await,
-            Work::Parse => Ok(parse_event(world, link)),
-            Work::Build => build_event(world, link, rows, false).await,
-            Work::Write => build_event(world, link, rows, true).await,
-        }
+    ) -> anyhow::Result<Took> {
+        let invocation = function.invoke(event).await?;
+        let answer = &invocation.answer;
+        ensure!(
+            self.work.is_done(answer, rows),
+            "{} answered {answer}",
+            self.program.name
+        );
+        Ok(invocation.took)
     }
 
     fn summary(self, rows: usize) -> anyhow::Result<Collection> {
-        let step = self.step();
-        let maker = match self.work {
-            Work::Collect(maker, _) => Some(maker),
-            Work::Parse | Work::Build | Work::Write => None,
-        };
-        let program = match self.work {
-            // One program does both kinds of work.
-            Work::Build => "floor-items".to_owned(),
-            Work::Collect(..) | Work::Parse | Work::Write => self.program.name,
-        };
-
         let peak_memory_kib = self.runs.iter().map(|run| run.peak_memory_kib).max();
         let cpu_ms = Spread::of(self.runs.iter().map(|run| run.cpu_ms))?;
         let wall_ms = Spread::of(self.runs.iter().map(|run| run.wall_ms))?;
         let last = self.runs.into_iter().next_back();
         Ok(Collection {
-            program,
-            maker,
+            program: self.program.name,
+            maker: self.work.maker(),
             rows,
-            step,
+            step: self.work.step(),
             cpu_ms,
             wall_ms,
             peak_memory_kib: peak_memory_kib.unwrap_or_default(),
             counts: last.map(|run| run.counts).unwrap_or_default(),
         })
     }
-}
-
-/// The event of `floor-parse`: the first page of the link's rows.
-fn parse_event(world: &World, link: &str) -> Bytes {
-    let keys = belvo::keys();
-    let belvo = world.belvo.url();
-    events::bytes(&json!({
-        "url": format!("{belvo}/api/transactions/?link={link}&page_size=1000"),
-        "user": keys["secret_id"],
-        "password": keys["secret_password"],
-    }))
-}
-
-/// The event of `floor-write`: a row of the link, to be multiplied and perhaps sent.
-async fn build_event(world: &World, link: &str, rows: usize, send: bool) -> anyhow::Result<Bytes> {
-    let first = world.belvo.control.rows(link).await?.into_iter().next();
-    let mut row = first.context("the link has no rows")?;
-    // As `collect` stores it: the id of the account in place of the account.
-    row["account"] = row["account"]["id"].take();
-
-    Ok(events::bytes(&json!({
-        "rows": rows,
-        // A new partition each time, so that nothing is overwritten.
-        "link": Uuid::new_v4().to_string(),
-        "row": row,
-        "send": send,
-    })))
-}
-
-async fn invoke(function: &mut Function, event: Bytes) -> anyhow::Result<Took> {
-    let invocation = function.invoke(event).await?;
-    let answer = &invocation.answer;
-    ensure!(is_success(answer), "the function answered {answer}");
-    Ok(invocation.took)
-}
-
-/// Whether `collect` reports no failures, or a floor its rows.
-fn is_success(answer: &Value) -> bool {
-    answer["batchItemFailures"] == json!([]) || answer["rows"].is_u64()
 }
 
 /// The traffic with AWS, and with Belvo, since the last call.

@@ -71,7 +71,10 @@ fn versions(programs: &Programs) -> BTreeMap<String, String> {
     ];
 
     let version_of = |(name, command): (&str, Command)| (name.to_owned(), output(command));
-    commands.map(version_of).into()
+    let mut versions: BTreeMap<_, _> = commands.map(version_of).into();
+    let crates = output(rust_packages(programs.checkout()));
+    versions.insert("rust packages".to_owned(), listed(&crates));
+    versions
 }
 
 fn commit(checkout: &Path) -> Command {
@@ -85,6 +88,22 @@ fn version(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg("--version");
     command
+}
+
+/// Prints what the peer in plain Rust uses, one package a line, the peer itself first.
+fn rust_packages(checkout: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["tree", "--locked", "--offline", "--depth=1"]);
+    cargo.args(["--edges=normal", "--prefix=none", "--manifest-path"]);
+    cargo.arg(checkout.join("bench/peers/rust/Cargo.toml"));
+    cargo
+}
+
+/// The packages of `cargo tree` without the first, as `name 1.2.3, …`.
+fn listed(tree: &str) -> String {
+    let packages = tree.lines().skip(1);
+    let packages: Vec<_> = packages.map(|line| line.replacen(" v", " ", 1)).collect();
+    packages.join(", ")
 }
 
 /// Prints the installed versions of the peers' packages.
@@ -115,5 +134,16 @@ fn output(mut command: Command) -> String {
     match command.output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
         Err(error) => format!("{}: {error}", command.get_program().display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packages_of_the_plain_peer_are_listed_without_itself() {
+        let tree = "peers v0.1.0 (/checkout/bench/peers/rust)\nhex v0.4.3\nreqwest v0.13.5\n";
+        assert_eq!(listed(tree), "hex 0.4.3, reqwest 0.13.5");
     }
 }

@@ -1,5 +1,5 @@
-//! The measured programs: our functions as shipped, the same functions in Python and Node.js, and
-//! floors, which are Rust programs that do only part of the work.
+//! The measured programs: our functions as shipped, the same functions in plain Rust, Python and
+//! Node.js, and floors, which are Rust programs that do only what cannot be left out.
 
 use std::{
     fs,
@@ -24,6 +24,8 @@ const NODE_MEMORY: [&str; 2] = ["--max-semi-space-size=25", "--max-old-space-siz
 pub(crate) enum Maker {
     /// This project.
     Ours,
+    /// `bench/peers/rust`.
+    Plain,
     /// `bench/peers/python`.
     Python,
     /// `bench/peers/node`.
@@ -31,12 +33,13 @@ pub(crate) enum Maker {
 }
 
 impl Maker {
-    pub(crate) const ALL: [Self; 3] = [Self::Ours, Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Plain, Self::Python, Self::Node];
 
     /// The name in tables and plots.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ours => "Rust (ours)",
+            Self::Plain => "Rust, plain",
             Self::Python => "Python",
             Self::Node => "Node.js",
         }
@@ -84,12 +87,13 @@ impl Programs {
     pub(crate) fn function(&self, maker: Maker, function: &str) -> Program {
         match maker {
             Maker::Ours => self.rust(function),
+            Maker::Plain => self.plain(function),
             Maker::Python => self.python(function),
             Maker::Node => self.node(function),
         }
     }
 
-    /// A Rust program that does only part of the work.
+    /// A Rust program that does only what cannot be left out.
     pub(crate) fn floor(&self, name: &str) -> Program {
         self.rust(&format!("floor-{name}"))
     }
@@ -112,6 +116,7 @@ impl Programs {
     pub(crate) fn package(&self, maker: Maker, function: &str) -> Vec<PathBuf> {
         match maker {
             Maker::Ours => vec![self.binary(function)],
+            Maker::Plain => vec![self.plain_binary(function)],
             Maker::Python => self.python_package(function),
             // Bundled into one file.
             Maker::Node => vec![self.node_functions().join(format!("{function}.mjs"))],
@@ -138,6 +143,21 @@ impl Programs {
             environment: vec![],
             directory: None,
         }
+    }
+
+    fn plain(&self, function: &str) -> Program {
+        Program {
+            name: format!("{function} in plain Rust"),
+            command: self.plain_binary(function),
+            arguments: vec![],
+            environment: vec![("TRANSACTIONS_TABLE", PEERS_TABLE.to_owned())],
+            directory: None,
+        }
+    }
+
+    fn plain_binary(&self, function: &str) -> PathBuf {
+        let built = self.checkout.join(".local/bench/peers-rust/release");
+        built.join(function)
     }
 
     fn python(&self, function: &str) -> Program {

@@ -15,6 +15,9 @@ use crate::{
     world::{Transport, World},
 };
 
+/// The floor of INIT in the results.
+pub(crate) const CONNECTING: &str = "no-op that connects";
+
 /// Invocations after the first; their median is the warm time of a run.
 const LATER: usize = 15;
 
@@ -82,8 +85,10 @@ async fn candidates(setup: Setup<'_>) -> anyhow::Result<Vec<Candidate>> {
         makers,
         world,
     } = setup;
-    let noop = Candidate::new("no-op", None, programs.floor("noop"), world).await?;
-    let mut candidates = vec![noop];
+    let mut candidates = Vec::new();
+    for (name, floor) in [("no-op", "noop"), (CONNECTING, "connect")] {
+        candidates.push(Candidate::new(name, None, programs.floor(floor), world).await?);
+    }
     for function in ["webhook", "collect", "request"] {
         for maker in makers {
             let program = programs.function(*maker, function);

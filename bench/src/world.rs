@@ -114,18 +114,26 @@ impl World {
         Ok(())
     }
 
+    /// Where functions reach Belvo.
+    pub(crate) fn belvo_url(&self) -> String {
+        match &self.fronts {
+            Some((_, belvo)) => belvo.url.clone(),
+            None => self.belvo.url(),
+        }
+    }
+
     /// The variables of every function: those of template.yaml, pointed at these servers.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
-        let (aws, belvo) = match &self.fronts {
-            Some((aws, belvo)) => (aws.url.clone(), belvo.url.clone()),
-            None => (self.aws.url(), self.belvo.url()),
+        let aws = match &self.fronts {
+            Some((aws, _)) => aws.url.clone(),
+            None => self.aws.url(),
         };
 
         let mut environment = vec![
             ("AWS_ENDPOINT_URL", aws),
             ("REQUESTS_TABLE", self.aws.requests_table.clone()),
             ("TRANSACTIONS_TABLE", self.aws.transactions_table.clone()),
-            ("BELVO_BASE_URL", belvo),
+            ("BELVO_BASE_URL", self.belvo_url()),
         ];
         environment.extend(self.trust.iter().cloned());
         environment.extend(SETTINGS.map(|(name, value)| (name, value.to_owned())));
@@ -133,8 +141,9 @@ impl World {
     }
 }
 
-/// The variables that name an authority's certificate. boto3 and requests read a whole bundle;
-/// Node.js and our functions have certificates compiled in and read one more.
+/// The variables that name an authority's certificate. boto3, requests and the default TLS of the
+/// peer in plain Rust read a whole bundle; Node.js and our functions have certificates compiled in
+/// and read one more.
 fn trust(authority: &Path, bundle: &Path) -> Vec<(&'static str, String)> {
     let authority = authority.display().to_string();
     let bundle = bundle.display().to_string();

@@ -15,13 +15,14 @@ Row = dict[str, Any]
 
 NAMES = {
     "ours": "Rust (ours)",
+    "plain": "Rust, plain",
     "python": "Python",
     "node": "Node.js",
     "floor-noop": "floor: no-op",
     "floor-send": "floor: the SQS call",
 }
 # None is a floor.
-COLOURS = {"ours": "#b7410e", "python": "#3572a5", "node": "#5fa04e", None: "#888888"}
+COLOURS = {"ours": "#b7410e", "plain": "#8a6fb0", "python": "#3572a5", "node": "#5fa04e", None: "#888888"}
 STYLE = {"svg.hashsalt": "belvo-ingest", "svg.fonttype": "none", "font.size": 9, "axes.axisbelow": True}
 
 

@@ -22,12 +22,14 @@ use crate::{
 };
 
 /// The names of floors, by program.
-const FLOORS: [(&str, &str); 5] = [
+const FLOORS: [(&str, &str); 4] = [
     ("floor-noop", "floor: no-op"),
     ("floor-send", "floor: the SQS call"),
-    ("floor-parse", "floor: fetch, parse, serialise"),
-    ("floor-write", "floor: make and write items"),
-    ("floor-items", "floor: make items"),
+    ("floor-receive", "floor: receive and hash"),
+    (
+        "floor-store",
+        "floor: receive, hash, write ready-made items",
+    ),
 ];
 /// The window whose traffic is shown: one page of rows.
 const PAGE: usize = 1_000;
