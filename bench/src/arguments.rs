@@ -19,7 +19,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What to measure [default: all but `profile`].
+    /// What to measure [default: all but `compression` and `profile`].
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Fewer rounds and smaller windows.
@@ -65,6 +65,10 @@ pub(crate) enum Suite {
     LargeRows,
     /// A large first collection at the limit of its partition.
     Partition,
+    /// Whole invocations, as they are billed, among services as slow as the real ones.
+    Invocations,
+    /// Collections of answers that are compressed, and of others; runs only when named.
+    Compression,
     /// Instructions, counted by valgrind.
     Instructions,
     /// From webhook to stored, on the deployed stack.
@@ -85,7 +89,7 @@ impl Arguments {
         }
 
         let mut suites = Suite::value_variants().to_vec();
-        suites.retain(|suite| *suite != Suite::Profile);
+        suites.retain(|suite| !matches!(suite, Suite::Compression | Suite::Profile));
         suites
     }
 

@@ -13,19 +13,23 @@ use nix::{
 };
 use serde_json::Value;
 use tokio::{
+    io::AsyncWriteExt,
     process::{Child, Command},
     time::timeout,
 };
 
 use crate::{
-    process::{cpu_time, peak_memory_kib},
+    process::{cpu_time, peak_memory_kib, run_delay},
     program::Program,
     runtime_api::RuntimeApi,
+    share::Share,
 };
 
 /// How long a process may take to end after SIGTERM. valgrind and perf write their files before
 /// they do.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a shell does with the program and its arguments once it has read a line.
+const WAIT: &str = r#"read -r line && exec "$0" "$@""#;
 
 /// The time that a step took.
 #[derive(Debug, Clone, Copy)]
@@ -58,21 +62,49 @@ impl Function {
         program: &Program,
         environment: &[(&str, String)],
     ) -> anyhow::Result<Self> {
-        let mut runtime_api = RuntimeApi::start().await?;
+        let runtime_api = RuntimeApi::start().await?;
         let mut command = command(program, environment, &runtime_api.address);
-
         let started = Instant::now();
-        let process = command
-            .spawn()
-            .with_context(|| format!("cannot run {}", program.command.display()))?;
+        let process = spawn(&mut command, program)?;
+        Self::started(process, runtime_api, program, (started, Duration::ZERO)).await
+    }
+
+    /// The same with a share of a core from its first instruction: a shell waits until it has its
+    /// share, and then becomes the program.
+    pub(crate) async fn start_within(
+        share: &Share,
+        program: &Program,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
+        let runtime_api = RuntimeApi::start().await?;
+        let options = ["-c".to_owned(), WAIT.to_owned()];
+        let waiting = program.wrapped("/bin/sh", options);
+        let mut command = command(&waiting, environment, &runtime_api.address);
+        let mut process = spawn(command.stdin(Stdio::piped()), program)?;
+        let pid = pid(&process)?;
+        share.admit(pid)?;
+
+        let mut stdin = process.stdin.take().context("the shell has no stdin")?;
+        let (started, cpu_before) = (Instant::now(), cpu_time(pid)?);
+        stdin.write_all(b"\n").await?;
+        drop(stdin);
+        Self::started(process, runtime_api, program, (started, cpu_before)).await
+    }
+
+    /// Waits until a process asks for its first event, and counts from what it had used before.
+    async fn started(
+        process: Child,
+        mut runtime_api: RuntimeApi,
+        program: &Program,
+        (started, cpu_before): (Instant, Duration),
+    ) -> anyhow::Result<Self> {
         let init_end = runtime_api
             .init_end()
             .await
             .with_context(|| format!("{} did not start", program.name))?;
-
         let init = Took {
             wall: init_end - started,
-            cpu: cpu_time(pid(&process)?)?,
+            cpu: cpu_time(pid(&process)?)?.saturating_sub(cpu_before),
         };
         Ok(Self {
             process,
@@ -107,6 +139,11 @@ impl Function {
         cpu_time(pid(&self.process)?)
     }
 
+    /// How long the process so far was ready to run and could not.
+    pub(crate) fn run_delay(&self) -> anyhow::Result<Duration> {
+        run_delay(pid(&self.process)?)
+    }
+
     /// The peak memory of the process so far, in KiB.
     pub(crate) fn peak_memory_kib(&self) -> anyhow::Result<u64> {
         peak_memory_kib(pid(&self.process)?)
@@ -126,6 +163,12 @@ impl Function {
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
     }
+}
+
+fn spawn(command: &mut Command, program: &Program) -> anyhow::Result<Child> {
+    command
+        .spawn()
+        .with_context(|| format!("cannot run {}", program.command.display()))
 }
 
 fn command(program: &Program, environment: &[(&str, String)], runtime_api: &str) -> Command {
@@ -155,4 +198,42 @@ fn command(program: &Program, environment: &[(&str, String)], runtime_api: &str)
 
 fn pid(process: &Child) -> anyhow::Result<u32> {
     process.id().context("the function has ended")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process};
+
+    use super::*;
+
+    /// Asks for an event, if it finds itself in its control group by then.
+    const FUNCTION: &str = r#"
+        [ "$(cat "$PROCESSES")" = $$ ] || exit 1
+        exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
+        printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: api\r\n\r\n' >&3
+        read -r answer <&3
+    "#;
+
+    #[tokio::test]
+    async fn a_function_has_its_share_of_a_core_before_it_begins() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join("cpu")).unwrap();
+        let share = Share::below(directory.path(), 256).unwrap();
+        let group = format!("cpu/bench-{}-256/cgroup.procs", process::id());
+        let processes = directory.path().join(group).display().to_string();
+        let program = Program {
+            name: "a function".to_owned(),
+            command: "/bin/bash".into(),
+            arguments: vec!["-c".to_owned(), FUNCTION.to_owned()],
+            environment: vec![("PATH", "/usr/bin:/bin".to_owned())],
+            directory: None,
+        };
+
+        let environment = [("PROCESSES", processes)];
+        let function = Function::start_within(&share, &program, &environment).await;
+        let function = function.unwrap();
+        assert!(function.init.wall > Duration::ZERO);
+        assert!(function.init.cpu <= function.cpu_time().unwrap());
+        function.stop().await.unwrap();
+    }
 }

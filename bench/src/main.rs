@@ -5,18 +5,23 @@
 mod arguments;
 mod aws;
 mod belvo;
+mod billing;
 #[cfg(test)]
 mod budget;
 mod collections;
+mod compression;
 mod conformance;
 mod deliveries;
+mod distant;
 mod events;
 #[cfg(test)]
 mod followers;
 mod front;
 mod function;
 mod instructions;
+mod invocations;
 mod large_rows;
+mod latency;
 mod listings;
 mod machine;
 mod partition;
@@ -27,13 +32,16 @@ mod report;
 mod result_file;
 mod runtime_api;
 mod scale;
+mod setting;
 mod setup;
+mod share;
 mod sizes;
 mod stack;
 mod start;
 mod statistics;
 mod suites;
 mod tls;
+mod waits;
 mod world;
 
 use std::{fs, time::Instant};

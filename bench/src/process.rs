@@ -15,6 +15,21 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(clock_gettime(clock)?.into())
 }
 
+/// How long the threads of a process so far were ready to run and had no core, or no share of one
+/// left (`run_delay`, the second field of `schedstat`: "Scheduler Statistics", Linux kernel
+/// documentation).
+pub(crate) fn run_delay(pid: u32) -> anyhow::Result<Duration> {
+    let mut delay = Duration::ZERO;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may have ended by now.
+        let text = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        let nanoseconds = text.split_whitespace().nth(1);
+        let nanoseconds = nanoseconds.and_then(|number| number.parse().ok());
+        delay += Duration::from_nanos(nanoseconds.unwrap_or(0));
+    }
+    Ok(delay)
+}
+
 /// The peak resident memory of a process, in KiB (`VmHWM` of `proc_pid_status(5)`).
 pub(crate) fn peak_memory_kib(pid: u32) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

@@ -3,6 +3,7 @@
 
 pub(crate) mod costs;
 mod documents;
+mod invocations;
 mod limits;
 mod markdown;
 mod numbers;

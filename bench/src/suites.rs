@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::{
     arguments::{Arguments, Suite},
-    collections, conformance, deliveries, instructions, large_rows, listings, partition, profile,
+    collections, compression, conformance, deliveries, instructions, invocations, large_rows,
+    listings, partition, profile,
     program::{Maker, Programs},
     scale,
     setup::Setup,
@@ -34,6 +35,8 @@ pub(crate) async fn run(
         Suite::Listings => listing_costs(arguments.quick).await?,
         Suite::LargeRows => large_row_memory(arguments, programs).await?,
         Suite::Partition => partition_pace(arguments, programs).await?,
+        Suite::Invocations => whole_invocations(arguments, programs).await?,
+        Suite::Compression => compressed_answers(arguments, programs).await?,
         Suite::Instructions => instruction_counts(programs).await?,
         Suite::Stack => stack_delays(arguments).await?,
         Suite::Sizes => to_json(&sizes::measure(programs, arguments.makers())?)?,
@@ -127,6 +130,33 @@ async fn partition_pace(arguments: &Arguments, programs: &Programs) -> anyhow::R
     let rows = if arguments.quick { 5_000 } else { 200_000 };
     let world = World::plain().await?;
     to_json(&partition::measure(programs, &world, rows).await?)
+}
+
+async fn whole_invocations(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let window = |rows, rounds| invocations::Window { rows, rounds };
+    let windows = if arguments.quick {
+        vec![window(1, 1), window(1_000, 1)]
+    } else {
+        vec![
+            window(1, 7),
+            window(100, 7),
+            window(1_000, 5),
+            window(10_000, 3),
+        ]
+    };
+    let directory = tempfile::tempdir()?;
+    let world = World::distant(directory.path(), invocations::LINE).await?;
+    to_json(&invocations::measure(programs, &world, &windows).await?)
+}
+
+async fn compressed_answers(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Value> {
+    let (rows, rounds) = if arguments.quick {
+        (1_000, 1)
+    } else {
+        (10_000, 3)
+    };
+    let directory = tempfile::tempdir()?;
+    to_json(&compression::measure(programs, directory.path(), rows, rounds).await?)
 }
 
 async fn instruction_counts(programs: &Programs) -> anyhow::Result<Value> {

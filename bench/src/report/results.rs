@@ -10,6 +10,7 @@ use crate::{
     collections::{Collection, Counts, Step},
     deliveries::Deliveries,
     instructions::Instructions,
+    invocations::Case,
     large_rows::LargeRows,
     listings,
     machine::Run,
@@ -29,6 +30,7 @@ pub(crate) struct Results {
     pub(crate) run: Run,
     pub(crate) conditions: Vec<Conditions>,
     pub(crate) starts: Option<Vec<Start>>,
+    pub(crate) invocations: Option<Vec<Case>>,
     pub(crate) deliveries: Option<Vec<Deliveries>>,
     pub(crate) collections: Option<Vec<Collection>>,
     pub(crate) large_rows: Option<Vec<LargeRows>>,
@@ -71,6 +73,7 @@ impl Results {
         files.rows::<listings::Use>(Suite::Listings)?;
         let results = Self {
             starts: files.rows(Suite::Start)?,
+            invocations: files.rows(Suite::Invocations)?,
             deliveries: files.rows(Suite::Deliveries)?,
             collections: files.rows(Suite::Collections)?,
             large_rows: files.rows(Suite::LargeRows)?,

@@ -1,6 +1,6 @@
 //! All tables that can be made of some results, and the summary of them.
 
-use crate::report::{Sources, costs, documents::Tables, limits, tables, targets};
+use crate::report::{Sources, costs, documents::Tables, invocations, limits, tables, targets};
 
 /// What is made of the results.
 struct Table {
@@ -19,6 +19,8 @@ const TABLES: &[Table] = &[
         Some(targets::table(sources))
     }),
     shown("starts", "Starts", tables::starts),
+    shown("invocations", "Whole invocations", invocations::billed),
+    shown("waits", "What invocations wait for", invocations::waits),
     shown("deliveries", "Webhooks", tables::deliveries),
     shown("collections", "Collections", tables::collections),
     shown(
