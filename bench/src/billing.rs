@@ -26,7 +26,7 @@ pub(crate) struct Run {
     pub(crate) waits: Waits,
     /// While the function was ready to run and could not, because its share was used up or because
     /// others used the cores.
-    pub(crate) run_delay: Duration,
+    pub(crate) delayed: Duration,
     /// Because its share was used up.
     pub(crate) throttled: Duration,
     pub(crate) peak_memory_kib: u64,
@@ -54,7 +54,7 @@ impl Run {
     pub(crate) fn modelled_billed_ms(&self, memory_mb: u32) -> f64 {
         let stretch = f64::from(MEMORY_OF_A_CORE) / f64::from(memory_mb);
         // Which of them was delayed by how much is not known, so that all are as a part of it.
-        let delayed = self.run_delay.as_secs_f64() / self.wall().as_secs_f64();
+        let delayed = self.delayed.as_secs_f64() / self.wall().as_secs_f64();
         self.billed(|took| {
             let (wall_ms, cpu_ms) = (milliseconds(took.wall), milliseconds(took.cpu));
             (wall_ms * (1.0 - delayed) - cpu_ms).max(0.0) + stretch * cpu_ms
@@ -119,7 +119,7 @@ impl Measured {
             billed_ms: spread(Run::billed_ms)?,
             invocations: most(|run| run.invocations.len() as u64).unwrap_or_default(),
             peak_memory_kib: most(|run| run.peak_memory_kib).unwrap_or_default(),
-            run_delay_ms: spread(|run| milliseconds(run.run_delay))?,
+            run_delay_ms: spread(|run| milliseconds(run.delayed))?,
             throttled_ms: spread(|run| milliseconds(run.throttled))?,
             waits: median.map(|run| run.waits.clone()).unwrap_or_default(),
         })
@@ -143,7 +143,7 @@ mod tests {
             init,
             invocations,
             waits: Waits::default(),
-            run_delay: Duration::ZERO,
+            delayed: Duration::ZERO,
             throttled: Duration::ZERO,
             peak_memory_kib: 0,
         }
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_others_on_this_machine_took_is_not_billed_by_the_model() {
         let mut run = run(None, vec![took(60_000, 10_000)]);
-        run.run_delay = Duration::from_millis(30);
+        run.delayed = Duration::from_millis(30);
         assert_eq!(run.modelled_billed_ms(512), 55.0);
     }
 

@@ -406,9 +406,8 @@ mod tests {
         let awaited: Vec<_> = exchanges.iter().map(|exchange| exchange.awaited).collect();
         assert_eq!(awaited, [Awaited::Connection, Awaited::DynamoDb]);
         assert!(length(&exchanges[0]) >= Duration::from_millis(6));
-        let draws = Draws::seeded(1);
-        let drawn = draws.next(Awaited::DynamoDb).of_answer(body.len());
-        assert!(length(&exchanges[1]) >= drawn);
+        let slowness = Draws::seeded(1).next(Awaited::DynamoDb);
+        assert!(length(&exchanges[1]) >= slowness.of_answer(body.len()));
         assert_eq!(exchanges[1].bytes, 39_000);
     }
 
@@ -418,10 +417,10 @@ mod tests {
         assert_eq!(fixture.get("accept", "*/*").await, BODY.repeat(1_000));
 
         let exchange = fixture.record.take()[1];
-        let draws = Draws::seeded(1);
-        let drawn = draws.next(Awaited::Belvo).of_answer(39_000);
+        let slowness = Draws::seeded(1).next(Awaited::Belvo);
         // A megabyte in a second.
-        assert!(length(&exchange) >= drawn + Duration::from_millis(39));
+        let on_the_line = Duration::from_millis(39);
+        assert!(length(&exchange) >= slowness.of_answer(39_000) + on_the_line);
     }
 
     #[tokio::test]

@@ -202,8 +202,8 @@ impl Round<'_> {
         collect.stop().await
     }
 
-    /// Delivers the webhook of a new link, and returns the link, the event that it leads to, and how
-    /// long the delivery took.
+    /// Delivers the webhook of a new link, and returns the link, the event that it leads to, and
+    /// how long the delivery took.
     async fn announce(
         &self,
         webhook: &mut Function,

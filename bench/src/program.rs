@@ -61,6 +61,7 @@ impl Program {
     pub(crate) fn wrapped<const N: usize>(&self, observer: &str, options: [String; N]) -> Self {
         let mut arguments = Vec::from(options);
         arguments.push(self.command.display().to_string());
+        arguments.extend(self.arguments.iter().cloned());
         Self {
             command: observer.into(),
             arguments,

@@ -73,7 +73,9 @@ impl Setting<'_> {
         event: Bytes,
     ) -> anyhow::Result<Run> {
         let now = Instant::now();
-        let started = init.map_or(now, |init| now - init.wall);
+        let started = init
+            .and_then(|init| now.checked_sub(init.wall))
+            .unwrap_or(now);
         let (mut invocations, mut next) = (Vec::new(), Some(event));
         while let Some(event) = next {
             let invocation = function.invoke(event).await?;
@@ -86,7 +88,7 @@ impl Setting<'_> {
             init,
             invocations,
             waits: Waits::between(started, Instant::now(), &exchanges),
-            run_delay: function.run_delay()?.saturating_sub(before.ready),
+            delayed: function.run_delay()?.saturating_sub(before.ready),
             throttled: self.throttled().saturating_sub(before.throttled),
             peak_memory_kib: function.peak_memory_kib()?,
         })

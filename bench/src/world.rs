@@ -168,8 +168,8 @@ impl World {
         self.urls().1
     }
 
-    /// Draws the same latencies from now on as after any other call with this seed, and forgets what
-    /// crossed the servers.
+    /// Draws the same latencies from now on as after any other call with this seed, and forgets
+    /// what crossed the servers.
     pub(crate) fn begin(&self, seed: u64) {
         if let Some(distance) = &self.distance {
             distance.traffic.draws.begin(seed);

@@ -127,7 +127,7 @@ mod tests {
                 in_sequence: 2,
                 overdue_ms: 0.0,
             },
-            run_delay: Duration::ZERO,
+            delayed: Duration::ZERO,
             throttled: Duration::ZERO,
             peak_memory_kib: 0,
         };
