@@ -18,7 +18,10 @@ use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, QuotaHolder, Resource,
     RetrievalClass, ScrubPeriod, Timestamp, UnknownLinks, WebhookId, WebhookOutcome,
 };
-use lambda_http::tracing::subscriber::{filter::LevelFilter, util::SubscriberInitExt};
+use lambda_http::tracing::{
+    self,
+    subscriber::{filter::LevelFilter, registry, util::SubscriberInitExt},
+};
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
@@ -193,16 +196,32 @@ impl io::Write for Count {
 }
 
 /// The bytes that a function logs during a call.
+///
+/// While there is one subscriber alone, tracing asks the thread that first reaches a line whether
+/// it wants that line, and remembers the answer for all threads. Those of other tests want none, so
+/// there are two subscribers.
 async fn logged(function: &'static str, call: impl Future<Output = ()>) -> usize {
     let bytes = Arc::<AtomicUsize>::default();
     let written = Arc::clone(&bytes);
     let lines = telemetry::lines(function, LevelFilter::INFO, move || {
         Count(Arc::clone(&written))
     });
+    let second = registry().set_default();
     let until_dropped = lines.set_default();
     call.await;
     drop(until_dropped);
+    drop(second);
     bytes.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_line_that_another_test_reached_first_is_counted() {
+    let line = || tracing::info!("a line");
+    let call = async {
+        std::thread::spawn(line).join().unwrap();
+        line();
+    };
+    assert!(logged("bench", call).await > 0);
 }
 
 /// What is logged is billed by the byte: `report/costs.rs` has the price.

@@ -17,11 +17,9 @@ use serde::{Deserialize, Serialize};
 /// How many standard deviations the 99th percentile of a normal distribution is above its median.
 const DEVIATIONS_TO_P99: f64 = 2.326_347_874;
 /// Between a function and AWS in the same region: "single-digit milliseconds" between zones by AWS
-/// ("AWS global infrastructure"), below 1 ms in measurements
-/// (<https://www.bitsand.cloud/posts/cross-az-latencies>). Included in the services' latencies.
+/// ("AWS global infrastructure"). The millisecond is assumed. Included in the services' latencies.
 pub(crate) const ROUND_TRIP_TO_AWS: Duration = Duration::from_millis(1);
-/// Between a function and Belvo. Assumed: Belvo documents no region, but the addresses that its
-/// webhooks come from are in Ohio, which is some 12 ms from N. Virginia and 125 ms from São Paulo.
+/// Between a function and Belvo. Assumed: Belvo documents no region.
 pub(crate) const ROUND_TRIP_TO_BELVO: Duration = Duration::from_millis(30);
 
 /// What a function waits for.

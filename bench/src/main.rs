@@ -1,6 +1,7 @@
 //! Measures the shipped functions. Each one runs as its own process, and this process plays the
-//! Lambda Runtime API, AWS and Belvo around it. The same functions in Python and Node.js, and Rust
-//! programs that do part of the work, are measured for comparison. `report` makes tables of it.
+//! Lambda Runtime API, AWS and Belvo around it. The same functions in plain Rust, Python and
+//! Node.js, and Rust programs that do only what cannot be left out, are measured for comparison.
+//! `report` makes tables of it.
 
 mod arguments;
 mod aws;

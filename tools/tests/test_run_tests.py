@@ -27,7 +27,7 @@ class Cargo(unittest.TestCase):
         self.assertEqual(count(OUTPUT.splitlines()), (13, 1))
 
     def test_every_binary_is_run_once(self) -> None:
-        patterns = ("*/tests/*/main.rs", "*/*/tests/*/main.rs", "tools/*/tests/*.rs")
+        patterns = (f"{folder}/tests/{file}" for folder in ("*", "*/*") for file in ("*.rs", "*/main.rs"))
         files = chain.from_iterable(paths.ROOT.glob(pattern) for pattern in patterns)
         binaries = {file.parent.name if file.name == "main.rs" else file.stem for file in files}
         others = {option.removeprefix("--test=") for option in other_tests() if option.startswith("--test=")}

@@ -1,6 +1,5 @@
-//! What the floors are made of: variables, TLS, pages of a listing, and items.
+//! What several floors do: read a variable, speak TLS, and receive the pages of a listing.
 
-mod attributes;
 mod listing;
 mod tls;
 
@@ -9,7 +8,6 @@ use std::env;
 use lambda_runtime::Error;
 
 pub use self::{
-    attributes::item,
     listing::{Listing, Receiver},
     tls::{trusting_amazon, trusting_mozilla},
 };

@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-# Belvo gives up after five seconds, and delivers again what was not acknowledged.
+# Belvo waits for five seconds, and delivers again what was not acknowledged.
 CONFIG = Config(connect_timeout=1, read_timeout=1.5, retries={"mode": "standard", "total_max_attempts": 2})
 QUEUE_URL = os.environ["QUEUE_URL"]
 SECRET_ARN = os.environ["WEBHOOK_SECRET_ARN"]

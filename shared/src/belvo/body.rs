@@ -5,10 +5,10 @@ use serde::de::DeserializeOwned;
 
 use super::BelvoError;
 
-/// The most bytes of an answer: three times those of 1,000 ordinary transactions. `collect` works
-/// on ten links at once and holds a page of each several times: as it was read, as it is written,
-/// and the next one. With pages of nearly this size it stays far below its memory, even if all
-/// their rows have changed (suite `large-rows` of `make bench`).
+/// The most bytes of an answer, decompressed: three times those of 1,000 ordinary transactions.
+/// `collect` works on ten links at once and holds a page of each several times: as it was read, as
+/// it is written, and the next one. With pages of nearly this size it stays far below its memory,
+/// even if all their rows have changed (suite `large-rows` of `make bench`).
 const MOST: usize = 6 * 1_024 * 1_024;
 /// The same of an error, of which one entry is of interest: parsed, an array of small entries has
 /// many times its bytes.
@@ -27,6 +27,7 @@ pub(super) async fn of_error(answer: Response) -> Vec<u8> {
 }
 
 /// Reads a body of at most so many bytes. What exceeds them is not read; the connection is closed.
+/// Of a compressed body, each chunk is already decompressed, and none is announced.
 async fn bytes(mut answer: Response, most: usize) -> Result<Vec<u8>, BelvoError> {
     let announced = answer.content_length().unwrap_or(0);
     if announced > most as u64 {

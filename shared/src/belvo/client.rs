@@ -87,6 +87,8 @@ impl Client {
             // Below what servers keep idle connections for: a POST on one that Belvo has just
             // closed would be ambiguous.
             .pool_idle_timeout(IDLE_CONNECTION)
+            // A page has a sixth of its bytes then (docs/decisions/0046).
+            .gzip(true)
             .timeout(PAGE_TIMEOUT)
             .user_agent(concat!("belvo-ingest/", env!("CARGO_PKG_VERSION")))
             .build()?;

@@ -3,7 +3,7 @@
 //! numbers are copied as they are; reading them into values, and writing those, took more time than
 //! all else that a new row needs (docs/decisions/0047).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -14,10 +14,10 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::item::{DEEPEST, Item, USUAL_FIELDS, is_exact};
+use super::item::{DEEPEST, Item, is_exact};
 
 /// What becomes of a document's field.
-pub(super) enum Fate {
+pub(super) enum Choice {
     Kept,
     LeftOut,
     /// With it, the document cannot be kept as attributes.
@@ -29,7 +29,7 @@ pub(super) enum Fate {
 pub(super) fn append_document<'a>(
     to: &mut String,
     object: &'a str,
-    see: impl FnMut(&str, &'a RawValue) -> Fate,
+    see: impl FnMut(&str, &'a RawValue) -> Choice,
 ) -> Option<()> {
     append_fields(to, 0, object, see)
 }
@@ -38,7 +38,7 @@ fn append_fields<'a>(
     to: &mut String,
     depth: usize,
     object: &'a str,
-    see: impl FnMut(&str, &'a RawValue) -> Fate,
+    see: impl FnMut(&str, &'a RawValue) -> Choice,
 ) -> Option<()> {
     let mut json = serde_json::Deserializer::from_str(object);
     json.deserialize_map(Fields { to, depth, see }).ok()
@@ -60,7 +60,7 @@ fn append(to: &mut String, depth: usize, json: &str) -> Option<()> {
         }
         b'{' => {
             to.push_str(r#"{"M":{"#);
-            append_fields(to, depth + 1, json, |_, _| Fate::Kept)?;
+            append_fields(to, depth + 1, json, |_, _| Choice::Kept)?;
             to.push_str("}}");
         }
         b'-' | b'0'..=b'9' if is_exact(json) => {
@@ -93,10 +93,10 @@ struct Fields<'w, F> {
 }
 
 /// A name, borrowed unless it has escapes.
-#[derive(PartialEq, Eq, Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> {
+impl<'de, F: FnMut(&str, &'de RawValue) -> Choice> Visitor<'de> for Fields<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -104,15 +104,12 @@ impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> 
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<(), A::Error> {
-        let mut names: Vec<Name<'de>> = Vec::with_capacity(USUAL_FIELDS);
+        let mut names: BTreeSet<Name<'de>> = BTreeSet::new();
         while let Some((name, value)) = fields.next_entry::<Name<'de>, &RawValue>()? {
             match (self.see)(&name.0, value) {
-                Fate::Kept => {}
-                Fate::LeftOut => continue,
-                Fate::Refused => return Err(A::Error::custom("refused")),
-            }
-            if name.0.is_empty() || names.contains(&name) {
-                return Err(A::Error::custom("a name that is not kept"));
+                Choice::Kept => {}
+                Choice::LeftOut => continue,
+                Choice::Refused => return Err(A::Error::custom("refused")),
             }
             if self.depth == 0 || !names.is_empty() {
                 self.to.push(',');
@@ -120,7 +117,9 @@ impl<'de, F: FnMut(&str, &'de RawValue) -> Fate> Visitor<'de> for Fields<'_, F> 
             append_name(self.to, &name);
             let kept = append(self.to, self.depth, value.get());
             kept.ok_or_else(|| A::Error::custom("a value that is not kept"))?;
-            names.push(name);
+            if name.0.is_empty() || !names.insert(name) {
+                return Err(A::Error::custom("a name that is not kept"));
+            }
         }
         Ok(())
     }
@@ -227,7 +226,7 @@ mod tests {
     /// The attributes of a document, if DynamoDB keeps it.
     fn attributes(document: &str) -> Option<Value> {
         let mut members = String::new();
-        append_document(&mut members, document, |_, _| Fate::Kept)?;
+        append_document(&mut members, document, |_, _| Choice::Kept)?;
         Some(serde_json::from_str(&format!("{{{}}}", &members[1..])).unwrap())
     }
 
@@ -298,19 +297,19 @@ mod tests {
 
     #[test]
     fn fields_are_left_out_and_refused() {
-        let append = |fate: fn(&str) -> Fate| {
+        let append = |fate: fn(&str) -> Choice| {
             let mut members = String::new();
             append_document(&mut members, r#"{"a": 1, "b": 2}"#, |name, _| fate(name))
                 .map(|()| members)
         };
         let without_a = append(|name| {
             if name == "a" {
-                Fate::LeftOut
+                Choice::LeftOut
             } else {
-                Fate::Kept
+                Choice::Kept
             }
         });
         assert_eq!(without_a.as_deref(), Some(r#","b":{"N":"2"}"#));
-        assert_eq!(append(|_| Fate::Refused), None);
+        assert_eq!(append(|_| Choice::Refused), None);
     }
 }

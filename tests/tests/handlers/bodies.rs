@@ -1,13 +1,16 @@
 //! Answers of Belvo's that are not what its document promises, or have more bytes than are taken.
 
+use std::io::Write;
+
 use axum::{
     Router,
     body::{Body, Bytes},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::any,
 };
 use domain::{Days, LinkId, Resource, Retrieval, RowQuery, Status, Verdict};
+use flate2::{Compression, write::GzEncoder};
 use futures::stream;
 use serde_json::{Value, json};
 use shared::{
@@ -99,6 +102,44 @@ async fn a_body_is_read_up_to_a_limit_whether_or_not_its_length_is_announced() {
 
     let largest = client_of(|| padded(6 * MIB).into_response()).await;
     assert_eq!(first_page(&largest).await.unwrap().count, 0);
+}
+
+/// An answer with this body, compressed.
+fn compressed(body: &str) -> impl Fn() -> Response + Clone + use<> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body.as_bytes()).unwrap();
+    let bytes = Bytes::from(encoder.finish().unwrap());
+    move || ([(header::CONTENT_ENCODING, "gzip")], bytes.clone()).into_response()
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_read_up_to_the_same_limit_of_what_it_was_before() {
+    let bomb = client_of(compressed(&padded(32 * MIB))).await;
+    let page = first_page(&bomb).await;
+    assert!(matches!(page, Err(BelvoError::TooLarge)), "{page:?}");
+
+    let too_large = client_of(compressed(&padded(6 * MIB + 1))).await;
+    let page = first_page(&too_large).await;
+    assert!(matches!(page, Err(BelvoError::TooLarge)), "{page:?}");
+
+    let largest = client_of(compressed(&padded(6 * MIB))).await;
+    assert_eq!(first_page(&largest).await.unwrap().count, 0);
+}
+
+#[tokio::test]
+async fn belvo_is_told_that_its_answers_may_be_compressed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let page = compressed(&padded(100));
+    let answer = async move |headers: HeaderMap| match headers.get(header::ACCEPT_ENCODING) {
+        Some(accepted) if accepted == "gzip" => page(),
+        _ => StatusCode::NOT_ACCEPTABLE.into_response(),
+    };
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let here = Surroundings::new().await;
+    let client = here.belvo_at(&url, good_keys()).await;
+    assert_eq!(first_page(&client).await.unwrap().count, 0);
 }
 
 #[tokio::test]

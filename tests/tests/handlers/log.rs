@@ -7,7 +7,7 @@ use std::{
 
 use lambda_http::tracing::{
     dispatcher::DefaultGuard,
-    subscriber::{filter::LevelFilter, fmt::MakeWriter, util::SubscriberInitExt},
+    subscriber::{filter::LevelFilter, fmt::MakeWriter, registry, util::SubscriberInitExt},
 };
 use serde_json::Value;
 use shared::telemetry;
@@ -15,7 +15,9 @@ use shared::telemetry;
 /// The lines that are logged on this thread, as Lambda would keep them.
 pub(crate) struct Log {
     text: Text,
-    _until_dropped: DefaultGuard,
+    /// Of two subscribers. With one alone, a line that another test's thread reached first would be
+    /// lost: tracing asks only that thread whether it wants the line.
+    _until_dropped: [DefaultGuard; 2],
 }
 
 #[derive(Clone, Default)]
@@ -25,10 +27,12 @@ impl Log {
     /// The lines of a function from now on, from this level on.
     pub(crate) fn of(crate_name: &'static str, level: LevelFilter) -> Self {
         let text = Text::default();
-        let lines = telemetry::lines(crate_name, level, text.clone());
+        let second = registry().set_default();
+        let lines = telemetry::lines(crate_name, level, text.clone()).set_default();
         Self {
             text,
-            _until_dropped: lines.set_default(),
+            // Dropped in this order: each brings back the one before it.
+            _until_dropped: [lines, second],
         }
     }
 

@@ -2,20 +2,20 @@
 //! the least that stores new rows.
 //!
 //! The items are ready-made. One event has them made, before the event comes that is measured: all
-//! of them, each with a key of its own, as the attribute values and batches that the SDK takes.
-//! They are copies of items that `collect` has stored, so that as many bytes are sent. Storing
-//! moves them into the requests: nothing is parsed, built or cloned for a row. What is left is the
-//! client's work, which is that of our functions: it serialises, signs and sends each batch, as
-//! many at once as `collect`. What DynamoDB leaves undone is an error.
+//! of them, each with a key of its own, as the bodies of `BatchWriteItem` that are sent. They are
+//! copies of items that `collect` has stored, so that as many bytes are sent. Storing takes a body
+//! as it is: nothing is parsed, built, copied or serialised for a row. What is left is the client's
+//! work, which is that of our functions: it signs and sends each batch, as many at once as
+//! `collect`, and reads the answer. What DynamoDB leaves undone is an error. Its memory is mostly
+//! that of the bodies.
 
 use std::sync::{Mutex, PoisonError};
 
-use aws_sdk_dynamodb::{
-    Client,
-    types::{AttributeValue, PutRequest, WriteRequest},
-};
-use floors::{Listing, Receiver, item, variable};
+use aws_sdk_dynamodb::{Client, config::http::HttpRequest};
+use aws_smithy_types::body::SdkBody;
+use floors::{Listing, Receiver, variable};
 use futures::{StreamExt, TryStreamExt, stream};
+use hyper::body::Bytes;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -45,12 +45,18 @@ struct Making {
     patterns: Vec<Map<String, Value>>,
 }
 
+/// A request to write some items.
+struct Batch {
+    items: usize,
+    body: Bytes,
+}
+
 struct App {
     http: reqwest::Client,
     dynamodb: Client,
     table: String,
     /// Made and not stored yet.
-    batches: Mutex<Vec<Vec<WriteRequest>>>,
+    batches: Mutex<Vec<Batch>>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -63,9 +69,8 @@ async fn main() -> Result<(), Error> {
     };
     let answer = async |event: LambdaEvent<Event>| match event.payload {
         Event::Make(making) => {
-            let rows = making.rows;
-            app.set_batches(making.batches()?);
-            Ok::<_, Error>(json!({ "made": rows }))
+            app.set_batches(making.batches(&app.table));
+            Ok::<_, Error>(json!({ "made": making.rows }))
         }
         Event::Store(listing) => app.store(listing).await,
     };
@@ -73,7 +78,8 @@ async fn main() -> Result<(), Error> {
 }
 
 impl App {
-    fn set_batches(&self, batches: Vec<Vec<WriteRequest>>) -> Vec<Vec<WriteRequest>> {
+    /// Replaces the batches that are to be stored, and returns them.
+    fn set_batches(&self, batches: Vec<Batch>) -> Vec<Batch> {
         let mut made = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut made, batches)
     }
@@ -98,12 +104,17 @@ impl App {
     }
 
     /// Sends a batch and returns how many items it has.
-    async fn send(&self, batch: Vec<WriteRequest>) -> Result<usize, Error> {
-        let items = batch.len();
-        let request = self.dynamodb.batch_write_item();
-        let answer = request.request_items(&self.table, batch).send().await?;
-        let left = answer.unprocessed_items.unwrap_or_default();
-        if left.is_empty() {
+    async fn send(&self, Batch { items, body }: Batch) -> Result<usize, Error> {
+        let answer = self
+            .dynamodb
+            .batch_write_item()
+            // For what the client derives from the name. The body takes its place.
+            .request_items(&self.table, Vec::new())
+            .customize()
+            .mutate_request(move |request| has_body(request, &body))
+            .send()
+            .await?;
+        if answer.unprocessed_items.is_none_or(|left| left.is_empty()) {
             Ok(items)
         } else {
             Err("DynamoDB left items unwritten".into())
@@ -111,21 +122,33 @@ impl App {
     }
 }
 
+fn has_body(request: &mut HttpRequest, body: &Bytes) {
+    let length = body.len().to_string();
+    request.headers_mut().insert("content-length", length);
+    *request.body_mut() = SdkBody::from(body.clone());
+}
+
 impl Making {
-    fn batches(self) -> Result<Vec<Vec<WriteRequest>>, Error> {
-        let patterns = self.patterns.into_iter().map(item);
-        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
-        let copies = patterns.iter().cycle().take(self.rows).enumerate();
-        let puts = copies.map(|(number, pattern)| {
-            let key = AttributeValue::S(format!("T#{number:036}"));
-            let put = PutRequest::builder()
-                .set_item(Some(pattern.clone()))
-                .item("_link", AttributeValue::S(self.link.clone()))
-                .item("_item", key)
-                .build()?;
-            Ok(WriteRequest::builder().put_request(put).build())
+    fn batches(&self, table: &str) -> Vec<Batch> {
+        let patterns = self.patterns.iter().cycle();
+        let items = patterns.take(self.rows).enumerate();
+        let puts: Vec<_> = items
+            .map(|(number, pattern)| {
+                let mut item = pattern.clone();
+                item.insert("_link".to_owned(), json!({ "S": self.link }));
+                item.insert(
+                    "_item".to_owned(),
+                    json!({ "S": format!("T#{number:036}") }),
+                );
+                json!({ "PutRequest": { "Item": item } })
+            })
+            .collect();
+        let batches = puts.chunks(BATCH).map(|puts| Batch {
+            items: puts.len(),
+            body: json!({ "RequestItems": { table: puts } })
+                .to_string()
+                .into(),
         });
-        let puts = puts.collect::<Result<Vec<_>, Error>>()?;
-        Ok(puts.chunks(BATCH).map(<[_]>::to_vec).collect())
+        batches.collect()
     }
 }

@@ -12,7 +12,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const logger = new Logger();
 const secrets = new SecretsProvider();
 const sqs = new SQSClient({
-  // Belvo gives up after five seconds, and delivers again what was not acknowledged.
+  // Belvo waits for five seconds, and delivers again what was not acknowledged.
   maxAttempts: 2,
   requestHandler: { connectionTimeout: 1_000, requestTimeout: 1_500, throwOnRequestTimeout: true },
   // The region's endpoint, or the one that the environment names.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::partition::Partition;
 use crate::store::{
-    attributes::{Fate, Ours, append_document},
+    attributes::{Choice, Ours, append_document},
     item::{Item, document, text},
 };
 
@@ -78,15 +78,15 @@ fn plain_item<'a>(
     };
     append_document(&mut item.put, document, |name, value| {
         if name == "id" {
-            return Fate::LeftOut;
+            return Choice::LeftOut;
         }
         if is_ours(name) {
-            return Fate::Refused;
+            return Choice::Refused;
         }
         if let Some(place) = indexed.iter().position(|indexed| *indexed == name) {
             item.indexed[place] = text_of(value);
         }
-        Fate::Kept
+        Choice::Kept
     })?;
     Some(item)
 }

@@ -34,7 +34,7 @@ struct Authorizations {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     tracing::init_default_subscriber();
-    // Belvo gives up after five seconds, and delivers again what was not acknowledged.
+    // Belvo waits for five seconds, and delivers again what was not acknowledged.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .read_timeout(Duration::from_millis(1_500))
