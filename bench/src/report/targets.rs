@@ -404,16 +404,16 @@ mod tests {
 
     #[test]
     fn a_collection_is_held_to_the_floor_of_its_step_and_to_the_peers() {
-        let unchanged = |cpu_ms| Collection {
+        let unchanged = |maker, program, cpu_ms| Collection {
             step: Step::Unchanged,
-            ..collection(Some(Maker::Ours), "collect", cpu_ms)
+            ..collection(maker, program, cpu_ms)
         };
         let results = Results {
             collections: Some(vec![
                 collection(Some(Maker::Ours), "collect", 500.0),
                 collection(Some(Maker::Python), "collect in Python", 4_000.0),
-                unchanged(90.0),
-                collection(None, "floor-receive", 60.0),
+                unchanged(Some(Maker::Ours), "collect", 90.0),
+                unchanged(None, "floor-receive", 60.0),
                 collection(None, "floor-store", 250.0),
             ]),
             ..Results::default()
