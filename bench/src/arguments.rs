@@ -19,7 +19,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What to measure [default: all but `compression` and `profile`].
+    /// What to measure [default: all but those that run only when named].
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Fewer rounds and smaller windows.
@@ -77,9 +77,21 @@ pub(crate) enum Suite {
     Sizes,
     /// How many links one deployment keeps up with, in virtual time.
     Scale,
+    /// Our programs as they are built for arm64, in bytes; runs only when named.
+    Arm64Sizes,
+    /// Their instructions, counted under QEMU; runs only when named.
+    Arm64Instructions,
     /// Samples of `collect` for flame graphs; runs only when named.
     Profile,
 }
+
+/// Those that need more than the others, or answer a question that is not asked each time.
+const ONLY_WHEN_NAMED: [Suite; 4] = [
+    Suite::Compression,
+    Suite::Arm64Sizes,
+    Suite::Arm64Instructions,
+    Suite::Profile,
+];
 
 impl Arguments {
     /// The suites named on the command line, or all that run by default.
@@ -89,7 +101,7 @@ impl Arguments {
         }
 
         let mut suites = Suite::value_variants().to_vec();
-        suites.retain(|suite| !matches!(suite, Suite::Compression | Suite::Profile));
+        suites.retain(|suite| !ONLY_WHEN_NAMED.contains(suite));
         suites
     }
 

@@ -1,19 +1,11 @@
-//! Executed instructions, counted by `valgrind --tool=callgrind`. Unlike times, they do not depend
-//! on how busy the machine is.
+//! Executed instructions. Unlike times, they do not depend on how busy the machine is.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-use anyhow::Context;
 use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counter::Counter,
     events,
-    function::Function,
     program::{Maker, Program, Programs},
     world::World,
 };
@@ -33,33 +25,24 @@ pub(crate) struct Instructions {
 const FEW: u64 = 20;
 const MANY: u64 = 120;
 
-/// Counts instructions. Where valgrind is not installed, returns nothing.
+/// Counts instructions of deliveries and of collections.
 pub(crate) async fn measure(
     programs: &Programs,
     world: &World,
-    directory: &Path,
+    counter: &Counter,
 ) -> anyhow::Result<Vec<Instructions>> {
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        eprintln!("  no instructions: valgrind is not installed (Debian: apt install valgrind)");
-        return Ok(vec![]);
-    }
-
-    let counter = Counter {
-        world,
-        out: directory.join("callgrind.out"),
-    };
-    let mut measured = counter.deliveries(programs).await?;
-    measured.extend(counter.collections(programs).await?);
+    let counting = Counting { world, counter };
+    let mut measured = counting.deliveries(programs).await?;
+    measured.extend(counting.collections(programs).await?);
     Ok(measured)
 }
 
-struct Counter<'a> {
+struct Counting<'a> {
     world: &'a World,
-    /// The file that callgrind writes.
-    out: PathBuf,
+    counter: &'a Counter,
 }
 
-impl Counter<'_> {
+impl Counting<'_> {
     async fn deliveries(&self, programs: &Programs) -> anyhow::Result<Vec<Instructions>> {
         let mut measured = Vec::new();
         for program in [
@@ -101,38 +84,20 @@ impl Counter<'_> {
         Ok(measured)
     }
 
-    /// Counts what a program executes from its start through these invocations to its end.
+    /// Counts what a program executes from its start through these invocations.
     async fn run(
         &self,
         program: &Program,
         invocations: u64,
         event: impl Fn() -> Bytes,
     ) -> anyhow::Result<u64> {
-        let options = [
-            "--tool=callgrind".to_owned(),
-            format!("--callgrind-out-file={}", self.out.display()),
-            "--quiet".to_owned(),
-        ];
-        let counted = program.wrapped("valgrind", options);
-
-        let mut function = Function::start(&counted, &self.world.environment()).await?;
+        let mut function = self
+            .counter
+            .start(program, &self.world.environment())
+            .await?;
         for _ in 0..invocations {
             function.invoke(event()).await?;
         }
-        function.end().await?;
-        total(&fs::read_to_string(&self.out)?)
+        self.counter.end(function).await
     }
-}
-
-/// The first count of the line `totals:` (callgrind's output format).
-fn total(output: &str) -> anyhow::Result<u64> {
-    let totals = output
-        .lines()
-        .find_map(|line| line.strip_prefix("totals: "))
-        .context("callgrind wrote no totals")?;
-    let instructions = totals
-        .split_whitespace()
-        .next()
-        .context("callgrind's totals are empty")?;
-    Ok(instructions.parse()?)
 }

@@ -12,6 +12,7 @@ mod budget;
 mod collections;
 mod compression;
 mod conformance;
+mod counter;
 mod deliveries;
 mod distant;
 mod events;

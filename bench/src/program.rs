@@ -70,14 +70,30 @@ impl Program {
     }
 }
 
+/// Where our functions and the floors are built for this machine, and for Lambda's.
+const BUILT: &str = ".local/bench/release";
+const BUILT_FOR_ARM64: &str = ".local/bench/arm64/aarch64-unknown-linux-gnu/release";
+
 /// The built programs of a checkout.
 pub(crate) struct Programs {
     checkout: PathBuf,
+    built: &'static str,
 }
 
 impl Programs {
     pub(crate) fn of(checkout: PathBuf) -> Self {
-        Self { checkout }
+        Self {
+            checkout,
+            built: BUILT,
+        }
+    }
+
+    /// The same with our functions and the floors as they are built for arm64.
+    pub(crate) fn for_arm64(&self) -> Self {
+        Self {
+            checkout: self.checkout.clone(),
+            built: BUILT_FOR_ARM64,
+        }
     }
 
     pub(crate) fn checkout(&self) -> &Path {
@@ -101,7 +117,7 @@ impl Programs {
 
     /// The executable of one of our functions or floors.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.checkout.join(".local/bench/release").join(name)
+        self.checkout.join(self.built).join(name)
     }
 
     /// One of our functions, built with symbols for profiling.

@@ -1,12 +1,13 @@
 //! Runs a suite with the rounds and sizes that the command line asks for.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     arguments::{Arguments, Suite},
-    collections, compression, conformance, deliveries, instructions, invocations, large_rows,
-    listings, partition, profile,
+    collections, compression, conformance,
+    counter::Counter,
+    deliveries, instructions, invocations, large_rows, listings, partition, profile,
     program::{Maker, Programs},
     scale,
     setup::Setup,
@@ -38,6 +39,8 @@ pub(crate) async fn run(
         Suite::Invocations => whole_invocations(arguments, programs).await?,
         Suite::Compression => compressed_answers(arguments, programs).await?,
         Suite::Instructions => instruction_counts(programs).await?,
+        Suite::Arm64Sizes => to_json(&sizes::measure(&programs.for_arm64(), &[Maker::Ours])?)?,
+        Suite::Arm64Instructions => arm64_instruction_counts(programs).await?,
         Suite::Stack => stack_delays(arguments).await?,
         Suite::Sizes => to_json(&sizes::measure(programs, arguments.makers())?)?,
         Suite::Scale => simulated_days(arguments.quick).await?,
@@ -162,7 +165,17 @@ async fn compressed_answers(arguments: &Arguments, programs: &Programs) -> anyho
 async fn instruction_counts(programs: &Programs) -> anyhow::Result<Value> {
     let directory = tempfile::tempdir()?;
     let world = World::plain().await?;
-    to_json(&instructions::measure(programs, &world, directory.path()).await?)
+    let Some(counter) = Counter::callgrind(directory.path()) else {
+        return Ok(json!([]));
+    };
+    to_json(&instructions::measure(programs, &world, &counter).await?)
+}
+
+async fn arm64_instruction_counts(programs: &Programs) -> anyhow::Result<Value> {
+    let directory = tempfile::tempdir()?;
+    let world = World::plain().await?;
+    let counter = Counter::qemu(programs.checkout(), directory.path())?;
+    to_json(&instructions::measure(&programs.for_arm64(), &world, &counter).await?)
 }
 
 async fn stack_delays(arguments: &Arguments) -> anyhow::Result<Value> {

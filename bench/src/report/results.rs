@@ -39,6 +39,8 @@ pub(crate) struct Results {
     pub(crate) stack: Option<Vec<Delay>>,
     pub(crate) sizes: Option<Vec<Size>>,
     pub(crate) scale: Option<Vec<Day>>,
+    pub(crate) arm64_sizes: Option<Vec<Size>>,
+    pub(crate) arm64_instructions: Option<Vec<Instructions>>,
 }
 
 /// Under which conditions a suite measured.
@@ -82,6 +84,8 @@ impl Results {
             stack: files.rows(Suite::Stack)?,
             sizes: files.rows(Suite::Sizes)?,
             scale: files.rows(Suite::Scale)?,
+            arm64_sizes: files.rows(Suite::Arm64Sizes)?,
+            arm64_instructions: files.rows(Suite::Arm64Instructions)?,
             ..Self::default()
         };
         let run = files.run()?;

@@ -10,7 +10,7 @@ use crate::{
     program::Maker,
     report::{
         Sources,
-        markdown::{Column, table},
+        markdown::{Column, markdown, table},
         numbers::{count, decimals, float, megabytes, ms, significant, whole},
     },
     scale::Day,
@@ -212,13 +212,19 @@ pub(crate) fn large_rows(sources: &Sources) -> Option<String> {
 
 /// Instructions, which do not depend on how busy the machine is.
 pub(crate) fn instructions(sources: &Sources) -> Option<String> {
-    const COLUMNS: &[Column<Instructions>] = &[
-        ("", |row| format!("{}, {}", floor(&row.program), row.per)),
-        ("million instructions", |row| {
-            decimals(float(row.executed) / 1e6, 2)
-        }),
-    ];
-    Some(table(COLUMNS, sources.results.instructions.as_ref()?))
+    let results = &sources.results;
+    let millions = |row: &Instructions| decimals(float(row.executed) / 1e6, 2);
+    let lines = results.instructions.as_ref()?.iter().map(|row| {
+        let mut of_arm64 = results.arm64_instructions.iter().flatten();
+        let same = of_arm64.find(|other| other.program == row.program && other.per == row.per);
+        vec![
+            format!("{}, {}", floor(&row.program), row.per),
+            millions(row),
+            same.map(millions).unwrap_or_default(),
+        ]
+    });
+    let head = ["", "million instructions", "of arm64"];
+    Some(markdown(head.map(str::to_owned).to_vec(), lines))
 }
 
 /// From webhook to stored on the deployed local stack.
@@ -234,14 +240,19 @@ pub(crate) fn stack(sources: &Sources) -> Option<String> {
 
 /// What is uploaded.
 pub(crate) fn sizes(sources: &Sources) -> Option<String> {
-    const COLUMNS: &[Column<Size>] = &[
-        ("", |row| with_maker(&row.program, row.maker)),
-        ("MB", |row| decimals(float(row.bytes) / 1e6, 1)),
-        ("zipped MB", |row| {
-            decimals(float(row.zipped_bytes) / 1e6, 1)
-        }),
-    ];
-    Some(table(COLUMNS, sources.results.sizes.as_ref()?))
+    let results = &sources.results;
+    let megabytes = |bytes: u64| decimals(float(bytes) / 1e6, 2);
+    let sizes = |size: &Size| [megabytes(size.bytes), megabytes(size.zipped_bytes)];
+    let lines = results.sizes.as_ref()?.iter().map(|row| {
+        let mut of_arm64 = results.arm64_sizes.iter().flatten();
+        let same = of_arm64.find(|other| other.program == row.program && other.maker == row.maker);
+        let mut cells = vec![with_maker(&row.program, row.maker)];
+        cells.extend(sizes(row));
+        cells.extend(same.map(sizes).unwrap_or_default());
+        cells
+    });
+    let head = ["", "MB", "zipped MB", "arm64 MB", "zipped MB"];
+    Some(markdown(head.map(str::to_owned).to_vec(), lines))
 }
 
 /// Days of many links, simulated.

@@ -30,6 +30,8 @@ const SHAPE: &str = "The body must be a JSON object such as \
 const LONGEST_PURPOSE: usize = 140;
 /// The maximum length of a callback address.
 const LONGEST_URL: usize = 2_048;
+/// What `docs/openapi.json` means by a URI (RFC 3986), and what Punycode is for.
+const ASCII_HOST: &str = "with a host name in ASCII";
 /// Schemes with an authority that a browser or Android resolves by itself.
 const OF_BROWSERS: [&str; 9] = [
     "chrome",
@@ -142,7 +144,7 @@ fn terms_and_conditions_url(fields: &mut Fields) -> Result<Option<String>, Probl
     if address.as_ref().is_none_or(is_https) {
         Ok(address)
     } else {
-        let detail = format!("{NAME} must be an https:// address");
+        let detail = format!("{NAME} must be an https:// address, {ASCII_HOST}");
         Err(Problem::field(NAME, detail))
     }
 }
@@ -198,8 +200,8 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
         } else {
             let field = format!("callback_urls.{name}");
             let detail = format!(
-                "{field} must be an https:// address, or a deep link of your app such as \
-                 app://success"
+                "{field} must be an https:// address, {ASCII_HOST}, or a deep link of your app \
+                 such as app://success"
             );
             Err(Problem::field(&field, detail))
         }
@@ -276,6 +278,8 @@ mod tests {
             ("https://shop.example/done?a=b", true),
             ("http://127.0.0.1:8080/done", true),
             ("http://localhost/done", true),
+            ("https://xn--loja-3oa.example/done", true),
+            ("https://lojaç.example/done", false),
             ("app://success", true),
             ("com.shop.app://success", true),
             ("http://shop.example/done", false),
@@ -336,6 +340,11 @@ mod tests {
                 "callback_urls",
                 "event",
                 json!({"success": "app://s", "exit": "app://e"}),
+            ),
+            (
+                "terms_and_conditions_url",
+                "terms_and_conditions_url",
+                json!("https://lojaç.example"),
             ),
             ("colour", "colour", json!("red")),
         ];

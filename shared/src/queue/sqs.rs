@@ -15,6 +15,7 @@ use aws_sdk_sqs::{
     },
 };
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::Task;
 use crate::{
@@ -80,12 +81,13 @@ impl Queue {
     pub async fn send(&self, task: &Task) -> Result<(), QueueError> {
         let body = body(task)?;
         let message = message(&self.client, &self.url, &body, task.group());
-        sent(message.message_deduplication_id(task.deduplication_id())).await
+        sent(message, task.deduplication_id()).await
     }
 
     /// Puts a received message into its group once more, to be processed from the beginning.
     pub async fn send_again(&self, body: &str, group: &str) -> Result<(), QueueError> {
-        sent(message(&self.client, &self.url, body, group)).await
+        let message = message(&self.client, &self.url, body, group);
+        sent(message, unique_id()).await
     }
 
     /// About how many messages wait to be received.
@@ -130,8 +132,7 @@ pub struct DeadLetters {
     url: String,
 }
 
-/// A message in a group, which is a duplicate of no other unless it gets another id. It carries on
-/// the trace that it is sent in.
+/// A message in a group. It carries on the trace that it is sent in.
 fn message(
     client: &aws_sdk_sqs::Client,
     url: &str,
@@ -142,8 +143,7 @@ fn message(
         .send_message()
         .queue_url(url)
         .message_body(body)
-        .message_group_id(group)
-        .message_deduplication_id(uuid::Uuid::new_v4().to_string());
+        .message_group_id(group);
     let trace = Trace::current().and_then(|trace| {
         let value = MessageSystemAttributeValue::builder().data_type("String");
         value.string_value(trace.header()).build().ok()
@@ -155,11 +155,21 @@ fn message(
     }
 }
 
-/// Sends a message. When this returns `Ok`, SQS holds it durably.
-async fn sent(message: SendMessageFluentBuilder) -> Result<(), QueueError> {
+/// Sends a message, unless it is a duplicate of one with the same id. When this returns `Ok`, SQS
+/// holds it durably.
+async fn sent(
+    message: SendMessageFluentBuilder,
+    deduplication_id: String,
+) -> Result<(), QueueError> {
+    let message = message.message_deduplication_id(deduplication_id);
     let answer = message.send().await;
     answer.map_err(|error| QueueError::Send(Box::new(error)))?;
     Ok(())
+}
+
+/// The id of a message that is a duplicate of no other.
+fn unique_id() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// The text of a message. SQS refuses two characters that Belvo's webhooks may have (`SendMessage`,
@@ -202,7 +212,7 @@ impl DeadLetters {
         let message = message(&self.client, &self.url, body, group)
             .message_attributes("reason", attribute("String", reason)?)
             .message_attributes("receives", attribute("Number", receives.to_string())?);
-        sent(message).await
+        sent(message, unique_id()).await
     }
 }
 
