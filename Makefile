@@ -59,7 +59,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo arm64 bench bench-quick measurable quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -91,8 +91,10 @@ demo: functions ## Take two links through the whole pipeline and compare, and le
 	$(call build_with_sandbox,demo)
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- target/debug/demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
-bench: measurable ## Measure the functions beside the same in Python and in Node.js; fills bench/results, README and docs
-	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure --results bench/results
+bench: measurable $(if $(ARM64),for-arm64) ## Measure the functions beside the same in plain Rust, Python and Node.js; fills bench/results, README and docs; ARM64=1 may be given
+	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure $(if $(ARM64),--arm64) --results bench/results
+	@# All results that are reported are of one run.
+	@$(if $(ARM64),,rm -f bench/results/arm64-*.json)
 	@target/harness/bench report --results bench/results --quote
 	@$(FIGURES) bench/results
 
@@ -113,11 +115,10 @@ measurable: build
 	cargo clippy $(PLAIN_PEER) -- --deny warnings
 	cargo build $(PLAIN_PEER)
 
-arm64: ## Build for arm64, which is shipped, and add its sizes and instructions to what `make bench` has measured (needs QEMU)
+# What is shipped, as far as a machine without such a processor can say anything of it.
+for-arm64: tools
 	rustup target add aarch64-unknown-linux-gnu
 	$(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/bench/arm64 cargo lambda build --locked --release --arm64 $(MEASURED)
-	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure arm64-sizes arm64-instructions --results bench/results
-	@target/harness/bench report --results bench/results --quote
 
 quote: ## Make tables and plots of bench/results anew, without measuring
 	@$(PYTHON) tools/install.py bench

@@ -19,7 +19,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// What to measure [default: all but those that run only when named].
+    /// What to measure [default: all but `compression`, `profile` and those of arm64].
     #[arg(value_enum)]
     suites: Vec<Suite>,
     /// Fewer rounds and smaller windows.
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Only our own functions, without the peers.
     #[arg(long)]
     alone: bool,
+    /// By default also the suites of arm64, which need QEMU and programs that are built for it.
+    #[arg(long)]
+    arm64: bool,
     /// The checkout that contains the built programs.
     #[arg(long, default_value = ".")]
     pub(crate) checkout: PathBuf,
@@ -77,21 +80,13 @@ pub(crate) enum Suite {
     Sizes,
     /// How many links one deployment keeps up with, in virtual time.
     Scale,
-    /// Our programs as they are built for arm64, in bytes; runs only when named.
+    /// Our programs as they are built for arm64, in bytes.
     Arm64Sizes,
-    /// Their instructions, counted under QEMU; runs only when named.
+    /// Their instructions, counted under QEMU.
     Arm64Instructions,
     /// Samples of `collect` for flame graphs; runs only when named.
     Profile,
 }
-
-/// Those that need more than the others, or answer a question that is not asked each time.
-const ONLY_WHEN_NAMED: [Suite; 4] = [
-    Suite::Compression,
-    Suite::Arm64Sizes,
-    Suite::Arm64Instructions,
-    Suite::Profile,
-];
 
 impl Arguments {
     /// The suites named on the command line, or all that run by default.
@@ -101,7 +96,11 @@ impl Arguments {
         }
 
         let mut suites = Suite::value_variants().to_vec();
-        suites.retain(|suite| !ONLY_WHEN_NAMED.contains(suite));
+        suites.retain(|suite| match suite {
+            Suite::Compression | Suite::Profile => false,
+            Suite::Arm64Sizes | Suite::Arm64Instructions => self.arm64,
+            _ => true,
+        });
         suites
     }
 

@@ -70,21 +70,24 @@ impl Program {
     }
 }
 
-/// Where our functions and the floors are built for this machine, and for Lambda's.
-const BUILT: &str = ".local/bench/release";
-const BUILT_FOR_ARM64: &str = ".local/bench/arm64/aarch64-unknown-linux-gnu/release";
+/// For what our functions and the floors are built.
+#[derive(Clone, Copy)]
+enum Built {
+    ForThisMachine,
+    ForArm64,
+}
 
 /// The built programs of a checkout.
 pub(crate) struct Programs {
     checkout: PathBuf,
-    built: &'static str,
+    built: Built,
 }
 
 impl Programs {
     pub(crate) fn of(checkout: PathBuf) -> Self {
         Self {
             checkout,
-            built: BUILT,
+            built: Built::ForThisMachine,
         }
     }
 
@@ -92,7 +95,7 @@ impl Programs {
     pub(crate) fn for_arm64(&self) -> Self {
         Self {
             checkout: self.checkout.clone(),
-            built: BUILT_FOR_ARM64,
+            built: Built::ForArm64,
         }
     }
 
@@ -117,7 +120,12 @@ impl Programs {
 
     /// The executable of one of our functions or floors.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.checkout.join(self.built).join(name)
+        let path = match self.built {
+            Built::ForThisMachine => format!(".local/bench/release/{name}"),
+            // As cargo-lambda leaves it.
+            Built::ForArm64 => format!(".local/bench/arm64/lambda/{name}/bootstrap"),
+        };
+        self.checkout.join(path)
     }
 
     /// One of our functions, built with symbols for profiling.

@@ -15,6 +15,9 @@ use crate::{
     world::{Transport, World},
 };
 
+/// What the floor of INIT is called in the results.
+pub(crate) const CONNECTING: &str = "no-op that connects";
+
 /// Invocations after the first; their median is the warm time of a run.
 const LATER: usize = 15;
 
@@ -83,7 +86,7 @@ async fn candidates(setup: Setup<'_>) -> anyhow::Result<Vec<Candidate>> {
         world,
     } = setup;
     let mut candidates = Vec::new();
-    for (name, floor) in [("no-op", "noop"), ("no-op that connects", "connect")] {
+    for (name, floor) in [("no-op", "noop"), (CONNECTING, "connect")] {
         candidates.push(Candidate::new(name, None, programs.floor(floor), world).await?);
     }
     for function in ["webhook", "collect", "request"] {

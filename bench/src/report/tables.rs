@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The names of floors, by program.
-const FLOORS: [(&str, &str); 7] = [
+const FLOORS: [(&str, &str); 4] = [
     ("floor-noop", "floor: no-op"),
     ("floor-send", "floor: the SQS call"),
     ("floor-receive", "floor: receive and hash"),
@@ -30,10 +30,6 @@ const FLOORS: [(&str, &str); 7] = [
         "floor-store",
         "floor: receive, hash, write ready-made items",
     ),
-    // Of earlier versions, whose results the documents quote until the next `make bench`.
-    ("floor-parse", "floor: fetch, parse, serialise"),
-    ("floor-write", "floor: make and write items"),
-    ("floor-items", "floor: make items"),
 ];
 /// The window whose traffic is shown: one page of rows.
 const PAGE: usize = 1_000;
