@@ -1,5 +1,7 @@
 //! What did we spend?
 
+use std::cmp::Reverse;
+
 use clap::Args;
 use domain::{LinkId, QuotaMonth, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -42,7 +44,7 @@ pub(crate) struct Prices {
     short_price: Decimal,
 }
 
-/// What was spent of a month, the customer with the most first.
+/// What was spent of a month, the customer with the most first; those with as much, by their names.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct SpendReport {
     pub(crate) month: String,
@@ -108,7 +110,10 @@ pub(crate) async fn read(api: &Api, month: Option<String>) -> Result<SpendReport
 
 impl SpendReport {
     fn of(month: String, mut customers: Vec<Spent>, is_over: bool) -> Self {
-        customers.sort_by_key(|one| std::cmp::Reverse((one.used("long"), one.used("short"))));
+        customers.sort_by_cached_key(|one| {
+            let used = Reverse((one.used("long"), one.used("short")));
+            (used, one.name())
+        });
         let sum = |class: &str| customers.iter().map(|one| one.used(class)).sum();
         Self {
             month,
@@ -258,6 +263,16 @@ mod tests {
         let (most, few) = (page.find("16f68516").unwrap(), page.find("few").unwrap());
         assert!(most < few, "{page}");
         assert_eq!(report.outcome(), Outcome::Fine);
+    }
+
+    #[test]
+    fn those_who_spent_as_much_are_in_the_order_of_their_names() {
+        let names = |order: [&str; 3]| {
+            let customers = order.map(|name| spent(Some(name), 1)).into();
+            let report = SpendReport::of("2026-03".to_owned(), customers, false);
+            report.customers.iter().map(Spent::name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(["b", "c", "a"]), ["a", "b", "c"]);
     }
 
     #[test]
