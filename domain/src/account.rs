@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json};
 
 use crate::{AccountId, Digest, LinkId, Timestamp};
 
@@ -25,8 +25,8 @@ impl fmt::Debug for Account {
 impl Account {
     /// Reads an account; `None` without a usable id.
     #[must_use]
-    pub fn parse(account: &RawValue) -> Option<Self> {
-        let document: Map<String, Value> = serde_json::from_str(account.get()).ok()?;
+    pub fn parse(account: &str) -> Option<Self> {
+        let document: Map<String, Value> = serde_json::from_str(account).ok()?;
         let id = AccountId::parse(text(&document, "id")?).ok()?;
         Some(Self { id, document })
     }

@@ -45,7 +45,7 @@ impl<'a> Fields<'a> {
     /// The text of a field that is a string; `None` also where it is not Unicode.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
-        text_of(self.get(name)?)
+        text_of(self.get(name)?.get())
     }
 
     /// Every field, sorted by name.
@@ -76,10 +76,10 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The content of a JSON string; `None` for any other value, and where it is not Unicode.
+/// The content of a JSON text that is a string; `None` for any other value, and where it is not Unicode.
 #[must_use]
-pub fn text_of(value: &RawValue) -> Option<Cow<'_, str>> {
-    let text: Name<'_> = serde_json::from_str(value.get()).ok()?;
+pub fn text_of(value: &str) -> Option<Cow<'_, str>> {
+    let text: Name<'_> = serde_json::from_str(value).ok()?;
     Some(text.0)
 }
 

@@ -22,7 +22,7 @@ impl fmt::Debug for Hidden {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{json, value::RawValue};
+    use serde_json::json;
 
     use crate::{Account, Balance, Failure, Fields, Row, RowId, Timestamp};
 
@@ -32,9 +32,8 @@ mod tests {
     fn nothing_of_a_person_is_printed() {
         let text = json!({"id": "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e", "name": CANARY});
         let text = text.to_string();
-        let raw = RawValue::from_string(text.clone()).unwrap();
         let row = Row::from_text(RowId::parse("row").unwrap(), &text);
-        let account = Account::parse(&raw);
+        let account = Account::parse(&text);
         let fields = Fields::of(&text);
         let balance = Balance {
             collected_at: Some(CANARY.to_owned()),

@@ -31,6 +31,7 @@ mod resource;
 mod retrieval;
 mod row;
 mod scrub;
+mod sent;
 mod sequence;
 mod spacing;
 mod timestamp;
@@ -72,6 +73,7 @@ pub use self::{
     retrieval::{Retrieval, RowQuery},
     row::{Difference, NO_DATE, Row, RowError, RowRef},
     scrub::ScrubPeriod,
+    sent::{SentPage, SentRow, SentRows},
     sequence::Sequence,
     spacing::Spacing,
     timestamp::Timestamp,

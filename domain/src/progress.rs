@@ -512,14 +512,14 @@ impl Progress {
 mod tests {
     use std::collections::HashMap;
 
-    use serde_json::{json, value::to_raw_value};
+    use serde_json::json;
     use time::macros::date;
 
     use super::*;
-    use crate::{KnownVersion, Row};
+    use crate::{KnownVersion, Row, SentRow};
 
     fn row(id: &str) -> Row {
-        Row::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
+        Row::whole(SentRow::of(&json!({"id": id}).to_string()).unwrap()).unwrap()
     }
 
     fn id(id: &str) -> RowId {

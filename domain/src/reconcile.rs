@@ -287,13 +287,14 @@ impl Comparison {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json, value::to_raw_value};
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::SentRow;
 
     fn rows(rows: &[Value]) -> Vec<Row> {
         rows.iter()
-            .map(|row| Row::whole(&to_raw_value(row).unwrap()).unwrap())
+            .map(|row| Row::whole(SentRow::of(&row.to_string()).unwrap()).unwrap())
             .collect()
     }
 

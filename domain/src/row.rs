@@ -2,10 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, Visitor},
-};
+use serde::Serialize;
 use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
@@ -13,8 +10,8 @@ use serde_json::{
 use thiserror::Error;
 
 use crate::{
-    Account, AccountId, Digest, Fields, LinkId, Resource, RowId, Timestamp, fields::text_of,
-    window::day_of,
+    Account, AccountId, Digest, Fields, LinkId, Resource, RowId, SentRow, Timestamp,
+    fields::text_of, window::day_of,
 };
 
 /// When Belvo read a row from the institution.
@@ -56,32 +53,30 @@ impl Row {
     /// account if the row can be stored, and returns the id of a whole account
     /// ([`Account::parse`]); any other account stays in the row.
     pub fn parse(
-        row: &RawValue,
-        account_id: impl FnOnce(&RawValue) -> Option<AccountId>,
+        sent: SentRow<'_>,
+        account_id: impl FnOnce(&str) -> Option<AccountId>,
     ) -> Result<Self, RowError> {
-        let scanned = Scanned::of(row)?;
-        let id = scanned.row_id()?;
-        let whole_account = scanned
+        let id = row_id(sent)?;
+        let whole_account = sent
             .account
             .and_then(|account| Some((account, account_id(account)?)));
         let text = match whole_account {
-            Some((account, id)) => replaced(row.get(), account.get(), &id),
-            None => row.get().into(),
+            Some((account, id)) => replaced(sent.text, account, &id),
+            None => sent.text.into(),
         };
         Ok(Self {
             id,
-            collected_at: scanned.collected_at(),
+            collected_at: collected_at(sent),
             text,
         })
     }
 
     /// A row of a resource without accounts, as it is.
-    pub fn whole(row: &RawValue) -> Result<Self, RowError> {
-        let scanned = Scanned::of(row)?;
+    pub fn whole(sent: SentRow<'_>) -> Result<Self, RowError> {
         Ok(Self {
-            id: scanned.row_id()?,
-            collected_at: scanned.collected_at(),
-            text: row.get().into(),
+            id: row_id(sent)?,
+            collected_at: collected_at(sent),
+            text: sent.text.into(),
         })
     }
 
@@ -186,6 +181,17 @@ impl fmt::Debug for Row {
     }
 }
 
+fn row_id(sent: SentRow<'_>) -> Result<RowId, RowError> {
+    let id = sent.id.and_then(text_of);
+    id.and_then(|id| RowId::parse(&id).ok())
+        .ok_or(RowError::NoId)
+}
+
+fn collected_at(sent: SentRow<'_>) -> Option<Timestamp> {
+    let collected_at = sent.collected_at.and_then(text_of);
+    collected_at.and_then(|at| Timestamp::parse(&at))
+}
+
 /// The text of a row with the id of its account in place of the account, which is a part of it.
 fn replaced(row: &str, account: &str, id: &AccountId) -> Box<str> {
     let start = account.as_ptr().addr() - row.as_ptr().addr();
@@ -225,72 +231,6 @@ impl Row {
     }
 }
 
-/// What a comparison needs of a row, found without parsing the rest.
-#[derive(Default)]
-struct Scanned<'a> {
-    id: Option<&'a RawValue>,
-    account: Option<&'a RawValue>,
-    collected_at: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Field {
-    Id,
-    Account,
-    CollectedAt,
-    #[serde(other)]
-    Other,
-}
-
-impl<'a> Scanned<'a> {
-    fn of(row: &'a RawValue) -> Result<Self, RowError> {
-        serde_json::from_str(row.get()).map_err(|_| RowError::Unreadable)
-    }
-
-    fn row_id(&self) -> Result<RowId, RowError> {
-        let id = self.id.and_then(text_of);
-        id.and_then(|id| RowId::parse(&id).ok())
-            .ok_or(RowError::NoId)
-    }
-
-    fn collected_at(&self) -> Option<Timestamp> {
-        let collected_at = self.collected_at.and_then(text_of);
-        collected_at.and_then(|at| Timestamp::parse(&at))
-    }
-}
-
-impl<'de> Deserialize<'de> for Scanned<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Scan)
-    }
-}
-
-struct Scan;
-
-impl<'de> Visitor<'de> for Scan {
-    type Value = Scanned<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a row")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut scanned = Scanned::default();
-        while let Some(field) = fields.next_key()? {
-            match field {
-                Field::Id => scanned.id = Some(fields.next_value()?),
-                Field::Account => scanned.account = Some(fields.next_value()?),
-                Field::CollectedAt => scanned.collected_at = Some(fields.next_value()?),
-                Field::Other => {
-                    fields.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
-        Ok(scanned)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -298,9 +238,9 @@ mod tests {
     use super::*;
 
     fn parse(sent: &Value) -> Result<(Row, Option<Account>), RowError> {
-        let sent = RawValue::from_string(sent.to_string()).unwrap();
+        let sent = sent.to_string();
         let mut account = None;
-        let row = Row::parse(&sent, |text| {
+        let row = Row::parse(SentRow::of(&sent)?, |text| {
             account = Account::parse(text);
             account.as_ref().map(|account| account.id().clone())
         })?;
@@ -361,8 +301,8 @@ mod tests {
 
     #[test]
     fn a_row_that_cannot_be_stored_leaves_no_account_behind() {
-        let row = RawValue::from_string(r#"{"account": {"id": "a"}}"#.to_owned()).unwrap();
-        assert!(Row::parse(&row, |_| panic!("asked for the account")).is_err());
+        let sent = SentRow::of(r#"{"account": {"id": "a"}}"#).unwrap();
+        assert!(Row::parse(sent, |_| panic!("asked for the account")).is_err());
     }
 
     #[test]
@@ -370,8 +310,8 @@ mod tests {
         let id = SPELLED.replace("4C0B", r"4\u00430B");
         let rest = r#" , "n": 1.50, "half": "\ud800"}"#;
         let sent = format!(r#"{{ "id":"t","account" : {{"id": "{id}"}}{rest}"#);
-        let sent = RawValue::from_string(sent).unwrap();
-        let row = Row::parse(&sent, |text| Some(Account::parse(text)?.id().clone())).unwrap();
+        let sent = SentRow::of(&sent).unwrap();
+        let row = Row::parse(sent, |text| Some(Account::parse(text)?.id().clone())).unwrap();
         let text = format!(r#"{{ "id":"t","account" : "{ACCOUNT}"{rest}"#);
         assert_eq!(row.text(), text);
         assert_eq!(row.account_id().as_deref(), Some(ACCOUNT));
@@ -428,7 +368,7 @@ mod tests {
             "value_date": "2026-01-02",
             "invoice_date": "2026-01-03",
         });
-        let row = Row::whole(&RawValue::from_string(sent.to_string()).unwrap()).unwrap();
+        let row = Row::whole(SentRow::of(&sent.to_string()).unwrap()).unwrap();
         let day = |name| row.day(Resource::by_name(name).unwrap());
         assert_eq!(day("invoices"), "2026-01-03");
         assert_eq!(day("financial-statements"), NO_DATE);

@@ -72,10 +72,8 @@ impl AccountListing<'_> {
     /// Stores what is new or changed in a page, and returns how many accounts it has. One that
     /// cannot be read stops no other.
     async fn store(&self, accounts: &mut Accounts, page: &Page) -> Result<usize, CollectError> {
-        let readable = page
-            .rows
-            .iter()
-            .filter(|text| accounts.read(text).is_some());
+        let texts = page.rows.texts();
+        let readable = texts.filter(|text| accounts.read(text).is_some());
         let readable = readable.count();
         if readable < page.rows.len() {
             tracing::error!(

@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::{Account, AccountId, KnownVersion, LinkId, Observation, RowQuery};
-use serde_json::value::RawValue;
 use shared::store::Accounts as AccountStore;
 
 use crate::CollectError;
@@ -46,8 +45,8 @@ impl Accounts {
 
     /// Reads an account of a row or of the listing, and returns its id if it is a whole account. Of
     /// two versions, the one that Belvo collected later is used.
-    pub(crate) fn read(&mut self, text: &RawValue) -> Option<AccountId> {
-        if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text.get()) {
+    pub(crate) fn read(&mut self, text: &str) -> Option<AccountId> {
+        if let Some((id, _)) = self.texts.iter().find(|(_, known)| **known == *text) {
             return Some(id.clone());
         }
         let account = Account::parse(text)?;
@@ -56,7 +55,7 @@ impl Accounts {
             return Some(id);
         }
         self.texts.retain(|(known, _)| *known != id);
-        self.texts.push((id.clone(), text.get().into()));
+        self.texts.push((id.clone(), text.into()));
         let version = KnownVersion {
             digest: account.digest(),
             collected_at: account.collected_at(),
@@ -105,7 +104,7 @@ impl Accounts {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{json, value::to_raw_value};
+    use serde_json::json;
 
     use super::*;
 
@@ -113,13 +112,13 @@ mod tests {
         Accounts::knowing(HashMap::new())
     }
 
-    fn account(current: u32, collected_at: &str) -> Box<RawValue> {
-        to_raw_value(&json!({
+    fn account(current: u32, collected_at: &str) -> String {
+        let account = json!({
             "id": ID,
             "balance": {"current": current},
             "collected_at": collected_at,
-        }))
-        .unwrap()
+        });
+        account.to_string()
     }
 
     const ID: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_account_that_comes_with_its_id_only_does_not_replace_a_whole_one() {
-        let id_only = || to_raw_value(&json!({"id": ID})).unwrap();
+        let id_only = || json!({"id": ID}).to_string();
         let mut accounts = none();
         let id = accounts.read(&account(1, EARLY)).unwrap();
         assert_eq!(accounts.read(&id_only()), Some(id.clone()));
@@ -177,11 +176,7 @@ mod tests {
     #[test]
     fn anything_but_a_whole_account_has_no_id() {
         for text in ["null", "\"a\"", "{\"name\": \"no id\"}", "{\"id\": 7}"] {
-            assert_eq!(
-                none().read(&RawValue::from_string(text.to_owned()).unwrap()),
-                None,
-                "{text}"
-            );
+            assert_eq!(none().read(text), None, "{text}");
         }
     }
 }

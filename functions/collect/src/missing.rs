@@ -25,7 +25,7 @@ impl Fetch<'_> {
             match answer {
                 Ok(Some(row)) => {
                     let mut comparison = Comparison::default();
-                    let (rows, _) = self.parse(&mut BTreeSet::new(), vec![row]);
+                    let (rows, _) = self.parse(&mut BTreeSet::new(), &row);
                     self.store_rows(&mut comparison, rows).await?;
                     self.progress.found(id, comparison.changed);
                 }

@@ -12,14 +12,14 @@ use std::{
 };
 
 use domain::{
-    AccountId, Comparison, Days, LeftOut, NO_DATE, Part, Row, RowError, RowId, add_names,
+    AccountId, Comparison, Days, LeftOut, NO_DATE, Part, Row, RowError, RowId, SentRow, SentRows,
+    add_names,
 };
 use futures::{
     FutureExt,
     future::{Either, ready, select},
 };
 use lambda_runtime::tracing;
-use serde_json::value::RawValue;
 use shared::{belvo::Page, telemetry::Event};
 
 use crate::{CollectError, fetch::Fetch};
@@ -173,7 +173,7 @@ impl Fetch<'_> {
         &mut self,
         part: &mut Part,
         days: Days,
-        rows: Vec<Box<RawValue>>,
+        rows: SentRows,
         is_alone: bool,
     ) -> Result<(), CollectError> {
         let next = self.progress.part_after_next();
@@ -202,9 +202,11 @@ impl Fetch<'_> {
         &mut self,
         part: &mut Part,
         days: Days,
-        page: Vec<Box<RawValue>>,
+        page: SentRows,
     ) -> Result<(), CollectError> {
-        let (mut rows, unreadable) = self.parse(&mut part.accounts, page);
+        let (mut rows, unreadable) = self.parse(&mut part.accounts, &page);
+        // Its rows have texts of their own; it need not be held while they are stored.
+        drop(page);
         if days == Days::UNDATED {
             rows.retain(|row| row.day(self.query.resource) == NO_DATE);
         } else {
@@ -250,19 +252,18 @@ impl Fetch<'_> {
         Ok(written.refused)
     }
 
-    /// The rows of a page, and those that cannot be read or have no id (Belvo promises one). What
-    /// is read of the page is freed.
+    /// The rows of a page, and those that cannot be read or have no id (Belvo promises one).
     pub(crate) fn parse(
         &mut self,
         accounts: &mut BTreeSet<AccountId>,
-        page: Vec<Box<RawValue>>,
+        page: &SentRows,
     ) -> (Vec<Row>, Vec<LeftOut>) {
         let (mut rows, mut left_out) = (Vec::with_capacity(page.len()), Vec::new());
-        if let Some(first) = page.first() {
+        if let Some(first) = page.texts().next() {
             add_names(first, &mut self.fields);
         }
-        for row in page {
-            match self.parse_row(accounts, &row) {
+        for sent in page.iter() {
+            match sent.and_then(|sent| self.parse_row(accounts, sent)) {
                 Ok(row) => rows.push(row),
                 Err(error) => {
                     self.log_left_out(None, &error.to_string());
@@ -286,12 +287,12 @@ impl Fetch<'_> {
     fn parse_row(
         &mut self,
         accounts: &mut BTreeSet<AccountId>,
-        row: &RawValue,
+        sent: SentRow<'_>,
     ) -> Result<Row, RowError> {
         if !self.query.resource.has_accounts() {
-            return Row::whole(row);
+            return Row::whole(sent);
         }
-        Row::parse(row, |account| {
+        Row::parse(sent, |account| {
             let id = self.accounts.read(account)?;
             if !accounts.contains(&id) {
                 accounts.insert(id.clone());

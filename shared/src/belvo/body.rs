@@ -1,5 +1,6 @@
 //! Bodies of Belvo's answers, and how many bytes of them are taken.
 
+use domain::SentPage;
 use reqwest::Response;
 use serde::de::DeserializeOwned;
 
@@ -18,6 +19,13 @@ const MOST_OF_AN_ERROR: usize = 64 * 1_024;
 pub(super) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, BelvoError> {
     let body = bytes(answer, MOST).await?;
     serde_json::from_slice(&body).map_err(|_| BelvoError::Unreadable("body"))
+}
+
+/// Reads a page of a listing.
+pub(super) async fn read_page(answer: Response) -> Result<SentPage, BelvoError> {
+    let body = bytes(answer, MOST).await?;
+    let text = String::from_utf8(body).map_err(|_| BelvoError::Unreadable("body"))?;
+    SentPage::parse(text).map_err(|_| BelvoError::Unreadable("body"))
 }
 
 /// The body of an error; empty if it does not arrive or is too large, because the status alone says

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, Window};
+use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, SentRows, Window};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -19,10 +19,10 @@ use url::Url;
 use super::{
     BelvoError, Haste, Pace,
     answers::Answers,
-    body::{of_error, read},
+    body::{of_error, read, read_page},
     error::NOT_FOUND,
     paging::{self, smaller},
-    wire::{Accepted, AnyRow, NextPage, Page, PageBody, RetrievalBody},
+    wire::{Accepted, AnyRow, NextPage, Page, RetrievalBody},
 };
 use crate::{
     secret::{CachedSecret, ExposeSecret, Newer, SecretString},
@@ -216,13 +216,14 @@ impl Client {
         &self,
         resource: Resource,
         id: &RowId,
-    ) -> Result<Option<Box<RawValue>>, BelvoError> {
+    ) -> Result<Option<SentRows>, BelvoError> {
         let mut url = self.resource_url(resource)?;
         url.path_segments_mut()
             .map_err(|()| BelvoError::Unsendable("row id"))?
             .pop_if_empty()
             .extend([id.as_str(), ""]);
-        unless_gone(self.get(url).await)
+        let row: Result<Box<RawValue>, _> = self.get(url).await;
+        unless_gone(row.map(|row| SentRows::one(row.get().to_owned())))
     }
 
     /// Reads what is at an address.
@@ -243,12 +244,14 @@ impl Client {
     }
 
     pub(super) async fn page(&self, url: Url) -> Result<Page, BelvoError> {
-        let body: PageBody = self.get(url.clone()).await?;
-        let next = body.next.map(|next| next_page(&url, &next)).transpose()?;
-        let rows = body.results.len() as u64;
+        let request = with_keys(|| self.request(Method::GET, url.clone()));
+        let page = self.send_keyed(request, self.haste.as_ref(), read_page);
+        let page = page.await?;
+        let next = page.next.map(|next| next_page(&url, &next)).transpose()?;
+        let rows = page.rows.len() as u64;
         Ok(Page {
-            count: body.count,
-            rows: body.results,
+            count: page.count,
+            rows: page.rows,
             next: next.map(|url| NextPage {
                 is_divisible: paging::size(&url) == Some(rows),
                 url,

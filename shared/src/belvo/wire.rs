@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use domain::Direction;
+use domain::{Direction, SentRows};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 /// The 202 body of an asynchronous POST.
 #[derive(Debug, Deserialize)]
@@ -32,14 +32,6 @@ pub(super) struct RetrievalBody<'a> {
     pub(super) direction: Option<Direction>,
 }
 
-/// One page of a listing, its rows not yet parsed.
-#[derive(Deserialize)]
-pub(super) struct PageBody {
-    pub(super) count: u64,
-    pub(super) next: Option<String>,
-    pub(super) results: Vec<Box<RawValue>>,
-}
-
 /// One entry of the array in Belvo's error body. Any field may be missing, null or not text.
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct ErrorEntry {
@@ -54,7 +46,7 @@ pub struct Page {
     /// How many rows, or accounts, the whole listing holds, by Belvo's count.
     pub count: u64,
     /// The rows of this page, not yet parsed.
-    pub rows: Vec<Box<RawValue>>,
+    pub rows: SentRows,
     /// The next page; absent on the last one.
     pub next: Option<NextPage>,
 }

@@ -1,15 +1,16 @@
 //! Rows as a collection takes them apart.
 
-use domain::{Account, LinkId, Row, RowId, Version};
-use serde_json::{Value, value::to_raw_value};
+use domain::{Account, LinkId, Row, RowId, SentRow, Version};
+use serde_json::Value;
 use shared::store::Rows;
 
 /// A row's transaction and, if the row embeds a whole account, that account.
 #[must_use]
 pub fn taken_apart(row: &Value) -> (Row, Option<Account>) {
-    let row = to_raw_value(row).expect("JSON");
+    let row = row.to_string();
+    let sent = SentRow::of(&row).expect("an object");
     let mut account = None;
-    let transaction = Row::parse(&row, |text| {
+    let transaction = Row::parse(sent, |text| {
         account = Account::parse(text);
         account.as_ref().map(|account| account.id().clone())
     });

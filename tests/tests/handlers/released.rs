@@ -7,9 +7,9 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use domain::{
     Comparison, Days, KnownVersion, LinkId, Next, Part, Progress, RequestId, Resource, Row,
-    Timestamp,
+    SentRow, Timestamp,
 };
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{Value, json};
 use shared::queue::{Continuation, Coverage, Delivery, Task, TaskKind, Trigger};
 use time::macros::date;
 
@@ -53,7 +53,7 @@ fn january() -> Days {
 }
 
 fn row(id: &str) -> Row {
-    Row::whole(&to_raw_value(&json!({"id": id})).unwrap()).unwrap()
+    Row::whole(SentRow::of(&json!({"id": id}).to_string()).unwrap()).unwrap()
 }
 
 /// A part that Belvo returned whole, with one row that was stored before and one that is new.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use domain::{
     Account, Changes, Days, Difference, Filter, Observation, RESOURCES, RequestId, Resource, Row,
-    Timestamp,
+    SentRow, Timestamp,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{Value, json};
 use shared::store::Cursor;
 use test_harness::difference;
 use time::macros::date;
@@ -514,7 +514,7 @@ async fn rows_of_each_resource_are_separate_and_are_erased_together() {
         };
         for resource in RESOURCES {
             let new = vec![
-                Row::whole(&to_raw_value(&row(resource)).unwrap())
+                Row::whole(SentRow::of(&row(resource).to_string()).unwrap())
                     .unwrap()
                     .into(),
             ];

@@ -84,7 +84,7 @@ fn plain_item<'a>(
             return Choice::Refused;
         }
         if let Some(place) = indexed.iter().position(|indexed| *indexed == name) {
-            item.indexed[place] = text_of(value);
+            item.indexed[place] = text_of(value.get());
         }
         Choice::Kept
     })?;

@@ -1,0 +1,452 @@
+//! Rows as Belvo sends them, in the text of their page. One pass over a page finds where each row
+//! is and where the fields are that are needed first; nothing is copied.
+
+use std::{fmt, ops::Range};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::RowError;
+
+/// A row as Belvo sent it: its JSON text, and that of some of its fields.
+#[derive(Clone, Copy)]
+pub struct SentRow<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) account: Option<&'a str>,
+    pub(crate) collected_at: Option<&'a str>,
+}
+
+/// One page of a listing.
+#[derive(Debug)]
+pub struct SentPage {
+    /// How many rows the whole listing holds, by Belvo's count.
+    pub count: u64,
+    /// The address of the next page.
+    pub next: Option<String>,
+    pub rows: SentRows,
+}
+
+/// The rows of a page, in the order in which they were sent.
+pub struct SentRows {
+    page: String,
+    places: Vec<RowPlace>,
+}
+
+/// The JSON of a page, its rows read in one of two ways.
+#[derive(Deserialize)]
+struct PageBody<R> {
+    count: u64,
+    next: Option<String>,
+    results: Vec<R>,
+}
+
+/// Where a part of a page is in it, in bytes.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    end: u32,
+}
+
+/// Where a row is in its page.
+struct RowPlace {
+    row: Place,
+    /// `None` if its fields are still to be found.
+    fields: Option<FieldPlaces>,
+}
+
+/// Where the fields of a row are.
+struct FieldPlaces {
+    id: Option<Place>,
+    account: Option<Place>,
+    collected_at: Option<Place>,
+}
+
+impl<'a> SentRow<'a> {
+    /// Finds the fields of a row, however their names are spelled.
+    pub fn of(text: &'a str) -> Result<Self, RowError> {
+        let found: FoundFields<'_> =
+            serde_json::from_str(text).map_err(|_| RowError::Unreadable)?;
+        Ok(Self {
+            text,
+            id: found.id.map(RawValue::get),
+            account: found.account.map(RawValue::get),
+            collected_at: found.collected_at.map(RawValue::get),
+        })
+    }
+}
+
+impl SentPage {
+    /// Reads a page. Its rows may be anything: an odd one takes another pass over each of them.
+    pub fn parse(text: String) -> serde_json::Result<Self> {
+        if u32::try_from(text.len()).is_err() {
+            return Err(serde_json::Error::custom("longer than any page"));
+        }
+        let ordinary = serde_json::from_str::<PageBody<OrdinaryRow<'_>>>(&text);
+        let page = if let Ok(page) = ordinary {
+            page.map(|row| RowPlace::of_ordinary(&row, &text))
+        } else {
+            // Some row is not ordinary, or this is no page.
+            let page: PageBody<&RawValue> = serde_json::from_str(&text)?;
+            page.map(|row| RowPlace::unread(Place::of(row, &text)))
+        };
+        Ok(Self {
+            count: page.count,
+            next: page.next,
+            rows: SentRows {
+                page: text,
+                places: page.results,
+            },
+        })
+    }
+}
+
+impl<R> PageBody<R> {
+    fn map(self, place: impl Fn(R) -> RowPlace) -> PageBody<RowPlace> {
+        PageBody {
+            count: self.count,
+            next: self.next,
+            results: self.results.into_iter().map(place).collect(),
+        }
+    }
+}
+
+impl SentRows {
+    /// One row that was sent by itself, shorter than any page.
+    #[must_use]
+    pub fn one(text: String) -> Self {
+        let place = Place::from(0..text.len());
+        Self {
+            page: text,
+            places: vec![RowPlace::unread(place)],
+        }
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The JSON text of each row.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.places.iter().map(|place| self.text(place.row))
+    }
+
+    /// Each row; an error for one that is no JSON object, or of which a name is not Unicode.
+    pub fn iter(&self) -> impl Iterator<Item = Result<SentRow<'_>, RowError>> {
+        self.places.iter().map(|place| {
+            let text = self.text(place.row);
+            let Some(fields) = &place.fields else {
+                return SentRow::of(text);
+            };
+            Ok(SentRow {
+                text,
+                id: fields.id.map(|id| self.text(id)),
+                account: fields.account.map(|account| self.text(account)),
+                collected_at: fields.collected_at.map(|at| self.text(at)),
+            })
+        })
+    }
+
+    fn text(&self, Place { start, end }: Place) -> &str {
+        &self.page[start as usize..end as usize]
+    }
+}
+
+/// Shows how many rows there are only: they are a person's.
+impl fmt::Debug for SentRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentRows")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    fn of(part: &RawValue, page: &str) -> Self {
+        let start = part.get().as_ptr().addr() - page.as_ptr().addr();
+        Self::from(start..start + part.get().len())
+    }
+
+    /// Of an object, given the start of its first name and the end of its last value: between them
+    /// and its braces, JSON allows white space only.
+    fn around(first: Self, last: Self, page: &str) -> Self {
+        let (before, after) = (&page[..first.start as usize], &page[last.end as usize..]);
+        let opening = before.len() - before.trim_ascii_end().len() + 1;
+        let closing = after.len() - after.trim_ascii_start().len() + 1;
+        Self::from(before.len() - opening..last.end as usize + closing)
+    }
+}
+
+impl From<Range<usize>> for Place {
+    #[expect(clippy::cast_possible_truncation, reason = "no page is that long")]
+    fn from(range: Range<usize>) -> Self {
+        Self {
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }
+}
+
+impl RowPlace {
+    fn unread(row: Place) -> Self {
+        Self { row, fields: None }
+    }
+
+    fn of_ordinary(row: &OrdinaryRow<'_>, page: &str) -> Self {
+        let place = |field: &RawValue| Place::of(field, page);
+        let fields = FieldPlaces {
+            id: row.id.map(place),
+            account: row.account.map(place),
+            collected_at: row.collected_at.map(place),
+        };
+        Self {
+            row: Place::around(place(row.first_name), place(row.last_value), page),
+            fields: Some(fields),
+        }
+    }
+}
+
+/// A row of a page that is an object and has fields, without escapes in their names: the only ones
+/// that Belvo is known to send.
+struct OrdinaryRow<'a> {
+    first_name: &'a RawValue,
+    last_value: &'a RawValue,
+    id: Option<&'a RawValue>,
+    account: Option<&'a RawValue>,
+    collected_at: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for OrdinaryRow<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OrdinaryVisitor)
+    }
+}
+
+struct OrdinaryVisitor;
+
+impl<'de> Visitor<'de> for OrdinaryVisitor {
+    type Value = OrdinaryRow<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an ordinary row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let Some((first_name, mut last_value)) = fields.next_entry::<&RawValue, &RawValue>()?
+        else {
+            return Err(A::Error::custom("no fields"));
+        };
+        let mut row = OrdinaryRow {
+            first_name,
+            last_value,
+            id: None,
+            account: None,
+            collected_at: None,
+        };
+        let mut name = first_name;
+        loop {
+            match name.get() {
+                r#""id""# => row.id = Some(last_value),
+                r#""account""# => row.account = Some(last_value),
+                r#""collected_at""# => row.collected_at = Some(last_value),
+                name if name.contains('\\') => return Err(A::Error::custom("an escape")),
+                _ => {}
+            }
+            row.last_value = last_value;
+            match fields.next_entry()? {
+                Some(entry) => (name, last_value) = entry,
+                None => return Ok(row),
+            }
+        }
+    }
+}
+
+/// The fields of any row.
+#[derive(Default)]
+struct FoundFields<'a> {
+    id: Option<&'a RawValue>,
+    account: Option<&'a RawValue>,
+    collected_at: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum KnownName {
+    Id,
+    Account,
+    CollectedAt,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for FoundFields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = FoundFields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut found = FoundFields::default();
+        while let Some(name) = fields.next_key()? {
+            match name {
+                KnownName::Id => found.id = Some(fields.next_value()?),
+                KnownName::Account => found.account = Some(fields.next_value()?),
+                KnownName::CollectedAt => found.collected_at = Some(fields.next_value()?),
+                KnownName::Other => {
+                    fields.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn page(rows: &str) -> serde_json::Result<SentPage> {
+        SentPage::parse(format!(
+            r#"{{"count": 7, "next": "https://belvo.test/?page=2", "results": {rows}, "x": 1}}"#
+        ))
+    }
+
+    /// The texts of each row's parts, as one pass over the page finds them.
+    fn found(rows: &str) -> Vec<[String; 4]> {
+        let page = page(rows).unwrap();
+        assert!(page.rows.places.iter().all(|place| place.fields.is_some()));
+        page.rows.iter().map(|sent| parts(sent.unwrap())).collect()
+    }
+
+    /// The same, by a pass of its own over each row.
+    fn found_apart(rows: &str) -> Vec<[String; 4]> {
+        let rows: Vec<&RawValue> = serde_json::from_str(rows).unwrap();
+        let rows = rows.into_iter().map(RawValue::get);
+        rows.map(|row| parts(SentRow::of(row).unwrap())).collect()
+    }
+
+    fn parts(row: SentRow<'_>) -> [String; 4] {
+        let field = |field: Option<&str>| field.unwrap_or("none").to_owned();
+        let [id, account, at] = [row.id, row.account, row.collected_at].map(field);
+        [row.text.to_owned(), id, account, at]
+    }
+
+    #[test]
+    fn one_pass_finds_what_a_pass_over_each_row_finds() {
+        let rows = "[ {\t\"id\" : \"a}{\" , \"n\":{\"id\": {\"}\":1}} }\n,\
+                    {\"account\":{\"id\":\"b\"},\"x\":[{}],\"id\":7,\"id\":\"é\"},\
+                    {\"z\":\"\\\"}\"  }]";
+        let rows = (found(rows), found_apart(rows));
+        assert_eq!(rows.0, rows.1);
+        assert_eq!(
+            rows.0[0][0],
+            "{\t\"id\" : \"a}{\" , \"n\":{\"id\": {\"}\":1}} }"
+        );
+        assert_eq!(rows.0[1][1..], ["\"é\"", r#"{"id":"b"}"#, "none"]);
+        assert_eq!(rows.0[2][0], r#"{"z":"\"}"  }"#);
+    }
+
+    /// Any JSON, with the names and the characters that matter here.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            r#"[a"\\{}\[\],: é]{0,8}"#.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            let name = prop_oneof!["id", "account", "collected_at", r"[a{} é]{0,4}"];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::vec((name, inner), 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_has_the_same_rows_in_one_pass_as_in_two(
+            rows in prop::collection::vec(any_value(), 0..6),
+            is_pretty: bool,
+        ) {
+            let rows: Vec<_> = rows.into_iter().filter(|row| !row["id"].is_null()).collect();
+            let text = if is_pretty {
+                serde_json::to_string_pretty(&rows).unwrap()
+            } else {
+                serde_json::to_string(&rows).unwrap()
+            };
+            prop_assert_eq!(found(&text), found_apart(&text));
+        }
+
+        #[test]
+        fn whatever_a_page_has_each_value_of_it_is_a_row(
+            rows in prop::collection::vec(any_value(), 0..6),
+        ) {
+            let page = page(&json!(rows).to_string()).unwrap();
+            let read: Vec<Value> =
+                page.rows.texts().map(|text| serde_json::from_str(text).unwrap()).collect();
+            prop_assert_eq!(&read, &rows);
+            let readable: Vec<_> = page.rows.iter().map(|row| row.is_ok()).collect();
+            let objects: Vec<_> = rows.iter().map(Value::is_object).collect();
+            prop_assert_eq!(readable, objects);
+        }
+    }
+
+    #[test]
+    fn one_odd_row_leaves_the_others_of_its_page_readable() {
+        let page = page(r#"[{"id": "a"}, 7, {"\ud800": 1}, {}, {"\u0069d": "b"}]"#).unwrap();
+        let ids: Vec<_> = page.rows.iter().map(|row| row.map(|row| row.id)).collect();
+        let odd = Err(RowError::Unreadable);
+        let a_and_b = [Ok(Some(r#""a""#)), Ok(Some(r#""b""#))];
+        assert_eq!(
+            ids,
+            [
+                a_and_b[0].clone(),
+                odd.clone(),
+                odd,
+                Ok(None),
+                a_and_b[1].clone()
+            ]
+        );
+        assert_eq!(page.count, 7);
+        assert_eq!(page.next.as_deref(), Some("https://belvo.test/?page=2"));
+    }
+
+    #[test]
+    fn a_body_that_is_no_page_is_an_error() {
+        for rows in ["{}", "null", "[{]", r#"[{"id": "a"}"#] {
+            assert!(page(rows).is_err(), "{rows}");
+        }
+        assert!(SentPage::parse("[]".to_owned()).is_err());
+    }
+
+    #[test]
+    fn rows_are_counted_and_not_shown() {
+        let row = json!({"id": "a", "description": "Maria Plantada"}).to_string();
+        let rows = SentRows::one(row.clone());
+        assert_eq!(rows.texts().collect::<Vec<_>>(), [row]);
+        assert!(!rows.is_empty());
+        assert_eq!(format!("{rows:?}"), "SentRows { len: 1, .. }");
+    }
+}
