@@ -91,7 +91,7 @@ demo: functions ## Take two links through the whole pipeline and compare, and le
 	$(call build_with_sandbox,demo)
 	@BELVO_SANDBOX_REQUESTS_PER_30_S=80 $(LOCAL) exec -- target/debug/demo $(if $(LOSE_ROWS),--lose-rows=$(LOSE_ROWS))
 
-bench: measurable $(if $(ARM64),for-arm64) ## Measure the functions beside the same in plain Rust, Python and Node.js; fills bench/results, README and docs; ARM64=1 may be given
+bench: measurable $(if $(ARM64),for-arm64) ## Measure the functions beside the same in plain Rust, Python and Node.js; fills bench/results, README and docs; ARM64=1 adds the programs for arm64, which are left out otherwise
 	@$(LOCAL) exec --parameter EventBusName= -- target/harness/bench measure $(if $(ARM64),--arm64) --results bench/results
 	@# All results that are reported are of one run.
 	@$(if $(ARM64),,rm -f bench/results/arm64-*.json)
@@ -115,7 +115,7 @@ measurable: build
 	cargo clippy $(PLAIN_PEER) -- --deny warnings
 	cargo build $(PLAIN_PEER)
 
-# What is shipped, as far as a machine without such a processor can say anything of it.
+# The programs for arm64, to measure their sizes and instructions on any machine.
 for-arm64: tools
 	rustup target add aarch64-unknown-linux-gnu
 	$(WITH_TOOLS) CARGO_TARGET_DIR=$(CURDIR)/.local/bench/arm64 cargo lambda build --locked --release --arm64 $(MEASURED)

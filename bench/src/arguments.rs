@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Only our own functions, without the peers.
     #[arg(long)]
     alone: bool,
-    /// By default also the suites of arm64, which need QEMU and programs that are built for it.
+    /// Also the suites of arm64 if none is named. They need QEMU and programs built for arm64.
     #[arg(long)]
     arm64: bool,
     /// The checkout that contains the built programs.

@@ -47,8 +47,8 @@ impl Counter {
         let emulator = Command::new(EMULATOR).arg("--version").output();
         ensure!(
             emulator.is_ok() && Path::new(ARM64_LIBRARIES).exists(),
-            "{EMULATOR} and {ARM64_LIBRARIES} are needed (Debian: apt install qemu-user \
-             libc6-arm64-cross)"
+            "{EMULATOR} and {ARM64_LIBRARIES} are needed (Debian 12, with QEMU 7.2: apt install \
+             qemu-user libc6-arm64-cross)"
         );
         let plugin = directory.join("count.so");
         let mut cc = Command::new("cc");
@@ -93,13 +93,10 @@ impl Counter {
 
     /// Ends a program and returns how many instructions it has executed.
     pub(crate) async fn end(&self, function: Function) -> anyhow::Result<u64> {
+        function.end().await?;
         match self {
-            Self::Callgrind { output } => {
-                function.end().await?;
-                total(&fs::read_to_string(output)?)
-            }
+            Self::Callgrind { output } => total(&fs::read_to_string(output)?),
             Self::Qemu { count, .. } => {
-                function.stop().await?;
                 let bytes = fs::read(count)?;
                 let bytes = bytes.as_slice().try_into();
                 Ok(u64::from_ne_bytes(bytes.context("the count is broken")?))

@@ -70,7 +70,7 @@ impl Program {
     }
 }
 
-/// For what our functions and the floors are built.
+/// The processor that our functions and the floors are built for.
 #[derive(Clone, Copy)]
 enum Built {
     ForThisMachine,

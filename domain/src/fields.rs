@@ -76,7 +76,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The content of a JSON text that is a string; `None` for any other value, and where it is not Unicode.
+/// The content of a JSON text that is a string; `None` for any other value, and where it is not
+/// Unicode.
 #[must_use]
 pub fn text_of(value: &str) -> Option<Cow<'_, str>> {
     let text: Name<'_> = serde_json::from_str(value).ok()?;

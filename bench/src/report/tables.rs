@@ -224,7 +224,12 @@ pub(crate) fn instructions(sources: &Sources) -> Option<String> {
         ]
     });
     let head = ["", "million instructions", "of arm64"];
-    Some(markdown(head.map(str::to_owned).to_vec(), lines))
+    Some(with_arm64(
+        &head,
+        1,
+        results.arm64_instructions.is_some(),
+        lines,
+    ))
 }
 
 /// From webhook to stored on the deployed local stack.
@@ -252,7 +257,25 @@ pub(crate) fn sizes(sources: &Sources) -> Option<String> {
         cells
     });
     let head = ["", "MB", "zipped MB", "arm64 MB", "zipped MB"];
-    Some(markdown(head.map(str::to_owned).to_vec(), lines))
+    Some(with_arm64(&head, 2, results.arm64_sizes.is_some(), lines))
+}
+
+/// A table whose last columns are of arm64 and are left out if that was not measured.
+fn with_arm64(
+    head: &[&str],
+    columns: usize,
+    is_measured: bool,
+    lines: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let kept = head.len() - if is_measured { 0 } else { columns };
+    let head = head[..kept].iter().map(|title| (*title).to_owned());
+    markdown(
+        head.collect(),
+        lines.map(|mut cells| {
+            cells.truncate(kept);
+            cells
+        }),
+    )
 }
 
 /// Days of many links, simulated.

@@ -30,7 +30,8 @@ const SHAPE: &str = "The body must be a JSON object such as \
 const LONGEST_PURPOSE: usize = 140;
 /// The maximum length of a callback address.
 const LONGEST_URL: usize = 2_048;
-/// What `docs/openapi.json` means by a URI (RFC 3986), and what Punycode is for.
+/// What is asked of an address beside its scheme, as of any URI (RFC 3986). A name with other
+/// characters is written in Punycode.
 const ASCII_HOST: &str = "with a host name in ASCII";
 /// Schemes with an authority that a browser or Android resolves by itself.
 const OF_BROWSERS: [&str; 9] = [
