@@ -7,10 +7,9 @@ use serde_json::{
     Map, Value,
     value::{RawValue, to_raw_value},
 };
-use thiserror::Error;
 
 use crate::{
-    Account, AccountId, Digest, Fields, LinkId, Resource, RowId, SentRow, Timestamp,
+    Account, AccountId, Digest, Fields, LinkId, Resource, RowError, RowId, SentRow, Timestamp,
     fields::text_of, window::day_of,
 };
 
@@ -33,19 +32,6 @@ pub struct Row {
 pub struct RowRef {
     pub link: LinkId,
     pub id: RowId,
-}
-
-/// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's
-/// OpenAPI, "required and nullable fields").
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RowError {
-    /// The row is not a JSON object, or one of its names is not Unicode. The parser's message is
-    /// left out, because it quotes the row.
-    #[error("a row cannot be read")]
-    Unreadable,
-    /// The row has no usable `id`.
-    #[error("a row has no usable id")]
-    NoId,
 }
 
 impl Row {

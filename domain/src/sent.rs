@@ -8,8 +8,7 @@ use serde::{
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
-
-use crate::RowError;
+use thiserror::Error;
 
 /// A row as Belvo sent it: its JSON text, and that of some of its fields.
 #[derive(Clone, Copy)]
@@ -20,8 +19,20 @@ pub struct SentRow<'a> {
     pub(crate) collected_at: Option<&'a str>,
 }
 
+/// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's
+/// OpenAPI, "required and nullable fields").
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RowError {
+    /// The row is not a JSON object, or one of its names is not Unicode. The parser's message is
+    /// left out, because it quotes the row.
+    #[error("a row cannot be read")]
+    Unreadable,
+    /// The row has no usable `id`.
+    #[error("a row has no usable id")]
+    NoId,
+}
+
 /// One page of a listing.
-#[derive(Debug)]
 pub struct SentPage {
     /// How many rows the whole listing holds, by Belvo's count.
     pub count: u64,

@@ -198,7 +198,8 @@ const TARGETS: &[Target] = &[
     })
     .in_unit(" MB"),
     target(
-        "a simulated day with {links} links, deployed for its busy hours: webhook to stored, 99 % below",
+        "a simulated day with {links} links, deployed for its busy hours: webhook to stored, \
+         99 % below",
         AtMost(60.0),
         |results| {
             let mut days = results.scale.iter().flatten();
