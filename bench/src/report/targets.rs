@@ -391,7 +391,7 @@ mod tests {
     use crate::{
         collections::Collection,
         large_rows::LargeRows,
-        report::tests::{collection, delivery},
+        report::tests::{collection, delivery, spread},
     };
 
     /// The cells of the only target whose text has these words.
@@ -401,6 +401,36 @@ mod tests {
         let cells = found.next().unwrap();
         assert!(found.next().is_none(), "{words}");
         cells
+    }
+
+    #[test]
+    fn the_slowest_start_is_held_to_the_floor_and_the_nearest_peer_to_ours() {
+        let start = |function: &str, maker, init_ms| Start {
+            function: function.to_owned(),
+            maker,
+            transport: Tls,
+            init_ms: spread(init_ms),
+            init_cpu_ms: spread(init_ms),
+            first_ms: spread(3.0),
+            warm_ms: spread(2.0),
+            peak_memory_kib: 1,
+        };
+        let results = Results {
+            starts: Some(vec![
+                start(CONNECTING, None, 2.0),
+                start("webhook", Some(Maker::Ours), 3.0),
+                start("collect", Some(Maker::Ours), 4.0),
+                start("webhook", Some(Maker::Node), 90.0),
+                start("collect", Some(Maker::Python), 100.0),
+                start("collect", Some(Maker::Plain), 6.0),
+            ]),
+            ..Results::default()
+        };
+        let cells = |words| cells(&results, words)[1..].to_vec();
+        assert_eq!(cells("INIT of our slowest"), ["≤ 1.5", "2.00", "**no**"]);
+        assert_eq!(cells("INIT in Python"), ["≥ 20", "25.00", "yes"]);
+        assert_eq!(cells("INIT in plain Rust"), ["≥ 2", "1.50", "**no**"]);
+        assert_eq!(cells("first invocation"), ["≤ 1.4", "1.50", "**no**"]);
     }
 
     #[test]
