@@ -44,6 +44,7 @@ impl Row {
     ) -> Result<Self, RowError> {
         let id = row_id(sent)?;
         let whole_account = sent
+            .fields
             .account
             .and_then(|account| Some((account, account_id(account)?)));
         let text = match whole_account {
@@ -59,11 +60,7 @@ impl Row {
 
     /// A row of a resource without accounts, as it is.
     pub fn whole(sent: SentRow<'_>) -> Result<Self, RowError> {
-        Ok(Self {
-            id: row_id(sent)?,
-            collected_at: collected_at(sent),
-            text: sent.text.into(),
-        })
+        Self::parse(sent, |_| None)
     }
 
     /// A row from its stored fields.
@@ -168,13 +165,13 @@ impl fmt::Debug for Row {
 }
 
 fn row_id(sent: SentRow<'_>) -> Result<RowId, RowError> {
-    let id = sent.id.and_then(text_of);
+    let id = sent.fields.id.and_then(text_of);
     id.and_then(|id| RowId::parse(&id).ok())
         .ok_or(RowError::NoId)
 }
 
 fn collected_at(sent: SentRow<'_>) -> Option<Timestamp> {
-    let collected_at = sent.collected_at.and_then(text_of);
+    let collected_at = sent.fields.collected_at.and_then(text_of);
     collected_at.and_then(|at| Timestamp::parse(&at))
 }
 

@@ -14,9 +14,15 @@ use thiserror::Error;
 #[derive(Clone, Copy)]
 pub struct SentRow<'a> {
     pub(crate) text: &'a str,
-    pub(crate) id: Option<&'a str>,
-    pub(crate) account: Option<&'a str>,
-    pub(crate) collected_at: Option<&'a str>,
+    pub(crate) fields: FirstFields<&'a str>,
+}
+
+/// The fields of a row that are needed before the rest is read.
+#[derive(Clone, Copy)]
+pub(crate) struct FirstFields<T> {
+    pub(crate) id: Option<T>,
+    pub(crate) account: Option<T>,
+    pub(crate) collected_at: Option<T>,
 }
 
 /// A row that cannot be stored. Belvo promises only `id`; everything else may be null (Belvo's
@@ -66,26 +72,33 @@ struct Place {
 struct RowPlace {
     row: Place,
     /// `None` if its fields are still to be found.
-    fields: Option<FieldPlaces>,
+    fields: Option<FirstFields<Place>>,
 }
 
-/// Where the fields of a row are.
-struct FieldPlaces {
-    id: Option<Place>,
-    account: Option<Place>,
-    collected_at: Option<Place>,
+impl<T> FirstFields<T> {
+    const NONE: Self = Self {
+        id: None,
+        account: None,
+        collected_at: None,
+    };
+
+    fn map<U>(self, with: impl Fn(T) -> U) -> FirstFields<U> {
+        FirstFields {
+            id: self.id.map(&with),
+            account: self.account.map(&with),
+            collected_at: self.collected_at.map(&with),
+        }
+    }
 }
 
 impl<'a> SentRow<'a> {
     /// Finds the fields of a row, however their names are spelled.
     pub fn of(text: &'a str) -> Result<Self, RowError> {
-        let found: FoundFields<'_> =
+        let found: FirstFields<&RawValue> =
             serde_json::from_str(text).map_err(|_| RowError::Unreadable)?;
         Ok(Self {
             text,
-            id: found.id.map(RawValue::get),
-            account: found.account.map(RawValue::get),
-            collected_at: found.collected_at.map(RawValue::get),
+            fields: found.map(RawValue::get),
         })
     }
 }
@@ -155,14 +168,12 @@ impl SentRows {
     pub fn iter(&self) -> impl Iterator<Item = Result<SentRow<'_>, RowError>> {
         self.places.iter().map(|place| {
             let text = self.text(place.row);
-            let Some(fields) = &place.fields else {
+            let Some(fields) = place.fields else {
                 return SentRow::of(text);
             };
             Ok(SentRow {
                 text,
-                id: fields.id.map(|id| self.text(id)),
-                account: fields.account.map(|account| self.text(account)),
-                collected_at: fields.collected_at.map(|at| self.text(at)),
+                fields: fields.map(|field| self.text(field)),
             })
         })
     }
@@ -214,14 +225,9 @@ impl RowPlace {
 
     fn of_ordinary(row: &OrdinaryRow<'_>, page: &str) -> Self {
         let place = |field: &RawValue| Place::of(field, page);
-        let fields = FieldPlaces {
-            id: row.id.map(place),
-            account: row.account.map(place),
-            collected_at: row.collected_at.map(place),
-        };
         Self {
             row: Place::around(place(row.first_name), place(row.last_value), page),
-            fields: Some(fields),
+            fields: Some(row.fields.map(place)),
         }
     }
 }
@@ -231,9 +237,7 @@ impl RowPlace {
 struct OrdinaryRow<'a> {
     first_name: &'a RawValue,
     last_value: &'a RawValue,
-    id: Option<&'a RawValue>,
-    account: Option<&'a RawValue>,
-    collected_at: Option<&'a RawValue>,
+    fields: FirstFields<&'a RawValue>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for OrdinaryRow<'a> {
@@ -252,41 +256,26 @@ impl<'de> Visitor<'de> for OrdinaryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let Some((first_name, mut last_value)) = fields.next_entry::<&RawValue, &RawValue>()?
-        else {
-            return Err(A::Error::custom("no fields"));
-        };
-        let mut row = OrdinaryRow {
-            first_name,
-            last_value,
-            id: None,
-            account: None,
-            collected_at: None,
-        };
-        let mut name = first_name;
-        loop {
+        let mut found = FirstFields::NONE;
+        let mut ends = None;
+        while let Some((name, value)) = fields.next_entry::<&RawValue, &RawValue>()? {
             match name.get() {
-                r#""id""# => row.id = Some(last_value),
-                r#""account""# => row.account = Some(last_value),
-                r#""collected_at""# => row.collected_at = Some(last_value),
+                r#""id""# => found.id = Some(value),
+                r#""account""# => found.account = Some(value),
+                r#""collected_at""# => found.collected_at = Some(value),
                 name if name.contains('\\') => return Err(A::Error::custom("an escape")),
                 _ => {}
             }
-            row.last_value = last_value;
-            match fields.next_entry()? {
-                Some(entry) => (name, last_value) = entry,
-                None => return Ok(row),
-            }
+            let (first_name, _) = ends.unwrap_or((name, value));
+            ends = Some((first_name, value));
         }
+        let (first_name, last_value) = ends.ok_or_else(|| A::Error::custom("no fields"))?;
+        Ok(OrdinaryRow {
+            first_name,
+            last_value,
+            fields: found,
+        })
     }
-}
-
-/// The fields of any row.
-#[derive(Default)]
-struct FoundFields<'a> {
-    id: Option<&'a RawValue>,
-    account: Option<&'a RawValue>,
-    collected_at: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -299,7 +288,8 @@ enum KnownName {
     Other,
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for FoundFields<'a> {
+/// Of any row.
+impl<'de: 'a, 'a> Deserialize<'de> for FirstFields<&'a RawValue> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(FieldsVisitor)
     }
@@ -308,14 +298,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for FoundFields<'a> {
 struct FieldsVisitor;
 
 impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = FoundFields<'de>;
+    type Value = FirstFields<&'de RawValue>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a row")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
-        let mut found = FoundFields::default();
+        let mut found = FirstFields::NONE;
         while let Some(name) = fields.next_key()? {
             match name {
                 KnownName::Id => found.id = Some(fields.next_value()?),
@@ -359,7 +349,8 @@ mod tests {
 
     fn parts(row: SentRow<'_>) -> [String; 4] {
         let field = |field: Option<&str>| field.unwrap_or("none").to_owned();
-        let [id, account, at] = [row.id, row.account, row.collected_at].map(field);
+        let [id, account, at] =
+            [row.fields.id, row.fields.account, row.fields.collected_at].map(field);
         [row.text.to_owned(), id, account, at]
     }
 
@@ -427,7 +418,11 @@ mod tests {
     #[test]
     fn one_odd_row_leaves_the_others_of_its_page_readable() {
         let page = page(r#"[{"id": "a"}, 7, {"\ud800": 1}, {}, {"\u0069d": "b"}]"#).unwrap();
-        let ids: Vec<_> = page.rows.iter().map(|row| row.map(|row| row.id)).collect();
+        let ids: Vec<_> = page
+            .rows
+            .iter()
+            .map(|row| row.map(|row| row.fields.id))
+            .collect();
         let odd = Err(RowError::Unreadable);
         let a_and_b = [Ok(Some(r#""a""#)), Ok(Some(r#""b""#))];
         assert_eq!(

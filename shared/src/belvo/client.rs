@@ -223,13 +223,22 @@ impl Client {
             .pop_if_empty()
             .extend([id.as_str(), ""]);
         let row: Result<Box<RawValue>, _> = self.get(url).await;
-        unless_gone(row.map(|row| SentRows::one(row.get().to_owned())))
+        unless_gone(row.map(|row| SentRows::one(Box::<str>::from(row).into())))
     }
 
     /// Reads what is at an address.
     pub(super) async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, BelvoError> {
+        self.get_by(url, read).await
+    }
+
+    /// The same, read by `reader`.
+    async fn get_by<T, F: Future<Output = Result<T, BelvoError>>>(
+        &self,
+        url: Url,
+        reader: impl Fn(Response) -> F + Copy,
+    ) -> Result<T, BelvoError> {
         let request = with_keys(|| self.request(Method::GET, url.clone()));
-        self.send_keyed(request, self.haste.as_ref(), read).await
+        self.send_keyed(request, self.haste.as_ref(), reader).await
     }
 
     /// Reads a page, or the first rows of it if all of them have too many bytes; the next page then
@@ -244,9 +253,7 @@ impl Client {
     }
 
     pub(super) async fn page(&self, url: Url) -> Result<Page, BelvoError> {
-        let request = with_keys(|| self.request(Method::GET, url.clone()));
-        let page = self.send_keyed(request, self.haste.as_ref(), read_page);
-        let page = page.await?;
+        let page = self.get_by(url.clone(), read_page).await?;
         let next = page.next.map(|next| next_page(&url, &next)).transpose()?;
         let rows = page.rows.len() as u64;
         Ok(Page {

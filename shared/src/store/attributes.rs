@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::item::{DEEPEST, Item, is_exact};
+use super::item::{DEEPEST, Item, USUAL_FIELDS, is_exact};
 
 /// What becomes of a document's field.
 pub(super) enum Choice {
@@ -84,9 +84,6 @@ fn append_typed(to: &mut String, name: &str, json: &str) {
 fn is_unicode(text: &str) -> bool {
     !text.contains('\\') || serde_json::from_str::<String>(text).is_ok()
 }
-
-/// As many fields as one of Belvo's documents has, or a few more.
-const USUAL_FIELDS: usize = 32;
 
 /// Appends the fields of an object while they are read.
 struct Fields<'w, F> {

@@ -17,7 +17,7 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 /// DynamoDB nests 32 levels deep; a document starts at the second level.
 pub(super) const DEEPEST: usize = 30;
 /// The fields of a transaction, and ours.
-const USUAL_FIELDS: usize = 28;
+pub(super) const USUAL_FIELDS: usize = 28;
 /// DynamoDB keeps 38 significant digits.
 const MOST_DIGITS: usize = 38;
 
