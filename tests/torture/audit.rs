@@ -15,11 +15,19 @@ use crate::trouble::is_unstorable;
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
+/// How a run came to rest.
+pub(crate) struct Settled {
+    /// Messages that were redriven from the dead-letter queue.
+    pub(crate) redriven: usize,
+    /// The delivery ids of the webhooks that were sent meanwhile, by their links.
+    acknowledged: BTreeMap<String, BTreeSet<String>>,
+}
+
 /// Sends a webhook for every link once more, redrives the dead letters, and waits until no message
 /// is left. Twice, because what is marked in one link depends on what the other links have become.
-/// Returns how many messages were redriven.
-pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
+pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
     let mut redriven = calm(stack).await;
+    let mut acknowledged: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for _ in 0..2 {
         let mut last = Vec::new();
         for link in links {
@@ -29,6 +37,8 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
                 .to_string();
             let answer = stack.deliver(body, Some(&stack.authorization)).await;
             assert_eq!(answer.status, 202, "{answer:?}");
+            let of_link = acknowledged.entry(link.id.clone()).or_default();
+            of_link.extend(delivery_id(&answer.body));
             last.push((link, id));
         }
         redriven += calm(stack).await;
@@ -37,7 +47,15 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> usize {
             assert_lacks(&record, unstorable(link).await.len());
         }
     }
-    redriven
+    Settled {
+        redriven,
+        acknowledged,
+    }
+}
+
+/// By what an acknowledgement says the webhook is archived.
+fn delivery_id(acknowledgement: &Value) -> Option<String> {
+    Some(acknowledgement["delivery_id"].as_str()?.to_owned())
 }
 
 /// Asserts that a request lacks this many rows and no other, because they cannot be stored.
@@ -151,7 +169,13 @@ async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
 }
 
 /// The invariants, link by link.
-pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower, logs: &str) {
+pub(crate) async fn check(
+    stack: &Stack,
+    links: &[Link<'_>],
+    settled: &Settled,
+    follower: &Follower,
+    logs: &str,
+) {
     let mut rows = BTreeMap::new();
     let log = stack.sandbox.log().await.unwrap();
     for link in links {
@@ -166,7 +190,9 @@ pub(crate) async fn check(stack: &Stack, links: &[Link<'_>], follower: &Follower
             .await;
         rows.insert(link.id.clone(), stored);
         every_notified_request_has_ended(stack, link).await;
-        every_acknowledged_webhook_is_archived(stack, link, &log).await;
+        let mut acknowledged = acknowledged_by_log(link, &log);
+        acknowledged.extend(settled.acknowledged[&link.id].iter().cloned());
+        every_acknowledged_webhook_is_archived(stack, link, &acknowledged).await;
     }
     marks_are_right(stack, &rows).await;
     for link in links {
@@ -215,18 +241,24 @@ async fn every_notified_request_has_ended(stack: &Stack, link: &Link<'_>) {
     }
 }
 
-/// I1, too: by what the sandbox was answered.
-async fn every_acknowledged_webhook_is_archived(stack: &Stack, link: &Link<'_>, log: &Value) {
+/// The delivery ids of a link's webhooks that the sandbox sent and that were acknowledged: none, if
+/// each of them went wrong.
+fn acknowledged_by_log(link: &Link<'_>, log: &Value) -> BTreeSet<String> {
     let deliveries = log["deliveries"].as_array().unwrap().iter();
     let of_link = deliveries.filter(|delivery| delivery["link"] == link.id.as_str());
     let attempts = of_link.flat_map(|delivery| delivery["attempts"].as_array().unwrap());
     let answers = attempts.filter_map(|attempt| attempt["answer"].as_str());
     let answers = answers.filter_map(|answer| serde_json::from_str::<Value>(answer).ok());
-    let acknowledged: BTreeSet<_> = answers
-        .filter_map(|answer| Some(answer["delivery_id"].as_str()?.to_owned()))
-        .collect();
-    assert!(!acknowledged.is_empty(), "{}", link.id);
+    answers.filter_map(|answer| delivery_id(&answer)).collect()
+}
 
+/// I1, too: by what senders were answered.
+async fn every_acknowledged_webhook_is_archived(
+    stack: &Stack,
+    link: &Link<'_>,
+    acknowledged: &BTreeSet<String>,
+) {
+    assert!(!acknowledged.is_empty(), "{}", link.id);
     let (mut archived, mut cursor) = (BTreeSet::new(), String::new());
     loop {
         let path = format!("/links/{}/webhooks?limit=100{cursor}", link.id);

@@ -126,16 +126,17 @@ async fn run(arguments: &Arguments) {
     );
 
     stack.sandbox.forget_rules().await.unwrap();
-    let redriven = audit::settle(&stack, &links).await;
+    let settled = audit::settle(&stack, &links).await;
     println!(
-        "torture: settled after {:?}, {redriven} messages redriven from the dead-letter queue",
-        started.elapsed()
+        "torture: settled after {:?}, {} messages redriven from the dead-letter queue",
+        started.elapsed(),
+        settled.redriven
     );
     let (mut follower, interrupted) = following.stop().await;
     follower.follow_all(&stack).await;
     println!("torture: the follower of all links was interrupted {interrupted} times");
     let logs = stack.function_logs().await;
-    audit::check(&stack, &links, &follower, &logs).await;
+    audit::check(&stack, &links, &settled, &follower, &logs).await;
     assert!(!schedule.is_finished(), "the sweeps have ended");
     schedule.abort();
     met_odd_rows(&links).await;
