@@ -23,7 +23,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use lambda_http::http::Response;
-use reqwest::{Request, redirect};
+use reqwest::{ClientBuilder, Request, redirect};
 
 use crate::{
     env::{EnvError, Environment},
@@ -69,6 +69,15 @@ pub async fn warm_up(opening: impl Future) {
 /// Lambda sets, and from nowhere else (docs/decisions/0014); TLS by ring (docs/decisions/0004),
 /// which trusts Amazon's authorities and no others (docs/decisions/0015).
 pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
+    sdk_config_over(ClientBuilder::new(), budget)
+}
+
+/// The same, where connections lead as in this builder: a simulation gives one that leads to the
+/// servers in its own process.
+pub fn sdk_config_over(
+    connections: ClientBuilder,
+    budget: CallBudget,
+) -> Result<SdkConfig, EnvError> {
     // Lambda sets the region ("Lambda environment variables", AWS Lambda developer guide); a local
     // AWS sets the endpoint ("Service-specific endpoints", AWS SDKs and tools reference guide).
     let environment = Environment::of_process();
@@ -89,7 +98,7 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
         .timeout_config(timeouts)
         // A time-out of each attempt says more than how fast its bytes come.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(Http::new());
+        .http_client(Http::over(connections));
     config.set_endpoint_url(endpoint_url);
     Ok(config.build())
 }
@@ -101,12 +110,12 @@ pub fn sdk_config(budget: CallBudget) -> Result<SdkConfig, EnvError> {
 struct Http(reqwest::Client);
 
 impl Http {
-    fn new() -> Self {
+    fn over(connections: ClientBuilder) -> Self {
         #[expect(
             clippy::expect_used,
             reason = "none of this can fail; the unit test below runs this line"
         )]
-        let client = reqwest::Client::builder()
+        let client = connections
             .tls_backend_preconfigured(trusting_amazon())
             .redirect(redirect::Policy::none())
             .no_proxy()
@@ -176,6 +185,6 @@ mod tests {
 
     #[test]
     fn the_client_can_be_built() {
-        let _ = Http::new();
+        let _ = Http::over(ClientBuilder::new());
     }
 }

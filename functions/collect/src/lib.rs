@@ -33,8 +33,10 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
 use domain::{Deadlines, ScrubPeriod, UnknownLinks};
 use futures::{StreamExt, stream};
 use shared::{
-    belvo::{Client, Haste},
+    aws::{SdkConfig, warm_up},
+    belvo::{BelvoError, Client, ClientBuilder, Haste, Pace},
     queue::{DeadLetters, Queue},
+    secret::CachedSecret,
     store::{Control, TransactionsTable},
 };
 use tokio::time::Instant;
@@ -79,6 +81,36 @@ pub struct App {
 }
 
 impl App {
+    /// An environment of the function; `belvo` is where connections to Belvo lead.
+    pub fn new(config: Config, aws: &SdkConfig, belvo: ClientBuilder) -> Result<Self, BelvoError> {
+        let keys = CachedSecret::new(aws, config.belvo_secret_arn);
+        Ok(Self {
+            belvo: Client::over(belvo, config.belvo_base_url, keys)?
+                .with_pace(Pace::in_process(config.belvo_calls_per_30_s)),
+            control: Control::open(aws, config.requests_table)
+                .keeping_webhooks_for(config.webhook_retention_days)
+                .keeping_erased_requests_for(config.request_retention_days),
+            transactions: TransactionsTable::open(aws, config.transactions_table)
+                .keeping_changes_for(config.changes_days),
+            queue: Queue::new(aws, config.queue_url),
+            dead_letters: DeadLetters::new(aws, config.dead_letter_queue_url),
+            retry_policy: RetryPolicy {
+                attempts: config.attempts,
+                longest_wait: Duration::from_secs(config.longest_retry_s.into()),
+            },
+            deadlines: config.deadlines,
+            scrubs: config.scrubs,
+            turn: TURN,
+            unknown_links: config.unknown_links,
+            known_fields: KnownByResource::default(),
+        })
+    }
+
+    /// Opens a connection to AWS and reads the keys, so that the first message finds them.
+    pub async fn warm_up(&self) {
+        warm_up(async { tokio::join!(self.belvo.warm_up(), self.control.warm_up()) }).await;
+    }
+
     /// The same for one collection, so many of whose calls of Belvo go before those of others.
     fn for_collection(&self, head_start: u32, haste: Option<Haste>) -> Self {
         Self {

@@ -18,6 +18,7 @@ use std::time::Duration;
 use domain::{Limits, Resource};
 use lambda_http::{Body, Request, Response, tracing};
 use shared::{
+    aws::{SdkConfig, warm_up},
     cause::chain,
     handler, http,
     problem::Problem,
@@ -35,6 +36,23 @@ pub struct App {
     pub control: Control,
     pub transactions: TransactionsTable,
     pub limits: Limits,
+}
+
+impl App {
+    /// An environment of the function.
+    #[must_use]
+    pub fn new(config: Config, aws: &SdkConfig) -> Self {
+        Self {
+            control: Control::open(aws, config.requests_table),
+            transactions: TransactionsTable::open(aws, config.transactions_table),
+            limits: config.limits,
+        }
+    }
+
+    /// Opens the two connections that a listing needs, so that the first query finds them.
+    pub async fn warm_up(&self) {
+        warm_up(async { tokio::join!(self.control.warm_up(), self.transactions.warm_up()) }).await;
+    }
 }
 
 /// Answers the read routes of the API.

@@ -21,10 +21,12 @@ use std::time::Duration;
 use domain::{Limits, Timestamp};
 use lambda_http::{Body, Request, Response};
 use shared::{
-    belvo::{Client, WidgetSettings},
+    aws::{SdkConfig, warm_up},
+    belvo::{BelvoError, Client, ClientBuilder, Pace, WidgetSettings},
     handler, http,
     problem::Problem,
     queue::Queue,
+    secret::CachedSecret,
     store::Control,
 };
 use url::Url;
@@ -54,6 +56,27 @@ pub struct App {
 }
 
 impl App {
+    /// An environment of the function; `belvo` is where connections to Belvo lead.
+    pub fn new(config: Config, aws: &SdkConfig, belvo: ClientBuilder) -> Result<Self, BelvoError> {
+        let keys = CachedSecret::new(aws, config.belvo_secret_arn);
+        let control = Control::open(aws, config.requests_table);
+        let pace = Pace::shared(control.pace.clone(), config.belvo_calls_per_30_s);
+        Ok(Self {
+            belvo: Client::over(belvo, config.belvo_base_url, keys)?.with_pace(pace),
+            control,
+            queue: Queue::new(aws, config.queue_url),
+            limits: config.limits,
+            request_due_s: config.request_due_s,
+            widget_url: config.widget_url,
+            widget: config.widget,
+        })
+    }
+
+    /// Opens a connection to AWS and reads the keys, so that the first request finds them.
+    pub async fn warm_up(&self) {
+        warm_up(async { tokio::join!(self.belvo.warm_up(), self.control.warm_up()) }).await;
+    }
+
     /// The same for one call of the API, after which it is logged how Belvo answered.
     fn for_call(&self) -> Self {
         Self {

@@ -12,7 +12,7 @@ use lambda_http::{
 use serde::Deserialize;
 use serde_json::json;
 use shared::{
-    aws::CallBudget,
+    aws::{CallBudget, SdkConfig, warm_up},
     belvo::mentioned_request_id,
     cause::chain,
     handler, http,
@@ -56,6 +56,24 @@ pub struct App {
     pub ack_status: StatusCode,
     /// Addresses that may send webhooks; none listed means any.
     pub allowed_source_ips: Vec<IpAddr>,
+}
+
+impl App {
+    /// An environment of the function.
+    #[must_use]
+    pub fn new(config: Config, aws: &SdkConfig) -> Self {
+        Self {
+            queue: Queue::new(aws, config.queue_url),
+            secret: CachedSecret::new(aws, config.webhook_secret_arn),
+            ack_status: config.ack_status,
+            allowed_source_ips: config.allowed_source_ips,
+        }
+    }
+
+    /// Opens a connection to AWS and reads the secret, so that the first webhook finds them.
+    pub async fn warm_up(&self) {
+        warm_up(async { tokio::join!(self.queue.warm_up(), self.secret.get()) }).await;
+    }
 }
 
 /// Answers one webhook. A refusal loses nothing: Belvo redelivers whatever was not acknowledged

@@ -1,5 +1,5 @@
-//! The HTTP client of Belvo's API. The base URL is its only seam: tests point it at
-//! `tools/belvo-sandbox`.
+//! The HTTP client of Belvo's API. Its seams are the base URL, which tests point at
+//! `tools/belvo-sandbox`, and where its connections lead.
 
 use std::{
     future::ready,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use domain::{AccountId, RequestId, Resource, Retrieval, RowId, RowQuery, SentRows, Window};
+pub use reqwest::ClientBuilder;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header, redirect, retry};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -76,7 +77,17 @@ pub struct Client {
 impl Client {
     /// A client for the API at `base`, such as `https://sandbox.belvo.com/`.
     pub fn new(base: Url, keys: CachedSecret<ApiKeys>) -> Result<Self, BelvoError> {
-        let http = reqwest::Client::builder()
+        Self::over(ClientBuilder::new(), base, keys)
+    }
+
+    /// The same, whose connections lead as in this builder: a simulation gives one that leads to
+    /// the servers in its own process.
+    pub fn over(
+        connections: ClientBuilder,
+        base: Url,
+        keys: CachedSecret<ApiKeys>,
+    ) -> Result<Self, BelvoError> {
+        let http = connections
             .tls_backend_preconfigured(trusting_mozilla())
             // A redirect could carry the keys to another host; Belvo's API documents none.
             .redirect(redirect::Policy::none())

@@ -17,7 +17,7 @@ mod wire;
 
 pub(crate) use self::webhook::{WebhookError, json_fault};
 pub use self::{
-    client::{Client, RetrievalOutcome},
+    client::{Client, ClientBuilder, RetrievalOutcome},
     error::{BelvoError, NO_RETRIEVAL_LEFT},
     haste::Haste,
     links::LinkDeletion,

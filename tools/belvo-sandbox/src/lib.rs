@@ -27,6 +27,7 @@ use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
+use reqwest::ClientBuilder;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::state::App;
@@ -49,19 +50,48 @@ pub struct Sandbox {
     server: JoinHandle<std::io::Result<()>>,
 }
 
+/// A sandbox without a server: what it answers is for others to serve. Dropping it discards pending
+/// webhooks.
+pub struct Unserved {
+    app: Arc<App>,
+    closing: watch::Sender<()>,
+}
+
+/// Opens a sandbox that somebody serves at `url`, an origin, with where the connections of its
+/// webhooks lead.
+pub fn open(config: Config, url: String, connections: ClientBuilder) -> anyhow::Result<Unserved> {
+    let (closing, closed) = watch::channel(());
+    let http = sender::client(connections)?;
+    let app = Arc::new(App::new(config, url, http, closed));
+    Ok(Unserved { app, closing })
+}
+
+impl Unserved {
+    /// What answers every request: Belvo's API, its widget and the control API.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        Router::new()
+            .merge(api::router(&self.app))
+            .merge(widget::router(&self.app))
+            .nest("/_control", control::router(&self.app))
+    }
+
+    /// What was sent so far that Belvo's OpenAPI document does not allow.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.app.state().violations.clone()
+    }
+}
+
 /// Starts a sandbox on 127.0.0.1, on the runtime of the caller.
 pub async fn start(config: Config) -> anyhow::Result<Sandbox> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port))
         .await
         .context("cannot listen on 127.0.0.1")?;
     let url = format!("http://{}", listener.local_addr()?);
-    let (closing, closed) = watch::channel(());
-    let app = Arc::new(App::new(config, url.clone(), sender::client()?, closed));
-
-    let router = Router::new()
-        .merge(api::router(&app))
-        .merge(widget::router(&app))
-        .nest("/_control", control::router(&app));
+    let sandbox = open(config, url.clone(), ClientBuilder::new())?;
+    let router = sandbox.router();
+    let Unserved { app, closing } = sandbox;
     let open = Arc::clone(&app);
     let server = axum::serve(listener, router)
         .with_graceful_shutdown(async move { open.closed().await })

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, join_all};
+use reqwest::ClientBuilder;
 use tokio::sync::oneshot;
 
 use crate::{
@@ -30,7 +31,7 @@ pub(crate) struct Outgoing {
 }
 
 /// A client that follows no redirects, uses no proxy and leaves time limits to the caller.
-pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
+pub(crate) fn client(connections: ClientBuilder) -> anyhow::Result<reqwest::Client> {
     // The TLS provider is named here so that none has to be installed for the whole process. There
     // are no root certificates because receivers are plain HTTP on this machine.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -38,7 +39,7 @@ pub(crate) fn client() -> anyhow::Result<reqwest::Client> {
         .with_safe_default_protocol_versions()?
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
-    let client = reqwest::Client::builder()
+    let client = connections
         .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()

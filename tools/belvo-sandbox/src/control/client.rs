@@ -1,7 +1,7 @@
 //! A client of the control API, for everything in Rust that drives a sandbox.
 
 use anyhow::{Context, ensure};
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::{ClientBuilder, Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use crate::{firewall::Rate, sender};
@@ -17,7 +17,12 @@ pub struct Control {
 impl Control {
     /// A client of the sandbox at this origin, which has no slash at its end.
     pub fn new(url: &str) -> anyhow::Result<Self> {
-        let (url, http) = (url.to_owned(), sender::client()?);
+        Self::over(ClientBuilder::new(), url)
+    }
+
+    /// The same, with where its connections lead.
+    pub fn over(connections: ClientBuilder, url: &str) -> anyhow::Result<Self> {
+        let (url, http) = (url.to_owned(), sender::client(connections)?);
         Ok(Self { url, http })
     }
 
