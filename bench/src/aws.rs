@@ -3,9 +3,7 @@
 //! counts every request and the consumed capacity, and limits each partition's if told to.
 
 mod asked;
-mod dynamodb;
 mod partitions;
-mod refusal;
 mod throttled;
 
 use std::{
@@ -24,14 +22,11 @@ use dynoxide::Database;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use test_harness::Stack;
+use test_harness::{Refusal, Stack};
 use tokio::net::TcpListener;
 
+use self::partitions::{Kind, Partitions};
 pub(crate) use self::{asked::Asked, partitions::Throughput};
-use self::{
-    partitions::{Kind, Partitions},
-    refusal::Refusal,
-};
 use crate::belvo;
 
 /// The table of the peers. Their items are listed by an index of DynamoDB's, as their makers would,
@@ -263,7 +258,7 @@ fn dynamodb(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Re
     let database = &shared.database;
     let performed = match shared.partitions.get() {
         Some(partitions) => throttled::perform(database, partitions, operation, body),
-        None => dynamodb::perform(database, operation, body),
+        None => test_harness::perform(database, operation, body),
     };
     let is_throttled = match &performed {
         Ok(performed) => !performed.is_whole,

@@ -14,10 +14,9 @@
     reason = "a test, run as a command because it needs a stack of its own"
 )]
 
-mod audit;
 mod following;
 mod kills;
-mod trouble;
+mod settling;
 
 use std::time::{Duration, Instant};
 
@@ -27,13 +26,14 @@ use futures::{StreamExt, stream};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
-use test_harness::{Link, Stack};
+use test_harness::{
+    Link, Stack, invariants,
+    trouble::{self, Trouble, has_a_half, is_unstorable},
+};
 use tokio::{
     net::TcpListener,
     time::{sleep, timeout},
 };
-
-use crate::trouble::{Trouble, has_a_half, is_unstorable};
 
 /// How long a message held by a killed function stays hidden, in seconds.
 const VISIBILITY_S: u32 = 20;
@@ -126,7 +126,7 @@ async fn run(arguments: &Arguments) {
     );
 
     stack.sandbox.forget_rules().await.unwrap();
-    let settled = audit::settle(&stack, &links).await;
+    let settled = settling::settle(&stack, &links).await;
     println!(
         "torture: settled after {:?}, {} messages redriven from the dead-letter queue",
         started.elapsed(),
@@ -136,7 +136,7 @@ async fn run(arguments: &Arguments) {
     follower.follow_all(&stack).await;
     println!("torture: the follower of all links was interrupted {interrupted} times");
     let logs = stack.function_logs().await;
-    audit::check(&stack, &links, &settled, &follower, &logs).await;
+    invariants::check(&stack, &links, &settled.acknowledged, &follower, &logs).await;
     assert!(!schedule.is_finished(), "the sweeps have ended");
     schedule.abort();
     met_odd_rows(&links).await;

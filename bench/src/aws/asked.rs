@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dynoxide::types::ConsumedCapacity;
 use serde::Serialize;
+use test_harness::Consumed;
 
 /// Requests to AWS, and the capacity that DynamoDB consumed for them.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -19,12 +20,6 @@ pub(crate) struct Asked {
     /// Those of them for change logs.
     #[serde(skip)]
     pub(crate) write_units_of_logs: f64,
-}
-
-/// The capacity that one operation consumed.
-pub(crate) enum Consumed {
-    Read(Vec<ConsumedCapacity>),
-    Written(Vec<ConsumedCapacity>),
 }
 
 impl Asked {

@@ -9,13 +9,9 @@ use dynoxide::{
     types::{Item, item_size, write_capacity_units},
 };
 use serde_json::{Map, Value};
+use test_harness::{Consumed, Performed, Refusal};
 
-use super::{
-    asked::Consumed,
-    dynamodb::{self, Performed},
-    partitions::{Kind, Partitions},
-    refusal::Refusal,
-};
+use super::partitions::{Kind, Partitions};
 
 /// What an operation consumes at least; more is charged once it is known.
 const LEAST: f64 = 1.0;
@@ -43,7 +39,7 @@ pub(super) fn perform(
         return Err(exceeded());
     }
 
-    let mut performed = dynamodb::perform(db, operation, &serde_json::to_vec(&request)?)?;
+    let mut performed = test_harness::perform(db, operation, &serde_json::to_vec(&request)?)?;
     charge(partitions, &taken, &performed);
     if !undone.is_empty() {
         performed.is_whole = false;
@@ -149,7 +145,7 @@ fn single(
         taken.partition = Some((partition, kind));
     }
 
-    let performed = dynamodb::perform(db, operation, &serde_json::to_vec(request)?)?;
+    let performed = test_harness::perform(db, operation, &serde_json::to_vec(request)?)?;
     charge(partitions, &taken, &performed);
     Ok(performed)
 }

@@ -18,18 +18,22 @@ mod dynoxide;
 mod events;
 mod follower;
 mod gate;
+pub mod invariants;
 mod json;
 mod link;
 mod openapi;
 mod rows;
 mod signing;
 mod stack;
+pub mod trouble;
 mod wait;
 
 pub use alarms::{AlarmState, Alarms, Datum};
 pub use days::days_ago;
 #[cfg(feature = "dynoxide")]
-pub use dynoxide::{copy_tables, dynoxide_with_tables_of, serve_dynoxide};
+pub use dynoxide::{
+    Consumed, Performed, Refusal, copy_tables, dynoxide_with_tables_of, perform, serve_dynoxide,
+};
 pub use events::{EventSchemas, heard};
 pub use follower::Follower;
 pub use gate::behind_gate;

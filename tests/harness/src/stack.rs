@@ -2,12 +2,12 @@
 
 use belvo_sandbox::Control;
 use reqwest::{
-    Method, RequestBuilder, StatusCode,
+    ClientBuilder, Method, RequestBuilder, StatusCode,
     header::{CONTENT_TYPE, HeaderMap},
     redirect::Policy,
 };
 use serde_json::{Value, json};
-use shared::aws::{CallBudget, SdkConfig, sdk_config};
+use shared::aws::{CallBudget, SdkConfig, sdk_config_over};
 
 use crate::{Documented, Link, assert_documented, eventually, route_of, signing::signed};
 
@@ -56,8 +56,16 @@ impl Stack {
     /// The stack of this run, which `make test` has deployed.
     #[must_use]
     pub fn of_this_run() -> Self {
+        Self::over(ClientBuilder::new)
+    }
+
+    /// The stack that the environment describes, with where connections to it lead.
+    #[must_use]
+    pub fn over(connections: fn() -> ClientBuilder) -> Self {
+        let aws = sdk_config_over(connections(), CallBudget::PATIENT);
+        let sandbox = Control::over(connections(), &variable("SANDBOX_URL"));
         Self {
-            aws: sdk_config(CallBudget::PATIENT).expect("the environment of `local exec`"),
+            aws: aws.expect("the environment of `local exec`"),
             requests_table: variable("REQUESTS_TABLE"),
             transactions_table: variable("TRANSACTIONS_TABLE"),
             queue_url: variable("QUEUE_URL"),
@@ -66,11 +74,11 @@ impl Stack {
             authorization: variable("WEBHOOK_AUTHORIZATION"),
             webhook_secret_arn: variable("WEBHOOK_SECRET_ARN"),
             belvo_secret_arn: variable("BELVO_SECRET_ARN"),
-            sandbox: Control::new(&variable("SANDBOX_URL")).expect("a client"),
+            sandbox: sandbox.expect("a client"),
             is_in_danger: false,
             api_url: variable("API_URL"),
             aws_url: variable("AWS_ENDPOINT_URL"),
-            http: plain_http(),
+            http: plain_http(connections()),
         }
     }
 
@@ -381,9 +389,9 @@ impl<'a> From<&'a Answer> for Documented<'a> {
 }
 
 /// A client without TLS: everything the tests talk to is on this machine.
-fn plain_http() -> reqwest::Client {
+fn plain_http(connections: ClientBuilder) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    connections
         .no_proxy()
         .redirect(Policy::none())
         .build()

@@ -68,7 +68,6 @@ pub fn open(config: Config, url: String, connections: ClientBuilder) -> anyhow::
 
 impl Unserved {
     /// What answers every request: Belvo's API, its widget and the control API.
-    #[must_use]
     pub fn router(&self) -> Router {
         Router::new()
             .merge(api::router(&self.app))

@@ -2,14 +2,20 @@
 
 use dynoxide::{Database, types::ConsumedCapacity};
 
-use super::{asked::Consumed, refusal::Refusal};
+use super::Refusal;
+
+/// The capacity that one operation consumed.
+pub enum Consumed {
+    Read(Vec<ConsumedCapacity>),
+    Written(Vec<ConsumedCapacity>),
+}
 
 /// The answer to an operation, and what it consumed.
-pub(super) struct Performed {
-    pub(super) answer: Vec<u8>,
-    pub(super) consumed: Consumed,
+pub struct Performed {
+    pub answer: Vec<u8>,
+    pub consumed: Consumed,
     /// `false` if items of a batch were left undone.
-    pub(super) is_whole: bool,
+    pub is_whole: bool,
 }
 
 /// Performs an operation and counts what it consumed, which the answer says only where it was asked
@@ -34,7 +40,8 @@ macro_rules! perform {
     }};
 }
 
-pub(super) fn perform(db: &Database, operation: &str, body: &[u8]) -> Result<Performed, Refusal> {
+/// Performs an operation, given its name and the body of its request.
+pub fn perform(db: &Database, operation: &str, body: &[u8]) -> Result<Performed, Refusal> {
     match operation {
         "BatchGetItem" => perform!(db, body, Read, batch_get_item, BatchGetItemRequest),
         "GetItem" => perform!(db, body, Read, get_item, GetItemRequest),

@@ -1,10 +1,18 @@
 //! A second DynamoDB, independent of the local AWS, with the tables of the deployed stack.
 
+mod operations;
+mod refusal;
+
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::Stack;
+
+pub use self::{
+    operations::{Consumed, Performed, perform},
+    refusal::Refusal,
+};
 
 /// Starts dynoxide with empty tables of the same keys and indexes as the stack's, and returns its
 /// endpoint.

@@ -3,16 +3,17 @@
 use dynoxide::errors::DynoxideError;
 
 /// An error answer.
-pub(crate) struct Refusal {
-    pub(super) status: u16,
-    pub(super) body: String,
+pub struct Refusal {
+    pub status: u16,
+    pub body: String,
     /// Whether a partition had no units for the operation.
-    pub(super) is_of_throughput: bool,
+    pub is_of_throughput: bool,
 }
 
 impl Refusal {
-    /// The answer to something that no measured function asks for.
-    pub(super) fn unsupported(operation: &str) -> Self {
+    /// The answer to something that no function asks for.
+    #[must_use]
+    pub fn unsupported(operation: &str) -> Self {
         Self {
             status: 400,
             body: format!("{operation} is not supported"),

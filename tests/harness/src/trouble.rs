@@ -8,8 +8,10 @@ use rand::{
 };
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use test_harness::{Link, Stack, days_ago};
+
 use uuid::Uuid;
+
+use crate::{Link, Stack, days_ago};
 
 /// How many bytes a text has that no row is stored with, because it cannot be compressed.
 const NOISE: usize = 900_000;
@@ -17,14 +19,14 @@ const NOISE: usize = 900_000;
 const HALF: &str = "\u{e000}";
 
 /// Causes trouble for the links of a stack.
-pub(crate) struct Trouble<'a> {
-    pub(crate) stack: &'a Stack,
+pub struct Trouble<'a> {
+    pub stack: &'a Stack,
     /// Another host, which must never receive our keys.
-    pub(crate) stranger: SocketAddr,
+    pub stranger: SocketAddr,
 }
 
 /// The bank adds, changes and deletes rows.
-pub(crate) async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
+pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let truth = link.truth().await;
     let day_of = |row: &Value| row["value_date"].as_str().map(str::to_owned);
     let oldest = truth.values().map(day_of).min().flatten();
@@ -63,12 +65,14 @@ fn odd_text(dice: &mut ChaCha8Rng) -> String {
 }
 
 /// Whether a row cannot be stored.
-pub(crate) fn is_unstorable(row: &Value) -> bool {
+#[must_use]
+pub fn is_unstorable(row: &Value) -> bool {
     odd_text_of(row).len() == NOISE
 }
 
 /// Whether a row has half of a surrogate pair.
-pub(crate) fn has_a_half(row: &Value) -> bool {
+#[must_use]
+pub fn has_a_half(row: &Value) -> bool {
     odd_text_of(row).contains(HALF)
 }
 
@@ -78,7 +82,7 @@ fn odd_text_of(row: &Value) -> &str {
 
 impl Trouble<'_> {
     /// Belvo misbehaves once or twice, in up to two ways.
-    pub(crate) async fn on_the_way(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+    pub async fn on_the_way(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         for _ in 0..dice.random_range(0..3) {
             let (on, action) = self.misbehaviour(dice);
             let mut rule = json!({"on": on, "times": dice.random_range(1..3), "action": action});
@@ -175,7 +179,7 @@ impl Trouble<'_> {
     }
 
     /// Something makes the pipeline process the link.
-    pub(crate) async fn trigger(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+    pub async fn trigger(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         for _ in 0..dice.random_range(1..4) {
             match dice.random_range(0..6) {
                 // It may be refused, or its function may be killed.

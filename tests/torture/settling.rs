@@ -1,0 +1,155 @@
+//! Bringing a run to rest.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use serde_json::{Value, json};
+use test_harness::{
+    Link, Stack,
+    invariants::{Acknowledged, delivery_id, unstorable},
+};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
+/// How a run came to rest.
+pub(crate) struct Settled {
+    /// Messages that were redriven from the dead-letter queue.
+    pub(crate) redriven: usize,
+    /// The webhooks that were sent meanwhile.
+    pub(crate) acknowledged: Acknowledged,
+}
+
+/// Sends a webhook for every link once more, redrives the dead letters, and waits until no message
+/// is left. Twice, because what is marked in one link depends on what the other links have become.
+pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
+    let mut redriven = calm(stack).await;
+    let mut acknowledged = Acknowledged::new();
+    for _ in 0..2 {
+        let mut last = Vec::new();
+        for link in links {
+            let id = Uuid::new_v4().to_string();
+            let body = link
+                .webhook("TRANSACTIONS", "historical_update", Some(&id))
+                .to_string();
+            let answer = stack.deliver(body, Some(&stack.authorization)).await;
+            assert_eq!(answer.status, 202, "{answer:?}");
+            let of_link = acknowledged.entry(link.id.clone()).or_default();
+            of_link.extend(delivery_id(&answer.body));
+            last.push((link, id));
+        }
+        redriven += calm(stack).await;
+        for (link, id) in last {
+            let record = stack.get(&format!("/requests/{id}")).await.body;
+            assert_lacks(&record, unstorable(link).await.len());
+        }
+    }
+    Settled {
+        redriven,
+        acknowledged,
+    }
+}
+
+/// Asserts that a request lacks this many rows and no other, because they cannot be stored.
+fn assert_lacks(record: &Value, rows: usize) {
+    let (status, verdict) = match rows {
+        0 => ("collected", "complete".to_owned()),
+        rows => ("incomplete", format!("short by {rows}")),
+    };
+    assert_eq!(
+        (&record["status"], &record["verdict"]),
+        (&json!(status), &json!(verdict)),
+        "{record}"
+    );
+}
+
+/// Waits until both queues are empty. Dead letters are redriven, except those that our functions
+/// did not write; each must have its reason.
+async fn calm(stack: &Stack) -> usize {
+    let sqs = aws_sdk_sqs::Client::new(&stack.aws);
+    let mut redriven = 0;
+    loop {
+        for message in take(&sqs, &stack.dead_letter_queue_url).await {
+            let reason = message
+                .message_attributes()
+                .and_then(|attributes| attributes.get("reason"));
+            let moved_by_sqs = attribute(
+                &message,
+                &MessageSystemAttributeName::DeadLetterQueueSourceArn,
+            );
+            assert!(reason.is_some() || moved_by_sqs.is_some(), "{message:?}");
+            let body: Value =
+                serde_json::from_str(message.body().unwrap_or_default()).unwrap_or_default();
+            if body["task"].is_object() {
+                redriven += 1;
+                move_back(&sqs, stack, &message).await;
+            }
+        }
+        if count(&sqs, &stack.queue_url).await == 0
+            && count(&sqs, &stack.dead_letter_queue_url).await == 0
+        {
+            return redriven;
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+async fn take(sqs: &aws_sdk_sqs::Client, url: &str) -> Vec<Message> {
+    let received = sqs
+        .receive_message()
+        .queue_url(url)
+        .max_number_of_messages(10)
+        .message_attribute_names("All")
+        .message_system_attribute_names(MessageSystemAttributeName::All)
+        .send()
+        .await
+        .unwrap();
+    let messages = received.messages.unwrap_or_default();
+    for message in &messages {
+        let receipt = message.receipt_handle().unwrap();
+        sqs.delete_message()
+            .queue_url(url)
+            .receipt_handle(receipt)
+            .send()
+            .await
+            .unwrap();
+    }
+    messages
+}
+
+/// What the console's "Start DLQ redrive" does.
+async fn move_back(sqs: &aws_sdk_sqs::Client, stack: &Stack, message: &Message) {
+    sqs.send_message()
+        .queue_url(&stack.queue_url)
+        .message_body(message.body().unwrap())
+        .message_group_id(attribute(message, &MessageSystemAttributeName::MessageGroupId).unwrap())
+        .message_deduplication_id(Uuid::new_v4().to_string())
+        .send()
+        .await
+        .unwrap();
+}
+
+fn attribute(message: &Message, name: &MessageSystemAttributeName) -> Option<String> {
+    message.attributes()?.get(name).cloned()
+}
+
+/// Messages of a queue, including those in flight.
+async fn count(sqs: &aws_sdk_sqs::Client, url: &str) -> u64 {
+    let names = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    ];
+    let answer = sqs
+        .get_queue_attributes()
+        .queue_url(url)
+        .set_attribute_names(Some(names.to_vec()))
+        .send()
+        .await
+        .unwrap();
+    let attributes = answer.attributes.unwrap_or_default();
+    names
+        .iter()
+        .map(|name| attributes[name].parse::<u64>().unwrap())
+        .sum()
+}
