@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::{Link, Stack, difference};
@@ -30,6 +31,19 @@ impl Follower {
         Self {
             cursor: String::new(),
             links: links.into_iter().map(nothing).collect(),
+        }
+    }
+
+    /// Takes a link as its own, if it is none yet and there is something of it to follow.
+    pub async fn begin(&mut self, stack: &Stack, link: &str) {
+        if self.links.contains_key(link) {
+            return;
+        }
+        let answer = stack.get(&format!("/links/{link}/changes?limit=1")).await;
+        if answer.status == StatusCode::OK {
+            let mut copy = LinkCopy::default();
+            copy.follow(stack, link).await;
+            self.links.insert(link.to_owned(), copy);
         }
     }
 

@@ -38,8 +38,7 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
         match (dice.random_range(0..7), rows.pop()) {
             (0 | 1, _) | (_, None) => link.add(dice.random_range(1..12), &day(dice)).await,
             (2, Some(row)) => {
-                link.amend(&row, json!({"description": Uuid::new_v4().to_string()}))
-                    .await;
+                link.amend(&row, json!({"description": canary()})).await;
             }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
             (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
@@ -55,11 +54,16 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     }
 }
 
+/// A text that no log may have.
+fn canary() -> String {
+    format!("canary-{}", Uuid::new_v4())
+}
+
 /// A text that is stored only compressed, one that is not Unicode, or one that cannot be stored.
 fn odd_text(dice: &mut ChaCha8Rng) -> String {
     match dice.random_range(0..4) {
         0 => "<item/>".repeat(60_000),
-        1 | 2 => format!("{}{HALF}", Uuid::new_v4()),
+        1 | 2 => format!("{}{HALF}", canary()),
         _ => (0..NOISE).map(|_| dice.random_range('!'..='~')).collect(),
     }
 }
@@ -202,7 +206,7 @@ impl Trouble<'_> {
 }
 
 /// A message that our functions did not write, in the link's group.
-async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+pub async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let body = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"]
         .choose(dice)
         .copied()
@@ -219,7 +223,7 @@ async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
 }
 
 /// The body of a request for some days.
-fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
+pub fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
     if dice.random_ratio(1, 2) {
         return link.last_year();
     }

@@ -1,0 +1,58 @@
+//! EventBridge: a bus, and everybody who listens to it.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use serde_json::{Value, json};
+use test_harness::{EventSchemas, Refusal};
+use uuid::Uuid;
+
+use crate::{faults::Fault, world::World};
+
+thread_local! {
+    static SCHEMAS: EventSchemas = EventSchemas::documented();
+}
+
+/// All events that were put, by id; each is as documented.
+#[derive(Default)]
+pub(crate) struct Bus(RefCell<BTreeMap<String, Value>>);
+
+impl Bus {
+    fn hear(&self, entry: &Value) {
+        let event = entry["Detail"].as_str().expect("a text");
+        let event: Value = serde_json::from_str(event).expect("JSON");
+        assert_eq!(SCHEMAS.with(|schemas| schemas.check(&event)), Ok(()));
+        let id = event["id"].as_str().expect("an id").to_owned();
+        let known = self.0.borrow_mut().insert(id, event.clone());
+        assert!(
+            known.is_none_or(|known| known == event),
+            "one id, one event: {event}"
+        );
+    }
+
+    /// The events about a link, by their sequence.
+    pub(crate) fn about(&self, link: &str) -> Vec<Value> {
+        let all = self.0.borrow();
+        let events = all.values().filter(|event| event["link"] == link);
+        let mut events: Vec<_> = events.cloned().collect();
+        events.sort_by_key(|event| event["sequence"].as_u64());
+        events
+    }
+}
+
+/// Answers `PutEvents`: some entries may fail while the call succeeds.
+pub(crate) fn put(world: &World, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let request: Value = serde_json::from_slice(body)?;
+    let entries = request["Entries"].as_array().cloned().unwrap_or_default();
+    let mut failed = 0;
+    let answers = entries.iter().map(|entry| {
+        if world.happens(Fault::UndoneItems) {
+            failed += 1;
+            return json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "later"});
+        }
+        world.bus.hear(entry);
+        json!({ "EventId": Uuid::new_v4().to_string() })
+    });
+    let answers: Vec<_> = answers.collect();
+    let answer = json!({"FailedEntryCount": failed, "Entries": answers});
+    Ok(serde_json::to_vec(&answer)?)
+}

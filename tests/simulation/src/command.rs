@@ -1,0 +1,162 @@
+//! The command: which runs, on how many processors, and what it prints.
+
+use std::{
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+
+use crate::{
+    faults::Fault,
+    plan::Plan,
+    run::{Outcome, keep_panics, run},
+    settings,
+};
+
+/// Set in the environment of the process that runs the plans.
+const MARK: &str = "SIMULATION_ENVIRONMENT";
+
+#[derive(Parser)]
+struct Arguments {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds, one after the other.
+    #[arg(long, default_value_t = 1)]
+    runs: u64,
+    /// The same for so many seconds, however many runs that are.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Only these steps of the plan.
+    #[arg(long, value_delimiter = ',')]
+    steps: Vec<usize>,
+    /// The plan without these faults.
+    #[arg(long, value_delimiter = ',', value_parser = fault)]
+    without: Vec<Fault>,
+    /// Goes on after a failure, which then is not made smaller.
+    #[arg(long)]
+    all: bool,
+    /// Prints the plan and what the functions log.
+    #[arg(long)]
+    verbose: bool,
+}
+
+fn fault(name: &str) -> Result<Fault, String> {
+    let mut all = Fault::ALL.iter();
+    let found = all.find(|fault| format!("{fault:?}").eq_ignore_ascii_case(name));
+    found
+        .copied()
+        .ok_or_else(|| format!("one of {:?}", Fault::ALL))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the functions read their settings from the environment of the process"
+)]
+pub(crate) fn main() -> ExitCode {
+    if std::env::var_os(MARK).is_none() {
+        let program = std::env::current_exe().expect("this program");
+        let mut same = Command::new(program);
+        same.args(std::env::args_os().skip(1))
+            .envs(settings::variables());
+        let error = same.env(MARK, "1").exec();
+        panic!("cannot start again: {error}");
+    }
+    keep_panics();
+    simulate(&Arguments::parse())
+}
+
+fn simulate(arguments: &Arguments) -> ExitCode {
+    // What is read once per process is read now, so that no run finds it different.
+    run(&Plan::of(0));
+    let began = Instant::now();
+    let limit = arguments.seconds.map(Duration::from_secs);
+    let (mut runs, mut requests, mut took, mut failed) = (0, 0, Duration::ZERO, 0);
+    for seed in arguments.seed.. {
+        let is_over = match limit {
+            Some(limit) => began.elapsed() >= limit,
+            None => runs == arguments.runs,
+        };
+        if is_over {
+            break;
+        }
+        let plan = Plan::of(seed).reduced(&arguments.steps, &arguments.without);
+        let outcome = run(&plan);
+        if arguments.verbose {
+            print_all(&plan, &outcome);
+        }
+        (runs, requests, took) = (runs + 1, requests + outcome.requests, took + outcome.took);
+        if let Some(failure) = &outcome.failure {
+            failed += 1;
+            if !arguments.all {
+                report(plan, outcome);
+                break;
+            }
+            println!("simulation: seed {seed} fails: {failure}");
+        }
+    }
+    println!(
+        "simulation: {runs} runs from seed {}, {requests} requests, {:.0} simulated hours, in {:?}",
+        arguments.seed,
+        took.as_secs_f64() / 3_600.0,
+        began.elapsed()
+    );
+    // As Cargo prints it, for `tools/run_tests.py`.
+    let (result, code) = match failed {
+        0 => ("ok", ExitCode::SUCCESS),
+        _ => ("FAILED", ExitCode::FAILURE),
+    };
+    println!(
+        "test result: {result}. {} passed; {failed} failed;",
+        runs - failed
+    );
+    code
+}
+
+fn print_all(plan: &Plan, outcome: &Outcome) {
+    println!("faults, of a thousand: {:?}", plan.faults.named());
+    for step in &plan.steps {
+        println!("{:>4}: after {:?}: {:?}", step.number, step.at, step.action);
+    }
+    print!("{}", outcome.log);
+    println!(
+        "trace {:016x}, {} requests",
+        outcome.trace, outcome.requests
+    );
+}
+
+/// Says what failed, and the smallest plan that was found in which it still does.
+fn report(plan: Plan, outcome: Outcome) {
+    let failure = outcome.failure.unwrap_or_default();
+    println!("simulation: seed {} fails:\n{failure}\n", plan.seed);
+    let (smallest, failure) = shrink(plan, failure);
+    println!(
+        "simulation: the least that was found to fail is\n    {}",
+        smallest.command()
+    );
+    print_steps(&smallest);
+    println!("{failure}");
+}
+
+fn print_steps(plan: &Plan) {
+    println!("faults, of a thousand: {:?}", plan.faults.named());
+    for step in &plan.steps {
+        println!("{:>4}: after {:?}: {:?}", step.number, step.at, step.action);
+    }
+}
+
+/// Leaves out one fault or step after the other, as long as the rest still fails.
+fn shrink(mut plan: Plan, mut failure: String) -> (Plan, String) {
+    loop {
+        let smaller = plan.smaller().find_map(|smaller| {
+            let outcome = run(&smaller);
+            outcome.failure.map(|failure| (smaller, failure))
+        });
+        match smaller {
+            Some((smaller, its_failure)) => (plan, failure) = (smaller, its_failure),
+            None => return (plan, failure),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The environment of the functions and of what looks at them: the settings of template.yaml, with
+//! short waits, and the addresses of what is simulated.
+
+/// Amazon's APIs.
+pub(crate) const AWS: &str = "127.0.0.1:1";
+/// Belvo's API.
+pub(crate) const BELVO: &str = "127.0.0.1:2";
+/// The pipeline's own API.
+pub(crate) const API: &str = "127.0.0.1:3";
+/// A host that has nothing to do with any of this.
+pub(crate) const STRANGER: &str = "127.0.0.1:4";
+
+pub(crate) const REQUESTS_TABLE: &str = "Requests";
+pub(crate) const TRANSACTIONS_TABLE: &str = "Transactions";
+pub(crate) const QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/notifications.fifo";
+pub(crate) const DEAD_LETTER_QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/dead-letters.fifo";
+pub(crate) const BELVO_SECRET: &str = "belvo";
+pub(crate) const WEBHOOK_SECRET: &str = "webhook";
+/// What webhooks carry at first.
+pub(crate) const AUTHORIZATION: &str = "Bearer simulated-0123456789abcdef-0123456789";
+
+/// Receives after which SQS itself gives a message up.
+pub(crate) const ATTEMPTS: u32 = 4;
+/// Seconds after which a request is looked after.
+pub(crate) const REQUEST_DUE_S: u64 = 300;
+/// Seconds after which one expires.
+pub(crate) const REQUEST_EXPIRES_S: u64 = 1_800;
+/// Retrievals of a month.
+pub(crate) const LONG_RETRIEVALS: u32 = 8;
+pub(crate) const SHORT_RETRIEVALS: u32 = 240;
+
+/// The variables of the process.
+pub(crate) fn variables() -> Vec<(&'static str, String)> {
+    let texts = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "simulated"),
+        ("AWS_SECRET_ACCESS_KEY", "simulated"),
+        ("ACK_STATUS", "202"),
+        ("ALLOWED_SOURCE_IPS", ""),
+        ("BELVO_CALLS_PER_30_S", "30"),
+        ("BELVO_SECRET_ARN", BELVO_SECRET),
+        ("CHANGES_DAYS", "90"),
+        ("COMPANY_ICON_URL", "https://acme.example/icon.svg"),
+        ("COMPANY_LOGO_URL", "https://acme.example/logo.svg"),
+        ("COMPANY_NAME", "ACME"),
+        ("COMPANY_TERMS_URL", "https://acme.example/terms"),
+        ("CONSENT_PURPOSE", "Advice"),
+        ("DEAD_LETTER_QUEUE_URL", DEAD_LETTER_QUEUE_URL),
+        ("EVENTS_QUEUE_URL", ""),
+        ("EVENT_BUS_NAME", "simulated"),
+        ("LONGEST_RETRY_S", "30"),
+        ("QUEUE_URL", QUEUE_URL),
+        ("REQUESTS_TABLE", REQUESTS_TABLE),
+        ("REQUEST_RETENTION_DAYS", "90"),
+        ("SCRUB_DAYS", "1"),
+        ("STALE_IN_DAYS", "365"),
+        ("TRANSACTIONS_TABLE", TRANSACTIONS_TABLE),
+        ("UNKNOWN_LINKS", "collect"),
+        ("WEBHOOK_AUTHORIZATION", AUTHORIZATION),
+        ("WEBHOOK_RETENTION_DAYS", "90"),
+        ("WEBHOOK_SECRET_ARN", WEBHOOK_SECRET),
+    ];
+    let numbers = [
+        ("ATTEMPTS", u64::from(ATTEMPTS)),
+        ("LONG_RETRIEVALS_PER_MONTH", LONG_RETRIEVALS.into()),
+        ("REQUEST_DUE_S", REQUEST_DUE_S),
+        ("REQUEST_EXPIRES_S", REQUEST_EXPIRES_S),
+        ("SHORT_RETRIEVALS_PER_MONTH", SHORT_RETRIEVALS.into()),
+    ];
+    let addresses = [
+        ("API_URL", API, ""),
+        ("AWS_ENDPOINT_URL", AWS, ""),
+        ("BELVO_BASE_URL", BELVO, ""),
+        ("SANDBOX_URL", BELVO, ""),
+        ("WIDGET_URL", BELVO, "/widget/"),
+    ];
+    let texts = texts.map(|(name, text)| (name, text.to_owned()));
+    let numbers = numbers.map(|(name, number)| (name, number.to_string()));
+    let addresses = addresses.map(|(name, host, path)| (name, format!("http://{host}{path}")));
+    texts.into_iter().chain(numbers).chain(addresses).collect()
+}

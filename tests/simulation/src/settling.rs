@@ -1,0 +1,203 @@
+//! Bringing a run to rest, and what must hold then.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use test_harness::{
+    Follower, Link,
+    invariants::{self, Acknowledged, delivery_id, unstorable},
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::{
+    aws::tables,
+    settings::{LONG_RETRIEVALS, REQUEST_DUE_S, REQUEST_EXPIRES_S, SHORT_RETRIEVALS},
+    users::Users,
+};
+
+/// In this time every message has been processed, once nothing goes wrong: a message of a killed
+/// function stays hidden for half an hour, a link is asked four times at most.
+const SETTLED_IN: Duration = Duration::from_hours(6);
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+
+/// Waits until the queues are empty; dead letters are moved back.
+async fn calm(users: &Users<'_>) {
+    let began = Instant::now();
+    loop {
+        users.redrive();
+        if users.world.queues.count() == 0 {
+            return;
+        }
+        assert!(
+            began.elapsed() < SETTLED_IN,
+            "{} messages are left after {SETTLED_IN:?}",
+            users.world.queues.count()
+        );
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
+/// Ends all trouble, sends a webhook for every link twice, and waits until each request has ended.
+/// Returns what was acknowledged meanwhile.
+pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledged {
+    users.world.set_calm(true);
+    users
+        .stack
+        .sandbox
+        .forget_rules()
+        .await
+        .expect("the sandbox answers");
+    calm(users).await;
+    // Whatever nobody announced is looked after, and has expired.
+    let expired = Duration::from_secs(2 * REQUEST_DUE_S + REQUEST_EXPIRES_S);
+    sleep(expired).await;
+    calm(users).await;
+
+    let mut acknowledged = Acknowledged::new();
+    for _ in 0..2 {
+        for link in links {
+            let id = announce(users, link, &mut acknowledged).await;
+            calm(users).await;
+            has_collected_all(users, link, &id).await;
+        }
+    }
+    acknowledged
+}
+
+/// Delivers a webhook of a retrieval that nobody asked for, and returns its id.
+async fn announce(users: &Users<'_>, link: &Link<'_>, acknowledged: &mut Acknowledged) -> String {
+    let id = Uuid::new_v4().to_string();
+    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
+    let authorization = users.world.secrets.authorization();
+    let answer = users
+        .stack
+        .deliver(body.to_string(), Some(&authorization))
+        .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let of_link = acknowledged.entry(link.id.clone()).or_default();
+    of_link.extend(delivery_id(&answer.body));
+    id
+}
+
+/// The request has all rows but those that cannot be stored.
+async fn has_collected_all(users: &Users<'_>, link: &Link<'_>, id: &str) {
+    let record = users.stack.get(&format!("/requests/{id}")).await.body;
+    let (status, verdict) = match unstorable(link).await.len() {
+        0 => ("collected", "complete".to_owned()),
+        rows => ("incomplete", format!("short by {rows}")),
+    };
+    assert_eq!(
+        (&record["status"], &record["verdict"]),
+        (&json!(status), &json!(verdict)),
+        "{record}"
+    );
+}
+
+/// Parts the links into those that are there and those that somebody deleted.
+pub(crate) async fn living<'a>(users: &Users<'a>) -> (Vec<Link<'a>>, Vec<Link<'a>>) {
+    let (mut living, mut deleted) = (Vec::new(), Vec::new());
+    for link in users.links() {
+        let record = users.stack.get(&format!("/links/{}", link.id)).await.body;
+        if record["deletion"].is_object() {
+            deleted.push(link);
+        } else {
+            living.push(link);
+        }
+    }
+    (living, deleted)
+}
+
+/// Everything that must hold once a run is at rest.
+pub(crate) async fn check(
+    users: &Users<'_>,
+    (living, deleted): (&[Link<'_>], &[Link<'_>]),
+    acknowledged: &Acknowledged,
+    follower: &Follower,
+    logs: &str,
+) {
+    invariants::check(users.stack, living, acknowledged, follower, logs).await;
+    for link in living.iter().chain(deleted) {
+        every_request_has_ended(users, link).await;
+        no_retrieval_was_sent_in_vain(users, link).await;
+    }
+    for link in deleted {
+        is_deleted(users, link).await;
+    }
+    events_tell_the_latest(users, living).await;
+    assert_eq!(users.world.strayed.get(), 0, "I8: another host was called");
+    let violations = users.world.belvo.violations();
+    assert!(
+        violations.is_empty(),
+        "Belvo does not document: {violations:?}"
+    );
+    assert!(!logs.contains("canary"), "I7: a row was logged");
+    let authorization = users.world.secrets.authorization();
+    assert!(!logs.contains(&authorization), "I7: a secret was logged");
+}
+
+/// I5, and that each end was told.
+async fn every_request_has_ended(users: &Users<'_>, link: &Link<'_>) {
+    let path = format!("/links/{}/requests?limit=100", link.id);
+    let page = users.stack.get(&path).await.body;
+    let told = users.world.bus.about(&link.id);
+    for record in page["requests"].as_array().into_iter().flatten() {
+        let ended = ["collected", "failed", "incomplete", "expired"];
+        let has_ended = ended.iter().any(|status| record["status"] == *status);
+        assert!(has_ended, "I5: {record}");
+        let name = format!("request.{}", record["status"].as_str().unwrap_or_default());
+        let is_of_it =
+            |event: &&Value| event["type"] == name.as_str() && event["request"] == record["id"];
+        assert!(
+            told.iter().any(|event| is_of_it(&event)),
+            "no event of {record}: {told:?}"
+        );
+    }
+}
+
+/// I6: no more retrievals than somebody asked for, nor than Belvo allows.
+async fn no_retrieval_was_sent_in_vain(users: &Users<'_>, link: &Link<'_>) {
+    let retrievals = link.retrievals().await;
+    let asked = users.asked(&link.id);
+    assert!(
+        retrievals <= asked,
+        "I6: {retrievals} retrievals, {asked} asked for"
+    );
+    let allowed = u64::from(LONG_RETRIEVALS + SHORT_RETRIEVALS);
+    assert!(retrievals <= allowed, "I6: {retrievals} retrievals");
+}
+
+/// Nothing is left of rows that were to be erased.
+async fn is_deleted(users: &Users<'_>, link: &Link<'_>) {
+    let record = users.stack.get(&format!("/links/{}", link.id)).await.body;
+    let deletion = &record["deletion"];
+    assert!(
+        !deletion["deleted_at"].is_null(),
+        "still at Belvo: {record}"
+    );
+    if deletion["rows"] == "erase" {
+        assert!(!deletion["erased_at"].is_null(), "not erased: {record}");
+        let mut left = tables::items_of(&users.world.tables, &link.id);
+        // What tells those who follow the link that it was erased.
+        left.retain(|item| item["_item"]["S"] != "C" && item["_erased"].is_null());
+        assert!(left.is_empty(), "not erased: {left:?}");
+    }
+}
+
+/// The latest event of a link has its latest news.
+async fn events_tell_the_latest(users: &Users<'_>, links: &[Link<'_>]) {
+    let page = users.stack.get("/changes?limit=100").await.body;
+    let latest = |link: &str| {
+        let all = page["links"].as_array().into_iter().flatten();
+        let mut of_link = all.filter(|news| news["link"] == link);
+        of_link.find_map(|news| news["sequence"].as_u64())
+    };
+    for link in links {
+        let events = users.world.bus.about(&link.id);
+        let told = events
+            .iter()
+            .filter_map(|event| event["sequence"].as_u64())
+            .max();
+        assert_eq!(told, latest(&link.id), "the latest news of {}", link.id);
+    }
+}

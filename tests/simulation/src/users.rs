@@ -1,0 +1,224 @@
+//! Users, Belvo and operators: what each of them does in a step.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use reqwest::Method;
+use serde_json::{Value, json};
+use test_harness::{
+    Link, Stack,
+    trouble::{self, Trouble},
+};
+use tokio::{sync::Mutex, time::sleep};
+use uuid::Uuid;
+
+use crate::{
+    aws::queues::Message,
+    plan::{Action, Step},
+    settings::{API, STRANGER},
+    world::World,
+};
+
+pub(crate) struct Users<'a> {
+    pub(crate) world: Rc<World>,
+    pub(crate) stack: &'a Stack,
+    /// Belvo's ids of all links, in the order in which they were connected.
+    links: RefCell<Vec<String>>,
+    /// Those that somebody has begun to delete: nothing happens to them at the bank any more.
+    deleted: RefCell<BTreeSet<String>>,
+    /// Held while something happens at the bank.
+    bank: Mutex<()>,
+    /// How many retrievals were asked for at most, by link.
+    asked: RefCell<BTreeMap<String, u64>>,
+    redriven: Cell<usize>,
+}
+
+impl<'a> Users<'a> {
+    pub(crate) fn new(world: Rc<World>, stack: &'a Stack) -> Self {
+        Self {
+            world,
+            stack,
+            links: RefCell::default(),
+            deleted: RefCell::default(),
+            bank: Mutex::default(),
+            asked: RefCell::default(),
+            redriven: Cell::new(0),
+        }
+    }
+
+    /// All links so far.
+    pub(crate) fn links(&self) -> Vec<Link<'a>> {
+        let links = self.links.borrow();
+        links.iter().map(|id| self.stack.known_link(id)).collect()
+    }
+
+    /// How many retrievals of a link were asked for at most.
+    pub(crate) fn asked(&self, link: &str) -> u64 {
+        self.asked.borrow().get(link).copied().unwrap_or_default()
+    }
+
+    /// Tells Belvo where webhooks go, and how they authenticate.
+    pub(crate) async fn register_webhook(&self) {
+        let webhook = json!({
+            "url": format!("http://{API}/webhooks/belvo"),
+            "authorization": self.world.secrets.authorization(),
+        });
+        let put = self.stack.sandbox.call(Method::PUT, "webhook", webhook);
+        put.await.expect("the sandbox answers");
+    }
+
+    /// Does what a step says, when it says so.
+    pub(crate) async fn take(&self, step: &Step) {
+        sleep(step.at).await;
+        let mut dice = ChaCha8Rng::seed_from_u64(step.seed);
+        match step.action {
+            Action::Connect => self.connect(&mut dice).await,
+            Action::Redrive => self.redrive(),
+            Action::RotateAuthorization => self.rotate_authorization(&mut dice).await,
+            Action::RotateKeys => self.world.secrets.put_keys_again(),
+            Action::Deploy => self.world.functions.deploy(dice.random()),
+            Action::SetClock => self.world.set_clock(dice.random_range(-3_000..3_000)),
+            action => {
+                let links = self.links();
+                if let Some(link) = links.choose(&mut dice) {
+                    self.with_link(action, link, &mut dice).await;
+                }
+            }
+        }
+    }
+
+    async fn with_link(&self, action: Action, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        match action {
+            Action::Ask => {
+                self.count(link);
+                self.stack.request(&trouble::window(link, dice)).await;
+            }
+            Action::AskTwice => self.ask_twice(link, dice).await,
+            Action::Collect => {
+                let path = format!("/links/{}/collections", link.id);
+                self.stack.post(&path, &json!({})).await;
+            }
+            Action::Poison => trouble::poison(self.stack, link, dice).await,
+            Action::Replay => self.replay(link, dice).await,
+            Action::Delete => self.delete(link, dice).await,
+            action => self.at_the_bank(action, link, dice).await,
+        }
+    }
+
+    /// What happens outside of the pipeline, if the link is still there.
+    async fn at_the_bank(&self, action: Action, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        let _alone = self.bank.lock().await;
+        if self.deleted.borrow().contains(&link.id) {
+            return;
+        }
+        match action {
+            Action::Reconnect => {
+                let link = link.reconnect().await;
+                self.links.borrow_mut().push(link.id);
+            }
+            Action::Bank => trouble::at_the_bank(link, dice).await,
+            Action::Trouble => self.trouble().on_the_way(link, dice).await,
+            Action::Notify => self.notify(link, dice).await,
+            other => unreachable!("{other:?} does not happen at the bank"),
+        }
+    }
+
+    async fn delete(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        let alone = self.bank.lock().await;
+        self.deleted.borrow_mut().insert(link.id.clone());
+        drop(alone);
+        let rows = ["keep", "erase"].choose(dice).copied().unwrap_or_default();
+        let path = format!("/links/{}?rows={rows}", link.id);
+        self.stack.delete(&path).await;
+    }
+
+    fn trouble(&self) -> Trouble<'_> {
+        Trouble {
+            stack: self.stack,
+            stranger: STRANGER.parse().expect("an address"),
+        }
+    }
+
+    async fn connect(&self, dice: &mut ChaCha8Rng) {
+        let rows = [0, 1, 5, 12, 25, 45].choose(dice).copied();
+        let external_id = Uuid::new_v4().to_string();
+        let user = json!({
+            "access_mode": "recurrent",
+            "transactions": rows,
+            "external_id": external_id,
+        });
+        let link = self.stack.link(user).await;
+        let registration = json!({"link": link.id, "external_id": external_id});
+        self.links.borrow_mut().push(link.id.clone());
+        if dice.random_ratio(3, 4) {
+            self.stack.post("/links", &registration).await;
+        }
+        link.notify(json!({"webhook_code": "historical_update"}))
+            .await;
+    }
+
+    fn count(&self, link: &Link<'_>) {
+        *self.asked.borrow_mut().entry(link.id.clone()).or_default() += 1;
+    }
+
+    async fn ask_twice(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        self.count(link);
+        let (window, key) = (trouble::window(link, dice), Uuid::new_v4().to_string());
+        let (one, other) = (
+            self.stack.request_with_key(&window, &key),
+            self.stack.request_with_key(&window, &key),
+        );
+        futures::join!(one, other);
+    }
+
+    async fn notify(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        let codes = [
+            "historical_update",
+            "new_transactions_available",
+            "transactions_updated",
+            "transactions_deleted",
+        ];
+        let webhook = json!({"webhook_code": codes.choose(dice)});
+        link.notify(webhook).await;
+    }
+
+    async fn replay(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        let path = format!("/links/{}/webhooks?limit=20", link.id);
+        let page = self.stack.get(&path).await.body;
+        let webhooks = page["webhooks"].as_array().cloned().unwrap_or_default();
+        if let Some(webhook) = webhooks.choose(dice) {
+            let id = webhook["id"].as_str().expect("an id");
+            let path = format!("/webhooks/{id}/replays");
+            self.stack.post(&path, &Value::Null).await;
+        }
+    }
+
+    async fn rotate_authorization(&self, dice: &mut ChaCha8Rng) {
+        let new = format!("Bearer rotated-{}-{}", dice.random::<u64>(), Uuid::new_v4());
+        self.world.secrets.rotate_authorization(&new);
+        self.register_webhook().await;
+    }
+
+    /// Moves back what our functions wrote, and returns whether there was any.
+    pub(crate) fn redrive(&self) {
+        for letter in self.world.queues.take_dead_letters() {
+            assert_has_reason(&letter);
+            let body: Value = serde_json::from_str(&letter.body).unwrap_or_default();
+            if body["task"].is_object() {
+                self.redriven.set(self.redriven.get() + 1);
+                self.world.queues.put(&letter.body, &letter.group);
+            }
+        }
+    }
+}
+
+/// I1: a dead letter says why it is one, unless SQS moved it.
+fn assert_has_reason(letter: &Message) {
+    let has_reason = letter.attributes["reason"].is_object();
+    assert!(has_reason || letter.is_moved, "{}", letter.body);
+}
