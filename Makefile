@@ -59,7 +59,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -144,6 +144,15 @@ torture: functions ## Many links, a Belvo at its worst, functions killed; SEED, 
 	$(call build_with_sandbox,torture)
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+
+simulate: ## Run the functions in a simulated world: RUNS seeds from SEED on, or as many as HOURS allow, on every processor
+	cargo build --locked --profile simulation --package simulation --target-dir target
+	@target/simulation/simulation --seed $(or $(SEED),$(shell shuf -i 1-999999999 -n 1)) \
+		$(if $(HOURS),--hours $(HOURS) --processors $(shell nproc),--runs $(or $(RUNS),1)) \
+		$(if $(STEPS),--steps $(STEPS)) $(if $(WITHOUT),--without $(WITHOUT))
+
+planted: ## Plant each fault of tests/simulation/faults and let the simulation find it; FAULTS names some of them
+	@PYTHONPATH=tools $(PYTHON) -m planted $(FAULTS)
 
 fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; SEED and EXAMPLES may be given
 	@$(PYTHON) tools/install.py api

@@ -22,6 +22,8 @@ struct LinkCopy {
     cursor: String,
     /// By their ids, each with the id of its account.
     transactions: BTreeMap<String, Value>,
+    /// Those that were ever said to be gone.
+    removed: BTreeSet<String>,
 }
 
 impl Follower {
@@ -80,6 +82,12 @@ impl Follower {
         &self.links[&link.id].transactions
     }
 
+    /// The ids of a link's transactions that were ever said to be gone.
+    #[must_use]
+    pub fn removed(&self, link: &Link<'_>) -> &BTreeSet<String> {
+        &self.links[&link.id].removed
+    }
+
     /// Asserts that its copy of a link is what Belvo has, but for these rows.
     pub async fn assert_equals_the_sandbox_but_for(
         &self,
@@ -121,7 +129,10 @@ impl LinkCopy {
             self.transactions.insert(id, row);
         }
         for removed in all("removed").filter(of_transactions) {
-            self.transactions.remove(&id(removed));
+            // One that was never there, because it cannot be stored, may be said to be gone.
+            if self.transactions.remove(&id(removed)).is_some() {
+                self.removed.insert(id(removed));
+            }
         }
         self.cursor = next(answer);
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{Link, Stack, days_ago};
 
 /// How many bytes a text has that no row is stored with, because it cannot be compressed.
-const NOISE: usize = 900_000;
+const NOISE: usize = 520_000;
 /// What the sandbox sends as half of a surrogate pair.
 const HALF: &str = "\u{e000}";
 
@@ -25,8 +25,9 @@ pub struct Trouble<'a> {
     pub stranger: SocketAddr,
 }
 
-/// The bank adds, changes and deletes rows.
-pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
+/// The bank adds, changes and deletes rows. Returns the ids of those that it deletes.
+pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Vec<String> {
+    let mut deleted = Vec::new();
     let truth = link.truth().await;
     let day_of = |row: &Value| row["value_date"].as_str().map(str::to_owned);
     let oldest = truth.values().map(day_of).min().flatten();
@@ -41,7 +42,10 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
                 link.amend(&row, json!({"description": canary()})).await;
             }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
-            (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
+            (4, Some(row)) if !is_oldest(&row) => {
+                link.delete(&row).await;
+                deleted.push(row);
+            }
             (5, Some(row)) => {
                 let text = odd_text(dice);
                 link.amend(&row, json!({ "observations": text })).await;
@@ -52,6 +56,7 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     if dice.random_ratio(1, 4) {
         link.change_a_balance(dice.random_range(1..1_000_000)).await;
     }
+    deleted
 }
 
 /// A text that no log may have.
@@ -223,7 +228,7 @@ pub async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
 }
 
 /// The body of a request for some days.
-pub fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
+fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
     if dice.random_ratio(1, 2) {
         return link.last_year();
     }

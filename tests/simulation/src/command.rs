@@ -17,6 +17,9 @@ use crate::{
 
 /// Set in the environment of the process that runs the plans.
 const MARK: &str = "SIMULATION_ENVIRONMENT";
+/// More seeds than a process takes in a night.
+const SEEDS_APART: u64 = 10_000_000;
+const SECONDS_OF_AN_HOUR: f64 = 3_600.0;
 
 #[derive(Parser)]
 struct Arguments {
@@ -26,9 +29,12 @@ struct Arguments {
     /// How many seeds, one after the other.
     #[arg(long, default_value_t = 1)]
     runs: u64,
-    /// The same for so many seconds, however many runs that are.
+    /// So many hours instead, however many seeds that are.
     #[arg(long)]
-    seconds: Option<u64>,
+    hours: Option<f64>,
+    /// In so many processes, each with seeds of its own.
+    #[arg(long, default_value_t = 1)]
+    processors: u64,
     /// Only these steps of the plan.
     #[arg(long, value_delimiter = ',')]
     steps: Vec<usize>,
@@ -38,6 +44,9 @@ struct Arguments {
     /// Goes on after a failure, which then is not made smaller.
     #[arg(long)]
     all: bool,
+    /// Does not make a failing plan smaller.
+    #[arg(long)]
+    as_is: bool,
     /// Prints the plan and what the functions log.
     #[arg(long)]
     verbose: bool,
@@ -65,14 +74,45 @@ pub(crate) fn main() -> ExitCode {
         panic!("cannot start again: {error}");
     }
     keep_panics();
-    simulate(&Arguments::parse())
+    let arguments = Arguments::parse();
+    if arguments.processors > 1 {
+        simulate_beside(&arguments)
+    } else {
+        simulate(&arguments)
+    }
+}
+
+/// Simulates in several processes until all of them have ended.
+fn simulate_beside(arguments: &Arguments) -> ExitCode {
+    let program = std::env::current_exe().expect("this program");
+    let simulations = (0..arguments.processors).map(|number| {
+        let mut simulation = Command::new(&program);
+        let first = arguments.seed + number * SEEDS_APART;
+        simulation.args(["--seed", &first.to_string()]);
+        simulation.args(["--runs", &arguments.runs.to_string()]);
+        if let Some(hours) = arguments.hours {
+            simulation.args(["--hours", &hours.to_string()]);
+        }
+        simulation.spawn().expect("this program starts")
+    });
+    let simulations: Vec<_> = simulations.collect();
+    let ended = simulations.into_iter().map(|mut simulation| {
+        let status = simulation.wait().expect("a process of this one");
+        status.success()
+    });
+    // All are waited for.
+    match ended.filter(|succeeded| !succeeded).count() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
 }
 
 fn simulate(arguments: &Arguments) -> ExitCode {
     // What is read once per process is read now, so that no run finds it different.
     run(&Plan::of(0));
     let began = Instant::now();
-    let limit = arguments.seconds.map(Duration::from_secs);
+    let seconds = arguments.hours.map(|hours| hours * SECONDS_OF_AN_HOUR);
+    let limit = seconds.map(Duration::from_secs_f64);
     let (mut runs, mut requests, mut took, mut failed) = (0, 0, Duration::ZERO, 0);
     for seed in arguments.seed.. {
         let is_over = match limit {
@@ -90,17 +130,19 @@ fn simulate(arguments: &Arguments) -> ExitCode {
         (runs, requests, took) = (runs + 1, requests + outcome.requests, took + outcome.took);
         if let Some(failure) = &outcome.failure {
             failed += 1;
+            println!("simulation: seed {seed} fails:\n{failure}\n");
+            if !arguments.all && !arguments.as_is {
+                print_smallest(plan, failure.clone());
+            }
             if !arguments.all {
-                report(plan, outcome);
                 break;
             }
-            println!("simulation: seed {seed} fails: {failure}");
         }
     }
     println!(
         "simulation: {runs} runs from seed {}, {requests} requests, {:.0} simulated hours, in {:?}",
         arguments.seed,
-        took.as_secs_f64() / 3_600.0,
+        took.as_secs_f64() / SECONDS_OF_AN_HOUR,
         began.elapsed()
     );
     // As Cargo prints it, for `tools/run_tests.py`.
@@ -116,10 +158,7 @@ fn simulate(arguments: &Arguments) -> ExitCode {
 }
 
 fn print_all(plan: &Plan, outcome: &Outcome) {
-    println!("faults, of a thousand: {:?}", plan.faults.named());
-    for step in &plan.steps {
-        println!("{:>4}: after {:?}: {:?}", step.number, step.at, step.action);
-    }
+    print_steps(plan);
     print!("{}", outcome.log);
     println!(
         "trace {:016x}, {} requests",
@@ -127,10 +166,8 @@ fn print_all(plan: &Plan, outcome: &Outcome) {
     );
 }
 
-/// Says what failed, and the smallest plan that was found in which it still does.
-fn report(plan: Plan, outcome: Outcome) {
-    let failure = outcome.failure.unwrap_or_default();
-    println!("simulation: seed {} fails:\n{failure}\n", plan.seed);
+/// Says what the smallest plan is that was found in which something does not hold.
+fn print_smallest(plan: Plan, failure: String) {
     let (smallest, failure) = shrink(plan, failure);
     println!(
         "simulation: the least that was found to fail is\n    {}",

@@ -125,7 +125,8 @@ impl<F: Future> Future for Doomed<F> {
         let Some(work) = &mut self.work else {
             return Poll::Ready(None);
         };
-        let before = simulated_machine::set_ahead_ms(ahead_ms);
+        let before = simulated_machine::ahead_ms();
+        simulated_machine::set_ahead_ms(ahead_ms);
         let polled = work.as_mut().poll(context);
         simulated_machine::set_ahead_ms(before);
         polled.map(Some)

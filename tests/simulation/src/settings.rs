@@ -25,9 +25,10 @@ pub(crate) const ATTEMPTS: u32 = 4;
 pub(crate) const REQUEST_DUE_S: u64 = 300;
 /// Seconds after which one expires.
 pub(crate) const REQUEST_EXPIRES_S: u64 = 1_800;
-/// Retrievals of a month.
-pub(crate) const LONG_RETRIEVALS: u32 = 8;
-pub(crate) const SHORT_RETRIEVALS: u32 = 240;
+/// Retrievals of a month that go back six days or more: few, so that runs want more.
+pub(crate) const LONG_RETRIEVALS: u32 = 2;
+/// All others, of which a run has none.
+const SHORT_RETRIEVALS: u32 = 0;
 
 /// The variables of the process.
 pub(crate) fn variables() -> Vec<(&'static str, String)> {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     aws::tables,
-    settings::{LONG_RETRIEVALS, REQUEST_DUE_S, REQUEST_EXPIRES_S, SHORT_RETRIEVALS},
+    settings::{LONG_RETRIEVALS, REQUEST_DUE_S, REQUEST_EXPIRES_S},
     users::Users,
 };
 
@@ -20,6 +20,8 @@ use crate::{
 /// function stays hidden for half an hour, a link is asked four times at most.
 const SETTLED_IN: Duration = Duration::from_hours(6);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// In this time, events have told of whatever was recorded.
+const TOLD_IN: Duration = Duration::from_mins(1);
 
 /// Waits until the queues are empty; dead letters are moved back.
 async fn calm(users: &Users<'_>) {
@@ -62,6 +64,7 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
             has_collected_all(users, link, &id).await;
         }
     }
+    sleep(TOLD_IN).await;
     acknowledged
 }
 
@@ -121,6 +124,9 @@ pub(crate) async fn check(
         every_request_has_ended(users, link).await;
         no_retrieval_was_sent_in_vain(users, link).await;
     }
+    for link in living {
+        nothing_was_removed_in_vain(users, link, follower);
+    }
     for link in deleted {
         is_deleted(users, link).await;
     }
@@ -163,8 +169,17 @@ async fn no_retrieval_was_sent_in_vain(users: &Users<'_>, link: &Link<'_>) {
         retrievals <= asked,
         "I6: {retrievals} retrievals, {asked} asked for"
     );
-    let allowed = u64::from(LONG_RETRIEVALS + SHORT_RETRIEVALS);
-    assert!(retrievals <= allowed, "I6: {retrievals} retrievals");
+    assert!(
+        retrievals <= LONG_RETRIEVALS.into(),
+        "I6: {retrievals} retrievals"
+    );
+}
+
+/// I4: no row was ever said to be gone that the bank did not delete.
+fn nothing_was_removed_in_vain(users: &Users<'_>, link: &Link<'_>, follower: &Follower) {
+    for row in follower.removed(link) {
+        assert!(users.has_deleted(row), "I4: {row} is not gone");
+    }
 }
 
 /// Nothing is left of rows that were to be erased.

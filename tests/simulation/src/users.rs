@@ -31,6 +31,8 @@ pub(crate) struct Users<'a> {
     links: RefCell<Vec<String>>,
     /// Those that somebody has begun to delete: nothing happens to them at the bank any more.
     deleted: RefCell<BTreeSet<String>>,
+    /// The ids of rows that the bank has deleted.
+    deleted_rows: RefCell<BTreeSet<String>>,
     /// Held while something happens at the bank.
     bank: Mutex<()>,
     /// How many retrievals were asked for at most, by link.
@@ -45,6 +47,7 @@ impl<'a> Users<'a> {
             stack,
             links: RefCell::default(),
             deleted: RefCell::default(),
+            deleted_rows: RefCell::default(),
             bank: Mutex::default(),
             asked: RefCell::default(),
             redriven: Cell::new(0),
@@ -60,6 +63,11 @@ impl<'a> Users<'a> {
     /// How many retrievals of a link were asked for at most.
     pub(crate) fn asked(&self, link: &str) -> u64 {
         self.asked.borrow().get(link).copied().unwrap_or_default()
+    }
+
+    /// Whether the bank has deleted this row.
+    pub(crate) fn has_deleted(&self, row: &str) -> bool {
+        self.deleted_rows.borrow().contains(row)
     }
 
     /// Tells Belvo where webhooks go, and how they authenticate.
@@ -96,7 +104,7 @@ impl<'a> Users<'a> {
         match action {
             Action::Ask => {
                 self.count(link);
-                self.stack.request(&trouble::window(link, dice)).await;
+                self.stack.request(&window(link, dice)).await;
             }
             Action::AskTwice => self.ask_twice(link, dice).await,
             Action::Collect => {
@@ -121,7 +129,10 @@ impl<'a> Users<'a> {
                 let link = link.reconnect().await;
                 self.links.borrow_mut().push(link.id);
             }
-            Action::Bank => trouble::at_the_bank(link, dice).await,
+            Action::Bank => {
+                let deleted = trouble::at_the_bank(link, dice).await;
+                self.deleted_rows.borrow_mut().extend(deleted);
+            }
             Action::Trouble => self.trouble().on_the_way(link, dice).await,
             Action::Notify => self.notify(link, dice).await,
             other => unreachable!("{other:?} does not happen at the bank"),
@@ -168,7 +179,7 @@ impl<'a> Users<'a> {
 
     async fn ask_twice(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         self.count(link);
-        let (window, key) = (trouble::window(link, dice), Uuid::new_v4().to_string());
+        let (window, key) = (window(link, dice), Uuid::new_v4().to_string());
         let (one, other) = (
             self.stack.request_with_key(&window, &key),
             self.stack.request_with_key(&window, &key),
@@ -215,6 +226,12 @@ impl<'a> Users<'a> {
             }
         }
     }
+}
+
+/// The body of a request for some days, which go back more than those of a short retrieval.
+fn window(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Value {
+    let from = dice.random_range(10..365);
+    link.days(from, dice.random_range(0..from))
 }
 
 /// I1: a dead letter says why it is one, unless SQS moved it.

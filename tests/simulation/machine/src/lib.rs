@@ -39,17 +39,19 @@ pub fn simulate(seed: u64, began: Duration, elapsed: fn() -> Duration) {
     }));
 }
 
-/// Sets how far this thread's wall clock is ahead of the simulation's time, and returns how far it
-/// was.
-pub fn set_ahead_ms(ahead_ms: i64) -> i64 {
-    let Some(machine) = MACHINE.get() else {
-        return 0;
-    };
-    MACHINE.set(Some(Machine {
+/// How far this thread's wall clock is ahead of the simulation's time, in milliseconds.
+#[must_use]
+pub fn ahead_ms() -> i64 {
+    MACHINE.get().map_or(0, |machine| machine.ahead_ms)
+}
+
+/// Sets how far it is ahead.
+pub fn set_ahead_ms(ahead_ms: i64) {
+    let machine = MACHINE.get();
+    MACHINE.set(machine.map(|machine| Machine {
         ahead_ms,
         ..machine
     }));
-    machine.ahead_ms
 }
 
 impl Machine {
@@ -67,7 +69,7 @@ impl Machine {
                 let ahead = Duration::from_millis(self.ahead_ms.unsigned_abs());
                 let now = self.began + elapsed;
                 if self.ahead_ms < 0 {
-                    now - ahead
+                    now.saturating_sub(ahead)
                 } else {
                     now + ahead
                 }

@@ -1,0 +1,1 @@
+"""Wrong lines, planted one at a time, and how soon the simulation finds each."""

@@ -1,0 +1,59 @@
+"""The planted faults, and looking for one."""
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from local.errors import LocalError
+
+# As many as `make test` makes.
+RUNS = 300
+FOUND = re.compile(r"^simulation: seed (\d+) fails:\n(?:panicked at [^\n]*\n)?([^\n]*)", re.MULTILINE)
+LONGEST_REASON = 100
+
+
+class Fault(NamedTuple):
+    """A wrong line."""
+
+    name: str
+    title: str
+    patch: Path
+
+
+class Finding(NamedTuple):
+    """What became of a fault: the seed of the run that found it, if one did."""
+
+    fault: Fault
+    seed: int | None
+    seconds: float
+    reason: str
+
+    def __str__(self) -> str:
+        """For whoever waits."""
+        if self.seed is None:
+            return f"NOT FOUND in {RUNS} runs ({self.seconds:.0f} s)"
+        return f"found by seed {self.seed} after {self.seconds:.1f} s: {self.reason}"
+
+
+def all_of(root: Path) -> list[Fault]:
+    """Every fault, by name; the first line of its patch says what is wrong."""
+    patches = sorted((root / "tests" / "simulation" / "faults").glob("*.patch"))
+    return [Fault(patch.stem, patch.read_text().split("\n", 1)[0], patch) for patch in patches]
+
+
+def look_for(fault: Fault, tree: Path, target: Path) -> Finding:
+    """Compiles a tree in which a fault is planted, and simulates until something does not hold."""
+    build = ["cargo", "build", "--locked", "--quiet", "--profile", "simulation", "--package", "simulation"]
+    built = subprocess.run([*build, "--target-dir", str(target)], cwd=tree, check=False)
+    if built.returncode != 0:
+        raise LocalError(f"{fault.name} does not compile: make its patch anew")
+    began = time.monotonic()
+    simulation = [str(target / "simulation" / "simulation"), "--runs", str(RUNS), "--as-is"]
+    printed = subprocess.run(simulation, cwd=tree, stdout=subprocess.PIPE, text=True, check=False).stdout
+    seconds = time.monotonic() - began
+    found = FOUND.search(printed)
+    if not found:
+        return Finding(fault, None, seconds, "")
+    return Finding(fault, int(found[1]), seconds, found[2][:LONGEST_REASON])
