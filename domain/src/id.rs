@@ -91,7 +91,7 @@ impl RequestId {
     /// Accepts a UUID, or up to 128 characters that a URL path carries unchanged (RFC 3986,
     /// "unreserved"): Belvo documents the id as a string.
     pub fn parse(text: &str) -> Result<Self, IdError> {
-        if let Ok(uuid) = Uuid::parse_str(text) {
+        if let Some(uuid) = uuid(text) {
             return Ok(Self(uuid.simple().to_string()));
         }
         let unreserved = text
@@ -176,9 +176,18 @@ impl WebhookId {
 }
 
 fn hyphenated(text: &str) -> Result<String, IdError> {
-    Uuid::parse_str(text)
+    uuid(text)
         .map(|uuid| uuid.hyphenated().to_string())
-        .map_err(|_| IdError("must be a UUID such as bcca0da9-a4c6-4830-9676-1d54682851d9"))
+        .ok_or(IdError(
+            "must be a UUID such as bcca0da9-a4c6-4830-9676-1d54682851d9",
+        ))
+}
+
+/// A UUID with or without dashes. In braces or as a URN it would be longer: Belvo writes neither,
+/// and docs/openapi.json has neither.
+fn uuid(text: &str) -> Option<Uuid> {
+    let is_plain = matches!(text.len(), 32 | 36);
+    Uuid::parse_str(text).ok().filter(|_| is_plain)
 }
 
 #[cfg(test)]
@@ -204,6 +213,21 @@ mod tests {
         );
         assert_eq!(LinkId::parse(theirs).unwrap().as_str(), ours);
         assert_eq!(AccountId::parse(theirs).unwrap().as_str(), ours);
+    }
+
+    #[test]
+    fn a_uuid_in_braces_or_as_a_urn_is_no_id() {
+        let ours = "bcca0da9-a4c6-4830-9676-1d54682851d9";
+        let simple = ours.replace('-', "");
+        for other in [
+            format!("{{{ours}}}"),
+            format!("{{{simple}}}"),
+            format!("urn:uuid:{ours}"),
+        ] {
+            assert!(LinkId::parse(&other).is_err(), "{other}");
+            assert!(AccountId::parse(&other).is_err(), "{other}");
+            assert!(RequestId::parse(&other).is_err(), "{other}");
+        }
     }
 
     #[test]
