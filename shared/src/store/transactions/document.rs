@@ -33,8 +33,9 @@ pub(super) struct DocumentItem<'a> {
     pub(super) indexed: Vec<Option<Cow<'a, str>>>,
 }
 
-/// A document's fields as attributes, without `id`, which the key holds; or else its JSON text,
-/// compressed if it is large, with the fields that the index needs as attributes beside it.
+/// A document's fields as attributes, without `id`, which the key holds; or else, as for an id in
+/// another spelling than the key's, its JSON text, compressed if it is large, with the fields that
+/// the index needs as attributes beside it.
 pub(super) fn document_item<'a>(
     partition: &Partition,
     key: &str,
@@ -42,7 +43,7 @@ pub(super) fn document_item<'a>(
     indexed: &[&'static str],
 ) -> DocumentItem<'a> {
     let is_large = document.len() > LARGEST_TEXT;
-    let plain = (!is_large).then(|| plain_item(begun(partition, key, document), document, indexed));
+    let plain = (!is_large).then(|| plain_item(partition, key, document, indexed));
     if let Some(item) = plain.flatten() {
         return item;
     }
@@ -64,23 +65,25 @@ pub(super) fn document_item<'a>(
     }
 }
 
-/// The item of a document that DynamoDB keeps as it is, and none of whose fields has a name of
-/// ours.
+/// The item of a document that DynamoDB keeps as it is, whose id is spelled as in the key, and none
+/// of whose fields has a name of ours.
 fn plain_item<'a>(
-    put: String,
+    partition: &Partition,
+    key: &str,
     document: &'a str,
     indexed: &[&'static str],
 ) -> Option<DocumentItem<'a>> {
+    let is_in_key = |id: &str| key.split('#').nth(1) == Some(id.trim_matches('"'));
     let mut item = DocumentItem {
-        put,
+        put: begun(partition, key, document),
         ours: Ours::new(),
         indexed: vec![None; indexed.len()],
     };
     append_document(&mut item.put, document, |name, value| {
-        if name == "id" {
+        if name == "id" && is_in_key(value.get()) {
             return Choice::LeftOut;
         }
-        if is_ours(name) {
+        if name == "id" || is_ours(name) {
             return Choice::Refused;
         }
         if let Some(place) = indexed.iter().position(|indexed| *indexed == name) {
@@ -160,4 +163,38 @@ pub(super) fn observed(seen: &Observation) -> Ours {
     let mut observed = vec![(OBSERVED[0], text(seen.at.to_string()))];
     observed.extend(request);
     observed
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{LinkId, Resource};
+
+    use super::*;
+
+    /// The names of what is stored beside the key.
+    fn stored(key: &str, document: &str) -> String {
+        let link = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let partition = Partition::of(Resource::TRANSACTIONS, &link);
+        let item = document_item(&partition, key, document, &[]);
+        let ours = item.ours.iter().map(|(name, _)| *name);
+        [item.put, ours.collect()].concat()
+    }
+
+    #[test]
+    fn an_id_in_another_spelling_than_the_keys_is_kept_with_its_document() {
+        let key = "A#1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
+        let usual = stored(
+            key,
+            r#"{"id": "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e", "n": 1}"#,
+        );
+        assert!(usual.ends_with(r#","n":{"N":"1"}"#), "{usual}");
+        for id in [
+            "1C83F1F5-4b59-4c0b-a1a5-3a9d1a6a5b0e",
+            "1c83f1f54b594c0ba1a53a9d1a6a5b0e",
+            r"\u0031c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e",
+        ] {
+            let document = format!(r#"{{"id": "{id}", "n": 1}}"#);
+            assert!(stored(key, &document).ends_with("_json"), "{id}");
+        }
+    }
 }
