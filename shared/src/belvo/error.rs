@@ -227,8 +227,9 @@ impl BelvoError {
         }
     }
 
-    /// Reads an answer that is not 2xx.
-    pub(super) fn from_answer(
+    /// Reads an answer that is not 2xx. Its body may be anything, also HTML.
+    #[must_use]
+    pub fn from_answer(
         status: StatusCode,
         retry_after: Option<Duration>,
         html: bool,

@@ -39,7 +39,7 @@ pub use follower::Follower;
 pub use gate::behind_gate;
 pub use json::{Difference, canonical, difference, differences, shown};
 pub use link::{Link, by_id};
-pub use openapi::{Documented, assert_documented, route_of};
+pub use openapi::{Documented, assert_acceptable, assert_documented, route_of};
 pub use rows::{json_of, taken_apart, versions};
 pub use stack::{Answer, Stack};
 pub use wait::eventually;

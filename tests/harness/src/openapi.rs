@@ -43,6 +43,60 @@ pub fn assert_documented(route: &str, answer: Documented<'_>) {
     }
 }
 
+/// Panics unless the document has what a call of the route was given: its parameters, by where they
+/// are and by their names, and its body, which is not read where the route takes none.
+pub fn assert_acceptable(
+    route: &str,
+    parameter: impl Fn(&str, &str) -> Option<String>,
+    body: Option<&Value>,
+) {
+    if let Err(reason) = check_call(route, parameter, body) {
+        panic!("docs/openapi.json does not have this call of {route}: {reason}");
+    }
+}
+
+fn check_call(
+    route: &str,
+    parameter: impl Fn(&str, &str) -> Option<String>,
+    body: Option<&Value>,
+) -> Result<(), String> {
+    let (method, path) = route.split_once(' ').unwrap_or((route, ""));
+    let operation = pointer(&["paths", path, &method.to_lowercase()]);
+    let parameters = DOCUMENT.pointer(&format!("{operation}/parameters"));
+    let count = parameters.and_then(Value::as_array).map_or(0, Vec::len);
+    for number in 0..count {
+        let place = format!("{operation}/parameters/{number}");
+        let (place, documented) = find(place).ok_or("no such parameter")?;
+        let [within, name] = ["in", "name"].map(|field| documented[field].as_str());
+        let (within, name) = (within.unwrap_or_default(), name.unwrap_or_default());
+        match parameter(within, name) {
+            Some(text) => {
+                let value = typed(text, &documented["schema"]["type"]);
+                let agreed = agree(&format!("{place}/schema"), &value);
+                agreed.map_err(|reason| format!("{name}: {reason}"))?;
+            }
+            None if documented["required"] == true => return Err(format!("{name} is missing")),
+            None => {}
+        }
+    }
+    let schema = pointer(&["requestBody", "content", "application/json", "schema"]);
+    let schema = format!("{operation}{schema}");
+    match body {
+        Some(body) if DOCUMENT.pointer(&schema).is_some() => agree(&schema, body),
+        _ => Ok(()),
+    }
+}
+
+/// A parameter's text as a value of this type.
+fn typed(text: String, kind: &Value) -> Value {
+    let value = match kind.as_str() {
+        Some("integer") => text.parse::<i64>().ok().map(Value::from),
+        Some("boolean") => text.parse::<bool>().ok().map(Value::from),
+        _ => None,
+    };
+    value.unwrap_or(Value::String(text))
+}
+
 fn check(route: &str, answer: Documented<'_>) -> Result<(), String> {
     let (method, path) = route.split_once(' ').unwrap_or((route, ""));
     let (status, media_type) = (answer.status.to_string(), answer.media_type);
@@ -198,6 +252,24 @@ mod tests {
         let more = json!({"message": "Forbidden", "why": "unsigned"});
         let reason = answer(403, "application/json", &more).unwrap();
         assert!(reason.contains("'why'"), "{reason}");
+    }
+
+    #[test]
+    fn a_call_that_the_document_lacks_is_told() {
+        let called = |limit: &'static str| {
+            let given = move |within: &str, name: &str| {
+                (within == "query" && name == "limit").then(|| limit.to_owned())
+            };
+            check_call("GET /quotas", given, None).err()
+        };
+        assert_eq!(called("500"), None);
+        assert!(called("501").is_some_and(|reason| reason.starts_with("limit: ")));
+        assert!(called("many").is_some());
+
+        let missing = check_call("GET /requests", |_, _| None, None);
+        assert_eq!(missing, Err("status is missing".to_owned()));
+        let body = json!({"link": 7});
+        assert!(check_call("POST /links", |_, _| None, Some(&body)).is_err());
     }
 
     #[test]

@@ -1,0 +1,55 @@
+//! The tables of template.yaml, which is the only description of them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(crate) const REQUESTS: &str = "RequestsTable";
+pub(crate) const TRANSACTIONS: &str = "TransactionsTable";
+
+/// The template; its intrinsic functions (`!Ref`, `!Sub`) stand in no field that is read.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Template {
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    #[serde(default)]
+    properties: Table,
+}
+
+/// The properties of a table; of any other resource, nothing.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Table {
+    attribute_definitions: Value,
+    key_schema: Value,
+    global_secondary_indexes: Vec<Value>,
+}
+
+/// The two tables, each as DynamoDB is asked to make it, under its name in the template.
+pub(crate) fn tables() -> [Value; 2] {
+    let text = include_str!("../../template.yaml");
+    let template: Template = serde_saphyr::from_str(text).expect("a template");
+    [REQUESTS, TRANSACTIONS].map(|name| {
+        let Table {
+            attribute_definitions,
+            key_schema,
+            global_secondary_indexes,
+        } = &template.resources[name].properties;
+        let mut table = json!({
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": attribute_definitions,
+            "KeySchema": key_schema,
+        });
+        if !global_secondary_indexes.is_empty() {
+            table["GlobalSecondaryIndexes"] = json!(global_secondary_indexes);
+        }
+        table
+    })
+}
