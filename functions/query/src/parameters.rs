@@ -170,13 +170,20 @@ pub(crate) fn as_of(request: &Request) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = query_parameter(request, "as_of") else {
         return Ok(None);
     };
-    let instant =
-        Timestamp::parse(&text).or_else(|| Timestamp::parse(&format!("{text}T23:59:59.999Z")));
     let detail = "as_of must be a timestamp such as 2026-03-01T12:00:00Z, or a calendar day \
                   written YYYY-MM-DD";
-    instant
+    instant(&text)
         .map(Some)
         .ok_or_else(|| Problem::field("as_of", detail))
+}
+
+/// The parser of instants takes any character between the day and the time.
+fn instant(text: &str) -> Option<Timestamp> {
+    match text.as_bytes().get(10) {
+        Some(b'T' | b't') => Timestamp::parse(text),
+        Some(_) => None,
+        None => Timestamp::parse(&format!("{text}T23:59:59.999Z")),
+    }
 }
 
 fn account(request: &Request) -> Result<Option<String>, Problem> {
@@ -194,5 +201,31 @@ fn date(request: &Request, name: &str) -> Result<Option<String>, Problem> {
             format!("{name} must be a calendar day written YYYY-MM-DD"),
         )),
         date => Ok(date),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_a_timestamp_or_the_end_of_a_day() {
+        let written = |text| instant(text).map(|instant| instant.to_string());
+        assert_eq!(
+            written("2026-03-01T09:00:00-03:00").as_deref(),
+            Some("2026-03-01T12:00:00.000Z")
+        );
+        assert_eq!(
+            written("2026-03-01").as_deref(),
+            Some("2026-03-01T23:59:59.999Z")
+        );
+        for other in [
+            "2026-03-01P12:00:00Z",
+            "2026-03-01 12:00:00Z",
+            "2026-3-1",
+            "soon",
+        ] {
+            assert_eq!(instant(other), None, "{other}");
+        }
     }
 }
