@@ -120,10 +120,9 @@ fn assert_keeps_to_itself(call: &Call<'_>, answer: &Answer) {
     let Ok(body) = serde_json::from_slice::<Value>(call.body) else {
         return;
     };
-    let person = &body["identification"];
-    for name in ["number", "name"] {
-        let told = person[name].as_str().filter(|told| told.len() > 10);
-        let detail = answer.body["detail"].as_str().unwrap_or_default();
-        assert!(!told.is_some_and(|told| detail.contains(told)), "{detail}");
-    }
+    // No detail of ours has so many digits one after the other.
+    let is_number = |told: &&str| told.len() > 10 && told.bytes().all(|b| b.is_ascii_digit());
+    let told = body["identification"]["number"].as_str().filter(is_number);
+    let detail = answer.body["detail"].as_str().unwrap_or_default();
+    assert!(!told.is_some_and(|told| detail.contains(told)), "{detail}");
 }
