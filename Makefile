@@ -159,10 +159,9 @@ fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; 
 	@$(PYTHON) tools/install.py api
 	@$(LOCAL) exec -- .venv/local/bin/python -m fuzz --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) --examples $(or $(EXAMPLES),100)
 
-fuzz: ## Attack what reads foreign bytes, guided by coverage (docs/assurance/fuzzing.md); TARGET, MINUTES of each and SEED may be given, KEEP=1 keeps what reached something new
+fuzz: ## Attack what reads foreign bytes, guided by coverage (docs/assurance/fuzzing.md); TARGET, MINUTES of each and SEED may be given
 	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/fuzz/instrumented cargo build --locked --workspace --bin fuzz --features fuzzing/libfuzzer --target-dir target
 	@for target in $(FUZZED); do fuzz/run $$target $(or $(MINUTES),7) $(or $(SEED),$$RANDOM); done
-	@$(if $(KEEP),for target in $(FUZZED); do fuzz/keep $$target; done)
 
 contract: $(if $(BELVO_SECRET_ID),tools) ## Compare Belvo's answers with its OpenAPI document and with the fake Belvo; needs Belvo's keys, LINK may be given
 	@$(if $(BELVO_SECRET_ID),cargo build --locked --package belvo-sandbox --target-dir target)

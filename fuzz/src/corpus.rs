@@ -1,5 +1,4 @@
-//! The inputs that are kept of each target: those that a person wrote, and those that reached
-//! something new.
+//! The inputs that are kept of each target: one of each kind, at boundaries, and what was found.
 
 use std::{fs, path::Path};
 
