@@ -99,3 +99,41 @@ pub struct Holder {
     /// The account's id under this link.
     pub account: AccountId,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
+
+    /// With its id and these fields.
+    fn account(fields: &Value) -> Account {
+        let mut document = fields.clone();
+        document["id"] = ID.into();
+        Account::parse(&document.to_string()).unwrap()
+    }
+
+    #[test]
+    fn an_account_shows_its_id_and_nothing_of_a_person() {
+        let account = account(&json!({"name": "Ana's savings"}));
+        let shown = format!("{account:?}");
+        assert!(shown.contains(ID) && !shown.contains("Ana"), "{shown}");
+    }
+
+    #[test]
+    fn nothing_but_the_id_is_known_of_an_account_whose_other_fields_are_null() {
+        assert!(account(&json!({})).is_only_an_id());
+        assert!(account(&json!({"name": null})).is_only_an_id());
+        assert!(!account(&json!({"name": "savings"})).is_only_an_id());
+    }
+
+    #[test]
+    fn an_account_says_when_belvo_read_it() {
+        let read = account(&json!({"collected_at": "2026-03-01T00:00:00Z"}));
+        assert_eq!(
+            read.collected_at(),
+            Timestamp::parse("2026-03-01T00:00:00Z")
+        );
+        assert_eq!(account(&json!({})).collected_at(), None);
+    }
+}

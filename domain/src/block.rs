@@ -76,3 +76,50 @@ impl BlockReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_that_needs_a_person_names_its_reason() {
+        for (code, reason) in [
+            ("invalid_credentials", BlockReason::InvalidCredentials),
+            ("token_required", BlockReason::TokenRequired),
+            ("unconfirmed_link", BlockReason::Unconfirmed),
+            ("openfinance_consent_expired", BlockReason::ConsentExpired),
+        ] {
+            assert_eq!(BlockReason::of_code(code), Some(reason), "{code}");
+        }
+        assert_eq!(BlockReason::of_code("login_error"), None);
+    }
+
+    #[test]
+    fn every_status_of_a_link_that_needs_a_person_names_its_reason() {
+        for (status, reason) in [
+            ("invalid", Some(BlockReason::InvalidCredentials)),
+            ("token_required", Some(BlockReason::TokenRequired)),
+            ("unconfirmed", Some(BlockReason::Unconfirmed)),
+            ("valid", None),
+        ] {
+            assert_eq!(BlockReason::of_status(status), reason, "{status}");
+        }
+    }
+
+    #[test]
+    fn every_remedy_is_a_widget() {
+        for reason in [
+            BlockReason::InvalidCredentials,
+            BlockReason::TokenRequired,
+            BlockReason::Unconfirmed,
+            BlockReason::ConsentExpired,
+            BlockReason::Deleting,
+            BlockReason::Deleted,
+        ] {
+            assert!(
+                reason.remedy().contains("POST /connect/token"),
+                "{reason:?}"
+            );
+        }
+    }
+}

@@ -113,6 +113,18 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_was_added_or_returned_may_be_new_to_a_reader() {
+        let is_new = [
+            ChangeKind::Added,
+            ChangeKind::Returned,
+            ChangeKind::Modified,
+            ChangeKind::Removed,
+        ]
+        .map(ChangeKind::is_new);
+        assert_eq!(is_new, [true, true, false, false]);
+    }
+
+    #[test]
     fn a_reader_who_is_ahead_of_the_log_is_lost() {
         assert_eq!(LogHead::default().since(1), Unread::Expired);
     }

@@ -439,10 +439,55 @@ mod tests {
 
     #[test]
     fn a_verdict_says_how_many_rows_are_missing() {
-        let verdict = |rows, counted| collection(rows, counted, None).verdict(None).to_string();
-        assert_eq!(verdict(10, 10), "complete");
-        assert_eq!(verdict(9, 10), "short by 1");
-        assert_eq!(verdict(11, 10), "over by 1");
+        let verdict = |rows, counted| collection(rows, counted, None).verdict(None);
+        for (rows, shown, missing) in [
+            (10, "complete", 0),
+            (8, "short by 2", 2),
+            (12, "over by 2", 0),
+        ] {
+            let verdict = verdict(rows, 10);
+            assert_eq!(
+                (verdict.to_string().as_str(), verdict.missing()),
+                (shown, missing)
+            );
+        }
+    }
+
+    #[test]
+    fn stored_rows_are_counted_by_flow_and_between_the_first_day_and_the_last() {
+        let mut totals = StoredTotals::of(Days::ALL);
+        for (flow, day) in [
+            (Some("INFLOW"), Some("2026-01-05")),
+            (Some("OUTFLOW"), Some("2026-02-28")),
+            (Some("OUTFLOW"), Some("2026-01-04")),
+            (Some("OUTFLOW"), Some("2026-02-01")),
+            (Some("OUTFLOW"), Some("2026-02-01")),
+            (None, Some("2026-02-01")),
+            (Some("INFLOW"), None),
+        ] {
+            totals.add(flow, day);
+        }
+        let expected = StoredTotals {
+            days: Days::ALL,
+            transactions: 7,
+            inflow: 2,
+            outflow: 4,
+            undated: 1,
+            first_date: Some("2026-01-04".to_owned()),
+            last_date: Some("2026-02-28".to_owned()),
+        };
+        assert_eq!(totals, expected);
+    }
+
+    #[test]
+    fn a_row_without_a_date_is_in_no_span_of_days() {
+        let mut totals = StoredTotals::of(Days::since(date!(2026 - 01 - 01)));
+        totals.add(Some("INFLOW"), None);
+        let expected = StoredTotals {
+            undated: 1,
+            ..StoredTotals::of(totals.days)
+        };
+        assert_eq!(totals, expected);
     }
 
     #[test]
@@ -459,8 +504,14 @@ mod tests {
     fn rows_that_differ_are_healed_unless_the_link_was_empty() {
         let mut found = collection(10, 10, None);
         assert_eq!(found.healed(), 0);
-        (found.tally.new, found.tally.changed, found.tally.deleted) = (1, 3, 1);
-        assert_eq!(found.healed(), 5);
+        found.tally = Tally {
+            new: 2,
+            changed: 3,
+            revived: 5,
+            deleted: 7,
+            ..found.tally
+        };
+        assert_eq!((found.tally.written(), found.healed()), (10, 17));
         found.was_empty = true;
         assert_eq!(found.healed(), 0);
     }
@@ -550,6 +601,9 @@ mod tests {
             (found.verdict(Some(&said)), found.checks(Some(&said)).len()),
             (Verdict::Complete, 4)
         );
+        said.first_transaction_date = said.last_transaction_date.clone();
+        let only_day = Days::between(date!(2026 - 02 - 28), date!(2026 - 02 - 28));
+        assert_eq!(said.comparable_days(None, Days::ALL), Some(only_day));
         said.first_transaction_date = Some("2026-12-31".to_owned());
         assert_eq!(
             said.comparable_days(None, Days::ALL),

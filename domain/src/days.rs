@@ -292,6 +292,45 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_just_fit_a_page_are_not_divided_further() {
+        let ten_days = Days::between(date!(2026 - 01 - 01), date!(2026 - 01 - 10));
+        assert_eq!(divided(ten_days, 5_000), (7, 2));
+        assert_eq!(divided(ten_days, 5_001), (10, 1));
+    }
+
+    #[test]
+    fn all_days_are_divided_into_the_year_before_today_and_what_is_before_and_after() {
+        let expected = [
+            Days::until(date!(2025 - 02 - 28)),
+            Days::between(date!(2025 - 03 - 01), TODAY),
+            Days::since(date!(2026 - 03 - 02)),
+        ];
+        assert_eq!(Days::ALL.parts(9, 1, TODAY), expected);
+    }
+
+    #[test]
+    fn an_open_end_near_the_present_is_cut_after_a_year() {
+        let (end, start) = (date!(2025 - 02 - 28), date!(2026 - 03 - 02));
+        let before = date!(2024 - 02 - 28);
+        assert_eq!(
+            Days::until(end).parts(9, 1, TODAY),
+            [
+                Days::until(before),
+                Days::between(date!(2024 - 02 - 29), end)
+            ]
+        );
+        assert_eq!(
+            Days::since(start).parts(9, 1, TODAY),
+            [
+                Days::between(start, date!(2027 - 03 - 03)),
+                Days::since(date!(2027 - 03 - 04))
+            ]
+        );
+        assert_eq!(Days::until(date!(1989 - 12 - 31)).parts(9, 1, TODAY), []);
+        assert_eq!(Days::since(date!(2100 - 01 - 01)).parts(9, 1, TODAY), []);
+    }
+
+    #[test]
     fn one_day_is_not_divided() {
         assert!(
             Days::between(TODAY, TODAY)
@@ -347,9 +386,59 @@ mod tests {
     }
 
     #[test]
+    fn a_span_holds_its_first_day_and_its_last_and_all_between() {
+        let (first, last) = (date!(2026 - 01 - 05), date!(2026 - 02 - 28));
+        let days = [
+            "2026-01-04",
+            "2026-01-05",
+            "2026-01-31",
+            "2026-02-28",
+            "2026-03-01",
+        ];
+        for (span, held) in [
+            (Days::between(first, last), [false, true, true, true, false]),
+            (Days::since(first), [false, true, true, true, true]),
+            (Days::until(last), [true, true, true, true, false]),
+            (Days::DATED, [true; 5]),
+            (Days::ALL, [true; 5]),
+            (Days::UNDATED, [false; 5]),
+        ] {
+            assert_eq!(days.map(|day| span.hold(day)), held, "{span:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_a_date_is_held_by_all_days_or_by_none() {
+        for (span, holds) in [
+            (Days::ALL, true),
+            (Days::UNDATED, true),
+            (Days::DATED, false),
+            (Days::until(TODAY), false),
+        ] {
+            assert_eq!(span.hold(""), holds, "{span:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_names_its_ends_if_it_has_them() {
+        let ends = |days: Days| (days.first(), days.last());
+        let day = |day: &str| Some(day.to_owned());
+        assert_eq!(ends(year()), (day("2025-03-01"), day("2026-02-28")));
+        assert_eq!(ends(Days::since(TODAY)), (day("2026-03-01"), None));
+        assert_eq!(ends(Days::until(TODAY)), (None, day("2026-03-01")));
+    }
+
+    #[test]
+    fn only_all_days_are_all() {
+        assert!(Days::ALL.is_all());
+        assert!(!Days::DATED.is_all() && !Days::UNDATED.is_all());
+    }
+
+    #[test]
     fn a_span_survives_json() {
         for (days, json) in [
             (Days::ALL, "{}"),
+            (Days::UNDATED, r#"{"undated":true}"#),
             (Days::since(TODAY), r#"{"from":"2026-03-01"}"#),
             (year(), r#"{"from":"2025-03-01","to":"2026-02-28"}"#),
         ] {

@@ -64,3 +64,28 @@ impl fmt::Debug for Balance {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SentRow, timestamp::at};
+
+    fn version(from: i64, until: Option<i64>) -> Version {
+        Version {
+            row: Row::whole(SentRow::of(r#"{"id": "t"}"#).unwrap()).unwrap(),
+            from: at(from),
+            request: None,
+            until: until.map(at),
+            deleted: false,
+            deleted_by: None,
+            duplicate_of: None,
+        }
+    }
+
+    #[test]
+    fn a_version_is_valid_from_its_first_instant_until_the_next_version() {
+        let valid = |version: Version| [4, 5, 8, 9].map(|second| version.was_valid_at(at(second)));
+        assert_eq!(valid(version(5, Some(9))), [false, true, true, false]);
+        assert_eq!(valid(version(5, None)), [false, true, true, true]);
+    }
+}

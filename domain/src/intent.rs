@@ -213,6 +213,26 @@ mod tests {
     }
 
     #[test]
+    fn a_webhook_may_answer_an_unconfirmed_retrieval_of_its_own_resource() {
+        let link = crate::LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let unconfirmed = Unconfirmed {
+            retrieval: Retrieval::of(link, Resource::TRANSACTIONS),
+            since: at(0),
+            unanswered_at: Some(at(9)),
+        };
+        let invoices = Resource::by_name("invoices").unwrap();
+        assert!(unconfirmed.may_be_answered(Resource::TRANSACTIONS, at(10)));
+        assert!(!unconfirmed.may_be_answered(invoices, at(10)));
+        assert!(!unconfirmed.may_be_answered(Resource::TRANSACTIONS, at(-1)));
+        assert!(unconfirmed.intent().unanswered);
+        let sending = Unconfirmed {
+            unanswered_at: None,
+            ..unconfirmed
+        };
+        assert_eq!(sending.intent(), Intent::open(at(0)));
+    }
+
+    #[test]
     fn an_intent_is_unknown_once_its_sending_has_ended_without_an_answer() {
         let open = Intent::open(at(0));
         let statuses = [0, SENDING_S].map(|second| open.status(at(second)));

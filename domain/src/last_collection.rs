@@ -59,3 +59,63 @@ impl LastCollection {
         self.added + self.modified + self.removed > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Tally, timestamp::at};
+
+    fn last(tally: Tally) -> LastCollection {
+        let collection = Collection {
+            started_at: at(0),
+            finished_at: at(9),
+            days: Days::ALL,
+            tally,
+            proven: true,
+            left_out: Vec::new(),
+            was_empty: false,
+            unchanged: 0,
+            accounts: 0,
+            stored: None,
+        };
+        LastCollection::of(&collection, None, Verdict::Short(2))
+    }
+
+    #[test]
+    fn restored_rows_are_added_like_new_ones() {
+        let found = last(Tally {
+            rows: 20,
+            new: 2,
+            changed: 3,
+            revived: 5,
+            deleted: 7,
+            ..Tally::default()
+        });
+        let expected = LastCollection {
+            at: at(9),
+            days: Days::ALL,
+            account: None,
+            verdict: "short by 2".to_owned(),
+            rows: 20,
+            added: 7,
+            modified: 3,
+            removed: 7,
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_collection_that_wrote_and_removed_nothing_has_no_changes() {
+        let rows = |new, changed, deleted| Tally {
+            rows: 20,
+            new,
+            changed,
+            deleted,
+            ..Tally::default()
+        };
+        assert!(!last(rows(0, 0, 0)).has_changes());
+        for tally in [rows(1, 0, 0), rows(0, 1, 0), rows(0, 0, 1), rows(1, 1, 2)] {
+            assert!(last(tally.clone()).has_changes(), "{tally:?}");
+        }
+    }
+}

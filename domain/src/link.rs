@@ -877,6 +877,15 @@ mod tests {
     }
 
     #[test]
+    fn only_webhooks_about_the_consent_say_that_it_is_about_to_end() {
+        let code = "openfinance_consent_about_to_expire";
+        assert!(event("CONSENT", code, 1).is_of_expiring_consent());
+        assert!(event("CONSENT", "consent_about_to_expire", 1).is_of_expiring_consent());
+        assert!(!event("CONSENT", "consent_expired", 1).is_of_expiring_consent());
+        assert!(!event("LINK", code, 1).is_of_expiring_consent());
+    }
+
+    #[test]
     fn an_older_event_does_not_undo_a_newer_one() {
         let ended = link().consent_ended(at(5));
         let extended_before = apply_event(ended, "CONSENT", CONSENT_EXTENDED, 4);
@@ -885,6 +894,39 @@ mod tests {
         let newer = apply_event(link(), "LINK", "invalid_credentials", 5);
         let older = apply_event(newer.clone(), "LINK", "token_required", 4);
         assert_eq!(older, newer);
+    }
+
+    #[test]
+    fn an_older_event_says_nothing_new_about_the_consent() {
+        let with_due_date = |due_date: &str| Consent {
+            due_date: Some(due_date.to_owned()),
+            ..Consent::default()
+        };
+        let newer = link().apply_event(event("CONSENT", "other", 5), with_due_date("new"));
+        let older = newer
+            .clone()
+            .apply_event(event("CONSENT", "other", 4), with_due_date("old"));
+        assert_eq!(older, newer);
+        let not_about_it = newer
+            .clone()
+            .apply_event(event("LINK", "other", 6), with_due_date("none"));
+        assert_eq!(not_about_it.consent, newer.consent);
+    }
+
+    #[test]
+    fn of_two_events_of_one_instant_the_last_counts() {
+        let first = apply_event(link(), "LINK", "invalid_credentials", 5);
+        let second = apply_event(first, "LINK", "token_required", 5);
+        assert_eq!(reason(&second), Some(BlockReason::TokenRequired));
+    }
+
+    #[test]
+    fn a_link_that_stays_blocked_is_blocked_since_it_was_found() {
+        let found = link().refreshed(connection("invalid"), at(1));
+        let again = found.clone().refreshed(connection("invalid"), at(2));
+        assert_eq!(again.block(), found.block());
+        let otherwise = found.refreshed(connection("token_required"), at(2));
+        assert_eq!(otherwise.block().unwrap().since, at(2));
     }
 
     #[test]
@@ -1011,7 +1053,7 @@ mod tests {
     fn last_seen_at_is_written_once_an_hour() {
         let seen = link().seen(at(1));
         assert_eq!(seen.clone().seen(at(1).plus_seconds(600)), seen);
-        assert_eq!(seen.seen(at(3)).last_seen_at, Some(at(3)));
+        assert_eq!(seen.seen(at(2)).last_seen_at, Some(at(2)));
     }
 
     #[test]
@@ -1029,7 +1071,9 @@ mod tests {
         );
         let record = record.deleted(at(2));
         assert!(record.awaits_erasure() && record.stale_at().is_some());
+        assert!(!record.is_erased());
         let record = record.erased(at(3));
+        assert!(!record.awaits_erasure() && record.is_erased());
         assert_eq!(
             (reason(&record), record.stale_at()),
             (Some(BlockReason::Deleted), None)
@@ -1046,6 +1090,36 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_keeps_the_rows_unless_they_are_to_be_erased() {
+        let rows = |record: &LinkRecord| record.deletion.as_ref().unwrap().rows;
+        let kept = link().deletion_requested(OnDeletion::Keep, at(1));
+        assert_eq!(rows(&kept), OnDeletion::Keep);
+        let erased = kept.deletion_requested(OnDeletion::Erase, at(2));
+        assert_eq!(rows(&erased), OnDeletion::Erase);
+    }
+
+    #[test]
+    fn what_is_erased_is_counted_once_and_before_any_of_it_is_gone() {
+        let found = Erased {
+            rows: 7,
+            ..Erased::default()
+        };
+        let receipt = |record: &LinkRecord| record.deletion.as_ref().unwrap().erased;
+        let deleted = |rows| link().deletion_requested(rows, at(1)).deleted(at(2));
+
+        let uncounted = deleted(OnDeletion::Erase);
+        assert!(uncounted.is_uncounted());
+        let counted = uncounted.erasing(found);
+        assert!(!counted.is_uncounted());
+        assert_eq!(receipt(&counted), Some(found));
+        assert_eq!(receipt(&counted.erasing(Erased::default())), Some(found));
+
+        let kept = deleted(OnDeletion::Keep);
+        assert!(!kept.is_uncounted() && !link().is_uncounted());
+        assert_eq!(receipt(&kept.erasing(found)), None);
+    }
+
+    #[test]
     fn a_link_that_belvo_has_again_is_not_deleted() {
         let found_gone = link().deleted(at(1));
         assert_eq!(reason(&found_gone), Some(BlockReason::Deleted));
@@ -1058,6 +1132,22 @@ mod tests {
             .deleted(at(2))
             .refreshed(connection("valid"), at(3));
         assert_eq!(reason(&requested), Some(BlockReason::Deleting));
+    }
+
+    #[test]
+    fn only_a_deletion_that_was_requested_is_for_good() {
+        let requested = link().deletion_requested(OnDeletion::Keep, at(1));
+        assert!(!requested.is_deleted_for_good(), "Belvo still has it");
+        assert!(requested.deleted(at(2)).is_deleted_for_good());
+        assert!(!link().deleted(at(2)).is_deleted_for_good());
+        assert!(!link().is_deleted_for_good());
+    }
+
+    #[test]
+    fn a_link_awaits_its_user_who_has_to_log_in_or_to_renew_the_consent() {
+        assert!(!link().awaits_user());
+        assert!(apply_event(link(), "LINK", "token_required", 1).awaits_user());
+        assert!(link().consent_ended(at(1)).awaits_user());
     }
 
     #[test]
@@ -1105,9 +1195,25 @@ mod tests {
 
     #[test]
     fn a_record_survives_json() {
-        let record = apply_event(link(), "LINK", "token_required", 1);
+        let mut record = apply_event(link(), "LINK", "token_required", 1);
+        record.log = 7;
+        record.consent.due_date = Some("2026-03-08".to_owned());
         let json = serde_json::to_value(&record).unwrap();
         assert_eq!(serde_json::from_value::<LinkRecord>(json).unwrap(), record);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_link_is_not_stored() {
+        let stored = serde_json::to_value(LinkRecord::new(link().id)).unwrap();
+        assert_eq!(stored, serde_json::json!({"id": link().id}));
+    }
+
+    #[test]
+    fn rows_of_a_deleted_link_are_kept_or_erased() {
+        assert_eq!(
+            ["keep", "erase", "ask"].map(OnDeletion::parse),
+            [Some(OnDeletion::Keep), Some(OnDeletion::Erase), None]
+        );
     }
 
     #[test]

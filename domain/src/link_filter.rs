@@ -91,6 +91,45 @@ mod tests {
     }
 
     #[test]
+    fn stale_links_are_those_that_can_be_used_unless_blocked_ones_are_asked_for() {
+        let daily = |status: &str| {
+            let mut link = link(status);
+            link.connection.refresh_rate = Some("24h".to_owned());
+            link
+        };
+        let found_stale = |status: &str| {
+            let mut link = daily(status);
+            link.checked_at = link.stale_at();
+            link
+        };
+        let stale = |stale, blocked| LinkFilter {
+            stale: Some(stale),
+            blocked,
+            ..LinkFilter::default()
+        };
+        let (usable, blocked) = (found_stale("valid"), found_stale("token_required"));
+        let fresh = daily("valid");
+        for (filter, expected) in [
+            (stale(true, None), [true, false, false]),
+            (stale(true, Some(Blocked::Yes)), [false, true, false]),
+            (stale(false, None), [false, false, true]),
+        ] {
+            let passing = [&usable, &blocked, &fresh].map(|link| filter.passes(link));
+            assert_eq!(passing, expected, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_link_is_not_among_the_blocked_ones_unless_it_is_asked_for() {
+        let deleted = link("valid").deleted(Timestamp::now());
+        let passes = |text| Blocked::parse(text).unwrap().is_true_of(&deleted);
+        assert_eq!(
+            ["true", "deleted", "false"].map(passes),
+            [false, true, false]
+        );
+    }
+
+    #[test]
     fn a_filter_lets_links_through_of_which_all_is_true() {
         let all = LinkFilter::default;
         let blocked = |text| LinkFilter {

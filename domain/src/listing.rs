@@ -56,3 +56,69 @@ impl From<Version> for Listed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RowId, SentRow};
+
+    const ACCOUNT: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
+
+    fn row() -> Row {
+        let sent = format!(
+            r#"{{"id": "t", "account": "{ACCOUNT}", "value_date": "2026-01-15",
+                "status": "PENDING", "type": "OUTFLOW"}}"#
+        );
+        Row::whole(SentRow::of(&sent).unwrap()).unwrap()
+    }
+
+    fn chooses(filter: &Filter) -> bool {
+        filter.chooses(&row(), Resource::TRANSACTIONS)
+    }
+
+    #[test]
+    fn a_filter_chooses_rows_from_its_first_day_to_its_last() {
+        let days = |from: &str, to: &str| Filter {
+            date_from: Some(from.to_owned()),
+            date_to: Some(to.to_owned()),
+            ..Filter::default()
+        };
+        assert!(chooses(&Filter::default()));
+        assert!(chooses(&days("2026-01-15", "2026-01-15")));
+        assert!(!chooses(&days("2026-01-16", "2026-01-31")));
+        assert!(!chooses(&days("2026-01-01", "2026-01-14")));
+    }
+
+    #[test]
+    fn a_filter_chooses_rows_of_which_all_is_true() {
+        let filter = |account: &str, status: &str, kind: &str| Filter {
+            account: Some(account.to_owned()),
+            status: Some(status.to_owned()),
+            kind: Some(kind.to_owned()),
+            ..Filter::default()
+        };
+        assert!(chooses(&filter(ACCOUNT, "PENDING", "OUTFLOW")));
+        assert!(!chooses(&filter("another", "PENDING", "OUTFLOW")));
+        assert!(!chooses(&filter(ACCOUNT, "PROCESSED", "OUTFLOW")));
+        assert!(!chooses(&filter(ACCOUNT, "PENDING", "INFLOW")));
+    }
+
+    #[test]
+    fn a_version_is_listed_with_what_it_duplicates() {
+        let version = |duplicate_of| crate::Version {
+            row: row(),
+            from: crate::Timestamp::now(),
+            request: None,
+            until: None,
+            deleted: false,
+            deleted_by: None,
+            duplicate_of,
+        };
+        let original = RowRef {
+            link: crate::LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap(),
+            id: RowId::parse("original").unwrap(),
+        };
+        let listed = Listed::from(version(Some(original.clone())));
+        assert_eq!((listed.row, listed.duplicate_of), (row(), Some(original)));
+    }
+}

@@ -841,6 +841,180 @@ mod tests {
     }
 
     #[test]
+    fn every_step_of_a_collection_shows_that_it_goes_on() {
+        let mut progress = in_two(2);
+        let mut counts = vec![(progress.parts, progress.steps)];
+        progress.fetched(&part(&["gone", "there", "silent"], &["a"]));
+        counts.push((progress.parts, progress.steps));
+        progress.fetched(&part(&[], &["b"]));
+        counts.push((progress.parts, progress.steps));
+        progress.end_pass(Some(2));
+        progress.absent(&id("gone"));
+        progress.found(&id("there"), 0);
+        progress.unanswered(&id("silent"));
+        counts.push((progress.parts, progress.steps));
+        progress.removed(1);
+        counts.push((progress.parts, progress.steps));
+        assert_eq!(counts, [(0, 1), (1, 2), (2, 3), (2, 6), (2, 7)]);
+    }
+
+    #[test]
+    fn what_parts_wrote_is_added_up() {
+        let mut progress = in_two(0);
+        for _ in 0..2 {
+            let mut written = part(&[], &[]);
+            written.comparison.new = 2;
+            written.comparison.changed = 3;
+            written.comparison.revived = 5;
+            written.comparison.undated = 7;
+            progress.fetched(&written);
+        }
+        let found = tally(&progress);
+        assert_eq!(
+            (found.new, found.changed, found.revived, found.undated),
+            (4, 6, 10, 14)
+        );
+    }
+
+    #[test]
+    fn rows_that_could_not_be_stored_are_counted_and_the_first_hundred_named() {
+        let without_id = || LeftOut::from(crate::RowError::NoId);
+        let mut progress = in_two(0);
+        for _ in 0..2 {
+            let mut torn = part(&[], &["a"]);
+            torn.left_out = std::iter::repeat_with(without_id).take(70).collect();
+            assert_eq!(torn.rows(), 71);
+            torn.left_out.push(LeftOut::refused(id("a")));
+            assert_eq!(
+                torn.rows(),
+                71,
+                "one that has an id was fetched like any other"
+            );
+            progress.fetched(&torn);
+        }
+        let found = progress.collection(progress.started_at);
+        assert_eq!((found.tally.rows, found.tally.unstored), (142, 142));
+        assert_eq!(found.left_out.len(), 100);
+    }
+
+    #[test]
+    fn a_part_that_is_read_again_has_the_rows_of_its_latest_reading() {
+        let mut torn = part(&["a"], &["a", "b"]);
+        torn.left_out.push(LeftOut::from(crate::RowError::NoId));
+        torn.read_again(5);
+        assert_eq!((torn.rows(), torn.count), (0, 5));
+        let _ = torn.comparison.changes(vec![row("b")]);
+        assert_eq!(torn.rows(), 1);
+        assert_eq!(torn.comparison.vanished(), [id("a")]);
+    }
+
+    #[test]
+    fn the_accounts_of_fetched_rows_are_known() {
+        let account = |id: &str| AccountId::parse(id).unwrap();
+        let (held, other) = (
+            account("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e"),
+            account("00000000-0000-4000-8000-000000000000"),
+        );
+        let mut progress = begun();
+        progress.fetched(&Part {
+            accounts: BTreeSet::from([held.clone()]),
+            ..part(&[], &["a"])
+        });
+        assert!(progress.has_account(&held) && !progress.has_account(&other));
+    }
+
+    #[test]
+    fn the_accounts_are_listed_once_by_a_collection_of_all_days() {
+        let mut progress = Progress::new(Days::ALL, false, Timestamp::now());
+        assert!(progress.are_accounts_due());
+        progress.accounts_listed();
+        assert!(!progress.are_accounts_due());
+        assert!(!begun().are_accounts_due());
+    }
+
+    #[test]
+    fn only_the_division_of_all_its_days_is_compared_with_their_count() {
+        let mut progress = begun();
+        assert!(!progress.is_in_parts());
+        progress.divide(parts(year()), 3, None);
+        assert!(progress.is_in_parts());
+        let Next::Part(first) = progress.next() else {
+            panic!("a part");
+        };
+        progress.divide(parts(first), 2, None);
+        assert_eq!(
+            (progress.pass.whole_count, progress.undated()),
+            (Some(3), 0)
+        );
+    }
+
+    #[test]
+    fn a_pass_that_kept_changing_counts_the_larger_number() {
+        for (whole, counted) in [(1, 2), (9, 9)] {
+            let mut progress = in_two(whole);
+            for row in ["a", "b"] {
+                progress.fetched(&Part {
+                    is_whole: false,
+                    ..part(&[], &[row])
+                });
+            }
+            progress.end_pass(Some(whole));
+            assert_eq!(tally(&progress).counted, counted, "{whole}");
+        }
+    }
+
+    #[test]
+    fn fifty_missing_rows_are_asked_for_and_no_day_is_read_again() {
+        let stored = many(0..50);
+        let mut progress = begun();
+        progress.fetched(&part(&names(&stored), &["a"]));
+        progress.end_pass(None);
+        assert!(matches!(progress.next(), Next::Ask(_)));
+
+        let mut progress = with_many_missing();
+        progress.fetched(&part(&[], &names(&many(50..60))));
+        progress.end_pass(None);
+        assert!(matches!(progress.next(), Next::Ask(_)));
+    }
+
+    #[test]
+    fn rows_stay_missing_while_the_reading_of_all_days_is_repeated() {
+        let mut progress = with_many_missing();
+        progress.divide(parts(Days::ALL), 9, Some(0));
+        while let Next::Part(_) = progress.next() {
+            progress.fetched(&part(&[], &["a"]));
+        }
+        progress.end_pass(Some(9));
+        assert_eq!(progress.next(), Next::Part(Days::ALL));
+        progress.fetched(&part(&[], &["a"]));
+        progress.end_pass(None);
+        assert!(matches!(progress.next(), Next::Remove(rows) if rows.len() == 60));
+    }
+
+    #[test]
+    fn a_message_carries_a_thousand_rows_that_are_missing_or_kept_elsewhere() {
+        let stored = many(0..1_200);
+        let mut progress = in_two(0);
+        for moved in ["x", "y"] {
+            let mut kept = part(&names(&stored), &["a"]);
+            let versions = many(0..700).into_iter().map(|name| {
+                let known = KnownVersion {
+                    digest: row(&name).digest(),
+                    collected_at: None,
+                    deleted: false,
+                };
+                (id(&format!("{moved}-{name}")), known)
+            });
+            kept.comparison.learn(versions.collect());
+            progress.fetched(&kept);
+        }
+        assert_eq!(
+            (progress.missing.len(), progress.elsewhere.len()),
+            (1_000, 1_000)
+        );
+    }
+
+    #[test]
     fn a_continuation_no_longer_assumes_an_empty_link() {
         let progress = Progress::new(year(), true, Timestamp::now());
         assert!(progress.is_first_ever());

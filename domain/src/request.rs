@@ -205,6 +205,25 @@ mod tests {
     }
 
     #[test]
+    fn a_code_is_read_and_a_text_in_its_place_is_not() {
+        for code in ["login_error", "a", "v1.2-x", &"a".repeat(64)] {
+            assert_eq!(Failure::readable_code(code), code);
+        }
+        for text in ["", "Maria Plantada", "maria@example", &"a".repeat(65)] {
+            assert_eq!(Failure::readable_code(text), UNREADABLE);
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_given_up_is_not_one_that_belvo_failed() {
+        let failed =
+            |code| record(json!({"failed_at": AT, "failure": {"code": code, "message": ""}}));
+        assert!(failed(GAVE_UP).facts().gave_up);
+        assert!(!failed("login_error").facts().gave_up);
+        assert!(!record(json!({})).facts().gave_up);
+    }
+
+    #[test]
     fn a_record_survives_json() {
         let collection = json!({
             "started_at": AT, "finished_at": AT, "days": {"from": "2026-01-01"}, "pages": 3, "rows": 9, "counted": 11, "new": 5, "changed": 1,
@@ -217,6 +236,9 @@ mod tests {
             "collection": collection
         }));
         assert_eq!(whole.verdict(), Some(Verdict::Short(2)));
+        let rests_on = whole.checks().into_iter().map(|check| check.what);
+        assert_eq!(rests_on.collect::<Vec<_>>(), ["rows_of_pages"]);
+        assert_eq!(record(json!({})).checks(), []);
         let json = serde_json::to_value(&whole).unwrap();
         assert_eq!(
             serde_json::from_value::<RequestRecord>(json).unwrap(),

@@ -100,6 +100,23 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_of_a_retrieval_are_those_of_its_window_and_account() {
+        let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
+        let account = AccountId::parse("1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e").ok();
+        let asked = Retrieval {
+            account: account.clone(),
+            ..retrieval("transactions", Some(window), None)
+        };
+        let expected = RowQuery {
+            resource: Resource::TRANSACTIONS,
+            link: asked.link.clone(),
+            days: window.into(),
+            account,
+        };
+        assert_eq!(asked.rows(), expected);
+    }
+
+    #[test]
     fn an_intent_key_tells_retrievals_apart_and_never_changes() {
         let window = Window::parse("2026-01-01", "2026-01-31", date!(2026 - 03 - 01)).unwrap();
         let keys = [

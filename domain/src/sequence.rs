@@ -50,3 +50,26 @@ impl From<Timestamp> for Sequence {
         Self::default().next(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timestamp::at;
+
+    #[test]
+    fn a_sequence_is_the_time_or_one_more_than_before() {
+        let first = Sequence::from(at(5));
+        assert_eq!(first.at(), Some(at(5)));
+        assert_eq!(first.next(at(6)), Sequence::from(at(6)));
+        for second in [5, 4] {
+            assert_eq!(first.next(at(second)).number(), first.number() + 1);
+        }
+    }
+
+    #[test]
+    fn a_sequence_is_read_as_it_was_shown() {
+        assert_eq!(Sequence::of(7).number(), 7);
+        assert!(Sequence::default().is_none() && !Sequence::of(1).is_none());
+        assert_eq!(Sequence::of(u64::MAX).at(), None);
+    }
+}

@@ -28,3 +28,36 @@ impl Spacing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_is_sent_at_once_and_no_30_seconds_hold_more_than_all() {
+        for (requests, interval, slack) in [
+            (
+                30,
+                Duration::from_millis(1_500),
+                Duration::from_millis(13_500),
+            ),
+            (4, Duration::from_secs(10), Duration::ZERO),
+            (
+                80,
+                Duration::from_secs(30) / 54,
+                Duration::from_secs(30) / 54 * 25,
+            ),
+        ] {
+            assert_eq!(Spacing::per_30_s(requests), Spacing { interval, slack });
+        }
+    }
+
+    #[test]
+    fn fewer_than_three_are_three() {
+        let three = Spacing {
+            interval: Duration::from_secs(15),
+            slack: Duration::ZERO,
+        };
+        assert_eq!([0, 1, 2, 3].map(Spacing::per_30_s), [three; 4]);
+    }
+}

@@ -112,7 +112,17 @@ mod tests {
 
     #[test]
     fn an_outcome_is_shown_under_its_name() {
-        for outcome in [collected(0), WebhookOutcome::Noted, WebhookOutcome::Held] {
+        let failed = WebhookOutcome::Failed {
+            code: "login_error".to_owned(),
+        };
+        let dead_lettered = WebhookOutcome::DeadLettered {
+            reason: "the work panicked".to_owned(),
+        };
+        let others = [WebhookOutcome::Noted, WebhookOutcome::Held];
+        for outcome in [collected(0), failed, dead_lettered]
+            .into_iter()
+            .chain(others)
+        {
             let shown = serde_json::to_value(&outcome).unwrap();
             assert_eq!(shown["status"], json!(outcome.name()));
             assert_eq!(
