@@ -260,6 +260,32 @@ mod tests {
         assert_eq!(class("2025-03-11"), RetrievalClass::Long);
     }
 
+    #[test]
+    fn every_class_has_a_name_and_a_limit() {
+        let limits = Limits {
+            long: 8,
+            short: 240,
+        };
+        let shown = RetrievalClass::ALL.map(|class| (class.name(), limits.of(class)));
+        assert_eq!(shown, [("long", 8), ("short", 240)]);
+    }
+
+    #[test]
+    fn a_customer_is_counted_under_a_digest_and_a_link_under_its_id() {
+        let link = LinkId::parse("bcca0da9-a4c6-4830-9676-1d54682851d9").unwrap();
+        let alone = QuotaHolder::from(&link);
+        assert_eq!(
+            (alone.kind(), alone.to_string()),
+            ("link", link.to_string())
+        );
+
+        let customer = QuotaHolder::customer("52998224725", link.clone());
+        let text = customer.to_string();
+        assert_eq!((customer.kind(), customer.link()), ("customer", &link));
+        assert_eq!(text.len(), "customer:".len() + 64);
+        assert!(!text.contains("52998224725"));
+    }
+
     fn refused(times: &[&str]) -> String {
         let at = |text: &&str| Timestamp::parse(text).unwrap();
         let last = times
@@ -282,8 +308,8 @@ mod tests {
             "the same refusal, told again"
         );
         assert_eq!(
-            refused(&[noon, "2026-03-11T12:00:00Z"]),
-            "2026-03-11T13:00:00.000Z",
+            refused(&[noon, "2026-03-10T14:00:00Z"]),
+            "2026-03-10T15:00:00.000Z",
             "Belvo has accepted some in between"
         );
         assert_eq!(
@@ -307,6 +333,8 @@ mod tests {
             "2026-03-01T02:30:00Z",
         ];
         assert_eq!(refused(&first_hours), "2026-03-01T03:30:00.000Z");
+        let half_a_day_later = ["2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"];
+        assert_eq!(refused(&half_a_day_later), "2026-03-01T14:00:00.000Z");
     }
 
     #[test]

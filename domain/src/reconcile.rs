@@ -358,6 +358,57 @@ mod tests {
     }
 
     #[test]
+    fn another_version_of_the_same_time_is_taken() {
+        let mut comparison = Comparison::new(stored(&[row("t", 2, EARLY)]));
+        let changes = comparison.changes(rows(&[row("t", 1, EARLY)]));
+        assert_eq!(ids(&changes.changed), ["t"]);
+    }
+
+    #[test]
+    fn the_rows_to_write_are_the_new_and_the_changed_ones() {
+        let held = [row("same", 1, EARLY), row("amended", 1, EARLY)];
+        let changes_of = |page: &[Value]| Comparison::new(stored(&held)).changes(rows(page));
+        let (new, amended) = (row("new", 1, EARLY), row("amended", 2, LATE));
+
+        assert!(changes_of(&held).is_empty());
+        for one in [&new, &amended] {
+            assert!(!changes_of(std::slice::from_ref(one)).is_empty());
+        }
+        let both = changes_of(&[amended, new]);
+        let ids: Vec<_> = both.rows().map(|change| change.row.id().as_str()).collect();
+        assert_eq!(ids, ["new", "amended"]);
+    }
+
+    #[test]
+    fn what_was_not_written_after_all_is_not_counted() {
+        let mut comparison = Comparison::new(stored(&[row("amended", 1, EARLY)]));
+        let page = [
+            row("amended", 2, LATE),
+            row("new", 1, EARLY),
+            row("newer", 1, EARLY),
+        ];
+        let _ = comparison.changes(rows(&page));
+        comparison.refused(true);
+        assert_eq!((comparison.new, comparison.changed), (1, 1));
+        comparison.refused(false);
+        assert_eq!((comparison.new, comparison.changed), (1, 0));
+
+        let mut comparison = Comparison::new(stored(&[row("amended", 1, EARLY)]));
+        let _ = comparison.changes(rows(&page));
+        comparison.found_unchanged(1);
+        assert_eq!((comparison.new, comparison.changed), (2, 0));
+    }
+
+    #[test]
+    fn a_fetch_has_seen_the_rows_that_it_returned() {
+        let mut comparison =
+            Comparison::new(stored(&[row("here", 1, EARLY), row("not", 1, EARLY)]));
+        let _ = comparison.changes(rows(&[row("here", 1, EARLY), row("new", 1, EARLY)]));
+        let id = |id| RowId::parse(id).unwrap();
+        assert_eq!(comparison.seen(), HashSet::from([id("here"), id("new")]));
+    }
+
+    #[test]
     fn a_page_that_repeats_an_id_writes_its_last_row_once() {
         let mut comparison = Comparison::new(HashMap::new());
         let changes = comparison.changes(rows(&[

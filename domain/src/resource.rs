@@ -274,6 +274,54 @@ mod tests {
     }
 
     #[test]
+    fn transactions_have_accounts_and_totals_and_a_limit_by_month() {
+        let transactions = Resource::TRANSACTIONS;
+        assert_eq!(transactions.path(), "api/transactions/");
+        assert_eq!(transactions.webhook_type(), "TRANSACTIONS");
+        assert_eq!(transactions.date_field(), Some("value_date"));
+        assert_eq!(transactions.dates(), Dates::Required);
+        assert_eq!(transactions.longest_days(), Some(365));
+        assert_eq!(transactions.rows_at_once(), 1_000);
+        assert!(transactions.has_accounts() && transactions.is_metered());
+        assert!(transactions.declares_totals() && !transactions.has_type());
+    }
+
+    #[test]
+    fn invoices_are_received_or_sent_and_so_large_that_few_are_read_at_once() {
+        let invoices = Resource::by_name("invoices").unwrap();
+        assert_eq!(invoices.date_field(), Some("invoice_date"));
+        assert_eq!(invoices.rows_at_once(), 50);
+        assert!(invoices.has_type() && !invoices.has_accounts());
+        assert!(!invoices.is_metered() && !invoices.declares_totals());
+    }
+
+    #[test]
+    fn employments_are_asked_for_with_days_or_without_and_however_many() {
+        let employments = Resource::by_name("employments").unwrap();
+        assert_eq!(employments.dates(), Dates::Optional);
+        assert_eq!(employments.longest_days(), None);
+        let records = Resource::by_name("employment-records").unwrap();
+        assert_eq!((records.dates(), records.date_field()), (Dates::None, None));
+    }
+
+    #[test]
+    fn who_asks_for_an_unknown_resource_is_told_every_name() {
+        let expected = "`transactions`, `invoices`, `employments`, `employment-records`, \
+                        `financial-statements`";
+        assert_eq!(Resource::names(), expected);
+    }
+
+    #[test]
+    fn a_resource_is_stored_by_its_name() {
+        for resource in RESOURCES {
+            let json = serde_json::to_string(resource).unwrap();
+            assert_eq!(json, format!("\"{}\"", resource.name()));
+            assert_eq!(serde_json::from_str::<Resource>(&json).unwrap(), *resource);
+        }
+        assert!(serde_json::from_str::<Resource>("\"loans\"").is_err());
+    }
+
+    #[test]
     fn no_two_resources_share_a_path() {
         let paths: HashSet<_> = RESOURCES.iter().map(|resource| resource.path()).collect();
         assert_eq!(paths.len(), RESOURCES.len());

@@ -440,6 +440,13 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_be_written_with_escapes() {
+        let page = page(r#"[{"\u0069d": "b"}]"#).unwrap();
+        let ids = page.rows.iter().map(|row| row.unwrap().fields.id);
+        assert_eq!(ids.collect::<Vec<_>>(), [Some(r#""b""#)]);
+    }
+
+    #[test]
     fn a_body_that_is_no_page_is_an_error() {
         for rows in ["{}", "null", "[{]", r#"[{"id": "a"}"#] {
             assert!(page(rows).is_err(), "{rows}");
@@ -452,7 +459,9 @@ mod tests {
         let row = json!({"id": "a", "description": "Maria Plantada"}).to_string();
         let rows = SentRows::one(row.clone());
         assert_eq!(rows.texts().collect::<Vec<_>>(), [row]);
-        assert!(!rows.is_empty());
         assert_eq!(format!("{rows:?}"), "SentRows { len: 1, .. }");
+        let counts = ["[]", "[{}, {}]"].map(|rows| page(rows).unwrap().rows);
+        assert_eq!(counts.each_ref().map(SentRows::len), [0, 2]);
+        assert_eq!(counts.each_ref().map(SentRows::is_empty), [true, false]);
     }
 }

@@ -147,6 +147,57 @@ mod tests {
         assert_eq!(Timestamp::parse("0000-01-01T00:00:00+01:00"), None);
     }
 
+    fn instant(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_present_is_now_to_the_millisecond() {
+        let (before, now) = (OffsetDateTime::now_utc(), Timestamp::now());
+        assert!((now.0 - before).abs() < Duration::MINUTE);
+        assert_eq!(now.0.nanosecond() % 1_000_000, 0);
+    }
+
+    #[test]
+    fn an_instant_has_a_day_and_a_second() {
+        let late = instant("2026-02-28T23:59:59.999Z");
+        assert_eq!(late.day(), time::macros::date!(2026 - 02 - 28));
+        assert_eq!(late.to_second(), instant("2026-02-28T23:59:59Z"));
+        assert_eq!(late.plus_seconds(1), instant("2026-03-01T00:00:00.999Z"));
+    }
+
+    #[test]
+    fn an_instant_is_counted_from_1970() {
+        let at = instant("1970-01-02T00:00:00.250Z");
+        assert_eq!((at.unix_seconds(), at.unix_millis()), (86_400, 86_400_250));
+        assert_eq!(Timestamp::of_unix_millis(86_400_250), Some(at));
+        assert_eq!(Timestamp::of_unix_millis(i64::MAX), None);
+    }
+
+    #[test]
+    fn the_time_between_two_instants_is_never_negative() {
+        let (early, late) = (
+            instant("2026-03-01T00:00:00Z"),
+            instant("2026-03-01T00:00:02.900Z"),
+        );
+        assert_eq!(
+            (late.millis_since(early), late.seconds_since(early)),
+            (2_900, 2)
+        );
+        assert_eq!(
+            (early.millis_since(late), early.seconds_since(late)),
+            (0, 0)
+        );
+    }
+
+    #[test]
+    fn an_instant_is_read_from_json_as_it_is_written() {
+        let json = "\"2026-03-01T00:00:00.000Z\"";
+        let at: Timestamp = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_string(&at).unwrap(), json);
+        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+
     #[test]
     fn the_text_has_a_fixed_width() {
         assert_eq!(

@@ -206,8 +206,53 @@ mod tests {
     }
 
     #[test]
+    fn a_window_has_its_two_days() {
+        let window = Window::parse("2026-01-05", "2026-03-01", TODAY).unwrap();
+        assert_eq!(
+            (window.from(), window.to()),
+            ("2026-01-05".to_owned(), "2026-03-01".to_owned())
+        );
+        assert_eq!(
+            (window.first_day(), window.last_day()),
+            (date!(2026 - 01 - 05), TODAY)
+        );
+    }
+
+    #[test]
+    fn a_window_of_more_days_than_belvo_allows_is_refused() {
+        let window = Window::parse("2026-02-20", "2026-03-01", TODAY).unwrap();
+        for allowed in [None, Some(9), Some(10)] {
+            assert_eq!(window.at_most(allowed), Ok(window));
+        }
+        let refused = window.at_most(Some(8)).unwrap_err();
+        assert_eq!(refused, WindowError::TooLong(8));
+        assert_eq!(refused.field(), "date_from");
+    }
+
+    #[test]
+    fn the_day_of_a_date_or_a_timestamp_has_two_digits_for_month_and_day() {
+        for (text, day) in [
+            ("2026-03-01", Some("2026-03-01")),
+            ("2026-3-1", Some("2026-03-01")),
+            ("2026-03-01T23:59:59-03:00", Some("2026-03-01")),
+            ("2026-03-01 23:59:59", Some("2026-03-01")),
+            ("2026-02-30", None),
+            ("2026-003-01", None),
+            ("2026-03-", None),
+            ("2026-03-+1", None),
+            ("26-03-01", None),
+            ("2026-03", None),
+            ("", None),
+        ] {
+            assert_eq!(day_of(text).as_deref(), day, "{text}");
+        }
+    }
+
+    #[test]
     fn a_window_survives_json() {
         let window = Window::parse("2025-03-01", "2026-03-01", TODAY).unwrap();
+        let signed = r#"{"date_from":"+2025-03-01","date_to":"2026-03-01"}"#;
+        assert!(serde_json::from_str::<Window>(signed).is_err());
         let json = serde_json::to_string(&window).unwrap();
         assert_eq!(json, r#"{"date_from":"2025-03-01","date_to":"2026-03-01"}"#);
         assert_eq!(serde_json::from_str::<Window>(&json).unwrap(), window);
