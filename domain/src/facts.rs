@@ -350,6 +350,33 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_open_until_rows_are_missing_or_it_has_ended() {
+        for (status, is_open, is_in_flight) in [
+            (Status::Issuing, false, true),
+            (Status::Issued, true, true),
+            (Status::Notified, true, true),
+            (Status::Collecting, true, true),
+            (Status::Short, false, false),
+            (Status::Collected, false, false),
+            (Status::Incomplete, false, false),
+            (Status::Failed, false, false),
+            (Status::Expired, false, false),
+            (Status::Unknown, false, true),
+        ] {
+            let found = (status.is_open(), status.is_in_flight());
+            assert_eq!(found, (is_open, is_in_flight), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn another_value_is_written_in_the_same_way() {
+        let text = |write: Write<i32>| write.map(|number| number.to_string());
+        assert_eq!(text(Write::Once(1)), Write::Once("1".to_owned()));
+        assert_eq!(text(Write::Latest(2)), Write::Latest("2".to_owned()));
+        assert_eq!(text(Write::Remove), Write::Remove);
+    }
+
+    #[test]
     fn the_status_does_not_depend_on_the_order_of_the_steps() {
         let issued = Step::Issued { due_at: at(10) };
         let notified = Step::Notified { due_at: at(20) };

@@ -972,6 +972,32 @@ mod tests {
     }
 
     #[test]
+    fn the_collection_that_was_asked_for_last_is_shown() {
+        let ended = |record: LinkRecord, asked: i64, failure: Option<&str>| {
+            record.asked_ended((ROWS, at(asked)), at(9), failure)
+        };
+        let shown = |record: &LinkRecord| record.asked[ROWS.name()].clone();
+        let first = ended(link(), 2, None);
+        assert_eq!(
+            shown(&first),
+            AskedCollection {
+                asked_at: at(2),
+                ended_at: at(9),
+                failure: None,
+            }
+        );
+        assert_eq!(
+            shown(&ended(first.clone(), 1, Some("gave_up"))),
+            shown(&first)
+        );
+        for asked in [2, 3] {
+            let later = shown(&ended(first.clone(), asked, Some("gave_up")));
+            let found = (later.asked_at, later.failure.as_deref());
+            assert_eq!(found, (at(asked), Some("gave_up")));
+        }
+    }
+
+    #[test]
     fn a_registered_link_that_was_never_collected_is_read_after_the_due_time() {
         let soon = at(0).plus_seconds(DUE_S.into());
         assert_eq!(link().due(), Some((LinkDue::Reading, soon)));
