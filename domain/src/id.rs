@@ -253,6 +253,12 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_row_has_up_to_128_characters() {
+        let longest = "x".repeat(128);
+        assert_eq!(RowId::parse(&longest).unwrap().as_str(), longest);
+    }
+
+    #[test]
     fn ids_that_could_not_be_keys_are_refused() {
         assert!(LinkId::parse("../../admin").is_err());
         assert!(RequestId::parse("").is_err());

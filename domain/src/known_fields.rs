@@ -229,6 +229,16 @@ mod tests {
     }
 
     #[test]
+    fn the_names_of_one_row_are_bounded_too() {
+        let fields: Map<String, Value> = (0..600)
+            .map(|n| (format!("f{}_{}", n / 100, n % 100), Value::Null))
+            .collect();
+        assert_eq!(names(&Value::Object(fields).to_string()).len(), MOST);
+        let longest = "x".repeat(LONGEST);
+        assert_eq!(names(&format!(r#"{{"{longest}": 1}}"#)), seen(&[&longest]));
+    }
+
+    #[test]
     fn what_is_known_has_a_bounded_size() {
         let many: FieldNames = (0..2_000).map(|n| format!("field-{n}")).collect();
         let (first, _) = KnownFields::default().after(&many, FIRST);

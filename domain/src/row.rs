@@ -402,6 +402,47 @@ mod tests {
     }
 
     #[test]
+    fn a_row_names_the_fields_in_which_it_differs_from_another() {
+        let row = |amount: u32, status: &str| {
+            let sent = json!({"id": "t", "amount": amount, "status": status, "type": "INFLOW"});
+            parse(&sent).unwrap().0
+        };
+        let pending = row(1, "PENDING");
+        let differing = row(2, "PROCESSED").fields_that_differ_from(&pending);
+        assert_eq!(differing, ["amount", "status"]);
+        assert_eq!(
+            pending.fields_that_differ_from(&pending),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_row_has_the_institutions_id_unless_it_is_empty() {
+        let id = |id: Value| {
+            let (row, _) = parse(&json!({"id": "t", "internal_identification": id})).unwrap();
+            row.internal_identification().map(Cow::into_owned)
+        };
+        assert_eq!(id("i".into()).as_deref(), Some("i"));
+        assert_eq!((id("".into()), id(Value::Null)), (None, None));
+    }
+
+    #[test]
+    fn a_stored_row_says_when_belvo_read_it() {
+        let text = r#"{"id":"t","collected_at":"2026-03-01T00:00:00Z"}"#;
+        let id = || RowId::parse("t").unwrap();
+        let read = [
+            Row::from_text(id(), text).unwrap(),
+            Row::from_fields(id(), serde_json::from_str(text).unwrap()),
+            Row::whole(SentRow::of(text).unwrap()).unwrap(),
+        ];
+        for row in read {
+            assert_eq!(row.collected_at(), Timestamp::parse("2026-03-01T00:00:00Z"));
+            assert_eq!(row.fields().text("id").as_deref(), Some("t"));
+        }
+        assert!(Row::from_text(id(), "[]").is_none());
+    }
+
+    #[test]
     fn rows_are_compared_by_their_values() {
         let difference = |row: Value, stored: Value| {
             let [row, stored] = [row, stored].map(|row| parse(&row).unwrap().0);

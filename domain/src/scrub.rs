@@ -62,6 +62,19 @@ mod tests {
     }
 
     #[test]
+    fn a_period_has_days_of_a_whole_day() {
+        let week_s = 604_800;
+        let first = ScrubPeriod::of_days(7).next(&link(week_s), noon()).unwrap();
+        assert_eq!(
+            first.unix_seconds() % 604_800,
+            0,
+            "the first second of the period"
+        );
+        let later = ScrubPeriod::of_days(7).next(&link(week_s + 5), noon());
+        assert_eq!(later, Some(first.plus_seconds(5)));
+    }
+
+    #[test]
     fn links_are_spread_over_the_period() {
         let period = ScrubPeriod::of_days(7);
         let mut of_day = [0; 7];

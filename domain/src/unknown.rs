@@ -131,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn webhooks_of_unknown_links_are_collected_or_held() {
+        assert_eq!(
+            ["collect", "hold", "drop"].map(UnknownLinks::parse),
+            [Some(UnknownLinks::Collect), Some(UnknownLinks::Hold), None]
+        );
+    }
+
+    #[test]
     fn a_registration_a_request_and_a_deletion_make_a_link_known() {
         assert!(!unknown().is_known());
         assert!(!unknown().held(ROWS, at(0)).deleted(at(1)).is_known());
