@@ -155,6 +155,29 @@ mod tests {
     }
 
     #[test]
+    fn an_object_shows_its_names() {
+        let shown = format!("{:?}", Fields::of(r#"{"name": "Maria Plantada"}"#).unwrap());
+        assert!(
+            shown.contains("name") && !shown.contains("Maria"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_list_or_an_object_differs_from_one_that_has_more() {
+        for (one, other) in [
+            (r#"{"a": [1.0]}"#, r#"{"a": [1, 2]}"#),
+            (r#"{"a": {"b": 1.0}}"#, r#"{"a": {"b": 1, "c": 2}}"#),
+        ] {
+            let (one, other) = (Fields::of(one).unwrap(), Fields::of(other).unwrap());
+            assert_eq!(
+                (one.differing(&other), other.differing(&one)),
+                (vec!["a"], vec!["a"])
+            );
+        }
+    }
+
+    #[test]
     fn anything_else_has_none() {
         for text in ["[]", "null", "\"a\"", "{", r#"{"\ud800": 1}"#] {
             assert!(Fields::of(text).is_none(), "{text}");

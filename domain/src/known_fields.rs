@@ -229,6 +229,22 @@ mod tests {
     }
 
     #[test]
+    fn a_name_begins_with_a_letter_or_an_underscore() {
+        let row = r#"{"_a": 1, "a": 1, "1a": 1, "-a": 1, "á": 1}"#;
+        assert_eq!(names(row), seen(&["_a", "a"]));
+    }
+
+    #[test]
+    fn however_often_rows_are_seen_on_a_day_it_is_one_day() {
+        let mut known = KnownFields::default();
+        for _ in 0..9 {
+            (known, _) = known.after(&seen(&["id"]), FIRST);
+        }
+        let (_, changes) = known.after(&seen(&["id", "pix_key"]), FIRST);
+        assert_eq!(changes, FieldChanges::default(), "still learning");
+    }
+
+    #[test]
     fn the_names_of_one_row_are_bounded_too() {
         let fields: Map<String, Value> = (0..600)
             .map(|n| (format!("f{}_{}", n / 100, n % 100), Value::Null))
