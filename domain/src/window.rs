@@ -113,12 +113,7 @@ pub fn parse_date(text: &str) -> Option<Date> {
 pub fn day_of(text: &str) -> Option<String> {
     let date = text.split(['T', ' ']).next()?;
     let mut parts = date.splitn(3, '-');
-    let mut part = |digits: std::ops::RangeInclusive<usize>| {
-        let part = parts.next()?;
-        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
-        (is_number && digits.contains(&part.len())).then_some(part)
-    };
-    let (year, month, day) = (part(4..=4)?, part(1..=2)?, part(1..=2)?);
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     let day = format!("{year}-{month:0>2}-{day:0>2}");
     parse_date(&day).map(|_| day)
 }
