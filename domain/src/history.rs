@@ -83,6 +83,21 @@ mod tests {
     }
 
     #[test]
+    fn a_balance_shows_when_it_was_seen() {
+        let balance = Balance {
+            collected_at: None,
+            observed_at: at(5),
+            request: None,
+            balance: serde_json::json!({"current": 1234.5}),
+        };
+        let shown = format!("{balance:?}");
+        assert!(
+            shown.contains("observed_at") && !shown.contains("1234"),
+            "{shown}"
+        );
+    }
+
+    #[test]
     fn a_version_is_valid_from_its_first_instant_until_the_next_version() {
         let valid = |version: Version| [4, 5, 8, 9].map(|second| version.was_valid_at(at(second)));
         assert_eq!(valid(version(5, Some(9))), [false, true, true, false]);

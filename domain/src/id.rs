@@ -253,6 +253,13 @@ mod tests {
     }
 
     #[test]
+    fn the_id_of_a_row_has_no_space_and_no_separator() {
+        for wrong in ["a#b", "two words", "é", "a\n"] {
+            assert!(RowId::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_id_of_a_row_has_up_to_128_characters() {
         let longest = "x".repeat(128);
         assert_eq!(RowId::parse(&longest).unwrap().as_str(), longest);
