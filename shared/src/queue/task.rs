@@ -680,6 +680,60 @@ mod tests {
     }
 
     #[test]
+    fn a_task_ends_the_requests_that_it_names() {
+        let requests = one_of_each().map(|(task, _)| task.requests());
+        let (r, none) = (vec![request("r")], Vec::new());
+        let named = vec![request("4363b08b51eb43509c745df5ac92a7f6")];
+        let expected = [&named, &r, &none, &r, &none, &none, &r, &none];
+        assert_eq!(requests.each_ref(), expected);
+        assert_eq!(webhook(WITHOUT_ID).requests(), none);
+    }
+
+    #[test]
+    fn a_task_knows_whether_somebody_asked_for_it() {
+        let asked = one_of_each().map(|(task, _)| task.asked());
+        let at_once = Some((Resource::TRANSACTIONS, at(0)));
+        let expected = [None, None, None, None, None, at_once, None, None];
+        assert_eq!(asked, expected);
+        let rest = continuation(Trigger::Asked { at: at(5) }, 9);
+        assert_eq!(rest.asked(), Some((Resource::TRANSACTIONS, at(5))));
+        assert_eq!(
+            continuation(Trigger::DataReady { at: at(5) }, 9).asked(),
+            None
+        );
+    }
+
+    #[test]
+    fn a_delivery_is_the_same_if_it_is_processed_for_the_same_reason() {
+        let (named, id) = (delivery(WITH_ID), delivery(WITH_ID).webhook_id());
+        assert!(named.is_same(&delivery(WITH_ID)));
+        assert!(!named.is_same(&delivery(WITHOUT_ID)));
+        assert!(!named.is_same(&named.clone().replayed(&id, at(9))));
+    }
+
+    #[test]
+    fn a_message_of_an_unknown_kind_is_told_which_there_are() {
+        let error = Task::parse(r#"{"kind": "other"}"#).unwrap_err().to_string();
+        assert!(error.ends_with(
+            "webhook, data_ready, link_gone, overdue, check_link, collect, continuation, sweep"
+        ));
+    }
+
+    #[test]
+    fn a_continuation_without_requests_is_correlated_by_its_webhook_or_its_link() {
+        let correlated = |trigger| {
+            let Task::Continue(mut rest) = continuation(trigger, 0) else {
+                panic!("a continuation")
+            };
+            rest.requests.clear();
+            rest.correlation_id().to_owned()
+        };
+        let first = Trigger::Webhook(Box::new(delivery(WITHOUT_ID)));
+        assert_eq!(correlated(first), "gateway");
+        assert_eq!(correlated(Trigger::Check), LINK);
+    }
+
+    #[test]
     fn a_repeated_message_has_the_same_deduplication_id() {
         let first = Trigger::Webhook(Box::new(delivery(WITHOUT_ID)));
         let sent_once = [
