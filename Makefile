@@ -24,6 +24,10 @@ PYTHON_CODE := tools bench/peers examples
 PLAIN_PEER := --release --locked --manifest-path bench/peers/rust/Cargo.toml --target-dir .local/bench/peers-rust
 INFERNO_VERSION := 0.12.8
 INFERNO := .venv/inferno-$(INFERNO_VERSION)
+MUTANTS_VERSION := 27.1.0
+MUTANTS := .venv/mutants-$(MUTANTS_VERSION)
+MUTANTS_OPTIONS = $(if $(AREA),--area='$(AREA)') $(if $(FILE),--file='$(FILE)') $(if $(SHARD),--shard='$(SHARD)') \
+	$(if $(filter 1,$(AGAIN)),--again)
 FIGURES := PYTHONPATH=tools .venv/figures/bin/python -m figures
 FUNCTIONS := collect publish query request webhook
 MEASURED := --package floors $(FUNCTIONS:%=--package %) --features collect/measured,request/measured
@@ -60,7 +64,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz fuzz-api contract moving up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -170,6 +174,13 @@ contract: $(if $(BELVO_SECRET_ID),tools) ## Compare Belvo's answers with its Ope
 moving: build ## Let rows come, go and move between any two GETs of a collection; RUNS and SEED may be given
 	@RUNS=$(or $(RUNS),5000) SEED=$(or $(SEED),1) \
 		$(LOCAL) exec -- $(CARGO_TEST) --test handlers -- moving
+
+mutants: $(MUTANTS) ## Change the code in every way that a test has to notice (docs/assurance/mutants.md); AREA, FILE, SHARD=1/3, AGAIN=1 or MERGE may be given
+	@PYTHONPATH=tools $(PYTHON) -m mutants \
+		$(if $(MERGE),merge $(MERGE),run $(MUTANTS)/bin/cargo-mutants $(MUTANTS_OPTIONS))
+
+$(MUTANTS):
+	cargo install cargo-mutants --version $(MUTANTS_VERSION) --locked --root $(MUTANTS)
 
 up: build ## Start the local AWS with the functions, the fake Belvo and the console; deploy again if it runs
 	@$(LOCAL) up

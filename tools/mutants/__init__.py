@@ -1,0 +1,1 @@
+"""`make mutants`: which changes of the code no test notices (docs/assurance/mutants.md)."""
