@@ -664,6 +664,27 @@ mod tests {
     }
 
     #[test]
+    fn a_delivery_shows_which_it_is() {
+        let printed = format!("{:?}", delivery(WITH_ID));
+        assert!(
+            printed.contains(&Delivery::id_of(WITH_ID.as_bytes())),
+            "{printed}"
+        );
+    }
+
+    #[test]
+    fn a_replayed_webhook_has_the_id_under_which_it_was_received() {
+        let received = delivery(WITH_ID);
+        let archived = delivery(&format!(" {WITH_ID}"));
+        assert_ne!(archived.id, received.id);
+        let replayed = archived.replayed(&received.webhook_id(), at(9));
+        assert_eq!(
+            (replayed.id, replayed.replayed_at),
+            (received.id, Some(at(9)))
+        );
+    }
+
+    #[test]
     fn each_kind_of_task_is_in_the_group_of_its_link() {
         for (task, name) in one_of_each() {
             let expected = if name == "sweep" { "sweep" } else { LINK };
