@@ -22,7 +22,10 @@ class Area(NamedTuple):
     timeout_s: int
 
 
-AREAS = (Area("domain", "domain", ("domain/src/**/*.rs",), (), ("domain/src/**/*.rs",), 15),)
+AREAS = (
+    Area("domain", "domain", ("domain/src/**/*.rs",), (), ("domain/src/**/*.rs",), 15),
+    Area("queue", "shared", ("shared/src/queue/task.rs",), ("--", "--lib"), ("shared/src/queue/*.rs",), 60),
+)
 
 
 def files(area: Area, root: Path) -> list[str]:
