@@ -18,10 +18,9 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use dynoxide::{Database, DynoxideError};
+use dynoxide::Database;
 use serde_json::{Value, json};
-
-use crate::template;
+use test_harness::{perform, tables_of_template};
 
 /// The whole value with which Belvo authenticates here.
 pub(crate) const AUTHORIZATION: &str = "Bearer fuzzing-0123456789abcdefghijkl";
@@ -45,7 +44,7 @@ impl Aws {
     /// With the tables of template.yaml, which are empty.
     pub(crate) fn new() -> Self {
         let database = Database::memory().expect("a database");
-        for table in template::tables() {
+        for table in tables_of_template() {
             let table = serde_json::from_value(table).expect("a table");
             database.create_table(table).expect("a new table");
         }
@@ -79,11 +78,10 @@ impl Aws {
             Some(("AmazonSQS", "SendMessage")) => (200, self.queue(body)),
             Some(("secretsmanager", "GetSecretValue")) => secret(body),
             Some(("DynamoDB_20120810", operation)) => {
-                let answer = perform(&self.database, operation, body);
-                answer.map_or_else(
-                    |error| (error.status_code(), error.to_json()),
-                    |answer| (200, answer),
-                )
+                match perform(&self.database, operation, body) {
+                    Ok(performed) => (200, text(performed.answer)),
+                    Err(refusal) => (refusal.status, refusal.body),
+                }
             }
             _ => panic!("nobody should call {target}"),
         }
@@ -98,6 +96,10 @@ impl Aws {
     }
 }
 
+fn text(answer: Vec<u8>) -> String {
+    String::from_utf8(answer).expect("JSON")
+}
+
 fn secret(body: &[u8]) -> (u16, String) {
     let asked: Value = serde_json::from_slice(body).expect("JSON");
     if asked["SecretId"] == WEBHOOK_SECRET {
@@ -107,29 +109,6 @@ fn secret(body: &[u8]) -> (u16, String) {
     }
     let problem = json!({"__type": "ResourceNotFoundException", "message": "no such secret"});
     (400, problem.to_string())
-}
-
-/// Performs an operation of DynamoDB. A macro, because dynoxide has a type and a method for each.
-macro_rules! performed {
-    ($database:ident, $body:ident, $operation:ident, $request:ident) => {{
-        let request: dynoxide::actions::$operation::$request =
-            serde_json::from_slice($body).expect("a request");
-        let answer = $database.$operation(request)?;
-        Ok(serde_json::to_string(&answer).expect("JSON"))
-    }};
-}
-
-fn perform(database: &Database, operation: &str, body: &[u8]) -> Result<String, DynoxideError> {
-    match operation {
-        "BatchGetItem" => performed!(database, body, batch_get_item, BatchGetItemRequest),
-        "BatchWriteItem" => performed!(database, body, batch_write_item, BatchWriteItemRequest),
-        "DeleteItem" => performed!(database, body, delete_item, DeleteItemRequest),
-        "GetItem" => performed!(database, body, get_item, GetItemRequest),
-        "PutItem" => performed!(database, body, put_item, PutItemRequest),
-        "Query" => performed!(database, body, query, QueryRequest),
-        "UpdateItem" => performed!(database, body, update_item, UpdateItemRequest),
-        _ => panic!("nobody should call {operation}"),
-    }
 }
 
 impl HttpClient for Aws {

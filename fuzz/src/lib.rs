@@ -16,7 +16,6 @@ mod mutation;
 mod slow;
 mod stock;
 mod targets;
-mod template;
 
 pub use corpus::inputs_of;
 pub use mutation::mutated;

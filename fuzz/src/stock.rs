@@ -15,10 +15,9 @@ use shared::{
 use test_harness::taken_apart;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    aws::Aws,
-    template::{REQUESTS, TRANSACTIONS},
-};
+use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE};
+
+use crate::aws::Aws;
 
 const LINK: &str = "57a2fbe1-84ac-4ebd-9893-7dd181a3caec";
 const ACCOUNT: &str = "1c83f1f5-4b59-4c0b-a1a5-3a9d1a6a5b0e";
@@ -47,8 +46,8 @@ impl Stock {
         Self {
             runtime: runtime(),
             aws,
-            control: Control::open(&config, REQUESTS.to_owned()),
-            transactions: TransactionsTable::open(&config, TRANSACTIONS.to_owned()),
+            control: Control::open(&config, REQUESTS_TABLE.to_owned()),
+            transactions: TransactionsTable::open(&config, TRANSACTIONS_TABLE.to_owned()),
         }
     }
 

@@ -32,7 +32,8 @@ pub use alarms::{AlarmState, Alarms, Datum};
 pub use days::days_ago;
 #[cfg(feature = "dynoxide")]
 pub use dynoxide::{
-    Consumed, Performed, Refusal, copy_tables, dynoxide_with_tables_of, perform, serve_dynoxide,
+    Consumed, Performed, REQUESTS_TABLE, Refusal, TRANSACTIONS_TABLE, copy_tables,
+    dynoxide_with_tables_of, perform, serve_dynoxide, tables_of_template,
 };
 pub use events::{EventSchemas, heard};
 pub use follower::Follower;

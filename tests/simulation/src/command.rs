@@ -60,10 +60,8 @@ fn fault(name: &str) -> Result<Fault, String> {
         .ok_or_else(|| format!("one of {:?}", Fault::ALL))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the functions read their settings from the environment of the process"
-)]
+/// Starts this program again with the environment of the functions, which read their settings from
+/// it; the program then simulates.
 pub(crate) fn main() -> ExitCode {
     if std::env::var_os(MARK).is_none() {
         let program = std::env::current_exe().expect("this program");

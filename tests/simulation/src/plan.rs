@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use crate::faults::{Fault, Faults};
 
 /// Steps of a run, those that connect the first links aside.
-const FEWEST_STEPS: usize = 6;
-const MOST_STEPS: usize = 22;
+const FEWEST_STEPS: usize = 4;
+const MOST_STEPS: usize = 14;
 /// Over how much time the steps are spread, at most.
 const LONGEST: Duration = Duration::from_mins(20);
 
@@ -147,20 +147,19 @@ impl Plan {
     /// The command that repeats the run.
     pub(crate) fn command(&self) -> String {
         let whole = Self::of(self.seed);
-        let mut command = format!("make simulate SEED={}", self.seed);
+        let mut command = vec![format!("make simulate SEED={}", self.seed)];
         if self.steps.len() < whole.steps.len() {
             let numbers = self.steps.iter().map(|step| step.number.to_string());
             let numbers: Vec<_> = numbers.collect();
-            command += &format!(" STEPS={}", numbers.join(","));
+            command.push(format!("STEPS={}", numbers.join(",")));
         }
-        let has = |fault: Fault| self.faults.per_mille(fault) > 0;
-        let without = whole.faults.named().into_iter().map(|(fault, _)| fault);
-        let without = without.filter(|fault| !has(*fault));
+        let names = whole.faults.named().into_iter().map(|(fault, _)| fault);
+        let without = names.filter(|fault| self.faults.per_mille(*fault) == 0);
         let without: Vec<_> = without.map(|fault| format!("{fault:?}")).collect();
         if !without.is_empty() {
-            command += &format!(" WITHOUT={}", without.join(","));
+            command.push(format!("WITHOUT={}", without.join(",")));
         }
-        command
+        command.join(" ")
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     io,
     panic::{self, PanicHookInfo},
+    path::PathBuf,
     rc::Rc,
     sync::{Arc, Mutex},
     thread,
@@ -16,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use shared::telemetry;
 use test_harness::{Follower, Stack};
 use tokio::{
+    net::UnixListener,
     runtime::Builder,
     task::{LocalSet, spawn_local},
     time::{Instant, sleep, timeout},
@@ -31,7 +33,7 @@ use crate::{
 };
 
 /// Noon of 2026-03-10: windows of up to a year lie before it.
-const BEGAN: Duration = Duration::from_secs(1_773_144_000);
+const BEGAN: Duration = Duration::from_hours(492_540);
 /// Futures of the SDK are large, and nothing here is optimised in tests.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
@@ -76,43 +78,46 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     let socket = folder.path().join("network");
     let log = Log::default();
     let text = log.clone();
-    let run = move || {
-        let listener_path = socket;
-        simulated_machine::simulate(plan.seed, BEGAN, elapsed);
-        fastrand::seed(plan.seed);
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .expect("a runtime");
-        let log = text.clone();
-        let scenario = async move {
-            STARTED.set(Some(Instant::now()));
-            let listener = listen(listener_path);
-            scenario(plan, listener, &log).await
-        };
-        let set = LocalSet::new();
-        let ended = panic::catch_unwind(panic::AssertUnwindSafe(|| {
-            runtime.block_on(set.run_until(scenario))
-        }));
-        let failure = FAILURE.take();
-        match ended {
-            Ok(ended) => (failure, ended),
-            Err(_) => (
-                failure.or(Some("a panic".to_owned())),
-                (0, 0, Duration::ZERO),
-            ),
-        }
-    };
+    let run = move || simulated(plan, socket, &text);
     let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
-    let (failure, (trace, requests, took)) =
-        thread.expect("a thread").join().expect("a run that ends");
+    let (failure, end) = thread.expect("a thread").join().expect("a run that ends");
     Outcome {
         failure,
-        trace,
-        requests,
-        took,
+        trace: end.trace,
+        requests: end.requests,
+        took: end.took,
         log: log.text(),
+    }
+}
+
+/// How far a run came; nothing of one that failed.
+#[derive(Default)]
+struct End {
+    trace: u64,
+    requests: u64,
+    took: Duration,
+}
+
+/// Runs a plan on this thread, and returns what did not hold.
+fn simulated(plan: Plan, socket: PathBuf, log: &Log) -> (Option<String>, End) {
+    simulated_machine::simulate(plan.seed, BEGAN, elapsed);
+    fastrand::seed(plan.seed);
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    let scenario = async move {
+        STARTED.set(Some(Instant::now()));
+        scenario(plan, listen(socket), log).await
+    };
+    let run = || runtime.block_on(LocalSet::new().run_until(scenario));
+    let ended = panic::catch_unwind(panic::AssertUnwindSafe(run));
+    // What panics in a task of its own ends that task alone, and is a failure all the same.
+    let failure = FAILURE.take();
+    match ended {
+        Ok(end) => (failure, end),
+        Err(_) => (failure.or(Some("a panic".to_owned())), End::default()),
     }
 }
 
@@ -123,11 +128,7 @@ fn elapsed() -> Duration {
 }
 
 /// Everything that happens, and what must hold in the end.
-async fn scenario(
-    plan: Plan,
-    listener: tokio::net::UnixListener,
-    log: &Log,
-) -> (u64, u64, Duration) {
+async fn scenario(plan: Plan, listener: UnixListener, log: &Log) -> End {
     let _lines = log.subscribe();
     let world = World::new(plan.seed, plan.faults.clone(), connections);
     spawn_local(serve(Rc::clone(&world), listener));
@@ -151,13 +152,17 @@ async fn scenario(
     let logs = log.text();
     settling::check(&users, (&living, &deleted), &acknowledged, &follower, &logs).await;
     let (trace, requests) = world.trace();
-    (trace, requests, world.elapsed())
+    End {
+        trace,
+        requests,
+        took: world.elapsed(),
+    }
 }
 
 /// Follows all links while something happens, and is stopped in the middle of its work again and
 /// again.
-async fn follow_meanwhile<'a>(
-    users: &Users<'a>,
+async fn follow_meanwhile(
+    users: &Users<'_>,
     follower: &mut Follower,
     seed: u64,
     happening: impl Future,

@@ -1,6 +1,8 @@
 //! The environment of the functions and of what looks at them: the settings of template.yaml, with
 //! short waits, and the addresses of what is simulated.
 
+use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE};
+
 /// Amazon's APIs.
 pub(crate) const AWS: &str = "127.0.0.1:1";
 /// Belvo's API.
@@ -10,8 +12,6 @@ pub(crate) const API: &str = "127.0.0.1:3";
 /// A host that has nothing to do with any of this.
 pub(crate) const STRANGER: &str = "127.0.0.1:4";
 
-pub(crate) const REQUESTS_TABLE: &str = "Requests";
-pub(crate) const TRANSACTIONS_TABLE: &str = "Transactions";
 pub(crate) const QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/notifications.fifo";
 pub(crate) const DEAD_LETTER_QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/dead-letters.fifo";
 pub(crate) const BELVO_SECRET: &str = "belvo";
@@ -22,9 +22,9 @@ pub(crate) const AUTHORIZATION: &str = "Bearer simulated-0123456789abcdef-012345
 /// Receives after which SQS itself gives a message up.
 pub(crate) const ATTEMPTS: u32 = 4;
 /// Seconds after which a request is looked after.
-pub(crate) const REQUEST_DUE_S: u64 = 300;
+pub(crate) const REQUEST_DUE_S: u64 = 150;
 /// Seconds after which one expires.
-pub(crate) const REQUEST_EXPIRES_S: u64 = 1_800;
+pub(crate) const REQUEST_EXPIRES_S: u64 = 900;
 /// Retrievals of a month that go back six days or more: few, so that runs want more.
 pub(crate) const LONG_RETRIEVALS: u32 = 2;
 /// All others, of which a run has none.

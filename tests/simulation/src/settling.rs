@@ -20,6 +20,8 @@ use crate::{
 /// function stays hidden for half an hour, a link is asked four times at most.
 const SETTLED_IN: Duration = Duration::from_hours(6);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+/// In this time a deletion is confirmed: it is looked after half an hour later, and then again.
+const DELETED_IN: Duration = Duration::from_mins(70);
 /// In this time, events have told of whatever was recorded.
 const TOLD_IN: Duration = Duration::from_mins(1);
 
@@ -40,7 +42,8 @@ async fn calm(users: &Users<'_>) {
     }
 }
 
-/// Ends all trouble, sends a webhook for every link twice, and waits until each request has ended.
+/// Ends all trouble, sends a webhook for every link, and waits until each request has ended; twice
+/// if there are several links, because what is marked in one depends on what another has become.
 /// Returns what was acknowledged meanwhile.
 pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledged {
     users.world.set_calm(true);
@@ -51,13 +54,17 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
         .await
         .expect("the sandbox answers");
     calm(users).await;
-    // Whatever nobody announced is looked after, and has expired.
-    let expired = Duration::from_secs(2 * REQUEST_DUE_S + REQUEST_EXPIRES_S);
-    sleep(expired).await;
+    // Whatever nobody announced is looked after meanwhile, and has expired.
+    sleep(if users.have_deleted() {
+        DELETED_IN
+    } else {
+        Duration::from_secs(2 * REQUEST_DUE_S + REQUEST_EXPIRES_S)
+    })
+    .await;
     calm(users).await;
 
     let mut acknowledged = Acknowledged::new();
-    for _ in 0..2 {
+    for _ in 0..links.len().min(2) {
         for link in links {
             let id = announce(users, link, &mut acknowledged).await;
             calm(users).await;

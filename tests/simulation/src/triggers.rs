@@ -6,7 +6,11 @@ use std::{rc::Rc, time::Duration};
 use serde_json::{Value, json};
 use tokio::{task::spawn_local, time::sleep};
 
-use crate::{aws::tables, faults::Fault, world::World};
+use crate::{
+    aws::{queues::Message, tables},
+    faults::Fault,
+    world::World,
+};
 
 /// Batches that are collected at the same time (template.yaml).
 const COLLECTED_AT_ONCE: usize = 2;
@@ -31,7 +35,7 @@ pub(crate) fn start(world: &Rc<World>) {
 async fn collect(world: Rc<World>) {
     loop {
         let messages = world.queues.receive().await;
-        let records: Vec<_> = messages.iter().map(|message| message.event()).collect();
+        let records: Vec<_> = messages.iter().map(Message::event).collect();
         let failed = world
             .functions
             .collect(&world, json!({ "Records": records }));

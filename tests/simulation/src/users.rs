@@ -65,6 +65,11 @@ impl<'a> Users<'a> {
         self.asked.borrow().get(link).copied().unwrap_or_default()
     }
 
+    /// Whether somebody has begun to delete a link.
+    pub(crate) fn have_deleted(&self) -> bool {
+        !self.deleted.borrow().is_empty()
+    }
+
     /// Whether the bank has deleted this row.
     pub(crate) fn has_deleted(&self, row: &str) -> bool {
         self.deleted_rows.borrow().contains(row)

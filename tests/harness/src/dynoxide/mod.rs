@@ -2,6 +2,7 @@
 
 mod operations;
 mod refusal;
+mod template;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use crate::Stack;
 pub use self::{
     operations::{Consumed, Performed, perform},
     refusal::Refusal,
+    template::{REQUESTS_TABLE, TRANSACTIONS_TABLE, tables_of_template},
 };
 
 /// Starts dynoxide with empty tables of the same keys and indexes as the stack's, and returns its

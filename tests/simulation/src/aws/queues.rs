@@ -136,23 +136,22 @@ impl Fifo {
         let key = (group.clone(), text("MessageDeduplicationId"));
         let known = self.recent.get(&key);
         let known = known.filter(|(at, _)| now - *at < DEDUPLICATED);
-        let id = match known {
-            Some((_, id)) => id.clone(),
-            None => {
-                let id = Uuid::new_v4().to_string();
-                self.recent.insert(key, (now, id.clone()));
-                self.messages.push(Message {
-                    id: id.clone(),
-                    body: body.clone(),
-                    group,
-                    attributes: request["MessageAttributes"].clone(),
-                    receives: 0,
-                    receipt: String::new(),
-                    is_moved: false,
-                    visible_at: now,
-                });
-                id
-            }
+        let id = if let Some((_, id)) = known {
+            id.clone()
+        } else {
+            let id = Uuid::new_v4().to_string();
+            self.recent.insert(key, (now, id.clone()));
+            self.messages.push(Message {
+                id: id.clone(),
+                body: body.clone(),
+                group,
+                attributes: request["MessageAttributes"].clone(),
+                receives: 0,
+                receipt: String::new(),
+                is_moved: false,
+                visible_at: now,
+            });
+            id
         };
         json!({
             "MD5OfMessageBody": hex::encode(Md5::digest(&body)),

@@ -1,75 +1,25 @@
 //! DynamoDB: dynoxide in memory, with the tables of template.yaml.
 
-use std::{fs, path::Path};
-
 use dynoxide::Database;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use test_harness::Refusal;
+use test_harness::{REQUESTS_TABLE, Refusal, TRANSACTIONS_TABLE, tables_of_template};
 
-use crate::{
-    faults::Fault,
-    settings::{REQUESTS_TABLE, TRANSACTIONS_TABLE},
-    world::World,
-};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Template {
-    resources: Resources,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Resources {
-    requests_table: Table,
-    transactions_table: Table,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Table {
-    properties: Properties,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Properties {
-    attribute_definitions: Value,
-    key_schema: Value,
-    #[serde(default)]
-    global_secondary_indexes: Value,
-}
+use crate::{faults::Fault, world::World};
 
 /// A database with both tables, empty, and the position before anything in the stream of requests.
 pub(crate) fn database() -> (Database, String) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    let text = fs::read_to_string(path).expect("template.yaml");
-    let Template { resources } = serde_saphyr::from_str(&text).expect("a template");
     let database = Database::memory().expect("a database");
-    create(&database, REQUESTS_TABLE, resources.requests_table);
-    create(&database, TRANSACTIONS_TABLE, resources.transactions_table);
+    for mut table in tables_of_template() {
+        if table["TableName"] == REQUESTS_TABLE {
+            // In the template, it depends on whether there is a bus.
+            table["StreamSpecification"] =
+                json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
+        }
+        database.create_table(from(table)).expect("a new table");
+    }
     let start = start_of_stream(&database);
     (database, start)
-}
-
-fn create(database: &Database, name: &str, table: Table) {
-    let described = table.properties;
-    let mut request = json!({
-        "TableName": name,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": described.attribute_definitions,
-        "KeySchema": described.key_schema,
-    });
-    if name == REQUESTS_TABLE {
-        request["StreamSpecification"] =
-            json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
-    }
-    if described.global_secondary_indexes.is_array() {
-        request["GlobalSecondaryIndexes"] = described.global_secondary_indexes;
-    }
-    let request = serde_json::from_value(request).expect("a table");
-    database.create_table(request).expect("a new table");
 }
 
 fn start_of_stream(database: &Database) -> String {

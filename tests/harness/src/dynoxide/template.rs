@@ -1,12 +1,14 @@
-//! The tables of template.yaml, which is the only description of them.
+//! The tables of template.yaml, which is the only description of them, without a deployed stack.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(crate) const REQUESTS: &str = "RequestsTable";
-pub(crate) const TRANSACTIONS: &str = "TransactionsTable";
+/// The table of requests, as the template calls it.
+pub const REQUESTS_TABLE: &str = "RequestsTable";
+/// That of rows and accounts.
+pub const TRANSACTIONS_TABLE: &str = "TransactionsTable";
 
 /// The template; its intrinsic functions (`!Ref`, `!Sub`) stand in no field that is read.
 #[derive(Deserialize)]
@@ -32,10 +34,11 @@ struct Table {
 }
 
 /// The two tables, each as DynamoDB is asked to make it, under its name in the template.
-pub(crate) fn tables() -> [Value; 2] {
-    let text = include_str!("../../template.yaml");
+#[must_use]
+pub fn tables_of_template() -> [Value; 2] {
+    let text = include_str!("../../../../template.yaml");
     let template: Template = serde_saphyr::from_str(text).expect("a template");
-    [REQUESTS, TRANSACTIONS].map(|name| {
+    [REQUESTS_TABLE, TRANSACTIONS_TABLE].map(|name| {
         let Table {
             attribute_definitions,
             key_schema,
