@@ -70,7 +70,15 @@ class Found(unittest.TestCase):
         found = faults.FOUND.search(printed)
         self.assertEqual(found and found.groups(), ("12", "I4: a row is not gone"))
 
-    def test_the_record_has_a_row_of_each_fault(self) -> None:
-        fault = faults.Fault("answer-wrong", "The answer is wrong.", Path())
-        self.assertIn("| 12 | 3.0 | I4 |", record.row(faults.Finding(fault, 12, 3.0, "I4")))
-        self.assertIn("| not found |", record.row(faults.Finding(fault, None, 3.0, "")))
+    def test_the_record_keeps_what_is_known_of_other_faults(self) -> None:
+        one, other = (faults.Fault(name, "The answer is wrong.", Path()) for name in ("one", "other"))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "record.md"
+            names = ["one", "other"]
+            record.write([faults.Finding(one, 12, 3.0, "I4"), faults.Finding(other, None, 60.0, "")], path, names)
+            self.assertIn("| not found | 60.0 |", path.read_text())
+            record.write([faults.Finding(other, 2, 1.0, "I1")], path, names)
+            self.assertIn("| 12 | 3.0 | I4 |", path.read_text())
+            self.assertIn("| 2 | 1.0 | I1 |", path.read_text())
+            record.write([], path, ["other"])
+            self.assertNotIn("[one]", path.read_text())

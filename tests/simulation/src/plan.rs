@@ -42,8 +42,8 @@ pub(crate) enum Action {
     Reconnect,
     /// Somebody asks for a retrieval.
     Ask,
-    /// Somebody asks twice with the same key.
-    AskTwice,
+    /// Somebody asks with one key twice at once, and then once more.
+    AskAgain,
     /// Somebody asks for what Belvo has, which spends no retrieval.
     Collect,
     /// The bank adds, changes and deletes rows.
@@ -75,7 +75,7 @@ const WEIGHTS: [(Action, u32); 16] = [
     (Action::Connect, 2),
     (Action::Reconnect, 2),
     (Action::Ask, 10),
-    (Action::AskTwice, 3),
+    (Action::AskAgain, 3),
     (Action::Collect, 5),
     (Action::Bank, 16),
     (Action::Trouble, 12),

@@ -111,7 +111,7 @@ impl<'a> Users<'a> {
                 self.count(link);
                 self.stack.request(&window(link, dice)).await;
             }
-            Action::AskTwice => self.ask_twice(link, dice).await,
+            Action::AskAgain => self.ask_again(link, dice).await,
             Action::Collect => {
                 let path = format!("/links/{}/collections", link.id);
                 self.stack.post(&path, &json!({})).await;
@@ -182,7 +182,7 @@ impl<'a> Users<'a> {
         *self.asked.borrow_mut().entry(link.id.clone()).or_default() += 1;
     }
 
-    async fn ask_twice(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+    async fn ask_again(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         self.count(link);
         let (window, key) = (window(link, dice), Uuid::new_v4().to_string());
         let (one, other) = (
@@ -190,6 +190,7 @@ impl<'a> Users<'a> {
             self.stack.request_with_key(&window, &key),
         );
         futures::join!(one, other);
+        self.stack.request_with_key(&window, &key).await;
     }
 
     async fn notify(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {

@@ -1,6 +1,6 @@
 //! The tables of template.yaml, which is the only description of them, without a deployed stack.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,9 +33,15 @@ struct Table {
     global_secondary_indexes: Vec<Value>,
 }
 
+static TABLES: LazyLock<[Value; 2]> = LazyLock::new(read_tables);
+
 /// The two tables, each as DynamoDB is asked to make it, under its name in the template.
 #[must_use]
 pub fn tables_of_template() -> [Value; 2] {
+    TABLES.clone()
+}
+
+fn read_tables() -> [Value; 2] {
     let text = include_str!("../../../../template.yaml");
     let template: Template = serde_saphyr::from_str(text).expect("a template");
     [REQUESTS_TABLE, TRANSACTIONS_TABLE].map(|name| {
