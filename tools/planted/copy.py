@@ -9,7 +9,7 @@ from local.errors import LocalError
 
 
 def of_sources(root: Path) -> Path:
-    """Makes the copy equal to the sources, and returns where it is."""
+    """Copies what differs from the sources, and returns where the copy is."""
     tree = root / ".local" / "planted"
     command = ["git", "-C", str(root), "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.check_output(command, text=True).splitlines()

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
     let aws = sdk_config(CallBudget::PATIENT)?;
     let app = App::new(config, &aws, ClientBuilder::new())?;
 
-    // During INIT.
+    // During INIT, which delays no invocation.
     app.warm_up().await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<_>| {
         // `cargo lambda watch` gives a deadline in the past; the function's own timeout then

@@ -39,7 +39,7 @@ pub struct App {
 }
 
 impl App {
-    /// An environment of the function.
+    /// Wires the function.
     #[must_use]
     pub fn new(config: Config, aws: &SdkConfig) -> Self {
         Self {

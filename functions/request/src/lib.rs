@@ -56,7 +56,7 @@ pub struct App {
 }
 
 impl App {
-    /// An environment of the function; `belvo` is where connections to Belvo lead.
+    /// Wires the function; `belvo` configures the connections to Belvo.
     pub fn new(config: Config, aws: &SdkConfig, belvo: ClientBuilder) -> Result<Self, BelvoError> {
         let keys = CachedSecret::new(aws, config.belvo_secret_arn);
         let control = Control::open(aws, config.requests_table);

@@ -15,7 +15,7 @@ async fn main() -> Result<(), Error> {
     let aws = sdk_config(CallBudget::PROMPT)?;
     let app = App::new(config, &aws, ClientBuilder::new())?;
 
-    // During INIT.
+    // During INIT, which delays no invocation.
     app.warm_up().await;
     lambda_http::run(service_fn(async |request: Request| {
         Ok::<_, Error>(handle(&app, request).await)

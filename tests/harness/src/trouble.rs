@@ -25,9 +25,8 @@ pub struct Trouble<'a> {
     pub stranger: SocketAddr,
 }
 
-/// The bank adds, changes and deletes rows. Returns the ids of those that it deletes.
-pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Vec<String> {
-    let mut deleted = Vec::new();
+/// The bank adds, changes and deletes rows.
+pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let truth = link.truth().await;
     let day_of = |row: &Value| row["value_date"].as_str().map(str::to_owned);
     let oldest = truth.values().map(day_of).min().flatten();
@@ -42,10 +41,7 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Vec<String> 
                 link.amend(&row, json!({"description": canary()})).await;
             }
             (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
-            (4, Some(row)) if !is_oldest(&row) => {
-                link.delete(&row).await;
-                deleted.push(row);
-            }
+            (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
             (5, Some(row)) => {
                 let text = odd_text(dice);
                 link.amend(&row, json!({ "observations": text })).await;
@@ -56,7 +52,6 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) -> Vec<String> 
     if dice.random_ratio(1, 4) {
         link.change_a_balance(dice.random_range(1..1_000_000)).await;
     }
-    deleted
 }
 
 /// A text that no log may have.
@@ -90,7 +85,7 @@ fn odd_text_of(row: &Value) -> &str {
 }
 
 impl Trouble<'_> {
-    /// Belvo misbehaves once or twice, in up to two ways.
+    /// Belvo misbehaves up to twice, each way once or twice.
     pub async fn on_the_way(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         for _ in 0..dice.random_range(0..3) {
             let (on, action) = self.misbehaviour(dice);
@@ -211,20 +206,22 @@ impl Trouble<'_> {
 }
 
 /// A message that our functions did not write, in the link's group.
-pub async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
-    let body = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"]
-        .choose(dice)
-        .copied()
-        .unwrap_or_default();
+async fn poison(stack: &Stack, link: &Link<'_>, dice: &mut ChaCha8Rng) {
     aws_sdk_sqs::Client::new(&stack.aws)
         .send_message()
         .queue_url(&stack.queue_url)
-        .message_body(body)
+        .message_body(poison_of(dice))
         .message_group_id(&link.id)
         .message_deduplication_id(Uuid::new_v4().to_string())
         .send()
         .await
         .unwrap();
+}
+
+/// The text of a message that our functions did not write.
+pub fn poison_of(dice: &mut ChaCha8Rng) -> &'static str {
+    let texts = ["poison", "{}", r#"{"kind":"webhook"}"#, "[1]"];
+    texts.choose(dice).copied().unwrap_or_default()
 }
 
 /// The body of a request for some days.

@@ -67,6 +67,7 @@ pub(crate) fn main() -> ExitCode {
         let program = std::env::current_exe().expect("this program");
         let mut same = Command::new(program);
         same.args(std::env::args_os().skip(1))
+            .env_clear()
             .envs(settings::variables());
         let error = same.env(MARK, "1").exec();
         panic!("cannot start again: {error}");
@@ -184,10 +185,12 @@ fn print_steps(plan: &Plan) {
 
 /// Leaves out one fault or step after the other, as long as the rest still fails.
 fn shrink(mut plan: Plan, mut failure: String) -> (Plan, String) {
+    let first_line = |failure: &str| failure.lines().next().unwrap_or_default().to_owned();
     loop {
         let smaller = plan.smaller().find_map(|smaller| {
-            let outcome = run(&smaller);
-            outcome.failure.map(|failure| (smaller, failure))
+            let its_failure = run(&smaller).failure?;
+            let is_same = first_line(&its_failure) == first_line(&failure);
+            is_same.then_some((smaller, its_failure))
         });
         match smaller {
             Some((smaller, its_failure)) => (plan, failure) = (smaller, its_failure),

@@ -39,6 +39,11 @@ fn event(route: &str, call: &Parts, body: &Bytes) -> Value {
     });
     let parameters = url::form_urlencoded::parse(query.as_bytes());
     let parameters = parameters.map(|(name, value)| (name.into_owned(), json!(value)));
+    // JSON comes as text.
+    let (body, is_encoded) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(body), true),
+    };
     json!({
         "version": "2.0",
         "routeKey": route,
@@ -65,8 +70,8 @@ fn event(route: &str, call: &Parts, body: &Bytes) -> Value {
             "time": "01/Mar/2026:00:00:00 +0000",
             "timeEpoch": 0,
         },
-        "isBase64Encoded": true,
-        "body": STANDARD.encode(body),
+        "isBase64Encoded": is_encoded,
+        "body": Some(body).filter(|body| !body.is_empty()),
     })
 }
 

@@ -16,10 +16,10 @@ use crate::{faults::Fault, world::World};
 
 /// How long an environment takes to start before its own code does, at most.
 const START_MS: u64 = 400;
-/// How far clocks of two environments are apart, at most.
-const APART_MS: usize = 4_000;
-/// How many times a future is polled before it is killed, at most.
-const POLLS: usize = 120;
+/// How far the clock of an environment is ahead or behind, at most.
+const APART_MS: i64 = 2_000;
+/// Doublings of how often a future is polled before it is killed: early as often as late.
+const DOUBLINGS: usize = 12;
 
 /// The environments of one function that wait for work.
 pub(crate) struct Function<A> {
@@ -83,8 +83,7 @@ impl<A> Environment<A> {
         Starting: Future<Output = A>,
     {
         sleep(world.up_to_ms(START_MS)).await;
-        let apart = i64::try_from(world.below(APART_MS)).unwrap_or_default();
-        let ahead_ms = apart - 2_000;
+        let ahead_ms = world.ahead_ms(APART_MS);
         let app = run(world, ahead_ms, start()).await?;
         let app = Rc::new(app);
         Some(Self { app, ahead_ms })
@@ -97,7 +96,10 @@ impl<A> Environment<A> {
 
 /// Runs a future with a clock of its own, and may kill it.
 async fn run<T>(world: &World, ahead_ms: i64, work: impl Future<Output = T>) -> Option<T> {
-    let polls = world.happens(Fault::Kill).then(|| world.below(POLLS));
+    let polls = world.happens(Fault::Kill).then(|| {
+        let most = 1 << world.below(DOUBLINGS);
+        world.below(most + 1)
+    });
     let work = Doomed {
         work: Some(Box::pin(work)),
         polls,

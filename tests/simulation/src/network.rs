@@ -23,7 +23,7 @@ thread_local! {
     static SOCKET: RefCell<PathBuf> = RefCell::default();
 }
 
-/// Why a connection ends without an answer.
+/// A connection that ends without an answer.
 #[derive(Debug)]
 struct Broken;
 

@@ -141,7 +141,7 @@ async fn scenario(plan: Plan, listener: UnixListener, log: &Log) -> End {
     let mut follower = Follower::of([]);
     follow_meanwhile(&users, &mut follower, plan.seed, steps).await;
 
-    world.set_calm(true);
+    world.calm();
     let (living, _) = settling::living(&users).await;
     let acknowledged = settling::settle(&users, &living).await;
     for link in users.links() {

@@ -19,9 +19,9 @@ pub(crate) const WEBHOOK_SECRET: &str = "webhook";
 /// What webhooks carry at first.
 pub(crate) const AUTHORIZATION: &str = "Bearer simulated-0123456789abcdef-0123456789";
 
-/// Receives after which SQS itself gives a message up.
+/// Receives after which a message is dead-lettered.
 pub(crate) const ATTEMPTS: u32 = 4;
-/// Seconds after which a request is looked after.
+/// Seconds after which a request is checked.
 pub(crate) const REQUEST_DUE_S: u64 = 150;
 /// Seconds after which one expires.
 pub(crate) const REQUEST_EXPIRES_S: u64 = 900;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use test_harness::{
     Follower, Link,
@@ -20,10 +21,10 @@ use crate::{
 /// function stays hidden for half an hour, a link is asked four times at most.
 const SETTLED_IN: Duration = Duration::from_hours(6);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
-/// In this time a deletion is confirmed: it is looked after half an hour later, and then again.
+/// In this time a deletion is confirmed: it is checked half an hour later, and then again.
 const DELETED_IN: Duration = Duration::from_mins(70);
-/// In this time, events have told of whatever was recorded.
-const TOLD_IN: Duration = Duration::from_mins(1);
+/// In this time, whatever was recorded has its event.
+const PUBLISHED_IN: Duration = Duration::from_mins(1);
 
 /// Waits until the queues are empty; dead letters are moved back.
 async fn calm(users: &Users<'_>) {
@@ -46,7 +47,7 @@ async fn calm(users: &Users<'_>) {
 /// if there are several links, because what is marked in one depends on what another has become.
 /// Returns what was acknowledged meanwhile.
 pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledged {
-    users.world.set_calm(true);
+    users.world.calm();
     users
         .stack
         .sandbox
@@ -54,7 +55,7 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
         .await
         .expect("the sandbox answers");
     calm(users).await;
-    // Whatever nobody announced is looked after meanwhile, and has expired.
+    // Whatever nobody announced is checked meanwhile, and has expired.
     sleep(if users.have_deleted() {
         DELETED_IN
     } else {
@@ -71,7 +72,7 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
             has_collected_all(users, link, &id).await;
         }
     }
-    sleep(TOLD_IN).await;
+    sleep(PUBLISHED_IN).await;
     acknowledged
 }
 
@@ -108,8 +109,11 @@ async fn has_collected_all(users: &Users<'_>, link: &Link<'_>, id: &str) {
 pub(crate) async fn living<'a>(users: &Users<'a>) -> (Vec<Link<'a>>, Vec<Link<'a>>) {
     let (mut living, mut deleted) = (Vec::new(), Vec::new());
     for link in users.links() {
-        let record = users.stack.get(&format!("/links/{}", link.id)).await.body;
-        if record["deletion"].is_object() {
+        let answer = users.stack.get(&format!("/links/{}", link.id)).await;
+        // Nothing is known of a link of which nobody has told.
+        let known = [StatusCode::OK, StatusCode::NOT_FOUND];
+        assert!(known.contains(&answer.status), "{answer:?}");
+        if answer.body["deletion"].is_object() {
             deleted.push(link);
         } else {
             living.push(link);
@@ -131,6 +135,10 @@ pub(crate) async fn check(
         every_request_has_ended(users, link).await;
         no_retrieval_was_sent_in_vain(users, link).await;
     }
+    for id in users.accepted() {
+        let record = users.stack.get(&format!("/requests/{id}")).await;
+        assert_eq!(record.status, StatusCode::OK, "accepted and lost: {id}");
+    }
     for link in living {
         nothing_was_removed_in_vain(users, link, follower);
     }
@@ -149,11 +157,14 @@ pub(crate) async fn check(
     assert!(!logs.contains(&authorization), "I7: a secret was logged");
 }
 
-/// I5, and that each end was told.
+/// I5, and each end has an event.
 async fn every_request_has_ended(users: &Users<'_>, link: &Link<'_>) {
     let path = format!("/links/{}/requests?limit=100", link.id);
-    let page = users.stack.get(&path).await.body;
-    let told = users.world.bus.about(&link.id);
+    let answer = users.stack.get(&path).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let page = answer.body;
+    assert!(page["next_cursor"].is_null(), "more than a page: {page}");
+    let events = users.world.bus.about(&link.id);
     for record in page["requests"].as_array().into_iter().flatten() {
         let ended = ["collected", "failed", "incomplete", "expired"];
         let has_ended = ended.iter().any(|status| record["status"] == *status);
@@ -162,8 +173,8 @@ async fn every_request_has_ended(users: &Users<'_>, link: &Link<'_>) {
         let is_of_it =
             |event: &&Value| event["type"] == name.as_str() && event["request"] == record["id"];
         assert!(
-            told.iter().any(|event| is_of_it(&event)),
-            "no event of {record}: {told:?}"
+            events.iter().any(|event| is_of_it(&event)),
+            "no event of {record}: {events:?}"
         );
     }
 }
@@ -182,20 +193,23 @@ async fn no_retrieval_was_sent_in_vain(users: &Users<'_>, link: &Link<'_>) {
     );
 }
 
-/// I4: no row was ever said to be gone that the bank did not delete.
+/// I4: the consumer was never without a row that Belvo has.
 fn nothing_was_removed_in_vain(users: &Users<'_>, link: &Link<'_>, follower: &Follower) {
     for row in follower.removed(link) {
-        assert!(users.has_deleted(row), "I4: {row} is not gone");
+        let is_gone = users.world.belvo.has_deleted(row);
+        assert!(is_gone, "I4: {row} is not gone");
     }
 }
 
 /// Nothing is left of rows that were to be erased.
 async fn is_deleted(users: &Users<'_>, link: &Link<'_>) {
     let record = users.stack.get(&format!("/links/{}", link.id)).await.body;
+    let at_belvo = users.stack.sandbox.rows(&link.id).await;
+    assert!(at_belvo.is_err(), "still at Belvo: {}", link.id);
     let deletion = &record["deletion"];
     assert!(
         !deletion["deleted_at"].is_null(),
-        "still at Belvo: {record}"
+        "not known to be deleted: {record}"
     );
     if deletion["rows"] == "erase" {
         assert!(!deletion["erased_at"].is_null(), "not erased: {record}");
@@ -216,10 +230,15 @@ async fn events_tell_the_latest(users: &Users<'_>, links: &[Link<'_>]) {
     };
     for link in links {
         let events = users.world.bus.about(&link.id);
-        let told = events
+        let published = events
             .iter()
             .filter_map(|event| event["sequence"].as_u64())
             .max();
-        assert_eq!(told, latest(&link.id), "the latest news of {}", link.id);
+        assert_eq!(
+            published,
+            latest(&link.id),
+            "the latest news of {}",
+            link.id
+        );
     }
 }

@@ -1,17 +1,17 @@
 //! Users, Belvo and operators: what each of them does in a step.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
 };
 
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_harness::{
-    Link, Stack,
+    Answer, Link, Stack,
     trouble::{self, Trouble},
 };
 use tokio::{sync::Mutex, time::sleep};
@@ -31,13 +31,12 @@ pub(crate) struct Users<'a> {
     links: RefCell<Vec<String>>,
     /// Those that somebody has begun to delete: nothing happens to them at the bank any more.
     deleted: RefCell<BTreeSet<String>>,
-    /// The ids of rows that the bank has deleted.
-    deleted_rows: RefCell<BTreeSet<String>>,
+    /// The ids of requests that were accepted.
+    accepted: RefCell<BTreeSet<String>>,
     /// Held while something happens at the bank.
     bank: Mutex<()>,
     /// How many retrievals were asked for at most, by link.
     asked: RefCell<BTreeMap<String, u64>>,
-    redriven: Cell<usize>,
 }
 
 impl<'a> Users<'a> {
@@ -47,10 +46,9 @@ impl<'a> Users<'a> {
             stack,
             links: RefCell::default(),
             deleted: RefCell::default(),
-            deleted_rows: RefCell::default(),
+            accepted: RefCell::default(),
             bank: Mutex::default(),
             asked: RefCell::default(),
-            redriven: Cell::new(0),
         }
     }
 
@@ -70,9 +68,9 @@ impl<'a> Users<'a> {
         !self.deleted.borrow().is_empty()
     }
 
-    /// Whether the bank has deleted this row.
-    pub(crate) fn has_deleted(&self, row: &str) -> bool {
-        self.deleted_rows.borrow().contains(row)
+    /// The ids of all requests that were accepted.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        self.accepted.borrow().iter().cloned().collect()
     }
 
     /// Tells Belvo where webhooks go, and how they authenticate.
@@ -109,14 +107,15 @@ impl<'a> Users<'a> {
         match action {
             Action::Ask => {
                 self.count(link);
-                self.stack.request(&window(link, dice)).await;
+                let answer = self.stack.request(&window(link, dice)).await;
+                self.keep(&answer);
             }
             Action::AskAgain => self.ask_again(link, dice).await,
             Action::Collect => {
                 let path = format!("/links/{}/collections", link.id);
                 self.stack.post(&path, &json!({})).await;
             }
-            Action::Poison => trouble::poison(self.stack, link, dice).await,
+            Action::Poison => self.world.queues.put(trouble::poison_of(dice), &link.id),
             Action::Replay => self.replay(link, dice).await,
             Action::Delete => self.delete(link, dice).await,
             action => self.at_the_bank(action, link, dice).await,
@@ -134,11 +133,11 @@ impl<'a> Users<'a> {
                 let link = link.reconnect().await;
                 self.links.borrow_mut().push(link.id);
             }
-            Action::Bank => {
-                let deleted = trouble::at_the_bank(link, dice).await;
-                self.deleted_rows.borrow_mut().extend(deleted);
+            Action::Bank => trouble::at_the_bank(link, dice).await,
+            Action::Trouble => {
+                self.trouble().on_the_way(link, dice).await;
+                self.trouble().on_the_way(link, dice).await;
             }
-            Action::Trouble => self.trouble().on_the_way(link, dice).await,
             Action::Notify => self.notify(link, dice).await,
             other => unreachable!("{other:?} does not happen at the bank"),
         }
@@ -178,6 +177,14 @@ impl<'a> Users<'a> {
             .await;
     }
 
+    /// Keeps the id of a request that was accepted, and returns it.
+    fn keep(&self, answer: &Answer) -> Option<String> {
+        let id = answer.body["request_id"].as_str();
+        let id = id.filter(|_| answer.status == StatusCode::ACCEPTED)?;
+        self.accepted.borrow_mut().insert(id.to_owned());
+        Some(id.to_owned())
+    }
+
     fn count(&self, link: &Link<'_>) {
         *self.asked.borrow_mut().entry(link.id.clone()).or_default() += 1;
     }
@@ -189,8 +196,13 @@ impl<'a> Users<'a> {
             self.stack.request_with_key(&window, &key),
             self.stack.request_with_key(&window, &key),
         );
-        futures::join!(one, other);
-        self.stack.request_with_key(&window, &key).await;
+        let (one, other) = futures::join!(one, other);
+        let again = self.stack.request_with_key(&window, &key).await;
+        let ids: BTreeSet<_> = [one, other, again]
+            .iter()
+            .filter_map(|answer| self.keep(answer))
+            .collect();
+        assert!(ids.len() <= 1, "one key, several requests: {ids:?}");
     }
 
     async fn notify(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
@@ -221,13 +233,12 @@ impl<'a> Users<'a> {
         self.register_webhook().await;
     }
 
-    /// Moves back what our functions wrote, and returns whether there was any.
+    /// Moves back the dead letters that our functions wrote.
     pub(crate) fn redrive(&self) {
         for letter in self.world.queues.take_dead_letters() {
             assert_has_reason(&letter);
             let body: Value = serde_json::from_str(&letter.body).unwrap_or_default();
             if body["task"].is_object() {
-                self.redriven.set(self.redriven.get() + 1);
                 self.world.queues.put(&letter.body, &letter.group);
             }
         }

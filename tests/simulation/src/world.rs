@@ -35,7 +35,7 @@ pub(crate) struct World {
     pub(crate) bus: Bus,
     pub(crate) belvo: Unserved,
     pub(crate) functions: Functions,
-    /// Rings when a table was written to.
+    /// Notified when a table was written to.
     pub(crate) written: Notify,
     /// Requests that went to a host that nobody should call.
     pub(crate) strayed: Cell<u32>,
@@ -91,9 +91,9 @@ impl World {
         })
     }
 
-    /// From now on nothing goes wrong, or things may again.
-    pub(crate) fn set_calm(&self, is_calm: bool) {
-        self.is_calm.set(is_calm);
+    /// From now on nothing goes wrong.
+    pub(crate) fn calm(&self) {
+        self.is_calm.set(true);
     }
 
     /// Whether a fault happens here and now.
@@ -113,6 +113,11 @@ impl World {
     /// A time of so many milliseconds at most.
     pub(crate) fn up_to_ms(&self, most: u64) -> Duration {
         Duration::from_millis(self.dice.borrow_mut().random_range(0..=most))
+    }
+
+    /// A difference of so many milliseconds at most, ahead or behind.
+    pub(crate) fn ahead_ms(&self, most: i64) -> i64 {
+        self.dice.borrow_mut().random_range(-most..=most)
     }
 
     /// Waits as long as a call to AWS takes one way.

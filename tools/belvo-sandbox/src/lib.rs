@@ -80,6 +80,16 @@ impl Unserved {
     pub fn violations(&self) -> Vec<Violation> {
         self.app.state().violations.clone()
     }
+
+    /// Whether a row of any link was deleted, by the bank or by a rule, and has not come back.
+    #[must_use]
+    pub fn has_deleted(&self, row: &str) -> bool {
+        self.app
+            .state()
+            .links
+            .iter()
+            .any(|link| link.has_deleted(row))
+    }
 }
 
 /// Starts a sandbox on 127.0.0.1, on the runtime of the caller.

@@ -177,6 +177,11 @@ impl Link {
         found
     }
 
+    /// Whether a row was deleted and has not come back.
+    pub(crate) fn has_deleted(&self, id: &str) -> bool {
+        self.deleted.iter().any(|row| row.id == id)
+    }
+
     /// Brings a deleted row back as it was, and returns whether there was one.
     pub(crate) fn restore(&mut self, id: &str) -> bool {
         let restored: Vec<Row> = self.deleted.extract_if(.., |row| row.id == id).collect();

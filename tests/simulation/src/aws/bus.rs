@@ -15,7 +15,7 @@ static SCHEMAS: LazyLock<EventSchemas> = LazyLock::new(EventSchemas::documented)
 pub(crate) struct Bus(RefCell<BTreeMap<String, Value>>);
 
 impl Bus {
-    fn hear(&self, entry: &Value) {
+    fn record(&self, entry: &Value) {
         let event = entry["Detail"].as_str().expect("a text");
         let event: Value = serde_json::from_str(event).expect("JSON");
         assert_eq!(SCHEMAS.check(&event), Ok(()));
@@ -47,7 +47,7 @@ pub(crate) fn put(world: &World, body: &[u8]) -> Result<Vec<u8>, Refusal> {
             failed += 1;
             return json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "later"});
         }
-        world.bus.hear(entry);
+        world.bus.record(entry);
         json!({ "EventId": Uuid::new_v4().to_string() })
     });
     let answers: Vec<_> = answers.collect();

@@ -98,10 +98,11 @@ impl Queues {
         batch
     }
 
-    /// Deletes a message that was received with this receipt.
+    /// Deletes a message that was received with this receipt, if it is still hidden.
     pub(crate) fn delete(&self, receipt: &str) {
-        let mut main = self.main.borrow_mut();
-        main.messages.retain(|message| message.receipt != receipt);
+        let (now, mut main) = (Instant::now(), self.main.borrow_mut());
+        let is_it = |message: &Message| message.receipt == receipt && message.visible_at > now;
+        main.messages.retain(|message| !is_it(message));
         drop(main);
         self.changed.notify_waiters();
     }
@@ -160,15 +161,16 @@ impl Fifo {
         })
     }
 
-    /// A batch, and what has been received too often, which goes to the dead-letter queue.
+    /// A batch, and what has been received too often, which goes to the dead-letter queue. Of a group
+    /// of which a message is in flight, nothing is received.
     fn receive(&mut self, most: u32) -> (Vec<Message>, Vec<Message>) {
         let now = Instant::now();
-        let (mut batch, mut dead, mut blocked) = (Vec::new(), Vec::new(), HashSet::new());
-        let mut kept = Vec::new();
+        let in_flight = self.messages.iter().filter(|one| one.visible_at > now);
+        let mut locked: HashSet<_> = in_flight.map(|one| one.group.clone()).collect();
+        let (mut batch, mut dead, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for mut message in std::mem::take(&mut self.messages) {
-            let is_hidden = message.visible_at > now;
-            if is_hidden || batch.len() == BATCH || blocked.contains(&message.group) {
-                blocked.insert(message.group.clone());
+            if batch.len() == BATCH || locked.contains(&message.group) {
+                locked.insert(message.group.clone());
                 kept.push(message);
             } else if message.receives >= most {
                 message.is_moved = true;
