@@ -27,24 +27,30 @@ pub struct Target {
     pub name: &'static str,
     /// Panics if something does not hold of this input.
     pub check: fn(&[u8]),
+    /// How many changed inputs a test takes: seconds of them.
+    pub in_test: u64,
 }
 
 impl Target {
     /// Every target.
     pub const ALL: [Self; 9] = [
-        Self::new("cursor", targets::cursor::check),
-        Self::new("error", targets::error::check),
-        Self::new("large-row", targets::row::check_large),
-        Self::new("page", targets::page::check),
-        Self::new("query", targets::query::check),
-        Self::new("request", targets::request::check),
-        Self::new("row", targets::row::check),
-        Self::new("task", targets::task::check),
-        Self::new("webhook", targets::webhook::check),
+        Self::new("cursor", targets::cursor::check, 9_000),
+        Self::new("error", targets::error::check, 400_000),
+        Self::new("large-row", targets::row::check_large, 250),
+        Self::new("page", targets::page::check, 200_000),
+        Self::new("query", targets::query::check, 15_000),
+        Self::new("request", targets::request::check, 15_000),
+        Self::new("row", targets::row::check, 2_000),
+        Self::new("task", targets::task::check, 200_000),
+        Self::new("webhook", targets::webhook::check, 30_000),
     ];
 
-    const fn new(name: &'static str, check: fn(&[u8])) -> Self {
-        Self { name, check }
+    const fn new(name: &'static str, check: fn(&[u8]), in_test: u64) -> Self {
+        Self {
+            name,
+            check,
+            in_test,
+        }
     }
 
     #[must_use]

@@ -1,6 +1,6 @@
-//! Each target on the inputs that are kept of it, and then on changes of them for a while: the same
-//! changes in every run, because a test should fail for what was changed since it passed.
-//! `make fuzz` looks for others.
+//! Each target on the inputs that are kept of it, and then on changes of them: the same changes in
+//! every run, because a test should fail for what was changed since it passed. `make fuzz` looks for
+//! others.
 
 #![expect(
     clippy::expect_used,
@@ -8,16 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
-use std::{
-    panic::catch_unwind,
-    time::{Duration, Instant},
-};
+use std::panic::catch_unwind;
 
 use fuzzing::{Target, inputs_of, mutated};
 use shared::env::Environment;
-
-/// Of all targets together, unless `FUZZ_SECONDS` says another number.
-const SECONDS: f64 = 60.0;
 
 #[test]
 fn a_cursor_is_read_back_or_refused() {
@@ -74,18 +68,13 @@ fn holds(name: &str) {
         holds_of(target, input, &format!("fuzz/corpus/{name}/{file}"));
     }
 
-    let seconds = Environment::of_process().optional("FUZZ_SECONDS");
-    let seconds = seconds.map_or(SECONDS, |seconds| seconds.parse().expect("seconds"));
-    let share = f64::from(u16::try_from(Target::ALL.len()).unwrap_or(u16::MAX));
-    let end = Instant::now() + Duration::from_secs_f64(seconds / share);
-    let mut seed = 0;
-    while Instant::now() < end {
+    let times = Environment::of_process().optional("FUZZ_TIMES");
+    let times: u64 = times.map_or(1, |times| times.parse().expect("a number"));
+    for seed in 0..times * target.in_test {
         let (file, input) = &inputs[usize::try_from(seed).unwrap_or(0) % inputs.len()];
         let origin = format!("fuzz/corpus/{name}/{file}, changed by the seed {seed}");
         holds_of(target, &mutated(input, seed), &origin);
-        seed += 1;
     }
-    eprintln!("{name}: {} inputs kept, {seed} changed", inputs.len());
 }
 
 /// Says which input it is of which something does not hold.

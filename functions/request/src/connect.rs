@@ -141,7 +141,9 @@ fn purpose(fields: &mut Fields) -> Result<Option<String>, Problem> {
 fn terms_and_conditions_url(fields: &mut Fields) -> Result<Option<String>, Problem> {
     const NAME: &str = "terms_and_conditions_url";
     let address = fields.optional(NAME)?;
-    let is_https = |address: &String| Url::parse(address).is_ok_and(|url| url.scheme() == "https");
+    let is_https = |address: &String| {
+        address.starts_with("https://") && is_uri(address) && Url::parse(address).is_ok()
+    };
     if address.as_ref().is_none_or(is_https) {
         Ok(address)
     } else {
@@ -196,7 +198,7 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
     let mut url = |name: &str| {
         let text = fields.required(name)?;
         let leads_somewhere = Url::parse(&text).is_ok_and(|url| is_page_or_app(&url));
-        if leads_somewhere && text.len() <= LONGEST_URL {
+        if leads_somewhere && is_uri(&text) && text.len() <= LONGEST_URL {
             Ok(text)
         } else {
             let field = format!("callback_urls.{name}");
@@ -214,6 +216,22 @@ fn callbacks(mut fields: Fields) -> Result<Callbacks, Problem> {
     };
     fields.end("success, exit and event")?;
     Ok(callbacks)
+}
+
+/// Whether an address that a browser understands is one as it was sent, too: with slashes, and none
+/// of the characters that a browser would have to escape (RFC 3986). It is passed on unchanged.
+fn is_uri(address: &str) -> bool {
+    let Some((_, rest)) = address.split_once("://") else {
+        return false;
+    };
+    let others = b"-._~:/?#@!$&'()*+,;=%";
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
+    let is_escape = |text: &str| text.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    address.bytes().all(is_plain)
+        && address.split('%').skip(1).all(is_escape)
+        && address.matches('#').count() <= 1
+        && authority.matches('@').count() <= 1
 }
 
 /// An `https` page, a page of the user's own machine, or a deep link of an app. A scheme without an
@@ -292,6 +310,13 @@ mod tests {
             ("data:text/html,x", false),
             ("tel:110", false),
             ("success", false),
+            ("https:shop.example", false),
+            ("app://s}ccess", false),
+            ("app://success/%4", false),
+            ("app://success#a#b", false),
+            ("app://a@b@c", false),
+            ("https://shop.example/a b", false),
+            ("https://shop.example/a%20b?c=d@e@f#g", true),
         ] {
             let mut body = good();
             body["callback_urls"]["event"] = json!(address);
