@@ -93,6 +93,19 @@ struct ComparedRow {
     is_seen: bool,
     /// Whether it has been counted as what it was when it was first seen.
     is_counted: bool,
+    /// Whether it was written in vain, and if so, whether as a new one.
+    refused_as_new: Option<bool>,
+}
+
+impl ComparedRow {
+    /// One that the fetch has returned, and counted.
+    fn returned(version: KnownVersion) -> Self {
+        Self {
+            is_seen: true,
+            is_counted: true,
+            ..version.into()
+        }
+    }
 }
 
 impl From<KnownVersion> for ComparedRow {
@@ -101,6 +114,7 @@ impl From<KnownVersion> for ComparedRow {
             version,
             is_seen: false,
             is_counted: false,
+            refused_as_new: None,
         }
     }
 }
@@ -112,6 +126,23 @@ enum Step {
     Replace,
     Revive,
     Keep,
+}
+
+impl Step {
+    /// What to do with a row that is not the one that is known.
+    fn of(
+        known: Option<&ComparedRow>,
+        fetched: &KnownVersion,
+        refused_as_new: Option<bool>,
+    ) -> Self {
+        match (known, refused_as_new) {
+            (None, _) | (_, Some(true)) => Self::Add,
+            (_, Some(false)) => Self::Replace,
+            (Some(known), _) if known.version.deleted => Self::Revive,
+            (Some(known), _) if fetched.replaces(&known.version) => Self::Replace,
+            _ => Self::Keep,
+        }
+    }
 }
 
 impl Comparison {
@@ -185,8 +216,12 @@ impl Comparison {
         self.changed = self.changed.saturating_sub(rows);
     }
 
-    /// Takes back that a row is written: it was refused.
-    pub fn refused(&mut self, is_new: bool) {
+    /// Takes back that a row is written: it was refused. The next reading that returns it has it
+    /// written once more, so that it is known again not to be stored.
+    pub fn refused(&mut self, id: &RowId, is_new: bool) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.refused_as_new = Some(is_new);
+        }
         let counter = if is_new {
             &mut self.new
         } else {
@@ -247,11 +282,14 @@ impl Comparison {
     /// it was first seen.
     fn step(&mut self, DigestedRow { row, digest }: &DigestedRow) -> Step {
         let mut known = self.rows.get_mut(row.id());
-        let mut is_first_time = true;
+        let (mut is_first_time, mut refused_as_new) = (true, None);
         if let Some(known) = &mut known {
+            refused_as_new = known.refused_as_new.take();
             is_first_time = !std::mem::replace(&mut known.is_counted, true);
+            is_first_time |= refused_as_new.is_some();
             self.distinct += u64::from(!std::mem::replace(&mut known.is_seen, true));
-            if !known.version.deleted && known.version.digest == *digest {
+            let is_same = !known.version.deleted && known.version.digest == *digest;
+            if is_same && refused_as_new.is_none() {
                 return Step::Keep;
             }
         }
@@ -260,23 +298,20 @@ impl Comparison {
             collected_at: row.collected_at(),
             deleted: false,
         };
-        let (step, counter) = match &known {
-            None => (Step::Add, &mut self.new),
-            Some(known) if known.version.deleted => (Step::Revive, &mut self.revived),
-            Some(known) if fetched.replaces(&known.version) => (Step::Replace, &mut self.changed),
-            Some(_) => return Step::Keep,
+        let step = Step::of(known.as_deref(), &fetched, refused_as_new);
+        let counter = match step {
+            Step::Add => &mut self.new,
+            Step::Revive => &mut self.revived,
+            Step::Replace => &mut self.changed,
+            Step::Keep => return step,
         };
         *counter += u64::from(is_first_time);
         if let Some(known) = known {
             known.version = fetched;
         } else {
             self.distinct += 1;
-            let row_seen = ComparedRow {
-                version: fetched,
-                is_seen: true,
-                is_counted: true,
-            };
-            self.rows.insert(row.id().clone(), row_seen);
+            let id = row.id().clone();
+            self.rows.insert(id, ComparedRow::returned(fetched));
         }
         if let Some(written) = self.elsewhere.get_mut(row.id()) {
             *written = true;
@@ -388,15 +423,35 @@ mod tests {
             row("newer", 1, EARLY),
         ];
         let _ = comparison.changes(rows(&page));
-        comparison.refused(true);
+        let id = |id| RowId::parse(id).unwrap();
+        comparison.refused(&id("new"), true);
         assert_eq!((comparison.new, comparison.changed), (1, 1));
-        comparison.refused(false);
+        comparison.refused(&id("amended"), false);
         assert_eq!((comparison.new, comparison.changed), (1, 0));
 
         let mut comparison = Comparison::new(stored(&[row("amended", 1, EARLY)]));
         let _ = comparison.changes(rows(&page));
         comparison.found_unchanged(1);
         assert_eq!((comparison.new, comparison.changed), (2, 0));
+    }
+
+    #[test]
+    fn what_was_not_written_is_written_again_when_it_is_read_again() {
+        let mut comparison = Comparison::new(stored(&[row("amended", 1, EARLY)]));
+        let page = [row("amended", 2, LATE), row("new", 1, EARLY)];
+        let id = |id| RowId::parse(id).unwrap();
+        for _ in 0..2 {
+            let changes = comparison.changes(rows(&page));
+            assert_eq!((changes.new.len(), changes.changed.len()), (1, 1));
+            comparison.refused(&id("new"), true);
+            comparison.refused(&id("amended"), false);
+            assert_eq!((comparison.new, comparison.changed), (0, 0));
+            comparison.start_over();
+        }
+
+        let _ = comparison.changes(rows(&page));
+        assert!(comparison.changes(rows(&page)).is_empty());
+        assert_eq!((comparison.new, comparison.changed), (1, 1));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Fetch<'_> {
             comparison.undated += written.undated;
         }
         for id in &written.refused {
-            comparison.refused(changes.new.iter().any(|new| new.row.id() == id));
+            comparison.refused(id, changes.new.iter().any(|new| new.row.id() == id));
             self.log_left_out(Some(id), "DynamoDB does not take it");
         }
         Ok(written.refused)
