@@ -63,15 +63,15 @@ impl World {
         connections: fn() -> reqwest::ClientBuilder,
     ) -> Rc<Self> {
         let (tables, start_of_stream) = tables::database();
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        dice.set_stream(1);
         let config = belvo_sandbox::Config {
             seed,
-            max_page_size: 20,
+            max_page_size: dice.random_range(4..40),
             webhook_delay_ms: 2_000,
             ..belvo_sandbox::Config::default()
         };
         let belvo = belvo_sandbox::open(config, format!("http://{BELVO}"), connections());
-        let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        dice.set_stream(1);
         Rc::new(Self {
             tables,
             start_of_stream,
