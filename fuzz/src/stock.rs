@@ -12,10 +12,8 @@ use shared::{
     queue::Delivery,
     store::{Control, ProcessedWebhook, TransactionsTable},
 };
-use test_harness::taken_apart;
+use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE, taken_apart};
 use tokio::runtime::{Builder, Runtime};
-
-use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE};
 
 use crate::aws::Aws;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use serde_json::{Value, json};
+use serde_json::Value;
 use test_harness::{
     Link, Stack,
-    invariants::{Acknowledged, delivery_id, unstorable},
+    invariants::{Acknowledged, announce, has_collected_all},
 };
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -29,39 +29,18 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
     for _ in 0..2 {
         let mut last = Vec::new();
         for link in links {
-            let id = Uuid::new_v4().to_string();
-            let body = link
-                .webhook("TRANSACTIONS", "historical_update", Some(&id))
-                .to_string();
-            let answer = stack.deliver(body, Some(&stack.authorization)).await;
-            assert_eq!(answer.status, 202, "{answer:?}");
-            let of_link = acknowledged.entry(link.id.clone()).or_default();
-            of_link.extend(delivery_id(&answer.body));
+            let id = announce(stack, link, &stack.authorization, &mut acknowledged).await;
             last.push((link, id));
         }
         redriven += calm(stack).await;
         for (link, id) in last {
-            let record = stack.get(&format!("/requests/{id}")).await.body;
-            assert_lacks(&record, unstorable(link).await.len());
+            has_collected_all(stack, link, &id).await;
         }
     }
     Settled {
         redriven,
         acknowledged,
     }
-}
-
-/// Asserts that a request lacks this many rows and no other, because they cannot be stored.
-fn assert_lacks(record: &Value, rows: usize) {
-    let (status, verdict) = match rows {
-        0 => ("collected", "complete".to_owned()),
-        rows => ("incomplete", format!("short by {rows}")),
-    };
-    assert_eq!(
-        (&record["status"], &record["verdict"]),
-        (&json!(status), &json!(verdict)),
-        "{record}"
-    );
 }
 
 /// Waits until both queues are empty. Dead letters are redriven, except those that our functions

@@ -5,9 +5,10 @@ import re
 import sys
 from pathlib import Path
 
+import checkout
 from local import paths
 from local.errors import LocalError
-from mutants import areas, copy, page, survivors
+from mutants import areas, page, survivors
 from mutants.cargo import Workshop
 from mutants.page import Counts, OfAreas
 from mutants.record import Record
@@ -60,7 +61,7 @@ def problems(of_areas: OfAreas, findings: Findings) -> list[str]:
 
 def _run(arguments: argparse.Namespace) -> None:
     workshop = Workshop(paths.ROOT, Path(arguments.program).absolute())
-    copy.refresh(workshop.root, workshop.copy)
+    checkout.refresh(workshop.root, workshop.copy)
     run = Run(workshop, Record.read(RECORD), is_again=arguments.again)
     for area in areas.chosen(arguments.area, arguments.file):
         run.area(area, arguments.file, arguments.shard)

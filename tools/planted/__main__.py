@@ -7,9 +7,11 @@ within the runs of `make test`.
 import argparse
 import sys
 
+import checkout
 from local.paths import ROOT
-from planted import copy, faults, record
+from planted import faults, record
 
+COPY = ROOT / ".local" / "planted"
 RECORD = ROOT / "docs" / "assurance" / "planted-faults.md"
 
 
@@ -25,9 +27,9 @@ def main() -> None:
     findings = []
     for fault in wanted:
         print(f"{fault.name}: {fault.title}", flush=True)
-        tree = copy.of_sources(ROOT)
-        copy.plant(tree, fault.patch)
-        finding = faults.look_for(fault, tree, ROOT / "target")
+        checkout.refresh(ROOT, COPY)
+        faults.plant(fault.patch, COPY)
+        finding = faults.look_for(fault, COPY, ROOT / "target")
         print(f"    {finding}", flush=True)
         findings.append(finding)
         record.write(findings, RECORD, [fault.name for fault in everything])

@@ -44,6 +44,16 @@ def all_of(root: Path) -> list[Fault]:
     return [Fault(patch.stem, patch.read_text().split("\n", 1)[0], patch) for patch in patches]
 
 
+def plant(patch: Path, tree: Path) -> None:
+    """Changes a copy of the checkout as a patch says."""
+    # Without a ceiling, git would take the repository around the copy for its own, and change nothing.
+    alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    apply = ["git", "apply", str(patch)]
+    planted = subprocess.run(apply, cwd=tree, env=alone, check=False)
+    if planted.returncode != 0:
+        raise LocalError(f"{patch.name} does not apply: make it anew for the lines as they are now")
+
+
 def look_for(fault: Fault, tree: Path, target: Path) -> Finding:
     """Compiles a tree in which a fault is planted, and simulates until something does not hold."""
     build = ["cargo", "build", "--locked", "--quiet", "--profile", "simulation", "--package", "simulation"]

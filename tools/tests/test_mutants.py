@@ -5,8 +5,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import checkout
 from local import paths
-from mutants import areas, copy, page, record, survivors
+from mutants import areas, page, record, survivors
 from mutants.__main__ import PAGE, RECORD, problems
 from mutants.areas import AREAS, Area
 from mutants.cargo import Workshop, outcomes
@@ -85,7 +86,7 @@ class Runs(Checkout):
         self.workshop.decides = {MINUS: "missed", TIMES: "caught", ZERO: "timeout"}
 
     def run_all(self, is_again: bool = False) -> Standing:
-        copy.refresh(self.root, self.workshop.copy)
+        checkout.refresh(self.root, self.workshop.copy)
         run = Run(self.workshop, Record.read(self.root / "record.json"), is_again)
         run.area(AREA, "", (1, 1))
         return Record.read(self.root / "record.json").files[FILE]
@@ -152,12 +153,12 @@ class Copies(Checkout):
 
     def test_a_copy_has_the_files_of_the_checkout_and_no_others(self) -> None:
         tree = self.root / ".local" / "tree"
-        copy.refresh(self.root, tree)
+        checkout.refresh(self.root, tree)
         self.write("new.rs", "new")
         (tree / FILE).write_text("a mutant")
         (tree / "left.txt").write_text("by a test")
         before = (tree / "tests" / "sums.rs").stat().st_mtime_ns
-        copy.refresh(self.root, tree)
+        checkout.refresh(self.root, tree)
         found = sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file())
         self.assertEqual(found, [".gitignore", "new.rs", FILE, "tests/sums.rs"])
         self.assertEqual((tree / FILE).read_text(), CODE)

@@ -6,8 +6,9 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import checkout
 from local.errors import LocalError
-from planted import copy, faults, record
+from planted import faults, record
 
 PATCH = """The answer is wrong.
 
@@ -36,24 +37,29 @@ class Planted(unittest.TestCase):
         init = ["git", "init", "--quiet", str(self.root)]
         subprocess.run(init, check=True)
 
+    def planted(self) -> Path:
+        """Plants the fault, and returns in which copy."""
+        tree = self.root / ".local" / "planted"
+        checkout.refresh(self.root, tree)
+        faults.plant(self.patch, tree)
+        return tree
+
     def test_a_fault_is_planted_in_the_copy_alone(self) -> None:
-        tree = copy.of_sources(self.root)
-        copy.plant(tree, self.patch)
+        tree = self.planted()
         self.assertEqual((tree / "answer.txt").read_text(), "41\n")
         self.assertEqual((self.root / "answer.txt").read_text(), "42\n")
 
     def test_the_next_copy_is_whole_again_and_what_did_not_change_keeps_its_time(self) -> None:
-        tree = copy.of_sources(self.root)
+        tree = self.planted()
         os.utime(tree / ".gitignore", (1, 1))
-        copy.plant(tree, self.patch)
-        copy.of_sources(self.root)
+        checkout.refresh(self.root, tree)
         self.assertEqual((tree / "answer.txt").read_text(), "42\n")
         self.assertEqual((tree / ".gitignore").stat().st_mtime, 1)
 
     def test_a_patch_of_other_lines_is_an_error(self) -> None:
         (self.root / "answer.txt").write_text("43\n")
         with self.assertRaises(LocalError):
-            copy.plant(copy.of_sources(self.root), self.patch)
+            self.planted()
 
     def test_a_fault_is_called_as_its_file_and_says_what_is_wrong(self) -> None:
         (fault,) = faults.all_of(self.root)

@@ -21,7 +21,7 @@ pub(crate) fn check(page: &[u8]) {
     match (SentPage::parse(text.to_owned()), slow) {
         (Ok(page), Some(slow)) => assert_equal(&page, &slow),
         (Err(_), None) => {}
-        (Ok(_), None) => panic!("what is no page is read"),
+        (Ok(_), None) => panic!("something that is not a page is read"),
         (Err(error), Some(_)) => panic!("a page is refused: {error}"),
     }
 }

@@ -5,10 +5,11 @@ use domain::Limits;
 use request::{App, handle};
 use serde_json::Value;
 use shared::{
-    belvo::{Branding, Client, WidgetSettings},
+    belvo::Client,
     queue::{Queue, Task},
     secret::CachedSecret,
 };
+use test_harness::widget_settings;
 
 use crate::{
     api::{Answer, Call},
@@ -40,7 +41,6 @@ impl Function {
         let stock = Stock::full();
         let aws = stock.aws.config();
         let keys = CachedSecret::new(&aws, "keys".to_owned());
-        let address = |page: &str| format!("https://acme.example/{page}");
         let app = App {
             belvo: Client::new("http://127.0.0.1:1/".parse().expect("an address"), keys)
                 .expect("a client"),
@@ -52,17 +52,8 @@ impl Function {
                 short: 100_000,
             },
             request_due_s: 1_800,
-            widget_url: address("widget").parse().expect("an address"),
-            widget: WidgetSettings {
-                branding: Branding {
-                    company_icon: address("icon.svg"),
-                    company_logo: address("logo.svg"),
-                    company_name: "ACME".to_owned(),
-                    company_terms_url: address("terms"),
-                },
-                stale_in_days: 365,
-                purpose: "Advice".to_owned(),
-            },
+            widget_url: "https://acme.example/widget".parse().expect("an address"),
+            widget: widget_settings(),
         };
         Self { stock, app }
     }

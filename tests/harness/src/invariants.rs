@@ -3,11 +3,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{Follower, Link, Stack, eventually, trouble::is_unstorable};
 
 /// The delivery ids of acknowledged webhooks, by their links.
 pub type Acknowledged = BTreeMap<String, BTreeSet<String>>;
+
+/// Delivers a webhook of a retrieval that nobody asked for, and returns its id.
+pub async fn announce(
+    stack: &Stack,
+    link: &Link<'_>,
+    authorization: &str,
+    acknowledged: &mut Acknowledged,
+) -> String {
+    let id = Uuid::new_v4().to_string();
+    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
+    let answer = stack.deliver(body.to_string(), Some(authorization)).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let of_link = acknowledged.entry(link.id.clone()).or_default();
+    of_link.extend(delivery_id(&answer.body));
+    id
+}
+
+/// Asserts that a request has all rows of its link but those that cannot be stored.
+pub async fn has_collected_all(stack: &Stack, link: &Link<'_>, id: &str) {
+    let record = stack.get(&format!("/requests/{id}")).await.body;
+    let (status, verdict) = match unstorable(link).await.len() {
+        0 => ("collected", "complete".to_owned()),
+        rows => ("incomplete", format!("short by {rows}")),
+    };
+    assert_eq!(
+        (&record["status"], &record["verdict"]),
+        (&json!(status), &json!(verdict)),
+        "{record}"
+    );
+}
 
 /// The invariants, link by link.
 pub async fn check(
@@ -202,14 +233,13 @@ async fn nothing_secret_was_logged(stack: &Stack, logs: &str) {
 }
 
 /// The ids of the sandbox's rows that cannot be stored.
-pub async fn unstorable(link: &Link<'_>) -> BTreeSet<String> {
+async fn unstorable(link: &Link<'_>) -> BTreeSet<String> {
     let truth = link.truth().await.into_iter();
     let rows = truth.filter(|(_, row)| is_unstorable(row));
     rows.map(|(id, _)| id).collect()
 }
 
 /// By what an acknowledgement says the webhook is archived.
-#[must_use]
-pub fn delivery_id(acknowledgement: &Value) -> Option<String> {
+fn delivery_id(acknowledgement: &Value) -> Option<String> {
     Some(acknowledgement["delivery_id"].as_str()?.to_owned())
 }

@@ -27,6 +27,7 @@ mod signing;
 mod stack;
 pub mod trouble;
 mod wait;
+mod widget;
 
 pub use alarms::{AlarmState, Alarms, Datum};
 pub use days::days_ago;
@@ -44,3 +45,4 @@ pub use openapi::{Documented, assert_acceptable, assert_documented, route_of};
 pub use rows::{json_of, taken_apart, versions};
 pub use stack::{Answer, Stack};
 pub use wait::eventually;
+pub use widget::widget_settings;

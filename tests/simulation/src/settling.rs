@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use test_harness::{
     Follower, Link,
-    invariants::{self, Acknowledged, delivery_id, unstorable},
+    invariants::{self, Acknowledged, announce, has_collected_all},
 };
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use crate::{
     aws::tables,
@@ -67,42 +66,14 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
     let mut acknowledged = Acknowledged::new();
     for _ in 0..links.len().min(2) {
         for link in links {
-            let id = announce(users, link, &mut acknowledged).await;
+            let authorization = users.world.secrets.authorization();
+            let id = announce(users.stack, link, &authorization, &mut acknowledged).await;
             calm(users).await;
-            has_collected_all(users, link, &id).await;
+            has_collected_all(users.stack, link, &id).await;
         }
     }
     sleep(PUBLISHED_IN).await;
     acknowledged
-}
-
-/// Delivers a webhook of a retrieval that nobody asked for, and returns its id.
-async fn announce(users: &Users<'_>, link: &Link<'_>, acknowledged: &mut Acknowledged) -> String {
-    let id = Uuid::new_v4().to_string();
-    let body = link.webhook("TRANSACTIONS", "historical_update", Some(&id));
-    let authorization = users.world.secrets.authorization();
-    let answer = users
-        .stack
-        .deliver(body.to_string(), Some(&authorization))
-        .await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    let of_link = acknowledged.entry(link.id.clone()).or_default();
-    of_link.extend(delivery_id(&answer.body));
-    id
-}
-
-/// The request has all rows but those that cannot be stored.
-async fn has_collected_all(users: &Users<'_>, link: &Link<'_>, id: &str) {
-    let record = users.stack.get(&format!("/requests/{id}")).await.body;
-    let (status, verdict) = match unstorable(link).await.len() {
-        0 => ("collected", "complete".to_owned()),
-        rows => ("incomplete", format!("short by {rows}")),
-    };
-    assert_eq!(
-        (&record["status"], &record["verdict"]),
-        (&json!(status), &json!(verdict)),
-        "{record}"
-    );
 }
 
 /// Parts the links into those that are there and those that somebody deleted.

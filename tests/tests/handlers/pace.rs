@@ -45,7 +45,7 @@ async fn environment(here: &Surroundings, tables: &SdkConfig, calls: u32) -> App
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
-        widget: Surroundings::widget(),
+        widget: test_harness::widget_settings(),
     }
 }
 

@@ -19,7 +19,7 @@ async fn app(here: &Surroundings, keys: serde_json::Value) -> App {
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
-        widget: Surroundings::widget(),
+        widget: test_harness::widget_settings(),
     }
 }
 
@@ -156,7 +156,7 @@ async fn rotated_keys_are_noticed_without_a_second_retrieval() {
         limits: AMPLE_LIMITS,
         request_due_s: 1_800,
         widget_url: here.widget_url(),
-        widget: Surroundings::widget(),
+        widget: test_harness::widget_settings(),
     };
     let answer = handle(&app, http_event("request-one-month")).await;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::{queue::Queue, store::Control};
 
 use crate::{
-    surroundings::{Surroundings, api_call, good_keys, read_of},
+    surroundings::{api_call, good_keys, read_of},
     worker::Worker,
 };
 
@@ -32,7 +32,7 @@ impl Service {
             limits: LIMITS,
             request_due_s: 1_800,
             widget_url: worker.here.widget_url(),
-            widget: Surroundings::widget(),
+            widget: test_harness::widget_settings(),
         };
         Self { worker, request }
     }

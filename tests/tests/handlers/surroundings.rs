@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::{
-    belvo::{Branding, Client, WidgetSettings},
+    belvo::Client,
     queue::Queue,
     secret::CachedSecret,
     store::{Control, Rows, TransactionsTable},
@@ -109,21 +109,6 @@ impl Surroundings {
     /// The address of this sandbox's widget.
     pub(crate) fn widget_url(&self) -> url::Url {
         format!("{}/widget/", self.sandbox.url()).parse().unwrap()
-    }
-
-    /// What that widget shows and asks for.
-    pub(crate) fn widget() -> WidgetSettings {
-        let address = |page: &str| format!("https://acme.example/{page}");
-        WidgetSettings {
-            branding: Branding {
-                company_icon: address("icon.svg"),
-                company_logo: address("logo.svg"),
-                company_name: "ACME".to_owned(),
-                company_terms_url: address("terms"),
-            },
-            stale_in_days: 365,
-            purpose: "Advice".to_owned(),
-        }
     }
 
     /// A new secret with this value.

@@ -8,7 +8,9 @@ pub(crate) mod tables;
 use std::rc::Rc;
 
 use axum::body::Body;
+use dynoxide::errors::DynoxideError;
 use hyper::{Response, body::Bytes};
+use serde_json::json;
 use test_harness::Refusal;
 
 use crate::{faults::Fault, world::World};
@@ -53,14 +55,15 @@ fn perform(world: &World, service: &str, operation: &str, body: &[u8]) -> Result
 
 /// How each service says that it cannot do anything right now.
 fn refused(service: &str) -> Response<Body> {
-    let (status, body) = match service {
-        "DynamoDB_20120810" => (
-            400,
-            r#"{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException"}"#,
-        ),
-        _ => (503, r#"{"__type":"ServiceUnavailable"}"#),
+    let (status, body) = if service == "DynamoDB_20120810" {
+        let throttled = "The level of provisioned throughput was exceeded.".to_owned();
+        let throttled = DynoxideError::ProvisionedThroughputExceededException(throttled);
+        let refusal = Refusal::from(throttled);
+        (refusal.status, refusal.body)
+    } else {
+        (503, json!({"__type": "ServiceUnavailable"}).to_string())
     };
-    respond(status, body.as_bytes().to_vec())
+    respond(status, body.into_bytes())
 }
 
 fn respond(status: u16, body: Vec<u8>) -> Response<Body> {

@@ -1,4 +1,4 @@
-"""A copy of the checkout, in which mutants are made: the checkout itself may be worked on meanwhile."""
+"""A copy of the checkout to change code in: the checkout itself may be worked on meanwhile."""
 
 from pathlib import Path
 
