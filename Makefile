@@ -64,7 +64,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate planted fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate lossless planted fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -155,6 +155,10 @@ simulate: ## Run the functions in a simulated world: RUNS seeds from SEED on, or
 	@target/simulation/simulation --seed $(or $(SEED),$(shell shuf -i 1-999999999 -n 1)) \
 		$(if $(HOURS),--hours $(HOURS) --processors $(shell nproc),--runs $(or $(RUNS),1)) \
 		$(if $(STEPS),--steps $(STEPS)) $(if $(WITHOUT),--without $(WITHOUT))
+
+lossless: ## Take rows of every resource, as Belvo's document describes them and beyond, through everything: RUNS seeds from SEED on
+	cargo build --locked --profile simulation --package simulation --target-dir target
+	@target/simulation/simulation lossless --seed $(or $(SEED),$(shell shuf -i 1-999999999 -n 1)) --runs $(or $(RUNS),100)
 
 planted: ## Plant each fault of tests/simulation/faults and let the simulation find it; FAULTS names some of them
 	@PYTHONPATH=tools $(PYTHON) -m planted $(FAULTS)

@@ -39,8 +39,9 @@ STACK_OF_ITS_OWN = [sys.executable, "-m", "local", "exec", "--"]
 # They have stacks of their own (Makefile).
 TORTURE_TEST = ["make", "tortured"]
 OPERATIONS_TEST = ["make", "operated"]
-# Needs no stack.
+# They need no stack.
 SIMULATION = ["target/debug/simulation", "--runs", "300"]
+LOSSLESS = ["target/debug/simulation", "lossless", "--runs", "5"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
 
@@ -79,7 +80,7 @@ def main() -> int:
         print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
         return 1
     with ThreadPoolExecutor() as beside:
-        computing = [[*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], SIMULATION]
+        computing = [[*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], SIMULATION, LOSSLESS]
         waiting = [[*STACK_OF_ITS_OWN, *BROWSER_TEST], TORTURE_TEST, OPERATIONS_TEST]
         lanes = [beside.submit(run_beside, commands) for commands in (computing, waiting)]
         outcomes = [

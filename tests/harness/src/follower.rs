@@ -1,4 +1,4 @@
-//! A service that keeps a copy of links' transactions by following their changes. What it is told,
+//! A service that keeps a copy of links' rows by following their changes. What it is told,
 //! and where it goes on, change together: its work may be dropped at any time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,9 @@ pub struct Follower {
 struct LinkCopy {
     sequence: u64,
     cursor: String,
-    /// By their ids, each with the id of its account.
-    transactions: BTreeMap<String, Value>,
-    /// Those that were ever said to be gone.
+    /// By their resources and ids; transactions have the ids of their accounts.
+    rows: BTreeMap<String, BTreeMap<String, Value>>,
+    /// The ids of those that were ever said to be gone.
     removed: BTreeSet<String>,
 }
 
@@ -78,11 +78,18 @@ impl Follower {
 
     /// Its copy of a link's transactions.
     #[must_use]
-    pub fn transactions(&self, link: &Link<'_>) -> &BTreeMap<String, Value> {
-        &self.links[&link.id].transactions
+    pub fn transactions(&self, link: &Link<'_>) -> BTreeMap<String, Value> {
+        self.rows(link, "transactions")
     }
 
-    /// The ids of a link's transactions that were ever said to be gone.
+    /// Its copy of a link's rows of a resource.
+    #[must_use]
+    pub fn rows(&self, link: &Link<'_>, resource: &str) -> BTreeMap<String, Value> {
+        let rows = self.links[&link.id].rows.get(resource);
+        rows.cloned().unwrap_or_default()
+    }
+
+    /// The ids of a link's rows that were ever said to be gone.
     #[must_use]
     pub fn removed(&self, link: &Link<'_>) -> &BTreeSet<String> {
         &self.links[&link.id].removed
@@ -94,7 +101,7 @@ impl Follower {
         link: &Link<'_>,
         left_out: &BTreeSet<String>,
     ) {
-        let (mut truth, mut copy) = (link.truth().await, self.transactions(link).clone());
+        let (mut truth, mut copy) = (link.truth().await, self.transactions(link));
         truth.retain(|id, _| !left_out.contains(id));
         copy.retain(|id, _| !left_out.contains(id));
         assert!(copy.keys().eq(truth.keys()), "{}", link.id);
@@ -120,21 +127,26 @@ impl LinkCopy {
 
     fn take(&mut self, answer: &Value) {
         if answer["erased"] == true {
-            self.transactions.clear();
+            self.rows.clear();
         }
         let all = |name: &str| answer[name].as_array().expect("an array").iter();
-        let of_transactions = |one: &&Value| one["resource"] == "transactions";
-        for changed in all("added").chain(all("modified")).filter(of_transactions) {
+        for changed in all("added").chain(all("modified")) {
             let (id, row) = (id(&changed["row"]), changed["row"].clone());
-            self.transactions.insert(id, row);
+            self.of_resource(changed).insert(id, row);
         }
-        for removed in all("removed").filter(of_transactions) {
+        for removed in all("removed") {
             // One that was never there, because it cannot be stored, may be said to be gone.
-            if self.transactions.remove(&id(removed)).is_some() {
+            if self.of_resource(removed).remove(&id(removed)).is_some() {
                 self.removed.insert(id(removed));
             }
         }
         self.cursor = next(answer);
+    }
+
+    /// The rows of the resource that a change names.
+    fn of_resource(&mut self, change: &Value) -> &mut BTreeMap<String, Value> {
+        let resource = change["resource"].as_str().expect("a resource");
+        self.rows.entry(resource.to_owned()).or_default()
     }
 }
 

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::{
     faults::Fault,
+    lossless,
     plan::Plan,
     run::{Outcome, keep_panics, run},
     settings,
@@ -21,8 +22,19 @@ const MARK: &str = "SIMULATION_ENVIRONMENT";
 const SEEDS_APART: u64 = 10_000_000;
 const SECONDS_OF_AN_HOUR: f64 = 3_600.0;
 
+/// What is simulated.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// What users, banks and operators do while things go wrong.
+    Plans,
+    /// Rows of every resource, as Belvo's document describes them and beyond, while nothing does.
+    Lossless,
+}
+
 #[derive(Parser)]
 struct Arguments {
+    #[arg(value_enum, default_value_t = Subject::Plans)]
+    subject: Subject,
     /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -121,17 +133,13 @@ fn simulate(arguments: &Arguments) -> ExitCode {
         if is_over {
             break;
         }
-        let plan = Plan::of(seed).reduced(&arguments.steps, &arguments.without);
-        let outcome = run(&plan);
-        if arguments.verbose {
-            print_all(&plan, &outcome);
-        }
+        let (plan, outcome) = take(seed, arguments);
         (runs, requests, took) = (runs + 1, requests + outcome.requests, took + outcome.took);
-        if let Some(failure) = &outcome.failure {
+        if let Some(failure) = outcome.failure {
             failed += 1;
             println!("simulation: seed {seed} fails:\n{failure}\n");
-            if !arguments.all && !arguments.as_is {
-                print_smallest(plan, failure.clone());
+            if let Some(plan) = plan.filter(|_| !arguments.all && !arguments.as_is) {
+                print_smallest(plan, failure);
             }
             if !arguments.all {
                 break;
@@ -156,8 +164,25 @@ fn simulate(arguments: &Arguments) -> ExitCode {
     code
 }
 
-fn print_all(plan: &Plan, outcome: &Outcome) {
-    print_steps(plan);
+/// Takes a seed, and returns the plan of it, if there is one, with how it ended.
+fn take(seed: u64, arguments: &Arguments) -> (Option<Plan>, Outcome) {
+    if arguments.subject == Subject::Lossless {
+        let outcome = lossless::run(seed);
+        if arguments.verbose {
+            print_log(&outcome);
+        }
+        return (None, outcome);
+    }
+    let plan = Plan::of(seed).reduced(&arguments.steps, &arguments.without);
+    let outcome = run(&plan);
+    if arguments.verbose {
+        print_steps(&plan);
+        print_log(&outcome);
+    }
+    (Some(plan), outcome)
+}
+
+fn print_log(outcome: &Outcome) {
     print!("{}", outcome.log);
     println!(
         "trace {:016x}, {} requests",

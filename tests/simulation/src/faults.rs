@@ -54,7 +54,7 @@ impl Fault {
 }
 
 /// How often each fault happens, of a thousand times that it could.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Faults([u32; Fault::ALL.len()]);
 
 impl Faults {

@@ -25,6 +25,7 @@ use tokio::{
 use tracing::level_filters::LevelFilter;
 
 use crate::{
+    faults::Faults,
     network::{connections, listen, serve},
     plan::Plan,
     settling, triggers,
@@ -72,13 +73,24 @@ pub(crate) fn keep_panics() {
     }));
 }
 
-/// Runs a plan on a thread of its own.
+/// Runs a plan.
 pub(crate) fn run(plan: &Plan) -> Outcome {
-    let (plan, folder) = (plan.clone(), tempfile::tempdir().expect("a folder"));
+    let plan = plan.clone();
+    simulate(plan.seed, async move |listener, log| {
+        scenario(plan, listener, &log).await
+    })
+}
+
+/// Lets something happen under simulated time, on a thread of its own.
+pub(crate) fn simulate<S>(seed: u64, scenario: S) -> Outcome
+where
+    S: AsyncFnOnce(UnixListener, Log) -> End + Send + 'static,
+{
+    let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("network");
     let log = Log::default();
     let text = log.clone();
-    let run = move || simulated(plan, socket, &text);
+    let run = move || simulated(seed, socket, text, scenario);
     let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(run);
     let (failure, end) = thread.expect("a thread").join().expect("a run that ends");
     Outcome {
@@ -92,16 +104,30 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
 
 /// How far a run came; nothing of one that failed.
 #[derive(Default)]
-struct End {
+pub(crate) struct End {
     trace: u64,
     requests: u64,
     took: Duration,
 }
 
-/// Runs a plan on this thread, and returns what did not hold.
-fn simulated(plan: Plan, socket: PathBuf, log: &Log) -> (Option<String>, End) {
-    simulated_machine::simulate(plan.seed, BEGAN, elapsed);
-    fastrand::seed(plan.seed);
+impl End {
+    pub(crate) fn of(world: &World) -> Self {
+        let (trace, requests) = world.trace();
+        Self {
+            trace,
+            requests,
+            took: world.elapsed(),
+        }
+    }
+}
+
+/// Lets something happen on this thread, and returns what did not hold.
+fn simulated<S>(seed: u64, socket: PathBuf, log: Log, scenario: S) -> (Option<String>, End)
+where
+    S: AsyncFnOnce(UnixListener, Log) -> End,
+{
+    simulated_machine::simulate(seed, BEGAN, elapsed);
+    fastrand::seed(seed);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -109,7 +135,8 @@ fn simulated(plan: Plan, socket: PathBuf, log: &Log) -> (Option<String>, End) {
         .expect("a runtime");
     let scenario = async move {
         STARTED.set(Some(Instant::now()));
-        scenario(plan, listen(socket), log).await
+        let _lines = log.subscribe();
+        scenario(listen(socket), log).await
     };
     let run = || runtime.block_on(LocalSet::new().run_until(scenario));
     let ended = panic::catch_unwind(panic::AssertUnwindSafe(run));
@@ -129,12 +156,7 @@ fn elapsed() -> Duration {
 
 /// Everything that happens, and what must hold in the end.
 async fn scenario(plan: Plan, listener: UnixListener, log: &Log) -> End {
-    let _lines = log.subscribe();
-    let world = World::new(plan.seed, plan.faults.clone(), connections);
-    spawn_local(serve(Rc::clone(&world), listener));
-    triggers::start(&world);
-
-    let stack = Stack::over(connections).in_danger();
+    let (world, stack) = begin(plan.seed, plan.faults.clone(), listener);
     let users = Users::new(Rc::clone(&world), &stack);
     users.register_webhook().await;
     let steps = join_all(plan.steps.iter().map(|step| users.take(step)));
@@ -151,12 +173,15 @@ async fn scenario(plan: Plan, listener: UnixListener, log: &Log) -> End {
     let (living, deleted) = settling::living(&users).await;
     let logs = log.text();
     settling::check(&users, (&living, &deleted), &acknowledged, &follower, &logs).await;
-    let (trace, requests) = world.trace();
-    End {
-        trace,
-        requests,
-        took: world.elapsed(),
-    }
+    End::of(&world)
+}
+
+/// Begins a world, and returns it with what looks at it from outside.
+pub(crate) fn begin(seed: u64, faults: Faults, listener: UnixListener) -> (Rc<World>, Stack) {
+    let world = World::new(seed, faults, connections);
+    spawn_local(serve(Rc::clone(&world), listener));
+    triggers::start(&world);
+    (world, Stack::over(connections).in_danger())
 }
 
 /// Follows all links while something happens, and is stopped in the middle of its work again and
@@ -191,15 +216,15 @@ async fn follow_meanwhile(
 
 /// The lines that the functions of a run have logged.
 #[derive(Debug, Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn subscribe(&self) -> impl Drop {
+    fn subscribe(&self) -> impl Drop + use<> {
         use tracing_subscriber::util::SubscriberInitExt as _;
         telemetry::lines("collect", LevelFilter::INFO, self.clone()).set_default()
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let bytes = self.0.lock().expect("no panic");
         String::from_utf8_lossy(&bytes).into_owned()
     }

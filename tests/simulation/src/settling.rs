@@ -21,7 +21,7 @@ use crate::{
 const SETTLED_IN: Duration = Duration::from_hours(6);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// In this time a deletion is confirmed: it is checked half an hour later, and then again.
-const DELETED_IN: Duration = Duration::from_mins(70);
+pub(crate) const DELETED_IN: Duration = Duration::from_mins(70);
 /// In this time, whatever was recorded has its event.
 const PUBLISHED_IN: Duration = Duration::from_mins(1);
 
@@ -173,7 +173,7 @@ fn nothing_was_removed_in_vain(users: &Users<'_>, link: &Link<'_>, follower: &Fo
 }
 
 /// Nothing is left of rows that were to be erased.
-async fn is_deleted(users: &Users<'_>, link: &Link<'_>) {
+pub(crate) async fn is_deleted(users: &Users<'_>, link: &Link<'_>) {
     let record = users.stack.get(&format!("/links/{}", link.id)).await.body;
     let at_belvo = users.stack.sandbox.rows(&link.id).await;
     assert!(at_belvo.is_err(), "still at Belvo: {}", link.id);

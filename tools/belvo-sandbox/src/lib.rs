@@ -36,7 +36,7 @@ pub use crate::{
     config::{Config, Webhook},
     control::Control,
     firewall::Rate,
-    openapi::Violation,
+    openapi::{Schemas, Violation},
 };
 
 /// How long open connections may take to finish when the sandbox stops.

@@ -169,6 +169,14 @@ impl Link {
         Some(value)
     }
 
+    /// Adds a row, or puts it in the place of the one with its id.
+    pub(crate) fn put(&mut self, resource: &'static Resource, value: Value) {
+        let row = Row::new(resource, value);
+        self.rows.retain(|known| known.id != row.id);
+        self.rows.push(row);
+        self.sort();
+    }
+
     /// Deletes a row and returns whether there was one.
     pub(crate) fn delete(&mut self, id: &str) -> bool {
         let deleted: Vec<Row> = self.rows.extract_if(.., |row| row.id == id).collect();

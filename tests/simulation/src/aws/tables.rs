@@ -1,5 +1,6 @@
 //! DynamoDB: dynoxide in memory, with the tables of template.yaml.
 
+use domain::{RESOURCES, Resource};
 use dynoxide::Database;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -52,13 +53,24 @@ pub(crate) fn records(database: &Database, position: &str, most: usize) -> (Vec<
     (records, next)
 }
 
-/// Some items of a link: of its accounts and transactions, which is all that runs collect.
+/// Some items of a link: of its accounts and of every resource.
 pub(crate) fn items_of(database: &Database, link: &str) -> Vec<Value> {
+    let others = RESOURCES
+        .iter()
+        .filter(|resource| **resource != Resource::TRANSACTIONS);
+    let others = others.map(|resource| format!("{link}/{}", resource.name()));
+    let partitions = others.chain([link.to_owned()]);
+    partitions
+        .flat_map(|partition| items_in_partition(database, &partition))
+        .collect()
+}
+
+fn items_in_partition(database: &Database, partition: &str) -> Vec<Value> {
     let request = json!({
         "TableName": TRANSACTIONS_TABLE,
         "KeyConditionExpression": "#link = :link",
         "ExpressionAttributeNames": {"#link": "_link"},
-        "ExpressionAttributeValues": {":link": {"S": link}},
+        "ExpressionAttributeValues": {":link": {"S": partition}},
     });
     let mut answer = json!(database.query(from(request)).expect("items"));
     let items = answer["Items"].as_array_mut().map(std::mem::take);

@@ -143,6 +143,13 @@ impl Control {
         self.patch(&row_path(link, row), fields).await
     }
 
+    /// Adds a row of a resource as given, or puts it in the place of the one with its id.
+    pub async fn put_row(&self, link: &str, resource: &str, row: Value) -> anyhow::Result<()> {
+        let id = id(&row)?;
+        let path = format!("links/{link}/resources/{resource}/{id}");
+        self.call(Method::PUT, &path, row).await.map(drop)
+    }
+
     /// Deletes a row, of whatever resource.
     pub async fn delete_row(&self, link: &str, row: &str) -> anyhow::Result<()> {
         let path = row_path(link, row);
@@ -207,7 +214,7 @@ fn row_path(link: &str, row: &str) -> String {
     format!("links/{link}/transactions/{row}")
 }
 
-fn id(link: &Value) -> anyhow::Result<String> {
-    let id = link["id"].as_str().context("the link has no id")?;
+fn id(of: &Value) -> anyhow::Result<String> {
+    let id = of["id"].as_str().context("there is no id")?;
     Ok(id.to_owned())
 }

@@ -70,7 +70,10 @@ fn link_routes() -> Router<Arc<App>> {
 /// The rows of a link, of transactions and of the other resources.
 fn row_routes() -> Router<Arc<App>> {
     let all = get(rows::truth).post(rows::add);
-    let one = patch(rows::patch).delete(rows::delete).post(rows::restore);
+    let one = patch(rows::patch)
+        .put(rows::put)
+        .delete(rows::delete)
+        .post(rows::restore);
     Router::new()
         .route("/links/{id}/transactions", all.clone())
         .route("/links/{id}/transactions/{row}", one.clone())

@@ -106,6 +106,28 @@ pub(crate) async fn patch(
     row.map(Json).ok_or_else(|| ControlError::unknown("row"))
 }
 
+/// Adds a row as given, or puts it in the place of the one with its id. It needs that id, and, of a
+/// resource whose rows have accounts, an `account` with the id of one of the link's.
+pub(crate) async fn put(
+    State(app): State<Arc<App>>,
+    Path(path): Path<RowPath>,
+    body: Bytes,
+) -> Result<StatusCode, ControlError> {
+    let row: Value = parse(&body)?;
+    if row["id"] != path.row {
+        return Err(ControlError::bad(&"the row has another id than the path"));
+    }
+    let resource = path.resource()?;
+    let mut state = app.state();
+    let link = link_mut(&mut state, &path.id)?;
+    let account = row["account"]["id"].as_str().unwrap_or_default();
+    if resource.is_banking && !link.has_account(account) {
+        return Err(ControlError::bad(&"the row is of no account of the link"));
+    }
+    link.put(resource, row);
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Deletes a row.
 pub(crate) async fn delete(
     State(app): State<Arc<App>>,

@@ -15,10 +15,9 @@ use url::form_urlencoded;
 use self::{
     body::Body,
     parameter::{Parameter, Place},
-    schema::Schemas,
 };
 
-pub use self::violation::Violation;
+pub use self::{schema::Schemas, violation::Violation};
 
 const DOCUMENT: &str = include_str!("../../openapi/requests.json");
 /// Not in the document; Belvo's own client checks its keys here.

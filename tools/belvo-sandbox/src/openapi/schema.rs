@@ -4,23 +4,33 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
 /// The named schemas, translated.
-pub(super) struct Schemas(Value);
+pub struct Schemas(Value);
 
 impl Schemas {
-    pub(super) fn new(mut components: Value) -> Self {
+    /// The `components` of a document.
+    #[must_use]
+    pub fn new(mut components: Value) -> Self {
         translate(&mut components);
         Self(components)
     }
 
-    pub(super) fn named(&self, name: &str) -> &Value {
+    /// One of them; `null` if there is none of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> &Value {
         &self.0["schemas"][name]
     }
 
+    /// What a value has to be by a schema of the document.
+    ///
+    /// # Panics
+    ///
+    /// If the schema refers to one that the document does not have, or has a wrong pattern.
+    #[must_use]
     #[expect(
         clippy::expect_used,
         reason = "the schemas are a part of this program; its tests compile them"
     )]
-    pub(super) fn validator(&self, schema: &Value) -> Validator {
+    pub fn validator(&self, schema: &Value) -> Validator {
         let mut schema = schema.clone();
         translate(&mut schema);
         schema["components"] = self.0.clone();
@@ -36,8 +46,8 @@ fn translate(schema: &mut Value) {
         Value::Array(schemas) => schemas.iter_mut().for_each(translate),
         Value::Object(fields) => {
             fields.values_mut().for_each(translate);
-            allow_null(schema);
             require_only_what_there_is(schema);
+            allow_null(schema);
         }
         _ => {}
     }
@@ -54,7 +64,7 @@ fn allow_null(schema: &mut Value) {
 }
 
 /// The body of `PUT /api/links/{id}/` requires an institution and a user name and has neither among
-/// its properties: the list is that of the POST.
+/// its properties: the list is that of the POST. A loan requires a field whose name is misspelt.
 fn require_only_what_there_is(schema: &mut Value) {
     let Some(properties) = schema["properties"].as_object().cloned() else {
         return;

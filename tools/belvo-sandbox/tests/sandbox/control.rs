@@ -51,6 +51,29 @@ async fn the_id_of_a_row_cannot_be_changed() {
 }
 
 #[tokio::test]
+async fn a_row_is_put_as_given() {
+    let harness = Harness::start().await;
+    let link = harness.link(1).await;
+    let control = &harness.control;
+    let before = harness.truth(&link).await.remove(0);
+    let account = &before["account"];
+
+    let new = json!({"id": "new", "account": {"id": account["id"]}, "to come": [1.50]});
+    control.put_row(&link, "transactions", new).await.unwrap();
+    let other = json!({"id": before["id"], "account": {"id": account["id"]}});
+    control.put_row(&link, "transactions", other).await.unwrap();
+
+    let mut rows = harness.truth(&link).await;
+    rows.sort_by_key(|row| row["id"] != "new");
+    let new = json!({"id": "new", "account": account, "to come": [1.50]});
+    let other = json!({"id": before["id"], "account": account});
+    assert_eq!(rows, [new, other]);
+    let foreign = json!({"id": "x", "account": {"id": "of nobody"}});
+    let refused = control.put_row(&link, "transactions", foreign).await;
+    assert!(refused.unwrap_err().to_string().contains("no account"));
+}
+
+#[tokio::test]
 async fn new_rows_are_added_on_their_date() {
     let harness = Harness::start().await;
     let link = harness.link(30).await;
