@@ -1,6 +1,6 @@
 //! A client of the control API, for everything in Rust that drives a sandbox.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use reqwest::{ClientBuilder, Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -195,8 +195,11 @@ impl Control {
     }
 
     async fn list(&self, path: &str) -> anyhow::Result<Vec<Value>> {
-        let list = self.call(Method::GET, path, None).await?;
-        Ok(serde_json::from_value(list)?)
+        match self.call(Method::GET, path, None).await? {
+            // Not by `from_value`, which reads 637558402205292.3 as 637558402205292.2.
+            Value::Array(list) => Ok(list),
+            other => bail!("no list is at {path}: {other}"),
+        }
     }
 
     async fn add(&self, path: &str, new: Value) -> anyhow::Result<Vec<String>> {
