@@ -346,8 +346,9 @@ pub enum Verdict {
     /// Equal.
     Complete,
     /// Nothing is known to be missing, but nothing proves it: the list kept changing while it was
-    /// read, Belvo did not answer for a row, or the counts are equal only if rows without a date
-    /// are counted in one way.
+    /// read, was empty although rows are stored, or lacked a row that Belvo has; Belvo did not
+    /// answer for a row; or the counts are equal only if rows without a date are counted in one
+    /// way.
     Unproven,
     /// This many rows more, as when rows appeared after the webhook was sent.
     Over(u64),

@@ -371,7 +371,9 @@ impl Progress {
             return;
         }
 
-        self.proven = self.pass.is_whole && adds_up;
+        // That there are none is no more than Belvo's word while rows of these days are stored.
+        let may_lack_rows = self.tally.rows == 0 && !self.missing.is_empty();
+        self.proven = self.pass.is_whole && adds_up && !may_lack_rows;
         if !is_proven {
             self.forget_missing();
         }
@@ -420,8 +422,10 @@ impl Progress {
         self.end_asking();
     }
 
-    /// Records that Belvo has a row that its listing lacked, and how many rows that wrote.
-    pub fn found(&mut self, id: &RowId, changed: u64) {
+    /// Records that Belvo has a row that its listing lacked, on which day, and how many rows that
+    /// wrote. A listing that should have had it proves nothing.
+    pub fn found(&mut self, id: &RowId, day: &str, changed: u64) {
+        self.proven &= !self.days.hold(day);
         self.tally.changed += changed;
         self.changed_elsewhere += changed;
         self.answered(id);
@@ -516,7 +520,7 @@ mod tests {
     use time::macros::date;
 
     use super::*;
-    use crate::{KnownVersion, Row, SentRow};
+    use crate::{KnownVersion, NO_DATE, Row, SentRow};
 
     fn row(id: &str) -> Row {
         Row::whole(SentRow::of(&json!({"id": id}).to_string()).unwrap()).unwrap()
@@ -612,7 +616,7 @@ mod tests {
         assert_eq!(progress.next(), Next::Ask(vec![id("gone"), id("moved")]));
         progress.absent(&id("gone"));
         assert_eq!(progress.next(), Next::Ask(vec![id("moved")]));
-        progress.found(&id("moved"), 1);
+        progress.found(&id("moved"), "2026-03-01", 1);
         assert_eq!(progress.next(), Next::Remove(vec![id("gone")]));
         progress.removed(1);
         assert_eq!(progress.next(), Next::Nothing);
@@ -706,13 +710,35 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_listing_says_of_no_row_that_it_is_missing() {
+    fn an_empty_listing_says_of_no_row_that_it_is_missing_and_proves_nothing_if_some_are_stored() {
         let stored = many(0..1_200);
         let mut progress = begun();
         progress.fetched(&part(&names(&stored), &[]));
         progress.end_pass(None);
         assert_eq!(progress.next(), Next::Nothing);
+        assert_eq!(verdict(&progress), "unproven");
+
+        let mut progress = begun();
+        progress.fetched(&part(&[], &[]));
+        progress.end_pass(None);
+        assert_eq!(progress.next(), Next::Nothing);
         assert_eq!(verdict(&progress), "complete");
+    }
+
+    #[test]
+    fn a_listing_that_lacks_a_row_of_its_days_proves_nothing() {
+        for (day, expected) in [
+            ("2026-02-28", "unproven"),
+            ("2026-03-01", "complete"),
+            (NO_DATE, "complete"),
+        ] {
+            let mut progress = begun();
+            progress.fetched(&part(&["a", "there"], &["a"]));
+            progress.end_pass(None);
+            progress.found(&id("there"), day, 0);
+            assert_eq!(progress.next(), Next::Nothing);
+            assert_eq!(verdict(&progress), expected, "{day}");
+        }
     }
 
     /// A collection in which sixty of the stored rows are missing, before all days are read.
@@ -850,7 +876,7 @@ mod tests {
         counts.push((progress.parts, progress.steps));
         progress.end_pass(Some(2));
         progress.absent(&id("gone"));
-        progress.found(&id("there"), 0);
+        progress.found(&id("there"), "2026-03-01", 0);
         progress.unanswered(&id("silent"));
         counts.push((progress.parts, progress.steps));
         progress.removed(1);

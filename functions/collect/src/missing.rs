@@ -26,8 +26,10 @@ impl Fetch<'_> {
                 Ok(Some(row)) => {
                     let mut comparison = Comparison::default();
                     let (rows, _) = self.parse(&mut BTreeSet::new(), &row);
+                    let day = rows.first().map(|row| row.day(resource));
                     self.store_rows(&mut comparison, rows).await?;
-                    self.progress.found(id, comparison.changed);
+                    let day = day.as_deref().unwrap_or(NO_DATE);
+                    self.progress.found(id, day, comparison.changed);
                 }
                 Ok(None) => self.progress.absent(id),
                 Err(error @ BelvoError::Interrupted { .. }) => interrupted = Some(error),

@@ -40,7 +40,7 @@ pub use events::{EventSchemas, heard};
 pub use follower::Follower;
 pub use gate::behind_gate;
 pub use json::{Difference, canonical, difference, differences, shown};
-pub use link::{Link, by_id};
+pub use link::{Link, assert_same_rows, by_id};
 pub use openapi::{Documented, assert_acceptable, assert_documented, route_of};
 pub use rows::{json_of, taken_apart, versions};
 pub use stack::{Answer, Stack};

@@ -196,7 +196,7 @@ impl<'a> Link<'a> {
 
     /// Asserts that our rows are the sandbox's rows, field by field, and returns them.
     pub async fn assert_equals_the_sandbox(&self) -> BTreeMap<String, Value> {
-        assert_equal(&self.truth().await, self.stored().await)
+        assert_same_rows(&self.truth().await, self.stored().await)
     }
 
     /// The same but for these rows, of which we may have an earlier version.
@@ -207,7 +207,7 @@ impl<'a> Link<'a> {
         let (mut truth, mut stored) = (self.truth().await, self.stored().await);
         truth.retain(|id, _| !left_out.contains(id));
         stored.retain(|id, _| !left_out.contains(id));
-        assert_equal(&truth, stored)
+        assert_same_rows(&truth, stored)
     }
 
     /// Asks for a retrieval of another resource, with further fields of the body, and waits until
@@ -243,7 +243,7 @@ impl<'a> Link<'a> {
         &self,
         resource: &str,
     ) -> BTreeMap<String, Value> {
-        assert_equal(
+        assert_same_rows(
             &self.truth_of(resource).await,
             self.stored_of(resource).await,
         )
@@ -309,7 +309,7 @@ impl<'a> Link<'a> {
 }
 
 /// Asserts that rows are equal field by field, and returns ours.
-fn assert_equal(
+pub fn assert_same_rows(
     truth: &BTreeMap<String, Value>,
     stored: BTreeMap<String, Value>,
 ) -> BTreeMap<String, Value> {

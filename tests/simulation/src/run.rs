@@ -28,13 +28,12 @@ use crate::{
     faults::Faults,
     network::{connections, listen, serve},
     plan::Plan,
+    settings::BEGAN,
     settling, triggers,
     users::Users,
     world::World,
 };
 
-/// Noon of 2026-03-10: windows of up to a year lie before it.
-const BEGAN: Duration = Duration::from_hours(492_540);
 /// Futures of the SDK are large, and nothing here is optimised in tests.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 

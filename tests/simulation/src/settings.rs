@@ -1,7 +1,12 @@
 //! The environment of the functions and of what looks at them: the settings of template.yaml, with
 //! short waits, and the addresses of what is simulated.
 
+use std::time::Duration;
+
 use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE};
+
+/// Noon of 2026-03-10, since 1970: windows of up to a year lie before it.
+pub(crate) const BEGAN: Duration = Duration::from_hours(492_540);
 
 /// Amazon's APIs.
 pub(crate) const AWS: &str = "127.0.0.1:1";

@@ -1,18 +1,19 @@
 //! Bringing a run to rest, and what must hold then.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use domain::Timestamp;
 use reqwest::StatusCode;
 use serde_json::Value;
 use test_harness::{
-    Follower, Link,
+    Follower, Link, assert_same_rows,
     invariants::{self, Acknowledged, announce, has_collected_all},
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
     aws::tables,
-    settings::{LONG_RETRIEVALS, REQUEST_DUE_S, REQUEST_EXPIRES_S},
+    settings::{BEGAN, LONG_RETRIEVALS, REQUEST_DUE_S, REQUEST_EXPIRES_S},
     users::Users,
 };
 
@@ -22,6 +23,8 @@ const SETTLED_IN: Duration = Duration::from_hours(6);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
 /// In this time a deletion is confirmed: it is checked half an hour later, and then again.
 pub(crate) const DELETED_IN: Duration = Duration::from_mins(70);
+/// More than what the clocks of two environments differ by, with all clocks set between.
+const CLOCKS_APART: Duration = Duration::from_secs(15);
 /// In this time, whatever was recorded has its event.
 const PUBLISHED_IN: Duration = Duration::from_mins(1);
 
@@ -62,6 +65,9 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
     })
     .await;
     calm(users).await;
+    for link in links {
+        complete_collections_hold(users, link).await;
+    }
 
     let mut acknowledged = Acknowledged::new();
     for _ in 0..links.len().min(2) {
@@ -74,6 +80,41 @@ pub(crate) async fn settle(users: &Users<'_>, links: &[Link<'_>]) -> Acknowledge
     }
     sleep(PUBLISHED_IN).await;
     acknowledged
+}
+
+/// I2 to I4 before anything is collected for the last time: of the days of a complete collection
+/// since which nothing has changed at the bank, the rows are Belvo's.
+async fn complete_collections_hold(users: &Users<'_>, link: &Link<'_>) {
+    let unchanged_for = users.world.belvo.unchanged_for(&link.id);
+    let unchanged_for = unchanged_for.expect("a living link");
+    let changed = BEGAN + users.world.elapsed() - unchanged_for;
+    let (truth, stored) = (link.truth().await, link.stored().await);
+    for record in requests_of(users, link).await {
+        let collection = &record["collection"];
+        let started = collection["started_at"].as_str().and_then(since_1970);
+        let is_since = started.is_some_and(|started| started > changed + CLOCKS_APART);
+        if is_since && record["verdict"] == "complete" {
+            let [truth, stored] = [&truth, &stored].map(|rows| of_days(rows, &collection["days"]));
+            assert_same_rows(&truth, stored);
+        }
+    }
+}
+
+fn since_1970(timestamp: &str) -> Option<Duration> {
+    let millis = Timestamp::parse(timestamp)?.unix_millis();
+    Some(Duration::from_millis(millis.try_into().ok()?))
+}
+
+/// The rows of these days, all if no first and no last one is named.
+fn of_days(rows: &BTreeMap<String, Value>, days: &Value) -> BTreeMap<String, Value> {
+    let is_among = |row: &Value| {
+        let day = row["value_date"].as_str();
+        days["from"].as_str().is_none_or(|from| Some(from) <= day)
+            && days["to"].as_str().is_none_or(|to| day <= Some(to))
+    };
+    let mut rows = rows.clone();
+    rows.retain(|_, row| is_among(row));
+    rows
 }
 
 /// Parts the links into those that are there and those that somebody deleted.
@@ -128,15 +169,20 @@ pub(crate) async fn check(
     assert!(!logs.contains(&authorization), "I7: a secret was logged");
 }
 
-/// I5, and each end has an event.
-async fn every_request_has_ended(users: &Users<'_>, link: &Link<'_>) {
+/// The records of all requests of a link.
+async fn requests_of(users: &Users<'_>, link: &Link<'_>) -> Vec<Value> {
     let path = format!("/links/{}/requests?limit=100", link.id);
     let answer = users.stack.get(&path).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let page = answer.body;
     assert!(page["next_cursor"].is_null(), "more than a page: {page}");
+    page["requests"].as_array().cloned().unwrap_or_default()
+}
+
+/// I5, and each end has an event.
+async fn every_request_has_ended(users: &Users<'_>, link: &Link<'_>) {
     let events = users.world.bus.about(&link.id);
-    for record in page["requests"].as_array().into_iter().flatten() {
+    for record in requests_of(users, link).await {
         let ended = ["collected", "failed", "incomplete", "expired"];
         let has_ended = ended.iter().any(|status| record["status"] == *status);
         assert!(has_ended, "I5: {record}");

@@ -92,7 +92,8 @@ pub(crate) async fn collect(
                     };
                     let mut found = Comparison::default();
                     write(rows, link, &mut found, vec![row.clone()], &seen).await?;
-                    progress.found(&id, found.changed);
+                    let day = row.day(Resource::TRANSACTIONS);
+                    progress.found(&id, &day, found.changed);
                 }
             }
             Next::Remove(gone) => {

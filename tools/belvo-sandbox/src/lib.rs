@@ -30,7 +30,7 @@ use axum::Router;
 use reqwest::ClientBuilder;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::state::App;
+use crate::{link::Link, state::App};
 
 pub use crate::{
     config::{Config, Webhook},
@@ -79,6 +79,12 @@ impl Unserved {
     #[must_use]
     pub fn violations(&self) -> Vec<Violation> {
         self.app.state().violations.clone()
+    }
+
+    /// For how long nothing of a link has changed; `None` if there is no such link.
+    #[must_use]
+    pub fn unchanged_for(&self, link: &str) -> Option<Duration> {
+        self.app.state().link(link).map(Link::unchanged_for)
     }
 
     /// Whether a row of any link was deleted, by the bank or by a rule, and has not come back.

@@ -1,10 +1,11 @@
 //! A link with its accounts and rows, and the ways in which a bank changes them: it adds, corrects
 //! and deletes rows, and books pending ones.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
-use time::{Date, Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Date, OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::Instant;
 
 use crate::{
     data::{Generator, LinkSpec, accounts::Account, owner::owner},
@@ -23,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) owner: Option<Value>,
     rows: Vec<Row>,
     deleted: Vec<Row>,
+    /// When an account or a row became another one, came or went.
+    changed_at: Instant,
     generator: Generator,
 }
 
@@ -37,10 +40,16 @@ impl Link {
             accounts,
             rows: Vec::new(),
             deleted: Vec::new(),
+            changed_at: Instant::now(),
             generator,
         };
         link.add(Resource::transactions(), transactions, None);
         link
+    }
+
+    /// For how long it has had these accounts and rows.
+    pub(crate) fn unchanged_for(&self) -> Duration {
+        self.changed_at.elapsed()
     }
 
     /// The day on which the window of generated rows ends.
@@ -86,6 +95,7 @@ impl Link {
 
     /// Opens accounts without a movement, and returns their ids.
     pub(crate) fn open_accounts(&mut self, count: usize) -> Vec<String> {
+        self.changed_at = Instant::now();
         let institution = self.object["institution"].as_str().unwrap_or_default();
         let institution = institution.to_owned();
         let mut ids = Vec::with_capacity(count);
@@ -100,6 +110,7 @@ impl Link {
     /// Merges `patch` into one account and returns the result; `None` if there is no such account.
     /// The collection time moves on by an hour unless the patch sets it.
     pub(crate) fn patch_account(&mut self, id: &str, patch: &Value) -> Option<Value> {
+        self.changed_at = Instant::now();
         let account = self.accounts.iter_mut().find(|account| account.id == id)?;
         let mut changes = json!({ "collected_at": an_hour_after(&account.value["collected_at"]) });
         merge(&mut changes, patch);
@@ -115,6 +126,7 @@ impl Link {
     /// Deletes an account at Belvo with its rows, until the accounts are fetched again; returns
     /// whether there was one.
     pub(crate) fn delete_account(&mut self, id: &str) -> bool {
+        self.changed_at = Instant::now();
         let mut accounts = self.accounts.iter_mut();
         let Some(account) = accounts.find(|account| account.id == id && !account.is_deleted) else {
             return false;
@@ -179,6 +191,7 @@ impl Link {
 
     /// Deletes a row and returns whether there was one.
     pub(crate) fn delete(&mut self, id: &str) -> bool {
+        self.changed_at = Instant::now();
         let deleted: Vec<Row> = self.rows.extract_if(.., |row| row.id == id).collect();
         let found = !deleted.is_empty();
         self.deleted.extend(deleted);
@@ -232,6 +245,7 @@ impl Link {
     }
 
     fn replace(&mut self, position: usize, mut value: Value) {
+        self.changed_at = Instant::now();
         let resource = self.rows[position].resource;
         if resource.is_banking {
             value["account"] = json!({ "id": self.rows[position].account });
@@ -240,6 +254,7 @@ impl Link {
     }
 
     fn sort(&mut self) {
+        self.changed_at = Instant::now();
         self.rows
             .sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
     }
@@ -257,5 +272,5 @@ fn booked(mut value: Value) -> Value {
 
 fn an_hour_after(timestamp: &Value) -> Option<String> {
     let moment = OffsetDateTime::parse(timestamp.as_str()?, &Rfc3339).ok()?;
-    (moment + Duration::hours(1)).format(&Rfc3339).ok()
+    (moment + Duration::from_hours(1)).format(&Rfc3339).ok()
 }
