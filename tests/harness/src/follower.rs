@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::Timestamp;
 use reqwest::StatusCode;
 use serde_json::Value;
 
@@ -132,7 +133,9 @@ impl LinkCopy {
         let all = |name: &str| answer[name].as_array().expect("an array").iter();
         for changed in all("added").chain(all("modified")) {
             let (id, row) = (id(&changed["row"]), changed["row"].clone());
-            self.of_resource(changed).insert(id, row);
+            let rows = self.of_resource(changed);
+            assert_is_not_older(&row, rows.get(&id));
+            rows.insert(id, row);
         }
         for removed in all("removed") {
             // One that was never there, because it cannot be stored, may be said to be gone.
@@ -147,6 +150,14 @@ impl LinkCopy {
     fn of_resource(&mut self, change: &Value) -> &mut BTreeMap<String, Value> {
         let resource = change["resource"].as_str().expect("a resource");
         self.rows.entry(resource.to_owned()).or_default()
+    }
+}
+
+/// I3: no version of a row is replaced by one that Belvo collected before it.
+fn assert_is_not_older(row: &Value, known: Option<&Value>) {
+    let collected = |row: &Value| Timestamp::parse(row["collected_at"].as_str()?);
+    if let (Some(this), Some(known)) = (collected(row), known.and_then(collected)) {
+        assert!(known <= this, "I3: {row} after the version of {known}");
     }
 }
 

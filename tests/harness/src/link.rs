@@ -196,7 +196,9 @@ impl<'a> Link<'a> {
 
     /// Asserts that our rows are the sandbox's rows, field by field, and returns them.
     pub async fn assert_equals_the_sandbox(&self) -> BTreeMap<String, Value> {
-        assert_same_rows(&self.truth().await, self.stored().await)
+        let stored = self.stored().await;
+        assert_same_rows(&self.truth().await, &stored);
+        stored
     }
 
     /// The same but for these rows, of which we may have an earlier version.
@@ -207,7 +209,8 @@ impl<'a> Link<'a> {
         let (mut truth, mut stored) = (self.truth().await, self.stored().await);
         truth.retain(|id, _| !left_out.contains(id));
         stored.retain(|id, _| !left_out.contains(id));
-        assert_same_rows(&truth, stored)
+        assert_same_rows(&truth, &stored);
+        stored
     }
 
     /// Asks for a retrieval of another resource, with further fields of the body, and waits until
@@ -243,10 +246,9 @@ impl<'a> Link<'a> {
         &self,
         resource: &str,
     ) -> BTreeMap<String, Value> {
-        assert_same_rows(
-            &self.truth_of(resource).await,
-            self.stored_of(resource).await,
-        )
+        let stored = self.stored_of(resource).await;
+        assert_same_rows(&self.truth_of(resource).await, &stored);
+        stored
     }
 
     /// When each item of this link was last written, by sort key.
@@ -308,11 +310,8 @@ impl<'a> Link<'a> {
     }
 }
 
-/// Asserts that rows are equal field by field, and returns ours.
-pub fn assert_same_rows(
-    truth: &BTreeMap<String, Value>,
-    stored: BTreeMap<String, Value>,
-) -> BTreeMap<String, Value> {
+/// Asserts that rows are equal field by field.
+pub fn assert_same_rows(truth: &BTreeMap<String, Value>, stored: &BTreeMap<String, Value>) {
     let missing: Vec<_> = truth
         .keys()
         .filter(|id| !stored.contains_key(*id))
@@ -328,7 +327,6 @@ pub fn assert_same_rows(
     for (id, row) in truth {
         assert_eq!(difference(row, &stored[id]), None, "row {id}");
     }
-    stored
 }
 
 /// Rows by their ids, each of which must occur once.

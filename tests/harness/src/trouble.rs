@@ -30,7 +30,7 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
     let truth = link.truth().await;
     let day_of = |row: &Value| row["value_date"].as_str().map(str::to_owned);
     let oldest = truth.values().map(day_of).min().flatten();
-    // What is older than everything that Belvo lists stays, so the oldest rows are not deleted.
+    // What is older than everything that Belvo lists stays, so the oldest rows stay where they are.
     let is_oldest = |row: &String| day_of(&truth[row]) == oldest;
     let mut rows: Vec<String> = truth.keys().cloned().collect();
     rows.shuffle(dice);
@@ -40,7 +40,9 @@ pub async fn at_the_bank(link: &Link<'_>, dice: &mut ChaCha8Rng) {
             (2, Some(row)) => {
                 link.amend(&row, json!({"description": canary()})).await;
             }
-            (3, Some(row)) => link.amend(&row, json!({"value_date": day(dice)})).await,
+            (3, Some(row)) if !is_oldest(&row) => {
+                link.amend(&row, json!({"value_date": day(dice)})).await;
+            }
             (4, Some(row)) if !is_oldest(&row) => link.delete(&row).await,
             (5, Some(row)) => {
                 let text = odd_text(dice);
@@ -139,6 +141,7 @@ impl Trouble<'_> {
             9 if dice.random() => ("get", json!({"swap": dice.random_range(1..3)})),
             9 => ("get", json!({"drift": {"insert": dice.random_range(1..5)}})),
             10 => ("get", json!({"duplicate_rows": true})),
+            11 if dice.random() => ("get", json!({"outdated": true})),
             11 => ("get", json!({"empty": true})),
             12 if dice.random() => ("get", json!({"lose_rows": 2})),
             12 => ("get", json!({"drop_page": 2})),

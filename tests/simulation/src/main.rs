@@ -12,6 +12,7 @@
 
 mod aws;
 mod command;
+mod complete;
 mod faults;
 mod functions;
 mod gateway;

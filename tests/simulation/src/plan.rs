@@ -54,6 +54,8 @@ pub(crate) enum Action {
     Notify,
     /// A message that no function wrote is in the queue.
     Poison,
+    /// Somebody registers a link, asks for what Belvo has of it and Belvo announces rows, at once.
+    Together,
     /// An operator processes a webhook again.
     Replay,
     /// An operator moves the dead letters back.
@@ -71,7 +73,7 @@ pub(crate) enum Action {
 }
 
 /// How often each action is chosen, in proportion.
-const WEIGHTS: [(Action, u32); 16] = [
+const WEIGHTS: [(Action, u32); 17] = [
     (Action::Connect, 2),
     (Action::Reconnect, 2),
     (Action::Ask, 10),
@@ -81,6 +83,7 @@ const WEIGHTS: [(Action, u32); 16] = [
     (Action::Trouble, 12),
     (Action::Notify, 14),
     (Action::Poison, 1),
+    (Action::Together, 4),
     (Action::Replay, 3),
     (Action::Redrive, 1),
     (Action::RotateAuthorization, 2),

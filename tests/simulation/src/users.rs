@@ -29,6 +29,10 @@ pub(crate) struct Users<'a> {
     pub(crate) stack: &'a Stack,
     /// Belvo's ids of all links, in the order in which they were connected.
     links: RefCell<Vec<String>>,
+    /// Whose they are, by our own id of the customer.
+    customers: RefCell<BTreeMap<String, String>>,
+    /// Those that were registered before anybody asked for anything.
+    registered: RefCell<BTreeSet<String>>,
     /// Those that somebody has begun to delete: nothing happens to them at the bank any more.
     deleted: RefCell<BTreeSet<String>>,
     /// The ids of requests that were accepted.
@@ -45,6 +49,8 @@ impl<'a> Users<'a> {
             world,
             stack,
             links: RefCell::default(),
+            customers: RefCell::default(),
+            registered: RefCell::default(),
             deleted: RefCell::default(),
             accepted: RefCell::default(),
             bank: Mutex::default(),
@@ -56,6 +62,30 @@ impl<'a> Users<'a> {
     pub(crate) fn links(&self) -> Vec<Link<'a>> {
         let links = self.links.borrow();
         links.iter().map(|id| self.stack.known_link(id)).collect()
+    }
+
+    /// Whose retrievals a link's are counted with: all of a customer's links, once it is known whose
+    /// it is.
+    pub(crate) fn quota_holder(&self, link: &Link<'_>) -> String {
+        if self.registered.borrow().contains(&link.id) {
+            self.customer_of(link)
+        } else {
+            link.id.clone()
+        }
+    }
+
+    fn customer_of(&self, link: &Link<'_>) -> String {
+        self.customers.borrow()[&link.id].clone()
+    }
+
+    /// The records of all requests of a link.
+    pub(crate) async fn requests_of(&self, link: &Link<'_>) -> Vec<Value> {
+        let path = format!("/links/{}/requests?limit=100", link.id);
+        let answer = self.stack.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        let page = answer.body;
+        assert!(page["next_cursor"].is_null(), "more than a page: {page}");
+        page["requests"].as_array().cloned().unwrap_or_default()
     }
 
     /// How many retrievals of a link were asked for at most.
@@ -111,9 +141,11 @@ impl<'a> Users<'a> {
                 self.keep(&answer);
             }
             Action::AskAgain => self.ask_again(link, dice).await,
-            Action::Collect => {
-                let path = format!("/links/{}/collections", link.id);
-                self.stack.post(&path, &json!({})).await;
+            Action::Collect => self.collect(link).await,
+            Action::Together => {
+                let register = self.register(link);
+                let announce = self.at_the_bank(Action::Notify, link, dice);
+                futures::join!(register, announce, self.collect(link), self.register(link));
             }
             Action::Poison => self.world.queues.put(trouble::poison_of(dice), &link.id),
             Action::Replay => self.replay(link, dice).await,
@@ -130,8 +162,8 @@ impl<'a> Users<'a> {
         }
         match action {
             Action::Reconnect => {
-                let link = link.reconnect().await;
-                self.links.borrow_mut().push(link.id);
+                let again = link.reconnect().await;
+                self.begin(&again, self.customer_of(link), dice).await;
             }
             Action::Bank => trouble::at_the_bank(link, dice).await,
             Action::Trouble => {
@@ -168,13 +200,30 @@ impl<'a> Users<'a> {
             "external_id": external_id,
         });
         let link = self.stack.link(user).await;
-        let registration = json!({"link": link.id, "external_id": external_id});
-        self.links.borrow_mut().push(link.id.clone());
-        if dice.random_ratio(3, 4) {
-            self.stack.post("/links", &registration).await;
-        }
+        self.begin(&link, external_id, dice).await;
         link.notify(json!({"webhook_code": "historical_update"}))
             .await;
+    }
+
+    /// Registers a new link of a customer's, or does not, before anybody else knows of it.
+    async fn begin(&self, link: &Link<'_>, customer: String, dice: &mut ChaCha8Rng) {
+        self.customers
+            .borrow_mut()
+            .insert(link.id.clone(), customer);
+        if dice.random_ratio(3, 4) && self.register(link).await.is_success() {
+            self.registered.borrow_mut().insert(link.id.clone());
+        }
+        self.links.borrow_mut().push(link.id.clone());
+    }
+
+    async fn register(&self, link: &Link<'_>) -> StatusCode {
+        let registration = json!({"link": link.id, "external_id": self.customer_of(link)});
+        self.stack.post("/links", &registration).await.status
+    }
+
+    async fn collect(&self, link: &Link<'_>) {
+        let path = format!("/links/{}/collections", link.id);
+        self.stack.post(&path, &json!({})).await;
     }
 
     /// Keeps the id of a request that was accepted, and returns it.

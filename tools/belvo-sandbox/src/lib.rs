@@ -81,7 +81,8 @@ impl Unserved {
         self.app.state().violations.clone()
     }
 
-    /// For how long nothing of a link has changed; `None` if there is no such link.
+    /// For how long nothing of a link has changed, or was listed as it was before; `None` if there
+    /// is no such link.
     #[must_use]
     pub fn unchanged_for(&self, link: &str) -> Option<Duration> {
         self.app.state().link(link).map(Link::unchanged_for)

@@ -24,7 +24,7 @@ pub(crate) struct Link {
     pub(crate) owner: Option<Value>,
     rows: Vec<Row>,
     deleted: Vec<Row>,
-    /// When an account or a row became another one, came or went.
+    /// When an account or a row became another one, came or went, or was listed as before.
     changed_at: Instant,
     generator: Generator,
 }
@@ -47,9 +47,16 @@ impl Link {
         link
     }
 
-    /// For how long it has had these accounts and rows.
+    /// For how long it has had these accounts and rows, and has listed no others.
     pub(crate) fn unchanged_for(&self) -> Duration {
         self.changed_at.elapsed()
+    }
+
+    /// Records which rows are listed as they were.
+    pub(crate) fn lists_earlier(&mut self, rows: &[Option<Row>]) {
+        if rows.iter().any(Option::is_some) {
+            self.changed_at = Instant::now();
+        }
     }
 
     /// The day on which the window of generated rows ends.
@@ -246,11 +253,13 @@ impl Link {
 
     fn replace(&mut self, position: usize, mut value: Value) {
         self.changed_at = Instant::now();
-        let resource = self.rows[position].resource;
-        if resource.is_banking {
-            value["account"] = json!({ "id": self.rows[position].account });
+        let row = self.rows.swap_remove(position);
+        if row.resource.is_banking {
+            value["account"] = json!({ "id": row.account });
         }
-        self.rows[position] = Row::new(resource, value);
+        self.rows.push(row.changed(value));
+        let last = self.rows.len() - 1;
+        self.rows.swap(position, last);
     }
 
     fn sort(&mut self) {

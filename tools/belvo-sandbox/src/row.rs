@@ -19,6 +19,8 @@ pub(crate) struct Row {
     /// `INFLOW` or `OUTFLOW`, which Belvo calls `type`.
     pub(crate) flow: Option<String>,
     json: String,
+    /// Its text before it changed last, on the same day.
+    earlier: Option<String>,
 }
 
 impl Row {
@@ -42,7 +44,28 @@ impl Row {
             status,
             flow,
             json: value.to_string(),
+            earlier: None,
         }
+    }
+
+    /// The row as it has become.
+    pub(crate) fn changed(self, value: Value) -> Self {
+        let changed = Self::new(self.resource, value);
+        let is_in_place = changed.day == self.day;
+        Self {
+            earlier: is_in_place.then_some(self.json),
+            ..changed
+        }
+    }
+
+    /// The row as it was before it changed last, if it was on the same day then.
+    pub(crate) fn earlier(&self) -> Option<Self> {
+        let value = serde_json::from_str(self.earlier.as_ref()?).ok()?;
+        let account = self.account.clone();
+        Some(Self {
+            account,
+            ..Self::new(self.resource, value)
+        })
     }
 
     /// Newest day first, and by id within a day: an order in which a row keeps its place when other

@@ -53,12 +53,14 @@ pub(crate) async fn list(
     let newest = results.first().map(|row| row.day.clone());
     let swapped = swapped(&results, &effects);
 
-    let mut body = with_halves(page.envelope(&array(results, &chosen.accounts)));
+    let earlier = earlier(&results, &effects);
+    let mut body = with_halves(page.envelope(&text(&results, &earlier, &chosen.accounts)));
     if effects.has(|action| matches!(action, Action::TornPage(_))) {
         tear(&mut body);
     }
     let link = listing.query.uuid("link")?;
     if let Some(link) = link.and_then(|link| state.link_mut(&link)) {
+        link.lists_earlier(&earlier);
         drift(link, resource, newest.as_deref(), &effects);
         for (id, day) in swapped {
             link.delete(&id);
@@ -243,6 +245,21 @@ fn results<'a>(page: &Page, rows: &[&'a Row], effects: &Effects) -> Vec<&'a Row>
         results.extend(results.first().copied());
     }
     results
+}
+
+/// What is shown in the places of rows that a rule has shown as they were.
+fn earlier(results: &[&Row], effects: &Effects) -> Vec<Option<Row>> {
+    let is_outdated = effects.has(|action| matches!(action, Action::Outdated(_)));
+    let rows = results.iter();
+    rows.map(|row| row.earlier().filter(|_| is_outdated))
+        .collect()
+}
+
+/// The rows as a JSON array; some of them as they were.
+fn text(rows: &[&Row], earlier: &[Option<Row>], accounts: &[Account]) -> String {
+    let shown = rows.iter().zip(earlier);
+    let shown = shown.map(|(row, earlier)| earlier.as_ref().unwrap_or(row));
+    array(shown, accounts)
 }
 
 /// Ids and days of the rows that are replaced once the page is made.

@@ -67,6 +67,8 @@ pub(crate) enum Action {
     DuplicateRows(Yes),
     /// A page has its first row twice.
     RepeatRows(Yes),
+    /// Rows as they were before they changed last, as from a replica that lags behind.
+    Outdated(Yes),
     /// No rows, as when the data is not there yet.
     Empty(Yes),
     /// The first account of a page has no id.
@@ -147,7 +149,7 @@ impl Action {
     pub(super) fn exists_for(&self, on: On) -> bool {
         use Action::{
             DelayMs, Drift, DropPage, DuplicateRows, Empty, ForeignNext, IgnoreAsync, LoseRows,
-            RepeatRows, Swap, TornPage, WithoutId,
+            Outdated, RepeatRows, Swap, TornPage, WithoutId,
         };
         match self {
             DelayMs(_) => true,
@@ -162,6 +164,7 @@ impl Action {
             | Swap(_)
             | DuplicateRows(_)
             | RepeatRows(_)
+            | Outdated(_)
             | Empty(_) => on == On::Get,
             _ => on == On::Webhook,
         }

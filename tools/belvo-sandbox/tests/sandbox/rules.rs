@@ -61,6 +61,22 @@ async fn a_page_may_have_a_row_twice() {
 }
 
 #[tokio::test]
+async fn an_outdated_answer_has_changed_rows_as_they_were() {
+    let harness = Harness::start().await;
+    let link = harness.link(3).await;
+    let before = harness.get(&page(&link, 1)).await.json();
+    let changed = before["results"][1]["id"].as_str().unwrap();
+    let path = format!("/links/{link}/transactions/{changed}");
+    harness.patch(&path, json!({ "description": "new" })).await;
+
+    harness.once("get", json!({ "outdated": true })).await;
+
+    assert_eq!(harness.get(&page(&link, 1)).await.json(), before);
+    let after = harness.get(&page(&link, 1)).await.json();
+    assert_eq!(after["results"][1]["description"], "new");
+}
+
+#[tokio::test]
 async fn a_rule_lets_calls_pass_before_it_takes_effect() {
     let harness = Harness::start().await;
     let link = harness.link(5).await;
