@@ -64,7 +64,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate lossless planted fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate lossless planted flakes fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -162,6 +162,9 @@ lossless: ## Take rows of every resource, as Belvo's document describes them and
 
 planted: ## Plant each fault of tests/simulation/faults and let the simulation find it; FAULTS names some of them
 	@PYTHONPATH=tools $(PYTHON) -m planted $(FAULTS)
+
+flakes: ## Run `make test` until it has passed TIMES times in a row (20), while all processors but one are busy
+	@PYTHONPATH=tools $(PYTHON) -m flakes --times $(or $(TIMES),20)
 
 fuzz-api: build ## Attack the API as docs/openapi.json describes it, at length; SEED and EXAMPLES may be given
 	@$(PYTHON) tools/install.py api
