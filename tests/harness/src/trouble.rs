@@ -141,8 +141,8 @@ impl Trouble<'_> {
             9 if dice.random() => ("get", json!({"swap": dice.random_range(1..3)})),
             9 => ("get", json!({"drift": {"insert": dice.random_range(1..5)}})),
             10 => ("get", json!({"duplicate_rows": true})),
-            11 if dice.random() => ("get", json!({"outdated": true})),
             11 => ("get", json!({"empty": true})),
+            14 if dice.random() => ("get", json!({"outdated": true})),
             12 if dice.random() => ("get", json!({"lose_rows": 2})),
             12 => ("get", json!({"drop_page": 2})),
             13 => (

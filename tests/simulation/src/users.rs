@@ -169,6 +169,9 @@ impl<'a> Users<'a> {
             Action::Trouble => {
                 self.trouble().on_the_way(link, dice).await;
                 self.trouble().on_the_way(link, dice).await;
+                if dice.random() {
+                    self.notify(link, dice).await;
+                }
             }
             Action::Notify => self.notify(link, dice).await,
             other => unreachable!("{other:?} does not happen at the bank"),
