@@ -92,6 +92,10 @@ impl Trouble<'_> {
         for _ in 0..dice.random_range(0..3) {
             let (on, action) = self.misbehaviour(dice);
             let mut rule = json!({"on": on, "times": dice.random_range(1..3), "action": action});
+            if action.get("foreign_next").is_some() {
+                // Few pages have a next one that is read.
+                rule["times"] = json!(50);
+            }
             if on == "get" {
                 rule["skip"] = json!(dice.random_range(0..10));
             }
