@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use dynoxide::Database;
+use function_processes::events::AUTHORIZATION;
 use md5::{Digest, Md5};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,10 +33,6 @@ use crate::belvo;
 /// The table of the peers. Their items are listed by an index of DynamoDB's, as their makers would,
 /// and ours by items of our own.
 pub(crate) const PEERS_TABLE: &str = "PeersTransactions";
-
-/// The `Authorization` that webhooks carry.
-pub(crate) const AUTHORIZATION: &str =
-    "Bearer of the benchmark, as long as such a value usually is";
 
 /// How a request names an item of a change log, and no other.
 const KEY_OF_LOG: &str = r#""_item":{"S":"C"#;

@@ -8,11 +8,10 @@
 
 use std::time::Duration;
 
+use function_processes::{MEMORY_OF_A_CORE, Took};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    function::Took,
-    share::MEMORY_OF_A_CORE,
     statistics::{Spread, milliseconds},
     waits::Waits,
 };

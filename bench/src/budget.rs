@@ -18,6 +18,7 @@ use domain::{
     Comparison, Days, Deadlines, Filter, LinkId, Observation, QuotaHolder, Resource,
     RetrievalClass, ScrubPeriod, Timestamp, UnknownLinks, WebhookId, WebhookOutcome,
 };
+use function_processes::events;
 use lambda_http::tracing::{
     self,
     subscriber::{filter::LevelFilter, registry, util::SubscriberInitExt},
@@ -35,7 +36,6 @@ use shared::{
 
 use crate::{
     collections::{Counts, Step, counts},
-    events,
     report::costs::{Followers, LogBytes},
     world::World,
 };

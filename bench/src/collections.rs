@@ -10,12 +10,12 @@ use axum::body::Bytes;
 use serde::{Deserialize, Serialize};
 
 use self::work::Work;
+use function_processes::{Function, Program, Took, events};
+
 use crate::{
     aws::{Asked, PEERS_TABLE},
-    events,
     front::Traffic,
-    function::{Function, Took},
-    program::{Maker, Program},
+    program::Maker,
     setup::Setup,
     statistics::{Spread, milliseconds},
     world::World,

@@ -3,17 +3,16 @@
 
 use std::path::Path;
 
+use function_processes::{Share, events};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     billing::{Measured, Run},
     collections::Step,
     distant::Line,
-    events,
     invocations::LINE,
     program::Programs,
     setting::Setting,
-    share::Share,
     world::World,
 };
 

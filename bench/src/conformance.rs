@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
+use function_processes::{
+    Function,
+    events::{self, AUTHORIZATION},
+};
 use serde_json::{Value, json};
 
 use crate::{
-    aws::AUTHORIZATION,
-    events,
-    function::Function,
     program::{Maker, Programs},
     setup::Setup,
     world::World,

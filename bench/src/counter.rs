@@ -8,8 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-
-use crate::{function::Function, program::Program};
+use function_processes::{Function, Program};
 
 /// The libraries of arm64's programs, as Debian has them for others to link with.
 const ARM64_LIBRARIES: &str = "/usr/aarch64-linux-gnu";

@@ -1,12 +1,11 @@
 //! What a delivery costs: webhooks, one after the other, into warm functions.
 
 use anyhow::ensure;
+use function_processes::{Function, Program, events};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    events,
-    function::Function,
-    program::{Maker, Program},
+    program::Maker,
     setup::Setup,
     statistics::{Spread, milliseconds},
     world::World,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use domain::Limits;
+use function_processes::events;
 use serde_json::Value;
 
 use crate::{
     aws::Asked,
     budget::{self, Budget, ROWS},
     collections::{NEW_ROWS, Step},
-    events,
     world::World,
 };
 

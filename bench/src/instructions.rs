@@ -1,12 +1,12 @@
 //! Executed instructions. Unlike times, they do not depend on how busy the machine is.
 
 use axum::body::Bytes;
+use function_processes::{Program, events};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     counter::Counter,
-    events,
-    program::{Maker, Program, Programs},
+    program::{Maker, Programs},
     world::World,
 };
 

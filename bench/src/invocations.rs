@@ -7,17 +7,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Context;
 use axum::body::Bytes;
+use function_processes::{Function, Share, events};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     billing::{Measured, Run},
     distant::Line,
-    events,
-    function::Function,
     latency::ROUND_TRIP_TO_BELVO,
     program::Programs,
     setting::Setting,
-    share::Share,
     statistics::{Spread, milliseconds},
     world::World,
 };

@@ -6,13 +6,12 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use axum::body::Bytes;
 use domain::Resource;
+use function_processes::{Function, events};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
     aws::CountingAws,
-    events,
-    function::Function,
     program::{Maker, Programs},
     world::World,
 };

@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use function_processes::{Function, events};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
 use crate::{
     aws::Throughput,
-    events,
-    function::Function,
     large_rows::run,
     program::{Maker, Programs},
     statistics::milliseconds,
@@ -126,12 +125,12 @@ mod tests {
 
     use axum::body::Bytes;
     use collect::{App, TIME_TO_RELEASE};
+    use function_processes::events;
     use tokio::time::sleep;
 
     use crate::{
         aws::Throughput,
         budget::{self, ROWS},
-        events,
         world::World,
     };
 

@@ -3,8 +3,9 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::ensure;
+use function_processes::{Function, Program};
 
-use crate::{collections::Step, function::Function, program::Program, world::World};
+use crate::{collections::Step, world::World};
 
 /// Rows of the window.
 const ROWS: usize = 10_000;

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use function_processes::Program;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::PEERS_TABLE;
@@ -42,30 +43,6 @@ impl Maker {
             Self::Plain => "Rust, plain",
             Self::Python => "Python",
             Self::Node => "Node.js",
-        }
-    }
-}
-
-/// How to start a program.
-#[derive(Debug, Clone)]
-pub(crate) struct Program {
-    pub(crate) name: String,
-    pub(crate) command: PathBuf,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) environment: Vec<(&'static str, String)>,
-    pub(crate) directory: Option<PathBuf>,
-}
-
-impl Program {
-    /// The same program, started by another that observes it.
-    pub(crate) fn wrapped<const N: usize>(&self, observer: &str, options: [String; N]) -> Self {
-        let mut arguments = Vec::from(options);
-        arguments.push(self.command.display().to_string());
-        arguments.extend(self.arguments.iter().cloned());
-        Self {
-            command: observer.into(),
-            arguments,
-            ..self.clone()
         }
     }
 }
@@ -161,13 +138,7 @@ impl Programs {
     }
 
     fn rust(&self, name: &str) -> Program {
-        Program {
-            name: name.to_owned(),
-            command: self.binary(name),
-            arguments: vec![],
-            environment: vec![],
-            directory: None,
-        }
+        Program::plain(name, self.binary(name))
     }
 
     fn plain(&self, function: &str) -> Program {

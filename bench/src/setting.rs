@@ -4,14 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use axum::body::Bytes;
+use function_processes::{Function, Share, Took, events};
 use serde_json::{Value, json};
 
 use crate::{
     billing::Run,
-    events,
-    function::{Function, Took},
     program::{Maker, Programs},
-    share::Share,
     waits::Waits,
     world::World,
 };

@@ -3,13 +3,12 @@
 
 use anyhow::ensure;
 use axum::body::Bytes;
+use function_processes::{Function, Program, events};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    events,
-    function::Function,
-    program::{Maker, Program},
+    program::Maker,
     setup::Setup,
     statistics::{Spread, milliseconds},
     world::{Transport, World},

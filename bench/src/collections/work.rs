@@ -5,8 +5,10 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use function_processes::{Function, events};
+
 use super::Step;
-use crate::{belvo, events, function::Function, program::Maker, setup::Setup, world::World};
+use crate::{belvo, program::Maker, setup::Setup, world::World};
 
 /// Rows of a page.
 const PAGE: usize = 1_000;

@@ -99,10 +99,11 @@ fn waited(case: &Case, awaited: Awaited) -> String {
 mod tests {
     use std::{collections::BTreeMap, time::Duration};
 
+    use function_processes::Took;
+
     use super::*;
     use crate::{
         billing::{Measured, Run},
-        function::Took,
         invocations::Limited,
         waits::Waits,
     };

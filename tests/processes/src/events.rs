@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::aws::AUTHORIZATION;
+/// The `Authorization` that webhooks carry.
+pub const AUTHORIZATION: &str = "Bearer of the benchmark, as long as such a value usually is";
 
 /// When webhooks were received.
 const RECEIVED_AT: &str = "2026-03-01T00:00:00.000Z";
 
 /// A webhook of Belvo's for a link, which names a request. It declares no more rows than any link
 /// here has: what is stored is read back to be compared, and no collection is short.
-pub(crate) fn webhook(link: &str) -> Value {
+#[must_use]
+pub fn webhook(link: &str) -> Value {
     json!({
         "webhook_id": Uuid::new_v4().simple().to_string(),
         "webhook_type": "TRANSACTIONS",
@@ -30,29 +32,34 @@ pub(crate) fn webhook(link: &str) -> Value {
 }
 
 /// `POST /webhooks/belvo` with a body that need not be a webhook.
-pub(crate) fn delivery(body: &str, authorization: &str) -> Bytes {
+#[must_use]
+pub fn delivery(body: &str, authorization: &str) -> Bytes {
     bytes(&http("POST", "/webhooks/belvo", Some(body), authorization))
 }
 
 /// `POST /webhooks/belvo` as Belvo sends it.
-pub(crate) fn good_delivery(link: &str) -> Bytes {
+#[must_use]
+pub fn good_delivery(link: &str) -> Bytes {
     delivery(&webhook(link).to_string(), AUTHORIZATION)
 }
 
 /// `POST /requests` for a month of a link.
-pub(crate) fn request(link: &str) -> Bytes {
+#[must_use]
+pub fn request(link: &str) -> Bytes {
     let body =
         json!({"link": link, "date_from": "2026-01-01", "date_to": "2026-01-31"}).to_string();
     bytes(&http("POST", "/requests", Some(&body), ""))
 }
 
 /// `GET /links/{link}/transactions`.
-pub(crate) fn query(link: &str) -> Bytes {
+#[must_use]
+pub fn query(link: &str) -> Bytes {
     bytes(&get("/links/{link}/transactions", link, ""))
 }
 
 /// A `GET` of a route, of a link if it has one, with this cursor if it is not empty.
-pub(crate) fn get(route: &str, link: &str, cursor: &str) -> Value {
+#[must_use]
+pub fn get(route: &str, link: &str, cursor: &str) -> Value {
     let mut event = http("GET", &route.replace("{link}", link), None, "");
     event["routeKey"] = json!(format!("GET {route}"));
     event["requestContext"]["routeKey"] = event["routeKey"].clone();
@@ -65,17 +72,20 @@ pub(crate) fn get(route: &str, link: &str, cursor: &str) -> Value {
 }
 
 /// A batch of one webhook that names a request, as SQS hands it to `collect`.
-pub(crate) fn batch(link: &str) -> Bytes {
+#[must_use]
+pub fn batch(link: &str) -> Bytes {
     batch_of_links(&[link])
 }
 
 /// The same for several links.
-pub(crate) fn batch_of_links(links: &[&str]) -> Bytes {
+#[must_use]
+pub fn batch_of_links(links: &[&str]) -> Bytes {
     batch_of("TRANSACTIONS", links)
 }
 
 /// The same about rows of another resource.
-pub(crate) fn batch_of(webhook_type: &str, links: &[&str]) -> Bytes {
+#[must_use]
+pub fn batch_of(webhook_type: &str, links: &[&str]) -> Bytes {
     let deliveries = links.iter().map(|link| {
         message(
             link,
@@ -86,28 +96,31 @@ pub(crate) fn batch_of(webhook_type: &str, links: &[&str]) -> Bytes {
 }
 
 /// A webhook of this type that names a request.
-pub(crate) fn webhook_of(webhook_type: &str, link: &str) -> Value {
+#[must_use]
+pub fn webhook_of(webhook_type: &str, link: &str) -> Value {
     let mut webhook = webhook(link);
     webhook["webhook_type"] = json!(webhook_type);
     webhook
 }
 
 /// A batch of one delivery of a webhook.
-#[cfg(test)]
-pub(crate) fn delivered_at(webhook: &Value, received_at: &str) -> Bytes {
+#[must_use]
+pub fn delivered_at(webhook: &Value, received_at: &str) -> Bytes {
     let link = webhook["link_id"].as_str().unwrap_or_default();
     records(&[message(link, &delivered(webhook, received_at))])
 }
 
 /// A batch of one message that `collect` has sent.
-pub(crate) fn sent(message: &Value) -> Bytes {
+#[must_use]
+pub fn sent(message: &Value) -> Bytes {
     let text = |name: &str| message[name].as_str().unwrap_or_default();
     records(&[self::message(text("MessageGroupId"), text("MessageBody"))])
 }
 
 /// A batch of one webhook that announces new rows, as Belvo sends one after each refresh of a
 /// recurrent link.
-pub(crate) fn refresh(link: &str) -> Bytes {
+#[must_use]
+pub fn refresh(link: &str) -> Bytes {
     let mut webhook = webhook(link);
     webhook["webhook_code"] = json!("new_transactions_available");
     webhook["request_id"] = Value::Null;
@@ -155,7 +168,8 @@ fn records(messages: &[Value]) -> Bytes {
 }
 
 /// Any JSON as an event.
-pub(crate) fn bytes(event: &Value) -> Bytes {
+#[must_use]
+pub fn bytes(event: &Value) -> Bytes {
     event.to_string().into()
 }
 

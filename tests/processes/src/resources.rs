@@ -32,10 +32,22 @@ pub(crate) fn run_delay(pid: u32) -> anyhow::Result<Duration> {
 
 /// The peak resident memory of a process, in KiB (`VmHWM` of `proc_pid_status(5)`).
 pub(crate) fn peak_memory_kib(pid: u32) -> anyhow::Result<u64> {
+    status_kib(pid, "VmHWM:")
+}
+
+/// Its resident memory, in KiB (`VmRSS`).
+pub(crate) fn memory_kib(pid: u32) -> anyhow::Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+/// How many file descriptors it has open (`proc_pid_fd(5)`).
+pub(crate) fn open_files(pid: u32) -> anyhow::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+fn status_kib(pid: u32, name: &str) -> anyhow::Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("the kernel reports no VmHWM")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let line = line.with_context(|| format!("the kernel reports no {name}"))?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }

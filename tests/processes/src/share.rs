@@ -12,7 +12,7 @@ use anyhow::Context;
 
 /// The memory, in MB, with which a function has a whole core; with less, it has as much less of one
 /// ("Configure Lambda function memory", AWS Lambda developer guide).
-pub(crate) const MEMORY_OF_A_CORE: u32 = 1_769;
+pub const MEMORY_OF_A_CORE: u32 = 1_769;
 /// How often a share is given anew, in microseconds. AWS documents none. With a longer one, short
 /// work is done before its share is used up, and costs less than is measured here.
 const PERIOD: u32 = 20_000;
@@ -20,19 +20,19 @@ const PERIOD: u32 = 20_000;
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// A control group whose processes have a share of a core.
-pub(crate) struct Share {
+pub struct Share {
     directory: PathBuf,
 }
 
 impl Share {
     /// The share of a function with so much memory; an error where this process may not limit
     /// others, for which it usually has to be root.
-    pub(crate) fn of(memory_mb: u32) -> anyhow::Result<Self> {
+    pub fn of(memory_mb: u32) -> anyhow::Result<Self> {
         Self::below(Path::new(ROOT), memory_mb)
     }
 
     /// The same where control groups are mounted elsewhere.
-    pub(crate) fn below(root: &Path, memory_mb: u32) -> anyhow::Result<Self> {
+    pub fn below(root: &Path, memory_mb: u32) -> anyhow::Result<Self> {
         let quota = PERIOD * memory_mb / MEMORY_OF_A_CORE;
         let controllers = fs::read_to_string(root.join("cgroup.controllers")).unwrap_or_default();
         let is_unified = controllers.split_whitespace().any(|name| name == "cpu");
@@ -58,7 +58,7 @@ impl Share {
 
     /// How long processes had used up this share so far, by the kernel's count: in nanoseconds in
     /// the first version of control groups and in microseconds in the second.
-    pub(crate) fn throttled(&self) -> Duration {
+    pub fn throttled(&self) -> Duration {
         let text = fs::read_to_string(self.directory.join("cpu.stat")).unwrap_or_default();
         let value = |name| {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -70,7 +70,7 @@ impl Share {
     }
 
     /// Gives a process this share, and all that it starts.
-    pub(crate) fn admit(&self, process: u32) -> io::Result<()> {
+    pub fn admit(&self, process: u32) -> io::Result<()> {
         fs::write(self.directory.join("cgroup.procs"), process.to_string())
     }
 }

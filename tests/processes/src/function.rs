@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use axum::body::Bytes;
 use nix::{
     sys::signal::{Signal, kill},
@@ -19,8 +19,8 @@ use tokio::{
 };
 
 use crate::{
-    process::{cpu_time, peak_memory_kib, run_delay},
     program::Program,
+    resources::{cpu_time, memory_kib, open_files, peak_memory_kib, run_delay},
     runtime_api::RuntimeApi,
     share::Share,
 };
@@ -33,35 +33,32 @@ const WAIT: &str = r#"read -r line && exec "$0" "$@""#;
 
 /// The time that a step took.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Took {
+pub struct Took {
     /// On the clock.
-    pub(crate) wall: Duration,
+    pub wall: Duration,
     /// User and system time of the process.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
 }
 
 /// An answered event.
-pub(crate) struct Invocation {
-    pub(crate) answer: Value,
+pub struct Invocation {
+    pub answer: Value,
     /// From the event to its answer.
-    pub(crate) took: Took,
+    pub took: Took,
 }
 
 /// A started function that waits for events.
-pub(crate) struct Function {
+pub struct Function {
     process: Child,
     runtime_api: RuntimeApi,
     /// From the start of the process until it asked for its first event.
-    pub(crate) init: Took,
+    pub init: Took,
 }
 
 impl Function {
     /// Starts the program with only these variables, its own and Lambda's, and waits until it asks
     /// for its first event.
-    pub(crate) async fn start(
-        program: &Program,
-        environment: &[(&str, String)],
-    ) -> anyhow::Result<Self> {
+    pub async fn start(program: &Program, environment: &[(&str, String)]) -> anyhow::Result<Self> {
         let runtime_api = RuntimeApi::start().await?;
         let mut command = command(program, environment, &runtime_api.address);
         let started = Instant::now();
@@ -71,7 +68,7 @@ impl Function {
 
     /// The same with a share of a core from its first instruction: a shell waits until it has its
     /// share, and then becomes the program.
-    pub(crate) async fn start_within(
+    pub async fn start_within(
         share: &Share,
         program: &Program,
         environment: &[(&str, String)],
@@ -113,11 +110,15 @@ impl Function {
         })
     }
 
-    /// Passes an event to the function and waits for the answer.
-    pub(crate) async fn invoke(&mut self, event: Bytes) -> anyhow::Result<Invocation> {
+    /// Passes an event to the function and waits for the answer; an error if it fails, or ends
+    /// without one.
+    pub async fn invoke(&mut self, event: Bytes) -> anyhow::Result<Invocation> {
         let started = Instant::now();
         let cpu_before = self.cpu_time()?;
-        let answer = self.runtime_api.invoke(event).await?;
+        let answer = tokio::select! {
+            answer = self.runtime_api.invoke(event) => answer?,
+            ended = self.process.wait() => bail!("the function has ended: {}", ended?),
+        };
         let took = Took {
             wall: answer.at - started,
             cpu: self.cpu_time()?.saturating_sub(cpu_before),
@@ -135,22 +136,32 @@ impl Function {
     }
 
     /// User and system time of the process so far.
-    pub(crate) fn cpu_time(&self) -> anyhow::Result<Duration> {
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         cpu_time(pid(&self.process)?)
     }
 
     /// How long the process so far was ready to run and could not.
-    pub(crate) fn run_delay(&self) -> anyhow::Result<Duration> {
+    pub fn run_delay(&self) -> anyhow::Result<Duration> {
         run_delay(pid(&self.process)?)
     }
 
     /// The peak memory of the process so far, in KiB.
-    pub(crate) fn peak_memory_kib(&self) -> anyhow::Result<u64> {
+    pub fn peak_memory_kib(&self) -> anyhow::Result<u64> {
         peak_memory_kib(pid(&self.process)?)
     }
 
+    /// Its resident memory now, in KiB.
+    pub fn memory_kib(&self) -> anyhow::Result<u64> {
+        memory_kib(pid(&self.process)?)
+    }
+
+    /// How many file descriptors it has open.
+    pub fn open_files(&self) -> anyhow::Result<usize> {
+        open_files(pid(&self.process)?)
+    }
+
     /// Asks the process to end, as Lambda does, and waits until it has.
-    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+    pub async fn end(mut self) -> anyhow::Result<()> {
         let pid = Pid::from_raw(pid(&self.process)?.try_into()?);
         kill(pid, Signal::SIGTERM)?;
         timeout(END_TIMEOUT, self.process.wait())
@@ -160,7 +171,7 @@ impl Function {
     }
 
     /// Kills the process and waits until it has ended.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
     }
 }
