@@ -21,14 +21,12 @@ use axum::{
 use dynoxide::Database;
 use function_processes::events::AUTHORIZATION;
 use md5::{Digest, Md5};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use test_harness::{Refusal, Stack};
+use test_harness::{Refusal, Stack, aws::secrets::Secrets};
 use tokio::net::TcpListener;
 
 use self::partitions::{Kind, Partitions};
 pub(crate) use self::{asked::Asked, partitions::Throughput};
-use crate::belvo;
 
 /// The table of the peers. Their items are listed by an index of DynamoDB's, as their makers would,
 /// and ours by items of our own.
@@ -45,6 +43,7 @@ struct Shared {
     partitions: OnceLock<Partitions>,
     asked: Mutex<Asked>,
     last_message: Mutex<Option<Value>>,
+    secrets: Secrets,
 }
 
 /// A running endpoint for DynamoDB, SQS and Secrets Manager.
@@ -66,6 +65,7 @@ impl CountingAws {
             partitions: OnceLock::new(),
             asked: Mutex::default(),
             last_message: Mutex::default(),
+            secrets: Secrets::of(AUTHORIZATION),
         });
 
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -240,7 +240,7 @@ async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Byt
             "application/x-amz-json-1.0",
         ),
         "AmazonSQS" => (sqs(&shared, operation, &body), "application/x-amz-json-1.0"),
-        "secretsmanager" => (secret(&body), "application/x-amz-json-1.1"),
+        "secretsmanager" => (shared.secrets.value(&body), "application/x-amz-json-1.1"),
         _ => (Err(Refusal::unsupported(target)), "text/plain"),
     };
     let (status, body) = match answer {
@@ -285,28 +285,5 @@ fn sqs(shared: &Shared, operation: &str, body: &[u8]) -> Result<Vec<u8>, Refusal
         "SequenceNumber": "18870000000000000000",
     });
     *lock(&shared.last_message) = Some(message);
-    Ok(serde_json::to_vec(&answer)?)
-}
-
-/// The secrets called `belvo` and `webhook`.
-fn secret(body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Request {
-        secret_id: String,
-    }
-
-    let name = serde_json::from_slice::<Request>(body)?.secret_id;
-    let value = if name == "webhook" {
-        json!({ "current": AUTHORIZATION })
-    } else {
-        belvo::keys()
-    };
-    let answer = json!({
-        "ARN": name,
-        "Name": name,
-        "SecretString": value.to_string(),
-        "VersionId": "00000000-0000-4000-8000-000000000000",
-    });
     Ok(serde_json::to_vec(&answer)?)
 }

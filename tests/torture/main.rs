@@ -14,20 +14,15 @@
     reason = "a test, run as a command because it needs a stack of its own"
 )]
 
-mod following;
-mod kills;
-mod settling;
-
 use std::time::{Duration, Instant};
 
-use aws_sdk_sqs::types::QueueAttributeName;
 use clap::Parser;
 use futures::{StreamExt, stream};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use test_harness::{
-    Link, Stack, invariants,
+    Link, Stack, following, invariants, kills, settling,
     trouble::{self, Trouble, has_a_half, is_unstorable},
 };
 use tokio::{
@@ -35,8 +30,6 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// How long a message held by a killed function stays hidden, in seconds.
-const VISIBILITY_S: u32 = 20;
 /// From this many links on, a run meets every kind of trouble.
 const A_LONG_RUN: usize = 100;
 /// The time between two sweeps, which the schedule of template.yaml sends every five minutes.
@@ -95,7 +88,7 @@ impl Drop for Hint {
 async fn run(arguments: &Arguments) {
     let started = Instant::now();
     let stack = Stack::of_this_run().in_danger();
-    shorten_visibility(&stack).await;
+    settling::shorten_visibility(&stack).await;
     let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let links = connect(&stack, arguments).await;
 
@@ -207,18 +200,4 @@ async fn troubled(trouble: Trouble<'_>, link: &Link<'_>, arguments: &Arguments, 
         trouble.trigger(link, &mut dice).await;
         tokio::time::sleep(Duration::from_millis(dice.random_range(0..1_000))).await;
     }
-}
-
-/// Makes the messages of a killed function visible again soon.
-async fn shorten_visibility(stack: &Stack) {
-    aws_sdk_sqs::Client::new(&stack.aws)
-        .set_queue_attributes()
-        .queue_url(&stack.queue_url)
-        .attributes(
-            QueueAttributeName::VisibilityTimeout,
-            VISIBILITY_S.to_string(),
-        )
-        .send()
-        .await
-        .unwrap();
 }

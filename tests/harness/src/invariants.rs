@@ -40,7 +40,7 @@ pub async fn has_collected_all(stack: &Stack, link: &Link<'_>, id: &str) {
     );
 }
 
-/// The invariants, link by link.
+/// The invariants.
 pub async fn check(
     stack: &Stack,
     links: &[Link<'_>],
@@ -48,8 +48,16 @@ pub async fn check(
     follower: &Follower,
     logs: &str,
 ) {
+    links_are_whole(stack, links, follower).await;
+    let acknowledged = acknowledged(stack, links, acknowledged_later).await;
+    let lost = lost(stack, &acknowledged).await;
+    assert!(lost.is_empty(), "I1: acknowledged and lost: {lost:?}");
+    nothing_secret_was_logged(stack, logs).await;
+}
+
+/// What must hold of rows, requests and histories, link by link.
+pub async fn links_are_whole(stack: &Stack, links: &[Link<'_>], follower: &Follower) {
     let mut rows = BTreeMap::new();
-    let log = stack.sandbox.log().await.unwrap();
     for link in links {
         // I2 and I4: each row once, as Belvo has it, and none that Belvo does not have; a row that
         // cannot be stored is named.
@@ -62,15 +70,40 @@ pub async fn check(
             .await;
         rows.insert(link.id.clone(), stored);
         every_notified_request_has_ended(stack, link).await;
-        let mut acknowledged = acknowledged_by_log(link, &log);
-        acknowledged.extend(acknowledged_later[&link.id].iter().cloned());
-        every_acknowledged_webhook_is_archived(stack, link, &acknowledged).await;
     }
     marks_are_right(stack, &rows).await;
     for link in links {
         histories_are_whole(stack, link, rows[&link.id].keys().take(3)).await;
     }
-    nothing_secret_was_logged(stack, logs).await;
+}
+
+/// The webhooks of links that were acknowledged: to the sandbox, and to whoever sent these.
+pub async fn acknowledged(
+    stack: &Stack,
+    links: &[Link<'_>],
+    to_others: &Acknowledged,
+) -> Acknowledged {
+    let log = stack.sandbox.log().await.unwrap();
+    let of_link = |link: &Link<'_>| {
+        let mut ids = acknowledged_by_log(link, &log);
+        ids.extend(to_others.get(&link.id).into_iter().flatten().cloned());
+        assert!(!ids.is_empty(), "no webhook of {}", link.id);
+        (link.id.clone(), ids)
+    };
+    links.iter().map(of_link).collect()
+}
+
+/// I1: which of these webhooks have left no trace.
+pub async fn lost(stack: &Stack, acknowledged: &Acknowledged) -> Acknowledged {
+    let mut lost = Acknowledged::new();
+    for (link, ids) in acknowledged {
+        let archived = archived(stack, link).await;
+        let missing: BTreeSet<_> = ids.difference(&archived).cloned().collect();
+        if !missing.is_empty() {
+            lost.insert(link.clone(), missing);
+        }
+    }
+    lost
 }
 
 /// The ids of the rows that the link's record says are not stored.
@@ -124,27 +157,20 @@ fn acknowledged_by_log(link: &Link<'_>, log: &Value) -> BTreeSet<String> {
     answers.filter_map(|answer| delivery_id(&answer)).collect()
 }
 
-/// I1, too: by what senders were answered.
-async fn every_acknowledged_webhook_is_archived(
-    stack: &Stack,
-    link: &Link<'_>,
-    acknowledged: &BTreeSet<String>,
-) {
-    assert!(!acknowledged.is_empty(), "{}", link.id);
+/// The delivery ids of a link's webhooks that were processed.
+async fn archived(stack: &Stack, link: &str) -> BTreeSet<String> {
     let (mut archived, mut cursor) = (BTreeSet::new(), String::new());
     loop {
-        let path = format!("/links/{}/webhooks?limit=100{cursor}", link.id);
+        let path = format!("/links/{link}/webhooks?limit=100{cursor}");
         let page = stack.get(&path).await.body;
         let ids = page["webhooks"].as_array().unwrap().iter();
         // Of a webhook that names no request, the id also has the time of its receipt.
         archived.extend(ids.map(|webhook| webhook["id"].as_str().unwrap()[..64].to_owned()));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
+            None => return archived,
         }
     }
-    let lost: Vec<_> = acknowledged.difference(&archived).collect();
-    assert!(lost.is_empty(), "webhooks of {}: {lost:?}", link.id);
 }
 
 /// Of each transaction that several links hold under one day, all rows but one are marked as
@@ -252,6 +278,7 @@ async fn unstorable(link: &Link<'_>) -> BTreeSet<String> {
 }
 
 /// By what an acknowledgement says the webhook is archived.
-fn delivery_id(acknowledgement: &Value) -> Option<String> {
+#[must_use]
+pub fn delivery_id(acknowledgement: &Value) -> Option<String> {
     Some(acknowledgement["delivery_id"].as_str()?.to_owned())
 }

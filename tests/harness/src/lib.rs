@@ -11,18 +11,23 @@
 )]
 
 mod alarms;
+#[cfg(feature = "dynoxide")]
+pub mod aws;
 mod days;
 mod dead_letters;
 #[cfg(feature = "dynoxide")]
 mod dynoxide;
 mod events;
 mod follower;
+pub mod following;
 mod gate;
 pub mod invariants;
 mod json;
+pub mod kills;
 mod link;
 mod openapi;
 mod rows;
+pub mod settling;
 mod signing;
 mod stack;
 pub mod trouble;

@@ -6,15 +6,9 @@ use axum::body::Bytes;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
 use shared::aws::{CallBudget, sdk_config_over};
+use test_harness::aws::lambda::timeout_of;
 
 use crate::{lambda::Function, network::connections, world::World};
-
-/// The time-outs of template.yaml.
-const REQUEST: Duration = Duration::from_secs(29);
-const WEBHOOK: Duration = Duration::from_secs(5);
-const COLLECT: Duration = Duration::from_mins(5);
-const QUERY: Duration = Duration::from_secs(10);
-const PUBLISH: Duration = Duration::from_mins(1);
 
 pub(crate) struct Functions {
     request: Function<request::App>,
@@ -29,11 +23,11 @@ pub(crate) struct Functions {
 impl Default for Functions {
     fn default() -> Self {
         Self {
-            request: Function::new(REQUEST),
-            webhook: Function::new(WEBHOOK),
-            collect: Function::new(COLLECT),
-            query: Function::new(QUERY),
-            publish: Function::new(PUBLISH),
+            request: Function::new(timeout_of("request")),
+            webhook: Function::new(timeout_of("webhook")),
+            collect: Function::new(timeout_of("collect")),
+            query: Function::new(timeout_of("query")),
+            publish: Function::new(timeout_of("publish")),
             version: Cell::new(0),
         }
     }
@@ -53,12 +47,16 @@ impl Functions {
         }
     }
 
-    /// Lets the function of a route answer; `None` if it ended without an answer.
-    pub(crate) async fn answer(&self, world: &World, call: Request) -> Option<Response<Body>> {
-        let method = call.method().as_str();
-        match (method, call.uri().path()) {
-            ("POST", "/webhooks/belvo") => self.webhook(world, call).await,
-            ("GET", _) => self.query(world, call).await,
+    /// Lets a function of the API answer; `None` if it ended without an answer.
+    pub(crate) async fn answer(
+        &self,
+        world: &World,
+        function: &str,
+        call: Request,
+    ) -> Option<Response<Body>> {
+        match function {
+            "webhook" => self.webhook(world, call).await,
+            "query" => self.query(world, call).await,
             _ => self.request(world, call).await,
         }
     }
@@ -114,7 +112,8 @@ impl Functions {
             app
         };
         let batch = serde_json::from_value(batch).expect("a batch");
-        let work = async move |app: Rc<collect::App>| collect::handle(&app, batch, COLLECT).await;
+        let time = timeout_of("collect");
+        let work = async move |app: Rc<collect::App>| collect::handle(&app, batch, time).await;
         let answer = self.collect.invoke(world, start, work).await?;
         let failures = answer.batch_item_failures.into_iter();
         Some(failures.map(|failure| failure.item_identifier).collect())

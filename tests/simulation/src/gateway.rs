@@ -1,87 +1,20 @@
-//! API Gateway: calls of the API as events of the functions ("Working with AWS Lambda proxy
-//! integrations for HTTP APIs", API Gateway developer guide, payload format 2.0).
+//! API Gateway, in front of the functions.
 
 use axum::body::{Body, Bytes};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::{Response, http::request::Parts};
-use serde_json::{Map, Value, json};
-use test_harness::route_of;
-use uuid::Uuid;
+use test_harness::aws::gateway;
 
 use crate::{functions, world::World};
 
 /// What the API answers.
 pub(crate) async fn answer(world: &World, call: &Parts, body: &Bytes) -> Response<Body> {
-    let Some(route) = route_of(&call.method, call.uri.path()) else {
-        return own(404, "Not Found");
+    let Some((function, event)) = gateway::event_of(call, body) else {
+        return gateway::not_found();
     };
-    let event = event(&route, call, body).to_string();
+    let event = event.to_string();
     let request = lambda_http::request::from_str(&event).expect("an event");
-    match world.functions.answer(world, request).await {
+    match world.functions.answer(world, function, request).await {
         Some(answer) => answer.map(|body| Body::from(functions::bytes(body))),
-        None => own(500, "Internal Server Error"),
+        None => gateway::unanswered(),
     }
-}
-
-/// An answer of no function.
-fn own(status: u16, message: &str) -> Response<Body> {
-    let body = json!({ "message": message }).to_string();
-    let answer = Response::builder().status(status);
-    let answer = answer.header("content-type", "application/json");
-    answer.body(Body::from(body)).expect("an answer")
-}
-
-fn event(route: &str, call: &Parts, body: &Bytes) -> Value {
-    let (path, query) = (call.uri.path(), call.uri.query().unwrap_or_default());
-    let headers = call.headers.iter().map(|(name, value)| {
-        let value = String::from_utf8_lossy(value.as_bytes());
-        (name.to_string(), json!(value))
-    });
-    let parameters = url::form_urlencoded::parse(query.as_bytes());
-    let parameters = parameters.map(|(name, value)| (name.into_owned(), json!(value)));
-    // JSON comes as text.
-    let (body, is_encoded) = match std::str::from_utf8(body) {
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (STANDARD.encode(body), true),
-    };
-    json!({
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": path,
-        "rawQueryString": query,
-        "headers": headers.collect::<Map<_, _>>(),
-        "queryStringParameters": parameters.collect::<Map<_, _>>(),
-        "pathParameters": path_parameters(route, path),
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "simulated",
-            "domainName": "simulated",
-            "domainPrefix": "simulated",
-            "http": {
-                "method": call.method.as_str(),
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "simulated",
-            },
-            "requestId": Uuid::new_v4().to_string(),
-            "routeKey": route,
-            "stage": "$default",
-            "time": "01/Mar/2026:00:00:00 +0000",
-            "timeEpoch": 0,
-        },
-        "isBase64Encoded": is_encoded,
-        "body": Some(body).filter(|body| !body.is_empty()),
-    })
-}
-
-/// What stands in a path where its route has names in braces.
-fn path_parameters(route: &str, path: &str) -> Map<String, Value> {
-    let (_, template) = route.split_once(' ').unwrap_or_default();
-    let pairs = template.split('/').zip(path.split('/'));
-    let named = pairs.filter_map(|(name, value)| {
-        let name = name.strip_prefix('{')?.strip_suffix('}')?;
-        Some((name.to_owned(), json!(value)))
-    });
-    named.collect()
 }

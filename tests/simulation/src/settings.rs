@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use test_harness::{REQUESTS_TABLE, TRANSACTIONS_TABLE};
+use test_harness::{
+    REQUESTS_TABLE, TRANSACTIONS_TABLE,
+    aws::secrets::{AUTHORIZATION, BELVO_SECRET, WEBHOOK_SECRET},
+};
 
 /// Noon of 2026-03-10, since 1970: windows of up to a year lie before it.
 pub(crate) const BEGAN: Duration = Duration::from_hours(492_540);
@@ -17,12 +20,8 @@ pub(crate) const API: &str = "127.0.0.1:3";
 /// A host that has nothing to do with any of this.
 pub(crate) const STRANGER: &str = "127.0.0.1:4";
 
-pub(crate) const QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/notifications.fifo";
-pub(crate) const DEAD_LETTER_QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/dead-letters.fifo";
-pub(crate) const BELVO_SECRET: &str = "belvo";
-pub(crate) const WEBHOOK_SECRET: &str = "webhook";
-/// What webhooks carry at first.
-pub(crate) const AUTHORIZATION: &str = "Bearer simulated-0123456789abcdef-0123456789";
+const QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/notifications.fifo";
+const DEAD_LETTER_QUEUE_URL: &str = "http://127.0.0.1:1/000000000000/dead-letters.fifo";
 
 /// Receives after which a message is dead-lettered.
 pub(crate) const ATTEMPTS: u32 = 4;

@@ -3,21 +3,16 @@
 
 use std::{rc::Rc, time::Duration};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use test_harness::aws::stream;
 use tokio::{task::spawn_local, time::sleep};
 
-use crate::{
-    aws::{queues::Message, tables},
-    faults::Fault,
-    world::World,
-};
+use crate::{aws::queues::Message, faults::Fault, settings::ATTEMPTS, world::World};
 
 /// Batches that are collected at the same time (template.yaml).
 const COLLECTED_AT_ONCE: usize = 2;
 /// The time between two sweeps (template.yaml).
 const BETWEEN_SWEEPS: Duration = Duration::from_mins(5);
-/// The most records of the stream that are delivered at once (template.yaml).
-const RECORDS: usize = 100;
 /// How soon the stream is looked at again.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
@@ -34,7 +29,7 @@ pub(crate) fn start(world: &Rc<World>) {
 /// deleted; the rest shows again when it is no longer hidden.
 async fn collect(world: Rc<World>) {
     loop {
-        let messages = world.queues.receive().await;
+        let messages = world.queues.receive(ATTEMPTS).await;
         let records: Vec<_> = messages.iter().map(Message::event).collect();
         let failed = world
             .functions
@@ -55,9 +50,9 @@ async fn collect(world: Rc<World>) {
 async fn publish(world: Rc<World>) {
     let mut position = world.start_of_stream.clone();
     loop {
-        let (records, next) = tables::records(&world.tables, &position, RECORDS);
+        let (records, next) = stream::records(&world.tables, &position);
         let is_at_end = records.is_empty();
-        let records: Vec<_> = records.into_iter().filter(is_wanted).collect();
+        let records: Vec<_> = records.into_iter().filter(stream::is_wanted).collect();
         if !records.is_empty() {
             let batch = json!({ "Records": records });
             let is_published = world.functions.publish(&world, batch).await;
@@ -72,13 +67,6 @@ async fn publish(world: Rc<World>) {
             sleep(BETWEEN_LOOKS).await;
         }
     }
-}
-
-/// The filter of template.yaml.
-fn is_wanted(record: &Value) -> bool {
-    let key = record["dynamodb"]["Keys"]["pk"]["S"].as_str();
-    let key = key.unwrap_or_default();
-    record["eventName"] != "REMOVE" && (key.starts_with("link#") || key.starts_with("request#"))
 }
 
 async fn sweep(world: Rc<World>) {

@@ -11,13 +11,14 @@ use belvo_sandbox::Unserved;
 use dynoxide::Database;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use test_harness::aws::stream;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep},
 };
 
 use crate::{
-    aws::{bus::Bus, queues::Queues, secrets::Secrets, tables},
+    aws::{bus::Bus, queues::Queues, secrets::Secrets},
     faults::{Fault, Faults, happens},
     functions::Functions,
     settings::BELVO,
@@ -62,7 +63,7 @@ impl World {
         faults: Faults,
         connections: fn() -> reqwest::ClientBuilder,
     ) -> Rc<Self> {
-        let (tables, start_of_stream) = tables::database();
+        let (tables, start_of_stream) = stream::database();
         let mut dice = ChaCha8Rng::seed_from_u64(seed);
         dice.set_stream(1);
         let config = belvo_sandbox::Config {
@@ -77,7 +78,7 @@ impl World {
             tables,
             start_of_stream,
             queues: Queues::default(),
-            secrets: Secrets::new(),
+            secrets: Secrets::default(),
             bus: Bus::default(),
             belvo: belvo.expect("a sandbox"),
             functions: Functions::default(),

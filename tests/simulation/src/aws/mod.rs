@@ -1,8 +1,5 @@
 //! AWS, as far as the functions use it.
 
-pub(crate) mod bus;
-pub(crate) mod queues;
-pub(crate) mod secrets;
 pub(crate) mod tables;
 
 use std::rc::Rc;
@@ -12,6 +9,7 @@ use dynoxide::errors::DynoxideError;
 use hyper::{Response, body::Bytes};
 use serde_json::json;
 use test_harness::Refusal;
+pub(crate) use test_harness::aws::{bus, queues, secrets};
 
 use crate::{faults::Fault, world::World};
 
@@ -48,7 +46,7 @@ fn perform(world: &World, service: &str, operation: &str, body: &[u8]) -> Result
         "DynamoDB_20120810" => tables::perform(world, operation, body),
         "AmazonSQS" => world.queues.perform(operation, body),
         "secretsmanager" => world.secrets.value(body),
-        "AWSEvents" => bus::put(world, body),
+        "AWSEvents" => world.bus.put(body, || world.happens(Fault::UndoneItems)),
         _ => Err(Refusal::unsupported(service)),
     }
 }

@@ -4,53 +4,12 @@ use domain::{RESOURCES, Resource};
 use dynoxide::Database;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use test_harness::{REQUESTS_TABLE, Refusal, TRANSACTIONS_TABLE, tables_of_template};
+use test_harness::{Refusal, TRANSACTIONS_TABLE};
 
 use crate::{faults::Fault, world::World};
 
-/// A database with both tables, empty, and the position before anything in the stream of requests.
-pub(crate) fn database() -> (Database, String) {
-    let database = Database::memory().expect("a database");
-    for mut table in tables_of_template() {
-        if table["TableName"] == REQUESTS_TABLE {
-            // In the template, it depends on whether there is a bus.
-            table["StreamSpecification"] =
-                json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
-        }
-        database.create_table(from(table)).expect("a new table");
-    }
-    let start = start_of_stream(&database);
-    (database, start)
-}
-
-fn start_of_stream(database: &Database) -> String {
-    let streams = database.list_streams(from(json!({}))).expect("streams");
-    let arn = json!(streams)["Streams"][0]["StreamArn"].take();
-    let described = database.describe_stream(from(json!({ "StreamArn": arn })));
-    let described = json!(described.expect("a stream"));
-    let shard = &described["StreamDescription"]["Shards"][0]["ShardId"];
-    let start = json!({
-        "StreamArn": arn,
-        "ShardId": shard,
-        "ShardIteratorType": "TRIM_HORIZON",
-    });
-    let start = database
-        .get_shard_iterator(from(start))
-        .expect("a position");
-    start.shard_iterator.expect("a position")
-}
-
 fn from<T: for<'de> Deserialize<'de>>(request: Value) -> T {
     serde_json::from_value(request).expect("a request")
-}
-
-/// The next records of the stream, with the position after them.
-pub(crate) fn records(database: &Database, position: &str, most: usize) -> (Vec<Value>, String) {
-    let request = json!({"ShardIterator": position, "Limit": most});
-    let answer = database.get_records(from(request)).expect("records");
-    let records = answer.records.iter().map(|record| json!(record)).collect();
-    let next = answer.next_shard_iterator.expect("an open shard");
-    (records, next)
 }
 
 /// Some items of a link: of its accounts and of every resource.

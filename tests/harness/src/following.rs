@@ -4,23 +4,25 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use test_harness::{Follower, Link, Stack};
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
+use crate::{Follower, Link, Stack};
+
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 
 /// A task that follows until it is stopped.
-pub(crate) struct Following {
+pub struct Following {
     stop: oneshot::Sender<()>,
     task: JoinHandle<(Follower, u32)>,
 }
 
 /// Starts following these links.
-pub(crate) fn start(seed: u64, links: &[Link<'_>]) -> Following {
+#[must_use]
+pub fn start(seed: u64, links: &[Link<'_>]) -> Following {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let (stop, mut stopped) = oneshot::channel();
     let mut follower = Follower::of(links);
@@ -45,7 +47,7 @@ pub(crate) fn start(seed: u64, links: &[Link<'_>]) -> Following {
 
 impl Following {
     /// Stops it, and says how often it was interrupted.
-    pub(crate) async fn stop(self) -> (Follower, u32) {
+    pub async fn stop(self) -> (Follower, u32) {
         drop(self.stop);
         self.task.await.expect("following does not fail")
     }

@@ -4,26 +4,43 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use serde_json::Value;
-use test_harness::{
-    Link, Stack,
-    invariants::{Acknowledged, announce, has_collected_all},
-};
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use crate::{
+    Link, Stack,
+    invariants::{Acknowledged, announce, has_collected_all},
+};
+
+/// How long a message held by a killed function stays hidden, in seconds.
+const VISIBILITY_S: u32 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// How a run came to rest.
-pub(crate) struct Settled {
+pub struct Settled {
     /// Messages that were redriven from the dead-letter queue.
-    pub(crate) redriven: usize,
+    pub redriven: usize,
     /// The webhooks that were sent meanwhile.
-    pub(crate) acknowledged: Acknowledged,
+    pub acknowledged: Acknowledged,
+}
+
+/// Makes the messages of a killed function visible again soon.
+pub async fn shorten_visibility(stack: &Stack) {
+    aws_sdk_sqs::Client::new(&stack.aws)
+        .set_queue_attributes()
+        .queue_url(&stack.queue_url)
+        .attributes(
+            QueueAttributeName::VisibilityTimeout,
+            VISIBILITY_S.to_string(),
+        )
+        .send()
+        .await
+        .unwrap();
 }
 
 /// Sends a webhook for every link once more, redrives the dead letters, and waits until no message
 /// is left. Twice, because what is marked in one link depends on what the other links have become.
-pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
+pub async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
     let mut redriven = calm(stack).await;
     let mut acknowledged = Acknowledged::new();
     for _ in 0..2 {
@@ -45,7 +62,7 @@ pub(crate) async fn settle(stack: &Stack, links: &[Link<'_>]) -> Settled {
 
 /// Waits until both queues are empty. Dead letters are redriven, except those that our functions
 /// did not write; each must have its reason.
-async fn calm(stack: &Stack) -> usize {
+pub async fn calm(stack: &Stack) -> usize {
     let sqs = aws_sdk_sqs::Client::new(&stack.aws);
     let mut redriven = 0;
     loop {
@@ -111,6 +128,11 @@ async fn move_back(sqs: &aws_sdk_sqs::Client, stack: &Stack, message: &Message) 
 
 fn attribute(message: &Message, name: &MessageSystemAttributeName) -> Option<String> {
     message.attributes()?.get(name).cloned()
+}
+
+/// How many messages are in the pipeline's queue, those in flight included.
+pub async fn queued(stack: &Stack) -> u64 {
+    count(&aws_sdk_sqs::Client::new(&stack.aws), &stack.queue_url).await
 }
 
 /// Messages of a queue, including those in flight.

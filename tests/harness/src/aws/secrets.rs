@@ -1,17 +1,24 @@
 //! Secrets Manager.
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
-use test_harness::Refusal;
 use uuid::Uuid;
 
-use crate::settings::{AUTHORIZATION, BELVO_SECRET, WEBHOOK_SECRET};
+use super::lock;
+use crate::Refusal;
+
+/// The secret of Belvo's keys.
+pub const BELVO_SECRET: &str = "belvo";
+/// That of the webhook's authorization.
+pub const WEBHOOK_SECRET: &str = "webhook";
+/// What webhooks carry at first.
+pub const AUTHORIZATION: &str = "Bearer simulated-0123456789abcdef-0123456789";
 
 /// Both secrets, each with its version.
-pub(crate) struct Secrets {
-    belvo: RefCell<Secret>,
-    webhook: RefCell<Secret>,
+pub struct Secrets {
+    belvo: Mutex<Secret>,
+    webhook: Mutex<Secret>,
 }
 
 struct Secret {
@@ -20,14 +27,22 @@ struct Secret {
 }
 
 impl Secret {
-    fn new(value: Value) -> RefCell<Self> {
+    fn new(value: Value) -> Mutex<Self> {
         let version = Uuid::new_v4();
-        RefCell::new(Self { value, version })
+        Mutex::new(Self { value, version })
+    }
+}
+
+impl Default for Secrets {
+    fn default() -> Self {
+        Self::of(AUTHORIZATION)
     }
 }
 
 impl Secrets {
-    pub(crate) fn new() -> Self {
+    /// The sandbox's keys, and this authorization.
+    #[must_use]
+    pub fn of(authorization: &str) -> Self {
         let keys = belvo_sandbox::Config::default();
         let belvo = json!({
             "secret_id": keys.secret_id,
@@ -35,19 +50,19 @@ impl Secrets {
         });
         Self {
             belvo: Secret::new(belvo),
-            webhook: Secret::new(json!({ "current": AUTHORIZATION })),
+            webhook: Secret::new(json!({ "current": authorization })),
         }
     }
 
     /// Answers `GetSecretValue`.
-    pub(crate) fn value(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
+    pub fn value(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
         let request: Value = serde_json::from_slice(body)?;
         let secret = match request["SecretId"].as_str() {
             Some(BELVO_SECRET) => &self.belvo,
             Some(WEBHOOK_SECRET) => &self.webhook,
             _ => return Err(Refusal::unsupported("another secret")),
         };
-        let secret = secret.borrow();
+        let secret = lock(secret);
         let answer = json!({
             "ARN": request["SecretId"],
             "Name": request["SecretId"],
@@ -58,13 +73,13 @@ impl Secrets {
     }
 
     /// Puts the same keys of Belvo's as a new version.
-    pub(crate) fn put_keys_again(&self) {
-        self.belvo.borrow_mut().version = Uuid::new_v4();
+    pub fn put_keys_again(&self) {
+        lock(&self.belvo).version = Uuid::new_v4();
     }
 
     /// Lets webhooks carry `new`, and the value before it.
-    pub(crate) fn rotate_authorization(&self, new: &str) {
-        let mut webhook = self.webhook.borrow_mut();
+    pub fn rotate_authorization(&self, new: &str) {
+        let mut webhook = lock(&self.webhook);
         let previous = webhook.value["current"].take();
         *webhook = Secret {
             value: json!({"current": new, "previous": previous}),
@@ -73,8 +88,9 @@ impl Secrets {
     }
 
     /// What webhooks carry.
-    pub(crate) fn authorization(&self) -> String {
-        let webhook = self.webhook.borrow();
+    #[must_use]
+    pub fn authorization(&self) -> String {
+        let webhook = lock(&self.webhook);
         webhook.value["current"]
             .as_str()
             .expect("a text")

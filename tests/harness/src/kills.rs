@@ -11,14 +11,14 @@ use tokio::{process::Command, sync::oneshot, task::JoinHandle, time::sleep};
 const MARK: &str = "BELVO_INGEST_STATE";
 
 /// A task that kills functions until it is stopped.
-pub(crate) struct Killer {
+pub struct Killer {
     stop: oneshot::Sender<()>,
     task: JoinHandle<u32>,
 }
 
 impl Killer {
     /// Stops it and says how many functions it has killed.
-    pub(crate) async fn stop(self) -> u32 {
+    pub async fn stop(self) -> u32 {
         drop(self.stop);
         self.task.await.expect("the killer does not fail")
     }
@@ -26,7 +26,8 @@ impl Killer {
 
 /// Starts killing one function of this stack at a time, at random intervals of up to one and a half
 /// seconds.
-pub(crate) fn start(seed: u64) -> Killer {
+#[must_use]
+pub fn start(seed: u64) -> Killer {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let (stop, mut stopped) = oneshot::channel();
     let task = tokio::spawn(async move {

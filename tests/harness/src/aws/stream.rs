@@ -1,0 +1,65 @@
+//! DynamoDB's stream of the requests table, in dynoxide.
+
+use dynoxide::Database;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{REQUESTS_TABLE, tables_of_template};
+
+/// The most records that are delivered at once (template.yaml).
+pub const RECORDS: usize = 100;
+
+/// A database with both tables, empty, and the position before anything in the stream of requests.
+#[must_use]
+pub fn database() -> (Database, String) {
+    let database = Database::memory().expect("a database");
+    for mut table in tables_of_template() {
+        if table["TableName"] == REQUESTS_TABLE {
+            // In the template, it depends on whether there is a bus.
+            table["StreamSpecification"] =
+                json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
+        }
+        database.create_table(from(table)).expect("a new table");
+    }
+    let start = start_of_stream(&database);
+    (database, start)
+}
+
+fn start_of_stream(database: &Database) -> String {
+    let streams = database.list_streams(from(json!({}))).expect("streams");
+    let arn = json!(streams)["Streams"][0]["StreamArn"].take();
+    let described = database.describe_stream(from(json!({ "StreamArn": arn })));
+    let described = json!(described.expect("a stream"));
+    let shard = &described["StreamDescription"]["Shards"][0]["ShardId"];
+    let start = json!({
+        "StreamArn": arn,
+        "ShardId": shard,
+        "ShardIteratorType": "TRIM_HORIZON",
+    });
+    let start = database
+        .get_shard_iterator(from(start))
+        .expect("a position");
+    start.shard_iterator.expect("a position")
+}
+
+fn from<T: for<'de> Deserialize<'de>>(request: Value) -> T {
+    serde_json::from_value(request).expect("a request")
+}
+
+/// The next records of the stream, with the position after them.
+#[must_use]
+pub fn records(database: &Database, position: &str) -> (Vec<Value>, String) {
+    let request = json!({"ShardIterator": position, "Limit": RECORDS});
+    let answer = database.get_records(from(request)).expect("records");
+    let records = answer.records.iter().map(|record| json!(record)).collect();
+    let next = answer.next_shard_iterator.expect("an open shard");
+    (records, next)
+}
+
+/// The filter of template.yaml: what `publish` is given.
+#[must_use]
+pub fn is_wanted(record: &Value) -> bool {
+    let key = record["dynamodb"]["Keys"]["pk"]["S"].as_str();
+    let key = key.unwrap_or_default();
+    record["eventName"] != "REMOVE" && (key.starts_with("link#") || key.starts_with("request#"))
+}
