@@ -64,7 +64,7 @@ define run_operations
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured simulate lossless planted flakes fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
+.PHONY: help tools browser screenshots build functions compiled cli operations operated demo bench bench-quick measurable for-arm64 quote flamegraphs torture tortured load simulate lossless planted flakes fuzz fuzz-api contract moving mutants up down logs watch sandbox test dashboard lint style clippy fmt deny audit validate preflight package deploy secrets release reproducible clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -149,6 +149,18 @@ torture: functions ## Many links, a Belvo at its worst, functions killed; SEED, 
 	$(call build_with_sandbox,torture)
 	$(call run_torture,--seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
 		$(if $(LINKS),--links $(LINKS)) $(if $(ROUNDS),--rounds $(ROUNDS)))
+
+load: functions ## Deliver 100,000 webhooks at 100 at once while functions are killed and the queue fails (docs/assurance/load.md); SEED, WEBHOOKS and LINKS may be given
+	@# Their own features alone, as they are shipped, but each crate optimized by itself: minutes less.
+	cargo build --locked --profile harness $(FUNCTIONS:%=--package %) --target-dir target
+	cargo build --locked --profile harness --package load --target-dir target
+	@mkdir -p .local/load
+	@target/harness/load processes --functions target/harness --results .local/load/processes.json --seed $(or $(SEED),$(shell shuf -i 1-999999 -n 1)) \
+		$(if $(WEBHOOKS),--webhooks $(WEBHOOKS)) $(if $(LINKS),--links $(LINKS))
+	@target/harness/load environments --functions target/harness --results .local/load/environments.json $(if $(WEBHOOKS),--invocations $(WEBHOOKS))
+	@$(LOCAL) exec --parameter LongestRetrySeconds=1 \
+		-- target/harness/load deliver --links 50 --webhooks 2000 --results .local/load/emulator.json
+	@target/harness/load report --results .local/load --record docs/assurance/load.md
 
 simulate: ## Run the functions in a simulated world: RUNS seeds from SEED on, or as many as HOURS allow, on every processor
 	cargo build --locked --profile simulation --package simulation --target-dir target
