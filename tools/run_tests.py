@@ -45,7 +45,7 @@ SIMULATION = ["target/debug/simulation", "--runs", "300"]
 LOSSLESS = ["target/debug/simulation", "lossless", "--runs", "5"]
 LOAD = ["target/debug/load", "processes", "--functions=target/debug", "--links=20", "--webhooks=300", "--at-once=20"]
 # More goes wrong than in a long one, so that it does in a short one.
-TROUBLE = ["--kills=30", "--queue-failures=50"]
+TROUBLE = ["--kills=60", "--queue-failures=50"]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use test_harness::{
     Follower, Link, Stack, following,
     invariants::{self, Acknowledged},
@@ -61,6 +61,7 @@ async fn load(arguments: &Deliver) -> anyhow::Result<Load> {
     let began = Instant::now();
     wait_for_the_queue(&stack, &progress).await;
     let (kills, troubles) = war.end().await?;
+    ensure!(kills > 0, "no function was killed");
     let redriven = settling::calm(&stack).await;
     let processed_in_s = began.elapsed().as_secs();
 
