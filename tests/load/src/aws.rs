@@ -46,7 +46,7 @@ pub(crate) struct Aws {
 
 impl Aws {
     pub(crate) fn new(trouble: Arc<Trouble>) -> Self {
-        let (tables, start_of_stream) = stream::database();
+        let (tables, start_of_stream) = stream::large_database();
         Self {
             tables,
             start_of_stream,

@@ -358,3 +358,51 @@ impl Message {
         answer
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bodies(queues: &Queues) -> Vec<String> {
+        let messages = queues.receive(2).await.into_iter();
+        messages.map(|message| message.body).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_group_gives_nothing_more_until_what_it_gave_is_deleted_or_shows_again() {
+        let queues = Queues::default();
+        for (body, group) in [("one", "a"), ("two", "a")] {
+            queues.put(body, group);
+        }
+        let batch = queues.receive(2).await;
+        queues.put("three", "a");
+        queues.put("other", "b");
+        assert_eq!(bodies(&queues).await, ["other"]);
+
+        queues.delete(&batch[0].receipt);
+        queues.show(&batch[1].receipt);
+        assert_eq!(bodies(&queues).await, ["two", "three"]);
+        // Nobody deletes them: half an hour later, what was received twice is given up.
+        assert_eq!(bodies(&queues).await, ["three", "other"]);
+        assert_eq!(queues.count(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_sqs_gave_up_says_where_it_comes_from() {
+        let queues = Queues::default();
+        queues.put("one", "a");
+        queues.put("after it", "b");
+        let batch = queues.receive(1).await;
+        queues.delete(&batch[1].receipt);
+        queues.show(&batch[0].receipt);
+        queues.put("next", "c");
+        assert_eq!(queues.receive(1).await[0].body, "next");
+
+        let request = json!({"QueueUrl": format!("http://sqs{DEAD_LETTERS}")}).to_string();
+        let answer = queues.perform("ReceiveMessage", request.as_bytes());
+        let answer: Value = serde_json::from_slice(&answer.ok().unwrap()).unwrap();
+        let letter = &answer["Messages"][0];
+        assert_eq!(letter["Body"], "one");
+        assert!(letter["Attributes"]["DeadLetterQueueSourceArn"].is_string());
+    }
+}

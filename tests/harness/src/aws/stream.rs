@@ -1,18 +1,36 @@
 //! DynamoDB's stream of the requests table, in dynoxide.
 
-use dynoxide::Database;
+use dynoxide::{Database, storage::Storage};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{REQUESTS_TABLE, tables_of_template};
 
 /// The most records that are delivered at once (template.yaml).
 pub const RECORDS: usize = 100;
 
+/// What dynoxide looks for in a stream at every write, and reads all of it for: the last number.
+const INDEX: &str = "CREATE INDEX load_of_streams \
+    ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+
 /// A database with both tables, empty, and the position before anything in the stream of requests.
 #[must_use]
 pub fn database() -> (Database, String) {
-    let database = Database::memory().expect("a database");
+    with_tables(Database::memory().expect("a database"))
+}
+
+/// The same for more writes than some ten thousand, each of which takes longer otherwise.
+#[must_use]
+pub fn large_database() -> (Database, String) {
+    // Shared within the process, and there as long as it is open.
+    let path = format!("file:{}?mode=memory&cache=shared", Uuid::new_v4());
+    let indexed = Storage::new(&path).expect("a database");
+    indexed.conn().execute_batch(INDEX).expect("an index");
+    with_tables(Database::new(&path).expect("the same database"))
+}
+
+fn with_tables(database: Database) -> (Database, String) {
     for mut table in tables_of_template() {
         if table["TableName"] == REQUESTS_TABLE {
             // In the template, it depends on whether there is a bus.

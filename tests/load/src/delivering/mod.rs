@@ -7,8 +7,8 @@ mod users;
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     fs,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -55,6 +55,7 @@ async fn load(arguments: &Deliver) -> anyhow::Result<Load> {
     let sent = tokio::select! {
         sent = sender::send_all(&stack, &links, amount, &progress) => sent,
         never = users::use_it(&stack, &links, amount.seed) => match never {},
+        never = watch_the_queue(&stack, &progress) => match never {},
     };
     let sent_in_s = began.elapsed().as_secs();
     progress.says("processing");
@@ -93,8 +94,16 @@ async fn load(arguments: &Deliver) -> anyhow::Result<Load> {
     })
 }
 
+/// Tells how many messages wait, for ever.
+async fn watch_the_queue(stack: &Stack, progress: &Progress) -> Infallible {
+    loop {
+        progress.has_queued(settling::queued(stack).await);
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
 /// Waits until the pipeline's queue is empty.
-async fn wait_for_the_queue(stack: &Stack, progress: &Arc<Progress>) {
+async fn wait_for_the_queue(stack: &Stack, progress: &Progress) {
     loop {
         let queued = settling::queued(stack).await;
         progress.has_queued(queued);
