@@ -55,7 +55,7 @@ async fn load(arguments: &Processes) -> anyhow::Result<()> {
     );
     ensure!(
         delivered.success(),
-        "repeat it with SEED={} WEBHOOKS={} LINKS={}",
+        "once more with --seed {} --webhooks {} --links {}",
         arguments.amount.seed,
         arguments.amount.webhooks,
         arguments.amount.links

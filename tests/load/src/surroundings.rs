@@ -158,7 +158,10 @@ async fn call(State(api): State<Arc<Api>>, request: Request) -> Response {
     let Some((function, event)) = gateway::event_of(&parts, &body) else {
         return gateway::not_found();
     };
-    let answer = api.lambda.invoke(function, event.to_string().into()).await;
+    let event = event.to_string().into();
+    // It goes on although whoever called has hung up.
+    let invoked = tokio::spawn(async move { api.lambda.invoke(function, event).await });
+    let answer = invoked.await.ok().flatten();
     let answer: Option<Response<Body>> = answer.as_ref().and_then(gateway::answer_of);
     answer.unwrap_or_else(gateway::unanswered)
 }
