@@ -11,7 +11,8 @@ use crate::trouble::Rates;
 pub(crate) enum Command {
     /// Runs the functions as processes of this machine, and delivers webhooks to them.
     Processes(Processes),
-    /// Delivers webhooks to the stack that the environment describes, and looks what became of them.
+    /// Delivers webhooks to the stack that the environment describes, and looks what became of
+    /// them.
     Deliver(Deliver),
     /// Gives one environment of each function many events, and looks at its memory.
     Environments(Environments),
@@ -78,7 +79,7 @@ pub(crate) struct Environments {
     /// The folder of the functions' executables.
     #[arg(long)]
     pub(crate) functions: PathBuf,
-    /// How many events `webhook` is given; the others are given as many or fewer.
+    /// How many events `webhook` is given; the others are given a tenth.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) invocations: u64,
     /// Where the figures go, as JSON.

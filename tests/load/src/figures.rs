@@ -1,6 +1,6 @@
 //! What was counted and measured, as it is kept for the record.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Command, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) processors: usize,
     /// The day, as in RFC 3339.
     pub(crate) day: String,
+    /// Of the checkout.
+    pub(crate) commit: String,
 }
 
 /// The distribution of times, in milliseconds.
@@ -119,8 +121,16 @@ impl Run {
             seed,
             processors: std::thread::available_parallelism().map_or(0, usize::from),
             day: time::OffsetDateTime::now_utc().date().to_string(),
+            commit: commit().unwrap_or_default(),
         }
     }
+}
+
+/// What is checked out; `None` where there is no git.
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    let head = git.args(["rev-parse", "--short", "HEAD"]).output().ok()?;
+    Some(String::from_utf8(head.stdout).ok()?.trim().to_owned())
 }
 
 impl Troubles {

@@ -1,6 +1,6 @@
 //! The record of all results.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use anyhow::Context;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,10 @@ use crate::{
 const INTRODUCTION: &str = "\
 # Load
 
-Made by `make load`. The times are of this machine, on which the functions, what plays AWS and Belvo
+Made by `make load` ([what it does](../ASSURANCE.md#load)). The functions are built as they are
+shipped, but each crate is optimized by itself; those of the local AWS are not optimized.
+
+The times are of this machine, on which all environments of the functions, what plays AWS and Belvo
 around them, and who sends the webhooks share the processors: they say how it went here, and nothing
 about Lambda.";
 
@@ -28,10 +31,7 @@ pub(crate) fn write(arguments: &Report) -> anyhow::Result<()> {
         INTRODUCTION.to_owned(),
         format!(
             "Run: {}, commit {}, seed {}, {} processors.",
-            run.day,
-            commit()?,
-            run.seed,
-            run.processors
+            run.day, run.commit, run.seed, run.processors
         ),
         "## The functions as processes".to_owned(),
         of_load(&processes),
@@ -40,15 +40,8 @@ pub(crate) fn write(arguments: &Report) -> anyhow::Result<()> {
         "## Through the local AWS".to_owned(),
         of_load(&emulator),
     ];
-    fs::write(
-        &arguments.record,
-        sections.join(
-            "
-
-",
-        ) + "
-",
-    )?;
+    let record = sections.join("\n\n") + "\n";
+    fs::write(&arguments.record, record)?;
     Ok(())
 }
 
@@ -57,73 +50,72 @@ fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-fn commit() -> anyhow::Result<String> {
-    let head = Command::new("git")
-        .args(["rev-parse", "--short", "HEAD"])
-        .output()?;
-    Ok(String::from_utf8(head.stdout)?.trim().to_owned())
-}
-
 /// The figures of a load, as tables.
 pub(crate) fn of_load(load: &Load) -> String {
-    let queue = &load.troubles.queue;
-    let mut rows = vec![
-        ("links", grouped(load.links as u64)),
-        ("webhooks", grouped(load.webhooks)),
-        ("at once", grouped(load.at_once as u64)),
-        (
-            "delivered again, because not acknowledged",
-            grouped(load.redelivered),
-        ),
-        (
-            "delivered again, although acknowledged",
-            grouped(load.repeated),
-        ),
-        ("functions killed", grouped(load.kills)),
-    ];
-    if !load.troubles.functions.is_empty() {
-        rows.push(("messages that the queue refused", grouped(queue.refused)));
-        let stored = "messages that it stored and answered with an error";
-        rows.push((stored, grouped(queue.stored)));
-    }
-    rows.extend([
-        (
-            "from a delivery to its acknowledgement, p50 / p99 / max",
-            of_times(load.acknowledgement),
-        ),
-        (
-            "from the first delivery of a webhook, p50 / p99 / max",
-            of_times(load.with_redeliveries),
-        ),
-        ("sent in", format!("{} s", load.sent_in_s)),
-        (
-            "everything processed after another",
-            format!("{} s", load.processed_in_s),
-        ),
-        (
-            "acknowledged webhooks that were looked for",
-            grouped(load.accounted_for as u64),
-        ),
-        ("of them lost", "0".to_owned()),
-        (
-            "transactions compared with Belvo's",
-            grouped(load.rows as u64),
-        ),
-        ("changes at the bank meanwhile", grouped(load.changes)),
-        (
-            "dead letters processed again",
-            grouped(load.redriven as u64),
-        ),
-    ]);
-    let rows = rows
-        .iter()
-        .map(|(name, value)| format!("| {name} | {value} |"));
+    let rows = done(load).into_iter().chain(outcome(load));
+    let rows = rows.map(|(name, value)| format!("| {name} | {value} |"));
     let mut text = table("| | |\n|---|--:|", rows);
     if !load.troubles.functions.is_empty() {
         text += "\n\n";
         text += &of_functions(&load.troubles);
     }
     text
+}
+
+/// What was done to the functions.
+fn done(load: &Load) -> Vec<(&'static str, String)> {
+    let queue = &load.troubles.queue;
+    let mut numbers = vec![
+        ("links", load.links as u64),
+        ("webhooks", load.webhooks),
+        ("on their way at once", load.at_once as u64),
+        ("changes at the bank meanwhile", load.changes),
+        ("functions killed", load.kills),
+    ];
+    if !load.troubles.functions.is_empty() {
+        let stored = "messages that it stored and answered with an error";
+        numbers.push(("messages that the queue refused", queue.refused));
+        numbers.push((stored, queue.stored));
+    }
+    numbers.extend([
+        (
+            "delivered again, because not acknowledged",
+            load.redelivered,
+        ),
+        ("delivered again, although acknowledged", load.repeated),
+        ("interruptions of the consumer", load.interrupted.into()),
+    ]);
+    let numbers = numbers.into_iter();
+    numbers
+        .map(|(name, number)| (name, grouped(number)))
+        .collect()
+}
+
+/// What became of it. Of what is lost there is no figure: such a run fails.
+fn outcome(load: &Load) -> Vec<(&'static str, String)> {
+    let looked_for = format!("{}, none lost", grouped(load.accounted_for as u64));
+    let compared = format!("{}, all equal", grouped(load.rows as u64));
+    vec![
+        (
+            "from a delivery to its acknowledgement, p50 / p99 / max",
+            of_times(load.acknowledgement),
+        ),
+        (
+            "the same from the first delivery of a webhook",
+            of_times(load.with_redeliveries),
+        ),
+        ("all acknowledged after", format!("{} s", load.sent_in_s)),
+        (
+            "all processed after another",
+            format!("{} s", load.processed_in_s),
+        ),
+        ("acknowledged webhooks looked for", looked_for),
+        ("transactions compared with Belvo's", compared),
+        (
+            "dead letters processed again",
+            grouped(load.redriven as u64),
+        ),
+    ]
 }
 
 fn of_functions(troubles: &Troubles) -> String {

@@ -47,8 +47,8 @@ impl Trouble {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Where in an invocation it is killed, as a part of how long one usually takes; `None` if it is
-    /// not.
+    /// Where in an invocation it is killed, as a part of how long one usually takes; `None` if it
+    /// is not.
     pub(crate) fn kill(&self) -> Option<f64> {
         self.happens(self.rates.kills)
             .then(|| self.with_dice(|dice| dice.random_range(0.0..1.0)))

@@ -79,26 +79,31 @@ fn event(route: &str, call: &Parts, body: &Bytes) -> Value {
         "headers": headers.collect::<Map<_, _>>(),
         "queryStringParameters": parameters.collect::<Map<_, _>>(),
         "pathParameters": path_parameters(route, path),
-        "requestContext": {
-            "accountId": "000000000000",
-            "apiId": "simulated",
-            "domainName": "simulated",
-            "domainPrefix": "simulated",
-            "http": {
-                "method": call.method.as_str(),
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "127.0.0.1",
-                "userAgent": "simulated",
-            },
-            "requestId": Uuid::new_v4().to_string(),
-            "routeKey": route,
-            "stage": "$default",
-            "time": "01/Mar/2026:00:00:00 +0000",
-            "timeEpoch": 0,
-        },
+        "requestContext": context(route, call),
         "isBase64Encoded": is_encoded,
         "body": Some(body).filter(|body| !body.is_empty()),
+    })
+}
+
+/// What API Gateway says of a call besides.
+fn context(route: &str, call: &Parts) -> Value {
+    json!({
+        "accountId": "000000000000",
+        "apiId": "simulated",
+        "domainName": "simulated",
+        "domainPrefix": "simulated",
+        "http": {
+            "method": call.method.as_str(),
+            "path": call.uri.path(),
+            "protocol": "HTTP/1.1",
+            "sourceIp": "127.0.0.1",
+            "userAgent": "simulated",
+        },
+        "requestId": Uuid::new_v4().to_string(),
+        "routeKey": route,
+        "stage": "$default",
+        "time": "01/Mar/2026:00:00:00 +0000",
+        "timeEpoch": 0,
     })
 }
 

@@ -198,8 +198,8 @@ impl Fifo {
         self.messages.insert(self.sent, message);
     }
 
-    /// So many messages at most, and what has been received too often, which goes to the dead-letter
-    /// queue. Of a group of which a message is in flight, nothing is received.
+    /// So many messages at most, and what has been received too often, which goes to the
+    /// dead-letter queue. Of a group of which a message is in flight, nothing is received.
     fn receive(&mut self, count: usize, most: u32) -> (Vec<Message>, Vec<Message>) {
         let now = Instant::now();
         let in_flight = self.in_flight(now).map(|number| &self.messages[&number]);

@@ -21,7 +21,7 @@ use test_harness::{
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    arguments::Deliver,
+    arguments::{Amount, Deliver},
     figures::{Load, Run, Times},
 };
 
@@ -52,48 +52,56 @@ async fn load(arguments: &Deliver) -> anyhow::Result<Load> {
 
     progress.says("delivering");
     let began = Instant::now();
-    let sent = tokio::select! {
-        sent = sender::send_all(&stack, &links, amount, &progress) => sent,
-        never = users::use_it(&stack, &links, amount.seed) => match never {},
-        never = watch_the_queue(&stack, &progress) => match never {},
-    };
-    let sent_in_s = began.elapsed().as_secs();
+    let sent = deliver(&stack, &links, amount, &progress).await;
+    let (mut load, acknowledged) = figures(amount, sent);
+    load.sent_in_s = began.elapsed().as_secs();
+
     progress.says("processing");
     let began = Instant::now();
     // The last few would be received by functions that are killed again and again.
     wait_for_the_queue(&stack, &progress, amount.at_once as u64).await;
-    let (kills, troubles) = war.end().await?;
-    ensure!(kills > 0, "no function was killed");
-    let redriven = settling::calm(&stack).await;
-    progress.has_queued(0);
-    let processed_in_s = began.elapsed().as_secs();
+    (load.kills, load.troubles) = war.end().await?;
+    ensure!(load.kills > 0, "no function was killed");
+    load.redriven = settling::calm(&stack).await;
+    load.processed_in_s = began.elapsed().as_secs();
 
+    progress.has_queued(0);
     progress.says("checking");
     let began = Instant::now();
     let (mut follower, interrupted) = following.stop().await;
+    load.interrupted = interrupted;
     follower.follow_all(&stack).await;
-    let checked = check(&stack, &links, &sent.acknowledged, &follower).await?;
-    let Sent { times, waits, .. } = sent;
-    Ok(Load {
+    load.accounted_for = check(&stack, &links, &acknowledged, &follower).await?;
+    let rows = links.iter().map(|link| follower.transactions(link).len());
+    load.rows = rows.sum();
+    load.checked_in_s = began.elapsed().as_secs();
+    Ok(load)
+}
+
+/// Delivers all webhooks, while others use the stack.
+async fn deliver(stack: &Stack, links: &[Link<'_>], amount: &Amount, progress: &Progress) -> Sent {
+    tokio::select! {
+        sent = sender::send_all(stack, links, amount, progress) => sent,
+        never = users::use_it(stack, links, amount.seed) => match never {},
+        never = watch_the_queue(stack, progress) => match never {},
+    }
+}
+
+/// The figures of what was sent, and what of it was acknowledged.
+fn figures(amount: &Amount, sent: Sent) -> (Load, Acknowledged) {
+    let load = Load {
         run: Run::now(amount.seed),
         links: amount.links,
         webhooks: amount.webhooks,
         at_once: amount.at_once,
         redelivered: sent.redelivered,
         repeated: sent.repeated,
-        acknowledgement: Times::of(times),
-        with_redeliveries: Times::of(waits),
-        accounted_for: checked.webhooks,
-        rows: checked.rows,
+        acknowledgement: Times::of(sent.times),
+        with_redeliveries: Times::of(sent.waits),
         changes: sent.changes,
-        redriven,
-        interrupted,
-        kills,
-        troubles,
-        sent_in_s,
-        processed_in_s,
-        checked_in_s: began.elapsed().as_secs(),
-    })
+        ..Load::default()
+    };
+    (load, sent.acknowledged)
 }
 
 /// Tells how many messages wait, for ever.
@@ -116,29 +124,26 @@ async fn wait_for_the_queue(stack: &Stack, progress: &Progress, most: u64) {
     }
 }
 
-/// What was checked.
-struct Checked {
-    webhooks: usize,
-    rows: usize,
-}
-
-/// Every acknowledged webhook has been processed, and every link has what Belvo has.
+/// Every acknowledged webhook has been processed, and every link has what Belvo has. Returns how
+/// many webhooks those were.
 async fn check(
     stack: &Stack,
     links: &[Link<'_>],
     acknowledged: &Acknowledged,
     follower: &Follower,
-) -> anyhow::Result<Checked> {
+) -> anyhow::Result<usize> {
     let acknowledged = invariants::acknowledged(stack, links, acknowledged).await;
     let lost = invariants::lost(stack, &acknowledged).await;
     if !lost.is_empty() {
-        let count: usize = lost.values().map(BTreeSet::len).sum();
-        bail!("{count} acknowledged webhooks are lost, by link: {lost:#?}");
+        bail!(
+            "{} acknowledged webhooks are lost, by link: {lost:#?}",
+            number_of(&lost)
+        );
     }
     invariants::links_are_whole(stack, links, follower).await;
-    let rows = links.iter().map(|link| follower.transactions(link).len());
-    Ok(Checked {
-        webhooks: acknowledged.values().map(BTreeSet::len).sum(),
-        rows: rows.sum(),
-    })
+    Ok(number_of(&acknowledged))
+}
+
+fn number_of(webhooks: &Acknowledged) -> usize {
+    webhooks.values().map(BTreeSet::len).sum()
 }

@@ -130,7 +130,8 @@ fn webhook(link: &Link<'_>, is_of_a_change: bool, dice: &mut ChaCha8Rng) -> Valu
     body
 }
 
-/// Delivers a webhook until it is acknowledged; the id in the acknowledgement, and how long it took.
+/// Delivers a webhook until it is acknowledged; the id in the acknowledgement, and how long that
+/// took.
 async fn deliver(
     stack: &Stack,
     body: &str,

@@ -28,8 +28,12 @@ pub(crate) async fn list(
     let listing = request.parse();
     let conditions = Conditions::of(&listing.query, |_| false);
     let state = app.state();
-    let accounts = state.links.iter().flat_map(Link::listed_accounts);
-    let accounts: Vec<&Value> = accounts
+    // Not necessary, but there may be thousands of others.
+    let of_link = listing.query.uuid("link").ok().flatten();
+    let is_its = |link: &&Link| of_link.as_ref().is_none_or(|id| *id == link.id);
+    let links = state.links.iter().filter(is_its);
+    let accounts: Vec<&Value> = links
+        .flat_map(Link::listed_accounts)
         .map(|account| &account.value)
         .filter(|account| conditions.hold(account))
         .collect();
