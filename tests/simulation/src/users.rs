@@ -4,6 +4,7 @@ use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     rc::Rc,
+    time::Duration,
 };
 
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -23,6 +24,9 @@ use crate::{
     settings::{API, STRANGER},
     world::World,
 };
+
+/// In this time, what is announced is mostly collected.
+const LAG: Duration = Duration::from_secs(30);
 
 pub(crate) struct Users<'a> {
     pub(crate) world: Rc<World>,
@@ -165,7 +169,12 @@ impl<'a> Users<'a> {
                 let again = link.reconnect().await;
                 self.begin(&again, self.customer_of(link), dice).await;
             }
-            Action::Bank => trouble::at_the_bank(link, dice).await,
+            Action::Bank => {
+                trouble::at_the_bank(link, dice).await;
+                if dice.random_ratio(1, 8) {
+                    self.lag_behind(link, dice).await;
+                }
+            }
             Action::Trouble => {
                 self.trouble().on_the_way(link, dice).await;
                 self.trouble().on_the_way(link, dice).await;
@@ -176,6 +185,15 @@ impl<'a> Users<'a> {
             Action::Notify => self.notify(link, dice).await,
             other => unreachable!("{other:?} does not happen at the bank"),
         }
+    }
+
+    /// Belvo lists rows as they were, after what they have become was probably collected.
+    async fn lag_behind(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        self.notify(link, dice).await;
+        sleep(LAG).await;
+        let rule = json!({"on": "get", "times": 20, "action": {"outdated": true}});
+        link.misbehave(rule).await;
+        self.notify(link, dice).await;
     }
 
     async fn delete(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
