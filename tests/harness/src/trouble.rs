@@ -107,7 +107,7 @@ impl Trouble<'_> {
     fn misbehaviour(&self, dice: &mut ChaCha8Rng) -> (&'static str, Value) {
         let code =
             |dice: &mut ChaCha8Rng, codes: &[&str]| json!({"error": {"code": codes.choose(dice)}});
-        match dice.random_range(0..28) {
+        match dice.random_range(0..31) {
             0 | 1 => {
                 let codes = [
                     "unexpected_error",

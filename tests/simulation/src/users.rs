@@ -139,11 +139,7 @@ impl<'a> Users<'a> {
 
     async fn with_link(&self, action: Action, link: &Link<'_>, dice: &mut ChaCha8Rng) {
         match action {
-            Action::Ask => {
-                self.count(link);
-                let answer = self.stack.request(&window(link, dice)).await;
-                self.keep(&answer);
-            }
+            Action::Ask => self.ask(link, dice).await,
             Action::AskAgain => self.ask_again(link, dice).await,
             Action::Collect => self.collect(link).await,
             Action::Together => {
@@ -178,8 +174,10 @@ impl<'a> Users<'a> {
             Action::Trouble => {
                 self.trouble().on_the_way(link, dice).await;
                 self.trouble().on_the_way(link, dice).await;
-                if dice.random() {
-                    self.notify(link, dice).await;
+                match dice.random_range(0..4) {
+                    0 | 1 => self.notify(link, dice).await,
+                    2 => self.ask(link, dice).await,
+                    _ => {}
                 }
             }
             Action::Notify => self.notify(link, dice).await,
@@ -257,6 +255,12 @@ impl<'a> Users<'a> {
 
     fn count(&self, link: &Link<'_>) {
         *self.asked.borrow_mut().entry(link.id.clone()).or_default() += 1;
+    }
+
+    async fn ask(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
+        self.count(link);
+        let answer = self.stack.request(&window(link, dice)).await;
+        self.keep(&answer);
     }
 
     async fn ask_again(&self, link: &Link<'_>, dice: &mut ChaCha8Rng) {
