@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from release.source import git
+
 TESTS = ["make", "test"]
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed$", re.MULTILINE)
 # As Cargo and unittest name what failed.
@@ -50,8 +52,7 @@ def busy(processors: int) -> Iterator[None]:
 
 def run(root: Path, log: Path) -> Run:
     """Runs the tests of a checkout while all processors but one are busy."""
-    head = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.check_output(head, cwd=root, text=True).strip()
+    commit = git(root, "rev-parse", "--short", "HEAD")
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     began = time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)

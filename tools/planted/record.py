@@ -2,19 +2,19 @@
 
 import datetime
 import re
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from local.paths import ROOT
 from planted.faults import RUNS, Finding
+from release.source import git
 
 ROW = re.compile(r"^\| \[([^\]]+)\].*$", re.MULTILINE)
 
 
 def write(findings: list[Finding], path: Path, names: Iterable[str]) -> None:
     """Writes the table: these findings, and what is known of the other faults with these names."""
-    head = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.check_output(head, text=True).strip()
+    commit = git(ROOT, "rev-parse", "--short", "HEAD")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     rows = known(path)
     rows |= {finding.fault.name: row(finding, f"{today} at {commit}") for finding in findings}

@@ -7,7 +7,7 @@ use domain::{Dates, RESOURCES, Resource};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use test_harness::{Follower, Link, by_id, days_ago, difference};
+use test_harness::{Follower, Link, assert_same_rows, by_id, days_ago};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -180,28 +180,31 @@ async fn comes_out_equal(users: &Users<'_>, link: &Link<'_>, bank: &Bank, follow
 
     let accounts = by_id(&sandbox.accounts(&link.id).await.expect("accounts"));
     for (resource, rows) in bank {
-        let with_account = |row: &Value| {
-            let mut row = row.clone();
-            if let Some(id) = row["account"]["id"].as_str() {
-                row["account"] = accounts[id].clone();
-            }
-            row
-        };
         let listed = match *resource {
             "transactions" => link.stored().await,
             other => link.stored_of(other).await,
         };
-        assert_equal(resource, rows, &listed, with_account);
-        let with_id_of_account = |row: &Value| {
-            let mut row = row.clone();
-            if let Some(id) = row["account"]["id"].as_str() {
-                row["account"] = json!(id);
-            }
-            row
-        };
+        assert_same_rows(&with_accounts(rows, |id| accounts[id].clone()), &listed);
         let copy = follower.rows(link, resource);
-        assert_equal(resource, rows, &copy, with_id_of_account);
+        assert_same_rows(&with_accounts(rows, |id| json!(id)), &copy);
     }
+}
+
+/// The rows, each with what stands for its account, if it has one.
+fn with_accounts(
+    rows: &BTreeMap<String, Value>,
+    account: impl Fn(&str) -> Value,
+) -> BTreeMap<String, Value> {
+    let mut rows = rows.clone();
+    for row in rows.values_mut() {
+        let id = row
+            .get("account")
+            .and_then(|account| account["id"].as_str());
+        if let Some(account) = id.map(&account) {
+            row["account"] = account;
+        }
+    }
+    rows
 }
 
 /// What `POST /requests` has for a resource besides its name.
@@ -214,22 +217,4 @@ fn body_of(resource: Resource, link: &Link<'_>) -> Value {
         body["type"] = json!("INFLOW");
     }
     body
-}
-
-/// Asserts that these are the bank's rows, as they have to look here.
-fn assert_equal(
-    resource: &str,
-    bank: &BTreeMap<String, Value>,
-    ours: &BTreeMap<String, Value>,
-    as_here: impl Fn(&Value) -> Value,
-) {
-    let ids = |rows: &BTreeMap<String, Value>| rows.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(ids(ours), ids(bank), "{resource}");
-    for (id, row) in bank {
-        assert_eq!(
-            difference(&as_here(row), &ours[id]),
-            None,
-            "{resource} {id}"
-        );
-    }
 }

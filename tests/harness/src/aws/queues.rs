@@ -259,14 +259,14 @@ impl Fifo {
 
     /// Whether there is such a message.
     fn hide_until(&mut self, receipt: &str, at: Instant) -> bool {
-        let number = self.received_with(receipt);
-        let Some(message) = number.and_then(|number| self.messages.get_mut(&number)) else {
+        let Some(number) = self.received_with(receipt) else {
             return false;
         };
-        let number = number.unwrap_or_default();
-        self.hidden.remove(&(message.visible_at, number));
-        message.visible_at = at;
-        self.hidden.insert((at, number));
+        if let Some(message) = self.messages.get_mut(&number) {
+            self.hidden.remove(&(message.visible_at, number));
+            message.visible_at = at;
+            self.hidden.insert((at, number));
+        }
         true
     }
 
@@ -382,13 +382,13 @@ mod tests {
         queues.delete(&batch[0].receipt);
         queues.show(&batch[1].receipt);
         assert_eq!(bodies(&queues).await, ["two", "three"]);
-        // Nobody deletes them: half an hour later, what was received twice is given up.
+        // Nobody deletes them: half an hour later, what was received twice is dead-lettered.
         assert_eq!(bodies(&queues).await, ["three", "other"]);
         assert_eq!(queues.count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_message_that_sqs_gave_up_says_where_it_comes_from() {
+    async fn a_message_that_sqs_has_moved_says_where_it_comes_from() {
         let queues = Queues::default();
         queues.put("one", "a");
         queues.put("after it", "b");
