@@ -87,7 +87,7 @@ async fn answer(world: Rc<World>, request: Request<Incoming>) -> Option<Response
             let query = parts.uri.query().unwrap_or_default();
             world.note(parts.uri.path(), query.len());
             let request = Request::from_parts(parts, Body::new(body));
-            world.belvo.router().call(request).await.ok()
+            world.belvo_router.clone().call(request).await.ok()
         }
         API => {
             let (parts, body) = request.into_parts();

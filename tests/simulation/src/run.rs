@@ -195,7 +195,7 @@ async fn follow_meanwhile(
     dice.set_stream(2);
     let following = async {
         loop {
-            sleep(Duration::from_millis(dice.random_range(1_000..60_000))).await;
+            sleep(Duration::from_millis(dice.random_range(1_000..120_000))).await;
             let life = Duration::from_millis(dice.random_range(50..5_000));
             let follow = async {
                 for link in users.links() {

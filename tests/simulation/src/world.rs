@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::Router;
 use belvo_sandbox::Unserved;
 use dynoxide::Database;
 use rand::{Rng, SeedableRng};
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) secrets: Secrets,
     pub(crate) bus: Bus,
     pub(crate) belvo: Unserved,
+    /// What answers in Belvo's place. Made once: that takes longer than most answers.
+    pub(crate) belvo_router: Router,
     pub(crate) functions: Functions,
     /// Notified when a table was written to.
     pub(crate) written: Notify,
@@ -73,14 +76,16 @@ impl World {
             webhook_delay_ms: 2_000,
             ..belvo_sandbox::Config::default()
         };
-        let belvo = belvo_sandbox::open(config, format!("http://{BELVO}"), connections());
+        let belvo = belvo_sandbox::open(config, format!("http://{BELVO}"), connections())
+            .expect("a sandbox");
         Rc::new(Self {
             tables,
             start_of_stream,
             queues: Queues::default(),
             secrets: Secrets::default(),
             bus: Bus::default(),
-            belvo: belvo.expect("a sandbox"),
+            belvo_router: belvo.router(),
+            belvo,
             functions: Functions::default(),
             written: Notify::new(),
             strayed: Cell::new(0),
