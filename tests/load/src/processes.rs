@@ -11,21 +11,8 @@ use crate::{
     trouble::Trouble,
 };
 
-/// Runs a load, and says how it went as Cargo does, for `tools/run_tests.py`.
-pub(crate) async fn run(arguments: &Processes) -> anyhow::Result<()> {
-    let loaded = load(arguments).await;
-    println!(
-        "test result: {}",
-        match loaded {
-            Ok(()) => "ok. 1 passed; 0 failed;",
-            Err(_) => "FAILED. 0 passed; 1 failed;",
-        }
-    );
-    loaded
-}
-
 /// Runs this program once more as the one that delivers, in front of the functions.
-async fn load(arguments: &Processes) -> anyhow::Result<()> {
+pub(crate) async fn run(arguments: &Processes) -> anyhow::Result<()> {
     let functions = fs::canonicalize(&arguments.functions)
         .with_context(|| format!("there is no {}", arguments.functions.display()))?;
     let trouble = Trouble::seeded(arguments.amount.seed, arguments.rates());
