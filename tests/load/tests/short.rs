@@ -2,11 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test")]
 
-use std::{
-    os::unix::fs::symlink,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{os::unix::fs::symlink, path::Path, process::Command};
 
 use tempfile::TempDir;
 
@@ -22,11 +18,11 @@ fn nothing_is_lost_while_functions_are_killed_and_the_queue_fails() {
         .arg("--functions")
         .arg(functions.path())
         .arg("--results")
-        .arg(functions.path().join("results.json"))
-        .stdin(Stdio::null());
-    // What it says of a failure goes where this test's output goes.
-    let status = load.status().expect("the load starts");
-    assert!(status.success(), "{status}");
+        .arg(functions.path().join("results.json"));
+    let output = load.output().expect("the load starts");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{complained}");
 }
 
 /// A folder of the functions' executables under their names.
