@@ -1,6 +1,9 @@
 //! The invariants that must hold once everything has settled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -73,7 +76,7 @@ pub async fn links_are_whole(stack: &Stack, links: &[Link<'_>], follower: &Follo
     }
     marks_are_right(stack, &rows).await;
     for link in links {
-        histories_are_whole(stack, link, rows[&link.id].keys().take(3)).await;
+        histories_are_whole(stack, link, latest(&rows[&link.id])).await;
     }
 }
 
@@ -236,7 +239,15 @@ fn institution_key(row: &Value) -> Option<String> {
         .then(|| format!("{account} {name} {}", row["value_date"]))
 }
 
-/// The versions of a row follow one another, and the last one is what is listed.
+/// The ids of the three rows that Belvo collected last: they are the likeliest to have versions.
+fn latest(rows: &BTreeMap<String, Value>) -> impl Iterator<Item = &String> {
+    let mut ids: Vec<_> = rows.keys().collect();
+    ids.sort_by_key(|id| Reverse(rows[*id]["collected_at"].as_str()));
+    ids.into_iter().take(3)
+}
+
+/// The versions of a row follow one another, in the order in which Belvo collected them (I3), and
+/// the last one is what is listed.
 async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<Item = &String>) {
     for id in ids {
         let history = stack
@@ -255,12 +266,22 @@ async fn histories_are_whole(stack: &Stack, link: &Link<'_>, ids: impl Iterator<
                 until == from
             };
             assert!(follows, "{id} has a gap: {history}");
+            assert!(
+                collected_at(&pair[0]) <= collected_at(&pair[1]),
+                "I3: {id} went back: {history}"
+            );
         }
         assert!(
             versions.last().unwrap()["until"].is_null(),
             "the last version of {id} has an end: {history}"
         );
     }
+}
+
+/// When Belvo collected a version of a row.
+fn collected_at(version: &Value) -> &str {
+    let at = version["transaction"]["collected_at"].as_str();
+    at.expect("a row of the sandbox says when it was collected")
 }
 
 /// I7, for the known secrets.
