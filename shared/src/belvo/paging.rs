@@ -8,7 +8,8 @@ use url::Url;
 pub(super) fn smaller(url: &Url) -> Option<Url> {
     let (page, size) = (number(url, "page").unwrap_or(1), size(url)?);
     let divisor = (2..=size).find(|divisor| size % divisor == 0)?;
-    let first = page.checked_sub(1)?.checked_mul(divisor)? + 1;
+    let before = page.checked_sub(1)?.checked_mul(divisor)?;
+    let first = before.checked_add(1)?;
 
     let kept = url.query_pairs().into_owned();
     let kept: Vec<_> = kept
@@ -69,13 +70,16 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_unknown_size_has_no_smaller_one() {
+    fn a_page_of_unknown_size_or_beyond_all_numbers_has_no_smaller_one() {
         for query in [
             "",
             "page=2",
             "page_size=many",
             "page_size=0",
             "page=0&page_size=50",
+            "page=18446744073709551615&page_size=50",
+            // The last row before it has the highest number that there is.
+            "page=3689348814741910324&page_size=5",
         ] {
             let url: Url = format!("https://belvo.test/api/?{query}").parse().unwrap();
             assert_eq!(smaller(&url), None, "{query}");
