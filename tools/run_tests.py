@@ -4,8 +4,9 @@ Closes with one line.
 
 Tests of the deployed functions have the stack that this runs against, and at its end, what the functions called is
 compared with what their roles allow. They mostly wait. Meanwhile there run, each on stacks of its own, the Rust tests
-that need only tables and queues and, on none, the simulations, which mostly compute; and, one after the other, the
-tests in the browser, the torture and the commands of the operators' pages. What those print comes at the end.
+that need only tables and queues; and, one after the other, the tests in the browser, the torture and the commands of
+the operators' pages. Whichever of these two lanes is done takes from the simulations, which need no stack and compute
+only. What the lanes print comes at the end.
 
 Cargo prints one result per test binary. This also fails when nothing ran at all, which Cargo counts as success. The
 tests in the browser run with the interpreter that has one: `tools/run_tests.py FOLDER` runs those of a folder alone and
@@ -20,6 +21,7 @@ import sys
 import unittest
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -39,11 +41,11 @@ STACK_OF_ITS_OWN = [sys.executable, "-m", "local", "exec", "--"]
 # They have stacks of their own (Makefile).
 TORTURE_TEST = ["make", "tortured"]
 OPERATIONS_TEST = ["make", "operated"]
-# They need no stack.
-SIMULATION = ["target/debug/simulation", "--seed", "1", "--runs", "150"]
-# In the other lane, which is done before.
-MORE_SIMULATION = ["target/debug/simulation", "--seed", "151", "--runs", "150"]
-LOSSLESS = ["target/debug/simulation", "lossless", "--runs", "5"]
+# They need no stack. In parts of about a minute.
+SIMULATIONS = [
+    ["target/debug/simulation", "lossless", "--runs", "5"],
+    *(["target/debug/simulation", f"--seed={seed}", "--runs=50"] for seed in range(1, 300, 50)),
+]
 CARGO_RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed;")
 
 
@@ -82,9 +84,11 @@ def main() -> int:
         print(f"error: {BROWSER_PYTHON.relative_to(TOOLS.parent)} is missing: run `make browser`", file=sys.stderr)
         return 1
     with ThreadPoolExecutor() as beside:
-        computing = [[*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()], SIMULATION, LOSSLESS]
-        waiting = [[*STACK_OF_ITS_OWN, *BROWSER_TEST], TORTURE_TEST, OPERATIONS_TEST, MORE_SIMULATION]
-        lanes = [beside.submit(run_beside, commands) for commands in (computing, waiting)]
+        computing = [[*STACK_OF_ITS_OWN, *CARGO_TEST, *other_tests()]]
+        waiting = [[*STACK_OF_ITS_OWN, *BROWSER_TEST], TORTURE_TEST, OPERATIONS_TEST]
+        # Shared by both: what one has taken, the other does not get.
+        simulations = iter(SIMULATIONS)
+        lanes = [beside.submit(run_beside, chain(commands, simulations)) for commands in (computing, waiting)]
         outcomes = [
             (0, run_python(discover(str(PYTHON_TESTS)))),
             run_apart(DEPLOYED_TESTS),
@@ -116,7 +120,7 @@ def other_tests() -> list[str]:
     return ["--lib", "--bins", *(f"--test={name}" for name in sorted(tests))]
 
 
-def run_beside(commands: list[list[str]]) -> tuple[str, list[tuple[int, Tally]]]:
+def run_beside(commands: Iterable[list[str]]) -> tuple[str, list[tuple[int, Tally]]]:
     """Runs commands one after the other, and returns what they printed, errors in their places, and the outcomes."""
     printed = io.StringIO()
     outcomes = [run_apart(command, printed) for command in commands]
